@@ -1,0 +1,75 @@
+//! Exit codes, the same for every verb.
+
+use std::process::ExitCode;
+
+/// What the process tells its caller. The numbers are a contract with scripts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done; for attach: every job succeeded.
+    Success = 0,
+    /// A job failed and nothing else did (attach, demo), or any other failure (other verbs).
+    Failure = 1,
+    /// Bad usage or configuration; the same number clap uses.
+    Usage = 2,
+    /// Could not reach the server or Redis, or lost it for good.
+    Unreachable = 3,
+    /// Refused: close codes 4001 and 4003, HTTP statuses 401 and 403.
+    Refused = 4,
+    /// Jobs were still running when the time was up.
+    StillRunning = 8,
+    /// The measurement is invalid: the client was the bottleneck.
+    ClientBound = 98,
+    /// A threshold was crossed.
+    ThresholdCrossed = 99,
+    /// Interrupted by Ctrl-C (128 + SIGINT).
+    Interrupted = 130,
+    /// Terminated by SIGTERM (128 + SIGTERM).
+    Terminated = 143,
+}
+
+impl Exit {
+    /// The number a shell sees.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// A failure that knows its exit code and, where the user can act, what to do next.
+///
+/// Printed as `error: <message>` and then `hint: <hint>` on stderr.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The code the process exits with.
+    pub exit: Exit,
+    /// Fact and object, lower case, no full stop.
+    pub message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), hint: None }
+    }
+
+    /// Bad usage or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Adds what the user can do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

@@ -1,0 +1,3 @@
+//! jobwire: live job progress on one wire.
+
+pub mod exit;

@@ -1,0 +1,2 @@
+//! jobwire
+fn main() {}
