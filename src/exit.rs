@@ -1,5 +1,6 @@
 //! Exit codes, the same for every verb.
 
+use std::io;
 use std::process::ExitCode;
 
 /// What the process tells its caller. The numbers are a contract with scripts.
@@ -43,8 +44,8 @@ impl From<Exit> for ExitCode {
 
 /// A failure that knows its exit code and, where the user can act, what to do next.
 ///
-/// Printed as `error: <message>` and then `hint: <hint>` on stderr.
-#[derive(Debug, thiserror::Error)]
+/// Printed as `error: <message>` and then `hint: <hint>` on stderr; with [`Exit::Success`], not at all.
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The code the process exits with.
@@ -64,6 +65,15 @@ impl Failure {
     /// Bad usage or configuration.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, message)
+    }
+
+    /// Writing to stdout failed. That its reader has gone (`| head -1`) is no failure: the program ends quietly.
+    pub fn stdout(error: &io::Error) -> Self {
+        let exit = match error.kind() {
+            io::ErrorKind::BrokenPipe => Exit::Success,
+            _ => Exit::Failure,
+        };
+        Self::new(exit, format!("could not write to stdout: {error}"))
     }
 
     /// Adds what the user can do next.

@@ -1,3 +1,4 @@
 //! jobwire: live job progress on one wire.
 
+pub mod dialect;
 pub mod exit;

@@ -1,0 +1,218 @@
+//! From the written form of a dialect to what it means, with errors that name file, line and key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::catalogue::Catalogue;
+use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
+use super::template::Template;
+use super::{Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
+
+/// A dialect file that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
+pub struct DialectError {
+    /// The file.
+    pub origin: String,
+    /// The line, from 1, where there is one.
+    pub line: Option<usize>,
+    /// The key and what is wrong with it.
+    pub message: String,
+}
+
+impl DialectError {
+    pub(super) fn unreadable(origin: &str, error: &std::io::Error) -> Self {
+        Self {
+            origin: origin.to_owned(),
+            line: None,
+            message: format!("could not read the dialect: {error}"),
+        }
+    }
+}
+
+/// A fault at a key: its path, and what is wrong.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) path: Vec<String>,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn at(path: &[&str], message: impl std::fmt::Display) -> Self {
+        Self { path: path.iter().map(ToString::to_string).collect(), message: format!("{message}") }
+    }
+
+    fn locate(self, text: &str, origin: &str) -> DialectError {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        let line = (1..=path.len()).rev().find_map(|n| locate::line_of(text, &path[..n]));
+        DialectError {
+            origin: origin.to_owned(),
+            line,
+            message: format!("{}: {}", path.join("."), self.message),
+        }
+    }
+}
+
+/// Parses the pointer at a key.
+pub(super) fn pointer(text: &str, path: &[&str]) -> Result<Pointer, Fault> {
+    Pointer::parse(text).map_err(|error| Fault::at(path, error))
+}
+
+pub(super) fn compile(text: &str, origin: &str) -> Result<Dialect, DialectError> {
+    let spec: Spec = toml::from_str(text).map_err(|error| DialectError {
+        origin: origin.to_owned(),
+        line: error.span().map(|span| locate::line_at(text, span.start)),
+        message: error.message().to_owned(),
+    })?;
+    build(&spec).map_err(|fault| fault.locate(text, origin))
+}
+
+fn build(spec: &Spec) -> Result<Dialect, Fault> {
+    let named = !spec.name.is_empty()
+        && spec.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+    if !named || ["channel", "room", "all"].contains(&spec.name.as_str()) {
+        return Err(Fault::at(
+            &["name"],
+            "a name is lower-case letters, digits, '-' and '_', and not channel, room or all",
+        ));
+    }
+    check_route(&spec.route, &["route"])?;
+    let source = source(&spec.channel)?;
+    if matches!(source, Source::Channel(_)) && spec.job.pointer.is_none() {
+        return Err(Fault::at(&["job"], "needs a pointer: the channel does not name the job"));
+    }
+    let kinds = kinds(spec)?;
+    Ok(Dialect {
+        name: spec.name.as_str().into(),
+        about: spec.about.clone(),
+        route: spec.route.clone(),
+        catalogue: Catalogue::compile(spec, &source)?,
+        source,
+        job_id: spec.job.id,
+        unknown: spec.unknown.as_ref().map(unknown).transpose()?,
+        status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
+        wrap: spec.wrap.as_ref().map(wrap),
+        stages: spec.stages.iter().map(|stage| (stage.from, stage.text.clone())).collect(),
+        decoder: decode::Decoder::compile(spec)?,
+        viewer: view::Viewer::compile(spec)?,
+        kinds,
+    })
+}
+
+fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
+    let kinds: Vec<Kind> = spec
+        .kinds
+        .iter()
+        .map(|(name, kind)| Kind {
+            name: Arc::from(name.as_str()),
+            conflatable: kind.conflatable,
+            opens: kind.opens,
+            ends: kind.ends,
+            entity: kind.entity,
+            notice: kind.notice,
+            queued: kind.queued,
+            hidden: kind.hidden,
+        })
+        .collect();
+    if let Some(kind) = kinds.iter().find(|kind| kind.ends.is_some() && kind.conflatable) {
+        return Err(Fault::at(&["kinds", &kind.name], "an ending is never conflated"));
+    }
+    if kinds.iter().all(|kind| kind.ends.is_none()) {
+        return Err(Fault::at(&["kinds"], "no kind ends a job; give one `ends = \"succeeded\"`"));
+    }
+    Ok(kinds)
+}
+
+fn source(channel: &str) -> Result<Source, Fault> {
+    match channel.split_once("{job}") {
+        _ if channel.is_empty() => Err(Fault::at(&["channel"], "a channel has a name")),
+        None => Ok(Source::Channel(channel.to_owned())),
+        Some((prefix, "")) if !prefix.is_empty() => Ok(Source::PerJob(prefix.to_owned())),
+        Some(_) => {
+            Err(Fault::at(&["channel"], "{job} stands at the end, after a prefix, as in \"updates:{job}\""))
+        }
+    }
+}
+
+fn check_route(route: &str, path: &[&str]) -> Result<(), Fault> {
+    let segments: Vec<&str> = route.split('/').collect();
+    let braces = |segment: &&&str| segment.contains(['{', '}']);
+    let valid = route.starts_with('/')
+        && segments.iter().filter(braces).collect::<Vec<_>>() == [&"{job}"]
+        && segments[1..].iter().all(|segment| !segment.is_empty())
+        && !route.contains(['?', '#', ' ', '*']);
+    if valid {
+        return Ok(());
+    }
+    Err(Fault::at(
+        path,
+        format!(
+            "a route is a path with {{job}} as one whole segment, as in \"/ws/jobs/{{job}}\"; got {route:?}"
+        ),
+    ))
+}
+
+fn unknown(spec: &UnknownSpec) -> Result<Unknown, Fault> {
+    Ok(Unknown {
+        after: duration(&spec.after).ok_or_else(|| {
+            Fault::at(
+                &["unknown", "after"],
+                format!("a duration such as \"30s\" or \"500ms\"; got {:?}", spec.after),
+            )
+        })?,
+        frame: Template::parse(&spec.frame).map_err(|error| Fault::at(&["unknown", "frame"], error))?,
+    })
+}
+
+/// `30s`, `500ms`, `2m`.
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let number: u64 = text[..digits].parse().ok()?;
+    match &text[digits..] {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn wrap(spec: &WrapSpec) -> Wrap {
+    let (kind, field) = (serde_json::Value::from(&*spec.kind), serde_json::Value::from(&*spec.field));
+    Wrap { field: spec.field.clone(), before: format!("{{\"type\":{kind},{field}:") }
+}
+
+fn status_of(spec: &Spec, status: &StatusSpec) -> Result<Status, Fault> {
+    check_route(&status.route, &["status", "route"])?;
+    Ok(Status {
+        route: status.route.clone(),
+        body: status::Body::compile(status)?,
+        read: view::StatusReader::compile(spec, status)?,
+    })
+}
+
+/// Refuses a dialect whose name, paths or channels another one has.
+pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) -> Result<(), DialectError> {
+    let fail = |message: String| Err(DialectError { origin: origin.to_owned(), line: None, message });
+    if others.len() >= usize::from(u8::MAX) {
+        return fail("too many dialects".to_owned());
+    }
+    for other in others {
+        if other.name == new.name {
+            return fail(format!("name: there is a dialect called {} already", new.name));
+        }
+        if other.source == new.source {
+            return fail(format!("channel: the dialect {} listens there already", other.name));
+        }
+        for (key, route) in routes(new) {
+            if routes(other).iter().any(|(_, taken)| *taken == route) {
+                return fail(format!("{key}: the dialect {} has that path already", other.name));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn routes(dialect: &Dialect) -> Vec<(&'static str, &str)> {
+    let status = dialect.status.as_ref().map(|status| ("status.route", status.route.as_str()));
+    std::iter::once(("route", dialect.route.as_str())).chain(status).collect()
+}

@@ -1,0 +1,217 @@
+//! JSON pointers (RFC 6901) and the tree of them that a payload is scanned with.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Why a text is no pointer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PointerError {
+    /// A pointer into an object starts with a slash.
+    #[error("a pointer starts with '/', as in \"/data/status\"; got {0:?}")]
+    NoSlash(String),
+    /// `~` is followed by `0` or `1`.
+    #[error("'~' in a pointer stands only before 0 or 1; got {0:?}")]
+    Escape(String),
+}
+
+/// A parsed pointer: the names on the way down. Arrays are not indexed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointer(Vec<String>);
+
+impl Pointer {
+    /// Parses RFC 6901 text; the empty pointer (the whole document) is refused.
+    pub fn parse(text: &str) -> Result<Self, PointerError> {
+        let rest = text.strip_prefix('/').ok_or_else(|| PointerError::NoSlash(text.to_owned()))?;
+        let unescape = |part: &str| {
+            let valid = part
+                .match_indices('~')
+                .all(|(at, _)| matches!(part.as_bytes().get(at + 1), Some(b'0' | b'1')));
+            valid
+                .then(|| part.replace("~1", "/").replace("~0", "~"))
+                .ok_or_else(|| PointerError::Escape(text.to_owned()))
+        };
+        rest.split('/').map(unescape).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The names on the way down, at least one.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    /// The same place seen from one object further out.
+    #[must_use]
+    pub fn under(&self, field: &str) -> Self {
+        Self(std::iter::once(field.to_owned()).chain(self.0.iter().cloned()).collect())
+    }
+}
+
+/// Where a wanted value lands: an index into the slots handed to [`Tree::scan`].
+pub(super) type Slot = usize;
+
+/// Pointers merged into a tree, so that a payload is read once for all of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tree {
+    slots: Vec<Slot>,
+    children: Vec<(Box<str>, Tree)>,
+}
+
+impl Tree {
+    /// Adds a pointer whose value is wanted in `slot`.
+    pub(super) fn want(&mut self, pointer: &Pointer, slot: Slot) {
+        let mut node = self;
+        for name in pointer.names() {
+            let at = node.children.iter().position(|(child, _)| **child == **name).unwrap_or_else(|| {
+                node.children.push((name.as_str().into(), Self::default()));
+                node.children.len() - 1
+            });
+            node = &mut node.children[at].1;
+        }
+        node.slots.push(slot);
+    }
+
+    /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
+    /// a name that an object repeats the last one counts. Returns whether the document is an object.
+    pub(super) fn scan<'a>(
+        &self,
+        text: &'a str,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<bool> {
+        let mut input = serde_json::Deserializer::from_str(text);
+        let is_object = Scan { tree: self, slots }.deserialize(&mut input)?;
+        input.end()?;
+        Ok(is_object)
+    }
+}
+
+struct Scan<'t, 's, 'a> {
+    tree: &'t Tree,
+    slots: &'s mut [Option<&'a RawValue>],
+}
+
+impl<'a> DeserializeSeed<'a> for Scan<'_, '_, 'a> {
+    type Value = bool;
+
+    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<bool, D::Error> {
+        input.deserialize_any(self)
+    }
+}
+
+/// Every value that is no object holds nothing that a pointer could name.
+macro_rules! not_an_object {
+    ($($visit:ident: $type:ty),*) => {
+        $(fn $visit<E>(self, _: $type) -> Result<bool, E> { Ok(false) })*
+    };
+}
+
+impl<'a> Visitor<'a> for Scan<'_, '_, 'a> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    not_an_object!(visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
+
+    fn visit_unit<E>(self) -> Result<bool, E> {
+        Ok(false)
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<bool, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(false)
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<bool, A::Error> {
+        while let Some(key) = map.next_key_seed(Key)? {
+            let Some((_, child)) = self.tree.children.iter().find(|(name, _)| **name == *key) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if child.slots.is_empty() {
+                map.next_value_seed(Scan { tree: child, slots: self.slots })?;
+                continue;
+            }
+            let raw: &RawValue = map.next_value()?;
+            for &slot in &child.slots {
+                self.slots[slot] = Some(raw);
+            }
+            if !child.children.is_empty() {
+                let mut inner = serde_json::Deserializer::from_str(raw.get());
+                Scan { tree: child, slots: self.slots }
+                    .deserialize(&mut inner)
+                    .map_err(serde::de::Error::custom)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// An object's key, borrowed unless it holds an escape.
+struct Key;
+
+impl<'a> DeserializeSeed<'a> for Key {
+    type Value = Cow<'a, str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<Self::Value, D::Error> {
+        input.deserialize_str(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Key {
+    type Value = Cow<'a, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'a str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scan<'a>(pointers: &[&str], text: &'a str) -> serde_json::Result<(bool, Vec<Option<&'a str>>)> {
+        let mut tree = Tree::default();
+        for (slot, pointer) in pointers.iter().enumerate() {
+            tree.want(&Pointer::parse(pointer).unwrap(), slot);
+        }
+        let mut slots = vec![None; pointers.len()];
+        let is_object = tree.scan(text, &mut slots)?;
+        Ok((is_object, slots.into_iter().map(|raw| raw.map(RawValue::get)).collect()))
+    }
+
+    #[test]
+    fn wanted_values_are_found_at_any_depth_and_the_last_repeat_counts() {
+        let text = r#"{"a":1,"b":{"c":"x","d":[1,{"c":2}]},"a":2,"e\u0066":true}"#;
+        let found = scan(&["/a", "/b/c", "/b", "/ef", "/nope", "/b/d/c"], text).unwrap();
+        let b = r#"{"c":"x","d":[1,{"c":2}]}"#;
+        assert_eq!(found, (true, vec![Some("2"), Some("\"x\""), Some(b), Some("true"), None, None]));
+    }
+
+    #[test]
+    fn what_is_not_one_json_document_is_an_error() {
+        for text in ["", "{", r#"{"a":1}x"#, r#"{"a":01}"#, r#"{"a":"#, "nul", r#"{"x":"\q"}"#] {
+            assert!(scan(&["/a"], text).is_err(), "{text:?}");
+        }
+        assert!(!scan(&["/a"], "[1,2]").unwrap().0);
+        assert!(!scan(&["/a"], "\"text\"").unwrap().0);
+        assert!(!scan(&["/a"], "null").unwrap().0);
+    }
+
+    #[test]
+    fn a_pointer_without_a_slash_or_with_a_bad_escape_is_refused() {
+        assert_eq!(Pointer::parse("a"), Err(PointerError::NoSlash("a".to_owned())));
+        assert_eq!(Pointer::parse("/a~2"), Err(PointerError::Escape("/a~2".to_owned())));
+        assert_eq!(Pointer::parse("/a~1b/~0").unwrap().names(), ["a/b", "~"]);
+    }
+}

@@ -1,0 +1,36 @@
+//! The nearest known name, for error messages.
+
+/// The known name that is most like `given`, if any is like it at all.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = given.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// `message`, followed by the nearest known name, or by all of them if there are few and none is near.
+pub fn with_nearest<'a>(message: &str, given: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match nearest(given, known.iter().copied()) {
+        Some(name) => format!("{message}; did you mean '{name}'?"),
+        None if !known.is_empty() && known.len() <= 12 => format!("{message}; known: {}", known.join(", ")),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_finds_its_name_and_nonsense_finds_none() {
+        let known = ["scraping", "downloads", "tasks"];
+        assert_eq!(nearest("scrapping", known), Some("scraping"));
+        assert_eq!(nearest("Download", known), Some("downloads"));
+        assert_eq!(nearest("xyzzy", known), None);
+        assert_eq!(with_nearest("no", "xyzzy", known), "no; known: scraping, downloads, tasks");
+    }
+}

@@ -1,0 +1,122 @@
+//! What a user points at: `scraping/123`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
+
+use std::fmt;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::{Dialect, Dialects, ImpossibleJob, suggest};
+
+/// A parsed TARGET.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// A job of a dialect, on whatever server is set.
+    Job {
+        /// Its dialect.
+        dialect: Arc<Dialect>,
+        /// Its id, possible for the dialect.
+        job: String,
+    },
+    /// A whole socket URL.
+    Url {
+        /// `ws` or `wss`.
+        url: Url,
+        /// The dialect that the path or the user names.
+        dialect: Arc<Dialect>,
+        /// The job's id as the path has it, where the path is the dialect's own.
+        job: Option<String>,
+    },
+}
+
+/// Why a text is no target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// It has no slash where one belongs.
+    #[error("a target is DIALECT/JOB, as in scraping/123, or a whole ws:// URL; got '{0}'")]
+    Shape(String),
+    /// No such dialect is on.
+    #[error("{0}")]
+    Dialect(String),
+    /// The dialect has no job of that id.
+    #[error("'{job}' cannot be a job of {dialect}: {reason}")]
+    Job {
+        /// The dialect's name.
+        dialect: String,
+        /// The id as given, escaped.
+        job: String,
+        /// Why not.
+        reason: ImpossibleJob,
+    },
+    /// It starts like a URL but is none.
+    #[error("'{0}' is not a URL: {1}")]
+    Url(String, String),
+    /// The URL's path belongs to no dialect, and none was named.
+    #[error("the path of {0} belongs to no dialect; name one with --dialect")]
+    UnknownPath(String),
+}
+
+impl Target {
+    /// Parses a target; `dialect` is the one the user named for URLs, if any.
+    pub fn parse(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
+        if text.contains("://") {
+            return Self::parse_url(text, dialects, dialect);
+        }
+        let (name, job) =
+            text.split_once('/').ok_or_else(|| TargetError::Shape(text.escape_debug().to_string()))?;
+        let dialect = dialects.require(name)?;
+        let job_error = |reason| TargetError::Job {
+            dialect: dialect.name.to_string(),
+            job: job.chars().take(40).collect::<String>().escape_debug().to_string(),
+            reason,
+        };
+        dialect.check_job(job).map_err(job_error)?;
+        Ok(Self::Job { dialect, job: job.to_owned() })
+    }
+
+    fn parse_url(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
+        // What is behind a question mark may be a token, and errors end up in logs.
+        let shown = text.split(['?', '#']).next().unwrap_or_default();
+        let bad = |reason: String| TargetError::Url(shown.to_owned(), reason);
+        let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+        if !matches!(url.scheme(), "ws" | "wss") {
+            return Err(bad(format!("its scheme is {}, not ws or wss", url.scheme())));
+        }
+        let by_path = dialects.on_path(url.path()).map(|(_, dialect, job)| (Arc::clone(dialect), job));
+        match (dialect, by_path) {
+            (Some(name), by_path) => {
+                let dialect = dialects.require(name)?;
+                let job = by_path.filter(|(found, _)| found.name == dialect.name).map(|(_, job)| job);
+                Ok(Self::Url { url, dialect, job })
+            }
+            (None, Some((dialect, job))) => Ok(Self::Url { url, dialect, job: Some(job) }),
+            (None, None) => Err(TargetError::UnknownPath(shown.to_owned())),
+        }
+    }
+
+    /// The dialect its messages are read with.
+    pub fn dialect(&self) -> &Arc<Dialect> {
+        match self {
+            Self::Job { dialect, .. } | Self::Url { dialect, .. } => dialect,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    /// As the user wrote it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Job { dialect, job } => write!(f, "{}/{job}", dialect.name),
+            Self::Url { url, .. } => write!(f, "{url}"),
+        }
+    }
+}
+
+impl Dialects {
+    /// The dialect of that name, or an error that names the nearest one.
+    pub fn require(&self, name: &str) -> Result<Arc<Dialect>, TargetError> {
+        self.named(name).map(|(_, dialect)| Arc::clone(dialect)).ok_or_else(|| {
+            let message = format!("there is no dialect '{}'", name.escape_debug());
+            TargetError::Dialect(suggest::with_nearest(&message, name, self.names()))
+        })
+    }
+}

@@ -1,0 +1,152 @@
+use super::*;
+
+fn builtin(name: &str) -> Arc<Dialect> {
+    Arc::clone(Dialects::builtin().named(name).unwrap().1)
+}
+
+const PROGRESS: &str = r#"{"job_id":123,"event_type":"job_progress","status":"running","progress":45.5,"results_count":42,"message":"Scraping in progress...","metadata":{"successful_scrapers":3,"failed_scrapers":1,"total_flights":42},"timestamp":"2025-11-21T10:30:00"}"#;
+
+#[test]
+fn a_scraping_event_passes_byte_for_byte() {
+    let scraping = builtin("scraping");
+    let decoded = scraping.decode(b"scraping_events", PROGRESS.as_bytes()).unwrap();
+    assert_eq!(decoded.job, "123");
+    assert_eq!(&*decoded.kind.unwrap().name, "job_progress");
+    assert!(decoded.kind.unwrap().conflatable);
+    assert_eq!(decoded.percent.as_ref().unwrap().as_f64(), Some(45.5));
+    assert_eq!(decoded.entity, None);
+    assert_eq!(decoded.frame_parts().concat(), PROGRESS.as_bytes());
+}
+
+#[test]
+fn a_scraper_event_names_its_scraper_and_route() {
+    let scraping = builtin("scraping");
+    let payload =
+        br#"{"job_id":1,"event_type":"scraper_failed","metadata":{"scraper_name":"kiwi","route":"MUC-BCN"}}"#;
+    let decoded = scraping.decode(b"scraping_events", payload).unwrap();
+    assert_eq!(decoded.entity.as_deref(), Some("kiwi MUC-BCN"));
+    assert_eq!(decoded.kind.unwrap().ends, None);
+}
+
+#[test]
+fn what_cannot_be_decoded_says_why() {
+    let scraping = builtin("scraping");
+    let reason = |payload: &[u8]| scraping.decode(b"scraping_events", payload).unwrap_err();
+    assert_eq!(reason(b"\xff\xfe"), Undecodable::NotUtf8);
+    assert_eq!(reason(b"hello"), Undecodable::NotJson);
+    assert_eq!(reason(b"{\"job_id\":1} trailing"), Undecodable::NotJson);
+    assert_eq!(reason(b"[1]"), Undecodable::NotObject);
+    assert_eq!(reason(b"{}"), Undecodable::NoJob);
+    assert_eq!(reason(b"{\"job_id\":null}"), Undecodable::NoJob);
+    for odd in ["\"123\"", "1.5", "[1]", "true", "1e3", "99999999999999999999"] {
+        assert_eq!(reason(format!("{{\"job_id\":{odd}}}").as_bytes()), Undecodable::JobType, "{odd}");
+    }
+    let long = "x".repeat(10 * 1024);
+    let downloads = builtin("downloads");
+    let channel = format!("download_updates:{long}");
+    assert_eq!(downloads.decode(channel.as_bytes(), b"{}").unwrap_err(), Undecodable::ImpossibleJob);
+}
+
+#[test]
+fn bare_downloads_are_wrapped_and_wrapped_ones_pass() {
+    let downloads = builtin("downloads");
+    let bare = r#"{"jobId":"other","status":"processing","progress":45}"#;
+    let decoded = downloads.decode(b"download_updates:abc", bare.as_bytes()).unwrap();
+    assert_eq!(decoded.job, "abc", "the channel beats the payload");
+    assert_eq!(decoded.percent.as_ref().unwrap().as_u64(), Some(45));
+    let wrapped = format!(r#"{{"type":"status","data":{bare}}}"#);
+    assert_eq!(decoded.frame_parts().concat(), wrapped.as_bytes());
+    let decoded = downloads.decode(b"download_updates:abc", wrapped.as_bytes()).unwrap();
+    assert_eq!(&*decoded.kind.unwrap().name, "processing");
+    assert_eq!(decoded.inner, bare);
+    assert_eq!(decoded.frame_parts().concat(), wrapped.as_bytes());
+}
+
+#[test]
+fn the_scraping_status_body_is_the_contract_s() {
+    let scraping = builtin("scraping");
+    let percent = serde_json::Number::from_f64(45.5).unwrap();
+    let newest = PROGRESS.replace("45.5", "null");
+    let source = StatusSource { job: "123", newest: &newest, kind: "job_progress", percent: Some(&percent) };
+    assert_eq!(
+        scraping.status_body(&source).unwrap(),
+        r#"{"job_id":123,"status":"running","progress":45.5,"results_count":42,"items_scraped":42,"message":"Scraping in progress...","updated_at":"2025-11-21T10:30:00"}"#
+    );
+}
+
+#[test]
+fn unknown_jobs_get_what_the_contracts_say() {
+    assert_eq!(
+        builtin("scraping").unknown_frame("999", "2025-11-21T10:30:00").unwrap(),
+        r#"{"job_id":999,"event_type":"error","status":"failed","progress":null,"results_count":0,"message":"Job 999 not found","metadata":{},"timestamp":"2025-11-21T10:30:00"}"#
+    );
+    assert_eq!(
+        builtin("downloads").unknown_frame("abc", "").unwrap(),
+        r#"{"type":"status","data":{"jobId":"abc","status":"queued","progress":0}}"#
+    );
+    assert_eq!(builtin("downloads").unknown.as_ref().unwrap().after, Duration::ZERO);
+    assert_eq!(builtin("scraping").unknown.as_ref().unwrap().after, Duration::from_secs(30));
+}
+
+#[test]
+fn merging_is_shallow_and_keeps_what_is_not_repeated() {
+    let older = r#"{"jobId":"a","progress":10,"videoInfo":{"id":"x","title":"t"}}"#;
+    let newer = r#"{"progress":20,"videoInfo":{"id":"y"}}"#;
+    assert_eq!(Dialect::merge(older, [newer]), r#"{"jobId":"a","progress":20,"videoInfo":{"id":"y"}}"#);
+}
+
+#[test]
+fn a_client_reads_events_and_polling_bodies() {
+    let view = builtin("scraping").view(PROGRESS).unwrap();
+    assert_eq!((view.percent, view.count), (Some(45.5), Some(42)));
+    assert_eq!(view.message.as_deref(), Some("Scraping in progress..."));
+    let downloads = builtin("downloads");
+    assert_eq!(downloads.view(r#"{"type":"pong"}"#), None);
+    let failed = downloads
+        .view(r#"{"type":"status","data":{"status":"failed","progress":3,"error":"gone"}}"#)
+        .unwrap();
+    assert_eq!((failed.kind.ends, failed.error.as_deref()), (Some(Outcome::Failed), Some("gone")));
+    let polled = downloads.view_status(r#"{"jobId":"a","status":"completed","progress":100}"#).unwrap();
+    assert_eq!(polled.state, JobState::Succeeded);
+    assert_eq!(downloads.stage(50.0), Some("downloading"));
+}
+
+#[test]
+fn faults_name_file_line_and_key() {
+    let text = include_str!("builtin/scraping.toml").replacen("\"/progress\"", "\"progress\"", 1);
+    let error = Dialect::from_toml(&text, "mine.toml").unwrap_err();
+    assert_eq!((error.origin.as_str(), error.line), ("mine.toml", Some(17)));
+    assert!(error.message.starts_with("pointers.percent: a pointer starts with '/'"), "{error}");
+    let error = Dialect::from_toml("name = \"x\"\nnope = 1\n", "mine.toml").unwrap_err();
+    assert_eq!(error.line, Some(2));
+    assert!(error.message.contains("nope"), "{error}");
+}
+
+#[test]
+fn a_dialect_whose_paths_are_taken_is_refused() {
+    let mut all = Dialects::builtin();
+    let text = include_str!("builtin/scraping.toml")
+        .replace("name = \"scraping\"", "name = \"mine\"")
+        .replace("scraping_events", "mine");
+    let error = all.add(Dialect::from_toml(&text, "mine.toml").unwrap(), "mine.toml").unwrap_err();
+    assert_eq!(error.to_string(), "mine.toml: route: the dialect scraping has that path already");
+}
+
+#[test]
+fn targets_are_jobs_or_urls() {
+    let all = Dialects::builtin();
+    assert_eq!(Target::parse("scraping/123", &all, None).unwrap().to_string(), "scraping/123");
+    let Target::Url { dialect, job, .. } =
+        Target::parse("ws://h:1/ws/download/a%20b?x=1", &all, None).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((&*dialect.name, job.as_deref()), ("downloads", Some("a b")));
+    for bad in
+        ["scraping", "scraping/x", "scrap/1", "http://h/ws/scraping/1", "ws://h/elsewhere", "downloads/a\nb"]
+    {
+        assert!(Target::parse(bad, &all, None).is_err(), "{bad}");
+    }
+    let error = Target::parse("scrapin/1", &all, None).unwrap_err().to_string();
+    assert_eq!(error, "there is no dialect 'scrapin'; did you mean 'scraping'?");
+}

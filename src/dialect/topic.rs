@@ -1,0 +1,49 @@
+//! What a subscriber asks for.
+
+use std::sync::Arc;
+
+/// A dialect's place in the set that is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialectId(u8);
+
+impl DialectId {
+    pub(super) fn from_index(index: usize) -> Self {
+        Self(u8::try_from(index).expect("Dialects::add refuses the 256th dialect"))
+    }
+
+    /// The index in the set.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What sort of thing a topic names. Topics of different sorts never meet, whatever their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TopicKind {
+    /// One job.
+    Job,
+    /// A named channel.
+    Channel,
+    /// A room: one resource, `campaign:123`.
+    Room,
+    /// A channel narrowed to a room.
+    ChannelAndRoom,
+}
+
+/// Something to subscribe to; it belongs to its dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Topic {
+    /// Whose topic it is.
+    pub dialect: DialectId,
+    /// What sort of thing it names.
+    pub kind: TopicKind,
+    /// The job's id, the channel, the room.
+    pub name: Arc<str>,
+}
+
+impl Topic {
+    /// The topic of one job.
+    pub fn job(dialect: DialectId, job: impl Into<Arc<str>>) -> Self {
+        Self { dialect, kind: TopicKind::Job, name: job.into() }
+    }
+}

@@ -1,0 +1,220 @@
+//! Whole events, as a user hands them over: checked as far as a relay and its clients rely on them.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::build::{get, put};
+use super::fields::shorten;
+use super::{Dialect, FieldError, ImpossibleJob, JobIdType, suggest};
+
+/// A whole event that may be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole<'a> {
+    /// The job's id.
+    pub job: String,
+    /// What to publish: the text as given, or the same with the job's id filled in.
+    pub payload: Cow<'a, str>,
+}
+
+/// Why a whole event cannot be published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WholeError {
+    /// Not a JSON document.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// A JSON document, but no object.
+    #[error("an event is a JSON object")]
+    NotObject,
+    /// It does not say of which kind it is.
+    #[error("names no kind; it belongs at {0}")]
+    NoKind(String),
+    /// The dialect has no such kind.
+    #[error("{0}")]
+    UnknownKind(String),
+    /// Neither it nor the target names a job.
+    #[error("names no job, and neither does the target")]
+    NoJob,
+    /// Its job's id has the wrong JSON type.
+    #[error("the job is {given}; expected {expected}")]
+    JobType {
+        /// What it got.
+        given: String,
+        /// What the dialect's ids are.
+        expected: &'static str,
+    },
+    /// No job can have that id.
+    #[error("'{0}' is no job's id: {1}")]
+    Job(String, ImpossibleJob),
+    /// It names another job than the target.
+    #[error("is of job {event}, but the target is job {target}")]
+    OtherJob {
+        /// The job that the event names.
+        event: String,
+        /// The job that the user pointed at.
+        target: String,
+    },
+    /// A field that the catalogue types has a value of another type.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+}
+
+impl Dialect {
+    /// Checks a whole event for the job `target`, or for the one it names itself; fills the id in where it is absent.
+    /// Names that the catalogue does not know pass, and so does null for anything.
+    pub fn check_whole<'a>(&self, text: &'a str, target: Option<&str>) -> Result<Whole<'a>, WholeError> {
+        let value: Value =
+            serde_json::from_str(text).map_err(|error| WholeError::NotJson(error.to_string()))?;
+        let Value::Object(mut payload) = value else { return Err(WholeError::NotObject) };
+        let event = self.inside(&mut payload)?;
+        let kind = self.kind_of(event)?.to_owned();
+        let named = self.named_job(event)?;
+        let job = match (&named, target) {
+            (Some(event), Some(target)) if event != target => {
+                return Err(WholeError::OtherJob { event: shorten(event), target: shorten(target) });
+            }
+            (Some(job), _) => job.clone(),
+            (None, Some(job)) => job.to_owned(),
+            (None, None) => return Err(WholeError::NoJob),
+        };
+        self.check_job(&job).map_err(|error| WholeError::Job(shorten(&job), error))?;
+        self.check_fields(&kind, event)?;
+        match &self.catalogue.job_at {
+            Some(at) if named.is_none() => {
+                put(event, at, self.job_value(&job));
+                Ok(Whole { job, payload: Cow::Owned(Value::Object(payload).to_string()) })
+            }
+            _ => Ok(Whole { job, payload: Cow::Borrowed(text) }),
+        }
+    }
+
+    /// The object that the pointers lead into: the payload, or what its envelope holds.
+    fn inside<'a>(
+        &self,
+        payload: &'a mut Map<String, Value>,
+    ) -> Result<&'a mut Map<String, Value>, WholeError> {
+        match &self.wrap {
+            Some(wrap) if payload.contains_key("type") && payload.contains_key(&wrap.field) => {
+                payload.get_mut(&wrap.field).and_then(Value::as_object_mut).ok_or(WholeError::NotObject)
+            }
+            _ => Ok(payload),
+        }
+    }
+
+    fn kind_of<'a>(&self, event: &'a Map<String, Value>) -> Result<&'a str, WholeError> {
+        let at = &self.catalogue.kind_at;
+        let kind = match get(event, at) {
+            None | Some(Value::Null) => return Err(WholeError::NoKind(format!("/{}", at.names().join("/")))),
+            Some(Value::String(kind)) => kind.as_str(),
+            Some(other) => {
+                let message = format!("the kind is {}, which is no text", shorten(&other.to_string()));
+                return Err(WholeError::UnknownKind(message));
+            }
+        };
+        if self.kinds.iter().any(|known| *known.name == *kind) {
+            return Ok(kind);
+        }
+        let message = format!("there is no kind '{}'", shorten(kind));
+        let known = self.kinds.iter().map(|kind| &*kind.name);
+        Err(WholeError::UnknownKind(suggest::with_nearest(&message, kind, known)))
+    }
+
+    fn named_job(&self, event: &Map<String, Value>) -> Result<Option<String>, WholeError> {
+        let value = self.catalogue.job_at.as_ref().and_then(|at| get(event, at));
+        match (self.job_id, value) {
+            (_, None | Some(Value::Null)) => Ok(None),
+            (JobIdType::Integer, Some(Value::Number(number))) if !number.is_f64() => {
+                Ok(Some(number.to_string()))
+            }
+            (JobIdType::String, Some(Value::String(job))) => Ok(Some(job.clone())),
+            (id, Some(other)) => Err(WholeError::JobType {
+                given: shorten(&other.to_string()),
+                expected: if id == JobIdType::Integer { "an integer" } else { "text" },
+            }),
+        }
+    }
+
+    /// Values of the fields that the catalogue knows; by the event of the kind's name, or by what all events share.
+    fn check_fields(&self, kind: &str, event: &Map<String, Value>) -> Result<(), FieldError> {
+        let events = &self.catalogue.events;
+        let Some(def) = events.iter().find(|def| def.name == kind) else { return Ok(()) };
+        let given = |field: &&super::FieldDef| field.fill.is_none();
+        for field in def.fields.iter().filter(given) {
+            if let Some(value) = get(event, &field.at).filter(|value| !value.is_null()) {
+                field.check(value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::dialect::Dialects;
+
+    fn check(dialect: &str, text: &str, target: Option<&str>) -> Result<(String, String), String> {
+        let dialect = Arc::clone(Dialects::builtin().named(dialect).unwrap().1);
+        let whole = dialect.check_whole(text, target).map_err(|error| error.to_string())?;
+        Ok((whole.job, whole.payload.into_owned()))
+    }
+
+    fn whole(job: &str, payload: &str) -> (String, String) {
+        (job.to_owned(), payload.to_owned())
+    }
+
+    #[test]
+    fn an_event_that_names_its_job_passes_byte_for_byte() {
+        let text = r#"{"job_id": 7, "event_type":"job_progress","progress":45.50,"extra":[1e3]}"#;
+        assert_eq!(check("scraping", text, None), Ok(whole("7", text)));
+        assert_eq!(check("scraping", text, Some("7")), Ok(whole("7", text)));
+        let text = r#"{"jobId":"a","status":"queued","progress":0,"error":null}"#;
+        assert_eq!(check("downloads", text, None), Ok(whole("a", text)));
+    }
+
+    #[test]
+    fn the_target_s_job_is_filled_in_where_it_is_absent() {
+        assert_eq!(
+            check("scraping", r#"{"event_type":"job_started"}"#, Some("7")),
+            Ok(whole("7", r#"{"event_type":"job_started","job_id":7}"#))
+        );
+        assert_eq!(
+            check("downloads", r#"{"type":"status","data":{"status":"queued"}}"#, Some("a")),
+            Ok(whole("a", r#"{"type":"status","data":{"status":"queued","jobId":"a"}}"#))
+        );
+    }
+
+    #[test]
+    fn what_no_relay_could_use_is_refused() {
+        let error = |text: &str, target| check("scraping", text, target).unwrap_err();
+        assert!(error("{", None).starts_with("not JSON: "));
+        assert_eq!(error("[1]", None), "an event is a JSON object");
+        assert_eq!(error(r#"{"job_id":7}"#, None), "names no kind; it belongs at /event_type");
+        assert_eq!(
+            error(r#"{"job_id":7,"event_type":"job_progres"}"#, None),
+            "there is no kind 'job_progres'; did you mean 'job_progress'?"
+        );
+        assert_eq!(
+            error(r#"{"event_type":"job_started"}"#, None),
+            "names no job, and neither does the target"
+        );
+        for odd in ["\"7\"", "7.5", "[7]", "true"] {
+            let text = format!(r#"{{"job_id":{odd},"event_type":"job_started"}}"#);
+            assert_eq!(error(&text, None), format!("the job is {}; expected an integer", odd.escape_debug()));
+        }
+        assert_eq!(
+            error(r#"{"job_id":8,"event_type":"job_started"}"#, Some("7")),
+            "is of job 8, but the target is job 7"
+        );
+        assert_eq!(
+            error(r#"{"job_id":7,"event_type":"job_progress","progress":"half"}"#, None),
+            "progress: expected a number from 0 to 100 or null, got 'half'"
+        );
+        let slash = check("downloads", r#"{"jobId":"a/b","status":"queued"}"#, None);
+        assert_eq!(
+            slash.unwrap_err(),
+            "'a/b' is no job's id: a job id has no slash and no control character"
+        );
+    }
+}
