@@ -1,0 +1,101 @@
+//! One HTTP request, one connection: enough for polling and publishing, and nothing to keep alive or to go stale.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use url::Url;
+
+use super::stream::{establish, within};
+use super::{NetError, address, message_of};
+
+/// The longest body that is read: a payload at its limit of 1 MiB, and room for what is around it.
+pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
+
+/// An answer, whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status; redirects are not followed.
+    pub status: u16,
+    /// The body, at most [`MAX_BODY`] bytes.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// The body, or the error that a status other than 2xx means.
+    pub fn success(self, url: &Url) -> Result<Bytes, NetError> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        let message = message_of(&self.body);
+        Err(NetError::Status { address: address(url), status: self.status, message })
+    }
+}
+
+/// Sends a request and reads the answer whole, within `timeout` all told. `Host` is set here.
+///
+/// Errors are about the way there and back; a status of any kind is an answer.
+pub async fn request(
+    method: Method,
+    url: &Url,
+    headers: &[(&str, &str)],
+    body: Bytes,
+    timeout: Duration,
+) -> Result<Response, NetError> {
+    let mut builder = Request::builder()
+        .method(method)
+        .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        .header(header::HOST, host(url));
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let request = builder.body(Full::new(body)).map_err(|_| NetError::Url {
+        address: address(url),
+        reason: "a header or the path has a character that HTTP forbids",
+    })?;
+    within(url, timeout, exchange(url, request)).await
+}
+
+async fn exchange(url: &Url, request: Request<Full<Bytes>>) -> Result<Response, NetError> {
+    let stream = establish(url).await?;
+    let lost = |error: hyper::Error| classify(url, &error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(lost)?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = body.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return NetError::TooBig { address: address(url), limit: MAX_BODY };
+            }
+            NetError::Closed { address: address(url), reason: "in the middle of an answer".into() }
+        })?;
+        Ok(Response { status, body: body.to_bytes() })
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        result = &mut answer => result,
+        // The connection may end before the answer was taken out of it; what it read is there all the same.
+        _ = connection => answer.await,
+    }
+}
+
+fn classify(url: &Url, error: &hyper::Error) -> NetError {
+    let address = address(url);
+    if error.is_parse() {
+        NetError::NotHttp { address, reason: "its answer is something else".into() }
+    } else if error.is_incomplete_message() || error.is_closed() {
+        NetError::NotHttp { address, reason: "it closed the connection without an answer".into() }
+    } else {
+        NetError::Closed { address, reason: error.to_string() }
+    }
+}
+
+/// The value of the `Host` header: the port only where it is not the scheme's own.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}

@@ -1,0 +1,159 @@
+//! The client's side of the network: streams, HTTP requests, WebSockets, and how long to wait before trying again.
+//!
+//! Every error says which of the usual things went wrong, because "could not connect" helps nobody; and none of them
+//! carries a path, a query or a user's name, since those may hold a token.
+
+pub mod backoff;
+pub mod http;
+pub mod publish_key;
+pub mod shutdown;
+pub mod stream;
+pub mod websocket;
+
+use std::io;
+use std::time::Duration;
+
+use url::Url;
+
+/// What went wrong between this process and a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The URL names no host, or a scheme that is not spoken here.
+    #[error("cannot connect to {address}: {reason}")]
+    Url {
+        /// Scheme and host as far as there are any.
+        address: String,
+        /// What is missing or unknown.
+        reason: &'static str,
+    },
+    /// The host's name means nothing.
+    #[error("could not resolve the name '{host}': {reason}")]
+    Name {
+        /// The name.
+        host: String,
+        /// What the resolver said.
+        reason: String,
+    },
+    /// The host is there and nobody listens on the port.
+    #[error("nothing listens at {address}")]
+    Refused {
+        /// Host and port.
+        address: String,
+    },
+    /// The system could not reach it: no route, no descriptors left, and so on.
+    #[error("could not reach {address}: {reason}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No connection or no answer in time.
+    #[error("no answer from {address} within {} s", .after.as_secs_f64())]
+    TimedOut {
+        /// Host and port.
+        address: String,
+        /// How long it was given.
+        after: Duration,
+    },
+    /// The TLS handshake failed: a certificate, or a server that speaks no TLS there.
+    #[error("no TLS with {address}: {reason}")]
+    Tls {
+        /// Host and port.
+        address: String,
+        /// What rustls said.
+        reason: String,
+    },
+    /// Somebody listens who does not speak HTTP.
+    #[error("the server at {address} does not speak HTTP: {reason}")]
+    NotHttp {
+        /// Host and port.
+        address: String,
+        /// What it did instead.
+        reason: String,
+    },
+    /// It speaks HTTP and answered with a status where a WebSocket was asked for.
+    #[error("the server at {address} answered {status}{}", .message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
+    Status {
+        /// Host and port.
+        address: String,
+        /// The HTTP status.
+        status: u16,
+        /// `message` of a JSON body.
+        message: Option<String>,
+    },
+    /// The answer is over the limit.
+    #[error("the answer of {address} has over {limit} bytes")]
+    TooBig {
+        /// Host and port.
+        address: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The connection was there and is gone.
+    #[error("lost the connection to {address}: {reason}")]
+    Closed {
+        /// Host and port.
+        address: String,
+        /// Why, as far as known.
+        reason: String,
+    },
+}
+
+/// Host and port of a URL, for people: never its path, query or user.
+pub fn address(url: &Url) -> String {
+    match (url.host_str(), url.port_or_known_default()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (Some(host), None) => host.to_owned(),
+        (None, _) => format!("{}:", url.scheme()),
+    }
+}
+
+/// Whether a URL of this scheme is spoken over TLS.
+fn is_secure(url: &Url) -> bool {
+    matches!(url.scheme(), "wss" | "https")
+}
+
+/// The socket URL of a path on a server that is given as a ws, wss, http or https URL. A path of the server's own is
+/// put in front, so that a relay behind a proxy's prefix works; its query is kept.
+pub fn socket_url(server: &Url, path: &str) -> Url {
+    rebased(server, if is_secure(server) { "wss" } else { "ws" }, path)
+}
+
+/// As [`socket_url`], for a plain request.
+pub fn http_url(server: &Url, path: &str) -> Url {
+    rebased(server, if is_secure(server) { "https" } else { "http" }, path)
+}
+
+fn rebased(server: &Url, scheme: &str, path: &str) -> Url {
+    let mut url = server.clone();
+    // Any of the four schemes may be set on a URL of another; for all else the URL stays what it was and connecting
+    // says that its scheme is not spoken.
+    let _ = url.set_scheme(scheme);
+    url.set_path(&format!("{}{path}", server.path().trim_end_matches('/')));
+    url.set_fragment(None);
+    url
+}
+
+/// What the system said, without the number behind it.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split_once(" (os error").map_or(text.as_str(), |(before, _)| before);
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The `message` of an error body as every dialect's HTTP errors have it; control characters stripped, at most 200
+/// characters, since it is printed.
+fn message_of(body: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Body {
+        message: String,
+    }
+    let body: Body = serde_json::from_slice(body).ok()?;
+    let text: String = body.message.chars().filter(|c| !c.is_control()).take(200).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! A byte stream to the host of a URL, plain or over TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::{Host, Url};
+
+use super::{NetError, address, is_secure, reason};
+
+/// A connection, with Nagle's algorithm off.
+#[derive(Debug)]
+pub enum Stream {
+    /// Plain TCP.
+    Plain(TcpStream),
+    /// TLS; boxed, because its state is 1 KB that plain connections need not carry.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Connects to the host and port of a ws, wss, http or https URL, within `timeout` all told.
+pub async fn connect(url: &Url, timeout: Duration) -> Result<Stream, NetError> {
+    within(url, timeout, establish(url)).await
+}
+
+/// Runs `work` and turns a missed deadline into [`NetError::TimedOut`].
+pub(super) async fn within<T>(
+    url: &Url,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, NetError>>,
+) -> Result<T, NetError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(_) => Err(NetError::TimedOut { address: address(url), after: timeout }),
+    }
+}
+
+/// [`connect`] without a limit of its own, for callers that limit more than this.
+pub(super) async fn establish(url: &Url) -> Result<Stream, NetError> {
+    if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
+        let reason = "its scheme is none of ws, wss, http and https";
+        return Err(NetError::Url { address: address(url), reason });
+    }
+    let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
+        return Err(NetError::Url { address: address(url), reason: "it names no host" });
+    };
+    let tcp = connect_tcp(&addresses(&host, port).await?, url).await?;
+    if !is_secure(url) {
+        return Ok(Stream::Plain(tcp));
+    }
+    let tls = |reason: String| NetError::Tls { address: address(url), reason };
+    let name = match host {
+        Host::Domain(name) => {
+            ServerName::try_from(name.to_owned()).map_err(|error| tls(error.to_string()))?
+        }
+        Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::from(ip)),
+        Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::from(ip)),
+    };
+    let config = tls_config().as_ref().map_err(|reason| tls(reason.clone()))?;
+    let connector = TlsConnector::from(Arc::clone(config));
+    let stream = connector.connect(name, tcp).await.map_err(|error| tls(tls_reason(&error)))?;
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+fn tls_reason(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::InvalidMessage(_)) = cause {
+        "it answers without TLS".into()
+    } else {
+        reason(error)
+    }
+}
+
+async fn addresses(host: &Host<&str>, port: u16) -> Result<Vec<SocketAddr>, NetError> {
+    match host {
+        Host::Ipv4(ip) => Ok(vec![SocketAddr::from((*ip, port))]),
+        Host::Ipv6(ip) => Ok(vec![SocketAddr::from((*ip, port))]),
+        Host::Domain(name) => {
+            let unknown = |reason: String| NetError::Name { host: (*name).to_owned(), reason };
+            let found: Vec<SocketAddr> =
+                lookup_host((*name, port)).await.map_err(|error| unknown(reason(&error)))?.collect();
+            if found.is_empty() { Err(unknown("it has no address".into())) } else { Ok(found) }
+        }
+    }
+}
+
+/// Tries the addresses one after the other; the error is that of the last.
+async fn connect_tcp(addresses: &[SocketAddr], url: &Url) -> Result<TcpStream, NetError> {
+    match TcpStream::connect(addresses).await {
+        Ok(stream) => {
+            // Refused only where the socket is gone already, which the first read will say.
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Err(NetError::Refused { address: address(url) })
+        }
+        Err(error) => Err(NetError::Unreachable { address: address(url), reason: reason(&error) }),
+    }
+}
+
+/// The system's roots, read once: a process that watches a thousand jobs must not read them a thousand times.
+fn tls_config() -> &'static Result<Arc<ClientConfig>, String> {
+    static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
+    CONFIG.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        let found = rustls_native_certs::load_native_certs();
+        let (added, _) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            return Err(
+                "this system has no root certificates (on Debian: apt install ca-certificates)".into()
+            );
+        }
+        // The provider is named, since a process may have compiled in more than one and then has no default.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+    })
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

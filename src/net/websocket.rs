@@ -1,0 +1,123 @@
+//! A WebSocket to any server.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+use url::Url;
+
+pub use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+pub use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::http::request;
+use super::stream::{Stream, establish, within};
+use super::{NetError, address, is_secure, message_of, reason};
+
+/// A WebSocket that is open. Pings are answered while it is read from.
+pub type WebSocket = WebSocketStream<Stream>;
+
+/// What a server may make this process hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest message, in bytes; a longer one ends the connection.
+    pub message: usize,
+}
+
+impl Default for Limits {
+    /// 4 MiB: four times what a relay lets through.
+    fn default() -> Self {
+        Self { message: 4 << 20 }
+    }
+}
+
+/// Made resident at once and zeroed at every read, so small; tungstenite's own default is 128 KiB.
+const READ_BUFFER: usize = 4096;
+
+/// Must exceed the write buffer of nothing, or tungstenite panics; a client sends a pong or a close at most.
+const MAX_WRITE_BUFFER: usize = 1 << 20;
+
+/// The caller's own limit is around this.
+const OLD_HTTP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connects to a ws or wss URL and shakes hands, within `timeout` all told.
+pub async fn connect(url: &Url, limits: Limits, timeout: Duration) -> Result<WebSocket, NetError> {
+    // Boxed, so that what the handshake needs (20 KB) is gone when the socket is there.
+    within(url, timeout, Box::pin(open(url, limits))).await
+}
+
+async fn open(url: &Url, limits: Limits) -> Result<WebSocket, NetError> {
+    let mut target = url.clone();
+    // The scheme only decides about TLS, so http and https are as good; of another one `establish` says so.
+    let _ = target.set_scheme(if is_secure(url) { "wss" } else { "ws" });
+    target.set_fragment(None);
+    let request = target.as_str().into_client_request().map_err(|_| NetError::Url {
+        address: address(url),
+        reason: "its path has a character that HTTP forbids",
+    })?;
+    let stream = establish(url).await?;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER)
+        .max_message_size(Some(limits.message))
+        .max_frame_size(Some(limits.message));
+    match client_async_with_config(request, stream, Some(config)).await {
+        Ok((socket, _)) => Ok(socket),
+        Err(Error::Protocol(ProtocolError::WrongHttpVersion)) => Err(old_http(url).await),
+        Err(error) => Err(classify(url, &error)),
+    }
+}
+
+/// A server of HTTP/1.0 speaks HTTP all the same; tungstenite keeps its status to itself, so it is asked once more.
+async fn old_http(url: &Url) -> NetError {
+    match request(Method::GET, url, &[], Bytes::new(), OLD_HTTP_TIMEOUT).await {
+        Ok(answer) => NetError::Status {
+            address: address(url),
+            status: answer.status,
+            message: message_of(&answer.body),
+        },
+        Err(error) => error,
+    }
+}
+
+/// What a failed handshake says of the server.
+fn classify(url: &Url, error: &Error) -> NetError {
+    let address = address(url);
+    let silent = || "it closed the connection without an answer".to_owned();
+    match error {
+        Error::Http(response) => NetError::Status {
+            address,
+            status: response.status().as_u16(),
+            message: response.body().as_deref().and_then(message_of),
+        },
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            NetError::NotHttp { address, reason: silent() }
+        }
+        Error::Io(error) if is_hang_up(error) => NetError::NotHttp { address, reason: silent() },
+        Error::Io(error) => NetError::Closed { address, reason: reason(error) },
+        Error::Protocol(ProtocolError::HttparseError(_)) => {
+            NetError::NotHttp { address, reason: "its answer is something else".into() }
+        }
+        other => NetError::NotHttp { address, reason: other.to_string() },
+    }
+}
+
+/// What an error on an open socket says.
+pub fn lost(url: &Url, error: &Error) -> NetError {
+    let reason = match error {
+        Error::Io(error) => reason(error),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => "it was cut off".into(),
+        other => other.to_string(),
+    };
+    NetError::Closed { address: address(url), reason }
+}
+
+fn is_hang_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
