@@ -1,0 +1,193 @@
+//! Where publications come from and go to: an embedded broker in this process, or Redis.
+//!
+//! # Guarantees of every broker
+//! - **At most once.** A publication that arrives while a source is disconnected is not replayed; [`Status::connects`]
+//!   grows by one for every gap that has ended.
+//! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
+//!   of several channels that one publisher used one after the other.
+//! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
+//! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed.
+
+mod memory;
+mod redis;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+pub use self::memory::MemoryBroker;
+pub use self::redis::{RedisBroker, RedisUrlError};
+
+/// A boxed future, so that brokers stay usable as trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a source subscribes to. Its position in the list handed to [`Broker::run`] is its identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subscription {
+    /// One channel, by its exact name.
+    Channel(String),
+    /// Every channel that starts with this prefix and goes on for at least one byte.
+    Prefix(String),
+}
+
+impl Subscription {
+    /// Whether a publication on `channel` belongs to this subscription.
+    pub fn matches(&self, channel: &str) -> bool {
+        match self {
+            Self::Channel(name) => name == channel,
+            Self::Prefix(prefix) => channel.len() > prefix.len() && channel.starts_with(prefix.as_str()),
+        }
+    }
+
+    /// The channel's name or the prefix.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Channel(name) | Self::Prefix(name) => name,
+        }
+    }
+}
+
+/// A payload as the broker gave it; both slices live only for the call.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'a> {
+    /// Index of the matching entry in the list handed to [`Broker::run`].
+    pub subscription: usize,
+    /// The channel it was published on.
+    pub channel: &'a [u8],
+    /// The payload, untouched; any bytes at all.
+    pub payload: &'a [u8],
+}
+
+/// Takes what a source receives.
+pub trait Sink: Send {
+    /// Takes one publication. Must not block; called for every publication of a burst, in order.
+    fn publication(&mut self, publication: Publication<'_>);
+
+    /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
+    ///
+    /// `head` is the beginning of the payload, at most 80 bytes of it, and `len` the whole length in bytes. A channel name
+    /// too long to keep is reported here too: with its beginning as `channel`, its length as `len` and an empty `head`.
+    fn oversized(&mut self, subscription: usize, channel: &[u8], head: &[u8], len: u64) {
+        let _ = (subscription, channel, head, len);
+    }
+
+    /// Ends a burst: hands everything taken so far on. The source reads nothing more until it resolves, which is how a
+    /// sink that cannot keep up pushes back.
+    fn flush(&mut self) -> BoxFuture<'_, ()>;
+}
+
+/// How a source is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Connected, and every subscription answered.
+    pub connected: bool,
+    /// Subscriptions that the broker refused (Redis: NOPERM), by channel or prefix, with its reason.
+    pub denied: Vec<(String, String)>,
+    /// Why the source is not connected, if it is not; never holds a password.
+    pub error: Option<String>,
+    /// How often a connection was established so far.
+    pub connects: u64,
+}
+
+/// Why a broker could not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BrokerError {
+    /// Nothing answers there.
+    #[error("could not connect to redis at {address}: {reason}")]
+    Unreachable {
+        /// Host and port or socket path, without credentials.
+        address: String,
+        /// What the system or the server said.
+        reason: String,
+    },
+    /// The server refused the credentials.
+    #[error("redis at {address} refused the login: {reason}")]
+    LoginRefused {
+        /// Host and port or socket path, without credentials.
+        address: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The server refused the command (ACL).
+    #[error("redis at {address} refused the command: {reason}")]
+    Refused {
+        /// Host and port or socket path, without credentials.
+        address: String,
+        /// What the server said.
+        reason: String,
+    },
+    /// The broker's own queue is full.
+    #[error("the embedded broker is overloaded: {0} bytes are queued")]
+    Overloaded(usize),
+}
+
+/// What is kept of a job beyond the life of a relay.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StoredJob {
+    /// Whose job it is, if anybody said so.
+    pub owner: Option<String>,
+    /// The last event as published, or the merged state of a merging dialect.
+    pub state: Option<Bytes>,
+    /// The outcome (`succeeded`, `failed`, `cancelled`) once the job has ended.
+    pub ended: Option<String>,
+    /// The last known percent, as JSON number text.
+    pub percent: Option<String>,
+    /// When the state was written, in microseconds since the Unix epoch.
+    pub updated: u64,
+}
+
+/// Keeps the newest state of jobs: the hash `jobwire:{dialect}:{job}` in Redis, for 24 hours.
+pub trait StateStore: Send + Sync {
+    /// Reads a job back; `None` when nothing is kept of it.
+    fn load<'a>(
+        &'a self,
+        dialect: &'a str,
+        job: &'a str,
+    ) -> BoxFuture<'a, Result<Option<StoredJob>, BrokerError>>;
+
+    /// Writes jobs, each only if `updated` is newer than what is there; an absent owner leaves the one that is there.
+    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>>;
+}
+
+/// One job on its way into the store.
+#[derive(Debug, Clone)]
+pub struct JobToSave {
+    /// The dialect's name.
+    pub dialect: Arc<str>,
+    /// The job's id.
+    pub job: Arc<str>,
+    /// What to keep.
+    pub stored: StoredJob,
+}
+
+/// A source of publications and a way to publish.
+pub trait Broker: Send + Sync {
+    /// `embedded` or `redis`.
+    fn name(&self) -> &'static str;
+
+    /// Where it is, for people: host and port, never a password.
+    fn address(&self) -> String;
+
+    /// Feeds `sink` until `stop`; reconnects for ever. Runs once per broker.
+    fn run(
+        &self,
+        subscriptions: Vec<Subscription>,
+        sink: Box<dyn Sink>,
+        stop: CancellationToken,
+    ) -> BoxFuture<'_, ()>;
+
+    /// Publishes; resolves to the number of subscribers that got it.
+    fn publish<'a>(&'a self, channel: &'a str, payload: Bytes) -> BoxFuture<'a, Result<u64, BrokerError>>;
+
+    /// How the source is doing, now and later.
+    fn status(&self) -> watch::Receiver<Status>;
+
+    /// Where state outlives the relay, if it does.
+    fn store(&self) -> Option<&dyn StateStore>;
+}

@@ -1,0 +1,169 @@
+//! Commands: one connection of the redis crate, dropped when it fails and opened anew when it is next needed.
+//!
+//! Not the crate's `ConnectionManager`: after an outage of 20 s in which nothing was sent it stayed deaf for good.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use super::connect::{Connector, Failure};
+use crate::broker::BrokerError;
+
+/// To open the connection and log in.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// From sending a command to its reply.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Sends commands over one shared connection; those of one caller in order, as each awaits its reply.
+pub(super) struct Commands {
+    connector: Connector,
+    slot: Mutex<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    live: Option<Live>,
+    opened: u64,
+    /// The last attempt that failed, for those who were waiting for it.
+    failed: Option<(Instant, Failure)>,
+}
+
+/// An open connection; the last clone ends its task.
+#[derive(Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    driver: Arc<Driver>,
+    number: u64,
+}
+
+/// The task that moves the connection's bytes.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Commands {
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, slot: Mutex::default() }
+    }
+
+    /// Sends a command once. After [`BrokerError::Unreachable`] it may or may not have been carried out.
+    pub(super) async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
+        let mut live = self.live().await?;
+        let result = command.query_async(&mut live.connection).await;
+        self.settle(&live, result).await.map_err(|error| self.error(&error))
+    }
+
+    /// Sends a command that may be carried out twice, a second time if the connection broke under it.
+    pub(super) async fn idempotent<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
+        let mut live = self.live().await?;
+        let mut result = command.query_async(&mut live.connection).await;
+        result = self.settle(&live, result).await;
+        if result.as_ref().is_err_and(broke) {
+            live = self.live().await?;
+            result = command.query_async(&mut live.connection).await;
+            result = self.settle(&live, result).await;
+        }
+        result.map_err(|error| self.error(&error))
+    }
+
+    /// Sends commands that may be carried out twice, all at once; the outer error is of the connection, the inner one of
+    /// a command.
+    pub(super) async fn pipeline(&self, commands: &Pipeline) -> Result<RedisResult<()>, BrokerError> {
+        let mut live = self.live().await?;
+        let mut result = commands.query_async(&mut live.connection).await;
+        result = self.settle(&live, result).await;
+        if result.as_ref().is_err_and(broke) {
+            live = self.live().await?;
+            result = commands.query_async(&mut live.connection).await;
+            result = self.settle(&live, result).await;
+        }
+        match result {
+            Err(error) if broke(&error) => Err(self.error(&error)),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn error(&self, error: &RedisError) -> BrokerError {
+        failure(error).at(&self.connector.address)
+    }
+
+    /// The open connection, or a new one. A connection known to have ended is not used, so that the first command after
+    /// a restart of Redis succeeds although nothing is ever sent twice.
+    async fn live(&self) -> Result<Live, BrokerError> {
+        let asked = Instant::now();
+        let mut slot = self.slot.lock().await;
+        if let Some(live) = &slot.live
+            && !live.driver.0.is_finished()
+        {
+            return Ok(live.clone());
+        }
+        slot.live = None;
+        if let Some((at, failure)) = &slot.failed
+            && *at > asked
+        {
+            // Somebody else has just tried in vain; a queue of callers must not wait a time-out each.
+            return Err(failure.clone().at(&self.connector.address));
+        }
+        match self.open(slot.opened).await {
+            Ok(live) => {
+                slot.opened += 1;
+                slot.failed = None;
+                slot.live = Some(live.clone());
+                Ok(live)
+            }
+            Err(failure) => {
+                slot.failed = Some((Instant::now(), failure.clone()));
+                Err(failure.at(&self.connector.address))
+            }
+        }
+    }
+
+    async fn open(&self, number: u64) -> Result<Live, Failure> {
+        let stream = self.connector.connect(CONNECT_TIMEOUT, true).await?;
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
+        // Logged in already, with errors that say what is wrong; the crate is left nothing to set up.
+        let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+        let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)
+            .await
+            .map_err(|error| failure(&error))?;
+        Ok(Live { connection, driver: Arc::new(Driver(tokio::spawn(driver))), number })
+    }
+
+    /// Gives up the connection if the result says that it broke; others who use it get their own errors.
+    async fn settle<T>(&self, live: &Live, result: RedisResult<T>) -> RedisResult<T> {
+        if result.as_ref().is_err_and(broke) {
+            let mut slot = self.slot.lock().await;
+            if slot.live.as_ref().is_some_and(|current| current.number == live.number) {
+                slot.live = None;
+            }
+        }
+        result
+    }
+}
+
+/// Whether it was the connection that failed rather than the command.
+fn broke(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client)
+}
+
+fn failure(error: &RedisError) -> Failure {
+    if error.is_timeout() {
+        return Failure::Unreachable(format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs()));
+    }
+    match error.clone().into_server_errors().as_deref() {
+        Some([(_, reply), ..]) => {
+            let text = format!("{} {}", reply.code(), reply.details().unwrap_or_default());
+            Failure::from_reply(text.trim_end())
+        }
+        _ if broke(error) => Failure::Unreachable(error.to_string().to_lowercase()),
+        _ => Failure::Refused(error.to_string()),
+    }
+}

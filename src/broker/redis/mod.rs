@@ -1,0 +1,136 @@
+//! Redis: plain PUBLISH and SUBSCRIBE.
+//!
+//! The subscription has a connection and a reader of its own; commands share another connection. What a publisher sends
+//! while the subscription is not connected is lost: that is how Redis' publish and subscribe works.
+
+mod commands;
+mod connect;
+mod reader;
+mod resp;
+mod routes;
+mod session;
+mod store;
+mod subscriber;
+mod url;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::commands::Commands;
+use self::connect::Connector;
+use self::store::Store;
+use self::url::Endpoint;
+pub use self::url::RedisUrlError;
+use super::{BoxFuture, Broker, BrokerError, Sink, StateStore, Status, Subscription};
+
+/// Bytes of payload that are delivered unless told otherwise.
+const MAX_PAYLOAD: usize = 1024 * 1024;
+
+/// A broker that subscribes to and publishes into a Redis server.
+///
+/// It connects when it is used, never before, and never gives up: a lost subscription is tried again after 100 ms,
+/// doubling to 10 s, with jitter, and then subscribes everything anew. A connection on which nothing comes is asked for a
+/// sign of life every second and given up after 5 s without one. A channel that Redis refuses (NOPERM) is reported in
+/// [`Status::denied`] while the others go on. Commands wait at most 2 s for a connection and 2 s for a reply; a publication
+/// is never sent twice.
+pub struct RedisBroker {
+    connector: Connector,
+    commands: Arc<Commands>,
+    store: Store,
+    status: watch::Sender<Status>,
+    max_payload: usize,
+}
+
+impl RedisBroker {
+    /// For `redis://[[user]:password@]host[:port][/database]`, `rediss://…` (verified with the system's root
+    /// certificates) or `unix:///path[?db=…&user=…&password=…]`; connects to nothing yet.
+    pub fn new(url: &str) -> Result<Self, RedisUrlError> {
+        Ok(Self::over(Connector::new(Endpoint::parse(url)?)?))
+    }
+
+    /// Delivers payloads of at most `bytes` (default 1 MiB). Longer ones are skipped over without being held, and the sink
+    /// is told ([`Sink::oversized`]).
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// Whether the server can be reached and lets us in, without publishing anything.
+    pub async fn ping(&self) -> Result<(), BrokerError> {
+        match self.commands.idempotent::<()>(&redis::cmd("PING")).await {
+            // Whoever may not PING has been let in all the same.
+            Err(BrokerError::Refused { reason, .. }) if reason.starts_with("NOPERM") => Ok(()),
+            other => other,
+        }
+    }
+
+    /// With these root certificates instead of the system's.
+    #[cfg(test)]
+    pub(super) fn with_roots(url: &str, roots: rustls::RootCertStore) -> Result<Self, RedisUrlError> {
+        Ok(Self::over(Connector::with_roots(Endpoint::parse(url)?, Some(roots))))
+    }
+
+    fn over(connector: Connector) -> Self {
+        let commands = Arc::new(Commands::new(connector.clone()));
+        let store = Store::new(Arc::clone(&commands));
+        Self { connector, commands, store, status: watch::Sender::default(), max_payload: MAX_PAYLOAD }
+    }
+}
+
+impl std::fmt::Debug for RedisBroker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisBroker").field("address", &self.connector.address).finish_non_exhaustive()
+    }
+}
+
+impl Broker for RedisBroker {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn address(&self) -> String {
+        self.connector.address.to_string()
+    }
+
+    fn run(
+        &self,
+        subscriptions: Vec<Subscription>,
+        mut sink: Box<dyn Sink>,
+        stop: CancellationToken,
+    ) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = subscriber::run(
+                    &self.connector,
+                    &subscriptions,
+                    sink.as_mut(),
+                    self.max_payload,
+                    &self.status,
+                ) => {}
+            }
+            self.status.send_modify(|status| status.connected = false);
+        })
+    }
+
+    /// Resolves to the number of Redis subscribers that got it; a relay is one, however many watch through it.
+    fn publish<'a>(&'a self, channel: &'a str, payload: Bytes) -> BoxFuture<'a, Result<u64, BrokerError>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("PUBLISH");
+            command.arg(channel).arg(&payload[..]);
+            self.commands.once(&command).await
+        })
+    }
+
+    fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    fn store(&self) -> Option<&dyn StateStore> {
+        Some(&self.store)
+    }
+}

@@ -1,0 +1,298 @@
+//! The read buffer of a subscribed connection: grows for a large message, skips one that is too large; pure.
+
+use super::resp::{self, Broken, Matched, Reply, Step};
+
+/// The size that the buffer begins with and returns to: some hundred messages of a few hundred bytes a read.
+const INITIAL: usize = 64 * 1024;
+
+/// Takes what a [`Reader`] finds; every slice lives only for the call.
+pub(super) trait Handler {
+    /// A whole message; `pattern` is the one it matched, if it came by one.
+    fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
+
+    /// A message that is skipped over: its payload, or its channel's name if `head` is empty, has `len` bytes.
+    fn oversized(&mut self, pattern: Option<&[u8]>, channel: &[u8], head: &[u8], len: u64);
+
+    /// An error reply.
+    fn error(&mut self, text: &[u8]);
+
+    /// Any other reply, by its first word.
+    fn answer(&mut self, word: &[u8]);
+}
+
+/// Bytes that came and are not taken yet, at most one message of `max_payload` and its names.
+#[derive(Debug)]
+pub(super) struct Reader {
+    /// Always initialised to its full length, so that a read needs no zeroing.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Bytes from `start` that the message there needs.
+    needed: usize,
+    skip: Skip,
+    max_payload: usize,
+    /// Whether a message needed more than the initial size since the last [`Reader::tidy`].
+    large: bool,
+}
+
+/// What is being skipped over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Skip {
+    Nothing,
+    /// So many bytes, and then a whole string if `string`.
+    Bytes {
+        left: u64,
+        string: bool,
+    },
+    /// A string whose header is not there yet.
+    String,
+}
+
+impl Reader {
+    /// An empty buffer of 64 KiB for payloads of at most `max_payload` bytes.
+    pub(super) fn new(max_payload: usize) -> Self {
+        Self {
+            buffer: vec![0; INITIAL],
+            start: 0,
+            end: 0,
+            needed: 0,
+            skip: Skip::Nothing,
+            max_payload,
+            large: false,
+        }
+    }
+
+    /// Where to read into; never empty. What is read is handed over with [`Reader::filled`].
+    pub(super) fn space(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            // At most the beginning of one message is moved, as everything whole has been taken.
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let wanted = self.needed.max(self.end + 1);
+        if wanted > self.buffer.len() {
+            self.buffer.resize(wanted, 0);
+        }
+        self.large |= self.needed > INITIAL;
+        &mut self.buffer[self.end..]
+    }
+
+    /// Takes over `count` bytes at the beginning of [`Reader::space`] and hands everything whole to `handler`.
+    pub(super) fn filled(&mut self, count: usize, handler: &mut impl Handler) -> Result<(), Broken> {
+        self.end = (self.end + count).min(self.buffer.len());
+        self.needed = 0;
+        while self.start < self.end {
+            if self.skip != Skip::Nothing {
+                if !self.skip()? {
+                    break;
+                }
+                continue;
+            }
+            let bytes = &self.buffer[self.start..self.end];
+            match resp::next(bytes, self.max_payload)? {
+                Step::Message { matched, channel, payload, end } => {
+                    handler.message(pattern(bytes, &matched), &bytes[channel], &bytes[payload]);
+                    self.start += end;
+                }
+                Step::Incomplete(needed) => {
+                    self.needed = needed;
+                    break;
+                }
+                other => self.rare(other, handler),
+            }
+        }
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        Ok(())
+    }
+
+    /// Gives memory back that a large message needed, once none came since the last call.
+    pub(super) fn tidy(&mut self) {
+        let (large, used) = (self.large, self.end.max(self.needed));
+        self.large = false;
+        if !large && self.buffer.len() > INITIAL && used <= INITIAL {
+            self.buffer.truncate(INITIAL);
+            self.buffer.shrink_to_fit();
+        }
+    }
+
+    /// Everything that is no whole message.
+    fn rare(&mut self, step: Step, handler: &mut impl Handler) {
+        let bytes = &self.buffer[self.start..self.end];
+        match step {
+            Step::LongPayload { matched, channel, head, len } => {
+                handler.oversized(pattern(bytes, &matched), &bytes[channel], &bytes[head.clone()], len);
+                self.start += head.start;
+                self.skip = Skip::Bytes { left: len + 2, string: false };
+            }
+            Step::LongChannel { matched, head, len } => {
+                handler.oversized(pattern(bytes, &matched), &bytes[head.clone()], &[], len);
+                self.start += head.start;
+                self.skip = Skip::Bytes { left: len + 2, string: true };
+            }
+            Step::Reply { reply, end } => {
+                match reply {
+                    Reply::Error(text) => handler.error(&bytes[text]),
+                    Reply::Word(word) => handler.answer(&bytes[word]),
+                    Reply::Other => handler.answer(b""),
+                }
+                self.start += end;
+            }
+            Step::Message { .. } | Step::Incomplete(_) => {}
+        }
+    }
+
+    /// Skips what is there; false when more has to come.
+    fn skip(&mut self) -> Result<bool, Broken> {
+        let there = self.end - self.start;
+        match self.skip {
+            Skip::Nothing => {}
+            Skip::Bytes { left, string } => {
+                let count = usize::try_from(left).map_or(there, |left| left.min(there));
+                self.start += count;
+                let left = left - count as u64;
+                self.skip = match (left, string) {
+                    (0, true) => Skip::String,
+                    (0, false) => Skip::Nothing,
+                    _ => Skip::Bytes { left, string },
+                };
+            }
+            Skip::String => match resp::string_header(&self.buffer[self.start..self.end])? {
+                None => return Ok(false),
+                Some((len, begin)) => {
+                    self.start += begin;
+                    self.skip = Skip::Bytes { left: len + 2, string: false };
+                }
+            },
+        }
+        Ok(true)
+    }
+}
+
+fn pattern<'a>(bytes: &'a [u8], matched: &Matched) -> Option<&'a [u8]> {
+    match matched {
+        Matched::Channel => None,
+        Matched::Pattern(range) => Some(&bytes[range.clone()]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::{Handler, INITIAL, Reader};
+    use crate::broker::redis::resp::write_command;
+
+    const MAX: usize = 256 * 1024;
+
+    #[derive(Default, PartialEq, Debug)]
+    struct Seen(Vec<String>);
+
+    impl Handler for Seen {
+        fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
+            let pattern = pattern.map(String::from_utf8_lossy);
+            let channel = String::from_utf8_lossy(channel);
+            self.0.push(format!("{pattern:?} {channel} {} {:?}", payload.len(), payload.first()));
+        }
+
+        fn oversized(&mut self, _: Option<&[u8]>, channel: &[u8], head: &[u8], len: u64) {
+            self.0.push(format!("oversized {} {} {len}", channel.len(), head.len()));
+        }
+
+        fn error(&mut self, text: &[u8]) {
+            self.0.push(format!("error {}", String::from_utf8_lossy(text)));
+        }
+
+        fn answer(&mut self, word: &[u8]) {
+            self.0.push(format!("answer {}", String::from_utf8_lossy(word)));
+        }
+    }
+
+    /// Feeds `wire` in reads of at most `chunk` bytes.
+    fn feed(reader: &mut Reader, wire: &[u8], chunk: usize) -> Seen {
+        let mut seen = Seen::default();
+        let mut rest = wire;
+        while !rest.is_empty() {
+            let space = reader.space();
+            let count = rest.len().min(chunk).min(space.len());
+            space[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            reader.filled(count, &mut seen).unwrap();
+        }
+        seen
+    }
+
+    fn wire(commands: &[&[&[u8]]]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for parts in commands {
+            write_command(&mut out, parts);
+        }
+        out
+    }
+
+    #[test]
+    fn a_payload_that_is_too_long_is_skipped_without_being_buffered() {
+        let long = vec![b'x'; 10 * 1024 * 1024];
+        let wire = wire(&[&[b"message", b"ch", &long], &[b"pmessage", b"c*", b"ch", b"y"]]);
+        let mut reader = Reader::new(MAX);
+        let seen = feed(&mut reader, &wire, usize::MAX);
+        assert_eq!(seen.0, ["oversized 2 80 10485760", "Some(\"c*\") ch 1 Some(121)"]);
+        assert_eq!(reader.buffer.len(), INITIAL);
+    }
+
+    #[test]
+    fn a_channel_that_is_too_long_is_skipped_with_its_payload() {
+        let long = vec![b'x'; 3 * 1024 * 1024];
+        let wire = wire(&[&[b"pmessage", b"*", &long, &long], &[b"pmessage", b"*", b"ch", b"y"]]);
+        for chunk in [1_000, usize::MAX] {
+            let mut reader = Reader::new(MAX);
+            let seen = feed(&mut reader, &wire, chunk);
+            assert_eq!(seen.0, ["oversized 80 0 3145728", "Some(\"*\") ch 1 Some(121)"]);
+            assert_eq!(reader.buffer.len(), INITIAL);
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_for_a_large_message_and_shrinks_after_it() {
+        let mut reader = Reader::new(MAX);
+        let large = vec![b'x'; MAX];
+        assert_eq!(feed(&mut reader, &wire(&[&[b"message", b"ch", &large]]), 10_000).0.len(), 1);
+        assert!(reader.buffer.len() > MAX && reader.buffer.len() < MAX + 1024);
+        reader.tidy();
+        assert!(reader.buffer.len() > MAX, "the next large message may be near");
+        reader.tidy();
+        assert_eq!(reader.buffer.len(), INITIAL);
+        assert_eq!(feed(&mut reader, &wire(&[&[b"message", b"ch", b"y"]]), 10_000).0.len(), 1);
+    }
+
+    #[test]
+    fn tidying_amid_a_large_message_loses_nothing() {
+        let mut reader = Reader::new(MAX);
+        let wire = wire(&[&[b"message", b"ch", &vec![b'x'; MAX]]]);
+        let (first, rest) = wire.split_at(100_000);
+        assert!(feed(&mut reader, first, 10_000).0.is_empty());
+        reader.tidy();
+        reader.tidy();
+        assert_eq!(feed(&mut reader, rest, 10_000).0, ["None ch 262144 Some(120)"]);
+    }
+
+    proptest! {
+        #[test]
+        fn reads_may_end_anywhere(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..20),
+            chunk in 1_usize..300,
+        ) {
+            let mut wire = Vec::new();
+            for payload in &payloads {
+                write_command(&mut wire, &[b"message", b"ch", payload]);
+                wire.extend_from_slice(b"+PONG\r\n-ERR x\r\n:1\r\n");
+            }
+            // The limit makes some of them too long.
+            let whole = feed(&mut Reader::new(120), &wire, usize::MAX);
+            prop_assert_eq!(whole.0.len(), payloads.len() * 4);
+            prop_assert_eq!(feed(&mut Reader::new(120), &wire, chunk), whole);
+        }
+    }
+}

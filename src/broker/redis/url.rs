@@ -1,0 +1,238 @@
+//! Redis URLs: `redis://`, `rediss://`, `unix://`. No message in here repeats a part that could be a password.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+const DEFAULT_PORT: u16 = 6379;
+
+/// What is wrong with a Redis URL. The messages never repeat user, password or anything that could be one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RedisUrlError {
+    /// The URL parser refused it.
+    #[error("not a redis URL: {0}; it looks like redis://user:password@host:6379/0")]
+    Malformed(String),
+    /// The scheme is of something else, or missing as in `localhost:6379`.
+    #[error("a redis URL begins with redis://, rediss://, unix:// or redis+unix://")]
+    Scheme,
+    /// There is no host between the slashes.
+    #[error("the redis URL names no host; it looks like redis://host:6379/0")]
+    NoHost,
+    /// Port 0 cannot be connected to.
+    #[error("the redis URL names port 0")]
+    NoPort,
+    /// A `unix://` URL needs three slashes: the path is absolute.
+    #[error("a redis socket path is absolute: unix:///run/redis/redis.sock")]
+    NoPath,
+    /// The database is not a number.
+    #[error(
+        "the database of the redis URL is not a number; the characters / ? # @ in a password are written %2F %3F %23 %40"
+    )]
+    Database,
+    /// Something follows a `#`.
+    #[error("the redis URL has a fragment; a # in a password is written %23")]
+    Fragment,
+    /// What the percent signs stand for is no UTF-8.
+    #[error("the {0} of the redis URL is not UTF-8 once decoded")]
+    NotUtf8(&'static str),
+    /// `rediss://` on a system without any root certificates.
+    #[error("no root certificates found on this system, so rediss:// cannot verify anybody{0}")]
+    NoRoots(String),
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Address {
+    Tcp { host: String, port: u16, tls: bool },
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Whom to log in as.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) user: Option<String>,
+    pub(super) password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// All that a URL says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub(super) address: Address,
+    pub(super) login: Option<Login>,
+    pub(super) database: u32,
+}
+
+impl Endpoint {
+    /// Parses a URL. Over TCP the database is the path or `?db=`; a socket takes `?db=`, `?user=` and `?password=`
+    /// (`?pass=`). Other parameters are other clients' business (redis-py has a dozen) and are ignored.
+    pub(super) fn parse(text: &str) -> Result<Self, RedisUrlError> {
+        let scheme = text.split_once("://").ok_or(RedisUrlError::Scheme)?.0.to_ascii_lowercase();
+        let url = match scheme.as_str() {
+            "redis" | "rediss" | "unix" | "redis+unix" => {
+                Url::parse(text).map_err(|error| RedisUrlError::Malformed(error.to_string()))?
+            }
+            _ => return Err(RedisUrlError::Scheme),
+        };
+        if url.fragment().is_some() {
+            return Err(RedisUrlError::Fragment);
+        }
+        if scheme.ends_with("unix") { Self::unix(&url) } else { Self::tcp(&url, scheme == "rediss") }
+    }
+
+    fn tcp(url: &Url, tls: bool) -> Result<Self, RedisUrlError> {
+        let host = match url.host().ok_or(RedisUrlError::NoHost)? {
+            url::Host::Domain(name) => decode(name, "host")?,
+            url::Host::Ipv4(ip) => ip.to_string(),
+            url::Host::Ipv6(ip) => ip.to_string(),
+        };
+        let port = url.port().unwrap_or(DEFAULT_PORT);
+        if port == 0 {
+            return Err(RedisUrlError::NoPort);
+        }
+        let database = match url.path().trim_matches('/') {
+            "" => parameter(url, &["db"]),
+            path => Some(path.to_owned()),
+        };
+        Ok(Self {
+            address: Address::Tcp { host, port, tls },
+            login: login(url)?,
+            database: number(database.as_deref())?,
+        })
+    }
+
+    fn unix(url: &Url) -> Result<Self, RedisUrlError> {
+        let path = decode(url.path(), "path")?;
+        if url.host_str().is_some_and(|host| !host.is_empty()) || path.len() < 2 {
+            return Err(RedisUrlError::NoPath);
+        }
+        Ok(Self {
+            address: Address::Unix(PathBuf::from(path)),
+            login: login(url)?,
+            database: number(parameter(url, &["db"]).as_deref())?,
+        })
+    }
+}
+
+fn number(database: Option<&str>) -> Result<u32, RedisUrlError> {
+    database.map_or(Ok(0), |text| text.parse().map_err(|_| RedisUrlError::Database))
+}
+
+/// Nobody at all, or somebody whose password may be empty: Redis knows users who need none.
+fn login(url: &Url) -> Result<Option<Login>, RedisUrlError> {
+    let user = match url.username() {
+        "" => parameter(url, &["user", "username"]),
+        name => Some(decode(name, "user")?),
+    };
+    let password = match url.password() {
+        None | Some("") => parameter(url, &["password", "pass"]).unwrap_or_default(),
+        Some(password) => decode(password, "password")?,
+    };
+    let user = user.filter(|name| !name.is_empty());
+    Ok((user.is_some() || !password.is_empty()).then_some(Login { user, password }))
+}
+
+fn parameter(url: &Url, names: &[&str]) -> Option<String> {
+    url.query_pairs().find(|(name, _)| names.contains(&name.as_ref())).map(|(_, value)| value.into_owned())
+}
+
+fn decode(text: &str, part: &'static str) -> Result<String, RedisUrlError> {
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| RedisUrlError::NotUtf8(part))?;
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Address, Endpoint, Login, RedisUrlError};
+
+    fn tcp(host: &str, port: u16, tls: bool) -> Address {
+        Address::Tcp { host: host.to_owned(), port, tls }
+    }
+
+    fn login(user: &str, password: &str) -> Login {
+        let user = Some(user.to_owned()).filter(|user| !user.is_empty());
+        Login { user, password: password.to_owned() }
+    }
+
+    #[test]
+    fn every_part_of_a_tcp_url_is_read() {
+        let cases = [
+            ("redis://localhost", tcp("localhost", 6379, false), None, 0),
+            ("redis://127.0.0.1:7000/3", tcp("127.0.0.1", 7000, false), None, 3),
+            ("redis://h/?db=4", tcp("h", 6379, false), None, 4),
+            ("rediss://h:1/?ssl_cert_reqs=required", tcp("h", 1, true), None, 0),
+            ("redis://:p%40ss@h/", tcp("h", 6379, false), Some(login("", "p@ss")), 0),
+            ("REDIS://ann:pw@[::1]:7/2", tcp("::1", 7, false), Some(login("ann", "pw")), 2),
+            ("redis://ann@h", tcp("h", 6379, false), Some(login("ann", "")), 0),
+            ("redis://:@h", tcp("h", 6379, false), None, 0),
+        ];
+        for (text, address, login, database) in cases {
+            assert_eq!(Endpoint::parse(text), Ok(Endpoint { address, login, database }), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_socket_takes_its_settings_from_parameters() {
+        let endpoint =
+            Endpoint::parse("redis+unix:///run/my%20redis.sock?db=2&user=ann&password=pw").unwrap();
+        assert_eq!(endpoint.address, Address::Unix("/run/my redis.sock".into()));
+        assert_eq!((endpoint.login, endpoint.database), (Some(login("ann", "pw")), 2));
+        assert_eq!(Endpoint::parse("unix:///s").unwrap().address.to_string(), "/s");
+    }
+
+    #[test]
+    fn errors_name_what_is_wrong_and_repeat_no_password() {
+        let cases = [
+            ("localhost:6379", RedisUrlError::Scheme),
+            ("hunter2:hunter2@h", RedisUrlError::Scheme),
+            ("http://user:hunter2@h", RedisUrlError::Scheme),
+            ("redis:///0", RedisUrlError::NoHost),
+            ("redis://h:0", RedisUrlError::NoPort),
+            ("redis://h/hunter2", RedisUrlError::Database),
+            ("redis://u:12/hunter2@h/0", RedisUrlError::Database),
+            ("redis://u:12#hunter2@h", RedisUrlError::Fragment),
+            ("redis://u:%ffhunter2@h", RedisUrlError::NotUtf8("password")),
+            ("unix://run/redis.sock", RedisUrlError::NoPath),
+            ("unix://", RedisUrlError::NoPath),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Endpoint::parse(text), Err(error.clone()), "{text}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        for text in
+            ["redis://u:hunter2@", "redis://u:hunter2", "redis://:hunter2@h:99999", "redis://u:hunter2/@h"]
+        {
+            let error = Endpoint::parse(text).unwrap_err();
+            assert!(matches!(error, RedisUrlError::Malformed(_)), "{text}: {error:?}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_output_holds_no_password() {
+        let endpoint = Endpoint::parse("redis://ann:hunter2@h").unwrap();
+        assert!(!format!("{endpoint:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_ipv6_address_is_shown_in_brackets() {
+        assert_eq!(Endpoint::parse("redis://[::1]").unwrap().address.to_string(), "[::1]:6379");
+    }
+}

@@ -1,0 +1,135 @@
+//! Redis: logging in, access lists, sockets and TLS.
+
+use bytes::Bytes;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::fixture::{RedisServer, Running, channel, free_port, prefix};
+use crate::broker::{Broker, BrokerError, RedisBroker};
+
+/// Made with openssl for these tests alone, good until 2120; the key of the authority is gone.
+const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/broker/tests/tls");
+
+fn broker(url: &str) -> Running<RedisBroker> {
+    Running::new(RedisBroker::new(url).unwrap())
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_apart_and_not_repeated() {
+    let server = RedisServer::start(&["--requirepass", "right"]);
+    for login in [":hunter2@", "ann:hunter2@", ""] {
+        let mut running = broker(&format!("redis://{login}127.0.0.1:{}", server.port));
+        running.start(vec![channel("a")], None);
+        let status = running.status("refused", |status| status.error.is_some()).await;
+        let error = status.error.unwrap();
+        assert!(error.contains("refused the login") && !error.contains("hunter2"), "{error}");
+        assert_eq!((status.connected, status.connects), (false, 0));
+        for result in [running.broker.ping().await, running.broker.publish("a", Bytes::new()).await.map(drop)]
+        {
+            let error = result.unwrap_err();
+            assert!(matches!(error, BrokerError::LoginRefused { .. }), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn password_user_and_database_are_used() {
+    let server = RedisServer::start(&[
+        "--requirepass",
+        "p@ss/word",
+        "--user",
+        "ann",
+        "on",
+        ">pw",
+        "~*",
+        "&*",
+        "+@all",
+    ]);
+    for login in [":p%40ss%2Fword", "default:p%40ss%2Fword", "ann:pw"] {
+        let mut running = broker(&format!("redis://{login}@127.0.0.1:{}/3", server.port));
+        running.broker.ping().await.unwrap();
+        running.subscribe(vec![channel("a")]).await;
+        assert_eq!(running.publish("a", "x").await, 1);
+        running.expect(0, "a", b"x").await;
+        assert_eq!(running.broker.address(), format!("127.0.0.1:{}", server.port));
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_refused_by_name() {
+    let server = RedisServer::start(&[]);
+    let running = broker(&format!("{}/9999", server.url()));
+    let error = running.broker.ping().await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Refused { reason, .. } if reason.contains("DB index")), "{error}");
+}
+
+#[tokio::test]
+async fn a_channel_that_is_refused_leaves_the_others_alone() {
+    let server = RedisServer::start(&[]);
+    let rules = ["on", ">pw", "~*", "+@all", "-ping", "resetchannels", "&good:*", "&fine"];
+    server.command::<()>(&[&["ACL", "SETUSER", "ann"], &rules[..]].concat()).await;
+    let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
+    running.subscribe(vec![channel("bad"), prefix("good:"), prefix("worse:"), channel("fine")]).await;
+    let status = running.broker.status().borrow().clone();
+    let denied: Vec<&str> = status.denied.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((denied, status.error, status.connects), (vec!["bad", "worse:"], None, 1));
+    assert!(status.denied.iter().all(|(_, reason)| reason.starts_with("NOPERM")), "{:?}", status.denied);
+    assert_eq!(running.publish("good:1", "x").await, 1);
+    running.expect(1, "good:1", b"x").await;
+    running.publish("fine", "y").await;
+    running.expect(3, "fine", b"y").await;
+    let error = running.broker.publish("bad", Bytes::new()).await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Refused { reason, .. } if reason.starts_with("NOPERM")), "{error}");
+    running.broker.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_that_is_refused_everything_is_not_connected_until_it_may() {
+    let server = RedisServer::start(&[]);
+    server.command::<()>(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", "resetchannels"]).await;
+    let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
+    running.start(vec![channel("a"), prefix("b:")], None);
+    let status = running.status("refused", |status| status.error.is_some()).await;
+    assert_eq!((status.connected, status.denied.len(), status.connects), (false, 2, 0));
+    server.command::<()>(&["ACL", "SETUSER", "ann", "allchannels"]).await;
+    let status = running.status("connected", |status| status.connected).await;
+    assert_eq!((status.denied, status.error), (vec![], None));
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_as_well() {
+    let server = RedisServer::start(&[]);
+    let mut running = broker(&format!("unix://{}?db=2", server.socket().display()));
+    running.subscribe(vec![channel("a")]).await;
+    assert_eq!(running.publish("a", "x").await, 1);
+    running.expect(0, "a", b"x").await;
+    assert_eq!(running.broker.address(), server.socket().display().to_string());
+}
+
+#[tokio::test]
+async fn tls_is_spoken_and_the_certificate_verified() {
+    let port = free_port().to_string();
+    let (cert, key) = (format!("{TLS}/server.pem"), format!("{TLS}/server.key"));
+    let mut options = vec!["--tls-port", &port, "--tls-auth-clients", "no"];
+    options.extend(["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &cert]);
+    let _server = RedisServer::start(&options);
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(format!("{TLS}/ca.pem")).unwrap()).unwrap();
+    for host in ["localhost", "127.0.0.1"] {
+        let url = format!("rediss://{host}:{port}");
+        let mut running = Running::new(RedisBroker::with_roots(&url, roots.clone()).unwrap());
+        running.subscribe(vec![channel("a")]).await;
+        let payload = vec![b'x'; 300_000];
+        assert_eq!(running.publish("a", payload.clone()).await, 1);
+        running.expect(0, "a", &payload).await;
+    }
+    let url = format!("rediss://localhost:{port}");
+    let strangers = RedisBroker::with_roots(&url, RootCertStore::empty()).unwrap();
+    let error = strangers.ping().await.unwrap_err();
+    assert!(
+        matches!(&error, BrokerError::Unreachable { reason, .. } if reason.contains("certificate")),
+        "{error}"
+    );
+}

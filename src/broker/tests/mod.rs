@@ -1,0 +1,9 @@
+//! One behaviour, whichever broker; and what only one of them does.
+
+mod embedded;
+mod fixture;
+mod logging;
+mod login;
+mod recovery;
+mod store;
+mod suite;
