@@ -4,3 +4,4 @@ pub mod broker;
 pub mod dialect;
 pub mod exit;
 pub mod net;
+pub mod relay;

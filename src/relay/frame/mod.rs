@@ -1,0 +1,76 @@
+//! The server's side of the WebSocket framing, RFC 6455 section 5: bytes in, messages out, and back.
+//!
+//! Pure: no sockets, no clock. An event is encoded once for all of its watchers, header included, which a general
+//! WebSocket library has no way to say; and an idle connection costs the decoder one pointer.
+//!
+//! No extension is ever negotiated, so a reserved bit is always a violation.
+
+use crate::dialect::CloseReason;
+
+mod decode;
+mod encode;
+mod header;
+
+pub use decode::Decoder;
+pub use encode::{close, payload_of, ping, pong, text, text_of};
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+/// Most bytes a control frame can carry (RFC 6455, 5.5).
+pub const MAX_CONTROL: usize = 125;
+
+/// What a client sent: a whole message or a control frame. It borrows from the read buffer where it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Incoming<'a> {
+    /// A text message, reassembled if it came in fragments.
+    Text(&'a str),
+    /// A binary message, reassembled if it came in fragments.
+    Binary(&'a [u8]),
+    /// A ping, at most [`MAX_CONTROL`] bytes, to be answered with a [`pong`] of the same payload (RFC 6455, 5.5.2).
+    Ping(&'a [u8]),
+    /// A pong, at most [`MAX_CONTROL`] bytes, asked for or not.
+    Pong(&'a [u8]),
+    /// The client closes (RFC 6455, 5.5.1). Nothing that follows it counts.
+    Close {
+        /// The client's code, one that may appear on the wire; none if it sent an empty close.
+        code: Option<u16>,
+        /// At most 123 bytes, often empty.
+        reason: &'a str,
+    },
+}
+
+/// Why a connection cannot go on: what the client sent breaks the protocol or a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Broken framing; the text says which rule.
+    #[error("broken frame: {0}")]
+    Protocol(&'static str),
+    /// A text message or a close reason that is not UTF-8 (RFC 6455, 8.1).
+    #[error("text is not utf-8")]
+    NotUtf8,
+    /// A frame or a reassembled message over the limit.
+    #[error("message is over the size limit")]
+    TooBig,
+}
+
+impl Violation {
+    /// What to close the connection with (RFC 6455, 7.4.1).
+    pub const fn reason(self) -> CloseReason {
+        match self {
+            Self::Protocol(_) => CloseReason::Protocol,
+            Self::NotUtf8 => CloseReason::NotUtf8,
+            Self::TooBig => CloseReason::TooBig,
+        }
+    }
+}
+
+/// Whether a close code may appear in a close frame: registered ones but for those that only describe a close that had
+/// no frame, and the ranges for libraries and applications (RFC 6455, 7.4).
+const fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+}

@@ -1,0 +1,3 @@
+//! The relay: sockets in front, a broker behind.
+
+pub mod frame;
