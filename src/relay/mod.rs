@@ -1,3 +1,205 @@
 //! The relay: sockets in front, a broker behind.
+//!
+//! ```text
+//! broker ─▶ ingest (decode, job log) ─▶ shard ─▶ sockets
+//!                      │                  ▲
+//!             store ◀──┴──▶ HTTP ─────────┘ upgraded sockets
+//! ```
+//! The broker's source runs on a thread of its own, and so does every shard; accepting, HTTP and the store run on the
+//! runtime that [`Relay::start`] is called on. Every queue between them is bounded: a shard that cannot keep up makes
+//! the source wait, and then it is the broker that buffers.
 
+mod accept;
+mod error;
 pub mod frame;
+mod http;
+mod hub;
+mod ingest;
+mod joblog;
+mod origins;
+mod outbox;
+mod session;
+mod settings;
+mod shard;
+mod slots;
+mod stats;
+mod store;
+mod upgrade;
+mod wheel;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::accept::RequestLimits;
+pub use self::accept::listen;
+use self::http::Api;
+use self::ingest::Ingest;
+use self::joblog::JobLog;
+pub use self::joblog::JobLogLimits;
+pub use self::origins::{NotAnOrigin, Origins};
+pub use self::settings::RelayOptions;
+use self::shard::{ShardHandle, ShardSettings};
+use self::stats::Stats;
+use self::store::{RestoreQueue, StoreAccess};
+use crate::broker::{Broker, Subscription};
+use crate::dialect::{DialectId, Dialects, Source};
+
+/// How fast sockets are closed at shutdown, unless that takes longer than the drain may: a thousand a second.
+const CLOSE_PACE: Duration = Duration::from_millis(1);
+
+/// A running relay.
+pub struct Relay {
+    addresses: Vec<SocketAddr>,
+    api: Arc<Api>,
+    stop_accepting: CancellationToken,
+    stop: CancellationToken,
+    accepting: Vec<JoinHandle<io::Result<()>>>,
+    writing: JoinHandle<()>,
+    source: oneshot::Receiver<()>,
+}
+
+impl Relay {
+    /// Starts a relay on sockets that are listening already. Must be called on a tokio runtime, which it keeps using.
+    pub fn start(
+        listeners: Vec<TcpListener>,
+        broker: Arc<dyn Broker>,
+        dialects: Arc<Dialects>,
+        mut options: RelayOptions,
+    ) -> io::Result<Self> {
+        let dialects = match options.unknown_grace.take() {
+            Some(grace) => Arc::new(dialects.with_grace(grace)),
+            None => dialects,
+        };
+        let stats = Arc::new(Stats::default());
+        let stored = broker.store().is_some();
+        let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
+        let (restore, questions) = RestoreQueue::new();
+        let restore = stored.then_some(restore);
+        let settings = ShardSettings {
+            dialects: Arc::clone(&dialects),
+            log: Arc::clone(&log),
+            stats: Arc::clone(&stats),
+            restore: restore.clone(),
+            ping_interval: options.ping_interval,
+            max_frame: options.max_frame,
+            outbox: options.outbox,
+        };
+        let shards: Vec<ShardHandle> = (0..options.shards.max(1))
+            .map(|number| ShardHandle::spawn(number, settings.clone()))
+            .collect::<io::Result<_>>()?;
+        let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let (subscriptions, subscribers) = subscriptions(&dialects);
+        let ingest = Ingest {
+            dialects: Arc::clone(&dialects),
+            subscribers,
+            log: Arc::clone(&log),
+            shards: shards.clone(),
+            stats: Arc::clone(&stats),
+            max_payload: options.max_payload,
+            urgent: Arc::clone(&urgent),
+            batch: Vec::new(),
+            drops: ingest::DropLog::default(),
+        };
+        let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone())?;
+        let access = StoreAccess {
+            broker: Arc::clone(&broker),
+            dialects: Arc::clone(&dialects),
+            log: Arc::clone(&log),
+        };
+        tokio::spawn(store::answer(access.clone(), questions));
+        let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
+        let draining = AtomicBool::new(false);
+        let next_shard = AtomicUsize::new(0);
+        let api =
+            Arc::new(Api { dialects, options, broker, log, shards, stats, restore, draining, next_shard });
+        Self::accept(listeners, api, stop, writing, source)
+    }
+
+    fn accept(
+        listeners: Vec<TcpListener>,
+        api: Arc<Api>,
+        stop: CancellationToken,
+        writing: JoinHandle<()>,
+        source: oneshot::Receiver<()>,
+    ) -> io::Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let stop_accepting = CancellationToken::new();
+        let router = http::router(Arc::clone(&api));
+        let limits =
+            RequestLimits { header_timeout: api.options.header_timeout, max_header: api.options.max_header };
+        let accepting = listeners
+            .into_iter()
+            .map(|listener| {
+                tokio::spawn(accept::accept(listener, router.clone(), limits, stop_accepting.clone()))
+            })
+            .collect();
+        Ok(Self { addresses, api, stop_accepting, stop, accepting, writing, source })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Open sockets.
+    pub fn connections(&self) -> u64 {
+        self.api.stats.connections.get()
+    }
+
+    /// Stops accepting, says so on `/ready`, closes every socket with 1001 spread over up to the drain time, writes
+    /// the last states behind, and ends its threads.
+    pub async fn shutdown(self) {
+        self.api.draining.store(true, Ordering::Relaxed);
+        self.stop_accepting.cancel();
+        let drain = self.api.options.drain;
+        // A fifth of the time is left for the last ones to answer.
+        let open = u32::try_from(self.connections()).unwrap_or(u32::MAX);
+        let window = CLOSE_PACE.saturating_mul(open).min(drain.mul_f64(0.8));
+        let draining = join_all(self.api.shards.iter().map(|shard| shard.drain(window)));
+        // Whoever has not answered by then is cut off when the shards end.
+        let _ = tokio::time::timeout(drain, draining).await;
+        self.stop.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(3), async {
+            let _ = self.writing.await;
+            let _ = self.source.await;
+        })
+        .await;
+        for task in &self.accepting {
+            task.abort();
+        }
+    }
+}
+
+/// Every dialect's subscription, and whose it is.
+fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
+    let one = |source: &Source| match source {
+        Source::Channel(channel) => Subscription::Channel(channel.clone()),
+        Source::PerJob(prefix) => Subscription::Prefix(prefix.clone()),
+    };
+    dialects.iter().map(|(id, dialect)| (one(&dialect.source), id)).unzip()
+}
+
+/// Runs the broker's source on a thread of its own, so that a burst of handshakes does not delay events.
+fn spawn_source(
+    broker: Arc<dyn Broker>,
+    subscriptions: Vec<Subscription>,
+    ingest: Ingest,
+    stop: CancellationToken,
+) -> io::Result<oneshot::Receiver<()>> {
+    let (ended, source) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("jobwire-broker".to_owned()).spawn(move || {
+        runtime.block_on(broker.run(subscriptions, Box::new(ingest), stop));
+        // Nobody waiting means that the relay was dropped.
+        let _ = ended.send(());
+    })?;
+    Ok(source)
+}

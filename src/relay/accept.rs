@@ -1,0 +1,127 @@
+//! Accepting: listeners, connections, HTTP/1.1 with limits.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::net::backoff::Backoff;
+
+/// Connections that the kernel may hold for us; it caps this at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// What a socket may hold unsent. A loopback socket swallows 3.9 MB before it blocks by default, minutes of stale
+/// progress; with these two some 400 events.
+const SEND_BUFFER: usize = 32 << 10;
+const NOT_SENT: u32 = 16 << 10;
+
+/// How long accepting pauses when file descriptors run out: this, doubling to a second.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Opens a listening socket whose connections have no delay and small send buffers; they inherit both from it.
+pub fn listen(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    let listener: StdListener = socket.into();
+    tune(&listener)?;
+    Ok(listener)
+}
+
+fn tune(listener: &StdListener) -> io::Result<()> {
+    let socket = socket2::SockRef::from(listener);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(NOT_SENT)?;
+    listener.set_nonblocking(true)
+}
+
+/// Limits of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestLimits {
+    pub(super) header_timeout: Duration,
+    pub(super) max_header: usize,
+}
+
+/// Accepts until `stop`, then lets the requests that are going on finish. Upgraded sockets are no longer its business.
+pub(super) async fn accept(
+    listener: StdListener,
+    router: Router,
+    limits: RequestLimits,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    tune(&listener)?;
+    let listener = TcpListener::from_std(listener)?;
+    // Every request holds the one end, so that the other one knows when the last is done.
+    let (alive, mut done) = mpsc::channel::<()>(1);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(limits.max_header.max(8192));
+    let mut pause = Backoff::new(PAUSE, Duration::from_secs(1));
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                pause.reset();
+                tokio::spawn(serve(stream, http.clone(), router.clone(), stop.clone(), alive.clone()));
+            }
+            Err(error) if is_client_s(&error) => debug!(%error, "a client left before it was accepted"),
+            Err(error) => {
+                warn!(%error, "could not accept a connection; pausing");
+                tokio::time::sleep(pause.next(rand::random())).await;
+            }
+        }
+    }
+    drop((listener, alive));
+    // A request that takes longer is cut off with the process.
+    let _ = tokio::time::timeout(limits.header_timeout, done.recv()).await;
+    Ok(())
+}
+
+async fn serve(
+    stream: TcpStream,
+    http: http1::Builder,
+    router: Router,
+    stop: CancellationToken,
+    _alive: mpsc::Sender<()>,
+) {
+    let connection =
+        http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%error, "a connection ended early");
+    }
+}
+
+/// Errors that are about one connection, not about the listener.
+fn is_client_s(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}

@@ -1,0 +1,301 @@
+//! The relay's HTTP side: upgrades, polling, publishing, health.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt, Limited};
+use hyper_util::rt::TokioIo;
+use serde_json::json;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::{debug, warn};
+
+use super::error::ApiError;
+use super::joblog::JobLog;
+use super::settings::RelayOptions;
+use super::shard::{NewConnection, ShardHandle};
+use super::stats::Stats;
+use super::store::RestoreQueue;
+use super::upgrade;
+use crate::broker::{Broker, BrokerError};
+use crate::dialect::{DialectId, Dialects, Topic, Undecodable};
+use crate::net::publish_key;
+
+/// What the handlers share.
+pub(super) struct Api {
+    pub(super) dialects: Arc<Dialects>,
+    pub(super) options: RelayOptions,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) log: Arc<Mutex<JobLog>>,
+    pub(super) shards: Vec<ShardHandle>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) restore: Option<RestoreQueue>,
+    pub(super) draining: AtomicBool,
+    pub(super) next_shard: AtomicUsize,
+}
+
+type Shared = State<Arc<Api>>;
+
+/// All routes; every answer that is no success is JSON with `error` and `message`.
+pub(super) fn router(api: Arc<Api>) -> Router {
+    let origins = api.options.origins.clone();
+    let allowed =
+        AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| origins.allow(origin)));
+    let cors = CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+    let mut router = Router::new()
+        .route("/health", get(health))
+        .route("/ready", get(ready))
+        .route("/ws/stats", get(stats))
+        .route("/publish/{*channel}", post(publish));
+    for (id, dialect) in api.dialects.iter() {
+        router = router.route(&dialect.route, get(async move |state, request| socket(state, id, request)));
+        if let Some(status) = &dialect.status {
+            router = router.route(&status.route, get(move |state, request| poll(state, id, request)));
+        }
+    }
+    router
+        .fallback(async || {
+            ApiError::new(StatusCode::NOT_FOUND, "not_found", "nothing is served at this path")
+        })
+        .method_not_allowed_fallback(async || {
+            ApiError::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "this path has another method",
+            )
+        })
+        .layer(cors)
+        .with_state(api)
+}
+
+/// The job's id in a path that the router has matched.
+fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
+    api.dialects.get(id).job_in(route, path).unwrap_or_default()
+}
+
+/// `GET` on a dialect's socket route.
+fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Response, ApiError> {
+    check_origin(&api, request.headers())?;
+    if api.draining.load(Ordering::Relaxed) {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "going_away",
+            "this relay is shutting down",
+        ));
+    }
+    let response = upgrade::respond(request.headers())?;
+    let dialect = api.dialects.get(id);
+    let job = job_in(&api, id, &dialect.route, request.uri().path());
+    let possible = dialect.check_job(&job).is_ok();
+    let query = request.uri().query().unwrap_or_default();
+    let replay =
+        url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "replay" && value == "1");
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
+            Ok(Ok(parts)) => match parts.io.into_inner().into_std() {
+                Ok(stream) => {
+                    let (early, job) = (parts.read_buf, job.into());
+                    adopt(&api, NewConnection { stream, early, dialect: id, job, possible, replay }).await;
+                }
+                Err(error) => debug!(%error, "could not take over a socket"),
+            },
+            Ok(Err(_)) => warn!("an upgraded connection is no TCP stream"),
+            Err(error) => debug!(%error, "an upgrade was not completed"),
+        }
+    });
+    Ok(response)
+}
+
+/// Gives the connection to the next shard in turn.
+async fn adopt(api: &Api, connection: NewConnection) {
+    let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
+    api.shards[next].adopt(connection).await;
+}
+
+/// A browser says where its page is from; who says nothing is no browser.
+fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or("(not text)");
+    if api.options.origins.allow(origin) {
+        return Ok(());
+    }
+    let list = api.options.origins.describe();
+    let message = format!("pages of origin {origin} may not connect; allowed: {list} (ALLOWED_ORIGINS)");
+    Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
+}
+
+/// `GET` on a dialect's polling route.
+async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    let dialect = api.dialects.get(id);
+    let route = dialect.status.as_ref().map(|status| status.route.as_str()).unwrap_or_default();
+    let job = job_in(&api, id, route, request.uri().path());
+    if let Err(reason) = dialect.check_job(&job) {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
+    }
+    let known = || api.log.lock().unwrap_or_else(PoisonError::into_inner).known(id, &job);
+    if let Some(store) = &api.restore
+        && known() != Some(super::joblog::Known::Whole)
+    {
+        store.look(id, job.as_str().into()).await;
+    }
+    let body = api.log.lock().unwrap_or_else(PoisonError::into_inner).status(id, &job);
+    if let Some(body) = body {
+        Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    } else {
+        let message = format!("nothing is known of {} job {job}", dialect.name);
+        Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_job", message))
+    }
+}
+
+/// `POST /publish/{channel}`.
+async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiError> {
+    check_key(&api, request.headers())?;
+    check_origin(&api, request.headers())?;
+    let raw = request.uri().path().strip_prefix("/publish/").unwrap_or_default();
+    let channel = percent_encoding::percent_decode_str(raw).decode_utf8_lossy().into_owned();
+    let Some((id, dialect)) =
+        api.dialects.on_channel(&channel).map(|(id, dialect)| (id, Arc::clone(dialect)))
+    else {
+        let message = format!("no dialect listens on the channel {channel}");
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_channel", message));
+    };
+    let payload = read_body(request.into_body(), &api).await?;
+    let topics = match dialect.decode(channel.as_bytes(), &payload) {
+        Ok(decoded) => vec![Topic::job(id, decoded.job.as_ref())].into_boxed_slice(),
+        Err(reason) => return Err(undecodable(reason)),
+    };
+    let subscribers = api.broker.publish(&channel, payload).await.map_err(|error| broker_failed(&error))?;
+    let mut sockets = 0;
+    for shard in &api.shards {
+        sockets += shard.count(topics.clone()).await;
+    }
+    Ok(axum::Json(json!({ "subscribers": subscribers, "sockets": sockets })).into_response())
+}
+
+fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let key = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let wanted = &api.options.publish_key;
+    if !wanted.is_empty() && publish_key::matches(key, wanted) {
+        return Ok(());
+    }
+    let what = if given.is_none() { "missing" } else { "wrong" };
+    let message = format!("the publish key is {what}; send it as 'Authorization: Bearer KEY'");
+    Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+        .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+}
+
+async fn read_body(body: Body, api: &Api) -> Result<Bytes, ApiError> {
+    let limit = api.options.max_payload;
+    let reading = Limited::new(body, limit).collect();
+    let too_slow = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not come in time");
+    let read = tokio::time::timeout(api.options.header_timeout, reading).await.map_err(|_| too_slow())?;
+    let payload = match read {
+        Ok(body) => body.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("a payload has at most {limit} bytes");
+            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message));
+        }
+        Err(error) => return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string())),
+    };
+    if payload.is_empty() {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "empty",
+            "the body is the payload, and it is empty",
+        ));
+    }
+    Ok(payload)
+}
+
+fn undecodable(reason: Undecodable) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, reason.key(), format!("the payload is no event: {reason}"))
+}
+
+fn broker_failed(error: &BrokerError) -> ApiError {
+    ApiError::new(StatusCode::BAD_GATEWAY, "broker_failed", error.to_string())
+}
+
+/// `GET /ready`: 200 only while events can come.
+async fn ready(State(api): Shared) -> Response {
+    let status = api.broker.status().borrow().clone();
+    if api.draining.load(Ordering::Relaxed) {
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", "this relay is shutting down")
+            .into_response();
+    }
+    if status.connected {
+        return axum::Json(json!({ "ready": true })).into_response();
+    }
+    let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message).into_response()
+}
+
+/// `GET /health`: that the process is alive, and how its broker is doing.
+async fn health(State(api): Shared) -> Response {
+    let status = api.broker.status().borrow().clone();
+    let state = if status.connected && status.denied.is_empty() { "ok" } else { "degraded" };
+    let denied: Vec<_> = status
+        .denied
+        .iter()
+        .map(|(channel, reason)| json!({ "channel": channel, "reason": reason }))
+        .collect();
+    axum::Json(json!({
+        "status": state,
+        "broker": api.broker.name(),
+        "connected": status.connected,
+        "denied": denied,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}
+
+/// `GET /ws/stats`.
+async fn stats(State(api): Shared) -> Response {
+    let mut watched = std::collections::HashSet::new();
+    for shard in &api.shards {
+        watched.extend(shard.jobs().await);
+    }
+    let status = api.broker.status().borrow().clone();
+    let dropped: serde_json::Map<_, _> = Undecodable::ALL
+        .into_iter()
+        .map(|reason| (reason.key().to_owned(), api.stats.undecodable(reason).get().into()))
+        .collect();
+    let (jobs, bytes) = {
+        let log = api.log.lock().unwrap_or_else(PoisonError::into_inner);
+        (log.jobs(), log.bytes())
+    };
+    let per_dialect: serde_json::Map<_, _> = api
+        .dialects
+        .iter()
+        .map(|(id, dialect)| {
+            let count = watched.iter().filter(|(of, _)| *of == id).count();
+            (dialect.name.to_string(), json!({ "active_jobs": count }))
+        })
+        .collect();
+    axum::Json(json!({
+        "total_connections": api.stats.connections.get(),
+        "active_jobs": watched.len(),
+        "redis_connected": api.broker.name() == "redis" && status.connected,
+        "broker": api.broker.name(),
+        "broker_connects": status.connects,
+        "events": api.stats.events.get(),
+        "deliveries": api.stats.deliveries.get(),
+        "conflated": api.stats.conflated.get(),
+        "slow_consumers": api.stats.slow_consumers.get(),
+        "stale_connections": api.stats.stale.get(),
+        "dropped": dropped,
+        "jobs_kept": jobs,
+        "job_log_bytes": bytes,
+        "dialects": per_dialect,
+    }))
+    .into_response()
+}

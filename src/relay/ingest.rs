@@ -1,0 +1,115 @@
+//! From the broker to the shards: decode, number, hand over.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::frame;
+use super::joblog::{JobLog, Stamp};
+use super::shard::ShardHandle;
+use super::stats::Stats;
+use crate::broker::{BoxFuture, Publication, Sink};
+use crate::dialect::{ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
+
+/// Bytes of a dropped payload that are logged.
+const LOGGED: usize = 80;
+
+/// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
+/// queue is bounded in batches; while one is full the broker is not read.
+pub(super) struct Ingest {
+    pub(super) dialects: Arc<Dialects>,
+    /// The dialect of each subscription.
+    pub(super) subscribers: Vec<DialectId>,
+    pub(super) log: Arc<Mutex<JobLog>>,
+    pub(super) shards: Vec<ShardHandle>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) max_payload: usize,
+    /// Told when an ending or an owner waits to be written.
+    pub(super) urgent: Arc<tokio::sync::Notify>,
+    pub(super) batch: Vec<Event>,
+    pub(super) drops: DropLog,
+}
+
+impl Ingest {
+    fn take(&mut self, publication: Publication<'_>) -> Result<(), Undecodable> {
+        if publication.payload.len() > self.max_payload {
+            return Err(Undecodable::TooBig);
+        }
+        let id = self.subscribers[publication.subscription];
+        let dialect = self.dialects.get(id);
+        let decoded = dialect.decode(publication.channel, publication.payload)?;
+        let frame = frame::text_of(&decoded.frame_parts());
+        // A panic under the lock is a bug, but no reason to stop relaying.
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = log.take(id, &decoded, &frame, Stamp::now());
+        if log.has_urgent() {
+            self.urgent.notify_one();
+        }
+        drop(log);
+        if decoded.kind.is_some_and(|kind| kind.hidden) {
+            return Ok(());
+        }
+        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
+        self.batch.push(Event {
+            sequence: taken.sequence,
+            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
+            frame,
+            conflation: conflatable.then_some(ConflationKey {
+                job: taken.job,
+                kind: taken.kind,
+                entity: taken.entity,
+            }),
+            ends: decoded.kind.and_then(|kind| kind.ends),
+        });
+        Ok(())
+    }
+}
+
+impl Sink for Ingest {
+    fn publication(&mut self, publication: Publication<'_>) {
+        if let Err(reason) = self.take(publication) {
+            self.stats.drop_undecodable(reason);
+            self.drops.log(reason, publication.channel, publication.payload);
+        }
+    }
+
+    fn oversized(&mut self, _: usize, channel: &[u8], head: &[u8], _: u64) {
+        self.stats.drop_undecodable(Undecodable::TooBig);
+        self.drops.log(Undecodable::TooBig, channel, head);
+    }
+
+    fn flush(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if self.batch.is_empty() {
+                return;
+            }
+            self.stats.events.add(self.batch.len() as u64);
+            let batch: Arc<[Event]> = std::mem::take(&mut self.batch).into();
+            for shard in &self.shards {
+                shard.publish(Arc::clone(&batch)).await;
+            }
+        })
+    }
+}
+
+/// Logs dropped payloads, at most one a second.
+#[derive(Debug, Default)]
+pub(super) struct DropLog {
+    last: Option<Instant>,
+    silent: u64,
+}
+
+impl DropLog {
+    fn log(&mut self, reason: Undecodable, channel: &[u8], payload: &[u8]) {
+        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
+            self.silent += 1;
+            return;
+        }
+        let start = String::from_utf8_lossy(&payload[..payload.len().min(LOGGED)]);
+        let channel = String::from_utf8_lossy(&channel[..channel.len().min(LOGGED)]);
+        let more = std::mem::take(&mut self.silent);
+        warn!(%reason, channel = ?channel, payload = ?start, more, "dropped a publication");
+        self.last = Some(Instant::now());
+    }
+}

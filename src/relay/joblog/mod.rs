@@ -1,0 +1,343 @@
+//! One compacted record a job: what a late joiner, polling and replay are served from.
+//!
+//! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
+//! up. The newest record always stays, however big. Pure: the time comes in.
+
+mod record;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use self::record::Record;
+use super::session::Snapshot;
+use crate::broker::{JobToSave, StoredJob};
+use crate::dialect::{Decoded, Dialect, DialectId, Dialects, Frame};
+
+/// How much a job log keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct JobLogLimits {
+    /// Jobs at most.
+    pub jobs: usize,
+    /// Bytes at most, frames and bookkeeping.
+    pub bytes: usize,
+    /// How long a job stays after its ending.
+    pub ended: Duration,
+}
+
+impl Default for JobLogLimits {
+    /// 100,000 jobs, 256 MiB, an hour.
+    fn default() -> Self {
+        Self { jobs: 100_000, bytes: 256 << 20, ended: Duration::from_hours(1) }
+    }
+}
+
+/// When something happened: `now` for ages, `micros` since the Unix epoch for what is stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stamp {
+    /// The monotonic clock.
+    pub now: Instant,
+    /// The wall clock, in microseconds since the Unix epoch.
+    pub micros: u64,
+}
+
+impl Stamp {
+    /// The time now.
+    pub(super) fn now() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self { now: Instant::now(), micros: u64::try_from(since.as_micros()).unwrap_or(u64::MAX) }
+    }
+}
+
+/// What an event became when it was taken.
+#[derive(Debug, Clone)]
+pub(super) struct Taken {
+    /// Its place in this relay's order.
+    pub sequence: u64,
+    /// The job's id, shared with the record.
+    pub job: Arc<str>,
+    /// The kind's name, shared.
+    pub kind: Arc<str>,
+    /// The part of the job it names, shared with the record.
+    pub entity: Option<Arc<str>>,
+}
+
+/// What is known of a job's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Everything that is known anywhere: its record was read back, or there is nowhere to read from.
+    Whole,
+    /// Only what this relay saw itself; the store may know more.
+    Partly,
+}
+
+/// The records of all jobs.
+#[derive(Debug)]
+pub(super) struct JobLog {
+    dialects: Arc<Dialects>,
+    limits: JobLogLimits,
+    /// Whether there is a store to write behind to.
+    stored: bool,
+    sequence: u64,
+    bytes: usize,
+    /// A map a dialect: the job's id → its place in `records`.
+    index: Vec<HashMap<Arc<str>, u32>>,
+    records: Vec<Option<Box<Record>>>,
+    free: Vec<u32>,
+    /// The records from the one silent longest to the newest, linked through their places.
+    oldest: Option<u32>,
+    newest: Option<u32>,
+    /// Ended records in the order of their endings; one that began a new run since is passed over.
+    ended: VecDeque<(Instant, u32, u64)>,
+    /// Records to write behind, endings and owners first.
+    urgent: Vec<u32>,
+    dirty: Vec<u32>,
+}
+
+impl JobLog {
+    /// Empty; `stored` says whether changes are collected for a store.
+    pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
+        let index = dialects.iter().map(|_| HashMap::new()).collect();
+        Self {
+            dialects,
+            limits,
+            stored,
+            sequence: 0,
+            bytes: 0,
+            index,
+            records: Vec::new(),
+            free: Vec::new(),
+            oldest: None,
+            newest: None,
+            ended: VecDeque::new(),
+            urgent: Vec::new(),
+            dirty: Vec::new(),
+        }
+    }
+
+    /// Takes an event: numbers it and brings its job's record up to date.
+    pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let place = self.place(id, &decoded.job);
+        let (job, change) = self.change(place, |record, dialect| {
+            (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
+        });
+        let taken = Taken { sequence, job, kind: change.kind, entity: change.entity };
+        self.touch(place);
+        if change.ended {
+            self.ended.push_back((at.now, place, sequence));
+        }
+        self.mark(place, change.urgent);
+        self.evict(at.now, place);
+        taken
+    }
+
+    /// Adds what a store kept of a job that this relay has not seen, or not from its beginning.
+    pub(super) fn restore(&mut self, id: DialectId, job: &str, stored: Option<&StoredJob>, at: Stamp) {
+        let known = self.index[id.index()].contains_key(job);
+        let Some(stored) = stored else {
+            if known {
+                let place = self.place(id, job);
+                self.record_mut(place).known = Known::Whole;
+            }
+            return;
+        };
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let place = self.place(id, job);
+        if self.change(place, |record, dialect| record.restore(dialect, stored, sequence, at)) {
+            self.ended.push_back((at.now, place, sequence));
+        }
+        self.touch(place);
+        self.evict(at.now, place);
+    }
+
+    /// What is known of a job's past; `None` if nothing at all.
+    pub(super) fn known(&self, id: DialectId, job: &str) -> Option<Known> {
+        let record = self.get(id, job)?;
+        if self.stored { Some(record.known) } else { Some(Known::Whole) }
+    }
+
+    /// A job's current state as one frame; `None` if nobody has heard of it.
+    pub(super) fn snapshot(&mut self, id: DialectId, job: &str) -> Option<Snapshot> {
+        let place = *self.index[id.index()].get(job)?;
+        self.change(place, Record::snapshot)
+    }
+
+    /// A job's polling body; `None` if nobody has heard of it, or the dialect has no polling.
+    pub(super) fn status(&mut self, id: DialectId, job: &str) -> Option<String> {
+        let place = *self.index[id.index()].get(job)?;
+        self.change(place, Record::status)
+    }
+
+    /// The run so far, oldest first: the last milestone of each kind and part and the newest event of each conflation
+    /// key; of a merging dialect its one merged state. Empty if nobody has heard of the job.
+    pub(super) fn replay(&mut self, id: DialectId, job: &str) -> Vec<Snapshot> {
+        let Some(place) = self.index[id.index()].get(job).copied() else { return Vec::new() };
+        self.change(place, Record::replay)
+    }
+
+    /// Jobs that are kept.
+    pub(super) fn jobs(&self) -> usize {
+        self.index.iter().map(HashMap::len).sum()
+    }
+
+    /// Bytes that they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
+    pub(super) fn take_dirty(&mut self, urgent: bool, most: usize) -> Vec<JobToSave> {
+        let mut out = Vec::new();
+        while out.len() < most {
+            let next = self.urgent.pop().or_else(|| if urgent { None } else { self.dirty.pop() });
+            let Some(place) = next else { break };
+            // A place may stand in both lists, or have a new tenant that is not dirty.
+            if self.records[place as usize].as_ref().is_some_and(|record| record.dirty) {
+                out.push(self.change(place, Record::save));
+            }
+        }
+        out
+    }
+
+    /// Puts jobs that could not be written back among the dirty ones.
+    pub(super) fn not_saved(&mut self, jobs: &[JobToSave]) {
+        for job in jobs {
+            let place =
+                self.dialects.named(&job.dialect).and_then(|(id, _)| self.index[id.index()].get(&job.job));
+            if let Some(place) = place.copied() {
+                self.mark(place, false);
+            }
+        }
+    }
+
+    /// Whether endings or owners wait to be written.
+    pub(super) fn has_urgent(&self) -> bool {
+        !self.urgent.is_empty()
+    }
+
+    /// Forgets what ended longer ago than it stays.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((at, place, sequence)) = self.ended.front().copied() {
+            if now.saturating_duration_since(at) < self.limits.ended {
+                break;
+            }
+            self.ended.pop_front();
+            let over = self.records[place as usize].as_ref().is_some_and(|r| r.ended_at() == Some(sequence));
+            if over {
+                self.forget(place);
+            }
+        }
+    }
+
+    fn get(&self, id: DialectId, job: &str) -> Option<&Record> {
+        let place = *self.index[id.index()].get(job)?;
+        self.records[place as usize].as_deref()
+    }
+
+    fn record_mut(&mut self, place: u32) -> &mut Record {
+        self.records[place as usize].as_mut().expect("a place in the index has a record")
+    }
+
+    /// Changes a record and keeps the account of all their bytes.
+    fn change<R>(&mut self, place: u32, change: impl FnOnce(&mut Record, &Dialect) -> R) -> R {
+        let record = self.records[place as usize].as_mut().expect("a place in the index has a record");
+        let before = record.bytes;
+        let result = change(record, self.dialects.get(record.dialect));
+        self.bytes = self.bytes + record.bytes - before;
+        result
+    }
+
+    /// The place of a job's record, which is made if it has none.
+    fn place(&mut self, id: DialectId, job: &str) -> u32 {
+        if let Some(place) = self.index[id.index()].get(job) {
+            return *place;
+        }
+        let job: Arc<str> = job.into();
+        let record = Box::new(Record::new(id, Arc::clone(&job)));
+        self.bytes += record.bytes;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.records.push(None);
+            u32::try_from(self.records.len() - 1).expect("fewer jobs than a u32 counts")
+        });
+        self.records[place as usize] = Some(record);
+        self.index[id.index()].insert(job, place);
+        self.link(place);
+        place
+    }
+
+    fn mark(&mut self, place: u32, urgent: bool) {
+        if !self.stored {
+            return;
+        }
+        let record = self.record_mut(place);
+        let (was_dirty, was_urgent) = (record.dirty, record.urgent);
+        record.dirty = true;
+        record.urgent |= urgent;
+        if urgent && !was_urgent {
+            self.urgent.push(place);
+        } else if !was_dirty {
+            self.dirty.push(place);
+        }
+    }
+
+    fn evict(&mut self, now: Instant, keep: u32) {
+        self.expire(now);
+        while self.jobs() > self.limits.jobs || self.bytes > self.limits.bytes {
+            match self.oldest {
+                Some(oldest) if oldest != keep => self.forget(oldest),
+                _ => break,
+            }
+        }
+    }
+
+    fn forget(&mut self, place: u32) {
+        self.unlink(place);
+        if let Some(record) = self.records[place as usize].take() {
+            self.bytes -= record.bytes;
+            self.index[record.dialect.index()].remove(&record.job);
+            self.free.push(place);
+        }
+    }
+
+    /// Makes a record the newest.
+    fn touch(&mut self, place: u32) {
+        if self.newest != Some(place) {
+            self.unlink(place);
+            self.link(place);
+        }
+    }
+
+    fn link(&mut self, place: u32) {
+        let before = self.newest.replace(place);
+        self.record_mut(place).links = (before, None);
+        match before {
+            Some(before) => self.record_mut(before).links.1 = Some(place),
+            None => self.oldest = Some(place),
+        }
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let (before, after) = self.record_mut(place).links;
+        match before {
+            Some(before) => self.record_mut(before).links.1 = after,
+            None => self.oldest = after,
+        }
+        match after {
+            Some(after) => self.record_mut(after).links.0 = before,
+            None => self.newest = before,
+        }
+    }
+}
+
+/// The payload of a stored state as a socket gets it, with what decoding it says; `None` where it is no event.
+fn decode_stored<'a>(dialect: &'a Dialect, channel: &'a str, state: &'a Bytes) -> Option<Decoded<'a>> {
+    dialect.decode(channel.as_bytes(), state).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! What is kept of one job.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Number;
+
+use super::{Known, Stamp, decode_stored};
+use crate::broker::{JobToSave, StoredJob};
+use crate::dialect::{Decoded, Dialect, DialectId, Frame, Opens, Outcome, StatusSource};
+use crate::relay::frame;
+use crate::relay::session::Snapshot;
+
+/// What a record takes besides its frames, roughly: itself, its index entry, its links.
+const OVERHEAD: usize = 400;
+/// What one kept event takes besides its frame.
+const KEPT_OVERHEAD: usize = 96;
+/// Kinds and parts kept of one job; of more, the oldest goes.
+const MAX_KEPT: usize = 256;
+/// Payloads of a merging dialect that may wait to be merged.
+const MAX_UNMERGED: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) dialect: DialectId,
+    pub(super) job: Arc<str>,
+    pub(super) known: Known,
+    pub(super) dirty: bool,
+    pub(super) urgent: bool,
+    pub(super) bytes: usize,
+    pub(super) links: (Option<u32>, Option<u32>),
+    owner: Option<Box<str>>,
+    ended: Option<Outcome>,
+    percent: Option<Number>,
+    /// A kind that opens a run was seen here, so that what a store kept is of a run before.
+    opened: bool,
+    updated: u64,
+    newest: Option<Kept>,
+    kept: Vec<Kept>,
+    merged: Option<Merged>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    kind: Arc<str>,
+    entity: Option<Arc<str>>,
+    sequence: u64,
+    frame: Frame,
+}
+
+/// The merge of a run's payloads, made when somebody asks.
+#[derive(Debug, Default)]
+struct Merged {
+    done: String,
+    waiting: Vec<Box<str>>,
+}
+
+/// What taking an event changed.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) kind: Arc<str>,
+    pub(super) entity: Option<Arc<str>>,
+    pub(super) ended: bool,
+    pub(super) urgent: bool,
+}
+
+impl Record {
+    pub(super) fn new(dialect: DialectId, job: Arc<str>) -> Self {
+        Self {
+            dialect,
+            bytes: OVERHEAD + job.len(),
+            job,
+            known: Known::Partly,
+            dirty: false,
+            urgent: false,
+            links: (None, None),
+            owner: None,
+            ended: None,
+            percent: None,
+            opened: false,
+            updated: 0,
+            newest: None,
+            kept: Vec::new(),
+            merged: None,
+        }
+    }
+
+    pub(super) fn take(
+        &mut self,
+        dialect: &Dialect,
+        decoded: &Decoded<'_>,
+        frame: &Frame,
+        sequence: u64,
+        at: Stamp,
+    ) -> Change {
+        let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
+        let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
+        if opens == Opens::Always || (opens == Opens::AfterEnding && self.ended.is_some()) {
+            self.begin_run();
+        }
+        let mut urgent = false;
+        if let (None, Some(owner)) = (&self.owner, &decoded.owner) {
+            self.owner = Some(owner.as_ref().into());
+            urgent = true;
+        }
+        let ends = decoded.kind.and_then(|kind| kind.ends);
+        let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
+        let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
+        self.updated = at.micros;
+        // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
+        if !hidden && (self.ended.is_none() || ends.is_some()) {
+            if let Some(percent) = &decoded.percent {
+                self.percent = Some(percent.clone());
+            }
+            self.keep(Kept {
+                kind: Arc::clone(&kind),
+                entity: entity.clone(),
+                sequence,
+                frame: frame.clone(),
+            });
+            if dialect.merges() {
+                self.merge(decoded.inner);
+            }
+            if ends.is_some() {
+                self.ended = ends;
+                urgent = true;
+            }
+        }
+        Change { kind, entity, ended: ends.is_some(), urgent }
+    }
+
+    /// Forgets the run before; whose job it is stays.
+    fn begin_run(&mut self) {
+        self.ended = None;
+        self.percent = None;
+        self.opened = true;
+        self.newest = None;
+        self.kept.clear();
+        self.merged = None;
+        self.bytes = OVERHEAD + self.job.len();
+    }
+
+    /// The shared name of a part of the job, as it was kept before if it was.
+    fn entity(&self, kind: &str, name: &str) -> Arc<str> {
+        let known =
+            self.kept.iter().filter(|kept| *kept.kind == *kind).filter_map(|kept| kept.entity.as_ref());
+        known.into_iter().find(|entity| ***entity == *name).map_or_else(|| name.into(), Arc::clone)
+    }
+
+    fn keep(&mut self, event: Kept) {
+        let same = |kept: &Kept| kept.kind == event.kind && kept.entity == event.entity;
+        self.bytes += event.frame.len() + KEPT_OVERHEAD;
+        if let Some(at) = self.kept.iter().position(same) {
+            self.bytes -= self.kept[at].frame.len() + KEPT_OVERHEAD;
+            self.kept[at] = event.clone();
+        } else {
+            if self.kept.len() == MAX_KEPT
+                && let Some(oldest) = (0..MAX_KEPT).min_by_key(|at| self.kept[*at].sequence)
+            {
+                self.bytes -= self.kept.swap_remove(oldest).frame.len() + KEPT_OVERHEAD;
+            }
+            self.kept.push(event.clone());
+        }
+        self.newest = Some(event);
+    }
+
+    fn merge(&mut self, inner: &str) {
+        let merged = self.merged.get_or_insert_default();
+        self.bytes += inner.len();
+        merged.waiting.push(inner.into());
+        if merged.waiting.len() >= MAX_UNMERGED {
+            self.merge_now();
+        }
+    }
+
+    fn merge_now(&mut self) -> Option<&str> {
+        let merged = self.merged.as_mut()?;
+        let before = merged.done.len() + merged.waiting.iter().map(|text| text.len()).sum::<usize>();
+        merged.done = Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
+        merged.waiting.clear();
+        self.bytes = self.bytes + merged.done.len() - before;
+        Some(&merged.done)
+    }
+
+    pub(super) fn snapshot(&mut self, dialect: &Dialect) -> Option<Snapshot> {
+        let sequence = self.newest.as_ref()?.sequence;
+        let frame = match self.merge_now() {
+            Some(merged) => frame::text(dialect.wrapped(merged).as_bytes()),
+            None => self.newest.as_ref()?.frame.clone(),
+        };
+        Some(Snapshot { sequence, frame })
+    }
+
+    pub(super) fn status(&mut self, dialect: &Dialect) -> Option<String> {
+        let payload = frame::payload_of(&self.newest.as_ref()?.frame);
+        self.merge_now();
+        let newest = match &self.merged {
+            Some(merged) => merged.done.as_str(),
+            None => std::str::from_utf8(&payload).ok()?,
+        };
+        let kind = &self.newest.as_ref()?.kind;
+        dialect.status_body(&StatusSource { job: &self.job, newest, kind, percent: self.percent.as_ref() })
+    }
+
+    pub(super) fn replay(&mut self, dialect: &Dialect) -> Vec<Snapshot> {
+        if self.merged.is_some() {
+            return self.snapshot(dialect).into_iter().collect();
+        }
+        let kept = |kept: &Kept| Snapshot { sequence: kept.sequence, frame: kept.frame.clone() };
+        let mut events: Vec<Snapshot> = self.kept.iter().map(kept).collect();
+        events.sort_by_key(|event| event.sequence);
+        events
+    }
+
+    /// The sequence of the ending, while it is the newest thing known.
+    pub(super) fn ended_at(&self) -> Option<u64> {
+        self.ended.and(self.newest.as_ref()).map(|kept| kept.sequence)
+    }
+
+    /// What to write behind; the record is clean afterwards.
+    pub(super) fn save(&mut self, dialect: &Dialect) -> JobToSave {
+        self.dirty = false;
+        self.urgent = false;
+        let state = match self.merge_now() {
+            Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
+            None => self.newest.as_ref().map(|kept| frame::payload_of(&kept.frame)),
+        };
+        JobToSave {
+            dialect: Arc::clone(&dialect.name),
+            job: Arc::clone(&self.job),
+            stored: StoredJob {
+                owner: self.owner.as_deref().map(str::to_owned),
+                state,
+                ended: self.ended.map(|outcome| outcome.as_str().to_owned()),
+                percent: self.percent.as_ref().map(Number::to_string),
+                updated: self.updated,
+            },
+        }
+    }
+
+    /// Adds what a store kept, beneath what this relay saw itself. Returns whether the job has ended by it.
+    pub(super) fn restore(
+        &mut self,
+        dialect: &Dialect,
+        stored: &StoredJob,
+        sequence: u64,
+        at: Stamp,
+    ) -> bool {
+        self.known = Known::Whole;
+        if self.owner.is_none() {
+            self.owner = stored.owner.as_deref().map(Into::into);
+        }
+        let Some(state) = stored.state.as_ref().filter(|_| !self.opened) else { return false };
+        let channel = dialect.channel_of(&self.job);
+        let Some(decoded) = decode_stored(dialect, &channel, state) else { return false };
+        if self.percent.is_none() {
+            self.percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
+        }
+        if self.newest.is_some() {
+            if dialect.merges() {
+                let newer = self.merge_now().unwrap_or_default().to_owned();
+                let done = Dialect::merge(decoded.inner, [newer.as_str()]);
+                self.bytes = self.bytes + done.len() - newer.len();
+                self.merged = Some(Merged { done, waiting: Vec::new() });
+            }
+            return false;
+        }
+        let frame = frame::text_of(&decoded.frame_parts());
+        let known_percent = self.percent.take();
+        self.take(dialect, &decoded, &frame, sequence, at);
+        self.percent = self.percent.take().or(known_percent);
+        self.updated = stored.updated;
+        self.ended = stored.ended.as_deref().and_then(Outcome::parse).or(self.ended);
+        self.opened = false;
+        self.ended.is_some()
+    }
+}

@@ -1,0 +1,275 @@
+//! What waits for a socket that pushes back.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::dialect::{ConflationKey, Frame};
+
+/// What a newer frame must share with a waiting one to replace it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum OutboxKey {
+    /// An event that a newer one of its key makes worthless.
+    Event(ConflationKey),
+    /// The answer to a WebSocket ping; only the newest needs one (RFC 6455, 5.5.3).
+    Pong,
+    /// The answer to the text `ping`.
+    TextPong,
+}
+
+/// The outbox is full of what may not be dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overflow;
+
+#[derive(Debug)]
+struct Waiting {
+    key: Option<OutboxKey>,
+    /// Empty once a newer frame took its place.
+    frame: Frame,
+}
+
+/// A queue bounded in bytes. Exists only while its socket pushes back, so whatever waits in it may be conflated: a
+/// newer frame with the same key removes the older one and goes to the end. Frames without a key are never dropped;
+/// when even they exceed the bound, [`Outbox::push`] says so and the connection is to be closed.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    queue: VecDeque<Waiting>,
+    /// Key → number of its frame, counted from the first one ever queued.
+    newest: HashMap<OutboxKey, u64>,
+    /// Number of the frame at the head.
+    first: u64,
+    /// Bytes of the head that the socket has taken already: it can no longer be replaced.
+    written: usize,
+    bytes: usize,
+    replaced: usize,
+}
+
+impl Outbox {
+    /// Queues a frame. `Overflow` when the bytes that wait would exceed `bound`; a single frame always fits.
+    pub(super) fn push(
+        &mut self,
+        frame: Frame,
+        key: Option<OutboxKey>,
+        bound: usize,
+    ) -> Result<Conflated, Overflow> {
+        let conflated = key.as_ref().is_some_and(|key| self.remove(key));
+        if self.bytes > 0 && self.bytes + frame.len() > bound {
+            return Err(Overflow);
+        }
+        if let Some(key) = &key {
+            self.newest.insert(key.clone(), self.first + self.queue.len() as u64);
+        }
+        self.bytes += frame.len();
+        self.queue.push_back(Waiting { key, frame });
+        Ok(Conflated(conflated))
+    }
+
+    /// Queues the rest of a frame of which the socket took only the first `written` bytes. Only for an empty outbox.
+    pub(super) fn push_rest(&mut self, frame: Frame, written: usize) {
+        debug_assert!(self.is_empty());
+        self.bytes = frame.len() - written;
+        self.queue.push_back(Waiting { key: None, frame });
+        self.written = written;
+    }
+
+    /// Drops the waiting frame of that key, unless the socket has some of it already.
+    fn remove(&mut self, key: &OutboxKey) -> bool {
+        let Some(number) = self.newest.remove(key) else { return false };
+        let at = usize::try_from(number - self.first).expect("numbers grow from the head on");
+        if at == 0 && self.written > 0 {
+            return false;
+        }
+        let old = &mut self.queue[at];
+        self.bytes -= old.frame.len();
+        *old = Waiting { key: None, frame: Frame::new() };
+        self.replaced += 1;
+        self.compact();
+        true
+    }
+
+    /// Keeps the empty places from outnumbering the frames.
+    fn compact(&mut self) {
+        if self.replaced <= 16 || self.replaced * 2 <= self.queue.len() {
+            return;
+        }
+        self.queue.retain(|waiting| !waiting.frame.is_empty());
+        self.replaced = 0;
+        for (at, waiting) in self.queue.iter().enumerate() {
+            if let Some(number) = waiting.key.as_ref().and_then(|key| self.newest.get_mut(key)) {
+                *number = self.first + at as u64;
+            }
+        }
+    }
+
+    /// Forgets everything but the rest of a frame that the socket has begun with.
+    pub(super) fn clear(&mut self) {
+        let keep = usize::from(self.written > 0);
+        self.queue.truncate(keep);
+        self.newest.clear();
+        self.replaced = 0;
+        self.bytes = self.queue.front().map_or(0, |head| head.frame.len() - self.written);
+    }
+
+    /// The next bytes to write, in order: at most `slices.len()` pieces. Returns how many there are.
+    pub(super) fn peek<'a>(&'a self, slices: &mut [&'a [u8]]) -> usize {
+        let mut count = 0;
+        for (at, waiting) in self.queue.iter().enumerate() {
+            if count == slices.len() {
+                break;
+            }
+            let skip = if at == 0 { self.written } else { 0 };
+            if waiting.frame.len() > skip {
+                slices[count] = &waiting.frame[skip..];
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// The socket took `count` bytes of what [`Outbox::peek`] showed.
+    pub(super) fn advance(&mut self, count: usize) {
+        self.bytes -= count;
+        self.written += count;
+        while let Some(head) = self.queue.front() {
+            if self.written < head.frame.len() {
+                break;
+            }
+            self.written -= head.frame.len();
+            if head.frame.is_empty() {
+                self.replaced -= 1;
+            }
+            let gone = self.queue.pop_front().and_then(|head| head.key);
+            if let Some(key) = gone
+                && self.newest.get(&key) == Some(&self.first)
+            {
+                self.newest.remove(&key);
+            }
+            self.first += 1;
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Bytes that wait.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Whether the frame replaced an older one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Conflated(pub bool);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is what `push` takes")]
+    fn key(job: &str, kind: &str) -> Option<OutboxKey> {
+        let (job, kind) = (Arc::from(job), Arc::from(kind));
+        Some(OutboxKey::Event(ConflationKey { job, kind, entity: None }))
+    }
+
+    fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !outbox.is_empty() {
+            let mut slices = [&[][..]; 4];
+            let count = outbox.peek(&mut slices);
+            let bytes = slices[..count].concat();
+            let take = step.clamp(1, bytes.len());
+            out.extend_from_slice(&bytes[..take]);
+            outbox.advance(take);
+        }
+        out
+    }
+
+    #[test]
+    fn a_newer_event_replaces_the_older_of_its_key_and_goes_to_the_end() {
+        let mut outbox = Outbox::default();
+        outbox.push("a1".into(), key("a", "p"), 100).unwrap();
+        outbox.push("M".into(), None, 100).unwrap();
+        assert_eq!(outbox.push("a2".into(), key("a", "p"), 100), Ok(Conflated(true)));
+        outbox.push("b1".into(), key("b", "p"), 100).unwrap();
+        assert_eq!(drain(&mut outbox, 1), b"Ma2b1");
+    }
+
+    #[test]
+    fn a_frame_that_is_half_written_is_not_replaced() {
+        let mut outbox = Outbox::default();
+        outbox.push("aaaa".into(), key("a", "p"), 100).unwrap();
+        outbox.advance(1);
+        assert_eq!(outbox.push("bbbb".into(), key("a", "p"), 100), Ok(Conflated(false)));
+        outbox.push("cccc".into(), key("a", "p"), 100).unwrap();
+        assert_eq!(drain(&mut outbox, 3), b"aaacccc");
+    }
+
+    #[test]
+    fn what_may_not_be_dropped_overflows_the_bound() {
+        let mut outbox = Outbox::default();
+        outbox.push(vec![b'x'; 200].into(), None, 100).unwrap();
+        assert_eq!(outbox.push("y".into(), None, 100), Err(Overflow));
+        outbox.advance(50);
+        outbox.clear();
+        assert_eq!(outbox.bytes(), 150);
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// Job, and whether it is conflatable progress (else a milestone).
+        Push(u8, bool),
+        Write(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let push = (0u8..3, any::<bool>()).prop_map(|(job, progress)| Step::Push(job, progress));
+        let write = (1usize..20).prop_map(Step::Write);
+        proptest::collection::vec(prop_oneof![3 => push, 1 => write], 1..200)
+    }
+
+    proptest! {
+        #[test]
+        fn conflation_drops_no_milestone_reorders_no_job_and_leaves_the_newest(steps in steps()) {
+            let mut outbox = Outbox::default();
+            let mut sent: Vec<(u8, bool, usize)> = Vec::new();
+            let mut out = Vec::new();
+            for (number, step) in steps.iter().enumerate() {
+                match step {
+                    Step::Push(job, progress) => {
+                        let frame = format!("{job},{progress},{number};");
+                        let key = progress.then(|| key(&job.to_string(), "p")).flatten();
+                        outbox.push(frame.into(), key, usize::MAX).unwrap();
+                        sent.push((*job, *progress, number));
+                    }
+                    Step::Write(most) => {
+                        let mut slices = [&[][..]; 3];
+                        let count = outbox.peek(&mut slices);
+                        let bytes = slices[..count].concat();
+                        let take = (*most).min(bytes.len());
+                        out.extend_from_slice(&bytes[..take]);
+                        outbox.advance(take);
+                    }
+                }
+            }
+            out.extend(drain(&mut outbox, 7));
+            let text = String::from_utf8(out).unwrap();
+            let got: Vec<(u8, bool, usize)> = text.split_terminator(';').map(|frame| {
+                let parts: Vec<&str> = frame.split(',').collect();
+                (parts[0].parse().unwrap(), parts[1] == "true", parts[2].parse().unwrap())
+            }).collect();
+            let milestones = |list: &[(u8, bool, usize)]| list.iter().filter(|e| !e.1).copied().collect::<Vec<_>>();
+            prop_assert_eq!(milestones(&got), milestones(&sent));
+            for job in 0..3 {
+                let of = |list: &[(u8, bool, usize)]| list.iter().filter(|e| e.0 == job).map(|e| e.2).collect::<Vec<_>>();
+                let (got, sent) = (of(&got), of(&sent));
+                prop_assert!(got.is_sorted(), "reordered: {:?}", got);
+                prop_assert_eq!(got.last(), sent.last());
+            }
+        }
+    }
+}

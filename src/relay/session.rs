@@ -1,0 +1,286 @@
+//! The protocol state of a connection that watches one job: input and the time in, actions out, no sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::wheel::Millis;
+use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
+
+/// What the connection is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Send a frame that may not be dropped.
+    Send(Frame),
+    /// Answer a WebSocket ping with this frame.
+    Pong(Frame),
+    /// Answer the text `ping`.
+    TextPong,
+    /// Send a WebSocket ping, unless frames wait already.
+    Ping,
+    /// Send what the dialect says to who watches an unknown job.
+    Unknown,
+    /// Close.
+    Close(CloseReason),
+}
+
+/// A job's current state, for a late joiner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    /// The sequence of the newest event in it: whatever is not newer must not follow.
+    pub sequence: u64,
+    /// The frame to send.
+    pub frame: Frame,
+}
+
+/// How often a connection is pinged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PingInterval(Millis);
+
+impl PingInterval {
+    /// At least one millisecond.
+    pub(super) fn new(interval: Duration) -> Self {
+        Self(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4))
+    }
+}
+
+/// One watcher of one job.
+#[derive(Debug)]
+pub(super) struct JobSession {
+    dialect: DialectId,
+    job: Arc<str>,
+    /// Sequence of the newest event that was sent.
+    sequence: u64,
+    /// When the client last sent anything at all.
+    heard: Millis,
+    next_ping: Millis,
+    /// When an unknown job's watcher is told so; `Millis::MAX` when there is nothing to tell.
+    grace: Millis,
+    /// It wants the run so far, not only the newest event.
+    replay: bool,
+}
+
+impl JobSession {
+    /// A session that begins now. `phase` in 0..1 places its first ping in the interval, so that a thousand clients
+    /// that come together are not pinged together.
+    pub(super) fn new(
+        dialect: DialectId,
+        job: Arc<str>,
+        now: Millis,
+        interval: PingInterval,
+        phase: f64,
+    ) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let first = (interval.0 as f64 * phase.clamp(0.0, 1.0)) as Millis;
+        Self {
+            dialect,
+            job,
+            sequence: 0,
+            heard: now,
+            next_ping: now + first,
+            grace: Millis::MAX,
+            replay: false,
+        }
+    }
+
+    /// The same, but it gets the run so far instead of the newest event alone.
+    #[must_use]
+    pub(super) const fn replaying(mut self, replay: bool) -> Self {
+        self.replay = replay;
+        self
+    }
+
+    /// Whether it wants the run so far.
+    pub(super) const fn wants_replay(&self) -> bool {
+        self.replay
+    }
+
+    /// What it is subscribed to.
+    pub(super) fn topic(&self) -> Topic {
+        Topic::job(self.dialect, Arc::clone(&self.job))
+    }
+
+    /// The dialect it speaks.
+    pub(super) const fn dialect(&self) -> DialectId {
+        self.dialect
+    }
+
+    /// The job it watches.
+    pub(super) const fn job(&self) -> &Arc<str> {
+        &self.job
+    }
+
+    /// The job's state was looked up: empty if nobody has heard of it, oldest first. Events may have come before.
+    pub(super) fn state(
+        &mut self,
+        known: Vec<Snapshot>,
+        dialect: &Dialect,
+        now: Millis,
+        out: &mut Vec<Action>,
+    ) {
+        let unknown = known.is_empty() && self.sequence == 0;
+        for snapshot in known {
+            if snapshot.sequence > self.sequence {
+                self.sequence = snapshot.sequence;
+                out.push(Action::Send(snapshot.frame));
+            }
+        }
+        match &dialect.unknown {
+            Some(what) if unknown && what.after.is_zero() => out.push(Action::Unknown),
+            Some(what) if unknown => {
+                self.grace = now + u64::try_from(what.after.as_millis()).unwrap_or(Millis::MAX / 2);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an event is to be sent: it is newer than everything that was.
+    #[inline]
+    pub(super) fn takes(&mut self, sequence: u64) -> bool {
+        if sequence <= self.sequence {
+            return false;
+        }
+        self.sequence = sequence;
+        self.grace = Millis::MAX;
+        true
+    }
+
+    /// Bytes came from the client, whatever they are.
+    pub(super) const fn heard(&mut self, now: Millis) {
+        self.heard = now;
+    }
+
+    /// A text came. All but `ping` is ignored in the job dialects.
+    pub(super) fn text(text: &str, out: &mut Vec<Action>) {
+        if text == "ping" {
+            out.push(Action::TextPong);
+        }
+    }
+
+    /// A timer fired. Returns when the next one is wanted.
+    pub(super) fn timer(&mut self, now: Millis, interval: PingInterval, out: &mut Vec<Action>) -> Millis {
+        if now.saturating_sub(self.heard) >= interval.0 * 2 {
+            out.push(Action::Close(CloseReason::Stale));
+            return Millis::MAX;
+        }
+        if self.grace <= now {
+            self.grace = Millis::MAX;
+            out.push(Action::Unknown);
+        }
+        if self.next_ping <= now {
+            out.push(Action::Ping);
+            self.next_ping = now + interval.0;
+        }
+        self.deadline(interval)
+    }
+
+    /// When it next wants to be woken.
+    pub(super) fn deadline(&self, interval: PingInterval) -> Millis {
+        self.next_ping.min(self.grace).min(self.heard + interval.0 * 2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialects;
+
+    const EVERY: u64 = 30_000;
+
+    fn session(name: &str) -> (JobSession, Arc<Dialect>) {
+        let all = Dialects::builtin();
+        let (id, dialect) = all.named(name).unwrap();
+        (JobSession::new(id, "1".into(), 0, interval(), 0.5), Arc::clone(dialect))
+    }
+
+    fn interval() -> PingInterval {
+        PingInterval::new(Duration::from_millis(EVERY))
+    }
+
+    fn snapshot(sequence: u64) -> Vec<Snapshot> {
+        vec![Snapshot { sequence, frame: Frame::from_static(b"state") }]
+    }
+
+    #[test]
+    fn nothing_older_follows_a_snapshot_and_nothing_newer_is_skipped() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        session.state(snapshot(5), &dialect, 0, &mut out);
+        assert_eq!(out, [Action::Send(Frame::from_static(b"state"))]);
+        assert_eq!(
+            [4, 5, 6, 6, 7].map(|sequence| session.takes(sequence)),
+            [false, false, true, false, true]
+        );
+    }
+
+    #[test]
+    fn a_snapshot_that_comes_after_a_newer_event_is_dropped() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        assert!(session.takes(9));
+        session.state(snapshot(8), &dialect, 0, &mut out);
+        session.state(Vec::new(), &dialect, 0, &mut out);
+        assert_eq!(out, []);
+        assert_eq!(session.deadline(interval()), EVERY / 2, "no grace is armed");
+    }
+
+    #[test]
+    fn a_replay_is_cut_where_live_events_began() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        session.takes(2);
+        session.state([snapshot(1), snapshot(2), snapshot(4)].concat(), &dialect, 0, &mut out);
+        assert_eq!(out.len(), 1);
+        assert!(!session.takes(4) && session.takes(5));
+    }
+
+    #[test]
+    fn an_unknown_scraping_job_is_told_after_the_grace_and_an_event_disarms_it() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        session.state(Vec::new(), &dialect, 0, &mut out);
+        session.heard(29_000);
+        assert_eq!(session.timer(29_999, interval(), &mut out), 30_000);
+        assert_eq!(out, [Action::Ping]);
+        out.clear();
+        session.timer(30_000, interval(), &mut out);
+        assert_eq!(out, [Action::Unknown]);
+
+        let (mut session, dialect) = self::session("scraping");
+        out.clear();
+        session.state(Vec::new(), &dialect, 0, &mut out);
+        assert!(session.takes(1));
+        session.heard(29_000);
+        session.timer(30_000, interval(), &mut out);
+        assert_eq!(out, [Action::Ping]);
+    }
+
+    #[test]
+    fn an_unknown_download_is_queued_at_once() {
+        let (mut session, dialect) = session("downloads");
+        let mut out = Vec::new();
+        session.state(Vec::new(), &dialect, 0, &mut out);
+        assert_eq!(out, [Action::Unknown]);
+    }
+
+    #[test]
+    fn who_answers_nothing_for_two_intervals_is_stale() {
+        let (mut session, _) = session("scraping");
+        let mut out = Vec::new();
+        let mut now = 0;
+        while out.last() != Some(&Action::Close(CloseReason::Stale)) {
+            now = session.deadline(interval());
+            session.timer(now, interval(), &mut out);
+        }
+        assert_eq!(now, 2 * EVERY);
+        assert_eq!(out, [Action::Ping, Action::Ping, Action::Close(CloseReason::Stale)]);
+    }
+
+    #[test]
+    fn only_the_text_ping_is_answered() {
+        let mut out = Vec::new();
+        for text in ["hello", "PING", "{\"type\":\"ping\"}", " ping", "ping"] {
+            JobSession::text(text, &mut out);
+        }
+        assert_eq!(out, [Action::TextPong]);
+    }
+}

@@ -1,0 +1,56 @@
+//! What a relay can be told, resolved.
+
+use std::time::Duration;
+
+use super::joblog::JobLogLimits;
+use super::origins::Origins;
+
+/// A relay's settings. [`Default`] is what the contracts say.
+#[derive(Debug, Clone)]
+pub struct RelayOptions {
+    /// Threads that own connections.
+    pub shards: usize,
+    /// How often a socket is pinged; one that answers nothing for two of these is stale.
+    pub ping_interval: Duration,
+    /// The largest payload that is relayed, in bytes.
+    pub max_payload: usize,
+    /// The largest frame or message a client may send, in bytes.
+    pub max_frame: usize,
+    /// How long a request's header may take.
+    pub header_timeout: Duration,
+    /// The largest request header, in bytes; at least 8 KiB.
+    pub max_header: usize,
+    /// What may wait for one socket that pushes back, in bytes.
+    pub outbox: usize,
+    /// How much of jobs is kept.
+    pub job_log: JobLogLimits,
+    /// Which web pages may connect.
+    pub origins: Origins,
+    /// The key that `POST /publish` wants.
+    pub publish_key: String,
+    /// How long a job that nobody has heard of may take to appear; `None`: what its dialect says.
+    pub unknown_grace: Option<Duration>,
+    /// How long closing all sockets may take at shutdown.
+    pub drain: Duration,
+}
+
+impl Default for RelayOptions {
+    fn default() -> Self {
+        // One core is left to the broker's reader, the accept loop and HTTP.
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            shards: cores.saturating_sub(1).max(1),
+            ping_interval: Duration::from_secs(30),
+            max_payload: 1 << 20,
+            max_frame: 64 << 10,
+            header_timeout: Duration::from_secs(10),
+            max_header: 16 << 10,
+            outbox: 1 << 20,
+            job_log: JobLogLimits::default(),
+            origins: Origins::loopback(),
+            publish_key: String::new(),
+            unknown_grace: None,
+            drain: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A shard: a thread that owns its connections outright, with its own hub and timer wheel and no locks.
+//!
+//! Everything reaches it through one bounded queue. Events are written straight to sockets that have nothing queued;
+//! only one that would block gets an outbox, and a task that drains it.
+
+mod conn;
+mod state;
+
+use std::collections::HashSet;
+use std::io;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use self::state::{Shared, State};
+use super::joblog::JobLog;
+use super::slots::ConnId;
+use super::stats::Stats;
+use super::store::RestoreQueue;
+use crate::dialect::{DialectId, Dialects, Event, Topic};
+
+/// Batches that may wait for a shard. One batch is what the broker gave in one read, so this bounds the memory too.
+const QUEUE: usize = 256;
+
+/// A socket that has been upgraded, on its way to a shard.
+#[derive(Debug)]
+pub(super) struct NewConnection {
+    pub(super) stream: TcpStream,
+    /// What the client sent behind its handshake.
+    pub(super) early: Bytes,
+    pub(super) dialect: DialectId,
+    pub(super) job: Arc<str>,
+    /// Whether any job can have that id.
+    pub(super) possible: bool,
+    /// Whether it wants the run so far instead of the newest event alone.
+    pub(super) replay: bool,
+}
+
+/// What a shard is told.
+#[derive(Debug)]
+enum Message {
+    Events(Arc<[Event]>),
+    Adopt(Box<NewConnection>),
+    /// The store was asked about this connection's job.
+    Restored(ConnId),
+    Count(Box<[Topic]>, oneshot::Sender<usize>),
+    Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
+    Drain(Duration, oneshot::Sender<()>),
+}
+
+/// What a shard works with.
+#[derive(Debug, Clone)]
+pub(super) struct ShardSettings {
+    pub(super) dialects: Arc<Dialects>,
+    pub(super) log: Arc<std::sync::Mutex<JobLog>>,
+    pub(super) stats: Arc<Stats>,
+    pub(super) restore: Option<RestoreQueue>,
+    pub(super) ping_interval: Duration,
+    pub(super) max_frame: usize,
+    pub(super) outbox: usize,
+}
+
+/// The way to reach a shard. When the last handle is dropped the shard ends.
+#[derive(Debug, Clone)]
+pub(super) struct ShardHandle(mpsc::Sender<Message>);
+
+impl ShardHandle {
+    /// Starts a shard's thread.
+    pub(super) fn spawn(number: usize, settings: ShardSettings) -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let handle = Self(sender);
+        // The shard keeps no sender of its own, or it would never end; the store's answers need one that is weak.
+        let answers = handle.0.downgrade();
+        let (ready, started) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new().name(format!("jobwire-shard-{number}")).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build_local(tokio::runtime::LocalOptions::default());
+            match runtime {
+                Ok(runtime) => {
+                    // Nobody waiting for the outcome means that the relay was given up meanwhile.
+                    let _ = ready.send(Ok(()));
+                    runtime.block_on(run(State::new(settings, WeakHandle(answers)), receiver));
+                }
+                Err(error) => {
+                    let _ = ready.send(Err(error));
+                }
+            }
+        })?;
+        started.recv().map_err(io::Error::other)??;
+        Ok(handle)
+    }
+
+    /// Hands over a batch; waits while the shard's queue is full.
+    pub(super) async fn publish(&self, batch: Arc<[Event]>) {
+        // A shard ends only with the relay, and then nobody is left to deliver to.
+        let _ = self.0.send(Message::Events(batch)).await;
+    }
+
+    /// Gives the shard a connection.
+    pub(super) async fn adopt(&self, connection: NewConnection) {
+        let _ = self.0.send(Message::Adopt(Box::new(connection))).await;
+    }
+
+    /// How many of its connections are subscribed to any of the topics, once it has delivered what it was given.
+    pub(super) async fn count(&self, topics: Box<[Topic]>) -> usize {
+        let (answer, count) = oneshot::channel();
+        let _ = self.0.send(Message::Count(topics, answer)).await;
+        count.await.unwrap_or(0)
+    }
+
+    /// The jobs that its connections watch.
+    pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
+        let (answer, jobs) = oneshot::channel();
+        let _ = self.0.send(Message::Jobs(answer)).await;
+        jobs.await.unwrap_or_default()
+    }
+
+    /// Closes all connections with 1001, spread over `window`; resolves when none is left.
+    pub(super) async fn drain(&self, window: Duration) {
+        let (answer, drained) = oneshot::channel();
+        let _ = self.0.send(Message::Drain(window, answer)).await;
+        let _ = drained.await;
+    }
+}
+
+/// A shard's own way back to its queue, for answers of the store.
+#[derive(Debug, Clone)]
+pub(super) struct WeakHandle(mpsc::WeakSender<Message>);
+
+impl WeakHandle {
+    /// Tells the shard that the store has been asked about a connection's job.
+    pub(super) async fn restored(&self, id: ConnId) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::Restored(id)).await;
+        }
+    }
+}
+
+async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
+    let shared = Shared::new(state);
+    let timers = tokio::task::spawn_local(state::timers(shared.clone()));
+    while let Some(message) = queue.recv().await {
+        match message {
+            Message::Events(batch) => shared.deliver(&batch).await,
+            Message::Adopt(connection) => shared.adopt(*connection),
+            Message::Restored(id) => shared.look_up(id),
+            Message::Count(topics, answer) => {
+                let _ = answer.send(shared.count(&topics));
+            }
+            Message::Jobs(answer) => {
+                let _ = answer.send(shared.jobs());
+            }
+            Message::Drain(window, answer) => shared.drain(window, answer),
+        }
+    }
+    timers.abort();
+}
+
+/// The time as the frames for unknown jobs carry it: UTC without a zone, to the second.
+fn timestamp() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}

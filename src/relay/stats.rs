@@ -1,0 +1,57 @@
+//! What the relay counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::dialect::Undecodable;
+
+/// A number that only ever grows, or that follows something that comes and goes.
+#[derive(Debug, Default)]
+pub(super) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to it.
+    pub(super) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Takes away from it.
+    pub(super) fn sub(&self, count: u64) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Its value now.
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of a relay, shared by its threads.
+#[derive(Debug, Default)]
+pub(super) struct Stats {
+    /// Open sockets.
+    pub connections: Counter,
+    /// Events taken.
+    pub events: Counter,
+    /// Events handed to sockets, to their outboxes included.
+    pub deliveries: Counter,
+    /// Events that a newer one replaced while their socket pushed back.
+    pub conflated: Counter,
+    /// Connections closed with 1013.
+    pub slow_consumers: Counter,
+    /// Connections closed because they answered no pings.
+    pub stale: Counter,
+    undecodable: [Counter; Undecodable::ALL.len()],
+}
+
+impl Stats {
+    /// Counts a publication that was dropped.
+    pub(super) fn drop_undecodable(&self, reason: Undecodable) {
+        self.undecodable(reason).add(1);
+    }
+
+    /// How many publications were dropped for a reason.
+    pub(super) fn undecodable(&self, reason: Undecodable) -> &Counter {
+        let at = Undecodable::ALL.iter().position(|other| *other == reason).expect("ALL has every reason");
+        &self.undecodable[at]
+    }
+}

@@ -1,0 +1,185 @@
+//! State that outlives the relay: read back when somebody asks for a job, written behind as events come.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::joblog::{JobLog, Known, Stamp};
+use super::shard::WeakHandle;
+use super::slots::ConnId;
+use crate::broker::{Broker, StateStore};
+use crate::dialect::{DialectId, Dialects};
+
+/// Questions that may wait for the store; one more is not asked, and its job counts as unknown.
+const QUEUE: usize = 20_000;
+/// Questions that are put to the store together.
+const TOGETHER: usize = 256;
+/// How often progress is written behind.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Jobs that are written in one go.
+const WRITE_TOGETHER: usize = 500;
+/// How often a failing store is logged.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
+
+#[derive(Debug)]
+struct Question {
+    dialect: DialectId,
+    job: Arc<str>,
+    asker: Asker,
+}
+
+#[derive(Debug)]
+enum Asker {
+    Connection(WeakHandle, ConnId),
+    Request(oneshot::Sender<()>),
+}
+
+/// Puts questions to the store.
+#[derive(Debug, Clone)]
+pub(super) struct RestoreQueue(mpsc::Sender<Question>);
+
+impl RestoreQueue {
+    /// The queue, and the end that [`answer`] works on.
+    pub(super) fn new() -> (Self, Questions) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), Questions(receiver))
+    }
+
+    /// Asks on behalf of a connection, whose shard is told when the job log knows. `false` when the queue is full.
+    pub(super) fn ask(&self, dialect: DialectId, job: Arc<str>, shard: WeakHandle, id: ConnId) -> bool {
+        self.0.try_send(Question { dialect, job, asker: Asker::Connection(shard, id) }).is_ok()
+    }
+
+    /// Asks on behalf of a request; resolves when the job log knows, or the store does not answer.
+    pub(super) async fn look(&self, dialect: DialectId, job: Arc<str>) {
+        let (answer, answered) = oneshot::channel();
+        if self.0.try_send(Question { dialect, job, asker: Asker::Request(answer) }).is_ok() {
+            // The other end is dropped only when the relay stops.
+            let _ = answered.await;
+        }
+    }
+}
+
+/// The questions that wait.
+#[derive(Debug)]
+pub(super) struct Questions(mpsc::Receiver<Question>);
+
+/// What both directions work with.
+#[derive(Clone)]
+pub(super) struct StoreAccess {
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) dialects: Arc<Dialects>,
+    pub(super) log: Arc<Mutex<JobLog>>,
+}
+
+impl StoreAccess {
+    fn log(&self) -> std::sync::MutexGuard<'_, JobLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn store(&self) -> Option<&dyn StateStore> {
+        self.broker.store()
+    }
+}
+
+/// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
+pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
+    let mut complaint = Complaint::default();
+    let mut together = Vec::with_capacity(TOGETHER);
+    while questions.0.recv_many(&mut together, TOGETHER).await > 0 {
+        let mut askers: HashMap<(DialectId, Arc<str>), Vec<Asker>> = HashMap::new();
+        for question in together.drain(..) {
+            askers.entry((question.dialect, question.job)).or_default().push(question.asker);
+        }
+        join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job)))
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .for_each(|error| complaint.make("could not read job state back", &error));
+        for asker in askers.into_values().flatten() {
+            match asker {
+                Asker::Connection(shard, id) => shard.restored(id).await,
+                Asker::Request(answer) => {
+                    // Who asked may have hung up.
+                    let _ = answer.send(());
+                }
+            }
+        }
+    }
+}
+
+async fn look_up(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), String> {
+    let Some(store) = access.store() else { return Ok(()) };
+    if access.log().known(id, job) == Some(Known::Whole) {
+        return Ok(());
+    }
+    if !access.broker.status().borrow().connected {
+        return Err("redis is not connected".to_owned());
+    }
+    let stored = store.load(&access.dialects.get(id).name, job).await.map_err(|error| error.to_string())?;
+    access.log().restore(id, job, stored.as_ref(), Stamp::now());
+    Ok(())
+}
+
+/// Writes behind until `stop`, and then what is left once more. What cannot be written stays dirty in the job log,
+/// which bounds it.
+pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: CancellationToken) {
+    if access.store().is_none() {
+        return;
+    }
+    let mut complaint = Complaint::default();
+    let mut next = Instant::now() + WRITE_EVERY;
+    loop {
+        let only_urgent = tokio::select! {
+            () = stop.cancelled() => break,
+            () = urgent.notified() => true,
+            () = tokio::time::sleep_until(next) => false,
+        };
+        if let Err(error) = write(&access, only_urgent).await {
+            complaint.make("could not write job state behind", &error);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(WRITE_EVERY) => {}
+            }
+        }
+        if !only_urgent {
+            next = Instant::now() + WRITE_EVERY;
+        }
+    }
+    if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(2), write(&access, false)).await {
+        warn!(%error, "the last job states could not be written");
+    }
+}
+
+async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
+    let Some(store) = access.store() else { return Ok(()) };
+    loop {
+        let jobs = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = store.save(&jobs).await {
+            access.log().not_saved(&jobs);
+            return Err(error.to_string());
+        }
+    }
+}
+
+/// Says the same thing at most once in a while.
+#[derive(Debug, Default)]
+struct Complaint(Option<Instant>);
+
+impl Complaint {
+    fn make(&mut self, what: &str, error: &str) {
+        if self.0.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
+            self.0 = Some(Instant::now());
+            warn!(error, "{what}");
+        }
+    }
+}
