@@ -4,4 +4,5 @@ pub mod broker;
 pub mod dialect;
 pub mod exit;
 pub mod net;
+pub mod publish;
 pub mod relay;

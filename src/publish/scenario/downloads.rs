@@ -1,0 +1,118 @@
+//! Download jobs: the stages of the contract, from 5 % (starting) to 100 %.
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+
+use super::{Course, Line};
+use crate::dialect::Assignment;
+
+const TITLES: [&str; 6] =
+    ["Lecture", "Trailer", "Interview", "Concert recording", "Product tour", "Field report"];
+const QUALITIES: [&str; 3] = ["720p", "1080p", "2160p"];
+const STORES: [&str; 3] = ["gcs", "azure", "s3"];
+const ERRORS: [&str; 4] = [
+    "source answered 403",
+    "connection reset by the source",
+    "video is no longer available",
+    "upload to storage timed out",
+];
+
+/// When the stages that have a percentage of their own come, as shares of the course.
+const STAGES: [(f64, u8); 5] = [(0.03, 5), (0.08, 10), (0.86, 90), (0.89, 92), (0.97, 98)];
+const INFO: u8 = 10;
+
+/// One event of a download job.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    Queued,
+    /// Percent.
+    Progress(u8),
+    Completed {
+        bytes: u32,
+    },
+    Failed {
+        percent: u8,
+        error: u8,
+    },
+}
+
+pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
+    let mut shares: Vec<(f64, u8)> = STAGES.to_vec();
+    let (from, to) = (0.1, 0.85);
+    for share in course.reports(from, to, rng) {
+        shares.push((share, downloading((share - from) / (to - from))));
+    }
+    shares.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    // A failing job is cut off where it fails.
+    let reach = if course.fails { rng.random_range(0.1..0.95) } else { 1.0 };
+    let mut steps = vec![(course.start, Act::Queued)];
+    let mut percent = 0;
+    for (share, next) in shares.into_iter().filter(|(share, _)| *share < reach) {
+        percent = next;
+        steps.push((course.at(share / reach), Act::Progress(percent)));
+    }
+    let last = if course.fails {
+        Act::Failed { percent, error: rng.random_range(0..4) }
+    } else {
+        Act::Completed { bytes: rng.random_range(4_000_000..900_000_000) }
+    };
+    steps.push((course.end, last));
+    steps
+}
+
+/// 15 to 89 percent.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share is from 0 to 1
+fn downloading(share: f64) -> u8 {
+    15 + (share * 75.0) as u8
+}
+
+impl Act {
+    /// The event's fields; `theme` says what is downloaded.
+    pub(super) fn line(self, theme: u64) -> Line {
+        let line = |event, fields: Vec<(&str, Value)>| Line {
+            event,
+            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
+        };
+        match self {
+            Self::Queued => line("queued", Vec::new()),
+            Self::Progress(INFO) => {
+                line("processing", vec![("progress", json!(INFO)), ("videoInfo", video(theme))])
+            }
+            Self::Progress(percent) => line("processing", vec![("progress", json!(percent))]),
+            Self::Completed { bytes } => line(
+                "completed",
+                vec![
+                    ("downloadUrl", json!(format!("https://example.com/files/{:08x}.mp4", short(theme)))),
+                    ("fileSize", json!(bytes)),
+                    ("storageProvider", json!(pick(&STORES, theme))),
+                ],
+            ),
+            Self::Failed { percent, error } => line(
+                "failed",
+                vec![("progress", json!(percent)), ("error", json!(pick(&ERRORS, error.into())))],
+            ),
+        }
+    }
+}
+
+fn video(theme: u64) -> Value {
+    json!({
+        "id": format!("{:08x}", short(theme)),
+        "title": format!("{} {}", pick(&TITLES, theme), theme % 90 + 10),
+        "thumbnail": format!("https://example.com/thumbnails/{:08x}.jpg", short(theme)),
+        "duration": 30 + theme % 3571,
+        "quality": pick(&QUALITIES, theme),
+    })
+}
+
+/// A number that looks like an id.
+fn short(theme: u64) -> u64 {
+    theme.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
+}
+
+fn pick(from: &[&'static str], nth: u64) -> &'static str {
+    from[usize::try_from(nth % from.len() as u64).unwrap_or(0)]
+}

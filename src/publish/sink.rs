@@ -1,0 +1,213 @@
+//! Where events go: a Redis, or a relay over HTTP.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use url::{Host, Url};
+
+use crate::broker::{Broker, BrokerError, RedisBroker};
+use crate::exit::{Exit, Failure};
+use crate::net::{self, NetError, http, publish_key};
+
+/// How long a relay may take to answer, connecting included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+const HTTP_HINT: &str = "start a relay with `jobwire serve`, or name a Redis with --redis";
+const REDIS_HINT: &str = "a Redis URL is set (--redis, JOBWIRE_REDIS or REDIS_URL); without one, events go over HTTP \
+                          to the relay at --server";
+
+/// Where to publish.
+#[derive(Clone)]
+pub enum SinkOptions {
+    /// Into this Redis.
+    Redis(String),
+    /// To a relay.
+    Http {
+        /// A ws, wss, http or https URL.
+        server: Url,
+        /// The publish key; `None`: the one that a relay of this user left.
+        key: Option<String>,
+    },
+}
+
+/// Who got an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) struct Reach {
+    /// Subscribers of the channel; a relay is one.
+    subscribers: u64,
+    /// Sockets of the relay, if it was one that published.
+    sockets: Option<u64>,
+}
+
+impl Reach {
+    /// Whether nobody got it. A relay's own subscription does not count if no socket of it was listening.
+    pub(super) fn is_nobody(self) -> bool {
+        match self.sockets {
+            None => self.subscribers == 0,
+            Some(sockets) => sockets == 0 && self.subscribers <= 1,
+        }
+    }
+}
+
+/// An open sink.
+pub(super) enum Sink {
+    Redis(RedisBroker),
+    Http(HttpSink),
+}
+
+impl Sink {
+    /// Opens it; a Redis is logged in to, so that it fails here rather than at the first event.
+    pub(super) async fn open(options: SinkOptions) -> Result<Self, Failure> {
+        match options {
+            SinkOptions::Redis(url) => {
+                let redis =
+                    RedisBroker::new(&url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
+                redis.ping().await.map_err(|error| redis_failure(&error))?;
+                Ok(Self::Redis(redis))
+            }
+            SinkOptions::Http { server, key } => Ok(Self::Http(HttpSink::new(server, key))),
+        }
+    }
+
+    pub(super) async fn publish(&self, channel: &str, payload: String) -> Result<Reach, Failure> {
+        match self {
+            Self::Redis(redis) => {
+                let subscribers =
+                    redis.publish(channel, payload.into()).await.map_err(|error| redis_failure(&error))?;
+                Ok(Reach { subscribers, sockets: None })
+            }
+            Self::Http(relay) => relay.publish(channel, payload.into()).await,
+        }
+    }
+
+    /// What a count of nobody means here, for people.
+    pub(super) fn nobody(&self, channel: &str) -> String {
+        let channel = channel.escape_debug();
+        match self {
+            Self::Redis(redis) => format!("nobody is subscribed to '{channel}' at {}", redis.address()),
+            Self::Http(relay) => {
+                format!("nobody listens to '{channel}' at {}", net::address(&relay.server))
+            }
+        }
+    }
+}
+
+fn redis_failure(error: &BrokerError) -> Failure {
+    let message = error.to_string();
+    match error {
+        BrokerError::Unreachable { .. } => Failure::new(Exit::Unreachable, message).hint(REDIS_HINT),
+        BrokerError::LoginRefused { .. } => Failure::new(Exit::Unreachable, message)
+            .hint("user and password stand in the URL, as in redis://user:password@host:6379"),
+        BrokerError::Refused { .. } => Failure::new(Exit::Refused, message),
+        BrokerError::Overloaded(_) => Failure::new(Exit::Failure, message),
+    }
+}
+
+/// A relay that is published through.
+pub(super) struct HttpSink {
+    server: Url,
+    key: Key,
+}
+
+/// The publish key, and where it is from.
+enum Key {
+    Given(String),
+    Found(String),
+    Missing,
+}
+
+impl HttpSink {
+    fn new(server: Url, key: Option<String>) -> Self {
+        let key = match key {
+            Some(key) => Key::Given(key),
+            // Of a relay elsewhere the file says nothing, and the key is no business of that relay.
+            None if !is_loopback(&server) => Key::Missing,
+            None => {
+                server.port_or_known_default().and_then(publish_key::find).map_or(Key::Missing, Key::Found)
+            }
+        };
+        Self { server, key }
+    }
+
+    async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Failure> {
+        let path = format!("/publish/{}", utf8_percent_encode(channel, SEGMENT));
+        let url = net::http_url(&self.server, &path);
+        let bearer = match &self.key {
+            Key::Given(key) | Key::Found(key) => Some(format!("Bearer {key}")),
+            Key::Missing => None,
+        };
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        let response = http::request(Method::POST, &url, &headers, payload, TIMEOUT)
+            .await
+            .map_err(|e| unreachable(&e))?;
+        let body = response.success(&url).map_err(|error| self.refused(&error))?;
+        serde_json::from_slice(&body).map_err(|_| {
+            let message = format!("the server at {} answers, but is no relay", net::address(&url));
+            Failure::new(Exit::Unreachable, message).hint(HTTP_HINT)
+        })
+    }
+
+    fn refused(&self, error: &NetError) -> Failure {
+        let NetError::Status { address, status, message } = error else { return unreachable(error) };
+        match status {
+            401 | 403 => Failure::new(Exit::Refused, error.to_string()).hint(self.key.hint(&self.server)),
+            404 if message.is_some() => Failure::new(Exit::Failure, error.to_string())
+                .hint("the relay needs the dialect too: start it with the same --dialect-file"),
+            404 | 405 | 426 => {
+                let message = format!("the server at {address} takes no events: it answered {status}");
+                Failure::new(Exit::Unreachable, message).hint(HTTP_HINT)
+            }
+            503 => Failure::new(Exit::Unreachable, error.to_string()),
+            _ => Failure::new(Exit::Failure, error.to_string()),
+        }
+    }
+}
+
+impl Key {
+    fn hint(&self, server: &Url) -> String {
+        let path = publish_key::path_for(server.port_or_known_default().unwrap_or_default());
+        let path = path.display();
+        match self {
+            Self::Given(_) => "the key in --publish-key (JOBWIRE_PUBLISH_KEY) is not the relay's".to_owned(),
+            Self::Found(_) => format!("the key in {path} is not this relay's; give it with --publish-key"),
+            Self::Missing if is_loopback(server) => {
+                format!("the relay's user finds its key in {path}; anybody else gives it with --publish-key")
+            }
+            Self::Missing => "give the relay's key with --publish-key (JOBWIRE_PUBLISH_KEY)".to_owned(),
+        }
+    }
+}
+
+fn unreachable(error: &NetError) -> Failure {
+    match error {
+        NetError::Url { .. } => Failure::usage(format!("--server: {error}")),
+        _ => Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT),
+    }
+}
+
+fn is_loopback(server: &Url) -> bool {
+    match server.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+impl fmt::Debug for SinkOptions {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redis(_) => f.write_str("Redis"),
+            Self::Http { server, .. } => write!(f, "Http({})", net::address(server)),
+        }
+    }
+}

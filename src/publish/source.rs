@@ -1,0 +1,140 @@
+//! Where events come from: the command line, standard input, or a scenario.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt};
+
+use super::line::{LineError, Lines, MAX_LINE};
+use super::outgoing::Outgoing;
+use super::scenario::Scenario;
+use crate::dialect::Dialect;
+
+/// Events, one after the other.
+pub(super) enum Source<R> {
+    /// The same one several times.
+    Event {
+        event: Box<Outgoing>,
+        left: u64,
+    },
+    /// One a line.
+    Lines(Box<LineSource<R>>),
+    Scenario(Box<Scenario>),
+}
+
+/// What a source has next.
+pub(super) enum Next {
+    /// An event, and when it is due after the beginning, if the source says so.
+    Event(Outgoing, Option<Duration>),
+    /// A line that is none, counted from 1.
+    Bad(u64, LineError),
+}
+
+impl<R: AsyncBufRead + Unpin> Source<R> {
+    pub(super) fn lines(input: R, dialect: Arc<Dialect>, job: Option<String>) -> Self {
+        Self::Lines(Box::new(LineSource { input, number: 0, lines: Lines::new(dialect, job) }))
+    }
+
+    pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
+        match self {
+            Self::Event { left: 0, .. } => Ok(None),
+            Self::Event { event, left } => {
+                *left -= 1;
+                Ok(Some(Next::Event((**event).clone(), None)))
+            }
+            Self::Lines(lines) => lines.next().await,
+            Self::Scenario(scenario) => {
+                Ok(scenario.next().map(|step| Next::Event(step.event, Some(step.at))))
+            }
+        }
+    }
+}
+
+/// Lines as they come, never more than one of them in memory.
+pub(super) struct LineSource<R> {
+    input: R,
+    number: u64,
+    lines: Lines,
+}
+
+impl<R: AsyncBufRead + Unpin> LineSource<R> {
+    async fn next(&mut self) -> io::Result<Option<Next>> {
+        loop {
+            let Some(line) = read_line(&mut self.input).await? else { return Ok(None) };
+            self.number += 1;
+            match line.ok_or(LineError::TooLong).and_then(|line| self.lines.read(&line)) {
+                Ok(None) => {}
+                Ok(Some(event)) => return Ok(Some(Next::Event(event, None))),
+                Err(error) => return Ok(Some(Next::Bad(self.number, error))),
+            }
+        }
+    }
+}
+
+/// The next line without its end; inside `None` if it is over the limit, of which no more is kept. The last one may lack
+/// its end.
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Option<Vec<u8>>>> {
+    let (mut line, mut length) = (Vec::new(), 0_usize);
+    loop {
+        let chunk = input.fill_buf().await?;
+        if chunk.is_empty() {
+            return Ok((length > 0).then(|| (length <= MAX_LINE).then_some(line)));
+        }
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        length = length.saturating_add(part.len());
+        if length <= MAX_LINE {
+            line.extend_from_slice(part);
+        } else {
+            line = Vec::new();
+        }
+        let used = part.len() + usize::from(end.is_some());
+        input.consume(used);
+        if end.is_some() {
+            return Ok(Some((length <= MAX_LINE).then_some(line)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, BufReader};
+
+    use super::*;
+    use crate::dialect::Dialects;
+
+    fn scraping() -> Arc<Dialect> {
+        Arc::clone(Dialects::builtin().named("scraping").unwrap().1)
+    }
+
+    #[tokio::test]
+    async fn lines_of_any_length_are_told_apart() {
+        let long = vec![b'x'; MAX_LINE];
+        let input = [b"a\n\nb\r\n", &long[..], b"\n", &long[..], b"y\n", b"last"].concat();
+        let mut input = BufReader::with_capacity(1000, &input[..]);
+        let mut lines = Vec::new();
+        while let Some(line) = read_line(&mut input).await.unwrap() {
+            lines.push(line);
+        }
+        let expected: [Option<&[u8]>; 6] =
+            [Some(b"a"), Some(b""), Some(b"b\r"), Some(&long), None, Some(b"last")];
+        assert_eq!(lines.len(), expected.len());
+        for (nth, (line, expected)) in lines.iter().zip(expected).enumerate() {
+            assert!(line.as_deref() == expected, "line {nth}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_is_an_event_before_the_next_one_comes() {
+        let (mut writer, reader) = tokio::io::duplex(64);
+        let mut source = Source::lines(BufReader::new(reader), scraping(), Some("7".to_owned()));
+        writer.write_all(b"5\n\nnope\n").await.unwrap();
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Shape))));
+        writer.write_all(b"6").await.unwrap();
+        drop(writer);
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+        assert!(source.next().await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,304 @@
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use url::Url;
+
+use super::scenario::ScenarioOptions;
+use super::*;
+use crate::dialect::{Assignment, Dialects};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+const KEY: &str = "sesame";
+
+/// A relay that answers every publication the same and hands on what it got.
+struct Relay {
+    server: Url,
+    got: mpsc::UnboundedReceiver<(String, String)>,
+}
+
+#[derive(Clone)]
+struct Answer {
+    status: StatusCode,
+    body: Value,
+    got: mpsc::UnboundedSender<(String, String)>,
+}
+
+async fn answer(request: Request<Incoming>, answer: Answer) -> hyper::Result<Response<Full<bytes::Bytes>>> {
+    let key = request.headers().get("authorization").map(|value| value.as_bytes().to_vec());
+    let path = percent_decode_str(request.uri().path()).decode_utf8().unwrap().into_owned();
+    let body = request.into_body().collect().await?.to_bytes();
+    let (status, text) = if key == Some(format!("Bearer {KEY}").into_bytes()) {
+        let channel = path.strip_prefix("/publish/").unwrap().to_owned();
+        // Some tests do not look at what came.
+        let _ = answer.got.send((channel, String::from_utf8(body.to_vec()).unwrap()));
+        (answer.status, answer.body.to_string())
+    } else {
+        (StatusCode::UNAUTHORIZED, json!({"error": "unauthorized", "message": "no"}).to_string())
+    };
+    Ok(Response::builder().status(status).body(text.into()).unwrap())
+}
+
+impl Relay {
+    async fn start(status: StatusCode, body: Value) -> Self {
+        let (sender, got) = mpsc::unbounded_channel();
+        let answers = Answer { status, body, got: sender };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Url::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let answers = answers.clone();
+                let service = service_fn(move |request| answer(request, answers.clone()));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        Self { server, got }
+    }
+
+    async fn good() -> Self {
+        Self::start(StatusCode::OK, json!({"subscribers": 1, "sockets": 2})).await
+    }
+
+    fn sink(&self) -> SinkOptions {
+        SinkOptions::Http { server: self.server.clone(), key: Some(KEY.to_owned()) }
+    }
+
+    async fn next(&mut self) -> (String, Value) {
+        let got = tokio::time::timeout(DEADLINE, self.got.recv()).await.expect("a publication");
+        let (channel, body) = got.unwrap();
+        (channel, serde_json::from_str(&body).unwrap())
+    }
+}
+
+fn dialect(name: &str) -> Arc<Dialect> {
+    Arc::clone(Dialects::builtin().named(name).unwrap().1)
+}
+
+fn started(repeat: u64) -> SourceOptions {
+    let fields = vec![Assignment::json("message", "go")];
+    let content = outgoing::Content::Fields { event: "job_started".to_owned(), fields };
+    SourceOptions::Event {
+        event: Outgoing { dialect: dialect("scraping"), job: "7".to_owned(), content },
+        repeat,
+    }
+}
+
+fn options(source: SourceOptions, sink: SinkOptions) -> PublishOptions {
+    PublishOptions { source, sink, rate: None, require_subscribers: false }
+}
+
+/// The exit code, what was noted, and the failure with its hint.
+async fn outcome(options: PublishOptions, input: &[u8]) -> (Exit, String, String) {
+    let mut notes = Vec::new();
+    let run = run(options, input, &mut notes, CancellationToken::new());
+    let result = tokio::time::timeout(DEADLINE, run).await.expect("an end");
+    let notes = String::from_utf8(notes).unwrap();
+    match result {
+        Ok(exit) => (exit, notes, String::new()),
+        Err(error) => {
+            let failure = error.downcast::<Failure>().expect("a failure");
+            (failure.exit, notes, format!("{failure}; {}", failure.hint.as_deref().unwrap_or_default()))
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_posted_to_its_channel_with_the_key() {
+    let mut relay = Relay::good().await;
+    let lines = SourceOptions::Lines { dialect: dialect("downloads"), job: Some("a b".to_owned()) };
+    let (exit, notes, _) = outcome(options(lines, relay.sink()), b"45").await;
+    assert_eq!((exit, notes.as_str()), (Exit::Success, ""));
+    let expected = json!({"jobId": "a b", "status": "processing", "progress": 45});
+    assert_eq!(relay.next().await, ("download_updates:a b".to_owned(), expected));
+}
+
+#[tokio::test]
+async fn a_wrong_key_and_a_missing_one_are_refused_with_a_hint() {
+    let relay = Relay::good().await;
+    for (key, hint) in [(Some("no".to_owned()), "--publish-key"), (None, "publish-key.")] {
+        let sink = SinkOptions::Http { server: relay.server.clone(), key };
+        let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
+        assert_eq!(exit, Exit::Refused);
+        assert!(failure.contains("401") && failure.contains(hint), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_warning_once_or_a_failure() {
+    let relay = Relay::start(StatusCode::OK, json!({"subscribers": 1, "sockets": 0})).await;
+    let (exit, notes, _) = outcome(options(started(3), relay.sink()), b"").await;
+    let nobody = format!("nobody listens to 'scraping_events' at {}", crate::net::address(&relay.server));
+    assert_eq!((exit, notes), (Exit::Success, format!("warning: {nobody}\n")));
+    let strict = PublishOptions { require_subscribers: true, ..options(started(3), relay.sink()) };
+    assert_eq!(outcome(strict, b"").await, (Exit::Failure, String::new(), format!("{nobody}; ")));
+}
+
+#[tokio::test]
+async fn what_is_no_relay_is_said_to_be_none() {
+    let table = [
+        (StatusCode::OK, json!("hello"), Exit::Unreachable, "is no relay"),
+        (StatusCode::NOT_FOUND, json!({}), Exit::Unreachable, "takes no events: it answered 404"),
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({"error": "e", "message": "redis is down"}),
+            Exit::Unreachable,
+            "redis is down",
+        ),
+        (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            json!({"error": "e", "message": "too big"}),
+            Exit::Failure,
+            "too big",
+        ),
+    ];
+    for (status, body, expected, text) in table {
+        let relay = Relay::start(status, body).await;
+        let (exit, _, failure) = outcome(options(started(1), relay.sink()), b"").await;
+        assert_eq!(exit, expected, "{status}");
+        assert!(failure.contains(text), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unreachable_with_a_hint() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let server = Url::parse(&format!("http://{address}")).unwrap();
+    let sink = SinkOptions::Http { server, key: None };
+    let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(failure.contains(&address.to_string()) && failure.contains("jobwire serve"), "{failure}");
+    let sink = SinkOptions::Redis(format!("redis://user:secret@{address}"));
+    let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(failure.contains(&address.to_string()) && !failure.contains("secret"), "{failure}");
+}
+
+fn follow(
+    relay: &Relay,
+    stop: &CancellationToken,
+) -> (DuplexStream, tokio::task::JoinHandle<(Exit, String)>) {
+    let (writer, reader) = tokio::io::duplex(1 << 16);
+    let source = SourceOptions::Lines { dialect: dialect("scraping"), job: Some("7".to_owned()) };
+    let (options, stop) = (options(source, relay.sink()), stop.clone());
+    let task = tokio::spawn(async move {
+        let mut notes = Vec::new();
+        let exit = run(options, tokio::io::BufReader::new(reader), &mut notes, stop).await.unwrap();
+        (exit, String::from_utf8(notes).unwrap())
+    });
+    (writer, task)
+}
+
+#[tokio::test]
+async fn lines_are_sent_as_they_come_and_bad_ones_reported_by_number() {
+    let mut relay = Relay::good().await;
+    let (mut writer, task) = follow(&relay, &CancellationToken::new());
+    writer.write_all(b"10%\r\n").await.unwrap();
+    let (channel, event) = relay.next().await;
+    assert_eq!((channel.as_str(), &event["progress"]), ("scraping_events", &json!(10)));
+    writer.write_all(b"\nnope\n# half\n{\"event_type\":\"job_completed\"}").await.unwrap();
+    drop(writer);
+    let (_, event) = relay.next().await;
+    assert_eq!((&event["progress"], &event["message"]), (&json!(10), &json!("half")));
+    assert_eq!(relay.next().await.1, json!({"event_type": "job_completed", "job_id": 7}));
+    let (exit, notes) = task.await.unwrap();
+    assert_eq!(exit, Exit::Failure);
+    assert!(notes.starts_with("error: line 3: neither"), "{notes}");
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_wait_for_a_line() {
+    let mut relay = Relay::good().await;
+    let stop = CancellationToken::new();
+    let (mut writer, task) = follow(&relay, &stop);
+    writer.write_all(b"1\n").await.unwrap();
+    relay.next().await;
+    stop.cancel();
+    let (exit, _) = tokio::time::timeout(DEADLINE, task).await.expect("an end").unwrap();
+    assert_eq!(exit, Exit::Interrupted);
+}
+
+#[tokio::test]
+async fn a_scenario_is_published_whole_and_summed_up() {
+    let mut relay = Relay::good().await;
+    let plan = ScenarioOptions {
+        jobs: 2,
+        duration: Duration::from_millis(50),
+        speed: 1.0,
+        fail_rate: 0.0,
+        part_fail_rate: 0.0,
+        seed: 3,
+        first_job: None,
+    };
+    let scenario = Scenario::named(scenario::ALL, &Dialects::builtin(), &plan).unwrap();
+    let steps = scenario.len();
+    let (exit, notes, _) =
+        outcome(options(SourceOptions::Scenario { scenario, seed: 3 }, relay.sink()), b"").await;
+    assert_eq!(exit, Exit::Success);
+    assert!(notes.starts_with(&format!("published {steps} events of 2 jobs in 0.")), "{notes}");
+    assert!(notes.ends_with("s (seed 3)\n"), "{notes}");
+    for _ in 0..steps {
+        relay.next().await;
+    }
+}
+
+/// A redis-server on a socket in a directory of its own; killed when dropped.
+struct Redis {
+    child: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Redis {
+    fn start(password: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket", "s", "--requirepass", password])
+            .current_dir(directory.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this test needs redis-server (Debian: apt install redis-server)");
+        let mut log = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = log.any(|line| line.unwrap().contains("eady to accept connections"));
+        assert!(ready, "redis-server did not start");
+        // Reads on, so that the server never waits for its log to be read.
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, directory }
+    }
+
+    fn sink(&self, password: &str) -> SinkOptions {
+        SinkOptions::Redis(format!("unix://{}/s?password={password}", self.directory.path().display()))
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn redis_is_published_into_and_a_refused_password_ends_it_at_once() {
+    let redis = Redis::start("right");
+    let (exit, notes, _) = outcome(options(started(2), redis.sink("right")), b"").await;
+    assert_eq!(exit, Exit::Success);
+    assert!(notes.starts_with("warning: nobody is subscribed to 'scraping_events' at "), "{notes}");
+    assert_eq!(notes.lines().count(), 1);
+    // Before the first line is read, and whether or not there will be one.
+    let lines = SourceOptions::Lines { dialect: dialect("scraping"), job: Some("7".to_owned()) };
+    let (exit, _, failure) = outcome(options(lines, redis.sink("wrong")), b"").await;
+    assert_eq!(exit, Exit::Unreachable);
+    assert!(failure.contains("refused the login"), "{failure}");
+}
