@@ -1,5 +1,6 @@
 //! jobwire: live job progress on one wire.
 
+pub mod attach;
 pub mod broker;
 pub mod dialect;
 pub mod exit;

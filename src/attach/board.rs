@@ -1,0 +1,196 @@
+//! Every watched job, and what follows from all of them. Pure: inputs and the time in, state out.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use super::job::{Effect, Job, Link, State};
+use super::pace::Rate;
+use crate::dialect::{Outcome, StatusView, View};
+use crate::exit::{Exit, Failure};
+
+/// Something that happened to one target.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A message of its socket.
+    Event {
+        /// What it says; `None`: nothing of its dialect.
+        view: Option<&'a View>,
+        /// Its text.
+        text: &'a str,
+        /// It came first on its connection, and at once: the server's snapshot, which may be a repeat.
+        snapshot: bool,
+    },
+    /// A polled state.
+    Status(&'a StatusView),
+    /// A change of its connection.
+    Link(Link),
+    /// It is lost for good.
+    Lost(Failure),
+}
+
+/// How many jobs are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Nothing heard of them, or waiting for a new run.
+    pub waiting: usize,
+    /// Waiting for their turn.
+    pub queued: usize,
+    /// At work.
+    pub running: usize,
+    /// Ended well.
+    pub succeeded: usize,
+    /// Ended badly.
+    pub failed: usize,
+    /// Stopped.
+    pub cancelled: usize,
+    /// Lost or refused.
+    pub lost: usize,
+}
+
+impl Tally {
+    /// Counts one more.
+    pub fn add(&mut self, state: State) {
+        let field = match state {
+            State::Connecting | State::Waiting | State::EndedBefore(_) => &mut self.waiting,
+            State::Queued => &mut self.queued,
+            State::Running => &mut self.running,
+            State::Ended(Outcome::Succeeded) => &mut self.succeeded,
+            State::Ended(Outcome::Failed) => &mut self.failed,
+            State::Ended(Outcome::Cancelled) => &mut self.cancelled,
+            State::Lost => &mut self.lost,
+        };
+        *field += 1;
+    }
+
+    /// `2 running, 1 done`: what there is, in the order in which a job passes through it.
+    pub fn words(&self) -> String {
+        let all = [
+            (self.waiting, "waiting"),
+            (self.queued, "queued"),
+            (self.running, "running"),
+            (self.succeeded, "done"),
+            (self.failed, "failed"),
+            (self.cancelled, "cancelled"),
+            (self.lost, "lost"),
+        ];
+        let some = all.iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The jobs that are watched, in the order in which the user named them.
+#[derive(Debug)]
+pub struct Board {
+    jobs: Vec<Job>,
+    rate: Rate,
+    events: u64,
+    began: Instant,
+}
+
+impl Board {
+    /// A board of these jobs.
+    pub fn new(jobs: Vec<Job>, now: Instant) -> Self {
+        Self { jobs, rate: Rate::default(), events: 0, began: now }
+    }
+
+    /// Takes an input for the job at `index`, and says what it did to it.
+    pub fn apply(&mut self, index: usize, input: Input<'_>, now: Instant) -> Effect {
+        let job = &mut self.jobs[index];
+        match input {
+            Input::Event { view, text, snapshot } => {
+                self.events += 1;
+                self.rate.saw(now);
+                view.map_or(Effect::Nothing, |view| job.event(view, snapshot, print_of(text), now))
+            }
+            Input::Status(view) => job.status(view, now),
+            Input::Link(link) => job.linked(link, now),
+            Input::Lost(problem) => job.lost(problem, now),
+        }
+    }
+
+    /// The jobs.
+    pub fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+
+    /// Events so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Events per second, of late.
+    pub fn rate(&self, now: Instant) -> f64 {
+        self.rate.per_second(now)
+    }
+
+    /// When it was set up.
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Whether nothing more is expected of any job.
+    pub fn is_settled(&self) -> bool {
+        self.jobs.iter().all(|job| job.state.is_settled())
+    }
+
+    /// Whether a job has failed, was stopped or is lost.
+    pub fn has_failure(&self) -> bool {
+        self.jobs.iter().any(|job| job.state.is_settled() && job.state != State::Ended(Outcome::Succeeded))
+    }
+
+    /// How many jobs are in which state.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        self.jobs.iter().for_each(|job| tally.add(job.state));
+        tally
+    }
+
+    /// The gravest of what went wrong with the connections, told once: many targets of one server share their fate.
+    pub fn problem(&self) -> Option<Failure> {
+        let of_job = |job: &'_ Job| job.problem.clone().map(|problem| (job.name.clone(), problem));
+        let mut problems: Vec<_> = self.jobs.iter().filter_map(of_job).collect();
+        // Stable, so that of equals it is the first.
+        problems.sort_by_key(|(_, problem)| gravity(problem.exit));
+        let others = problems.len().checked_sub(1)?;
+        let (name, mut problem) = problems.swap_remove(0);
+        problem.message = match others {
+            0 => format!("{name}: {}", problem.message),
+            _ => format!("{name} and {others} more: {}", problem.message),
+        };
+        Some(problem)
+    }
+
+    /// The names of the jobs of which more is expected.
+    pub fn unsettled(&self) -> impl Iterator<Item = &str> {
+        self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str())
+    }
+
+    /// What to exit with, if it were over now: a failed job counts only where nothing else went wrong.
+    pub fn exit(&self) -> Exit {
+        let tally = self.tally();
+        match self.problem() {
+            Some(problem) => problem.exit,
+            None if tally.failed + tally.cancelled > 0 => Exit::Failure,
+            None => Exit::Success,
+        }
+    }
+}
+
+/// Less is graver: what the user has to put right comes before what may pass.
+const fn gravity(exit: Exit) -> u8 {
+    match exit {
+        Exit::Usage => 0,
+        Exit::Refused => 1,
+        _ => 2,
+    }
+}
+
+/// Tells a message from others.
+pub(super) fn print_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

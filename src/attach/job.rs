@@ -1,0 +1,297 @@
+//! The state of one watched job, out of what its socket and its polling say. Pure; the time is handed in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::pace::Pace;
+pub use super::state::{Effect, Facts, Link, Part, State};
+use crate::dialect::{Dialect, EntityView, JobState, Opens, Outcome, Phase, StatusView, View};
+use crate::exit::Failure;
+
+/// More parts of one job than this are not told apart: names come from outside, and memory is bounded.
+const MAX_PARTS: usize = 10_000;
+
+/// A watched job.
+#[derive(Debug)]
+pub struct Job {
+    /// The target as the user wrote it, without what may be a secret.
+    pub name: String,
+    /// A shorter name, for bars.
+    pub label: String,
+    /// How its messages are read.
+    pub dialect: Arc<Dialect>,
+    /// How it is doing.
+    pub state: State,
+    /// What is known of the current run.
+    pub facts: Facts,
+    /// The newest remark, until an event says more.
+    pub remark: Option<String>,
+    /// Its parts, by name.
+    pub parts: BTreeMap<String, Part>,
+    /// The run that is watched, from 1; 0 until something is known.
+    pub run: u32,
+    /// How its connection is doing, and since when.
+    pub link: (Link, Instant),
+    /// Why it is lost.
+    pub problem: Option<Failure>,
+    pub(super) wants_new: bool,
+    since: Instant,
+    ended: Option<Instant>,
+    heard: Option<Instant>,
+    pace: Pace,
+    opener: Option<u64>,
+}
+
+impl Job {
+    /// A job of which nothing is known; with `wants_new`, an ending that is there already does not count.
+    pub fn new(name: String, label: String, dialect: Arc<Dialect>, wants_new: bool, now: Instant) -> Self {
+        Self {
+            name,
+            label,
+            dialect,
+            state: State::Connecting,
+            facts: Facts::default(),
+            remark: None,
+            parts: BTreeMap::new(),
+            run: 0,
+            link: (Link::Connecting, now),
+            problem: None,
+            wants_new,
+            since: now,
+            ended: None,
+            heard: None,
+            pace: Pace::default(),
+            opener: None,
+        }
+    }
+
+    /// How long the run has gone on as seen from here, or went on; before the first run, how long it is waited for.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        self.ended.unwrap_or(now).saturating_duration_since(self.since)
+    }
+
+    /// How long it will take, going by its percent so far.
+    pub fn left(&self, now: Instant) -> Option<Duration> {
+        (self.state == State::Running).then(|| self.pace.left(now)).flatten()
+    }
+
+    /// For how long nothing was heard of a job that is under way.
+    pub fn quiet(&self, now: Instant) -> Option<Duration> {
+        let under_way = matches!(self.state, State::Queued | State::Running);
+        self.heard.filter(|_| under_way).map(|heard| now.saturating_duration_since(heard))
+    }
+
+    /// What a person reads of it: the newest message, and what its percent means where the contract says so.
+    pub fn text(&self) -> Option<String> {
+        let stage =
+            self.facts.percent.filter(|_| !self.state.is_settled()).and_then(|p| self.dialect.stage(p));
+        match (stage, &self.facts.message) {
+            (Some(stage), Some(message)) => Some(format!("{stage} · {message}")),
+            (Some(text), None) => Some(text.to_owned()),
+            (None, message) => message.clone(),
+        }
+    }
+
+    /// Takes an event. `snapshot`: it is what the server sends first on connecting, so it may be a repeat.
+    /// `print` tells its text from others.
+    pub(super) fn event(&mut self, view: &View, snapshot: bool, print: u64, now: Instant) -> Effect {
+        let effect = self.take_event(view, snapshot, print, now);
+        // A repeat is no sign of life.
+        if !snapshot || effect != Effect::Nothing {
+            self.heard = Some(now);
+        }
+        effect
+    }
+
+    fn take_event(&mut self, view: &View, snapshot: bool, print: u64, now: Instant) -> Effect {
+        let kind = &view.kind;
+        if kind.notice {
+            let text = view.message.clone().unwrap_or_else(|| kind.name.to_string());
+            self.remark = Some(text.clone());
+            return Effect::Remark(text);
+        }
+        let had_ended = matches!(self.state, State::Ended(_) | State::EndedBefore(_));
+        let opens = match kind.opens {
+            // Its own opening, shown again after a reconnect, opens nothing.
+            Opens::Always => !(snapshot && self.opener == Some(print)),
+            Opens::AfterEnding => had_ended,
+            Opens::Never => self.is_missed_opening(snapshot && kind.entity.is_none(), kind.ends),
+        };
+        if had_ended && !opens {
+            return Effect::Nothing;
+        }
+        if let Some(outcome) = self.old_ending(snapshot, kind.ends) {
+            return self.ended_before(outcome);
+        }
+        let began = opens || self.run == 0;
+        if began {
+            self.begin(now);
+        }
+        if kind.opens == Opens::Always {
+            self.opener = Some(print);
+        }
+        let before = (self.state, self.facts.clone());
+        if let Some(part) = &view.entity {
+            self.part(part, view, now);
+        }
+        self.learn(&Facts::of_event(view), snapshot, now);
+        let state = if kind.queued { JobState::Queued } else { JobState::Running };
+        self.step(kind.ends.map_or(state, state_of), snapshot, now);
+        let part = view.entity.as_ref().map(|part| part.name.clone());
+        self.effect(began, part, &before)
+    }
+
+    /// Takes a polled state, which may always be a repeat.
+    pub(super) fn status(&mut self, view: &StatusView, now: Instant) -> Effect {
+        let ends = outcome_of(view.state);
+        let opens = self.is_missed_opening(true, ends);
+        if matches!(self.state, State::Ended(_) | State::EndedBefore(_)) && !opens {
+            return Effect::Nothing;
+        }
+        if let Some(outcome) = self.old_ending(true, ends) {
+            return self.ended_before(outcome);
+        }
+        let began = opens || self.run == 0;
+        if began {
+            self.begin(now);
+        }
+        let before = (self.state, self.facts.clone());
+        self.learn(&Facts::of_status(view), true, now);
+        self.step(view.state, true, now);
+        let effect = self.effect(began, None, &before);
+        if effect != Effect::Nothing {
+            self.heard = Some(now);
+        }
+        effect
+    }
+
+    /// Takes a change of its connection; whether anything is new about it.
+    pub(super) fn linked(&mut self, link: Link, now: Instant) -> Effect {
+        if self.state == State::Connecting && link == Link::Connected {
+            self.state = State::Waiting;
+        }
+        if self.link.0 == link {
+            return Effect::Nothing;
+        }
+        self.link = (link, now);
+        Effect::Changed
+    }
+
+    /// The server is lost for good, or refused; an ending that was seen stands.
+    pub(super) fn lost(&mut self, problem: Failure, now: Instant) -> Effect {
+        self.link = (Link::Closed, now);
+        if self.state.is_settled() {
+            return Effect::Nothing;
+        }
+        self.state = State::Lost;
+        self.ended = Some(now);
+        self.problem = Some(problem);
+        Effect::Changed
+    }
+
+    /// While a new run is waited for, a state that has not ended is one whose opening was missed.
+    fn is_missed_opening(&self, is_state: bool, ends: Option<Outcome>) -> bool {
+        is_state && ends.is_none() && matches!(self.state, State::EndedBefore(_))
+    }
+
+    /// The ending that does not count, because it was there before anything of a run was seen.
+    fn old_ending(&self, snapshot: bool, ends: Option<Outcome>) -> Option<Outcome> {
+        ends.filter(|_| self.wants_new && snapshot && self.run == 0)
+    }
+
+    fn ended_before(&mut self, outcome: Outcome) -> Effect {
+        self.state = State::EndedBefore(outcome);
+        Effect::EndedBefore(outcome)
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.run += 1;
+        self.state = State::Waiting;
+        self.facts = Facts::default();
+        self.parts.clear();
+        self.remark = None;
+        self.since = now;
+        self.ended = None;
+        self.pace = Pace::default();
+        self.opener = None;
+    }
+
+    /// Takes what is new. Of a repeat, no percent that is less than the one known.
+    fn learn(&mut self, news: &Facts, repeat: bool, now: Instant) {
+        self.remark = None;
+        let facts = &mut self.facts;
+        if let Some(percent) = news.percent {
+            facts.percent = Some(if repeat { facts.percent.unwrap_or(0.0).max(percent) } else { percent });
+        }
+        facts.step = news.step.or(facts.step);
+        facts.total = news.total.or(facts.total);
+        // Results do not become fewer; publishers send 0 where they have nothing to say.
+        facts.count = news.count.max(facts.count);
+        facts.message = news.message.clone().or_else(|| facts.message.take());
+        facts.error = news.error.clone().or_else(|| facts.error.take());
+        if let Some(percent) = facts.percent {
+            self.pace.saw(percent, now);
+        }
+    }
+
+    fn step(&mut self, state: JobState, repeat: bool, now: Instant) {
+        let state = match state {
+            // A server that forgot the job says queued of one that is known to run.
+            JobState::Queued if repeat && self.state == State::Running => State::Running,
+            JobState::Queued => State::Queued,
+            JobState::Running => State::Running,
+            JobState::Succeeded => State::Ended(Outcome::Succeeded),
+            JobState::Failed => State::Ended(Outcome::Failed),
+            JobState::Cancelled => State::Ended(Outcome::Cancelled),
+        };
+        self.state = state;
+        if let State::Ended(outcome) = state {
+            self.ended = Some(now);
+            if outcome == Outcome::Succeeded {
+                self.facts.percent = Some(100.0);
+            }
+        }
+    }
+
+    fn part(&mut self, part: &EntityView, view: &View, now: Instant) {
+        let known = self.parts.get(&part.name);
+        if known.is_none() && self.parts.len() >= MAX_PARTS {
+            return;
+        }
+        let newest = Part {
+            phase: part.phase.or(known.map(|known| known.phase)).unwrap_or(Phase::Running),
+            count: part.count.or(known.and_then(|known| known.count)),
+            text: view.error.clone().or_else(|| view.message.clone()),
+            changed: now,
+        };
+        self.parts.insert(part.name.clone(), newest);
+    }
+
+    fn effect(&self, began: bool, part: Option<String>, before: &(State, Facts)) -> Effect {
+        match (self.state, part) {
+            (State::Ended(outcome), _) => Effect::Ended(outcome),
+            (_, Some(part)) => Effect::Part(part),
+            _ if began => Effect::Began(self.run),
+            _ if before.0 == self.state && before.1 == self.facts => Effect::Nothing,
+            _ => Effect::Changed,
+        }
+    }
+}
+
+const fn outcome_of(state: JobState) -> Option<Outcome> {
+    match state {
+        JobState::Queued | JobState::Running => None,
+        JobState::Succeeded => Some(Outcome::Succeeded),
+        JobState::Failed => Some(Outcome::Failed),
+        JobState::Cancelled => Some(Outcome::Cancelled),
+    }
+}
+
+const fn state_of(outcome: Outcome) -> JobState {
+    match outcome {
+        Outcome::Succeeded => JobState::Succeeded,
+        Outcome::Failed => JobState::Failed,
+        Outcome::Cancelled => JobState::Cancelled,
+    }
+}

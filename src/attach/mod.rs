@@ -1,0 +1,70 @@
+//! Watching jobs: a socket each, a board of their states, and a renderer; the exit code is the jobs' result.
+//!
+//! [`run`] starts a follower per target. They report over one bounded channel to a single loop, which puts every report
+//! on the [`board`] and shows it. A job's first ending that counts closes its socket.
+
+pub mod board;
+mod follow;
+pub mod job;
+mod options;
+mod pace;
+mod render;
+mod state;
+mod verdict;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::exit::{Exit, Failure};
+use follow::Timing;
+pub use options::{AttachOptions, Progress};
+pub use render::printable;
+use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
+
+/// Called with the target's name, the text and the time of every text frame, as soon as it was read.
+pub type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;
+
+/// How it ended.
+#[derive(Debug)]
+pub struct AttachReport {
+    /// What to exit with.
+    pub exit: Exit,
+    /// How many jobs are in which state.
+    pub tally: board::Tally,
+    /// Text frames of all sockets.
+    pub events: u64,
+    /// What to tell the user, unless the jobs themselves say it all.
+    pub problem: Option<Failure>,
+}
+
+/// Watches the targets until every job has ended, the time is up, a server is lost, or `stop` is cancelled.
+///
+/// What the jobs do is shown as `options` say, on this process's stdout or stderr. A `stop` is reported as
+/// [`Exit::Interrupted`]; who cancelled for another reason knows better.
+///
+/// # Errors
+/// Only those of the options ([`Exit::Usage`]) and of standard output; a closed pipe there is none.
+pub async fn run(
+    options: AttachOptions,
+    observer: Option<Observer>,
+    stop: CancellationToken,
+) -> anyhow::Result<AttachReport> {
+    options.check()?;
+    let paint = Paint::new(options.color);
+    let filter = Filter(options.events.clone());
+    let renderer: Box<dyn Renderer> = match options.progress {
+        Progress::Bars => Box::new(Bars::stderr(paint)),
+        Progress::Plain => {
+            Box::new(Lines::new(render::stdout(), filter, paint, jiff::tz::TimeZone::system()))
+        }
+        Progress::Json => Box::new(Json::new(render::stdout(), filter)),
+        Progress::Quiet => Box::new(Quiet),
+    };
+    Ok(watch::watch(&options, observer, &stop, renderer, Timing::default()).await?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! How fast things go: a job's percent, and the events of all jobs. Pure; the time is handed in.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Percent over time within one run, for the time that is left.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Pace {
+    first: Option<(f64, Instant)>,
+    last: Option<(f64, Instant)>,
+}
+
+/// Below these a guess is worth nothing: the first step of many jobs is their quickest.
+const LEAST_PERCENT: f64 = 1.0;
+const LEAST_TIME: Duration = Duration::from_secs(1);
+
+/// A guess beyond this helps nobody.
+const LONGEST: f64 = 99.0 * 3600.0;
+
+impl Pace {
+    /// Takes a percent that was seen `now`.
+    pub(super) fn saw(&mut self, percent: f64, now: Instant) {
+        match self.last {
+            Some((last, _)) if percent > last => self.last = Some((percent, now)),
+            Some((last, _)) if percent >= last => {}
+            // The first of the run, or the job took a step back: what was before says nothing any more.
+            _ => *self = Self { first: Some((percent, now)), last: Some((percent, now)) },
+        }
+    }
+
+    /// How long it will take from `now` on, going by what was seen so far; `None` too when it is overdue.
+    pub(super) fn left(&self, now: Instant) -> Option<Duration> {
+        let ((from, began), (at, seen)) = (self.first?, self.last?);
+        let took = seen.saturating_duration_since(began);
+        if at - from < LEAST_PERCENT || took < LEAST_TIME {
+            return None;
+        }
+        let seconds = took.as_secs_f64() * (100.0 - at) / (at - from);
+        if seconds > LONGEST {
+            return None;
+        }
+        Duration::from_secs_f64(seconds).checked_sub(now.saturating_duration_since(seen))
+    }
+}
+
+/// Events per second over the last [`Rate::SPAN`].
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    /// One entry a slice of the span at most, so that its size does not grow with the rate.
+    slices: VecDeque<(Instant, u32)>,
+}
+
+impl Rate {
+    const SPAN: Duration = Duration::from_secs(5);
+    const SLICE: Duration = Duration::from_millis(250);
+
+    /// Takes an event.
+    pub(super) fn saw(&mut self, now: Instant) {
+        match self.slices.back_mut() {
+            Some((begin, count)) if now.saturating_duration_since(*begin) < Self::SLICE => *count += 1,
+            _ => self.slices.push_back((now, 1)),
+        }
+        while self.slices.front().is_some_and(|(begin, _)| Self::is_over(*begin, now)) {
+            self.slices.pop_front();
+        }
+    }
+
+    /// The rate as of `now`.
+    pub(super) fn per_second(&self, now: Instant) -> f64 {
+        let fresh = self.slices.iter().filter(|(begin, _)| !Self::is_over(*begin, now));
+        f64::from(fresh.map(|(_, count)| *count).sum::<u32>()) / Self::SPAN.as_secs_f64()
+    }
+
+    fn is_over(begin: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(begin) >= Self::SPAN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn the_time_left_follows_from_the_pace_so_far() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.left(start), None);
+        pace.saw(40.0, start);
+        assert_eq!(pace.left(at(start, 5)), None, "one percent is no pace");
+        pace.saw(50.0, at(start, 10));
+        assert_eq!(pace.left(at(start, 10)), Some(Duration::from_secs(50)));
+        assert_eq!(
+            pace.left(at(start, 30)),
+            Some(Duration::from_secs(30)),
+            "it runs down while nothing comes"
+        );
+        assert_eq!(pace.left(at(start, 300)), None, "overdue");
+        pace.saw(20.0, at(start, 301));
+        assert_eq!(pace.left(at(start, 302)), None, "a step back begins anew");
+    }
+
+    #[test]
+    fn the_rate_forgets_what_is_five_seconds_old() {
+        let start = Instant::now();
+        let mut rate = Rate::default();
+        for _ in 0..50 {
+            rate.saw(start);
+        }
+        assert!((rate.per_second(at(start, 1)) - 10.0).abs() < 1e-9);
+        assert!(rate.per_second(at(start, 5)).abs() < 1e-9);
+        rate.saw(at(start, 6));
+        assert_eq!(rate.slices.len(), 1);
+    }
+}

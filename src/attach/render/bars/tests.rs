@@ -1,0 +1,168 @@
+use std::sync::Arc;
+
+use indicatif::InMemoryTerm;
+
+use super::*;
+use crate::attach::board::Input;
+use crate::attach::job::{Job, Link};
+use crate::dialect::{Dialect, Dialects};
+use crate::exit::{Exit, Failure};
+
+struct Stage {
+    board: Board,
+    dialect: Arc<Dialect>,
+    now: Instant,
+}
+
+impl Stage {
+    fn new(jobs: usize) -> Self {
+        let now = Instant::now();
+        let dialect = Arc::clone(Dialects::builtin().named("scraping").unwrap().1);
+        let job = |index| {
+            let name = format!("scraping/{}", index + 1);
+            Job::new(name.clone(), name, Arc::clone(&dialect), false, now)
+        };
+        let mut board = Board::new((0..jobs).map(job).collect(), now);
+        for index in 0..jobs {
+            board.apply(index, Input::Link(Link::Connected), now);
+        }
+        Self { board, dialect, now }
+    }
+
+    fn event(&mut self, index: usize, kind: &str, percent: &str, rest: &str) {
+        let text = format!(r#"{{"job_id":1,"event_type":"{kind}","progress":{percent}{rest}}}"#);
+        let view = self.dialect.view(&text).unwrap();
+        let input = Input::Event { view: Some(&view), text: &text, snapshot: false };
+        self.board.apply(index, input, self.now);
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+}
+
+fn bars(rows: u16, columns: u16) -> (Bars, InMemoryTerm) {
+    let term = InMemoryTerm::new(rows, columns);
+    let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), DRAWS_PER_SECOND);
+    (Bars::new(target, Box::new(move || (rows, columns)), Paint::new(false)), term)
+}
+
+fn live(stage: &Stage, rows: u16, columns: u16) -> String {
+    let (mut bars, term) = bars(rows, columns);
+    bars.draw(&stage.board, stage.now).unwrap();
+    term.contents()
+}
+
+fn four() -> Stage {
+    let mut stage = Stage::new(4);
+    stage.event(0, "job_started", "0", "");
+    stage.wait(10);
+    stage.event(0, "job_progress", "25", r#","results_count":42,"message":"Scraping in progress...""#);
+    let kiwi = r#","message":"Starting kiwi","metadata":{"scraper_name":"kiwi","route":"MUC-BCN"}"#;
+    stage.event(0, "scraper_started", "null", kiwi);
+    let tap = r#","message":"503","metadata":{"scraper_name":"tap"}"#;
+    stage.event(0, "scraper_failed", "null", tap);
+    stage.event(1, "job_completed", "100", r#","results_count":1,"message":"All found""#);
+    stage.event(2, "job_failed", "null", r#","message":"Captcha \u001b[31mwall""#);
+    stage.event(3, "error", "null", r#","message":"Job 4 not found""#);
+    stage
+}
+
+#[test]
+fn bars_in_80_columns() {
+    let expected = "\
+⠋ scraping/1  25% ━━━╸────────── 42 results · Scraping in progre… 0:10 eta 0:30
+    ⠋ kiwi MUC-BCN  Starting kiwi
+    ✗ tap           503
+✓ scraping/2 100% ━━━━━━━━━━━━━━ 1 result · All found                      0:00
+✗ scraping/3                     Captcha wall                              0:00
+◌ scraping/4                     waiting · Job 4 not found                 0:10
+4 connected · 1.2 events/s · 1 waiting, 1 running, 1 done, 1 failed";
+    assert_eq!(live(&four(), 24, 80), expected);
+}
+
+#[test]
+fn bars_in_200_columns_have_room_for_more() {
+    let picture = live(&four(), 24, 200);
+    let first = picture.lines().next().unwrap();
+    assert!(
+        first.starts_with(&format!("⠋ scraping/1  25% {}{} 42", "━".repeat(10), "─".repeat(30))),
+        "{first}"
+    );
+    assert!(first.ends_with("0:10 eta 0:30"), "{first}");
+    assert_eq!(first.chars().count(), 199);
+}
+
+#[test]
+fn narrow_and_flat_screens_get_lines_that_fit() {
+    for (rows, columns) in [(1, 20), (3, 40), (5, 59), (24, 60)] {
+        let picture = live(&four(), rows, columns);
+        assert!(picture.lines().count() <= usize::from(rows).max(2), "{picture}");
+        assert!(picture.lines().all(|line| line.chars().count() < usize::from(columns)), "{picture}");
+    }
+}
+
+#[test]
+fn fifty_jobs_show_the_running_ones_and_count_the_others() {
+    let mut stage = Stage::new(50);
+    for index in 0..12 {
+        stage.event(index, "job_completed", "100", "");
+    }
+    for index in 30..45 {
+        stage.event(index, "job_progress", "5", r#","metadata":{}"#);
+    }
+    let picture = live(&stage, 24, 80);
+    let lines: Vec<&str> = picture.lines().collect();
+    assert_eq!(lines.len(), 23, "{picture}");
+    assert_eq!(lines.iter().filter(|line| line.contains("5% ")).count(), 15, "{picture}");
+    assert_eq!(lines[21], "… 29 more: 17 waiting, 12 done");
+}
+
+#[test]
+fn many_scrapers_are_cut_with_a_count() {
+    let mut stage = Stage::new(1);
+    for nth in 0..100 {
+        let kind = if nth < 3 { "scraper_started" } else { "scraper_completed" };
+        stage.event(0, kind, "null", &format!(r#","metadata":{{"scraper_name":"s{nth:02}"}}"#));
+        stage.wait(1);
+    }
+    let picture = live(&stage, 50, 80);
+    let lines: Vec<&str> = picture.lines().map(str::trim_start).collect();
+    assert_eq!(&lines[1..5], ["⠋ s02", "⠋ s01", "⠋ s00", "✓ s99"], "{picture}");
+    assert_eq!(lines[9], "+92 more");
+}
+
+#[test]
+fn silence_and_a_lost_connection_are_said() {
+    let mut stage = Stage::new(2);
+    stage.event(0, "job_progress", "5", "");
+    stage.wait(40);
+    let wait = Duration::from_secs(4);
+    stage.board.apply(
+        0,
+        Input::Link(Link::Reconnecting { attempt: 2, wait, reason: "gone".into() }),
+        stage.now,
+    );
+    stage.board.apply(1, Input::Link(Link::Polling), stage.now);
+    stage.wait(1);
+    let picture = live(&stage, 24, 80);
+    assert!(picture.contains("no event for 41 s"), "{picture}");
+    assert!(picture.contains("0 of 2 connected · reconnecting in 4 s · polling · 0.0 events/s"), "{picture}");
+}
+
+#[test]
+fn the_last_picture_stays_whole_and_tells_cut_errors_in_full() {
+    let mut stage = Stage::new(30);
+    let error = "a long way down ".repeat(6);
+    stage.event(0, "job_failed", "3", &format!(r#","message":"{error}""#));
+    stage.board.apply(1, Input::Lost(Failure::new(Exit::Unreachable, "nothing listens at h:1")), stage.now);
+    let (mut bars, term) = bars(60, 120);
+    bars.draw(&stage.board, stage.now).unwrap();
+    bars.finish(&stage.board, stage.now).unwrap();
+    let picture = term.contents();
+    assert!(picture.contains(&format!("\n    {}", error.trim())), "{picture}");
+    assert!(picture.contains("nothing listens at h:1"), "{picture}");
+    let last = picture.lines().last().unwrap();
+    assert_eq!(last, "28 waiting, 1 failed, 1 lost · 1 event in 0:00");
+    assert_eq!(picture.lines().count(), 32, "{picture}");
+}

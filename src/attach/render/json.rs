@@ -1,0 +1,112 @@
+//! NDJSON on stdout: a line an event, as it came; changes of the connection and polled states as lines of their own.
+//!
+//! A promise to scripts: `{"target":…,"received_at":…,…}` and one of `event` (the payload, untouched), `text` (a message
+//! that is no JSON), `status` (a polling body), `connection`, or `error`.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Filter, Out, Renderer, Seen, What};
+use crate::attach::board::Board;
+use crate::attach::job::Link;
+
+/// One line.
+#[derive(Debug, Default, Serialize)]
+struct Line<'a> {
+    target: &'a str,
+    received_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+/// Writes the lines.
+pub(crate) struct Json {
+    out: Out,
+    filter: Filter,
+}
+
+impl Json {
+    /// Writes to `out`, of the events those that `filter` lets through.
+    pub(crate) fn new(out: Out, filter: Filter) -> Self {
+        Self { out, filter }
+    }
+}
+
+impl Renderer for Json {
+    fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()> {
+        let target = board.jobs()[seen.index].name.as_str();
+        let mut line = Line { target, received_at: format!("{:.6}", seen.received_at), ..Line::default() };
+        let flat;
+        match &seen.what {
+            What::Event { view, .. } if !self.filter.lets(*view) => return Ok(()),
+            What::Event { text, .. } => {
+                flat = one_line(text);
+                match serde_json::from_str(&flat) {
+                    Ok(event) => line.event = Some(event),
+                    Err(_) => line.text = Some(text),
+                }
+            }
+            What::Status(body) => {
+                flat = one_line(body);
+                line.status = serde_json::from_str(&flat).ok();
+            }
+            What::Link(Link::Connecting) => return Ok(()),
+            What::Link(change) => connection(&mut line, change),
+            What::Lost(reason) => {
+                line.connection = Some("closed");
+                line.error = Some(reason);
+            }
+        }
+        serde_json::to_writer(&mut self.out, &line)?;
+        self.out.write_all(b"\n")
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn connection<'a>(line: &mut Line<'a>, change: &'a Link) {
+    line.connection = Some(match change {
+        Link::Connecting => "connecting",
+        Link::Connected => "connected",
+        Link::Disconnected { reason } => {
+            line.reason = Some(reason);
+            "disconnected"
+        }
+        Link::Reconnecting { attempt, wait, reason } => {
+            line.reason = Some(reason);
+            line.attempt = Some(*attempt);
+            line.in_ms = u64::try_from(wait.as_millis()).ok();
+            "reconnecting"
+        }
+        Link::Polling => "polling",
+        Link::Closed => "closed",
+    });
+}
+
+/// A line break in valid JSON can only stand between its tokens, where a blank means the same.
+fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains(['\n', '\r']) { text.replace(['\n', '\r'], " ").into() } else { text.into() }
+}

@@ -1,0 +1,292 @@
+//! The picture that the bars draw, as lines of text for a screen of some size. Pure.
+
+use std::time::{Duration, Instant};
+
+use colored::Color;
+use console::Alignment;
+
+use super::Paint;
+use super::text::{clock, column, columns, fit, percent, printable, results};
+use crate::attach::board::{Board, Tally};
+use crate::attach::job::{Job, Link, Part, State};
+use crate::dialect::{Outcome, Phase};
+
+/// A job that is under way and says nothing for longer than this is called quiet.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Lines for the parts of one job, at most.
+const PART_LINES: usize = 9;
+
+/// One frame a redraw: as smooth as it gets.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// What a screen shows at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    /// Columns; every line has fewer, since a full one makes some terminals wrap.
+    pub(super) columns: usize,
+    /// Rows; the picture leaves one free for the shell's next line.
+    pub(super) rows: usize,
+    /// Counts the redraws.
+    pub(super) tick: usize,
+    /// Whether to paint.
+    pub(super) paint: Paint,
+}
+
+impl Screen {
+    fn width(&self) -> usize {
+        self.columns.saturating_sub(1).max(10)
+    }
+
+    fn bar(&self) -> usize {
+        match self.columns {
+            0..60 => 0,
+            60..100 => 14,
+            100..160 => 24,
+            _ => 40,
+        }
+    }
+
+    /// The picture while jobs run: as many of them as fit, the parts of some, and the footer.
+    pub(super) fn live(&self, board: &Board, now: Instant) -> Vec<String> {
+        let room = self.rows.saturating_sub(2).max(1);
+        let jobs = board.jobs();
+        let mut lines = Vec::new();
+        if jobs.len() > room {
+            let shown = most_telling(jobs, room.saturating_sub(1));
+            let names = self.names(shown.iter().map(|index| &jobs[*index]));
+            lines.extend(shown.iter().map(|index| self.job(&jobs[*index], names, now)));
+            lines.push(self.paint.dim(&fit(&hidden(jobs, &shown), self.width())));
+        } else {
+            let names = self.names(jobs.iter());
+            let running = jobs.iter().filter(|job| has_parts(job)).count();
+            let each = (room - jobs.len()).checked_div(running).unwrap_or(0).min(PART_LINES);
+            for job in jobs {
+                lines.push(self.job(job, names, now));
+                lines.extend(self.parts(job, each));
+            }
+        }
+        lines.push(self.paint.dim(&fit(&footer(board, now), self.width())));
+        lines
+    }
+
+    /// The picture that stays: every job, and how many ended how. The screen may scroll.
+    pub(super) fn last(&self, board: &Board, now: Instant) -> Vec<String> {
+        let names = self.names(board.jobs().iter());
+        let mut lines = Vec::new();
+        for job in board.jobs() {
+            lines.push(self.job(job, names, now));
+            // There is room now for an error that its line had to cut.
+            let said = said(job, now);
+            if matches!(job.state, State::Ended(Outcome::Failed) | State::Lost)
+                && columns(&said) > self.text(names, job, now)
+            {
+                lines.push(format!("    {}", self.paint.color(&said, Color::Red)));
+            }
+        }
+        let took = clock(now.saturating_duration_since(board.began()));
+        let events = match board.events() {
+            1 => "1 event".to_owned(),
+            events => format!("{events} events"),
+        };
+        let summary = format!("{} · {events} in {took}", board.tally().words());
+        lines.push(self.paint.dim(&fit(&summary, self.width())));
+        lines
+    }
+
+    /// The width of the column of names.
+    fn names<'a>(&self, jobs: impl Iterator<Item = &'a Job>) -> usize {
+        let longest = jobs.map(|job| columns(&printable(&job.label))).max().unwrap_or(0);
+        longest.min((self.columns / 4).max(12))
+    }
+
+    fn job(&self, job: &Job, names: usize, now: Instant) -> String {
+        let (glyph, color) = self.glyph(job.state);
+        let name = column(&printable(&job.label), names, Alignment::Left);
+        let done = job.facts.percent.map(|p| percent(p, false)).unwrap_or_default();
+        let done = column(&done, 4, Alignment::Right);
+        let bar = self.bar_of(job, color);
+        let time = times(job, now);
+        let text = column(&said(job, now), self.text(names, job, now), Alignment::Left);
+        let text = match job.state {
+            State::Ended(Outcome::Failed) | State::Lost => self.paint.color(&text, Color::Red),
+            _ => text,
+        };
+        let line =
+            format!("{} {name} {done} {bar}{text} {}", self.paint.color(glyph, color), self.paint.dim(&time));
+        // A screen too narrow for all of it shows the beginning.
+        fit(&line, self.width()).trim_end().to_owned()
+    }
+
+    /// The columns that are left for words: all but glyph, name, percent, bar and times.
+    fn text(&self, names: usize, job: &Job, now: Instant) -> usize {
+        let bar = if self.bar() > 0 { self.bar() + 1 } else { 0 };
+        let taken = 2 + names + 1 + 4 + 1 + bar + 1 + columns(&times(job, now));
+        self.width().saturating_sub(taken)
+    }
+
+    fn glyph(&self, state: State) -> (&'static str, Color) {
+        match state {
+            State::Connecting => ("…", Color::Yellow),
+            State::Waiting | State::EndedBefore(_) => ("◌", Color::Yellow),
+            State::Queued => ("○", Color::Blue),
+            State::Running => (SPINNER[self.tick % SPINNER.len()], Color::Cyan),
+            State::Ended(Outcome::Succeeded) => ("✓", Color::Green),
+            State::Ended(Outcome::Failed) => ("✗", Color::Red),
+            State::Ended(Outcome::Cancelled) => ("⊘", Color::Yellow),
+            State::Lost => ("!", Color::Red),
+        }
+    }
+
+    /// The bar and the blank behind it; blank where no percent is known, nothing where there is no room.
+    fn bar_of(&self, job: &Job, color: Color) -> String {
+        let width = self.bar();
+        let Some(percent) = job.facts.percent.filter(|_| width > 0) else {
+            return " ".repeat(if width > 0 { width + 1 } else { 0 });
+        };
+        // In halves of a column. Both casts are of small numbers that are not negative.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let halves = (percent.clamp(0.0, 100.0) / 100.0 * (2 * width) as f64).floor() as usize;
+        let full = format!("{}{}", "━".repeat(halves / 2), if halves % 2 == 1 { "╸" } else { "" });
+        let rest = "─".repeat(width - halves.div_ceil(2));
+        format!("{}{} ", self.paint.color(&full, color), self.paint.dim(&rest))
+    }
+
+    /// The lines beneath a job: its parts, those at work first, and how many more there are.
+    fn parts(&self, job: &Job, room: usize) -> Vec<String> {
+        if room == 0 || !has_parts(job) {
+            return Vec::new();
+        }
+        let mut parts: Vec<(&String, &Part)> = job.parts.iter().collect();
+        let rank = |phase: Phase| match phase {
+            Phase::Running => 0,
+            Phase::Failed => 1,
+            Phase::Succeeded => 2,
+        };
+        parts.sort_by_key(|(_, part)| (rank(part.phase), std::cmp::Reverse(part.changed)));
+        let shown = if parts.len() > room { room - 1 } else { parts.len() };
+        let longest = parts[..shown].iter().map(|(name, _)| columns(&printable(name))).max().unwrap_or(0);
+        let names = longest.min(self.columns / 3);
+        let mut lines: Vec<String> =
+            parts[..shown].iter().map(|(name, part)| self.part(name, part, names)).collect();
+        if parts.len() > shown {
+            lines.push(self.paint.dim(&format!("    +{} more", parts.len() - shown)));
+        }
+        lines
+    }
+
+    fn part(&self, name: &str, part: &Part, names: usize) -> String {
+        let (glyph, color) = match part.phase {
+            Phase::Running => (SPINNER[self.tick % SPINNER.len()], Color::Cyan),
+            Phase::Succeeded => ("✓", Color::Green),
+            Phase::Failed => ("✗", Color::Red),
+        };
+        let count = part.count.map(results);
+        let text = part.text.as_deref().map(|text| printable(text).into_owned());
+        let said = [count, text].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        let name = column(&printable(name), names, Alignment::Left);
+        let line = format!("    {} {name}  {}", self.paint.color(glyph, color), self.paint.dim(&said));
+        fit(&line, self.width()).trim_end().to_owned()
+    }
+}
+
+/// Whether a job has lines beneath it.
+fn has_parts(job: &Job) -> bool {
+    job.state == State::Running && !job.parts.is_empty()
+}
+
+/// What a job's line says in words.
+fn said(job: &Job, now: Instant) -> String {
+    let facts = &job.facts;
+    let step = facts.step.map(|step| match facts.total {
+        Some(total) => format!("{step}/{total}"),
+        None => format!("step {step}"),
+    });
+    let count = facts.count.filter(|count| *count > 0).map(results);
+    let text = match job.state {
+        State::Connecting => Some(trouble(job, now).unwrap_or_else(|| "connecting".to_owned())),
+        State::Waiting => {
+            Some(job.remark.clone().map_or("waiting".into(), |remark| format!("waiting · {remark}")))
+        }
+        State::EndedBefore(outcome) => Some(format!("{} before; waiting for a new run", outcome.as_str())),
+        State::Ended(Outcome::Failed) => Some(facts.error.clone().unwrap_or_else(|| "failed".to_owned())),
+        State::Ended(Outcome::Cancelled) => Some("cancelled".to_owned()),
+        State::Lost => job.problem.as_ref().map(|problem| problem.message.clone()),
+        State::Queued => Some(job.text().map_or("queued".into(), |t| format!("queued · {t}"))),
+        State::Running | State::Ended(Outcome::Succeeded) => job.remark.clone().or_else(|| job.text()),
+    };
+    let quiet = job.quiet(now).filter(|quiet| *quiet >= QUIET).map(|quiet| {
+        let unit = if quiet.as_secs() < 100 { format!("{} s", quiet.as_secs()) } else { clock(quiet) };
+        format!("no event for {unit}")
+    });
+    let parts = [quiet, step, count, text.map(|text| printable(&text).into_owned())];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What is wrong with a connection that has not come about.
+fn trouble(job: &Job, now: Instant) -> Option<String> {
+    let (Link::Reconnecting { attempt, wait, reason }, since) = &job.link else { return None };
+    let left = wait.saturating_sub(now.saturating_duration_since(*since));
+    Some(format!("{reason}; attempt {attempt} in {} s", left.as_secs() + 1))
+}
+
+/// Elapsed, and the time that is left.
+fn times(job: &Job, now: Instant) -> String {
+    let elapsed = clock(job.elapsed(now));
+    match job.left(now) {
+        Some(left) => format!("{elapsed} eta {}", clock(left)),
+        None => elapsed,
+    }
+}
+
+/// The jobs to show where not all fit: those under way first, then what went wrong; in the order of the board.
+fn most_telling(jobs: &[Job], room: usize) -> Vec<usize> {
+    let rank = |job: &Job| match job.state {
+        State::Running => 0,
+        State::Ended(Outcome::Failed | Outcome::Cancelled) | State::Lost => 1,
+        State::Queued => 2,
+        State::Connecting | State::Waiting | State::EndedBefore(_) => 3,
+        State::Ended(Outcome::Succeeded) => 4,
+    };
+    let mut order: Vec<usize> = (0..jobs.len()).collect();
+    order.sort_by_key(|index| rank(&jobs[*index]));
+    order.truncate(room);
+    order.sort_unstable();
+    order
+}
+
+/// `… 31 more: 12 queued, 19 running`.
+fn hidden(jobs: &[Job], shown: &[usize]) -> String {
+    let mut tally = Tally::default();
+    let others = jobs.iter().enumerate().filter(|(index, _)| shown.binary_search(index).is_err());
+    others.for_each(|(_, job)| tally.add(job.state));
+    format!("… {} more: {}", jobs.len() - shown.len(), tally.words())
+}
+
+/// The state of the connections, the events, the jobs.
+fn footer(board: &Board, now: Instant) -> String {
+    let open: Vec<&Job> = board.jobs().iter().filter(|job| job.link.0 != Link::Closed).collect();
+    let connected = open.iter().filter(|job| job.link.0 == Link::Connected).count();
+    let polling = open.iter().filter(|job| job.link.0 == Link::Polling).count();
+    let next = open.iter().filter_map(|job| match &job.link {
+        (Link::Reconnecting { wait, .. }, since) => {
+            Some(wait.saturating_sub(now.saturating_duration_since(*since)))
+        }
+        _ => None,
+    });
+    let link = if open.is_empty() {
+        "closed".to_owned()
+    } else if connected == open.len() {
+        if connected == 1 { "connected".to_owned() } else { format!("{connected} connected") }
+    } else {
+        format!("{connected} of {} connected", open.len())
+    };
+    let parts = [
+        Some(link),
+        next.min().map(|next| format!("reconnecting in {} s", next.as_secs() + 1)),
+        (polling > 0).then(|| "polling".to_owned()),
+        Some(format!("{:.1} events/s", board.rate(now))),
+        Some(board.tally().words()).filter(|_| board.jobs().len() > 1),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}

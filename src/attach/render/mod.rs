@@ -1,0 +1,101 @@
+//! How what happens is shown: bars, lines, JSON, or not at all. All of them are told everything; each takes its own.
+
+mod bars;
+mod json;
+mod layout;
+mod lines;
+mod text;
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::board::Board;
+use super::job::{Effect, Link};
+use crate::dialect::View;
+
+pub(super) use bars::Bars;
+pub(super) use json::Json;
+pub(super) use lines::Lines;
+pub(super) use text::Paint;
+pub use text::printable;
+
+/// What happened to one target.
+#[derive(Debug)]
+pub(super) enum What<'a> {
+    /// A message of its socket; `view` is `None` where it says nothing of its dialect.
+    Event { text: &'a str, view: Option<&'a View> },
+    /// A polled state.
+    Status(&'a str),
+    /// A change of its connection.
+    Link(&'a Link),
+    /// The server is lost for good, or refused; the reason.
+    Lost(&'a str),
+}
+
+/// Something that happened, and what it did.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    /// Which job of the board.
+    pub(super) index: usize,
+    /// When it came.
+    pub(super) received_at: &'a Timestamp,
+    /// What came.
+    pub(super) what: What<'a>,
+    /// What it did to the job.
+    pub(super) effect: &'a Effect,
+}
+
+/// Shows what happens. Errors are those of the stream it writes to; a broken pipe means that nobody reads any more.
+pub(super) trait Renderer: Send {
+    /// Something happened; the board knows it already.
+    fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()>;
+
+    /// How often to call [`Renderer::draw`]; `None`: never.
+    fn interval(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Time went by.
+    fn draw(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Nothing more is there to be seen for now.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// It is over; leaves the terminal as it was found.
+    fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+/// Shows nothing; the exit code says it all.
+pub(super) struct Quiet;
+
+impl Renderer for Quiet {
+    fn seen(&mut self, _seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Which kinds of event are shown; empty: all.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Filter(pub(super) Vec<String>);
+
+impl Filter {
+    fn lets(&self, view: Option<&View>) -> bool {
+        self.0.is_empty() || view.is_some_and(|view| self.0.iter().any(|name| **name == *view.kind.name))
+    }
+}
+
+/// Standard output, buffered until there is nothing more to show.
+pub(super) type Out = io::BufWriter<Box<dyn Write + Send>>;
+
+/// [`Out`] over the process's stdout.
+pub(super) fn stdout() -> Out {
+    io::BufWriter::with_capacity(16 << 10, Box::new(io::stdout()))
+}

@@ -1,0 +1,148 @@
+//! What there is to know of a watched job, its parts and its connection.
+
+use std::time::{Duration, Instant};
+
+use crate::dialect::{Outcome, Phase, StatusView, View};
+
+/// How a watched job is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was heard of it, and there was no connection yet.
+    Connecting,
+    /// There is a connection; nothing was heard of the job.
+    Waiting,
+    /// It waits for its turn.
+    Queued,
+    /// It is at work.
+    Running,
+    /// It had ended before anybody asked for a new run, which is waited for.
+    EndedBefore(Outcome),
+    /// It has ended; this counts.
+    Ended(Outcome),
+    /// The server is lost for good, or refused.
+    Lost,
+}
+
+impl State {
+    /// Whether nothing more is expected of the job.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Ended(_) | Self::Lost)
+    }
+
+    /// The word for it, as people read it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Waiting => "waiting",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::EndedBefore(_) => "waiting for a new run",
+            Self::Ended(Outcome::Succeeded) => "done",
+            Self::Ended(Outcome::Failed) => "failed",
+            Self::Ended(Outcome::Cancelled) => "cancelled",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// The connection of one target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// The first attempt is on its way.
+    Connecting,
+    /// The socket is open.
+    Connected,
+    /// The socket was open and is not any more.
+    Disconnected {
+        /// Why, as far as known.
+        reason: String,
+    },
+    /// The socket is down and is tried again at a time that is set.
+    Reconnecting {
+        /// The attempt that comes next, from 1.
+        attempt: u32,
+        /// How long until then, counted from when this was reported.
+        wait: Duration,
+        /// Why the last attempt failed.
+        reason: String,
+    },
+    /// The socket is down, and the state comes from polling.
+    Polling,
+    /// Nothing more is expected.
+    Closed,
+}
+
+/// One part of a job (a scraper).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// How it is doing.
+    pub phase: Phase,
+    /// Its own results.
+    pub count: Option<u64>,
+    /// What was last said of it: an error, if it failed.
+    pub text: Option<String>,
+    /// When it last changed.
+    pub changed: Instant,
+}
+
+/// What an input did to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing that was not known.
+    Nothing,
+    /// Something a person can see.
+    Changed,
+    /// A part of the job did something.
+    Part(String),
+    /// A run began; runs are counted from 1.
+    Began(u32),
+    /// A text that changes no state.
+    Remark(String),
+    /// It had ended before; a new run is waited for.
+    EndedBefore(Outcome),
+    /// It ended, and this counts.
+    Ended(Outcome),
+}
+
+/// What is known of the current run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Percent done, 0 to 100.
+    pub percent: Option<f64>,
+    /// Step that is going on, from 1.
+    pub step: Option<u64>,
+    /// How many steps there are.
+    pub total: Option<u64>,
+    /// Results so far.
+    pub count: Option<u64>,
+    /// The newest text for people.
+    pub message: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+impl Facts {
+    /// What an event says of the job; texts of its parts stay with them.
+    pub(super) fn of_event(view: &View) -> Self {
+        let whole = view.entity.is_none();
+        Self {
+            percent: view.percent,
+            step: view.step,
+            total: view.total,
+            count: view.count,
+            message: view.message.clone().filter(|_| whole),
+            error: view.error.clone().filter(|_| whole),
+        }
+    }
+
+    pub(super) fn of_status(view: &StatusView) -> Self {
+        Self {
+            percent: view.percent,
+            step: view.step,
+            total: view.total,
+            count: view.count,
+            message: view.message.clone(),
+            error: view.error.clone(),
+        }
+    }
+}

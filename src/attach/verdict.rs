@@ -1,0 +1,145 @@
+//! What the end of a connection means: try again, wait for the job, or give up. Pure.
+
+use crate::dialect::CloseReason;
+use crate::exit::{Exit, Failure};
+use crate::net::NetError;
+
+/// What to do after a connection, or an attempt at one, has ended.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// No attempt can do better.
+    Final(Failure),
+    /// The server is there and the job is not yet; this is no failed attempt.
+    Wait {
+        /// For people.
+        reason: String,
+    },
+    /// The next attempt may do better.
+    Retry {
+        /// For people.
+        reason: String,
+        /// What it comes to if there is none.
+        last: Last,
+    },
+}
+
+/// The failure that the last attempt leaves behind.
+#[derive(Debug)]
+pub(super) struct Last(Failure);
+
+impl Last {
+    /// The failure, after so many attempts.
+    pub(super) fn after(self, attempts: u32) -> Failure {
+        let Failure { exit, message, hint } = self.0;
+        let message = if attempts > 1 { format!("{message} (after {attempts} attempts)") } else { message };
+        Failure { exit, message, hint }
+    }
+}
+
+/// What a close code of the server means.
+pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdict {
+    let said = match (code, reason) {
+        (Some(code), "") => format!("{address} closed the connection with {code}"),
+        (Some(code), reason) => format!("{address} closed the connection with {code} {reason}"),
+        (None, _) => format!("{address} ended the connection without a word"),
+    };
+    match code {
+        Some(code)
+            if code == CloseReason::UnknownTask.code() && reason == CloseReason::UnknownTask.text() =>
+        {
+            Verdict::Wait { reason: reason.to_owned() }
+        }
+        Some(code) if CloseReason::is_refusal(code) => {
+            Verdict::Final(Failure::new(Exit::Refused, format!("refused: {said}")))
+        }
+        Some(code) if code == CloseReason::ImpossibleJob.code() => Verdict::Final(Failure::usage(said)),
+        _ => retry(said, None),
+    }
+}
+
+/// What a failure of the network means.
+pub(super) fn of_error(error: &NetError) -> Verdict {
+    let said = error.to_string();
+    match error {
+        NetError::Status { status: 401 | 403, .. } => Verdict::Final(Failure::new(Exit::Refused, said)),
+        NetError::Url { .. } => Verdict::Final(Failure::usage(said)),
+        NetError::Status { status: 404, .. } => retry(
+            format!("{said}; it has no such route"),
+            Some("is it a relay, with this dialect on? --server names another"),
+        ),
+        NetError::Status { .. } => {
+            retry(format!("{said}; it is plain HTTP, no WebSocket"), Some("--server names another server"))
+        }
+        NetError::Refused { .. } => {
+            retry(said, Some("start a relay with `jobwire serve`, or name another with --server"))
+        }
+        NetError::NotHttp { .. } => retry(said, Some("--server names another server; wss:// is for TLS")),
+        NetError::Tls { .. } => retry(said, Some("ws:// and http:// are for servers without TLS")),
+        _ => retry(said, None),
+    }
+}
+
+fn retry(said: String, hint: Option<&str>) -> Verdict {
+    let failure = Failure::new(Exit::Unreachable, said.clone());
+    let failure = match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    };
+    Verdict::Retry { reason: said, last: Last(failure) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fate(verdict: Verdict) -> (&'static str, Option<Exit>, String) {
+        match verdict {
+            Verdict::Final(failure) => ("final", Some(failure.exit), failure.message),
+            Verdict::Wait { reason } => ("wait", None, reason),
+            Verdict::Retry { last, .. } => {
+                let failure = last.after(3);
+                ("retry", Some(failure.exit), failure.message)
+            }
+        }
+    }
+
+    #[test]
+    fn close_codes_decide_what_comes_next() {
+        let table = [
+            (Some(1000), "", "retry", Some(Exit::Unreachable)),
+            (Some(1001), "going away", "retry", Some(Exit::Unreachable)),
+            (Some(1013), "slow consumer", "retry", Some(Exit::Unreachable)),
+            (None, "", "retry", Some(Exit::Unreachable)),
+            (Some(4001), "token missing, invalid or expired", "final", Some(Exit::Refused)),
+            (Some(4003), "not the owner", "final", Some(Exit::Refused)),
+            (Some(4003), "unknown task", "wait", None),
+            (Some(4004), "impossible job id", "final", Some(Exit::Usage)),
+        ];
+        for (code, reason, what, exit) in table {
+            let (got, with, _) = fate(of_close("h:1", code, reason));
+            assert_eq!((got, with), (what, exit), "{code:?} {reason}");
+        }
+    }
+
+    #[test]
+    fn the_last_failure_says_what_is_there() {
+        let address = || "h:1".to_owned();
+        let status = |status| NetError::Status { address: address(), status, message: None };
+        let not_http = NetError::NotHttp { address: address(), reason: "x".into() };
+        let table = [
+            (NetError::Refused { address: address() }, "retry", Exit::Unreachable, "nothing listens at h:1"),
+            (not_http, "retry", Exit::Unreachable, "does not speak HTTP"),
+            (status(200), "retry", Exit::Unreachable, "answered 200; it is plain HTTP"),
+            (status(404), "retry", Exit::Unreachable, "answered 404; it has no such route"),
+            (status(403), "final", Exit::Refused, "answered 403"),
+            (status(401), "final", Exit::Refused, "answered 401"),
+        ];
+        for (error, what, exit, says) in table {
+            let (got, with, message) = fate(of_error(&error));
+            assert_eq!((got, with), (what, Some(exit)), "{error}");
+            assert!(message.contains(says), "{message}");
+        }
+        let (.., message) = fate(of_error(&NetError::Refused { address: address() }));
+        assert!(message.ends_with("(after 3 attempts)"), "{message}");
+    }
+}

@@ -1,0 +1,242 @@
+//! The loop: reports onto the board and to the renderer, until it is over.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::board::{Board, Input, print_of};
+use super::follow::{Envelope, Follower, Report, Timing};
+use super::job::{Effect, Job, Link};
+use super::render::{Renderer, Seen, What};
+use super::{AttachOptions, AttachReport, Observer};
+use crate::exit::{Exit, Failure};
+
+/// Reports on their way to the loop. A screenful of events; while it is full the followers wait.
+const QUEUE: usize = 256;
+
+/// How long the sockets get to say goodbye.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// Still running jobs that are named when the time is up.
+const NAMED: usize = 5;
+
+/// Why it is over.
+enum Over {
+    /// Nothing more is expected of any job, or one failed and that is enough.
+    Settled,
+    /// The time was up.
+    Time,
+    /// Somebody wants it to stop.
+    Stopped,
+    /// Nobody reads stdout any more.
+    Unread,
+}
+
+struct Watcher {
+    board: Board,
+    renderer: Box<dyn Renderer>,
+    /// A token per job, to close its socket with.
+    stops: Vec<CancellationToken>,
+    /// What each socket sent last, to know a repeat after a reconnect.
+    last: Vec<Option<u64>>,
+    fail_fast: bool,
+}
+
+/// [`super::run`] with any renderer and timing.
+pub(super) async fn watch(
+    options: &AttachOptions,
+    observer: Option<Observer>,
+    stop: &CancellationToken,
+    renderer: Box<dyn Renderer>,
+    timing: Timing,
+) -> io::Result<AttachReport> {
+    let now = Instant::now();
+    let (reports, inbox) = mpsc::channel(QUEUE);
+    let mut followers = JoinSet::new();
+    let all = stop.child_token();
+    let (mut jobs, mut stops) = (Vec::new(), Vec::new());
+    for (index, (name, label, place)) in options.places().into_iter().enumerate() {
+        jobs.push(Job::new(name.clone(), label, Arc::clone(&place.dialect), options.new, now));
+        let (reports, observer, stop) = (reports.clone(), observer.clone(), all.child_token());
+        let retries = options.retries;
+        stops.push(stop.clone());
+        followers.spawn(Follower { index, name, place, retries, timing, observer, reports, stop }.run());
+    }
+    let last = vec![None; jobs.len()];
+    let board = Board::new(jobs, now);
+    let mut watcher = Watcher { board, renderer, stops, last, fail_fast: options.fail_fast };
+    // The inbox goes with the loop: what the followers still say then is nobody's business, and they do not wait.
+    let over = watcher.run(inbox, stop, options.timeout).await?;
+    all.cancel();
+    let _ = timeout(GOODBYE, async { while followers.join_next().await.is_some() {} }).await;
+    Ok(watcher.report(&over, options.timeout))
+}
+
+impl Watcher {
+    async fn run(
+        &mut self,
+        mut inbox: mpsc::Receiver<Envelope>,
+        stop: &CancellationToken,
+        limit: Option<Duration>,
+    ) -> io::Result<Over> {
+        let result = self.until_over(&mut inbox, stop, limit).await;
+        let finished = self.renderer.finish(&self.board, Instant::now());
+        match result.and_then(|over| finished.map(|()| over)) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Over::Unread),
+            other => other,
+        }
+    }
+
+    async fn until_over(
+        &mut self,
+        inbox: &mut mpsc::Receiver<Envelope>,
+        stop: &CancellationToken,
+        limit: Option<Duration>,
+    ) -> io::Result<Over> {
+        let mut redraws = self.renderer.interval().map(|period| {
+            let mut redraws = interval(period);
+            redraws.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            redraws
+        });
+        let time_up = async {
+            match limit {
+                Some(limit) => sleep(limit).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(time_up);
+        loop {
+            if self.board.is_settled() || (self.fail_fast && self.board.has_failure()) {
+                return Ok(Over::Settled);
+            }
+            // In this order, so that a flood of events holds up neither a Ctrl-C nor the bars.
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(Over::Stopped),
+                () = &mut time_up => return Ok(Over::Time),
+                () = tick(redraws.as_mut()) => self.renderer.draw(&self.board, Instant::now())?,
+                envelope = inbox.recv() => match envelope {
+                    Some(envelope) => self.take_all(envelope, inbox)?,
+                    // Every follower has gone, each with a last report, so the board is settled.
+                    None => return Ok(Over::Settled),
+                },
+            }
+        }
+    }
+
+    /// Takes what is there, at most a queueful, and only then flushes.
+    fn take_all(&mut self, first: Envelope, inbox: &mut mpsc::Receiver<Envelope>) -> io::Result<()> {
+        self.take(first)?;
+        for _ in 0..QUEUE {
+            if self.fail_fast && self.board.has_failure() {
+                break;
+            }
+            match inbox.try_recv() {
+                Ok(envelope) => self.take(envelope)?,
+                Err(_) => break,
+            }
+        }
+        self.renderer.flush()
+    }
+
+    fn take(&mut self, envelope: Envelope) -> io::Result<()> {
+        let Envelope { index, received_at, report } = envelope;
+        let job = &self.board.jobs()[index];
+        if job.state.is_settled() {
+            // Its first ending counts; what was on its way behind that belongs to another run.
+            return Ok(());
+        }
+        let dialect = Arc::clone(&job.dialect);
+        let now = Instant::now();
+        match report {
+            Report::Text { text, snapshot } => {
+                let view = dialect.view(&text);
+                let input = Input::Event { view: view.as_ref(), text: &text, snapshot };
+                let effect = self.board.apply(index, input, now);
+                let repeat = self.last[index].replace(print_of(&text)) == Some(print_of(&text)) && snapshot;
+                if !repeat {
+                    self.show(
+                        index,
+                        &received_at,
+                        What::Event { text: &text, view: view.as_ref() },
+                        &effect,
+                    )?;
+                }
+                self.after(index, &effect)
+            }
+            Report::Status(body) => {
+                let Some(view) = dialect.view_status(&body) else { return Ok(()) };
+                let effect = self.board.apply(index, Input::Status(&view), now);
+                self.show(index, &received_at, What::Status(&body), &effect)?;
+                self.after(index, &effect)
+            }
+            Report::Link(link) => {
+                let effect = self.board.apply(index, Input::Link(link.clone()), now);
+                self.show(index, &received_at, What::Link(&link), &effect)
+            }
+            Report::Lost(failure) => {
+                let said = failure.message.clone();
+                let effect = self.board.apply(index, Input::Lost(failure), now);
+                self.show(index, &received_at, What::Lost(&said), &effect)
+            }
+        }
+    }
+
+    /// Closes the socket of a job that has ended.
+    fn after(&mut self, index: usize, effect: &Effect) -> io::Result<()> {
+        if !matches!(effect, Effect::Ended(_)) {
+            return Ok(());
+        }
+        self.stops[index].cancel();
+        let effect = self.board.apply(index, Input::Link(Link::Closed), Instant::now());
+        self.show(index, &Timestamp::now(), What::Link(&Link::Closed), &effect)
+    }
+
+    fn show(
+        &mut self,
+        index: usize,
+        received_at: &Timestamp,
+        what: What<'_>,
+        effect: &Effect,
+    ) -> io::Result<()> {
+        self.renderer.seen(&Seen { index, received_at, what, effect }, &self.board)
+    }
+
+    fn report(&self, over: &Over, limit: Option<Duration>) -> AttachReport {
+        let (exit, problem) = match over {
+            Over::Settled => (self.board.exit(), self.board.problem()),
+            Over::Stopped => (Exit::Interrupted, None),
+            Over::Unread => (Exit::Success, None),
+            Over::Time => {
+                let problem = self.board.problem().unwrap_or_else(|| self.still_running(limit));
+                (problem.exit, Some(problem))
+            }
+        };
+        AttachReport { exit, tally: self.board.tally(), events: self.board.events(), problem }
+    }
+
+    fn still_running(&self, limit: Option<Duration>) -> Failure {
+        let open: Vec<&str> = self.board.unsettled().collect();
+        let more = open.len().saturating_sub(NAMED);
+        let named = open[..open.len() - more].join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let limit = limit.unwrap_or_default().as_secs_f64();
+        Failure::new(Exit::StillRunning, format!("the time was up after {limit} s; not ended: {named}{more}"))
+    }
+}
+
+/// The next redraw, if there are any.
+async fn tick(redraws: Option<&mut Interval>) {
+    match redraws {
+        Some(redraws) => {
+            redraws.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
