@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod broker;
+pub mod demo;
 pub mod dialect;
 pub mod exit;
 pub mod net;

@@ -1,0 +1,197 @@
+//! All of it at once: an embedded relay, simulated jobs, and attach's bars over real sockets, in one process.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
+use crate::broker::{Broker, MemoryBroker};
+use crate::dialect::{Dialects, Target};
+use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
+use crate::relay::{self, Relay, RelayOptions};
+
+/// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
+const HEAD_START: Duration = Duration::from_millis(300);
+
+/// What is lost after the last event was due, at most, before the demo gives up waiting for its jobs to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Settings of a demo.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// What is simulated.
+    pub scenario: ScenarioOptions,
+    /// How it is shown.
+    pub progress: Progress,
+    /// Whether to paint.
+    pub color: bool,
+}
+
+/// How a demo went.
+#[derive(Debug)]
+pub struct DemoReport {
+    /// What attach saw.
+    pub attach: AttachReport,
+    /// Events that were published.
+    pub published: u64,
+    /// Delivery latency in microseconds, from publish to receipt, one sample an event that was received.
+    pub latency: Histogram<u64>,
+    /// From the first event to the last job's end.
+    pub took: Duration,
+}
+
+/// Runs the demo until its jobs have ended or `stop` is cancelled.
+///
+/// # Errors
+/// A port that cannot be opened, a thread that cannot be started, or an option that makes no sense.
+pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationToken) -> Result<DemoReport> {
+    let scenario = Scenario::named(ALL, dialects, &options.scenario)?;
+    let broker = Arc::new(MemoryBroker::new());
+    let listener =
+        relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;
+    // No key, so nobody publishes over HTTP; one shard is plenty.
+    let relay_options = RelayOptions { shards: 1, drain: Duration::from_secs(1), ..RelayOptions::default() };
+    let source: Arc<dyn Broker> = Arc::clone(&broker) as _;
+    let relay = Relay::start(vec![listener], source, Arc::new(dialects.clone()), relay_options)
+        .context("could not start the relay")?;
+    let server = Url::parse(&format!("ws://{}", relay.addresses()[0])).context("could not name the relay")?;
+
+    let targets =
+        scenario.jobs().map(|(dialect, job)| Target::Job { dialect: Arc::clone(dialect), job }).collect();
+    let watching = AttachOptions {
+        progress: options.progress,
+        color: options.color,
+        timeout: Some(HEAD_START + options.scenario.duration.div_f64(options.scenario.speed) + PATIENCE),
+        ..AttachOptions::new(targets, server)
+    };
+    let stopwatch = Arc::new(Stopwatch::new()?);
+    let publishing = tokio::spawn(publish(scenario, broker, Arc::clone(&stopwatch), stop.clone()));
+    let began = Instant::now();
+    let attach = attach::run(watching, Some(stopwatch.observer()), stop).await?;
+    let took = began.elapsed();
+    publishing.abort();
+    relay.shutdown().await;
+    let (published, latency) = stopwatch.take();
+    Ok(DemoReport { attach, published, latency, took })
+}
+
+/// Publishes every step at its time.
+async fn publish(
+    scenario: Scenario,
+    broker: Arc<MemoryBroker>,
+    stopwatch: Arc<Stopwatch>,
+    stop: CancellationToken,
+) {
+    let began = tokio::time::Instant::now() + HEAD_START;
+    for step in scenario {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep_until(began + step.at) => {}
+        }
+        let channel = step.event.channel();
+        let payload = match step.event.payload(jiff::Timestamp::now()) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, "the scenario made an event that its dialect refuses");
+                continue;
+            }
+        };
+        stopwatch.published(&step.event.dialect, &channel, &payload);
+        if let Err(error) = broker.publish(&channel, payload.into()).await {
+            tracing::error!(%error, "could not publish");
+        }
+    }
+}
+
+/// Times events from publish to receipt. They carry no mark: a received text is looked up among those that were sent.
+struct Stopwatch(Mutex<Times>);
+
+struct Times {
+    sent: HashMap<String, VecDeque<Instant>>,
+    published: u64,
+    latency: Histogram<u64>,
+}
+
+impl Stopwatch {
+    fn new() -> Result<Self> {
+        // 1 µs to 60 s, three digits.
+        let latency = Histogram::new_with_bounds(1, 60_000_000, 3).context("could not make a histogram")?;
+        Ok(Self(Mutex::new(Times { sent: HashMap::new(), published: 0, latency })))
+    }
+
+    fn times(&self) -> std::sync::MutexGuard<'_, Times> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn published(&self, dialect: &crate::dialect::Dialect, channel: &str, payload: &str) {
+        let Ok(wire) = dialect.on_the_wire(channel, payload.as_bytes()) else { return };
+        let mut times = self.times();
+        times.published += 1;
+        times.sent.entry(String::from_utf8_lossy(&wire).into_owned()).or_default().push_back(Instant::now());
+    }
+
+    fn observer(self: &Arc<Self>) -> Observer {
+        let stopwatch = Arc::clone(self);
+        Arc::new(move |_, text, received| {
+            let mut times = stopwatch.times();
+            let sent = times.sent.get_mut(text).and_then(VecDeque::pop_front);
+            if let Some(sent) = sent {
+                let micros = received.saturating_duration_since(sent).as_micros();
+                times.latency.saturating_record(u64::try_from(micros).unwrap_or(u64::MAX).max(1));
+            }
+        })
+    }
+
+    fn take(&self) -> (u64, Histogram<u64>) {
+        let times = self.times();
+        (times.published, times.latency.clone())
+    }
+}
+
+impl DemoReport {
+    /// The summary, for people.
+    pub fn summary(&self) -> String {
+        let tally = &self.attach.tally;
+        let jobs = [
+            (tally.succeeded, "succeeded"),
+            (tally.failed, "failed"),
+            (tally.cancelled, "cancelled"),
+            (tally.waiting + tally.queued + tally.running, "not ended"),
+            (tally.lost, "lost"),
+        ];
+        let mut text = String::new();
+        let total: usize = jobs.iter().map(|(count, _)| count).sum();
+        let parts: Vec<String> = jobs
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
+        let _ = writeln!(
+            text,
+            "events    {} published, {} received, in {:.1} s",
+            self.published,
+            self.latency.len(),
+            self.took.as_secs_f64()
+        );
+        if self.latency.is_empty() {
+            return text;
+        }
+        let at = |quantile| Duration::from_micros(self.latency.value_at_quantile(quantile));
+        let _ = writeln!(
+            text,
+            "delivery  p50 {:.1?}, p99 {:.1?}, most {:.1?}, from publish to receipt",
+            at(0.5),
+            at(0.99),
+            Duration::from_micros(self.latency.max())
+        );
+        text
+    }
+}
