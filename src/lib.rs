@@ -1,10 +1,68 @@
 //! jobwire: live job progress on one wire.
+//!
+//! Workers report progress with a plain Redis `PUBLISH`; jobwire relays it to everyone who watches the job, shows it in
+//! a terminal, and emits it. This crate is the program `jobwire`: a library with a thin binary on top. **The library
+//! promises no stability**; the program's flags, exit codes and output do. This page is the map of it.
+//!
+//! # How an event flows
+//! ```text
+//! worker ──PUBLISH──▶ Redis ──▶ broker ──▶ decode (dialect) ──▶ job log ──▶ shards ──▶ sockets
+//!                                                                │          (hub, sessions, outboxes)
+//!                                                                └─▶ snapshot for a late joiner, polling, state in Redis
+//! ```
+//! - A **broker** is where publications come from: Redis, or an embedded one in this process. It keeps their order and
+//!   delivers at most once.
+//! - A **dialect** says, as data, what a system's events look like and mean: routes, channels, JSON pointers to job, kind
+//!   and percent, which kinds start a run, may be conflated, or end it. Decoding reads no more of a payload than that and
+//!   forwards it byte for byte.
+//! - The **job log** keeps one compacted record a job. It serves the snapshot that a late joiner gets first, polling, and
+//!   the state that outlives the relay. Every event has a node sequence; a snapshot carries its own, and a session drops
+//!   what is not newer, so that nothing is skipped or repeated at the seam. Bounded in jobs and in bytes.
+//! - A **shard** is a thread that owns its connections outright. A publication reaches each shard once; its **hub** knows
+//!   which connections want it, a **session** is the protocol state of one of them. Both are pure: input and the time in,
+//!   actions out.
+//! - An event is framed once and written straight to a socket that has nothing queued. Where the socket would block, it
+//!   enters the connection's **outbox**, which is bounded in bytes: there, and only there, a newer conflatable event
+//!   replaces an older one with the same key. Milestones and endings are never dropped; a client too slow even for those
+//!   is closed with 1013.
+//!
+//! On the other side, `attach` opens a socket a target, reads what comes with the same dialect, folds it into a **board**
+//! (the state of every job, pure) and hands that to a renderer: bars, plain lines, NDJSON, or nothing. Its exit code is the
+//! jobs' outcome.
+//!
+//! # Layout
+//! | module | what it is |
+//! |---|---|
+//! | [`cli`] | clap types, one file a verb, and their conversion into options |
+//! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
+//! | [`relay`] | accept, shard, hub, outbox, session, frame codec, job log, HTTP |
+//! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
+//! | [`attach`] | follow jobs, keep the board, render it |
+//! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
+//! | [`net`] | connecting, back-off, the client's WebSocket |
+//! | [`dialect`] | wire contracts as data; pure |
+//! | [`exit`], [`telemetry`] | exit codes and failures; logging |
+//!
+//! # Direction of dependencies
+//! ```text
+//! main → cli → demo → {relay, publish, attach} → {broker, net} → dialect
+//! ```
+//! Features never import each other and know no clap; a dialect knows no tokio. A test reads the sources and fails on any
+//! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
+//!
+//! # Conventions
+//! - stdout is data, stderr is everything else; a closed stdout is success.
+//! - Reasons are values: [`exit::Exit`] for the process, [`dialect::CloseReason`] for a socket.
+//! - Every queue is bounded, and its doc comment says what happens when it is full.
+//! - What decides is pure and tested as tables and properties; one loop per task touches sockets.
 
 pub mod attach;
 pub mod broker;
+pub mod cli;
 pub mod demo;
 pub mod dialect;
 pub mod exit;
 pub mod net;
 pub mod publish;
 pub mod relay;
+pub mod telemetry;

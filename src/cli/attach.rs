@@ -1,0 +1,173 @@
+//! `attach`.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use tokio::runtime;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Globals;
+use super::values::{duration, server};
+use crate::attach::{self, AttachOptions, AttachReport, Progress};
+use crate::dialect::Target;
+use crate::exit::{Exit, Failure};
+use crate::net::shutdown::Signals;
+
+/// Watch jobs until they end: bars, lines or JSON, and their result as the exit code
+///
+/// Waits for jobs that have not begun, comes back after a lost connection, and polls meanwhile. Exits 0 when every job
+/// succeeded, 1 when one failed, 3 when the server cannot be reached or is lost for good, 4 when it refuses, 8 when the
+/// time was up first.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
+    jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
+    jobwire attach --progress json scraping/123 | jq .event.progress\n  \
+    jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract")]
+pub(crate) struct AttachArgs {
+    /// Jobs, as in scraping/123, or whole ws:// URLs.
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+
+    /// The server: ws, wss, http or https.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "JOBWIRE_SERVER",
+        default_value = "ws://127.0.0.1:8000",
+        value_parser = server,
+        hide_env_values = true
+    )]
+    server: Url,
+
+    /// How to show what happens; auto is bars on a terminal and plain lines elsewhere.
+    #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_PROGRESS", default_value_t)]
+    progress: ProgressChoice,
+
+    /// Show only these kinds of event, comma-separated, as lines or JSON; the exit code goes by all of them.
+    #[arg(long, value_name = "KINDS", env = "JOBWIRE_EVENTS", value_delimiter = ',')]
+    events: Vec<String>,
+
+    /// End as soon as one job fails.
+    #[arg(long, env = "JOBWIRE_FAIL_FAST", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    fail_fast: bool,
+
+    /// Wait for a new run of a job that has ended.
+    #[arg(long, env = "JOBWIRE_NEW", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    new: bool,
+
+    /// Stop waiting after this time and exit 8.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_TIMEOUT", value_parser = duration)]
+    timeout: Option<Duration>,
+
+    /// Failed attempts to connect in a row that are followed by another.
+    #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
+    retries: u32,
+
+    /// The dialect of ws:// URLs whose path does not tell it.
+    #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
+    dialect: Option<String>,
+}
+
+/// How to show what happens, as written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressChoice {
+    /// Bars on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// Live bars on stderr.
+    Bars,
+    /// A line per change on stdout.
+    Plain,
+    /// NDJSON on stdout.
+    Json,
+    /// Nothing; the exit code tells.
+    Quiet,
+}
+
+impl ProgressChoice {
+    /// Bars need both: a stdout that goes into a file or a pipe is there to get the lines.
+    pub(super) fn resolve(self) -> Result<Progress, Failure> {
+        let terminal = std::io::stderr().is_terminal();
+        match self {
+            Self::Auto if terminal && std::io::stdout().is_terminal() => Ok(Progress::Bars),
+            Self::Auto | Self::Plain => Ok(Progress::Plain),
+            Self::Bars if !terminal => {
+                Err(Failure::usage("bars need a terminal on stderr").hint("--progress plain needs none"))
+            }
+            Self::Bars => Ok(Progress::Bars),
+            Self::Json => Ok(Progress::Json),
+            Self::Quiet => Ok(Progress::Quiet),
+        }
+    }
+}
+
+impl AttachArgs {
+    pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        let options = self.options(globals)?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().context("could not start")?;
+        let (report, signal) = runtime.block_on(until_signal(options))?;
+        match (signal, report.problem) {
+            (Some(exit), _) if report.exit == Exit::Interrupted => Ok(exit),
+            (_, Some(problem)) => Err(problem.into()),
+            (_, None) => Ok(report.exit),
+        }
+    }
+
+    fn options(self, globals: &Globals) -> Result<AttachOptions, Failure> {
+        let parse = |text: &String| {
+            Target::parse(text, &globals.dialects, self.dialect.as_deref())
+                .map_err(|error| Failure::usage(error.to_string()))
+        };
+        let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
+        let progress = self.progress.resolve()?;
+        let color = match progress {
+            Progress::Bars => globals.color.on_stderr(),
+            _ => globals.color.on_stdout(),
+        };
+        Ok(AttachOptions {
+            progress,
+            color,
+            events: self.events,
+            fail_fast: self.fail_fast,
+            new: self.new,
+            timeout: self.timeout,
+            retries: self.retries,
+            ..AttachOptions::new(targets, self.server)
+        })
+    }
+}
+
+/// Attaches until it is over or a signal says so; the second is what that signal makes of the exit code.
+async fn until_signal(options: AttachOptions) -> Result<(AttachReport, Option<Exit>)> {
+    let stop = CancellationToken::new();
+    let mut signals = Signals::catch().context("could not catch signals")?;
+    let attached = attach::run(options, None, stop.clone());
+    tokio::pin!(attached);
+    let exit = tokio::select! {
+        report = &mut attached => return Ok((report?, None)),
+        signal = signals.next() => signal.exit(),
+    };
+    stop.cancel();
+    Ok((attached.await?, Some(exit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_a_url_of_four_schemes() {
+        for good in ["ws://h", "wss://h:1", "http://h/prefix", "https://h"] {
+            assert!(server(good).is_ok(), "{good}");
+        }
+        for bad in ["localhost:8000", "redis://h", "h", ""] {
+            assert!(server(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! `publish`: flags, and what they mean.
+
+mod list;
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use jiff::Timestamp;
+use tokio::io::BufReader;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Globals;
+use super::values::{duration, redis_url, server};
+use crate::dialect::{Assignment, Dialect, Dialects, Target};
+use crate::exit::{Exit, Failure};
+use crate::publish::outgoing::{Content, Outgoing};
+use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
+use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
+
+const EXAMPLES: &str = "\
+Examples:
+  jobwire publish scraping/123 job_progress progress=45.5 results_count=42 message=\"Scraping\"
+  jobwire publish downloads/abc status status=processing progress=45
+  jobwire publish downloads/abc completed videoInfo:='{\"title\":\"A film\"}'
+  worker | jobwire publish scraping/123 --stdin
+  jobwire publish scraping/123 job_progress progress=1 --repeat 1000 --rate 100
+  jobwire publish --scenario all --jobs 20 --duration 1m --fail-rate 0.2 --seed 7
+  jobwire publish scraping --list
+
+Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in.
+
+With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45%
+(progress), or '# text' (message). A bad line is reported with its number and the rest go on; the exit code is then 1.
+
+Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where
+none is.";
+
+/// Emit events: into Redis, or over HTTP to a relay
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct PublishArgs {
+    /// The job, as in scraping/123; a dialect alone where events name their own jobs.
+    target: Option<String>,
+
+    /// The event, as in job_progress; --list shows all.
+    event: Option<String>,
+
+    /// Its fields, as in progress=45.5 or metadata:='{"a":1}'.
+    #[arg(value_name = "FIELD=VALUE")]
+    fields: Vec<String>,
+
+    /// Read events from standard input, one a line: JSON, a percentage, or '# text'.
+    #[arg(long, env = "JOBWIRE_STDIN")]
+    stdin: bool,
+
+    /// Publish the event so many times.
+    #[arg(long, value_name = "N", env = "JOBWIRE_REPEAT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+
+    /// Publish at most so many events a second.
+    #[arg(long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", value_parser = rate)]
+    rate: Option<f64>,
+
+    /// Publish the events of simulated jobs: scraping, downloads or all.
+    #[arg(long, value_name = "NAME", env = "JOBWIRE_SCENARIO")]
+    scenario: Option<String>,
+
+    /// How many jobs to simulate.
+    #[arg(long, value_name = "N", env = "JOBWIRE_JOBS", default_value_t = 6)]
+    jobs: u32,
+
+    /// How long the simulated jobs take together, as in 20s or 5m.
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_DURATION", default_value = "20s", value_parser = duration)]
+    duration: Duration,
+
+    /// How much faster than that to go.
+    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value_t = 1.0)]
+    speed: f64,
+
+    /// The share of simulated jobs that fail, 0 to 1.
+    #[arg(long, value_name = "SHARE", env = "JOBWIRE_FAIL_RATE", default_value_t = 0.1)]
+    fail_rate: f64,
+
+    /// Simulate the same events again; the seed of every run is printed [default: random].
+    #[arg(long, value_name = "N", env = "JOBWIRE_SEED")]
+    seed: Option<u64>,
+
+    /// Fail (exit 1) if an event reaches nobody; otherwise that is a warning.
+    #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
+    require_subscribers: bool,
+
+    /// The Redis to publish into: redis://, rediss:// or unix://, with user, password and database.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
+    redis: Option<String>,
+
+    /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "JOBWIRE_SERVER",
+        default_value = "ws://127.0.0.1:8000",
+        value_parser = server
+    )]
+    server: Url,
+
+    /// The relay's publish key [default: the one that `jobwire serve` left for its user].
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    publish_key: Option<String>,
+
+    /// Print the events and fields of all dialects, of TARGET's, or of one event, and exit.
+    #[arg(long, env = "JOBWIRE_LIST")]
+    list: bool,
+}
+
+impl PublishArgs {
+    pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        if self.list {
+            let text = list::render(&globals.dialects, self.target.as_deref(), self.event.as_deref())?;
+            anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+            return Ok(Exit::Success);
+        }
+        let options = self.resolve(&globals.dialects)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("could not start the runtime")?;
+        let exit = runtime.block_on(until_interrupted(options));
+        // Somebody may still be waiting for a line of standard input, and for ever.
+        runtime.shutdown_background();
+        exit
+    }
+
+    fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {
+        let source = self.source(dialects)?;
+        let sink = match self.redis {
+            Some(url) => SinkOptions::Redis(url),
+            None => SinkOptions::Http { server: self.server, key: self.publish_key },
+        };
+        Ok(PublishOptions { source, sink, rate: self.rate, require_subscribers: self.require_subscribers })
+    }
+
+    fn source(&self, dialects: &Dialects) -> Result<SourceOptions, Failure> {
+        if self.stdin && self.scenario.is_some() {
+            return Err(Failure::usage("--stdin and --scenario cannot be used together"));
+        }
+        if let Some(name) = &self.scenario {
+            return self.scenario(name, dialects);
+        }
+        let Some(target) = &self.target else {
+            return Err(Failure::usage("publish needs a target, as in scraping/123")
+                .hint("`jobwire publish --list` shows what can be published"));
+        };
+        let (dialect, job) = parse_target(target, dialects)?;
+        if self.stdin {
+            return match &self.event {
+                Some(event) => Err(Failure::usage(format!(
+                    "events come from standard input; '{}' is one too many",
+                    event.escape_debug()
+                ))),
+                None => Ok(SourceOptions::Lines { dialect, job }),
+            };
+        }
+        let job = job.ok_or_else(|| {
+            Failure::usage(format!("publish needs a job, as in {}/123", dialect.name))
+                .hint("a dialect alone is enough for --stdin and --list")
+        })?;
+        self.one(dialect, job)
+    }
+
+    fn one(&self, dialect: Arc<Dialect>, job: String) -> Result<SourceOptions, Failure> {
+        let hint = format!("`jobwire publish {} --list` shows its events and their fields", dialect.name);
+        let usage = |message: String| Failure::usage(message).hint(hint.as_str());
+        if dialect.catalogue.events.is_empty() {
+            return Err(Failure::usage(format!("the dialect {} names no events", dialect.name))
+                .hint("whole events can be published with --stdin"));
+        }
+        let event = self.event.clone().ok_or_else(|| usage("publish needs an event".to_owned()))?;
+        let fields = self.fields.iter().map(|text| Assignment::parse(text)).collect::<Result<_, _>>();
+        let fields = fields.map_err(|error| usage(error.to_string()))?;
+        let event = Outgoing { dialect, job, content: Content::Fields { event, fields } };
+        // Whether it can be built does not depend on the time; said before anybody is connected to.
+        event.payload(Timestamp::UNIX_EPOCH).map_err(|error| usage(error.to_string()))?;
+        Ok(SourceOptions::Event { event, repeat: self.repeat })
+    }
+
+    fn scenario(&self, name: &str, dialects: &Dialects) -> Result<SourceOptions, Failure> {
+        let first_job = match &self.target {
+            None => None,
+            Some(target) => {
+                let (dialect, job) = parse_target(target, dialects)?;
+                if *dialect.name != *name {
+                    let (target, name) = (target.escape_debug(), name.escape_debug());
+                    return Err(Failure::usage(format!("the scenario '{name}' has no jobs of {target}"))
+                        .hint(format!("leave the target out, or name a job of one dialect (not {ALL})")));
+                }
+                job
+            }
+        };
+        if let Some(event) = &self.event {
+            let event = event.escape_debug();
+            return Err(Failure::usage(format!("events come from the scenario; '{event}' is one too many")));
+        }
+        let seed = self.seed.unwrap_or_else(rand::random);
+        let options = ScenarioOptions {
+            jobs: self.jobs,
+            duration: self.duration,
+            speed: self.speed,
+            fail_rate: self.fail_rate,
+            // A part fails more often than the whole.
+            part_fail_rate: (self.fail_rate * 1.5).clamp(0.0, 0.4),
+            seed,
+            first_job,
+        };
+        let scenario =
+            Scenario::named(name, dialects, &options).map_err(|e| Failure::usage(e.to_string()))?;
+        Ok(SourceOptions::Scenario { scenario, seed })
+    }
+}
+
+async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
+    let stop = CancellationToken::new();
+    let interrupted = async {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => stop.cancel(),
+            // Without a handler the signal ends the process by itself.
+            Err(_) => std::future::pending().await,
+        }
+        std::future::pending::<Result<Exit>>().await
+    };
+    let mut notes = anstream::stderr();
+    let input = BufReader::new(tokio::io::stdin());
+    tokio::select! {
+        result = publish::run(options, input, &mut notes, stop.clone()) => result,
+        never = interrupted => never,
+    }
+}
+
+/// `DIALECT/JOB`, or `DIALECT`.
+fn parse_target(text: &str, dialects: &Dialects) -> Result<(Arc<Dialect>, Option<String>), Failure> {
+    let usage = |error: crate::dialect::TargetError| Failure::usage(error.to_string());
+    if !text.contains('/') {
+        return Ok((dialects.require(text).map_err(usage)?, None));
+    }
+    match Target::parse(text, dialects, None).map_err(usage)? {
+        Target::Job { dialect, job } => Ok((dialect, Some(job))),
+        Target::Url { .. } => {
+            Err(Failure::usage("publish takes DIALECT/JOB, as in scraping/123, and no URL")
+                .hint("name the relay with --server"))
+        }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| (0.001..=1e6).contains(rate));
+    rate.ok_or_else(|| "a rate is a number from 0.001 to 1000000".to_owned())
+}
+
+#[cfg(test)]
+mod tests;

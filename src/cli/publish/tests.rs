@@ -1,0 +1,109 @@
+use clap::Parser;
+
+use super::*;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    args: PublishArgs,
+}
+
+fn resolve(line: &[&str]) -> Result<PublishOptions, Failure> {
+    let line = std::iter::once("publish").chain(line.iter().copied());
+    Line::try_parse_from(line).unwrap().args.resolve(&Dialects::builtin())
+}
+
+fn refused(line: &[&str]) -> String {
+    let failure = resolve(line).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage, "{line:?}");
+    failure.message
+}
+
+#[test]
+fn what_cannot_be_meant_is_bad_usage() {
+    let long = format!("downloads/{}", "x".repeat(257));
+    let table: &[(&[&str], &str)] = &[
+        (&[], "publish needs a target, as in scraping/123"),
+        (&["scrapin/1", "job_started"], "there is no dialect 'scrapin'; did you mean 'scraping'?"),
+        (&["scraping", "job_started"], "publish needs a job, as in scraping/123"),
+        (&["scraping/1"], "publish needs an event"),
+        (&["scraping/1", "job_strated"], "there is no event 'job_strated'; did you mean 'job_started'?"),
+        (
+            &["scraping/1", "job_started", "progres=1"],
+            "job_started has no field 'progres'; did you mean 'progress'?",
+        ),
+        (
+            &["scraping/1", "job_started", "progress"],
+            "'progress' is no field; write name=value, or name:=json",
+        ),
+        (
+            &["scraping/x", "job_started"],
+            "'x' cannot be a job of scraping: a job id of this dialect is an integer, as in 123",
+        ),
+        (
+            &["downloads/a\nb", "queued"],
+            "'a\\nb' cannot be a job of downloads: a job id has no slash and no control character",
+        ),
+        (
+            &["ws://h/ws/scraping/1", "job_started"],
+            "publish takes DIALECT/JOB, as in scraping/123, and no URL",
+        ),
+        (
+            &["scraping/1", "job_started", "--stdin"],
+            "events come from standard input; 'job_started' is one too many",
+        ),
+        (&["--stdin", "--scenario", "all"], "--stdin and --scenario cannot be used together"),
+        (&["--scenario", "tasks"], "there is no scenario 'tasks'; known: scraping, downloads, all"),
+        (&["scraping/1", "--scenario", "downloads"], "the scenario 'downloads' has no jobs of scraping/1"),
+        (&["--scenario", "all", "--speed", "0"], "a speed is from 0.001 to 1000, not 0"),
+    ];
+    for (line, expected) in table {
+        assert_eq!(refused(line), *expected, "{line:?}");
+    }
+    assert!(refused(&[&long, "queued"]).ends_with("a job id has at most 256 bytes"));
+}
+
+#[test]
+fn redis_is_taken_where_it_has_a_url_and_the_server_where_it_has_none() {
+    let event = ["scraping/1", "job_started"];
+    let http = resolve(&event).unwrap();
+    assert_eq!(format!("{:?}", http.sink), "Http(127.0.0.1:8000)");
+    let redis = resolve(&[&event[..], &["--redis", "redis://:secret@h:1", "--server", "ws://x"]].concat());
+    assert_eq!(format!("{:?}", redis.unwrap().sink), "Redis");
+}
+
+#[test]
+fn a_dialect_alone_is_enough_for_lines_and_a_scenario_takes_its_first_job() {
+    let lines = resolve(&["downloads", "--stdin"]).unwrap();
+    assert!(matches!(lines.source, SourceOptions::Lines { job: None, .. }));
+    let options = resolve(&["scraping/70", "--scenario", "scraping", "--jobs", "2", "--seed", "3"]).unwrap();
+    let SourceOptions::Scenario { scenario, seed: 3 } = options.source else { panic!("no scenario") };
+    assert_eq!(scenario.jobs().map(|(_, job)| job).collect::<Vec<_>>(), ["70", "71"]);
+}
+
+#[test]
+fn a_rate_is_a_positive_number() {
+    assert_eq!(rate("0.5"), Ok(0.5));
+    for text in ["0", "-1", "nan", "inf", "x"] {
+        assert!(rate(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn the_list_shows_events_and_fields() {
+    let list = |target, event| list::render(&Dialects::builtin(), target, event);
+    assert_eq!(
+        list(Some("scraping"), Some("results_updated")).unwrap(),
+        "scraping: scraping jobs of the travel scout\n  results_updated\n    \
+         status         one of running, completed, failed [default: \"running\"]\n    \
+         progress       a number from 0 to 100 or null\n    \
+         results_count  a whole number of at least 0 [default: 0]\n    \
+         message        text or null\n    \
+         metadata       a JSON object [default: {}]\n"
+    );
+    let all = list(None, None).unwrap();
+    for name in ["downloads: ", "scraping: ", "  completed\n", "  job_failed\n"] {
+        assert!(all.contains(name), "{name}");
+    }
+    assert_eq!(list(Some("scraping"), Some("nope")).unwrap_err().exit, Exit::Usage);
+}

@@ -1,0 +1,254 @@
+//! `serve`.
+
+use std::fmt::Write as _;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::Globals;
+use super::values::{bytes, duration, redis_url};
+use crate::broker::{Broker, MemoryBroker, RedisBroker};
+use crate::dialect::{Dialects, Source};
+use crate::exit::{Exit, Failure};
+use crate::net::publish_key;
+use crate::net::shutdown::Signals;
+use crate::relay::{self, JobLogLimits, Origins, Relay, RelayOptions};
+
+/// Run the relay: publications in, WebSocket frames out
+///
+/// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
+/// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
+/// exits 0; a second one ends it at once.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    jobwire serve                                   embedded broker, loopback only\n  \
+    jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
+    jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com")]
+pub(crate) struct ServeArgs {
+    /// Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "JOBWIRE_LISTEN",
+        default_value = "127.0.0.1:8000",
+        value_delimiter = ','
+    )]
+    listen: Vec<String>,
+
+    /// The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an
+    /// embedded broker serves.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
+    redis: Option<String>,
+
+    /// Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port].
+    #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    allowed_origins: Vec<String>,
+
+    /// The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it].
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    publish_key: Option<String>,
+
+    /// How often sockets are pinged; one that answers nothing for two intervals is closed.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
+    ping_interval: Duration,
+
+    /// How long all sockets may take to close at shutdown.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_DRAIN", default_value = "5s", value_parser = duration)]
+    drain: Duration,
+
+    /// How long a job that nobody has heard of may take to appear [default: what its dialect says].
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_UNKNOWN_GRACE", value_parser = duration)]
+    unknown_grace: Option<Duration>,
+
+    #[command(flatten)]
+    limits: Limits,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+struct Limits {
+    /// The largest payload that is relayed.
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_MAX_PAYLOAD", default_value = "1MiB", value_parser = bytes)]
+    max_payload: usize,
+
+    /// The largest frame or message a client may send.
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_MAX_FRAME", default_value = "64KiB", value_parser = bytes)]
+    max_frame: usize,
+
+    /// The largest request header; at least 8KiB.
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_MAX_HEADER", default_value = "16KiB", value_parser = bytes)]
+    max_header: usize,
+
+    /// How long a request's header may take.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_HEADER_TIMEOUT", default_value = "10s", value_parser = duration)]
+    header_timeout: Duration,
+
+    /// What may wait for one socket that reads too slowly, before it is closed with 1013.
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_OUTBOX", default_value = "1MiB", value_parser = bytes)]
+    outbox: usize,
+
+    /// Jobs whose state is kept.
+    #[arg(long, value_name = "COUNT", env = "JOBWIRE_KEEP_JOBS", default_value_t = 100_000)]
+    keep_jobs: usize,
+
+    /// Memory that the state of jobs may take.
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_KEEP_BYTES", default_value = "256MiB", value_parser = bytes)]
+    keep_bytes: usize,
+
+    /// How long a job's state is kept after its ending.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_KEEP_ENDED", default_value = "1h", value_parser = duration)]
+    keep_ended: Duration,
+
+    /// Threads that own sockets [default: one less than there are cores].
+    #[arg(long, value_name = "COUNT", env = "JOBWIRE_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    shards: Option<u16>,
+}
+
+impl ServeArgs {
+    pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        let dialects = Arc::new(globals.dialects.clone());
+        let mut options = self.options()?;
+        let broker = self.broker(options.max_payload)?;
+        let files =
+            rlimit::increase_nofile_limit(u64::MAX).context("could not raise the limit of open files")?;
+        let listeners = self.listeners()?;
+        let port = listeners.first().context("serve needs an address to listen on")?.local_addr()?.port();
+        // The key's file goes when the relay does.
+        let (key, file) = match self.publish_key {
+            Some(key) => (key, None),
+            None => publish_key::create(port).map(|(key, file)| (key, Some(file))).context(
+                "could not leave a publish key for `jobwire publish`; give one with --publish-key",
+            )?,
+        };
+        let key_from = file.as_ref().map(|_| publish_key::path_for(port));
+        options.publish_key = key;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let exit = runtime.block_on(async {
+            let mut signals = Signals::catch().context("could not catch signals")?;
+            let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
+                .context("could not start the relay")?;
+            let key = key_from.map_or("given".to_owned(), |path| format!("in {}", path.display()));
+            anstream::eprint!("{}", banner(relay.addresses(), &dialects, &*broker, &key, files));
+            signals.next().await;
+            anstream::eprintln!("closing {} sockets; a second signal ends it at once", relay.connections());
+            tokio::select! {
+                () = relay.shutdown() => Ok(Exit::Success),
+                signal = signals.next() => Ok(signal.exit()),
+            }
+        });
+        drop(file);
+        exit
+    }
+
+    fn options(&self) -> Result<RelayOptions> {
+        let limits = &self.limits;
+        let defaults = RelayOptions::default();
+        let origins = if self.allowed_origins.is_empty() {
+            Origins::loopback()
+        } else {
+            let list = self.allowed_origins.join(",");
+            Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
+        };
+        if self.ping_interval < Duration::from_millis(10) {
+            return Err(Failure::usage("--ping-interval: at least 10ms").into());
+        }
+        Ok(RelayOptions {
+            shards: limits.shards.map_or(defaults.shards, usize::from),
+            ping_interval: self.ping_interval,
+            max_payload: limits.max_payload,
+            max_frame: limits.max_frame,
+            header_timeout: limits.header_timeout,
+            max_header: limits.max_header,
+            outbox: limits.outbox,
+            job_log: JobLogLimits {
+                jobs: limits.keep_jobs,
+                bytes: limits.keep_bytes,
+                ended: limits.keep_ended,
+            },
+            origins,
+            publish_key: String::new(),
+            unknown_grace: self.unknown_grace,
+            drain: self.drain,
+        })
+    }
+
+    fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
+        Ok(match &self.redis {
+            None => Arc::new(MemoryBroker::new()),
+            Some(url) => {
+                let broker =
+                    RedisBroker::new(url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
+                Arc::new(broker.max_payload(max_payload))
+            }
+        })
+    }
+
+    fn listeners(&self) -> Result<Vec<TcpListener>> {
+        let mut listeners = Vec::new();
+        for text in &self.listen {
+            let resolved = text.to_socket_addrs().map_err(|error| {
+                Failure::usage(format!("--listen {text}: {error}"))
+                    .hint("an address is HOST:PORT, as in 127.0.0.1:8000")
+            })?;
+            for address in resolved {
+                listeners.push(listen(address)?);
+            }
+        }
+        Ok(listeners)
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    relay::listen(address).map_err(|error| {
+        let failure = Failure::new(Exit::Failure, format!("could not listen on {address}: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => failure.hint(
+                "another process has that port; stop it, or give another one with --listen 127.0.0.1:PORT",
+            ),
+            std::io::ErrorKind::PermissionDenied => {
+                failure.hint("ports below 1024 need privileges; take a higher one")
+            }
+            _ => failure,
+        }
+    })
+}
+
+/// What a start says: where it listens, what it relays, from where, and who may do what.
+fn banner(
+    addresses: &[SocketAddr],
+    dialects: &Dialects,
+    broker: &dyn Broker,
+    key: &str,
+    files: u64,
+) -> String {
+    let mut text = String::new();
+    for address in addresses {
+        let _ = writeln!(text, "listening on http://{address}");
+    }
+    for (_, dialect) in dialects.iter() {
+        let channel = match &dialect.source {
+            Source::Channel(channel) => channel.clone(),
+            Source::PerJob(prefix) => format!("{prefix}{{job}}"),
+        };
+        let poll =
+            dialect.status.as_ref().map(|status| format!(", poll {}", status.route)).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "dialect {}: socket {}{poll}, channel {channel}, auth none",
+            dialect.name, dialect.route
+        );
+    }
+    let _ = match broker.name() {
+        "redis" => writeln!(text, "broker redis at {}", broker.address()),
+        _ => writeln!(
+            text,
+            "broker embedded: no --redis or REDIS_URL, so events come by POST /publish/CHANNEL"
+        ),
+    };
+    let _ = writeln!(text, "publish key {key}");
+    let _ = writeln!(text, "open files {files}");
+    text
+}

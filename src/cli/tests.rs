@@ -1,0 +1,47 @@
+use clap::{Arg, Command};
+
+use super::*;
+
+/// Every flag with the verb it belongs to, as a user would write it.
+fn flags(command: &Command) -> Vec<(String, Arg)> {
+    let of = |owner: &str, command: &Command| -> Vec<(String, Arg)> {
+        let named = |arg: &Arg| Some((format!("{owner} --{}", arg.get_long()?), arg.clone()));
+        command.get_arguments().filter_map(named).collect()
+    };
+    let verbs = command.get_subcommands().flat_map(|verb| of(verb.get_name(), verb));
+    of("jobwire", command).into_iter().chain(verbs).collect()
+}
+
+#[test]
+fn clap_finds_nothing_wrong() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_flag_has_its_variable() {
+    for (flag, arg) in flags(&Cli::command()) {
+        let long = arg.get_long().unwrap();
+        let expected = format!("JOBWIRE_{}", long.replace('-', "_").to_uppercase());
+        let actual = arg.get_env().map(|name| name.to_string_lossy().into_owned());
+        assert_eq!(actual, Some(expected), "{flag}");
+    }
+}
+
+#[test]
+fn no_flag_that_holds_a_secret_shows_it_in_help() {
+    for (flag, arg) in flags(&Cli::command()) {
+        let long = arg.get_long().unwrap();
+        let secret = ["redis", "key", "secret", "token", "password"].iter().any(|word| long.contains(word));
+        assert!(!secret || arg.is_hide_env_values_set(), "{flag} needs hide_env_values");
+    }
+}
+
+#[test]
+fn every_flag_and_verb_is_explained() {
+    for (flag, arg) in flags(&Cli::command()) {
+        assert!(arg.get_help().is_some(), "{flag}");
+    }
+    for verb in Cli::command().get_subcommands() {
+        assert!(verb.get_about().is_some(), "{}", verb.get_name());
+    }
+}

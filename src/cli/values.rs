@@ -1,0 +1,69 @@
+//! Forms of values that several flags share.
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::broker::RedisBroker;
+
+/// `30s`, `500ms`, `5m`, `1h`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m or 1h".to_owned();
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text[..unit].parse().map_err(|_| error())?;
+    let seconds = match &text[unit..] {
+        "ms" => number / 1000.0,
+        "" | "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(error()),
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+}
+
+/// `65536`, `64KiB`, `1MiB`, `2GiB`; also `64k` and `1m`.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    let error = || "a size is a number of bytes, or one with a unit, as in 64KiB or 1MiB".to_owned();
+    let unit = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: usize = text[..unit].parse().map_err(|_| error())?;
+    let shift = match text[unit..].to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        _ => return Err(error()),
+    };
+    number.checked_mul(1 << shift).ok_or_else(error)
+}
+
+/// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
+pub(super) fn redis_url(text: &str) -> Result<String, String> {
+    RedisBroker::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+pub(super) fn server(text: &str) -> Result<Url, String> {
+    let error = || "a server is a URL, as in ws://127.0.0.1:8000 or https://example.com".to_owned();
+    let url = Url::parse(text).map_err(|_| error())?;
+    if matches!(url.scheme(), "ws" | "wss" | "http" | "https") { Ok(url) } else { Err(error()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_have_units() {
+        assert_eq!(duration("30"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
+        for bad in ["", "s", "-1s", "1 s", "1d", "1e99h", "."] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(bytes("64KiB"), Ok(65536));
+        assert_eq!(bytes("1m"), Ok(1 << 20));
+        for bad in ["", "KiB", "1.5m", "99999999999999999999", "99999999999GiB"] {
+            assert!(bytes(bad).is_err(), "{bad:?}");
+        }
+    }
+}

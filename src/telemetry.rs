@@ -1,0 +1,62 @@
+//! Logging: one compact line an event, on stderr.
+
+use anyhow::{Result, anyhow};
+use tracing_subscriber::EnvFilter;
+
+use crate::dialect::with_nearest;
+
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// Checks a log level or filter.
+///
+/// A bare word must be a level: the filter syntax would take a misspelt one for the name of a target, and log nothing.
+pub fn parse_filter(text: &str) -> Result<String, String> {
+    let bare = !text.contains(['=', ',', ':', '[']);
+    if bare && !LEVELS.contains(&text.to_ascii_lowercase().as_str()) {
+        return Err(with_nearest("no such log level", text, LEVELS));
+    }
+    EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    Ok(text.to_owned())
+}
+
+/// A level is this program's own; libraries stay at warnings, whose finer levels are about their insides.
+fn directives(filter: &str) -> String {
+    match filter.to_ascii_lowercase().as_str() {
+        level @ ("info" | "debug" | "trace") => format!("warn,jobwire={level}"),
+        _ => filter.to_owned(),
+    }
+}
+
+/// Starts logging to stderr; once per process.
+pub fn init(filter: &str, color: bool) -> Result<()> {
+    let filter = EnvFilter::try_new(directives(filter))?;
+    tracing_subscriber::fmt()
+        .compact()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .with_target(false)
+        .try_init()
+        .map_err(|error| anyhow!("could not start logging: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_refused_and_filters_pass() {
+        assert_eq!(parse_filter("inof").unwrap_err(), "no such log level; did you mean 'info'?");
+        for good in ["warn", "INFO", "off", "jobwire::relay=debug", "warn,hyper=trace"] {
+            assert_eq!(parse_filter(good).as_deref(), Ok(good));
+        }
+        assert!(parse_filter("jobwire=loud").is_err());
+    }
+
+    #[test]
+    fn a_level_is_ours_and_a_filter_is_taken_as_it_is() {
+        assert_eq!(directives("debug"), "warn,jobwire=debug");
+        assert_eq!(directives("error"), "error");
+        assert_eq!(directives("hyper=trace"), "hyper=trace");
+    }
+}
