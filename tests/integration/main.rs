@@ -1,1 +1,12 @@
-//! tests
+//! Tests of the real binary, with real relays and a real redis-server; a module a verb.
+
+// Helpers are test code too; the lint's own exception covers only the tests themselves.
+#![allow(clippy::unwrap_used)]
+
+mod cli;
+mod generated;
+mod layering;
+
+mod readme;
+mod serve;
+mod support;

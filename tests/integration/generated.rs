@@ -1,0 +1,54 @@
+//! What is generated from the command line is committed; these tests fail when it is stale.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::support::jobwire;
+
+fn committed(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+}
+
+fn files(folder: &Path) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect()
+}
+
+#[track_caller]
+fn assert_fresh(generated: &BTreeMap<String, String>, folder: &str) {
+    let committed = files(&committed(folder));
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(generated), names(&committed), "{folder}/ is stale: run scripts/regen");
+    for (name, text) in generated {
+        assert!(text == &committed[name], "{folder}/{name} is stale: run scripts/regen");
+    }
+}
+
+#[test]
+fn manual_pages_are_what_the_binary_writes() {
+    let dir = TempDir::new().unwrap();
+    let pages = dir.path().join("deep/er");
+    let output = jobwire(&["man", pages.to_str().unwrap()]);
+    assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
+    assert_fresh(&files(&pages), "man");
+}
+
+#[test]
+fn completions_are_what_the_binary_prints() {
+    let scripts = [("bash", "jobwire.bash"), ("zsh", "_jobwire"), ("fish", "jobwire.fish")];
+    let generated = scripts.map(|(shell, file)| {
+        let output = jobwire(&["completions", shell]);
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+        (file.to_owned(), output.stdout)
+    });
+    assert_fresh(&generated.into_iter().collect(), "completions");
+}

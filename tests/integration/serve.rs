@@ -1,0 +1,85 @@
+//! The relay as a process: what it prints, how it starts and how it ends.
+
+use rustix::process::Signal;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::support::{PATIENCE, Process, RedisServer, Relay, command, jobwire, until};
+
+const PROGRESS: &str = r#"{"job_id":123,"event_type":"job_progress","status":"running","progress":45.5,"results_count":42,"message":"Scraping in progress...","metadata":{"successful_scrapers":3,"failed_scrapers":1,"total_flights":42},"timestamp":"2025-11-21T10:30:00"}"#;
+
+#[test]
+fn a_plain_publish_reaches_a_socket_byte_for_byte() {
+    let redis = RedisServer::start();
+    let relay = Relay::start(&["--redis", &redis.url()]);
+    let mut socket = relay.connect("/ws/scraping/123");
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    assert_eq!(redis.publish("scraping_events", PROGRESS), 1);
+    assert_eq!(socket.next_text(PATIENCE), PROGRESS);
+    assert_eq!(relay.connect("/ws/scraping/123").next_text(PATIENCE), PROGRESS, "a late joiner");
+}
+
+#[test]
+fn the_embedded_broker_needs_nothing_but_the_key_in_the_runtime_folder() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let output = relay.jobwire(&["publish", "scraping/7", "job_progress", "progress=5"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let event = socket.next_text(PATIENCE);
+    assert!(
+        event.starts_with(r#"{"job_id":7,"event_type":"job_progress","status":"running","progress":5"#),
+        "{event}"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_a_hint() {
+    let relay = Relay::start(&[]);
+    let output = jobwire(&["serve", "--listen", relay.address()]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.contains(relay.address()), "{}", output.stderr);
+    assert!(output.stderr.contains("\nhint: "), "{}", output.stderr);
+}
+
+#[test]
+fn a_terminated_relay_closes_its_sockets_with_1001_and_succeeds() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/1");
+    relay.signal(Signal::TERM);
+    assert_eq!(socket.next_close(PATIENCE).unwrap().code, CloseCode::Away);
+    assert_eq!(relay.finish().code, 0);
+}
+
+#[test]
+fn a_user_s_dialect_is_served() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("builds.toml");
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dialect/builtin/scraping.toml");
+    let text = std::fs::read_to_string(builtin).unwrap();
+    let text = text.replace("\"scraping\"", "\"builds\"").replace("/scraping/", "/builds/");
+    std::fs::write(&path, text.replace("scraping_events", "builds_events")).unwrap();
+    let file = path.to_str().unwrap();
+    let relay = Relay::start(&["--dialect-file", file]);
+    let mut socket = relay.connect("/ws/builds/1");
+    let publish = ["publish", "builds/1", "job_completed", "--dialect-file", file];
+    assert_eq!(relay.jobwire(&publish).code, 0);
+    assert!(socket.next_text(PATIENCE).contains("job_completed"));
+    let output = relay.jobwire(&["attach", "builds/1", "--progress", "quiet", "--dialect-file", file]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+#[test]
+fn a_redis_that_is_no_url_is_refused_without_showing_it() {
+    let mut serve = command(&["serve"]);
+    let output = Process::spawn(serve.env("REDIS_URL", "hunter2")).finish(PATIENCE);
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    assert!(output.stderr.contains("hint: the value comes from the environment variable REDIS_URL"));
+    assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("jobwire.toml");
+    std::fs::write(&path, "[serve]\nredis = \"hunter2\"\n").unwrap();
+    let output = jobwire(&["serve", "--config", path.to_str().unwrap()]);
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    let expected = format!("error: {}:2: serve.redis: invalid value: ", path.display());
+    assert!(output.stderr.starts_with(&expected), "{}", output.stderr);
+    assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+}

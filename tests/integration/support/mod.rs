@@ -1,0 +1,44 @@
+//! What the tests stand on: processes, a relay, a redis-server, clients. Every wait has a deadline.
+
+// Not every part is used by every set of tests.
+#![allow(dead_code, unused_imports)]
+
+mod http;
+mod process;
+mod redis;
+mod relay;
+mod ws;
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+pub(crate) use http::{RawTcp, get, request};
+pub(crate) use process::{Output, Process, command, jobwire, program};
+pub(crate) use redis::RedisServer;
+pub(crate) use relay::Relay;
+pub(crate) use ws::WebSocket;
+
+/// Long enough for anything that should happen, on a machine that is busy compiling.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `condition` holds; panics with `what` when it does not in time.
+pub(crate) fn until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(deadline, what, || condition().then_some(()));
+}
+
+/// Waits until `probe` gives a value, and hands it over; panics with `what` when it does not in time.
+pub(crate) fn wait_for<T>(deadline: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return value;
+        }
+        assert!(start.elapsed() < deadline, "waited {deadline:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A port that was free a moment ago, for servers that cannot take port 0.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
