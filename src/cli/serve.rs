@@ -132,7 +132,13 @@ impl ServeArgs {
                 .context("could not start the relay")?;
             let key = key_from.map_or("given".to_owned(), |path| format!("in {}", path.display()));
             anstream::eprint!("{}", banner(relay.addresses(), &dialects, &*broker, &key, files));
-            signals.next().await;
+            tokio::select! {
+                _ = signals.next() => {}
+                thread = relay.failed() => {
+                    let message = format!("the relay's thread {thread} failed; this is a bug, and its log line says where");
+                    return Err(Failure::new(Exit::Failure, message).into());
+                }
+            }
             anstream::eprintln!("closing {} sockets; a second signal ends it at once", relay.connections());
             tokio::select! {
                 () = relay.shutdown() => Ok(Exit::Success),

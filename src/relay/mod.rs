@@ -24,6 +24,7 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod threads;
 mod upgrade;
 mod wheel;
 
@@ -49,6 +50,7 @@ pub use self::settings::RelayOptions;
 use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
+use self::threads::Watch;
 use crate::broker::{Broker, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
 
@@ -64,6 +66,7 @@ pub struct Relay {
     accepting: Vec<JoinHandle<io::Result<()>>>,
     writing: JoinHandle<()>,
     source: oneshot::Receiver<()>,
+    threads: Watch,
 }
 
 impl Relay {
@@ -92,8 +95,9 @@ impl Relay {
             max_frame: options.max_frame,
             outbox: options.outbox,
         };
+        let threads = Watch::new();
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
-            .map(|number| ShardHandle::spawn(number, settings.clone()))
+            .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
@@ -108,7 +112,7 @@ impl Relay {
             batch: Vec::new(),
             drops: ingest::DropLog::default(),
         };
-        let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone())?;
+        let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
         let access = StoreAccess {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
@@ -120,7 +124,7 @@ impl Relay {
         let next_shard = AtomicUsize::new(0);
         let api =
             Arc::new(Api { dialects, options, broker, log, shards, stats, restore, draining, next_shard });
-        Self::accept(listeners, api, stop, writing, source)
+        Self::accept(listeners, api, stop, writing, source, threads)
     }
 
     fn accept(
@@ -129,6 +133,7 @@ impl Relay {
         stop: CancellationToken,
         writing: JoinHandle<()>,
         source: oneshot::Receiver<()>,
+        threads: Watch,
     ) -> io::Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let stop_accepting = CancellationToken::new();
@@ -141,7 +146,7 @@ impl Relay {
                 tokio::spawn(accept::accept(listener, router.clone(), limits, stop_accepting.clone()))
             })
             .collect();
-        Ok(Self { addresses, api, stop_accepting, stop, accepting, writing, source })
+        Ok(Self { addresses, api, stop_accepting, stop, accepting, writing, source, threads })
     }
 
     /// Where it listens.
@@ -152,6 +157,11 @@ impl Relay {
     /// Open sockets.
     pub fn connections(&self) -> u64 {
         self.api.stats.connections.get()
+    }
+
+    /// Resolves with the name of a thread of the relay that failed; pends for ever while none does.
+    pub async fn failed(&self) -> String {
+        self.threads.failed().await
     }
 
     /// Stops accepting, says so on `/ready`, closes every socket with 1001 spread over up to the drain time, writes
@@ -193,10 +203,11 @@ fn spawn_source(
     subscriptions: Vec<Subscription>,
     ingest: Ingest,
     stop: CancellationToken,
+    threads: &Watch,
 ) -> io::Result<oneshot::Receiver<()>> {
     let (ended, source) = oneshot::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("jobwire-broker".to_owned()).spawn(move || {
+    threads.spawn("jobwire-broker".to_owned(), move || {
         runtime.block_on(broker.run(subscriptions, Box::new(ingest), stop));
         // Nobody waiting means that the relay was dropped.
         let _ = ended.send(());

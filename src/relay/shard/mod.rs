@@ -20,6 +20,7 @@ use super::joblog::JobLog;
 use super::slots::ConnId;
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::threads::Watch;
 use crate::dialect::{DialectId, Dialects, Event, Topic};
 
 /// Batches that may wait for a shard. One batch is what the broker gave in one read, so this bounds the memory too.
@@ -69,13 +70,13 @@ pub(super) struct ShardHandle(mpsc::Sender<Message>);
 
 impl ShardHandle {
     /// Starts a shard's thread.
-    pub(super) fn spawn(number: usize, settings: ShardSettings) -> io::Result<Self> {
+    pub(super) fn spawn(number: usize, settings: ShardSettings, threads: &Watch) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let handle = Self(sender);
         // The shard keeps no sender of its own, or it would never end; the store's answers need one that is weak.
         let answers = handle.0.downgrade();
         let (ready, started) = std::sync::mpsc::sync_channel(1);
-        std::thread::Builder::new().name(format!("jobwire-shard-{number}")).spawn(move || {
+        threads.spawn(format!("jobwire-shard-{number}"), move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build_local(tokio::runtime::LocalOptions::default());
