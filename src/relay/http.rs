@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use super::error::ApiError;
 use super::joblog::JobLog;
 use super::settings::RelayOptions;
-use super::shard::{NewConnection, ShardHandle};
+use super::shard::{NewConnection, Newcomer, ShardHandle};
 use super::stats::Stats;
 use super::store::RestoreQueue;
 use super::upgrade;
@@ -104,7 +104,8 @@ fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Res
             Ok(Ok(parts)) => match parts.io.into_inner().into_std() {
                 Ok(stream) => {
                     let (early, job) = (parts.read_buf, job.into());
-                    adopt(&api, NewConnection { stream, early, dialect: id, job, possible, replay }).await;
+                    let newcomer = Newcomer { early, dialect: id, job, possible, replay };
+                    adopt(&api, NewConnection { stream, newcomer }).await;
                 }
                 Err(error) => debug!(%error, "could not take over a socket"),
             },

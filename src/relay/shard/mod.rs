@@ -30,6 +30,12 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub(super) struct NewConnection {
     pub(super) stream: TcpStream,
+    pub(super) newcomer: Newcomer,
+}
+
+/// Who is behind a new socket, and what it wants.
+#[derive(Debug)]
+pub(super) struct Newcomer {
     /// What the client sent behind its handshake.
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::conn::{Conn, Phase, Wrote};
-use super::{NewConnection, ShardSettings, WeakHandle};
+use super::{NewConnection, Newcomer, ShardSettings, WeakHandle};
 use crate::dialect::{CloseReason, DialectId, Event, Frame, Topic};
 use crate::relay::frame;
 use crate::relay::hub::Hub;
@@ -136,32 +136,38 @@ impl Shared {
         };
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
-        let session = JobSession::new(new.dialect, new.job, now, state.interval, phase).replaying(new.replay);
-        let topic = session.topic();
+        let session =
+            JobSession::new(new.newcomer.dialect, Arc::clone(&new.newcomer.job), now, state.interval, phase)
+                .replaying(new.newcomer.replay);
         let deadline = session.deadline(state.interval);
         let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
+        if state.draining.is_some() {
+            self.act(&mut state, id, Action::Close(CloseReason::GoingAway));
+        }
+        tokio::task::spawn_local(begin(self.clone(), id, stream, new.newcomer));
+    }
+
+    /// Subscribes a connection and sends it what there is.
+    fn welcome(&self, id: ConnId, new: &Newcomer) {
+        let mut state = self.state();
+        let Some(conn) = state.conns.get(id) else { return };
+        let topic = conn.session.topic();
         if new.possible {
             // Subscribed before the state is looked up, so that nothing falls between the two.
             state.hub.subscribe(topic, id);
+            drop(state);
+            self.ask_store_or_look_up(id);
         } else {
             self.act(&mut state, id, Action::Unknown);
             self.act(&mut state, id, Action::Close(CloseReason::ImpossibleJob));
-        }
-        let late = state.draining.is_some();
-        drop(state);
-        if new.possible {
-            self.ask_store_or_look_up(id);
-        }
-        if late {
-            self.act(&mut self.state(), id, Action::Close(CloseReason::GoingAway));
+            drop(state);
         }
         if !new.early.is_empty() {
             let mut early = new.early.to_vec();
             self.feed(&mut self.state(), id, &mut early);
         }
-        tokio::task::spawn_local(read_loop(self.clone(), id, stream));
     }
 
     /// A job that this relay has not seen from its beginning is first looked for in the store.
@@ -398,6 +404,18 @@ impl Shared {
         }
         self.act_all(&mut state, id, actions);
     }
+}
+
+/// Welcomes a connection and reads from it.
+///
+/// The runtime believes a new socket to be blocked until it has heard otherwise from the kernel. Waiting for that first
+/// keeps it from being taken for back-pressure: what is queued may be conflated, and this client keeps up.
+async fn begin(shared: Shared, id: ConnId, stream: Rc<TcpStream>, new: Newcomer) {
+    if stream.writable().await.is_ok() {
+        shared.welcome(id, &new);
+    }
+    // A task of its own: what was needed only to begin does not stay in the memory of an idle connection.
+    tokio::task::spawn_local(read_loop(shared, id, stream));
 }
 
 /// Turns the wheel for ever.
