@@ -102,7 +102,9 @@ impl Conn {
     }
 
     /// Writes what waits until the socket pushes back again. `Ok(true)` when nothing waits any more.
-    pub(super) fn drain(&mut self) -> io::Result<bool> {
+    ///
+    /// A client that reads is alive, however slowly: what is backed up gets no pings that it could answer.
+    pub(super) fn drain(&mut self, now: Millis) -> io::Result<bool> {
         while let Some(outbox) = &mut self.outbox {
             let mut slices: [&[u8]; COALESCED] = [&[]; COALESCED];
             let count = outbox.peek(&mut slices);
@@ -113,6 +115,7 @@ impl Conn {
                 Err(error) => return Err(error),
             };
             outbox.advance(written);
+            self.session.heard(now);
             if outbox.is_empty() {
                 self.outbox = None;
             }

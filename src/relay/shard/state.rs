@@ -457,8 +457,9 @@ async fn read_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
 async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
     while stream.writable().await.is_ok() {
         let mut state = shared.state();
+        let now = state.now();
         let Some(conn) = state.conns.get_mut(id) else { return };
-        match conn.drain() {
+        match conn.drain(now) {
             Ok(true) => return,
             Ok(false) => {}
             Err(_) => break,
