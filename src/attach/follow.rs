@@ -92,6 +92,8 @@ pub(super) struct Envelope {
 pub(super) struct Place {
     /// Its socket.
     pub(super) socket: Url,
+    /// Its socket on the first connection: it may ask for the run so far.
+    pub(super) first: Url,
     /// Where it is polled, if it can be.
     pub(super) status: Option<Url>,
     /// How its polling bodies are read.
@@ -124,6 +126,8 @@ enum End {
 
 /// Retries so far.
 struct Tries {
+    /// There was a connection, so that what the run was up to then is known.
+    connected: bool,
     failed: u32,
     backoff: Backoff,
     next_poll: tokio::time::Instant,
@@ -133,6 +137,7 @@ impl Follower {
     /// Runs until stopped, refused, or out of retries; reports all that happens.
     pub(super) async fn run(self) {
         let mut tries = Tries {
+            connected: false,
             failed: 0,
             backoff: Backoff::new(self.timing.first_wait, self.timing.longest_wait),
             next_poll: tokio::time::Instant::now(),
@@ -162,13 +167,15 @@ impl Follower {
 
     /// Connects and reads until the connection ends.
     async fn attempt(&self, tries: &mut Tries) -> End {
-        let connecting = connect(&self.place.socket, Limits::default(), self.timing.attempt);
+        let url = if tries.connected { &self.place.socket } else { &self.place.first };
+        let connecting = connect(url, Limits::default(), self.timing.attempt);
         let Some(connected) = self.stop.run_until_cancelled(connecting).await else { return End::Stopped };
         let mut socket = match connected {
             Ok(socket) => socket,
             Err(error) => return End::Failed(error),
         };
         let since = Instant::now();
+        tries.connected = true;
         self.report(Report::Link(Link::Connected)).await;
         let end = self.stop.run_until_cancelled(self.read(&mut socket, since)).await;
         if end.is_none() {

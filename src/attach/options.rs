@@ -86,8 +86,12 @@ impl AttachOptions {
         match target {
             Target::Job { job, .. } => {
                 let name = target.to_string();
+                let socket = socket_url(&self.server, &dialect.socket_path(job));
+                // Who waits for a new run does not care how the last one went.
+                let first = if self.new { socket.clone() } else { replayed(&socket) };
                 let place = Place {
-                    socket: socket_url(&self.server, &dialect.socket_path(job)),
+                    socket,
+                    first,
                     status: dialect.status_path(job).map(|path| http_url(&self.server, &path)),
                     dialect,
                 };
@@ -105,10 +109,19 @@ impl AttachOptions {
                     server.set_path("");
                     http_url(&server, &path)
                 });
-                (name, label, Place { socket: url.clone(), status, dialect })
+                // Somebody else's server gets the URL as the user wrote it.
+                (name, label, Place { socket: url.clone(), first: url.clone(), status, dialect })
             }
         }
     }
+}
+
+/// The socket, asked for the run so far: the last event of each kind and part, oldest first. A server that knows no such
+/// thing sends what it always sends.
+fn replayed(socket: &Url) -> Url {
+    let mut url = socket.clone();
+    url.query_pairs_mut().append_pair("replay", "1");
+    url
 }
 
 #[cfg(test)]
@@ -128,10 +141,21 @@ mod tests {
         let [(name, label, here), (other, short, there)] = &options.places()[..] else { panic!() };
         assert_eq!((name.as_str(), label.as_str()), ("scraping/1", "scraping/1"));
         assert_eq!(here.socket.as_str(), "wss://h/relay/ws/scraping/1");
+        assert_eq!(here.first.as_str(), "wss://h/relay/ws/scraping/1?replay=1");
         assert_eq!(here.status.as_ref().unwrap().as_str(), "https://h/relay/ws/scraping/1/status");
         assert_eq!((other.as_str(), short.as_str()), ("ws://other:9/ws/download/a%20b", "downloads/a b"));
         assert!(there.socket.as_str().ends_with("?token=secret"));
+        assert_eq!(there.first, there.socket);
         assert!(there.status.as_ref().unwrap().as_str().contains("other:9/api/status/a%20b?token=secret"));
+    }
+
+    #[test]
+    fn the_run_so_far_is_asked_for_beside_the_server_s_own_query_and_not_with_new() {
+        let options =
+            AttachOptions { server: Url::parse("ws://h?key=k").unwrap(), ..options(&["scraping/1"]) };
+        assert_eq!(options.places()[0].2.first.as_str(), "ws://h/ws/scraping/1?key=k&replay=1");
+        let options = AttachOptions { new: true, ..options };
+        assert_eq!(options.places()[0].2.first.as_str(), "ws://h/ws/scraping/1?key=k");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 /// Percent over time within one run, for the time that is left.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pace {
+    since: Option<Instant>,
     first: Option<(f64, Instant)>,
     last: Option<(f64, Instant)>,
 }
@@ -14,17 +15,27 @@ pub(super) struct Pace {
 const LEAST_PERCENT: f64 = 1.0;
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
+/// What comes within this time of the first percent is where things stood, not how fast they go: to a late joiner a
+/// relay tells the run so far in one breath.
+const SETTLING: Duration = Duration::from_millis(500);
+
 /// A guess beyond this helps nobody.
 const LONGEST: f64 = 99.0 * 3600.0;
 
 impl Pace {
     /// Takes a percent that was seen `now`.
     pub(super) fn saw(&mut self, percent: f64, now: Instant) {
-        match self.last {
-            Some((last, _)) if percent > last => self.last = Some((percent, now)),
-            Some((last, _)) if percent >= last => {}
+        let newest = Some((percent, now));
+        match (self.last, self.since) {
+            (Some((last, _)), Some(since)) if percent > last => {
+                self.last = newest;
+                if now.saturating_duration_since(since) < SETTLING {
+                    self.first = newest;
+                }
+            }
+            (Some((last, _)), _) if percent >= last => {}
             // The first of the run, or the job took a step back: what was before says nothing any more.
-            _ => *self = Self { first: Some((percent, now)), last: Some((percent, now)) },
+            _ => *self = Self { since: Some(now), first: newest, last: newest },
         }
     }
 
@@ -101,6 +112,17 @@ mod tests {
         assert_eq!(pace.left(at(start, 300)), None, "overdue");
         pace.saw(20.0, at(start, 301));
         assert_eq!(pace.left(at(start, 302)), None, "a step back begins anew");
+    }
+
+    #[test]
+    fn a_run_that_is_told_in_one_breath_has_no_pace() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        pace.saw(0.0, start);
+        pace.saw(80.0, start + Duration::from_millis(3));
+        pace.saw(81.0, at(start, 2));
+        let expected = Duration::from_secs_f64(19.0 * 1.997);
+        assert_eq!(pace.left(at(start, 2)), Some(expected), "one percent in two seconds, not 81");
     }
 
     #[test]

@@ -28,7 +28,7 @@ async fn every_job_s_ending_makes_the_exit_code() {
     let script = async {
         for _ in 0..2 {
             let (mut socket, path) = server.socket_with("").await;
-            let texts: &[&str] = if path == "/ws/scraping/1" { &[STARTED, DONE] } else { &[FAILED] };
+            let texts: &[&str] = if path == "/ws/scraping/1?replay=1" { &[STARTED, DONE] } else { &[FAILED] };
             send(&mut socket, texts).await;
             until_closed(socket).await;
         }
@@ -50,14 +50,16 @@ async fn a_lost_connection_is_polled_over_and_resumed_without_a_repeat() {
     let body = r#"{"job_id":1,"status":"running","progress":60,"items_scraped":1,"message":null}"#;
     let status = format!("200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     let script = async {
-        let mut socket = server.socket().await;
+        let (mut socket, path) = server.socket_with("").await;
+        assert_eq!(path, "/ws/scraping/1?replay=1");
         send(&mut socket, &[STARTED, HALF]).await;
         close(&mut socket, 1001, "going away").await;
         drop(socket);
         let (polled, path) = server.next().await;
         assert_eq!(path, "/ws/scraping/1/status");
         answer(polled, &status).await;
-        let mut socket = server.socket_with(&status).await.0;
+        let (mut socket, path) = server.socket_with(&status).await;
+        assert_eq!(path, "/ws/scraping/1", "what the run was up to is known");
         send(&mut socket, &[HALF, DONE]).await;
         until_closed(socket).await;
     };

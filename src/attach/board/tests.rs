@@ -120,6 +120,36 @@ fn the_opening_of_a_run_shown_again_opens_no_other() {
 }
 
 #[test]
+fn the_run_so_far_is_the_current_run_and_its_scrapers() {
+    // As a relay replays it: the last event of each kind and scraper, oldest first; only the first is known to be one.
+    let mut bench = Bench::new("scraping", false);
+    bench.first(&scraping("job_started", "0"));
+    for text in [scraper("scraper_started", "kiwi"), scraper("scraper_failed", "tap")] {
+        bench.live(&text);
+    }
+    bench.live(&scraping("job_progress", "60"));
+    bench.live(&scraper("scraper_completed", "kiwi"));
+    let job = bench.job();
+    assert_eq!((job.run, job.state, job.facts.percent), (1, State::Running, Some(60.0)));
+    let phases: Vec<_> = job.parts.iter().map(|(name, part)| (name.as_str(), part.phase)).collect();
+    assert_eq!(phases, [("kiwi", Phase::Succeeded), ("tap", Phase::Failed)]);
+    bench.wait(4);
+    assert_eq!(bench.live(&scraping("job_progress", "65")), Effect::Changed);
+    assert_eq!(bench.job().left(bench.now), Some(Duration::from_secs(28)), "5 % in 4 s");
+    // And what follows on a reconnect is the newest again.
+    assert_eq!(bench.first(&scraping("job_progress", "65")), Effect::Nothing);
+}
+
+#[test]
+fn the_run_so_far_of_an_ended_job_ends_it_at_once() {
+    let mut bench = Bench::new("scraping", false);
+    bench.first(&scraping("job_started", "0"));
+    bench.live(&scraping("job_progress", "60"));
+    assert_eq!(bench.live(&scraping("job_failed", "null")), Effect::Ended(Outcome::Failed));
+    assert_eq!((bench.board.exit(), bench.percent()), (Exit::Failure, Some(60.0)));
+}
+
+#[test]
 fn a_remark_changes_no_state() {
     let mut bench = Bench::new("scraping", false);
     bench.board.apply(0, Input::Link(Link::Connected), bench.now);
