@@ -66,6 +66,7 @@ pub(super) struct PointersSpec {
     #[serde(default)]
     pub(super) entity: Vec<String>,
     pub(super) entity_count: Option<String>,
+    pub(super) entity_error: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -29,6 +29,19 @@ fn a_scraper_event_names_its_scraper_and_route() {
 }
 
 #[test]
+fn a_scraper_s_error_is_its_own_or_the_message() {
+    let view = |rest: &str| {
+        let text = format!(r#"{{"job_id":1,"event_type":"scraper_failed",{rest}}}"#);
+        builtin("scraping").view(&text).unwrap().error
+    };
+    let both = r#""message":"kiwi failed","metadata":{"scraper_name":"kiwi","error":"503"}"#;
+    assert_eq!(view(both).as_deref(), Some("503"));
+    let message = r#""message":"kiwi failed","metadata":{"scraper_name":"kiwi"}"#;
+    assert_eq!(view(message).as_deref(), Some("kiwi failed"));
+    assert_eq!(view(r#""metadata":{"scraper_name":"kiwi","error":null}"#), None);
+}
+
+#[test]
 fn what_cannot_be_decoded_says_why() {
     let scraping = builtin("scraping");
     let reason = |payload: &[u8]| scraping.decode(b"scraping_events", payload).unwrap_err();

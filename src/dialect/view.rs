@@ -71,7 +71,8 @@ const MESSAGE: usize = 5;
 const ERROR: usize = 6;
 const ENTITY: usize = 7;
 const ENTITY_COUNT: usize = ENTITY + MAX_ENTITY;
-const SLOTS: usize = ENTITY_COUNT + 1;
+const ENTITY_ERROR: usize = ENTITY_COUNT + 1;
+const SLOTS: usize = ENTITY_ERROR + 1;
 
 type Slots<'a> = [Option<&'a RawValue>; SLOTS];
 
@@ -95,6 +96,7 @@ impl Viewer {
             (MESSAGE, p.message.as_ref(), "message"),
             (ERROR, p.error.as_ref(), "error"),
             (ENTITY_COUNT, p.entity_count.as_ref(), "entity_count"),
+            (ENTITY_ERROR, p.entity_error.as_ref(), "entity_error"),
         ];
         for (slot, text, key) in fixed {
             if let Some(text) = text {
@@ -210,9 +212,11 @@ impl Dialect {
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
             message: owned(MESSAGE),
-            error: owned(ERROR).filter(|_| {
-                matches!(kind.ends, Some(super::Outcome::Failed)) || kind.entity == Some(Phase::Failed)
-            }),
+            error: match (kind.ends, kind.entity) {
+                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| owned(ERROR)),
+                (Some(super::Outcome::Failed), _) => owned(ERROR),
+                _ => None,
+            },
             entity: part,
             kind,
         })
