@@ -100,9 +100,16 @@ impl Renderer for Bars {
         let screen = self.screen();
         self.clear_after_resize(u16::try_from(screen.columns).unwrap_or(u16::MAX))?;
         self.bar.finish_and_clear();
-        // Plain lines from here on: unlike a bar they may be higher than the screen.
-        self.bar.println(screen.last(board, now).join("\n"));
-        Ok(())
+        // Plain lines from here on, written without indicatif, which fills them to the edge: a terminal that is resized
+        // or copied from later must find them whole.
+        let lines = screen.last(board, now).join("\n");
+        match &self.term {
+            Some(term) => term.write_line(&lines),
+            None => {
+                self.bar.println(lines);
+                Ok(())
+            }
+        }
     }
 }
 
