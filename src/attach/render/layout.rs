@@ -33,18 +33,24 @@ pub(super) struct Screen {
     pub(super) paint: Paint,
 }
 
+/// Widths of columns.
+#[derive(Debug, Clone, Copy)]
+struct Widths {
+    names: usize,
+    elapsed: usize,
+    left: usize,
+}
+
+/// As wide as most times that are left.
+const NO_LEFT: &str = " eta 0:00";
+
 impl Screen {
     fn width(&self) -> usize {
         self.columns.saturating_sub(1).max(10)
     }
 
     fn bar(&self) -> usize {
-        match self.columns {
-            0..60 => 0,
-            60..100 => 14,
-            100..160 => 24,
-            _ => 40,
-        }
+        if self.columns < 60 { 0 } else { (self.columns / 6).min(40) }
     }
 
     /// The picture while jobs run: as many of them as fit, the parts of some, and the footer.
@@ -54,15 +60,15 @@ impl Screen {
         let mut lines = Vec::new();
         if jobs.len() > room {
             let shown = most_telling(jobs, room.saturating_sub(1));
-            let names = self.names(shown.iter().map(|index| &jobs[*index]));
-            lines.extend(shown.iter().map(|index| self.job(&jobs[*index], names, now)));
+            let widths = self.widths(shown.iter().map(|index| &jobs[*index]), now);
+            lines.extend(shown.iter().map(|index| self.job(&jobs[*index], widths, now)));
             lines.push(self.paint.dim(&fit(&hidden(jobs, &shown), self.width())));
         } else {
-            let names = self.names(jobs.iter());
+            let widths = self.widths(jobs.iter(), now);
             let running = jobs.iter().filter(|job| has_parts(job)).count();
             let each = (room - jobs.len()).checked_div(running).unwrap_or(0).min(PART_LINES);
             for job in jobs {
-                lines.push(self.job(job, names, now));
+                lines.push(self.job(job, widths, now));
                 lines.extend(self.parts(job, each));
             }
         }
@@ -72,16 +78,13 @@ impl Screen {
 
     /// The picture that stays: every job, and how many ended how. The screen may scroll.
     pub(super) fn last(&self, board: &Board, now: Instant) -> Vec<String> {
-        let names = self.names(board.jobs().iter());
+        let widths = self.widths(board.jobs().iter(), now);
         let mut lines = Vec::new();
         for job in board.jobs() {
-            lines.push(self.job(job, names, now));
+            lines.push(self.job(job, widths, now));
             // There is room now for an error that its line had to cut.
-            let said = said(job, now);
-            if matches!(job.state, State::Ended(Outcome::Failed) | State::Lost)
-                && columns(&said) > self.text(names, job, now)
-            {
-                lines.push(format!("    {}", self.paint.color(&said, Color::Red)));
+            if let Some(error) = error(job).filter(|error| columns(error) > self.text(widths)) {
+                lines.push(format!("    {}", self.paint.color(&error, Color::Red)));
             }
         }
         let took = clock(now.saturating_duration_since(board.began()));
@@ -94,34 +97,44 @@ impl Screen {
         lines
     }
 
-    /// The width of the column of names.
-    fn names<'a>(&self, jobs: impl Iterator<Item = &'a Job>) -> usize {
-        let longest = jobs.map(|job| columns(&printable(&job.label))).max().unwrap_or(0);
-        longest.min((self.columns / 4).max(12))
+    /// The widths of the columns that all of these jobs share.
+    fn widths<'a>(&self, jobs: impl Iterator<Item = &'a Job>, now: Instant) -> Widths {
+        let mut widths = Widths { names: 0, elapsed: 0, left: 0 };
+        for job in jobs {
+            widths.names = widths.names.max(columns(&printable(&job.label)));
+            widths.elapsed = widths.elapsed.max(columns(&clock(job.elapsed(now))));
+            // Room for it before it is known, so that the words behind it stay in their place.
+            if job.state == State::Running && self.bar() > 0 {
+                widths.left = widths.left.max(columns(&left(job, now))).max(NO_LEFT.len());
+            }
+        }
+        widths.names = widths.names.min((self.columns / 4).max(12));
+        widths
     }
 
-    fn job(&self, job: &Job, names: usize, now: Instant) -> String {
+    fn job(&self, job: &Job, widths: Widths, now: Instant) -> String {
         let (glyph, color) = self.glyph(job.state);
-        let name = column(&printable(&job.label), names, Alignment::Left);
+        let name = column(&printable(&job.label), widths.names, Alignment::Left);
         let done = job.facts.percent.map(|p| percent(p, false)).unwrap_or_default();
         let done = column(&done, 4, Alignment::Right);
         let bar = self.bar_of(job, color);
-        let time = times(job, now);
-        let text = column(&said(job, now), self.text(names, job, now), Alignment::Left);
+        let elapsed = column(&clock(job.elapsed(now)), widths.elapsed, Alignment::Right);
+        let times = format!("{elapsed}{}", column(&left(job, now), widths.left, Alignment::Left));
+        let text = fit(&said(job, now), self.text(widths)).into_owned();
         let text = match job.state {
             State::Ended(Outcome::Failed) | State::Lost => self.paint.color(&text, Color::Red),
             _ => text,
         };
-        let line =
-            format!("{} {name} {done} {bar}{text} {}", self.paint.color(glyph, color), self.paint.dim(&time));
+        let (glyph, times) = (self.paint.color(glyph, color), self.paint.dim(&times));
+        let line = format!("{glyph} {name} {done} {bar}{times}  {text}");
         // A screen too narrow for all of it shows the beginning.
         fit(&line, self.width()).trim_end().to_owned()
     }
 
     /// The columns that are left for words: all but glyph, name, percent, bar and times.
-    fn text(&self, names: usize, job: &Job, now: Instant) -> usize {
+    fn text(&self, widths: Widths) -> usize {
         let bar = if self.bar() > 0 { self.bar() + 1 } else { 0 };
-        let taken = 2 + names + 1 + 4 + 1 + bar + 1 + columns(&times(job, now));
+        let taken = 2 + widths.names + 1 + 4 + 1 + bar + widths.elapsed + widths.left + 2;
         self.width().saturating_sub(taken)
     }
 
@@ -202,16 +215,14 @@ fn said(job: &Job, now: Instant) -> String {
         Some(total) => format!("{step}/{total}"),
         None => format!("step {step}"),
     });
-    let count = facts.count.filter(|count| *count > 0).map(results);
     let text = match job.state {
         State::Connecting => Some(trouble(job, now).unwrap_or_else(|| "connecting".to_owned())),
         State::Waiting => {
             Some(job.remark.clone().map_or("waiting".into(), |remark| format!("waiting · {remark}")))
         }
         State::EndedBefore(outcome) => Some(format!("{} before; waiting for a new run", outcome.as_str())),
-        State::Ended(Outcome::Failed) => Some(facts.error.clone().unwrap_or_else(|| "failed".to_owned())),
+        State::Ended(Outcome::Failed) | State::Lost => error(job),
         State::Ended(Outcome::Cancelled) => Some("cancelled".to_owned()),
-        State::Lost => job.problem.as_ref().map(|problem| problem.message.clone()),
         State::Queued => Some(job.text().map_or("queued".into(), |t| format!("queued · {t}"))),
         State::Running | State::Ended(Outcome::Succeeded) => job.remark.clone().or_else(|| job.text()),
     };
@@ -219,8 +230,32 @@ fn said(job: &Job, now: Instant) -> String {
         let unit = if quiet.as_secs() < 100 { format!("{} s", quiet.as_secs()) } else { clock(quiet) };
         format!("no event for {unit}")
     });
-    let parts = [quiet, step, count, text.map(|text| printable(&text).into_owned())];
+    // Many a message says it too, and the room is dear.
+    let is_said = |count: u64| text.as_deref().is_some_and(|text| has_number(text, count));
+    let count = facts.count.filter(|count| *count > 0 && !is_said(*count)).map(results);
+    let text = text.map(|text| printable(&text).into_owned());
+    let parts = match job.state {
+        // What went wrong is what one looks for.
+        State::Ended(Outcome::Failed) | State::Lost => [text, step, count, None],
+        _ => [quiet, step, count, text],
+    };
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What went wrong, if anything did.
+fn error(job: &Job) -> Option<String> {
+    let text = match job.state {
+        State::Ended(Outcome::Failed) => job.facts.error.as_deref().unwrap_or("failed"),
+        State::Lost => &job.problem.as_ref()?.message,
+        _ => return None,
+    };
+    Some(printable(text).into_owned())
+}
+
+/// Whether a text has this number, whole.
+fn has_number(text: &str, number: u64) -> bool {
+    let number = number.to_string();
+    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number)
 }
 
 /// What is wrong with a connection that has not come about.
@@ -230,13 +265,9 @@ fn trouble(job: &Job, now: Instant) -> Option<String> {
     Some(format!("{reason}; attempt {attempt} in {} s", left.as_secs() + 1))
 }
 
-/// Elapsed, and the time that is left.
-fn times(job: &Job, now: Instant) -> String {
-    let elapsed = clock(job.elapsed(now));
-    match job.left(now) {
-        Some(left) => format!("{elapsed} eta {}", clock(left)),
-        None => elapsed,
-    }
+/// The time that is left, as far as one can tell.
+fn left(job: &Job, now: Instant) -> String {
+    job.left(now).map(|left| format!(" eta {}", clock(left))).unwrap_or_default()
 }
 
 /// The jobs to show where not all fit: those under way first, then what went wrong; in the order of the board.
