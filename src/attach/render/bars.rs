@@ -8,9 +8,11 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::layout::Screen;
+use super::lined::Lined;
+use super::text::columns;
 use super::{Paint, Renderer, Seen};
 use crate::attach::board::Board;
 
@@ -20,58 +22,63 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// indicatif's own limit, above ours so that it never swallows a redraw.
 const DRAWS_PER_SECOND: u8 = 30;
 
+/// From the cursor to the end of the screen.
+const CLEAR_BELOW: &str = "\u{1b}[J";
+
 /// Draws the bars.
 pub(crate) struct Bars {
     bar: ProgressBar,
-    size: Box<dyn Fn() -> (u16, u16) + Send>,
-    term: Option<Term>,
-    drawn: Option<Drawn>,
+    /// What the bar is drawn on.
+    term: Box<dyn TermLike>,
+    drawn: Drawn,
     tick: usize,
     paint: Paint,
 }
 
 /// The picture that is on the screen.
+#[derive(Default)]
 struct Drawn {
-    lines: usize,
+    /// The columns of each line.
+    lines: Vec<usize>,
+    /// The width of the screen at that time.
     columns: u16,
 }
 
 impl Bars {
     /// Draws on the terminal behind stderr.
     pub(crate) fn stderr(paint: Paint) -> Self {
-        let term = Term::stderr();
-        let target = ProgressDrawTarget::term(Term::buffered_stderr(), DRAWS_PER_SECOND);
-        let asked = term.clone();
-        Self { term: Some(term), ..Self::new(target, Box::new(move || asked.size()), paint) }
+        Self::new(Term::buffered_stderr(), paint)
     }
 
-    /// Draws on any target of this size (rows, columns).
-    fn new(target: ProgressDrawTarget, size: Box<dyn Fn() -> (u16, u16) + Send>, paint: Paint) -> Self {
+    fn new(term: impl TermLike + Clone + 'static, paint: Paint) -> Self {
+        let lined = Box::new(Lined::new(term.clone()));
+        let target = ProgressDrawTarget::term_like_with_hz(lined, DRAWS_PER_SECOND);
         let style =
             ProgressStyle::with_template("{msg}").expect("the template is constant, and a test draws it");
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
-        Self { bar, size, term: None, drawn: None, tick: 0, paint }
+        Self { bar, term: Box::new(term), drawn: Drawn::default(), tick: 0, paint }
     }
 
     fn screen(&self) -> Screen {
-        let (rows, columns) = (self.size)();
+        let (rows, columns) = (self.term.height(), self.term.width());
         Screen { columns: columns.into(), rows: rows.into(), tick: self.tick, paint: self.paint }
     }
 
-    /// Takes the picture off a screen that was resized since.
+    /// Takes the picture off a screen that has become narrower since.
     ///
-    /// indicatif fills its lines to the edge, so a terminal takes them for one long line and breaks it anew; it then
-    /// has other rows than indicatif thinks. They are cleared here and replaced by as many empty ones as it expects.
-    fn clear_after_resize(&mut self, columns: u16) -> io::Result<()> {
-        let (Some(term), Some(drawn)) = (&self.term, &self.drawn) else { return Ok(()) };
-        if drawn.columns == columns || drawn.lines == 0 || columns == 0 {
+    /// Most terminals break a line that has no room any more, so that the picture has more rows than indicatif thinks.
+    /// They are cleared here and replaced by as many empty ones as it expects.
+    fn clear_after_resize(&self) -> io::Result<()> {
+        let columns = self.term.width();
+        let Some((_, above)) = self.drawn.lines.split_last() else { return Ok(()) };
+        if columns == 0 || columns >= self.drawn.columns {
             return Ok(());
         }
-        let cells_before = (drawn.lines - 1) * usize::from(drawn.columns);
-        term.move_cursor_up(cells_before / usize::from(columns))?;
-        term.write_str("\r")?;
-        term.clear_to_end_of_screen()?;
-        term.write_str(&"\n".repeat(drawn.lines - 1))
+        let rows = above.iter().map(|line| line.div_ceil(columns.into()).max(1)).sum();
+        self.term.move_cursor_up(rows)?;
+        self.term.write_str("\r")?;
+        self.term.write_str(CLEAR_BELOW)?;
+        self.term.write_str(&"\r\n".repeat(above.len()))
     }
 }
 
@@ -86,30 +93,25 @@ impl Renderer for Bars {
 
     fn draw(&mut self, board: &Board, now: Instant) -> io::Result<()> {
         let screen = self.screen();
-        let columns = u16::try_from(screen.columns).unwrap_or(u16::MAX);
-        self.clear_after_resize(columns)?;
+        self.clear_after_resize()?;
         let lines = screen.live(board, now);
-        self.drawn = Some(Drawn { lines: lines.len(), columns });
+        let widths = lines.iter().map(|line| columns(line)).collect();
+        self.drawn = Drawn { lines: widths, columns: self.term.width() };
         self.tick += 1;
         self.bar.set_message(lines.join("\n"));
         // At the end of a full line, the `^C` that a terminal echoes would break it, and all would be a row off.
-        self.term.as_ref().map_or(Ok(()), |term| term.write_str("\r"))
+        self.term.write_str("\r")?;
+        self.term.flush()
     }
 
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
-        let screen = self.screen();
-        self.clear_after_resize(u16::try_from(screen.columns).unwrap_or(u16::MAX))?;
+        self.clear_after_resize()?;
         self.bar.finish_and_clear();
-        // Plain lines from here on, written without indicatif, which fills them to the edge: a terminal that is resized
-        // or copied from later must find them whole.
-        let lines = screen.last(board, now).join("\n");
-        match &self.term {
-            Some(term) => term.write_line(&lines),
-            None => {
-                self.bar.println(lines);
-                Ok(())
-            }
+        // Plain lines from here on: unlike a bar they may be higher than the screen.
+        for line in self.screen().last(board, now) {
+            self.term.write_line(&line)?;
         }
+        self.term.flush()
     }
 }
 

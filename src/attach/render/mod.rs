@@ -3,6 +3,7 @@
 mod bars;
 mod json;
 mod layout;
+mod lined;
 mod lines;
 mod text;
 

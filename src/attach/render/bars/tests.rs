@@ -43,8 +43,7 @@ impl Stage {
 
 fn bars(rows: u16, columns: u16) -> (Bars, InMemoryTerm) {
     let term = InMemoryTerm::new(rows, columns);
-    let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), DRAWS_PER_SECOND);
-    (Bars::new(target, Box::new(move || (rows, columns)), Paint::new(false)), term)
+    (Bars::new(term.clone(), Paint::new(false)), term)
 }
 
 fn live(stage: &Stage, rows: u16, columns: u16) -> String {
