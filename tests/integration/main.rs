@@ -3,10 +3,12 @@
 // Helpers are test code too; the lint's own exception covers only the tests themselves.
 #![allow(clippy::unwrap_used)]
 
+mod attach;
 mod cli;
+mod demo;
 mod generated;
 mod layering;
-
+mod publish;
 mod readme;
 mod serve;
 mod support;

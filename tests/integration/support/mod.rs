@@ -5,6 +5,7 @@
 
 mod http;
 mod process;
+mod pty;
 mod redis;
 mod relay;
 mod ws;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use process::{Output, Process, command, jobwire, program};
+pub(crate) use pty::{Pty, rows};
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
 pub(crate) use ws::WebSocket;

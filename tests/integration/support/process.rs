@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -52,7 +52,18 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a process with an empty stdin and captures what it prints.
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::start(command.stdin(Stdio::null()))
+    }
+
+    /// The same, but with a stdin that the test writes to.
+    pub(crate) fn spawn_fed(command: &mut Command) -> (Self, ChildStdin) {
+        let mut process = Self::start(command.stdin(Stdio::piped()));
+        let stdin = process.child.stdin.take().unwrap();
+        (process, stdin)
+    }
+
+    fn start(command: &mut Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("could not start {command:?}: {error}"));
         let stdout = Captured::read(child.stdout.take().unwrap());
@@ -68,6 +79,12 @@ impl Process {
     /// What it has printed on stderr so far.
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    /// Waits until stdout holds this text, and gives all of it.
+    pub(crate) fn until_printed(&self, text: &str) -> String {
+        let what = format!("{text:?} on stdout");
+        wait_for(PATIENCE, &what, || Some(self.stdout()).filter(|stdout| stdout.contains(text)))
     }
 
     /// Whether it has ended.

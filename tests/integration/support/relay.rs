@@ -1,5 +1,7 @@
 //! A real relay in a process of its own.
 
+use std::process::Command;
+
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -56,11 +58,22 @@ impl Relay {
         get(&self.address, path)
     }
 
-    /// A process of the binary that talks to this relay, and finds its publish key.
-    pub(crate) fn spawn(&self, args: &[&str]) -> Process {
+    /// What makes a process of the binary talk to this relay, and find its publish key.
+    pub(crate) fn env(&self) -> [(&'static str, String); 2] {
+        let runtime = self.runtime.path().to_str().unwrap().to_owned();
+        [("JOBWIRE_SERVER", format!("ws://{}", self.address)), ("XDG_RUNTIME_DIR", runtime)]
+    }
+
+    /// The binary, talking to this relay.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = command(args);
-        command.env("JOBWIRE_SERVER", format!("ws://{}", self.address));
-        Process::spawn(command.env("XDG_RUNTIME_DIR", self.runtime.path()))
+        command.envs(self.env());
+        command
+    }
+
+    /// A process of the binary that talks to this relay.
+    pub(crate) fn spawn(&self, args: &[&str]) -> Process {
+        Process::spawn(&mut self.command(args))
     }
 
     /// Runs such a process to its end.
@@ -71,6 +84,11 @@ impl Relay {
     /// What it has printed so far.
     pub(crate) fn stderr(&self) -> String {
         self.process.stderr()
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.process.kill();
     }
 
     /// Sends it a signal.

@@ -1,0 +1,133 @@
+//! The exit code is the jobs' result, or what came between.
+
+use rustix::process::Signal;
+
+use super::server::{Server, Socket, answer, http};
+use super::{attach, publish};
+use crate::support::{Output, PATIENCE, Relay, free_port, jobwire};
+
+#[track_caller]
+fn assert_error(output: &Output, code: i32, expected: &[&str]) {
+    assert_eq!(output.code, code, "{}", output.stderr);
+    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    for text in expected {
+        assert!(output.stderr.contains(text), "{text:?} is not in {}", output.stderr);
+    }
+}
+
+#[test]
+fn jobs_that_all_succeed_are_0_and_one_that_fails_is_1() {
+    for (ending, code) in [("completed", 0), ("failed", 1)] {
+        let relay = Relay::start(&[]);
+        let watching = attach(&relay, &["scraping/1", "downloads/a"]);
+        publish(&relay, "scraping/1", "job_completed", &[]);
+        publish(&relay, "downloads/a", ending, &[]);
+        let output = watching.finish(PATIENCE);
+        assert_eq!((output.code, output.stderr.as_str()), (code, ""), "{}", output.stdout);
+    }
+}
+
+#[test]
+fn the_first_failure_ends_it_at_once_with_fail_fast() {
+    let relay = Relay::start(&[]);
+    let watching = attach(&relay, &["scraping/1", "scraping/2", "--fail-fast"]);
+    publish(&relay, "scraping/2", "job_failed", &["message=captcha"]);
+    let output = watching.finish(PATIENCE);
+    assert_eq!((output.code, output.stderr.as_str()), (1, ""));
+    assert!(output.stdout.contains(" scraping/2 failed captcha\n"), "{}", output.stdout);
+}
+
+#[test]
+fn a_job_that_runs_on_when_the_time_is_up_is_8_and_named() {
+    let relay = Relay::start(&[]);
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    publish(&relay, "scraping/2", "job_progress", &["progress=5"]);
+    let targets = ["scraping/1", "scraping/2", "downloads/never"];
+    let output =
+        relay.jobwire(&[&["attach", "--timeout", "1s", "--progress", "quiet"], &targets[..]].concat());
+    assert_error(&output, 8, &["the time was up after 1 s; not ended: scraping/2, downloads/never\n"]);
+}
+
+#[test]
+fn signals_are_130_and_143() {
+    let relay = Relay::start(&[]);
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let watching = attach(&relay, &["scraping/1"]);
+        watching.signal(signal);
+        let output = watching.finish(PATIENCE);
+        assert_eq!((output.code, output.stderr.as_str()), (code, ""));
+    }
+}
+
+#[test]
+fn bad_usage_is_2() {
+    let url = "ws://127.0.0.1:1/elsewhere";
+    for (args, expected) in [
+        (&[][..], "<TARGET>"),
+        (&["scraping/abc"], "abc"),
+        (&["scraping/1", "--events", "job_progres"], "did you mean 'job_progress'?"),
+        (&["scraping/1", "--progress", "bars"], "bars need a terminal on stderr"),
+        (&["scraping/1", "--server", "redis://h"], "--server"),
+        (&["scraping/1", "--timeout", "soon"], "--timeout"),
+        (&[url], "--dialect"),
+        (&[url, "--dialect", "scrapin"], "did you mean 'scraping'?"),
+    ] {
+        let output = jobwire(&[&["attach"], args].concat());
+        assert_error(&output, 2, &[expected]);
+    }
+}
+
+#[test]
+fn a_server_that_says_no_such_job_can_exist_is_2() {
+    let relay = Relay::start(&[]);
+    let output = jobwire(&["attach", &relay.ws("/ws/scraping/abc"), "--progress", "quiet"]);
+    assert_error(&output, 2, &["closed the connection with 4004"]);
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_3_after_the_retries() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let output = jobwire(&["attach", "scraping/1", "--server", &server, "--retries", "1"]);
+    let said = format!("scraping/1: nothing listens at {} (after 2 attempts)\n", &server[5..]);
+    assert_error(&output, 3, &[&said, "\nhint: start a relay with `jobwire serve`"]);
+}
+
+#[test]
+fn a_server_that_is_no_relay_is_3_and_named() {
+    for (text, expected) in [
+        ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "does not speak HTTP"),
+        (http("200 OK", "hello"), "answered 200; it is plain HTTP, no WebSocket"),
+        (http("404 Not Found", ""), "answered 404; it has no such route"),
+        (String::new(), "does not speak HTTP"),
+    ] {
+        let server = Server::start(move |stream, _| answer(stream, &text));
+        let http = format!("http://{}", server.address());
+        let output = jobwire(&["attach", "scraping/1", "--server", &http, "--retries", "1"]);
+        assert_error(&output, 3, &[expected, server.address(), "(after 2 attempts)"]);
+    }
+}
+
+#[test]
+fn a_relay_that_is_gone_for_good_is_3() {
+    let relay = Relay::start(&[]);
+    let watching = attach(&relay, &["scraping/1", "--retries", "1"]);
+    let address = relay.address().to_owned();
+    relay.kill();
+    let output = watching.finish(PATIENCE);
+    assert_error(&output, 3, &[&format!("nothing listens at {address} (after 2 attempts)")]);
+}
+
+#[test]
+fn a_refusal_is_4_without_another_try() {
+    for status in ["401 Unauthorized", "403 Forbidden"] {
+        let body = r#"{"error":"no","message":"not your job"}"#;
+        let server = Server::start(move |stream, _| answer(stream, &http(status, body)));
+        let output = jobwire(&["attach", &server.ws("/ws/scraping/1"), "--progress", "quiet"]);
+        assert_error(&output, 4, &[&format!("answered {}: not your job\n", &status[..3])]);
+    }
+    for (code, reason) in [(4001, "token missing, invalid or expired"), (4003, "not the owner")] {
+        let server = Server::start(move |stream, _| Socket::accept(stream).close(code, reason));
+        let output = jobwire(&["attach", &server.ws("/ws/scraping/1"), "--progress", "quiet"]);
+        assert_error(&output, 4, &[&format!("closed the connection with {code} {reason}\n")]);
+    }
+}
