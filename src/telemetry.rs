@@ -36,6 +36,8 @@ pub fn init(filter: &str, color: bool) -> Result<()> {
         .with_writer(std::io::stderr)
         .with_ansi(color)
         .with_target(false)
+        // Complaining about a stderr that is gone would go to stderr, and panic in whichever thread had something to log.
+        .log_internal_errors(false)
         .try_init()
         .map_err(|error| anyhow!("could not start logging: {error}"))
 }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod cli;
+mod closed_stderr;
 mod demo;
 mod generated;
 mod layering;
