@@ -91,7 +91,7 @@ fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Res
             "this relay is shutting down",
         ));
     }
-    let response = upgrade::respond(request.headers())?;
+    let response = upgrade::respond(request.method(), request.version(), request.headers())?;
     let dialect = api.dialects.get(id);
     let job = job_in(&api, id, &dialect.route, request.uri().path());
     let possible = dialect.check_job(&job).is_ok();

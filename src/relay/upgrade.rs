@@ -1,15 +1,18 @@
 //! The server's side of the opening handshake (RFC 6455, section 4.2).
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::ApiError;
 
 /// The 101 for a proper upgrade request; no extension and no subprotocol is ever agreed on.
-pub(super) fn respond(headers: &HeaderMap) -> Result<Response, ApiError> {
-    if !has_token(headers, &header::CONNECTION, "upgrade")
+pub(super) fn respond(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response, ApiError> {
+    // The router lets HEAD in where GET is served, and HTTP/1.0 knows no upgrade.
+    if *method != Method::GET
+        || version < Version::HTTP_11
+        || !has_token(headers, &header::CONNECTION, "upgrade")
         || !has_token(headers, &header::UPGRADE, "websocket")
     {
         let message = "this path is a WebSocket; send an upgrade request";
@@ -59,14 +62,18 @@ fn is_key(key: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn request(change: impl FnOnce(&mut HeaderMap)) -> Result<Response, ApiError> {
+    fn headers(change: impl FnOnce(&mut HeaderMap)) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("WebSocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(header::SEC_WEBSOCKET_KEY, HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
         change(&mut headers);
-        respond(&headers)
+        headers
+    }
+
+    fn request(change: impl FnOnce(&mut HeaderMap)) -> Result<Response, ApiError> {
+        respond(&Method::GET, Version::HTTP_11, &headers(change))
     }
 
     #[test]
@@ -81,6 +88,9 @@ mod tests {
         use axum::response::IntoResponse;
         let status = |result: Result<Response, ApiError>| result.unwrap_err().into_response().status();
         let without = |name: HeaderName| request(move |headers| drop(headers.remove(name)));
+        let headers = headers(|_| {});
+        assert_eq!(status(respond(&Method::HEAD, Version::HTTP_11, &headers)), StatusCode::UPGRADE_REQUIRED);
+        assert_eq!(status(respond(&Method::GET, Version::HTTP_10, &headers)), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(status(without(header::UPGRADE)), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(status(without(header::CONNECTION)), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(status(without(header::SEC_WEBSOCKET_VERSION)), StatusCode::UPGRADE_REQUIRED);
