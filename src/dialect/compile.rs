@@ -8,6 +8,9 @@ use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
 use super::template::Template;
 use super::{Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
+/// What every relay serves beneath this: publishing over HTTP.
+const PUBLISH: &str = "/publish/";
+
 /// A dialect file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -139,8 +142,12 @@ fn check_route(route: &str, path: &[&str]) -> Result<(), Fault> {
     let braces = |segment: &&&str| segment.contains(['{', '}']);
     let valid = route.starts_with('/')
         && segments.iter().filter(braces).collect::<Vec<_>>() == [&"{job}"]
-        && segments[1..].iter().all(|segment| !segment.is_empty())
-        && !route.contains(['?', '#', ' ', '*']);
+        && segments[1..].iter().all(|segment| !segment.is_empty() && !segment.starts_with(':'))
+        && route.bytes().all(|byte| byte.is_ascii_graphic())
+        && !route.contains(['?', '#', '*']);
+    if route.starts_with(PUBLISH) {
+        return Err(Fault::at(path, format!("the paths beneath {PUBLISH} are the relay's own")));
+    }
     if valid {
         return Ok(());
     }
@@ -183,6 +190,9 @@ fn wrap(spec: &WrapSpec) -> Wrap {
 
 fn status_of(spec: &Spec, status: &StatusSpec) -> Result<Status, Fault> {
     check_route(&status.route, &["status", "route"])?;
+    if status.route == spec.route {
+        return Err(Fault::at(&["status", "route"], "is the path of the socket already"));
+    }
     Ok(Status {
         route: status.route.clone(),
         body: status::Body::compile(status)?,

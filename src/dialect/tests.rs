@@ -146,6 +146,29 @@ fn a_dialect_whose_paths_are_taken_is_refused() {
 }
 
 #[test]
+fn a_route_that_no_relay_could_serve_is_refused() {
+    let refusal = |route: &str| {
+        let text =
+            include_str!("builtin/scraping.toml").replace("/ws/scraping/{job}\"", &format!("{route}\""));
+        Dialect::from_toml(&text, "mine.toml").map(drop).map_err(|error| error.to_string())
+    };
+    assert_eq!(refusal("/mine/{job}"), Ok(()));
+    for route in ["/publish/{job}", "/publish/{job}/x"] {
+        assert_eq!(
+            refusal(route).unwrap_err(),
+            "mine.toml:4: route: the paths beneath /publish/ are the relay's own"
+        );
+    }
+    assert_eq!(
+        refusal("/ws/scraping/{job}/status").unwrap_err(),
+        "mine.toml:36: status.route: is the path of the socket already"
+    );
+    for route in ["/:v/{job}", "/jöbs/{job}", "/a b/{job}", "/{job}/{job}", "/x", "/{*job}"] {
+        assert!(refusal(route).is_err(), "{route}");
+    }
+}
+
+#[test]
 fn targets_are_jobs_or_urls() {
     let all = Dialects::builtin();
     assert_eq!(Target::parse("scraping/123", &all, None).unwrap().to_string(), "scraping/123");
