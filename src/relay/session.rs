@@ -15,7 +15,7 @@ pub(super) enum Action {
     Pong(Frame),
     /// Answer the text `ping`.
     TextPong,
-    /// Send a WebSocket ping, unless frames wait already.
+    /// Send a WebSocket ping.
     Ping,
     /// Send what the dialect says to who watches an unknown job.
     Unknown,

@@ -96,11 +96,6 @@ impl Conn {
         }
     }
 
-    /// Whether frames wait.
-    pub(super) fn is_backed_up(&self) -> bool {
-        self.outbox.is_some()
-    }
-
     /// Writes what waits until the socket pushes back again. `Ok(true)` when nothing waits any more.
     ///
     /// A client that reads is alive, however slowly: what is backed up gets no pings that it could answer.

@@ -288,11 +288,11 @@ impl Shared {
         let mut deadline = None;
         let wrote = match action {
             Action::Send(frame) => conn.write(&frame, || None, bound),
-            Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), bound),
-            Action::TextPong => conn.write(&text_pong, || Some(OutboxKey::TextPong), bound),
-            // What waits is as good a sign of life as a ping would be.
-            Action::Ping if conn.is_backed_up() => return,
-            Action::Ping => conn.write(&ping, || None, bound),
+            // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
+            Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
+            Action::TextPong => conn.write(&text_pong, || Some(OutboxKey::TextPong), usize::MAX),
+            // Also behind what waits: a client that is slow but alive has nothing else to answer.
+            Action::Ping => conn.write(&ping, || None, usize::MAX),
             Action::Unknown => {
                 let dialect = dialects.get(conn.session.dialect());
                 let Some(text) = dialect.unknown_frame(conn.session.job(), &super::timestamp()) else {
@@ -467,3 +467,6 @@ async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
     }
     shared.state().remove(id);
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+use std::io::Read as _;
+use std::net::{TcpListener, TcpStream as StdStream};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::dialect::Dialects;
+use crate::relay::joblog::{JobLog, JobLogLimits};
+
+/// How long a read of the client may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// More than a socket on loopback swallows.
+const BIG: usize = 8 << 20;
+
+/// A shard on this thread, without the queue in front of it.
+struct Fixture {
+    shared: Shared,
+    settings: ShardSettings,
+}
+
+impl Fixture {
+    fn new(outbox: usize) -> Self {
+        let dialects = Arc::new(Dialects::builtin());
+        let log = JobLog::new(Arc::clone(&dialects), JobLogLimits::default(), false);
+        let settings = ShardSettings {
+            dialects,
+            log: Arc::new(Mutex::new(log)),
+            stats: Arc::default(),
+            restore: None,
+            ping_interval: Duration::from_secs(30),
+            max_frame: 1 << 16,
+            outbox,
+        };
+        let answers = WeakHandle(mpsc::channel(1).0.downgrade());
+        Self { shared: Shared::new(State::new(settings.clone(), answers)), settings }
+    }
+
+    fn scraping(&self) -> DialectId {
+        self.settings.dialects.named("scraping").unwrap().0
+    }
+
+    /// Hands the shard a socket that watches scraping job 1 and gives back its other end.
+    fn connect(&self) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
+        let stream = listener.accept().unwrap().0;
+        stream.set_nonblocking(true).unwrap();
+        socket2::SockRef::from(&stream).set_send_buffer_size(128 << 10).unwrap();
+        let (dialect, job) = (self.scraping(), "1".into());
+        self.shared.adopt(NewConnection {
+            stream,
+            early: Bytes::new(),
+            dialect,
+            job,
+            possible: true,
+            replay: false,
+        });
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client(client)
+    }
+
+    /// Has the one connection do something.
+    fn act(&self, action: Action) {
+        let mut state = self.shared.state();
+        let id = state.conns.ids().next().unwrap();
+        self.shared.act(&mut state, id, action);
+    }
+
+    /// A milestone of job 1.
+    fn event(&self, sequence: u64, bytes: usize) -> Event {
+        Event {
+            sequence,
+            topics: Box::new([Topic::job(self.scraping(), "1")]),
+            frame: frame::text(&vec![b'x'; bytes]),
+            conflation: None,
+            ends: None,
+        }
+    }
+}
+
+struct Client(StdStream);
+
+impl Client {
+    /// Opcode and length of everything up to the next frame of that opcode, read on another thread.
+    async fn frames_until(mut self, opcode: u8) -> Vec<(u8, usize)> {
+        let read = move || {
+            let mut frames = Vec::new();
+            while frames.last().is_none_or(|(last, _)| *last != opcode) {
+                frames.push(self.frame());
+            }
+            frames
+        };
+        tokio::task::spawn_blocking(read).await.unwrap()
+    }
+
+    fn frame(&mut self) -> (u8, usize) {
+        let [first, short] = self.take();
+        let length = match short {
+            126 => usize::from(u16::from_be_bytes(self.take())),
+            127 => usize::try_from(u64::from_be_bytes(self.take())).unwrap(),
+            short => usize::from(short),
+        };
+        self.0.read_exact(&mut vec![0; length]).unwrap();
+        (first & 0x0f, length)
+    }
+
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+}
+
+fn on_a_shard(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+        .unwrap()
+        .block_on(test);
+}
+
+#[test]
+fn a_client_that_reads_slowly_is_pinged_behind_what_waits_for_it() {
+    on_a_shard(async {
+        let shard = Fixture::new(BIG);
+        let client = shard.connect();
+        shard.shared.deliver(&[shard.event(1, BIG)]).await;
+        shard.act(Action::Ping);
+        assert_eq!(client.frames_until(9).await, [(1, BIG), (9, 0)]);
+    });
+}
