@@ -28,7 +28,8 @@ struct Waiting {
 
 /// A queue bounded in bytes. Exists only while its socket pushes back, so whatever waits in it may be conflated: a
 /// newer frame with the same key removes the older one and goes to the end. Frames without a key are never dropped;
-/// when even they exceed the bound, [`Outbox::push`] says so and the connection is to be closed.
+/// when even they exceed the bound, [`Outbox::push`] says so and the connection is to be closed. The rest of a frame
+/// that the socket has begun with does not count, nor does a job's state, which the job log bounds.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     queue: VecDeque<Waiting>,
@@ -39,6 +40,8 @@ pub(super) struct Outbox {
     /// Bytes of the head that the socket has taken already: it can no longer be replaced.
     written: usize,
     bytes: usize,
+    /// Bytes at the head that do not count against the bound.
+    exempt: usize,
     replaced: usize,
 }
 
@@ -51,7 +54,8 @@ impl Outbox {
         bound: usize,
     ) -> Result<Conflated, Overflow> {
         let conflated = key.as_ref().is_some_and(|key| self.remove(key));
-        if self.bytes > 0 && self.bytes + frame.len() > bound {
+        let counted = self.bytes.saturating_sub(self.exempt);
+        if counted > 0 && counted + frame.len() > bound {
             return Err(Overflow);
         }
         if let Some(key) = &key {
@@ -68,6 +72,12 @@ impl Outbox {
         self.bytes = frame.len() - written;
         self.queue.push_back(Waiting { key: None, frame });
         self.written = written;
+        self.exempt();
+    }
+
+    /// Lets everything that waits now wait outside of the bound.
+    pub(super) fn exempt(&mut self) {
+        self.exempt = self.bytes;
     }
 
     /// Drops the waiting frame of that key, unless the socket has some of it already.
@@ -106,6 +116,7 @@ impl Outbox {
         self.newest.clear();
         self.replaced = 0;
         self.bytes = self.queue.front().map_or(0, |head| head.frame.len() - self.written);
+        self.exempt = self.exempt.min(self.bytes);
     }
 
     /// The next bytes to write, in order: at most `slices.len()` pieces. Returns how many there are.
@@ -127,6 +138,7 @@ impl Outbox {
     /// The socket took `count` bytes of what [`Outbox::peek`] showed.
     pub(super) fn advance(&mut self, count: usize) {
         self.bytes -= count;
+        self.exempt = self.exempt.saturating_sub(count);
         self.written += count;
         while let Some(head) = self.queue.front() {
             if self.written < head.frame.len() {
@@ -217,6 +229,20 @@ mod tests {
         outbox.advance(50);
         outbox.clear();
         assert_eq!(outbox.bytes(), 150);
+    }
+
+    #[test]
+    fn what_the_socket_has_begun_with_and_a_state_do_not_count() {
+        let mut outbox = Outbox::default();
+        outbox.push_rest(vec![b'x'; 200].into(), 10);
+        outbox.push("state".into(), None, usize::MAX).unwrap();
+        outbox.exempt();
+        outbox.push(vec![b'y'; 100].into(), None, 100).unwrap();
+        assert_eq!(outbox.push("z".into(), None, 100), Err(Overflow));
+        outbox.advance(195);
+        assert_eq!(outbox.push("z".into(), None, 100), Err(Overflow));
+        outbox.advance(1);
+        outbox.push("z".into(), None, 100).unwrap();
     }
 
     #[derive(Debug, Clone)]

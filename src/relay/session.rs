@@ -9,7 +9,7 @@ use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
 /// What the connection is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Send a frame that may not be dropped.
+    /// Send a frame of the job's state.
     Send(Frame),
     /// Answer a WebSocket ping with this frame.
     Pong(Frame),

@@ -96,6 +96,15 @@ impl Conn {
         }
     }
 
+    /// Writes a frame of the job's state, which never makes a client slow: that it is not read yet says nothing.
+    pub(super) fn write_state(&mut self, frame: &Frame) -> Wrote {
+        let wrote = self.write(frame, || None, usize::MAX);
+        if let Some(outbox) = &mut self.outbox {
+            outbox.exempt();
+        }
+        wrote
+    }
+
     /// Writes what waits until the socket pushes back again. `Ok(true)` when nothing waits any more.
     ///
     /// A client that reads is alive, however slowly: what is backed up gets no pings that it could answer.

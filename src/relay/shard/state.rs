@@ -287,7 +287,7 @@ impl Shared {
         }
         let mut deadline = None;
         let wrote = match action {
-            Action::Send(frame) => conn.write(&frame, || None, bound),
+            Action::Send(frame) => conn.write_state(&frame),
             // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
             Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
             Action::TextPong => conn.write(&text_pong, || Some(OutboxKey::TextPong), usize::MAX),

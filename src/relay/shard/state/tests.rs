@@ -132,3 +132,30 @@ fn a_client_that_reads_slowly_is_pinged_behind_what_waits_for_it() {
         assert_eq!(client.frames_until(9).await, [(1, BIG), (9, 0)]);
     });
 }
+
+#[test]
+fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
+    on_a_shard(async {
+        let shard = Fixture::new(1 << 10);
+        let client = shard.connect();
+        for _ in 0..3 {
+            shard.act(Action::Send(frame::text(&vec![b'x'; BIG])));
+        }
+        shard.shared.deliver(&[shard.event(1, 100)]).await;
+        shard.act(Action::Ping);
+        assert_eq!(client.frames_until(9).await, [(1, BIG), (1, BIG), (1, BIG), (1, 100), (9, 0)]);
+    });
+}
+
+#[test]
+fn milestones_beyond_the_bound_close_with_1013_behind_the_frame_that_was_begun() {
+    on_a_shard(async {
+        let shard = Fixture::new(BIG);
+        let client = shard.connect();
+        let events = [1, 2, 3].map(|sequence| shard.event(sequence, BIG));
+        shard.shared.deliver(&events).await;
+        let frames = client.frames_until(8).await;
+        assert!(matches!(frames.as_slice(), [.., (8, length)] if *length > 2), "{frames:?}");
+        assert!(frames.len() <= 2, "{frames:?}");
+    });
+}
