@@ -53,7 +53,9 @@ pub(super) struct State {
     actions: Vec<Action>,
     matching: Vec<ConnId>,
     due: Vec<(Millis, ConnId)>,
-    draining: Option<oneshot::Sender<()>>,
+    /// No connection is to stay any more.
+    closing: bool,
+    drained: Option<oneshot::Sender<()>>,
 }
 
 impl State {
@@ -73,7 +75,8 @@ impl State {
             actions: Vec::new(),
             matching: Vec::new(),
             due: Vec::new(),
-            draining: None,
+            closing: false,
+            drained: None,
         }
     }
 
@@ -105,7 +108,7 @@ impl State {
         // The reader sees the end of the stream and goes.
         let _ = socket2::SockRef::from(&*conn.stream).shutdown(std::net::Shutdown::Both);
         if self.conns.len() == 0
-            && let Some(drained) = self.draining.take()
+            && let Some(drained) = self.drained.take()
         {
             let _ = drained.send(());
         }
@@ -143,7 +146,7 @@ impl Shared {
         let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
-        if state.draining.is_some() {
+        if state.closing {
             self.act(&mut state, id, Action::Close(CloseReason::GoingAway));
         }
         tokio::task::spawn_local(begin(self.clone(), id, stream, new.newcomer));
@@ -368,12 +371,16 @@ impl Shared {
 
     /// Closes everything, each connection at its own moment of the window.
     pub(super) fn drain(&self, window: Duration, drained: oneshot::Sender<()>) {
-        let ids: Vec<ConnId> = self.state().conns.ids().collect();
+        let mut state = self.state();
+        // An upgrade that is going on may still bring a connection, whether or not there are any now.
+        state.closing = true;
+        let ids: Vec<ConnId> = state.conns.ids().collect();
         if ids.is_empty() {
             let _ = drained.send(());
             return;
         }
-        self.state().draining = Some(drained);
+        state.drained = Some(drained);
+        drop(state);
         let step = window / u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let shared = self.clone();
         tokio::task::spawn_local(async move {

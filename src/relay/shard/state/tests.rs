@@ -52,11 +52,7 @@ impl Fixture {
         let (dialect, job) = (self.scraping(), "1".into());
         self.shared.adopt(NewConnection {
             stream,
-            early: Bytes::new(),
-            dialect,
-            job,
-            possible: true,
-            replay: false,
+            newcomer: Newcomer { early: Bytes::new(), dialect, job, possible: true, replay: false },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Client(client)
@@ -157,5 +153,16 @@ fn milestones_beyond_the_bound_close_with_1013_behind_the_frame_that_was_begun()
         let frames = client.frames_until(8).await;
         assert!(matches!(frames.as_slice(), [.., (8, length)] if *length > 2), "{frames:?}");
         assert!(frames.len() <= 2, "{frames:?}");
+    });
+}
+
+#[test]
+fn a_connection_that_comes_after_the_drain_is_closed_too() {
+    on_a_shard(async {
+        let shard = Fixture::new(BIG);
+        let (sender, drained) = oneshot::channel();
+        shard.shared.drain(Duration::ZERO, sender);
+        drained.await.unwrap();
+        assert_eq!(shard.connect().frames_until(8).await, [(8, 2 + "going away".len())]);
     });
 }
