@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::joblog::{JobLog, Known, Stamp};
+use super::joblog::{Dirty, JobLog, Known, Stamp};
 use super::shard::WeakHandle;
 use super::slots::ConnId;
-use crate::broker::{Broker, StateStore};
+use crate::broker::{Broker, BrokerError, StateStore};
 use crate::dialect::{DialectId, Dialects};
 
 /// Questions that may wait for the store; one more is not asked, and its job counts as unknown.
@@ -115,14 +115,22 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
 }
 
 async fn look_up(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), String> {
-    let Some(store) = access.store() else { return Ok(()) };
     if access.log().known(id, job) == Some(Known::Whole) {
         return Ok(());
     }
     if !access.broker.status().borrow().connected {
         return Err("redis is not connected".to_owned());
     }
-    let stored = store.load(&access.dialects.get(id).name, job).await.map_err(|error| error.to_string())?;
+    read_back(access, id, job).await.map_err(|error| error.to_string())
+}
+
+async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), BrokerError> {
+    let Some(store) = access.store() else { return Ok(()) };
+    let stored = match store.load(&access.dialects.get(id).name, job).await {
+        // The key holds something else, which is no state of this job and will not become one.
+        Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
+        other => other?,
+    };
     access.log().restore(id, job, stored.as_ref(), Stamp::now());
     Ok(())
 }
@@ -160,14 +168,17 @@ pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop:
 async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
     let Some(store) = access.store() else { return Ok(()) };
     loop {
-        let jobs = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
-        if jobs.is_empty() {
+        let Dirty { save, unread } = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
+        if save.is_empty() && unread.is_empty() {
             return Ok(());
         }
-        if let Err(error) = store.save(&jobs).await {
-            access.log().not_saved(&jobs);
+        let read = join_all(unread.iter().map(|(id, job)| read_back(access, *id, job))).await;
+        access.log().put_back(&unread);
+        if let Err(error) = store.save(&save).await {
+            access.log().not_saved(&save);
             return Err(error.to_string());
         }
+        read.into_iter().collect::<Result<(), BrokerError>>().map_err(|error| error.to_string())?;
     }
 }
 

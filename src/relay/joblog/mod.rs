@@ -64,6 +64,15 @@ pub(super) struct Taken {
     pub entity: Option<Arc<str>>,
 }
 
+/// What is to be written behind.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    /// What to write.
+    pub save: Vec<JobToSave>,
+    /// What to read back first.
+    pub unread: Vec<(DialectId, Arc<str>)>,
+}
+
 /// What is known of a job's past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -191,17 +200,38 @@ impl JobLog {
     }
 
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
-    pub(super) fn take_dirty(&mut self, urgent: bool, most: usize) -> Vec<JobToSave> {
-        let mut out = Vec::new();
-        while out.len() < most {
+    ///
+    /// One of which the store may know more is not written but named: it is to be read back, or what is kept there of
+    /// the run so far would be lost, and then handed to [`JobLog::put_back`].
+    pub(super) fn take_dirty(&mut self, urgent: bool, most: usize) -> Dirty {
+        let mut out = Dirty::default();
+        while out.save.len() + out.unread.len() < most {
             let next = self.urgent.pop().or_else(|| if urgent { None } else { self.dirty.pop() });
             let Some(place) = next else { break };
             // A place may stand in both lists, or have a new tenant that is not dirty.
-            if self.records[place as usize].as_ref().is_some_and(|record| record.dirty) {
-                out.push(self.change(place, Record::save));
+            match self.records[place as usize].as_ref().filter(|record| record.dirty) {
+                None => {}
+                Some(record) if record.hides_stored_state() => {
+                    out.unread.push((record.dialect, Arc::clone(&record.job)));
+                }
+                Some(_) => out.save.push(self.change(place, Record::save)),
             }
         }
         out
+    }
+
+    /// Puts jobs that were to be read back among those to be written again.
+    pub(super) fn put_back(&mut self, jobs: &[(DialectId, Arc<str>)]) {
+        for (id, job) in jobs {
+            let Some(place) = self.index[id.index()].get(job).copied() else { continue };
+            let record = self.record_mut(place);
+            let (dirty, urgent) = (record.dirty, record.urgent);
+            if urgent {
+                self.urgent.push(place);
+            } else if dirty {
+                self.dirty.push(place);
+            }
+        }
     }
 
     /// Puts jobs that could not be written back among the dirty ones.

@@ -21,6 +21,7 @@ const MAX_KEPT: usize = 256;
 const MAX_UNMERGED: usize = 16;
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Record {
     pub(super) dialect: DialectId,
     pub(super) job: Arc<str>,
@@ -34,6 +35,8 @@ pub(super) struct Record {
     percent: Option<Number>,
     /// A kind that opens a run was seen here, so that what a store kept is of a run before.
     opened: bool,
+    /// A kind was seen that opens a run after an ending.
+    reopens: bool,
     updated: u64,
     newest: Option<Kept>,
     kept: Vec<Kept>,
@@ -78,6 +81,7 @@ impl Record {
             ended: None,
             percent: None,
             opened: false,
+            reopens: false,
             updated: 0,
             newest: None,
             kept: Vec::new(),
@@ -98,6 +102,7 @@ impl Record {
         if opens == Opens::Always || (opens == Opens::AfterEnding && self.ended.is_some()) {
             self.begin_run();
         }
+        self.reopens |= opens == Opens::AfterEnding;
         let mut urgent = false;
         if let (None, Some(owner)) = (&self.owner, &decoded.owner) {
             self.owner = Some(owner.as_ref().into());
@@ -106,7 +111,8 @@ impl Record {
         let ends = decoded.kind.and_then(|kind| kind.ends);
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
-        self.updated = at.micros;
+        // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
+        self.updated = at.micros.max(self.updated.saturating_add(1));
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
         if !hidden && (self.ended.is_none() || ends.is_some()) {
             if let Some(percent) = &decoded.percent {
@@ -131,9 +137,13 @@ impl Record {
 
     /// Forgets the run before; whose job it is stays.
     fn begin_run(&mut self) {
+        self.forget_run();
+        self.opened = true;
+    }
+
+    fn forget_run(&mut self) {
         self.ended = None;
         self.percent = None;
-        self.opened = true;
         self.newest = None;
         self.kept.clear();
         self.merged = None;
@@ -217,6 +227,11 @@ impl Record {
         self.ended.and(self.newest.as_ref()).map(|kept| kept.sequence)
     }
 
+    /// Whether writing this record could take from the store what it alone knows of the run.
+    pub(super) fn hides_stored_state(&self) -> bool {
+        self.known == Known::Partly && !self.opened
+    }
+
     /// What to write behind; the record is clean afterwards.
     pub(super) fn save(&mut self, dialect: &Dialect) -> JobToSave {
         self.dirty = false;
@@ -250,9 +265,18 @@ impl Record {
         if self.owner.is_none() {
             self.owner = stored.owner.as_deref().map(Into::into);
         }
-        let Some(state) = stored.state.as_ref().filter(|_| !self.opened) else { return false };
+        let ended = stored.ended.as_deref().and_then(Outcome::parse);
+        if self.opened || (self.reopens && ended.is_some()) {
+            // It is of a run before.
+            return false;
+        }
+        let Some(state) = &stored.state else { return false };
         let channel = dialect.channel_of(&self.job);
         let Some(decoded) = decode_stored(dialect, &channel, state) else { return false };
+        if ended.is_some() && self.ended.is_none() {
+            // What was seen since only trickled in behind the ending.
+            self.forget_run();
+        }
         if self.percent.is_none() {
             self.percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         }
@@ -270,8 +294,8 @@ impl Record {
         self.take(dialect, &decoded, &frame, sequence, at);
         self.percent = self.percent.take().or(known_percent);
         self.updated = stored.updated;
-        self.ended = stored.ended.as_deref().and_then(Outcome::parse).or(self.ended);
-        self.opened = false;
+        self.ended = ended.or(self.ended);
+        (self.opened, self.reopens) = (false, false);
         self.ended.is_some()
     }
 }

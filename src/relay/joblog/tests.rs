@@ -145,19 +145,63 @@ fn an_ended_job_is_forgotten_after_its_time_unless_it_runs_again() {
 #[test]
 fn endings_are_written_at_once_and_progress_when_it_is_time() {
     let mut log = log(JobLogLimits::default());
+    scraping(&mut log, 1, "job_started", "", 1);
     scraping(&mut log, 1, "job_progress", r#","progress":5"#, 1);
-    assert!(log.take_dirty(true, 10).is_empty());
+    assert!(log.take_dirty(true, 10).save.is_empty());
     scraping(&mut log, 1, "job_progress", r#","progress":6"#, 1);
-    let saved = log.take_dirty(false, 10);
+    let saved = log.take_dirty(false, 10).save;
     assert_eq!(saved.len(), 1);
     assert_eq!(saved[0].stored.percent.as_deref(), Some("6"));
-    assert!(log.take_dirty(false, 10).is_empty());
+    assert!(log.take_dirty(false, 10).save.is_empty());
     scraping(&mut log, 1, "job_failed", "", 2);
-    let saved = log.take_dirty(true, 10);
+    let saved = log.take_dirty(true, 10).save;
     assert_eq!(saved[0].stored.ended.as_deref(), Some("failed"));
     assert_eq!(saved[0].stored.updated, 2_000_000);
     log.not_saved(&saved);
-    assert_eq!(log.take_dirty(false, 10).len(), 1);
+    assert_eq!(log.take_dirty(false, 10).save.len(), 1);
+}
+
+#[test]
+fn a_run_that_began_elsewhere_is_read_back_before_it_is_written() {
+    let mut log = log(JobLogLimits::default());
+    let scraping_id = id(&log, "scraping");
+    scraping(&mut log, 1, "job_progress", r#","progress":null"#, 1);
+    scraping(&mut log, 2, "job_started", "", 1);
+    let dirty = log.take_dirty(false, 10);
+    assert_eq!(dirty.save.len(), 1, "a run that began here needs no look");
+    assert_eq!(dirty.unread, [(scraping_id, Arc::from("1"))]);
+    scraping(&mut log, 1, "job_progress", r#","progress":null"#, 2);
+    assert!(log.take_dirty(false, 10).unread.is_empty(), "it is being read");
+    let state = Bytes::from_static(br#"{"job_id":1,"event_type":"job_progress","progress":40}"#);
+    let stored =
+        StoredJob { state: Some(state), percent: Some("40".to_owned()), updated: 9, ..StoredJob::default() };
+    log.restore(scraping_id, "1", Some(&stored), at(3));
+    log.put_back(&dirty.unread);
+    let saved = log.take_dirty(false, 10).save;
+    assert_eq!((saved.len(), saved[0].stored.percent.as_deref()), (1, Some("40")));
+    assert_eq!(saved[0].stored.updated, 2_000_000);
+}
+
+#[test]
+fn an_ending_that_is_read_back_stays_until_a_new_run_begins() {
+    let mut log = log(JobLogLimits::default());
+    let (scraping_id, downloads) = (id(&log, "scraping"), id(&log, "downloads"));
+    let ended = |state: &'static [u8]| StoredJob {
+        state: Some(Bytes::from_static(state)),
+        ended: Some("succeeded".to_owned()),
+        updated: u64::MAX,
+        ..StoredJob::default()
+    };
+    scraping(&mut log, 1, "scraper_failed", "", 0);
+    log.restore(scraping_id, "1", Some(&ended(br#"{"job_id":1,"event_type":"job_completed"}"#)), at(1));
+    scraping(&mut log, 1, "scraper_failed", "", 2);
+    assert!(text(&log.snapshot(scraping_id, "1").unwrap()).contains("job_completed"));
+
+    let queued = r#"{"jobId":"a","status":"queued","progress":0}"#;
+    take(&mut log, "downloads", "download_updates:a", queued, 0);
+    let before = br#"{"jobId":"a","status":"completed","progress":100,"downloadUrl":"u"}"#;
+    log.restore(downloads, "a", Some(&ended(before)), at(1));
+    assert_eq!(log.status(downloads, "a").unwrap(), queued);
 }
 
 #[test]
@@ -175,7 +219,7 @@ fn a_job_is_read_back_beneath_what_was_seen_since() {
     assert!(text(&log.snapshot(scraping_id, "1").unwrap()).contains("job_completed"));
     assert!(log.status(scraping_id, "1").unwrap().contains("99.5"));
     assert_eq!(log.known(scraping_id, "1"), Some(Known::Whole));
-    assert!(log.take_dirty(false, 10).is_empty(), "what was read back is not written again");
+    assert!(log.take_dirty(false, 10).save.is_empty(), "what was read back is not written again");
 
     take(
         &mut log,
