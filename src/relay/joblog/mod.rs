@@ -16,6 +16,9 @@ use super::session::Snapshot;
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Dialects, Frame};
 
+/// Entries of records that are gone which are always let be.
+const SWEEP: usize = 64;
+
 /// How much a job log keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct JobLogLimits {
@@ -137,7 +140,7 @@ impl JobLog {
         let taken = Taken { sequence, job, kind: change.kind, entity: change.entity };
         self.touch(place);
         if change.ended {
-            self.ended.push_back((at.now, place, sequence));
+            self.note_ending(at.now, place, sequence);
         }
         self.mark(place, change.urgent);
         self.evict(at.now, place);
@@ -158,10 +161,21 @@ impl JobLog {
         let sequence = self.sequence;
         let place = self.place(id, job);
         if self.change(place, |record, dialect| record.restore(dialect, stored, sequence, at)) {
-            self.ended.push_back((at.now, place, sequence));
+            self.note_ending(at.now, place, sequence);
         }
         self.touch(place);
         self.evict(at.now, place);
+    }
+
+    /// Remembers an ending. Those of records that are gone are swept out before they outnumber the records.
+    fn note_ending(&mut self, at: Instant, place: u32, sequence: u64) {
+        self.ended.push_back((at, place, sequence));
+        if self.ended.len() > 2 * self.records.len() + SWEEP {
+            let records = &self.records;
+            self.ended.retain(|(_, place, sequence)| {
+                records[*place as usize].as_ref().and_then(|r| r.ended_at()) == Some(*sequence)
+            });
+        }
     }
 
     /// What is known of a job's past; `None` if nothing at all.
@@ -312,6 +326,11 @@ impl JobLog {
             self.urgent.push(place);
         } else if !was_dirty {
             self.dirty.push(place);
+            // A place stands here once for each tenant it had, and a store that takes nothing empties no list.
+            if self.dirty.len() > 2 * self.records.len() + SWEEP {
+                self.dirty.sort_unstable();
+                self.dirty.dedup();
+            }
         }
     }
 

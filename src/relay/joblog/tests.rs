@@ -131,6 +131,22 @@ fn bytes_are_bounded_and_accounted_to_the_last_one() {
 }
 
 #[test]
+fn what_is_remembered_of_records_that_are_gone_is_bounded() {
+    let mut log = log(JobLogLimits { jobs: 10, ..JobLogLimits::default() });
+    for job in 0..5000 {
+        scraping(&mut log, job, "job_started", "", 0);
+        scraping(&mut log, job, "job_completed", "", 0);
+        // The store is down.
+        let dirty = log.take_dirty(true, 10).save;
+        log.not_saved(&dirty);
+    }
+    assert!(log.ended.len() < 200 && log.dirty.len() < 200, "{} {}", log.ended.len(), log.dirty.len());
+    assert_eq!(log.take_dirty(false, 1000).save.len(), 10);
+    log.expire(at(3600).now);
+    assert_eq!(log.jobs(), 0);
+}
+
+#[test]
 fn an_ended_job_is_forgotten_after_its_time_unless_it_runs_again() {
     let mut log = log(JobLogLimits { ended: Duration::from_mins(1), ..JobLogLimits::default() });
     scraping(&mut log, 1, "job_completed", "", 0);
