@@ -161,7 +161,7 @@ fn a_route_that_no_relay_could_serve_is_refused() {
     }
     assert_eq!(
         refusal("/ws/scraping/{job}/status").unwrap_err(),
-        "mine.toml:36: status.route: is the path of the socket already"
+        "mine.toml:37: status.route: is the path of the socket already"
     );
     for route in ["/:v/{job}", "/jöbs/{job}", "/a b/{job}", "/{job}/{job}", "/x", "/{*job}"] {
         assert!(refusal(route).is_err(), "{route}");

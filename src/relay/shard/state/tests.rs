@@ -43,7 +43,7 @@ impl Fixture {
     }
 
     /// Hands the shard a socket that watches scraping job 1 and gives back its other end.
-    fn connect(&self) -> Client {
+    async fn connect(&self) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
@@ -55,6 +55,11 @@ impl Fixture {
             newcomer: Newcomer { early: Bytes::new(), dialect, job, possible: true, replay: false },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let topic = Topic::job(dialect, "1");
+        let closing = self.shared.state().closing;
+        while !closing && self.shared.count(std::slice::from_ref(&topic)) == 0 {
+            tokio::task::yield_now().await;
+        }
         Client(client)
     }
 
@@ -122,7 +127,7 @@ fn on_a_shard(test: impl Future<Output = ()>) {
 fn a_client_that_reads_slowly_is_pinged_behind_what_waits_for_it() {
     on_a_shard(async {
         let shard = Fixture::new(BIG);
-        let client = shard.connect();
+        let client = shard.connect().await;
         shard.shared.deliver(&[shard.event(1, BIG)]).await;
         shard.act(Action::Ping);
         assert_eq!(client.frames_until(9).await, [(1, BIG), (9, 0)]);
@@ -133,7 +138,7 @@ fn a_client_that_reads_slowly_is_pinged_behind_what_waits_for_it() {
 fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
     on_a_shard(async {
         let shard = Fixture::new(1 << 10);
-        let client = shard.connect();
+        let client = shard.connect().await;
         for _ in 0..3 {
             shard.act(Action::Send(frame::text(&vec![b'x'; BIG])));
         }
@@ -147,7 +152,7 @@ fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
 fn milestones_beyond_the_bound_close_with_1013_behind_the_frame_that_was_begun() {
     on_a_shard(async {
         let shard = Fixture::new(BIG);
-        let client = shard.connect();
+        let client = shard.connect().await;
         let events = [1, 2, 3].map(|sequence| shard.event(sequence, BIG));
         shard.shared.deliver(&events).await;
         let frames = client.frames_until(8).await;
@@ -163,6 +168,6 @@ fn a_connection_that_comes_after_the_drain_is_closed_too() {
         let (sender, drained) = oneshot::channel();
         shard.shared.drain(Duration::ZERO, sender);
         drained.await.unwrap();
-        assert_eq!(shard.connect().frames_until(8).await, [(8, 2 + "going away".len())]);
+        assert_eq!(shard.connect().await.frames_until(8).await, [(8, 2 + "going away".len())]);
     });
 }
