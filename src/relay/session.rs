@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
 
+/// The sequence of a session whose job has not been looked up: no event is newer.
+const NOT_LOOKED_UP: u64 = u64::MAX;
+
 /// What the connection is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
@@ -48,7 +51,8 @@ impl PingInterval {
 pub(super) struct JobSession {
     dialect: DialectId,
     job: Arc<str>,
-    /// Sequence of the newest event that was sent.
+    /// Sequence of the newest event that was sent. Until the job was looked up nothing is: its state will have every
+    /// event of that time, and an event sent before it would make those between the two look like old ones.
     sequence: u64,
     /// When the client last sent anything at all.
     heard: Millis,
@@ -74,7 +78,7 @@ impl JobSession {
         Self {
             dialect,
             job,
-            sequence: 0,
+            sequence: NOT_LOOKED_UP,
             heard: now,
             next_ping: now + first,
             grace: Millis::MAX,
@@ -109,7 +113,7 @@ impl JobSession {
         &self.job
     }
 
-    /// The job's state was looked up: empty if nobody has heard of it, oldest first. Events may have come before.
+    /// The job's state was looked up: empty if nobody has heard of it, oldest first. From now on events are taken.
     pub(super) fn state(
         &mut self,
         known: Vec<Snapshot>,
@@ -117,6 +121,9 @@ impl JobSession {
         now: Millis,
         out: &mut Vec<Action>,
     ) {
+        if self.sequence == NOT_LOOKED_UP {
+            self.sequence = 0;
+        }
         let unknown = known.is_empty() && self.sequence == 0;
         for snapshot in known {
             if snapshot.sequence > self.sequence {
@@ -213,10 +220,21 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_that_comes_after_a_newer_event_is_dropped() {
+    fn no_event_goes_before_the_snapshot_since_those_between_the_two_would_be_skipped() {
         let (mut session, dialect) = session("scraping");
         let mut out = Vec::new();
+        assert!(!session.takes(7));
+        session.state(snapshot(9), &dialect, 0, &mut out);
+        assert_eq!([8, 9, 10].map(|sequence| session.takes(sequence)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_job_that_is_looked_up_again_is_not_sent_again() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        session.state(snapshot(8), &dialect, 0, &mut out);
         assert!(session.takes(9));
+        out.clear();
         session.state(snapshot(8), &dialect, 0, &mut out);
         session.state(Vec::new(), &dialect, 0, &mut out);
         assert_eq!(out, []);
@@ -224,12 +242,11 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_is_cut_where_live_events_began() {
+    fn live_events_follow_a_replay() {
         let (mut session, dialect) = session("scraping");
         let mut out = Vec::new();
-        session.takes(2);
         session.state([snapshot(1), snapshot(2), snapshot(4)].concat(), &dialect, 0, &mut out);
-        assert_eq!(out.len(), 1);
+        assert_eq!(out.len(), 3);
         assert!(!session.takes(4) && session.takes(5));
     }
 
