@@ -304,6 +304,14 @@ impl Dialect {
         self.stages.iter().rev().find(|(from, _)| percent >= *from).map(|(_, text)| text.as_str())
     }
 
+    /// Whether that frame is a remark such as an error, and no state that a job could be in.
+    pub fn complains_of_unknown(&self) -> bool {
+        let Some(frame) = self.unknown_frame("1", "") else { return false };
+        let channel = self.channel_of("1");
+        let decoded = self.decode(channel.as_bytes(), frame.as_bytes());
+        decoded.map_or(true, |decoded| decoded.kind.is_none_or(|kind| kind.notice))
+    }
+
     /// The frame text for a job that nobody has heard of, or whose id is impossible.
     pub fn unknown_frame(&self, job: &str, timestamp: &str) -> Option<String> {
         let unknown = self.unknown.as_ref()?;
@@ -334,12 +342,12 @@ impl Dialects {
         Ok(())
     }
 
-    /// The same dialects, but for how long an unknown job may take to appear.
+    /// The same dialects, but for how long an unknown job may take to appear where it is given time at all.
     #[must_use]
     pub fn with_grace(&self, grace: Duration) -> Self {
         let change = |dialect: &Arc<Dialect>| {
             let mut dialect = Dialect::clone(dialect);
-            if let Some(unknown) = &mut dialect.unknown {
+            if let Some(unknown) = dialect.unknown.as_mut().filter(|unknown| !unknown.after.is_zero()) {
                 unknown.after = grace;
             }
             Arc::new(dialect)

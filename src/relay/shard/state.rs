@@ -163,7 +163,9 @@ impl Shared {
             drop(state);
             self.ask_store_or_look_up(id);
         } else {
-            self.act(&mut state, id, Action::Unknown);
+            if state.settings.dialects.get(new.dialect).complains_of_unknown() {
+                self.act(&mut state, id, Action::Unknown);
+            }
             self.act(&mut state, id, Action::Close(CloseReason::ImpossibleJob));
             drop(state);
         }
