@@ -184,7 +184,8 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
 
 fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let key = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let (scheme, key) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
+    let key = if scheme.eq_ignore_ascii_case("bearer") { key } else { "" };
     let wanted = &api.options.publish_key;
     if !wanted.is_empty() && publish_key::matches(key, wanted) {
         return Ok(());
@@ -197,15 +198,20 @@ fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
 
 async fn read_body(body: Body, api: &Api) -> Result<Bytes, ApiError> {
     let limit = api.options.max_payload;
+    let too_big = || {
+        let message = format!("a payload has at most {limit} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
+    };
+    // Who says that it is too long is not made to send it.
+    if hyper::body::Body::size_hint(&body).lower() > limit as u64 {
+        return Err(too_big());
+    }
     let reading = Limited::new(body, limit).collect();
     let too_slow = || ApiError::new(StatusCode::REQUEST_TIMEOUT, "too_slow", "the body did not come in time");
     let read = tokio::time::timeout(api.options.header_timeout, reading).await.map_err(|_| too_slow())?;
     let payload = match read {
         Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-            let message = format!("a payload has at most {limit} bytes");
-            return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message));
-        }
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => return Err(too_big()),
         Err(error) => return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_body", error.to_string())),
     };
     if payload.is_empty() {
