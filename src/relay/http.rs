@@ -143,14 +143,18 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
         return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
     }
     let known = || api.log.lock().unwrap_or_else(PoisonError::into_inner).known(id, &job);
+    let mut asked = true;
     if let Some(store) = &api.restore
         && known() != Some(super::joblog::Known::Whole)
     {
-        store.look(id, job.as_str().into()).await;
+        asked = store.look(id, job.as_str().into()).await;
     }
     let body = api.log.lock().unwrap_or_else(PoisonError::into_inner).status(id, &job);
     if let Some(body) = body {
         Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+    } else if !asked {
+        let message = format!("redis is away, so nothing is known of {} job {job} yet", dialect.name);
+        Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
     } else {
         let message = format!("nothing is known of {} job {job}", dialect.name);
         Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_job", message))
@@ -229,7 +233,11 @@ fn undecodable(reason: Undecodable) -> ApiError {
 }
 
 fn broker_failed(error: &BrokerError) -> ApiError {
-    ApiError::new(StatusCode::BAD_GATEWAY, "broker_failed", error.to_string())
+    let status = match error {
+        BrokerError::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    ApiError::new(status, "broker_failed", error.to_string())
 }
 
 /// `GET /ready`: 200 only while events can come.

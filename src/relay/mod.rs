@@ -120,6 +120,7 @@ impl Relay {
             log: Arc::clone(&log),
         };
         tokio::spawn(store::answer(access.clone(), questions));
+        tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
         let draining = AtomicBool::new(false);
         let next_shard = AtomicUsize::new(0);

@@ -1,6 +1,6 @@
 //! State that outlives the relay: read back when somebody asks for a job, written behind as events come.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +16,16 @@ use super::slots::ConnId;
 use crate::broker::{Broker, BrokerError, StateStore};
 use crate::dialect::{DialectId, Dialects};
 
-/// Questions that may wait for the store; one more is not asked, and its job counts as unknown.
+/// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
 const QUEUE: usize = 20_000;
 /// Questions that are put to the store together.
 const TOGETHER: usize = 256;
+/// How long the store may take before it counts as away.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often questions that it could not answer are asked again once it is back.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+/// How often ended jobs are looked through.
+const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 /// How often progress is written behind.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Jobs that are written in one go.
@@ -37,7 +43,8 @@ struct Question {
 #[derive(Debug)]
 enum Asker {
     Connection(WeakHandle, ConnId),
-    Request(oneshot::Sender<()>),
+    /// Is told whether the store answered.
+    Request(oneshot::Sender<bool>),
 }
 
 /// Puts questions to the store.
@@ -56,13 +63,12 @@ impl RestoreQueue {
         self.0.try_send(Question { dialect, job, asker: Asker::Connection(shard, id) }).is_ok()
     }
 
-    /// Asks on behalf of a request; resolves when the job log knows, or the store does not answer.
-    pub(super) async fn look(&self, dialect: DialectId, job: Arc<str>) {
+    /// Asks on behalf of a request; `false` when the store is away, so that only the job log knows what it knows.
+    pub(super) async fn look(&self, dialect: DialectId, job: Arc<str>) -> bool {
         let (answer, answered) = oneshot::channel();
-        if self.0.try_send(Question { dialect, job, asker: Asker::Request(answer) }).is_ok() {
-            // The other end is dropped only when the relay stops.
-            let _ = answered.await;
-        }
+        let asked = self.0.try_send(Question { dialect, job, asker: Asker::Request(answer) }).is_ok();
+        // The other end is dropped only when the relay stops.
+        asked && answered.await.unwrap_or(false)
     }
 }
 
@@ -89,25 +95,42 @@ impl StoreAccess {
 }
 
 /// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
+///
+/// While the store is away, a connection whose job this relay knows nothing of stays unanswered: to call the job unknown
+/// would be a guess. It is asked again when the store is back.
 pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     let mut complaint = Complaint::default();
+    let mut held: VecDeque<Question> = VecDeque::new();
     let mut together = Vec::with_capacity(TOGETHER);
-    while questions.0.recv_many(&mut together, TOGETHER).await > 0 {
+    loop {
+        tokio::select! {
+            count = questions.0.recv_many(&mut together, TOGETHER) => if count == 0 { return },
+            () = tokio::time::sleep(RETRY_EVERY), if !held.is_empty() => {
+                if access.broker.status().borrow().connected {
+                    together.extend(held.drain(..held.len().min(TOGETHER)));
+                }
+            }
+        }
         let mut askers: HashMap<(DialectId, Arc<str>), Vec<Asker>> = HashMap::new();
         for question in together.drain(..) {
             askers.entry((question.dialect, question.job)).or_default().push(question.asker);
         }
-        join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job)))
-            .await
-            .into_iter()
-            .filter_map(Result::err)
-            .for_each(|error| complaint.make("could not read job state back", &error));
-        for asker in askers.into_values().flatten() {
-            match asker {
-                Asker::Connection(shard, id) => shard.restored(id).await,
-                Asker::Request(answer) => {
-                    // Who asked may have hung up.
-                    let _ = answer.send(());
+        let answers = join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job))).await;
+        for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
+            if let Err(error) = &answer {
+                complaint.make("could not read job state back", error);
+            }
+            let known = answer.is_ok() || access.log().known(dialect, &job).is_some();
+            for asker in askers {
+                match asker {
+                    Asker::Connection(..) if !known && held.len() < QUEUE => {
+                        held.push_back(Question { dialect, job: Arc::clone(&job), asker });
+                    }
+                    Asker::Connection(shard, id) => shard.restored(id).await,
+                    Asker::Request(request) => {
+                        // Who asked may have hung up.
+                        let _ = request.send(answer.is_ok());
+                    }
                 }
             }
         }
@@ -121,7 +144,10 @@ async fn look_up(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), S
     if !access.broker.status().borrow().connected {
         return Err("redis is not connected".to_owned());
     }
-    read_back(access, id, job).await.map_err(|error| error.to_string())
+    match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(_) => Err("redis does not answer".to_owned()),
+    }
 }
 
 async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), BrokerError> {
@@ -133,6 +159,13 @@ async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<(),
     };
     access.log().restore(id, job, stored.as_ref(), Stamp::now());
     Ok(())
+}
+
+/// Forgets ended jobs when their time is up, until `stop`.
+pub(super) async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
+    while tokio::time::timeout(EXPIRE_EVERY, stop.cancelled()).await.is_err() {
+        log.lock().unwrap_or_else(PoisonError::into_inner).expire(Stamp::now().now);
+    }
 }
 
 /// Writes behind until `stop`, and then what is left once more. What cannot be written stays dirty in the job log,
