@@ -210,7 +210,7 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
         if other.name == new.name {
             return fail(format!("name: there is a dialect called {} already", new.name));
         }
-        if other.source == new.source {
+        if overlap(&other.source, &new.source) {
             return fail(format!("channel: the dialect {} listens there already", other.name));
         }
         for (key, route) in routes(new) {
@@ -220,6 +220,17 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
         }
     }
     Ok(())
+}
+
+/// Whether a channel can belong to both.
+fn overlap(one: &Source, other: &Source) -> bool {
+    let covers = |prefix: &str, channel: &str| channel.len() > prefix.len() && channel.starts_with(prefix);
+    match (one, other) {
+        (Source::Channel(a), Source::Channel(b)) => a == b,
+        (Source::PerJob(prefix), Source::Channel(channel))
+        | (Source::Channel(channel), Source::PerJob(prefix)) => covers(prefix, channel),
+        (Source::PerJob(a), Source::PerJob(b)) => a.starts_with(b.as_str()) || b.starts_with(a.as_str()),
+    }
 }
 
 fn routes(dialect: &Dialect) -> Vec<(&'static str, &str)> {

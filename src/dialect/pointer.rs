@@ -72,6 +72,16 @@ impl Tree {
         node.slots.push(slot);
     }
 
+    /// Empties every slot of this place and what lies beneath.
+    fn clear(&self, slots: &mut [Option<&RawValue>]) {
+        for &slot in &self.slots {
+            slots[slot] = None;
+        }
+        for (_, child) in &self.children {
+            child.clear(slots);
+        }
+    }
+
     /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
     /// a name that an object repeats the last one counts. Returns whether the document is an object.
     pub(super) fn scan<'a>(
@@ -130,6 +140,10 @@ impl<'a> Visitor<'a> for Scan<'_, '_, 'a> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
+            if !child.children.is_empty() {
+                // What an earlier value of the same name held does not count any more.
+                child.clear(self.slots);
+            }
             if child.slots.is_empty() {
                 map.next_value_seed(Scan { tree: child, slots: self.slots })?;
                 continue;
@@ -196,6 +210,13 @@ mod tests {
         let found = scan(&["/a", "/b/c", "/b", "/ef", "/nope", "/b/d/c"], text).unwrap();
         let b = r#"{"c":"x","d":[1,{"c":2}]}"#;
         assert_eq!(found, (true, vec![Some("2"), Some("\"x\""), Some(b), Some("true"), None, None]));
+    }
+
+    #[test]
+    fn of_a_repeated_object_only_the_last_counts() {
+        let found = scan(&["/a/b", "/a/c"], r#"{"a":{"b":1,"c":2},"a":{"c":3}}"#).unwrap();
+        assert_eq!(found, (true, vec![None, Some("3")]));
+        assert_eq!(scan(&["/a/b"], r#"{"a":{"b":1},"a":5}"#).unwrap(), (true, vec![None]));
     }
 
     #[test]
