@@ -66,9 +66,14 @@ impl Origins {
 /// Scheme, host and port, the port only where it is not the scheme's own.
 fn normal(origin: &str) -> Option<String> {
     let url = Url::parse(origin).ok()?;
-    let bare =
-        url.path() == "/" && !origin.ends_with('/') && url.query().is_none() && url.fragment().is_none();
-    (bare && url.has_host() && url.username().is_empty()).then(|| url.origin().ascii_serialization())
+    let bare = matches!(url.path(), "" | "/")
+        && !origin.ends_with('/')
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let host = url.host_str().filter(|_| bare && url.username().is_empty())?;
+    // Not `Url::origin`, which knows no origin of an app's own scheme.
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("{}://{host}{port}", url.scheme()))
 }
 
 #[cfg(test)]
@@ -93,6 +98,7 @@ mod tests {
         assert!(origins.allow("https://app.example.com"));
         assert!(!origins.allow("http://localhost:3001"));
         assert!(!origins.allow("http://app.example.com"));
+        assert!(Origins::parse("capacitor://localhost").unwrap().allow("capacitor://localhost"));
         assert!(Origins::parse("*").unwrap().allow("https://anything.example"));
         assert!(Origins::parse("example.com").is_err());
         assert!(Origins::parse("https://a.example/").is_err());

@@ -134,7 +134,7 @@ impl JobSession {
         match &dialect.unknown {
             Some(what) if unknown && what.after.is_zero() => out.push(Action::Unknown),
             Some(what) if unknown => {
-                self.grace = now + u64::try_from(what.after.as_millis()).unwrap_or(Millis::MAX / 2);
+                self.grace = now.saturating_add(u64::try_from(what.after.as_millis()).unwrap_or(Millis::MAX));
             }
             _ => {}
         }

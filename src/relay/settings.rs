@@ -45,7 +45,8 @@ impl Default for RelayOptions {
             max_frame: 64 << 10,
             header_timeout: Duration::from_secs(10),
             max_header: 16 << 10,
-            outbox: 1 << 20,
+            // Several of the largest payloads: milestones that come together make nobody slow.
+            outbox: 4 << 20,
             job_log: JobLogLimits::default(),
             origins: Origins::loopback(),
             publish_key: String::new(),

@@ -51,6 +51,13 @@ struct Kept {
     frame: Frame,
 }
 
+impl Kept {
+    /// What it takes; names that the dialect does not know can be as long as a payload.
+    fn bytes(&self) -> usize {
+        self.frame.len() + self.kind.len() + self.entity.as_ref().map_or(0, |name| name.len()) + KEPT_OVERHEAD
+    }
+}
+
 /// The merge of a run's payloads, made when somebody asks.
 #[derive(Debug, Default)]
 struct Merged {
@@ -159,15 +166,15 @@ impl Record {
 
     fn keep(&mut self, event: Kept) {
         let same = |kept: &Kept| kept.kind == event.kind && kept.entity == event.entity;
-        self.bytes += event.frame.len() + KEPT_OVERHEAD;
+        self.bytes += event.bytes();
         if let Some(at) = self.kept.iter().position(same) {
-            self.bytes -= self.kept[at].frame.len() + KEPT_OVERHEAD;
+            self.bytes -= self.kept[at].bytes();
             self.kept[at] = event.clone();
         } else {
             if self.kept.len() == MAX_KEPT
                 && let Some(oldest) = (0..MAX_KEPT).min_by_key(|at| self.kept[*at].sequence)
             {
-                self.bytes -= self.kept.swap_remove(oldest).frame.len() + KEPT_OVERHEAD;
+                self.bytes -= self.kept.swap_remove(oldest).bytes();
             }
             self.kept.push(event.clone());
         }
