@@ -1,6 +1,7 @@
 //! `serve`.
 
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +88,7 @@ struct Limits {
     header_timeout: Duration,
 
     /// What may wait for one socket that reads too slowly, before it is closed with 1013.
-    #[arg(long, value_name = "SIZE", env = "JOBWIRE_OUTBOX", default_value = "1MiB", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", env = "JOBWIRE_OUTBOX", default_value = "4MiB", value_parser = bytes)]
     outbox: usize,
 
     /// Jobs whose state is kept.
@@ -199,27 +200,34 @@ impl ServeArgs {
                 Failure::usage(format!("--listen {text}: {error}"))
                     .hint("an address is HOST:PORT, as in 127.0.0.1:8000")
             })?;
+            let before = listeners.len();
+            let mut absent = None;
             for address in resolved {
-                listeners.push(listen(address)?);
+                match relay::listen(address) {
+                    Ok(listener) => listeners.push(listener),
+                    // A name may stand for an address that this machine does not have, such as ::1 without IPv6.
+                    Err(error) if error.kind() == ErrorKind::AddrNotAvailable => {
+                        absent = Some((address, error));
+                    }
+                    Err(error) => return Err(cannot_listen(address, &error).into()),
+                }
+            }
+            if let Some((address, error)) = absent.filter(|_| listeners.len() == before) {
+                return Err(cannot_listen(address, &error).into());
             }
         }
         Ok(listeners)
     }
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    relay::listen(address).map_err(|error| {
-        let failure = Failure::new(Exit::Failure, format!("could not listen on {address}: {error}"));
-        match error.kind() {
-            std::io::ErrorKind::AddrInUse => failure.hint(
-                "another process has that port; stop it, or give another one with --listen 127.0.0.1:PORT",
-            ),
-            std::io::ErrorKind::PermissionDenied => {
-                failure.hint("ports below 1024 need privileges; take a higher one")
-            }
-            _ => failure,
-        }
-    })
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    let failure = Failure::new(Exit::Failure, format!("could not listen on {address}: {error}"));
+    match error.kind() {
+        ErrorKind::AddrInUse => failure
+            .hint("another process has that port; stop it, or give another one with --listen 127.0.0.1:PORT"),
+        ErrorKind::PermissionDenied => failure.hint("ports below 1024 need privileges; take a higher one"),
+        _ => failure,
+    }
 }
 
 /// What a start says: where it listens, what it relays, from where, and who may do what.
