@@ -1,1 +1,283 @@
+//! Emitting events with the real binary: into Redis, over HTTP, from standard input, and simulated.
 
+use std::io::Write;
+use std::process::Command;
+
+use redis::Commands;
+use serde_json::{Value, json};
+
+use crate::support::{Output, PATIENCE, Process, RedisServer, Relay, command, free_port, jobwire, until};
+
+/// The binary, publishing into this Redis.
+fn into(redis: &RedisServer, args: &[&str]) -> Command {
+    let mut publish = command(&["publish"]);
+    publish.args(args).env("REDIS_URL", redis.url());
+    publish
+}
+
+/// Everything that this command publishes on a channel of a Redis of its own.
+fn published(channel: &str, args: &[&str]) -> Vec<Value> {
+    let redis = RedisServer::start();
+    let mut connection = redis.connection();
+    let mut subscription = connection.as_pubsub();
+    subscription.psubscribe(channel).unwrap();
+    subscription.set_read_timeout(Some(PATIENCE)).unwrap();
+    let output = Process::spawn(&mut into(&redis, args)).finish(PATIENCE);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let end: u64 = redis.connection().publish(channel.replace('*', "end"), "\"end\"").unwrap();
+    assert_eq!(end, 1);
+    let next = || serde_json::from_slice(subscription.get_message().unwrap().get_payload_bytes()).unwrap();
+    std::iter::repeat_with(next).take_while(|event| event != "end").collect()
+}
+
+#[track_caller]
+fn assert_error(output: &Output, code: i32, expected: &[&str]) {
+    assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{}", output.stderr);
+    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    for text in expected {
+        assert!(output.stderr.contains(text), "{text:?} is not in {}", output.stderr);
+    }
+}
+
+#[test]
+fn the_dialect_fills_in_what_was_not_said() {
+    let args = ["scraping/123", "job_progress", "progress=45.5", "results_count=42", "message=Scraping"];
+    let mut events = published("scraping_events", &args);
+    let timestamp = events[0].as_object_mut().unwrap().remove("timestamp").unwrap();
+    assert!(timestamp.as_str().unwrap().parse::<jiff::civil::DateTime>().is_ok(), "{timestamp}");
+    let expected = json!({
+        "job_id": 123, "event_type": "job_progress", "status": "running", "progress": 45.5,
+        "results_count": 42, "message": "Scraping", "metadata": {},
+    });
+    assert_eq!(events, [expected]);
+    let args =
+        ["downloads/a b", "status", "status=processing", "progress=45", "videoInfo:={\"title\":\"x\"}"];
+    let expected =
+        json!({"jobId": "a b", "status": "processing", "progress": 45, "videoInfo": {"title": "x"}});
+    assert_eq!(published("download_updates:*", &args), [expected]);
+}
+
+#[test]
+fn an_event_comes_to_a_socket_through_redis() {
+    let redis = RedisServer::start();
+    let relay = Relay::start(&["--redis", &redis.url()]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let mut socket = relay.connect("/ws/download/abc");
+    assert!(socket.next_text(PATIENCE).contains("\"queued\""), "the state of a job nobody has heard of");
+    let output = Process::spawn(&mut into(&redis, &["downloads/abc", "processing", "progress=45"]));
+    let output = output.finish(PATIENCE);
+    assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
+    let expected = r#"{"type":"status","data":{"jobId":"abc","status":"processing","progress":45}}"#;
+    assert_eq!(socket.next_text(PATIENCE), expected);
+}
+
+#[test]
+fn a_wrong_key_is_refused_and_the_right_one_is_found_or_given() {
+    let relay = Relay::start(&["--publish-key", "right"]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let args = ["publish", "scraping/7", "job_progress", "progress=5", "--publish-key"];
+    let output = relay.jobwire(&[&args[..], &["wrong"]].concat());
+    assert_error(&output, 4, &["answered 401", "\nhint: the key in --publish-key"]);
+    let output = relay.jobwire(&[&args[..], &["right"]].concat());
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    assert!(socket.next_text(PATIENCE).contains("\"progress\":5"));
+    let elsewhere = format!("ws://{}", relay.address());
+    let output = jobwire(&["publish", "scraping/7", "job_progress", "--server", &elsewhere]);
+    assert_error(&output, 4, &["answered 401", "\nhint: the relay's user finds its key in "]);
+}
+
+#[test]
+fn a_port_where_nobody_listens_is_3_with_what_to_do() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let output = jobwire(&["publish", "scraping/7", "job_progress", "--server", &server]);
+    let said =
+        format!("error: nothing listens at {}\nhint: start a relay with `jobwire serve`", &server[5..]);
+    assert_error(&output, 3, &[&said]);
+    let redis = format!("redis://127.0.0.1:{}", free_port());
+    let output = jobwire(&["publish", "scraping/7", "job_progress", "--redis", &redis]);
+    assert_error(&output, 3, &[&redis[8..], "\nhint: a Redis URL is set"]);
+}
+
+#[test]
+fn a_refused_password_is_3_at_once_and_never_shown() {
+    let redis = RedisServer::start_with(&["--requirepass", "s3cret"]);
+    for login in ["", ":hunter2@", "worker:hunter2@"] {
+        let url = format!("redis://{login}127.0.0.1:{}", redis.port());
+        let mut publish = command(&["publish", "scraping/7", "job_progress"]);
+        let output = Process::spawn(publish.env("REDIS_URL", &url)).finish(PATIENCE);
+        assert_error(&output, 3, &[&format!("127.0.0.1:{}", redis.port()), "\nhint: user and password"]);
+        assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn slips_are_2_and_name_the_nearest() {
+    for (args, expected) in [
+        (&["scrapin/1", "job_progress"][..], "there is no dialect 'scrapin'; did you mean 'scraping'?"),
+        (&["scraping/1", "job_progres"], "did you mean 'job_progress'?"),
+        (&["scraping/1", "job_progress", "progres=5"], "did you mean 'progress'?"),
+        (&["scraping/1", "job_progress", "progress=half"], "progress"),
+        (&["scraping/1", "job_progress", "progress=101"], "progress"),
+        (&["scraping/1", "job_progress", "results_count=1.5"], "results_count"),
+        (&["scraping/1", "job_progress", "metadata:={"], "metadata"),
+        (&["scraping/1", "job_progress", "progress"], "progress"),
+        (&["downloads/a", "status", "status=procesing"], "processing"),
+        (&["scraping/1", "scraper_started"], "scraper_name"),
+        (&["scraping/1"], "publish needs an event"),
+        (&["scraping", "job_progress"], "publish needs a job, as in scraping/123"),
+        (&[], "publish needs a target"),
+        (&["--scenario", "al"], "did you mean 'all'?"),
+        (&["scraping/1", "job_progress", "--rate", "0"], "--rate"),
+    ] {
+        assert_error(&jobwire(&[&["publish"], args].concat()), 2, &[expected]);
+    }
+}
+
+#[test]
+fn impossible_job_ids_are_2() {
+    let (fits, long) = ("x".repeat(256), "x".repeat(257));
+    for job in
+        ["scraping/abc", "scraping/1.5", "scraping/01", "downloads/a\nb", "downloads/", "downloads/a/b"]
+    {
+        assert_error(&jobwire(&["publish", job, "status", "status=queued"]), 2, &[]);
+    }
+    let output = jobwire(&["publish", &format!("downloads/{long}"), "status", "status=queued"]);
+    assert_error(&output, 2, &["256"]);
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let args = ["publish", &format!("downloads/{fits}"), "status", "status=queued", "--server", &server];
+    assert_eq!(jobwire(&args).code, 3, "its id is possible");
+}
+
+#[test]
+fn lines_of_every_form_are_sent_and_bad_ones_reported_with_their_number() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let mut publish = relay.command(&["publish", "scraping/7", "--stdin"]);
+    let (process, mut stdin) = Process::spawn_fed(&mut publish);
+    let whole = r#"{"job_id":7,"event_type":"results_updated","results_count":3}"#;
+    write!(stdin, "45\n\nnope\n55.5%\r\n# halfway there\n101\n{whole}\n{{\n").unwrap();
+    drop(stdin);
+    let output = process.finish(PATIENCE);
+    assert_eq!((output.code, output.stdout.as_str()), (1, ""));
+    let errors: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    assert!(errors[0].starts_with("error: line 3: neither a JSON object, nor a number"), "{errors:#?}");
+    assert_eq!(errors[1], "error: line 6: a progress is from 0 to 100, got 101");
+    assert!(errors[2].starts_with("error: line 8: not JSON"), "{errors:#?}");
+    let mut next = || serde_json::from_str::<Value>(&socket.next_text(PATIENCE)).unwrap();
+    assert_eq!(next()["progress"], 45);
+    assert_eq!(next()["progress"], 55.5);
+    let message = next();
+    assert_eq!((&message["progress"], &message["message"]), (&json!(55.5), &json!("halfway there")));
+    let updated = next();
+    assert_eq!((&updated["event_type"], &updated["results_count"]), (&json!("results_updated"), &json!(3)));
+}
+
+#[test]
+fn a_line_is_sent_before_the_next_one_comes() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let mut publish = relay.command(&["publish", "scraping/7", "--stdin"]);
+    let (mut process, mut stdin) = Process::spawn_fed(&mut publish);
+    for progress in [1, 2, 3] {
+        writeln!(stdin, "{progress}").unwrap();
+        let text = socket.next_text(PATIENCE);
+        assert!(text.contains(&format!("\"progress\":{progress},")), "{text}");
+    }
+    assert!(!process.has_ended());
+    drop(stdin);
+    assert_eq!(process.finish(PATIENCE).code, 0);
+}
+
+#[test]
+fn whole_events_name_their_own_jobs_where_the_target_does_not() {
+    let relay = Relay::start(&[]);
+    let mut sockets = [1, 2].map(|job| relay.connect(&format!("/ws/scraping/{job}")));
+    let mut publish = relay.command(&["publish", "scraping", "--stdin"]);
+    let (process, mut stdin) = Process::spawn_fed(&mut publish);
+    for job in [2, 1] {
+        writeln!(stdin, r#"{{"job_id":{job},"event_type":"job_completed"}}"#).unwrap();
+    }
+    drop(stdin);
+    assert_eq!(process.finish(PATIENCE).code, 0);
+    for (socket, job) in sockets.iter_mut().zip([1, 2]) {
+        let event: Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
+        assert_eq!(event["job_id"], job);
+    }
+}
+
+#[test]
+fn an_event_is_repeated_at_its_rate() {
+    let start = std::time::Instant::now();
+    let args = ["scraping/1", "job_progress", "progress=1", "--repeat", "21", "--rate", "50"];
+    assert_eq!(published("scraping_events", &args).len(), 21);
+    // Twenty gaps of 20 ms; a machine that is busy may take longer.
+    assert!(start.elapsed().as_millis() >= 400, "{:?}", start.elapsed());
+}
+
+#[test]
+fn nobody_subscribed_is_a_warning_or_with_require_subscribers_a_failure() {
+    let redis = RedisServer::start();
+    let args = ["scraping/1", "job_progress", "progress=1"];
+    let run = |more: &[&str]| Process::spawn(&mut into(&redis, &[&args[..], more].concat())).finish(PATIENCE);
+    let said = format!("nobody is subscribed to 'scraping_events' at 127.0.0.1:{}", redis.port());
+    let output = run(&["--repeat", "3"]);
+    assert_eq!((output.code, output.stderr), (0, format!("warning: {said}\n")));
+    let output = run(&["--require-subscribers"]);
+    assert_eq!(output.code, 1);
+    assert!(output.stderr.starts_with(&format!("error: {said}\n")), "{}", output.stderr);
+    // A relay is a subscriber of Redis; on its own broker, a socket is.
+    let relay = Relay::start(&[]);
+    let publish = [&["publish"], &args[..], &["--require-subscribers"]].concat();
+    let output = relay.jobwire(&publish);
+    assert_error(&output, 1, &[&format!("nobody listens to 'scraping_events' at {}", relay.address())]);
+    let _socket = relay.connect("/ws/scraping/1");
+    until(PATIENCE, "the socket to be seen", || relay.jobwire(&publish).code == 0);
+}
+
+#[test]
+fn the_same_seed_publishes_the_same_events_but_for_the_time() {
+    let run = |seed| {
+        let args = [
+            "--scenario",
+            "scraping",
+            "--jobs",
+            "4",
+            "--duration",
+            "1s",
+            "--fail-rate",
+            "0.5",
+            "--seed",
+            seed,
+        ];
+        let mut events = published("scraping_events", &args);
+        for event in &mut events {
+            assert!(event.as_object_mut().unwrap().remove("timestamp").is_some());
+        }
+        events
+    };
+    let first = run("7");
+    assert!(first.len() > 20, "{}", first.len());
+    assert_eq!(first, run("7"));
+    assert_ne!(first, run("8"));
+}
+
+#[test]
+fn a_scenario_says_what_it_published_and_which_seed_repeats_it() {
+    let redis = RedisServer::start();
+    let args = ["--scenario", "all", "--jobs", "2", "--duration", "10s", "--speed", "100", "--seed", "7"];
+    let output = Process::spawn(&mut into(&redis, &args)).finish(PATIENCE);
+    assert_eq!((output.code, output.stdout.as_str()), (0, ""));
+    let last = output.stderr.lines().last().unwrap();
+    assert!(last.starts_with("published ") && last.ends_with(" s (seed 7)"), "{last}");
+    assert!(last.contains(" events of 2 jobs in "), "{last}");
+}
+
+#[test]
+fn the_list_names_events_and_their_fields() {
+    let output = jobwire(&["publish", "scraping", "--list"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+    for name in ["job_started", "scraper_failed", "results_count"] {
+        assert!(output.stdout.contains(name), "{name} is not in {}", output.stdout);
+    }
+}

@@ -1,1 +1,204 @@
+//! The bars, as a person sees them in a terminal.
 
+use std::time::Duration;
+
+use super::publish;
+use crate::support::{PATIENCE, Pty, Relay, rows};
+
+/// Attaches on a terminal of that size, and waits for the sockets.
+fn bars(relay: &Relay, rows: u16, columns: u16, args: &[&str], env: &[(&str, &str)]) -> Pty {
+    let own = relay.env();
+    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let terminal = Pty::jobwire(rows, columns, &[&["attach"], args].concat(), &[&own[..], env].concat());
+    let targets = args.iter().filter(|arg| arg.contains('/')).count();
+    terminal.until_shown(&if targets == 1 { "connected".into() } else { format!("{targets} connected") });
+    terminal
+}
+
+/// The row that holds a text.
+#[track_caller]
+fn row(screen: &vt100::Screen, text: &str) -> String {
+    let rows = rows(screen);
+    rows.iter().find(|row| row.contains(text)).unwrap_or_else(|| panic!("no {text:?} in {rows:#?}")).clone()
+}
+
+#[test]
+fn eighty_columns_show_bar_times_words_and_scrapers() {
+    let relay = Relay::start(&[]);
+    let targets = ["scraping/1", "scraping/2", "downloads/a", "downloads/b"];
+    let mut terminal = bars(&relay, 24, 80, &targets, &[]);
+    publish(&relay, "scraping/1", "job_started", &[]);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50", "results_count=42", "message=Halfway"]);
+    publish(&relay, "scraping/1", "scraper_started", &["scraper_name=kiwi"]);
+    publish(&relay, "scraping/1", "scraper_failed", &["scraper_name=tap", "error=timed out"]);
+    publish(&relay, "scraping/2", "job_failed", &["message=proxy pool exhausted", "progress=25"]);
+    publish(&relay, "downloads/a", "completed", &[]);
+    let screen =
+        terminal.until("the last event", |screen| rows(screen).iter().any(|row| row.starts_with('✓')));
+    let half = row(&screen, "scraping/1");
+    assert!(half.contains(" scraping/1   50% ━━━━━━╸────── 0:0"), "{half}");
+    assert!(half.ends_with("  42 results · Halfway"), "{half}");
+    assert!(row(&screen, "kiwi").ends_with(" kiwi"));
+    assert_eq!(row(&screen, "tap"), "    ✗ tap   timed out");
+    let failed = row(&screen, "scraping/2");
+    assert!(failed.starts_with("✗ scraping/2   25% ━━━─"), "{failed}");
+    assert!(failed.ends_with("  proxy pool exhausted"), "{failed}");
+    assert!(row(&screen, "downloads/a").starts_with("✓ downloads/a 100% ━━━━━━━━━━━━━ 0:0"));
+    assert!(row(&screen, "downloads/b").ends_with("  queued"));
+    let footer = rows(&screen).pop().unwrap();
+    assert!(footer.starts_with("2 connected · ") && footer.contains(" events/s · "), "{footer}");
+    assert!(footer.ends_with(" · 1 queued, 1 running, 1 done, 1 failed"), "{footer}");
+    publish(&relay, "downloads/b", "completed", &[]);
+    publish(&relay, "scraping/1", "job_completed", &["results_count=87"]);
+    assert_eq!(terminal.finish(PATIENCE), 1);
+    let last = terminal.rows();
+    assert_eq!(last.len(), 5, "{last:#?}");
+    assert!(last[0].starts_with("✓ scraping/1  100% ━━━━━━━━━━━━━ 0:0"), "{last:#?}");
+    assert!(last[4].starts_with("3 done, 1 failed · "), "{last:#?}");
+    let cursor = terminal.screen().cursor_position();
+    assert_eq!(cursor, (5, 0), "on the line beneath");
+}
+
+#[test]
+fn two_hundred_columns_cut_nothing_that_fits() {
+    let relay = Relay::start(&[]);
+    let terminal = bars(&relay, 50, 200, &["scraping/1"], &[]);
+    let message = "a long way down ".repeat(7);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50", &format!("message={message}")]);
+    let screen = terminal.until_shown("50%");
+    let row = row(&screen, "50%");
+    assert!(row.ends_with(message.trim_end()), "{row}");
+    assert!(row.contains(&"━".repeat(16)), "{row}");
+}
+
+#[test]
+fn fifty_jobs_fit_by_showing_what_runs_and_counting_the_rest() {
+    let relay = Relay::start(&[]);
+    let jobs: Vec<String> = (1..=50).map(|n| format!("scraping/{n}")).collect();
+    let targets: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    let terminal = bars(&relay, 24, 80, &targets, &[]);
+    for n in [7, 49] {
+        publish(&relay, &format!("scraping/{n}"), "job_progress", &["progress=5"]);
+    }
+    publish(&relay, "scraping/3", "job_failed", &["message=captcha"]);
+    publish(&relay, "scraping/4", "job_completed", &[]);
+    let screen = terminal.until_shown("46 waiting, 2 running, 1 done, 1 failed");
+    let rows = rows(&screen);
+    assert_eq!(rows.len(), 23, "{rows:#?}");
+    for shown in ["scraping/7 ", "scraping/49 ", "✗ scraping/3 "] {
+        assert!(rows.iter().any(|row| row.contains(shown)), "{shown} {rows:#?}");
+    }
+    assert_eq!(rows[21], "… 29 more: 28 waiting, 1 done");
+}
+
+#[test]
+fn a_resize_leaves_one_whole_picture() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 100, &["scraping/1", "scraping/2"], &[]);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50", "message=Halfway there"]);
+    publish(&relay, "scraping/2", "job_progress", &["progress=20", "message=Slowly"]);
+    terminal.until_shown("20%");
+    for (height, width, bar) in [(24, 60, 10), (12, 160, 26), (24, 80, 13), (50, 200, 33)] {
+        terminal.resize(height, width);
+        let full = "━".repeat(bar / 2);
+        let screen = terminal.until(&format!("{width} columns"), |screen| {
+            rows(screen)
+                .iter()
+                .any(|row| row.contains(&format!(" {full}╸─")) || row.contains(&format!(" {full}─")))
+        });
+        let rows = rows(&screen);
+        assert_eq!(rows.len(), 3, "{rows:#?}");
+        assert!(rows[0].contains(" scraping/1  50% ") && rows[1].contains(" scraping/2  20% "), "{rows:#?}");
+        assert!(rows.iter().all(|row| row.chars().count() < width.into()), "{rows:#?}");
+    }
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    publish(&relay, "scraping/2", "job_completed", &[]);
+    assert_eq!(terminal.finish(PATIENCE), 0);
+    assert_eq!(terminal.rows().len(), 3, "{:#?}", terminal.rows());
+}
+
+#[test]
+fn a_message_commands_nothing_and_wide_letters_keep_the_columns() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 80, &["scraping/1", "downloads/日本語"], &[]);
+    let message =
+        r#"message:="\u001b[2J\u001b]0;owned\u0007two\nlines \u202e日本語の長いメッセージがここにあります""#;
+    publish(&relay, "scraping/1", "job_progress", &["progress=50", message]);
+    publish(&relay, "downloads/日本語", "processing", &["progress=50"]);
+    let screen = terminal.until_shown("2 running");
+    let (first, second) = (row(&screen, "scraping/1"), row(&screen, "downloads/"));
+    assert!(first.contains("  two lines 日本語の長") && first.ends_with('…'), "{first}");
+    let bar = |row: &str| row.split('━').next().unwrap().to_owned();
+    let width = |text: &str| text.chars().map(|c| if c >= '\u{2e80}' { 2 } else { 1 }).sum::<usize>();
+    assert_eq!(width(&bar(&first)), width(&bar(&second)), "{first}\n{second}");
+    assert!(second.contains(" downloads/日本語  50% ━"), "{second}");
+    terminal.send("\u{3}");
+    assert_eq!(terminal.finish(PATIENCE), 130);
+    let raw = terminal.raw();
+    assert!(!raw.contains("\u{1b}[2J") && !raw.contains("owned") && !raw.contains('\u{202e}'), "{raw:?}");
+}
+
+#[test]
+fn a_lost_relay_is_seen_and_the_bar_stays() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 80, &["scraping/1", "--retries", "2"], &[]);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    terminal.until_shown("50%");
+    relay.kill();
+    let screen = terminal.until_shown("0 of 1 connected · reconnecting in 1 s");
+    assert!(row(&screen, "scraping/1").contains(" 50% ━"));
+    assert_eq!(terminal.finish(PATIENCE), 3);
+    let rows = terminal.rows();
+    assert!(rows[0].starts_with("! scraping/1  50% ━"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.starts_with("error: scraping/1: nothing listens at ")), "{rows:#?}");
+}
+
+#[test]
+fn after_ctrl_c_the_terminal_is_as_it_was() {
+    let relay = Relay::start(&[]);
+    let own = relay.env();
+    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut shell = Pty::shell(24, 80, &own);
+    shell.send("jobwire attach scraping/1 downloads/a; echo \"exit $?\"\n");
+    shell.until_shown("2 connected");
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    shell.until_shown("50%");
+    shell.send("\u{3}");
+    let screen = shell.until("the prompt", |screen| {
+        rows(screen).last().is_some_and(|row| row == "$") && rows(screen).iter().any(|row| row == "exit 130")
+    });
+    let rows = rows(&screen);
+    assert_eq!(rows.len(), 6, "{rows:#?}");
+    assert!(rows[1].contains(" scraping/1   50% ━") && rows[2].contains("downloads/a "), "{rows:#?}");
+    assert!(rows[3].starts_with("1 queued, 1 running · "), "{rows:#?}");
+    assert!(!screen.hide_cursor() && !screen.alternate_screen());
+    // The shell reads on, and what is typed is echoed once.
+    shell.send("echo on$((1))ly\n");
+    shell.until("the next command", |screen| {
+        let rows = crate::support::rows(screen);
+        rows.ends_with(&["$ echo on$((1))ly".into(), "on1ly".into(), "$".into()])
+    });
+}
+
+#[test]
+fn colour_is_there_unless_it_is_unwanted() {
+    let relay = Relay::start(&[]);
+    publish(&relay, "scraping/1", "job_failed", &["progress=50", "message=captcha"]);
+    let env = relay.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let paints =
+        |args: &[&str], more: &[(&str, &str)]| {
+            let args = [&["attach", "scraping/1"], args].concat();
+            let mut terminal = Pty::jobwire(24, 80, &args, &[&env[..], more].concat());
+            assert_eq!(terminal.finish(Duration::from_secs(20)), 1);
+            // SGR: what ends in `m`.
+            terminal.raw().split("\u{1b}[").skip(1).any(|rest| {
+                rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+            })
+        };
+    assert!(paints(&[], &[]));
+    assert!(!paints(&[], &[("NO_COLOR", "1")]));
+    assert!(!paints(&["--color", "never"], &[]));
+    assert!(!paints(&[], &[("TERM", "dumb")]));
+    assert!(paints(&["--color", "always"], &[("NO_COLOR", "1")]));
+}
