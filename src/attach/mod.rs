@@ -63,7 +63,11 @@ pub async fn run(
         Progress::Json => Box::new(Json::new(render::stdout(), filter)),
         Progress::Quiet => Box::new(Quiet),
     };
-    Ok(watch::watch(&options, observer, &stop, renderer, Timing::default()).await?)
+    let watched = watch::watch(&options, observer, &stop, renderer, Timing::default()).await;
+    watched.map_err(|error| match options.progress {
+        Progress::Bars => anyhow::Error::new(error).context("could not draw on the terminal"),
+        _ => Failure::stdout(&error).into(),
+    })
 }
 
 #[cfg(test)]
