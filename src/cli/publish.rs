@@ -17,6 +17,7 @@ use super::Globals;
 use super::values::{duration, redis_url, server};
 use crate::dialect::{Assignment, Dialect, Dialects, Target};
 use crate::exit::{Exit, Failure};
+use crate::net::shutdown::Signals;
 use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
@@ -223,20 +224,18 @@ impl PublishArgs {
 
 async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
     let stop = CancellationToken::new();
-    let interrupted = async {
-        match tokio::signal::ctrl_c().await {
-            Ok(()) => stop.cancel(),
-            // Without a handler the signal ends the process by itself.
-            Err(_) => std::future::pending().await,
-        }
-        std::future::pending::<Result<Exit>>().await
-    };
+    let mut signals = Signals::catch().context("could not catch signals")?;
     let mut notes = anstream::stderr();
     let input = BufReader::new(tokio::io::stdin());
-    tokio::select! {
-        result = publish::run(options, input, &mut notes, stop.clone()) => result,
-        never = interrupted => never,
-    }
+    let mut publishing = std::pin::pin!(publish::run(options, input, &mut notes, stop.clone()));
+    let signal = tokio::select! {
+        result = &mut publishing => return result,
+        signal = signals.next() => signal,
+    };
+    stop.cancel();
+    // What it has done so far is still said.
+    let exit = publishing.await?;
+    Ok(if exit == Exit::Interrupted { signal.exit() } else { exit })
 }
 
 /// `DIALECT/JOB`, or `DIALECT`.
