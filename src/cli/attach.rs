@@ -90,11 +90,13 @@ pub(super) enum ProgressChoice {
 }
 
 impl ProgressChoice {
-    /// Bars need both: a stdout that goes into a file or a pipe is there to get the lines.
+    /// Bars need both: a stdout that goes into a file or a pipe is there to get the lines. And a dumb terminal moves no
+    /// cursor.
     pub(super) fn resolve(self) -> Result<Progress, Failure> {
         let terminal = std::io::stderr().is_terminal();
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match self {
-            Self::Auto if terminal && std::io::stdout().is_terminal() => Ok(Progress::Bars),
+            Self::Auto if terminal && !dumb && std::io::stdout().is_terminal() => Ok(Progress::Bars),
             Self::Auto | Self::Plain => Ok(Progress::Plain),
             Self::Bars if !terminal => {
                 Err(Failure::usage("bars need a terminal on stderr").hint("--progress plain needs none"))
