@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::Command;
 
 use redis::Commands;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::{Output, PATIENCE, Process, RedisServer, Relay, command, free_port, jobwire, until};
@@ -271,6 +272,26 @@ fn a_scenario_says_what_it_published_and_which_seed_repeats_it() {
     let last = output.stderr.lines().last().unwrap();
     assert!(last.starts_with("published ") && last.ends_with(" s (seed 7)"), "{last}");
     assert!(last.contains(" events of 2 jobs in "), "{last}");
+}
+
+#[test]
+fn signals_are_130_and_143_and_what_was_published_is_said() {
+    let redis = RedisServer::start();
+    let args = ["--scenario", "all", "--jobs", "100", "--duration", "2m", "--seed", "7"];
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let process = Process::spawn(&mut into(&redis, &args));
+        until(PATIENCE, "the first event", || process.stderr().contains("warning: nobody is subscribed"));
+        process.signal(signal);
+        let output = process.finish(PATIENCE);
+        assert_eq!(output.code, code);
+        assert!(output.stderr.lines().last().unwrap().starts_with("published "), "{}", output.stderr);
+    }
+    // While a line is waited for, too.
+    let (process, _stdin) = Process::spawn_fed(&mut into(&redis, &["scraping/7", "--stdin"]));
+    let clients = || redis::cmd("CLIENT").arg("LIST").query::<String>(&mut redis.connection()).unwrap();
+    until(PATIENCE, "it to log in", || clients().lines().count() == 2);
+    process.signal(Signal::INT);
+    assert_eq!(process.finish(PATIENCE).code, 130);
 }
 
 #[test]

@@ -60,6 +60,18 @@ fn signals_are_130_and_143() {
 }
 
 #[test]
+fn a_full_disk_is_1_and_says_so() {
+    let relay = Relay::start(&[]);
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = relay.command(&["attach", "scraping/1"]);
+    let output = child.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.starts_with("error: could not write to stdout: No space left on device"), "{said}");
+}
+
+#[test]
 fn bad_usage_is_2() {
     let url = "ws://127.0.0.1:1/elsewhere";
     for (args, expected) in [

@@ -1,9 +1,10 @@
 //! The bars, as a person sees them in a terminal.
 
+use std::io::Write;
 use std::time::Duration;
 
 use super::publish;
-use crate::support::{PATIENCE, Pty, Relay, rows};
+use crate::support::{PATIENCE, Process, Pty, Relay, rows};
 
 /// Attaches on a terminal of that size, and waits for the sockets.
 fn bars(relay: &Relay, rows: u16, columns: u16, args: &[&str], env: &[(&str, &str)]) -> Pty {
@@ -181,6 +182,43 @@ fn after_ctrl_c_the_terminal_is_as_it_was() {
 }
 
 #[test]
+fn the_last_picture_has_every_job_even_where_the_screen_has_not() {
+    let relay = Relay::start(&[]);
+    let jobs: Vec<String> = (1..=30).map(|n| format!("scraping/{n}")).collect();
+    let targets: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    let mut terminal = bars(&relay, 12, 80, &targets, &[]);
+    let (publishing, mut lines) = Process::spawn_fed(&mut relay.command(&["publish", "scraping", "--stdin"]));
+    for n in 1..=30 {
+        writeln!(lines, r#"{{"job_id":{n},"event_type":"job_completed","progress":100}}"#).unwrap();
+    }
+    drop(lines);
+    assert_eq!(publishing.finish(PATIENCE).code, 0);
+    assert_eq!(terminal.finish(PATIENCE), 0);
+    let (mut screen, mut shown) = (terminal.screen(), Vec::new());
+    for above in (0..=screen.scrollback_len()).rev() {
+        screen.set_scrollback(above);
+        shown.push(screen.rows(0, 80).next().unwrap());
+    }
+    shown.extend(rows(&terminal.screen()));
+    let done = |job: &&String| shown.iter().any(|row| row.starts_with(&format!("✓ {job} ")));
+    assert_eq!(jobs.iter().filter(done).count(), 30, "{shown:#?}");
+    assert!(shown.last().unwrap().starts_with("30 done · "), "{shown:#?}");
+}
+
+#[test]
+fn a_dumb_terminal_gets_lines() {
+    let relay = Relay::start(&[]);
+    publish(&relay, "scraping/1", "job_failed", &["message=captcha"]);
+    let env = relay.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut terminal =
+        Pty::jobwire(24, 80, &["attach", "scraping/1"], &[&env[..], &[("TERM", "dumb")]].concat());
+    assert_eq!(terminal.finish(PATIENCE), 1);
+    assert!(terminal.rows().last().unwrap().ends_with(" scraping/1 failed captcha"));
+    assert!(!terminal.raw().contains('\u{1b}'), "{:?}", terminal.raw());
+}
+
+#[test]
 fn colour_is_there_unless_it_is_unwanted() {
     let relay = Relay::start(&[]);
     publish(&relay, "scraping/1", "job_failed", &["progress=50", "message=captcha"]);
@@ -199,6 +237,6 @@ fn colour_is_there_unless_it_is_unwanted() {
     assert!(paints(&[], &[]));
     assert!(!paints(&[], &[("NO_COLOR", "1")]));
     assert!(!paints(&["--color", "never"], &[]));
-    assert!(!paints(&[], &[("TERM", "dumb")]));
+    assert!(!paints(&["--progress", "bars"], &[("TERM", "dumb")]));
     assert!(paints(&["--color", "always"], &[("NO_COLOR", "1")]));
 }
