@@ -14,10 +14,11 @@ fn a_relay_that_is_killed_and_restarted_is_returned_to_and_nothing_goes_backward
     let relay = Relay::start(&["--redis", &redis.url()]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let mut watching = attach(&relay, &["scraping/1"]);
-    publish_into(&redis, "job_started", "0");
-    publish_into(&redis, "job_progress", "40");
-    publish_into(&redis, "job_progress", "60");
-    watching.until_printed("running 60%");
+    // One after the other: what comes while the relay still looks up the state is part of that state.
+    for (kind, percent) in [("job_started", "0"), ("job_progress", "40"), ("job_progress", "60")] {
+        publish_into(&redis, kind, percent);
+        watching.until_printed(&format!(" {percent}%\n"));
+    }
     let stored = || redis::cmd("HGET").arg("jobwire:scraping:1").arg("state").query(&mut redis.connection());
     until(PATIENCE, "the state in Redis", || {
         stored()
@@ -31,6 +32,7 @@ fn a_relay_that_is_killed_and_restarted_is_returned_to_and_nothing_goes_backward
     until(PATIENCE, "the socket", || watching.stdout().matches(" connected\n").count() == 2);
     assert!(!watching.has_ended());
     publish_into(&redis, "job_progress", "70");
+    watching.until_printed(" 70%\n");
     publish_into(&redis, "job_completed", "100");
     let output = watching.finish(PATIENCE);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
@@ -48,6 +50,7 @@ fn a_relay_that_has_forgotten_the_job_sends_it_back_nowhere() {
     let relay = Relay::listening_on(&address, &[]);
     until(PATIENCE, "the socket", || watching.stdout().matches(" connected\n").count() == 2);
     publish(&relay, "downloads/a", "processing", &["progress=61"]);
+    watching.until_printed(" 61%");
     publish(&relay, "downloads/a", "completed", &[]);
     let output = watching.finish(PATIENCE);
     let expected = [0.0, 60.0, 61.0, 100.0];

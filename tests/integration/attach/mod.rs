@@ -9,13 +9,19 @@ mod server;
 
 use serde_json::Value;
 
-use crate::support::{Process, Relay};
+use crate::support::{PATIENCE, Process, Relay, until};
 
 /// Publishes through the relay; the event must be accepted.
 #[track_caller]
 fn publish(relay: &Relay, target: &str, event: &str, fields: &[&str]) {
     let output = relay.jobwire(&[&["publish", target, event], fields].concat());
     assert_eq!(output.code, 0, "{}", output.stderr);
+}
+
+/// Waits until whoever asks the relay for the state of a scraping job is told this.
+fn known(relay: &Relay, job: u32, text: &str) {
+    let path = format!("/ws/scraping/{job}/status");
+    until(PATIENCE, &format!("{text:?} at {path}"), || relay.get(&path).1.contains(text));
 }
 
 /// Attaches, and waits for the socket of each target.
@@ -27,7 +33,7 @@ fn attach(relay: &Relay, args: &[&str]) -> Process {
 fn attached(process: Process, args: &[&str]) -> Process {
     for target in args.iter().filter(|arg| arg.contains('/')) {
         let json = format!("{{\"target\":\"{target}\"");
-        crate::support::until(crate::support::PATIENCE, &format!("the socket of {target}"), || {
+        until(PATIENCE, &format!("the socket of {target}"), || {
             process.stdout().lines().any(|line| {
                 line.ends_with(&format!(" {target} connected"))
                     || (line.starts_with(&json) && line.ends_with("\"connection\":\"connected\"}"))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{attach, attached, json, publish, untimed};
+use super::{attach, attached, json, known, publish, untimed};
 use crate::support::{PATIENCE, Process, RedisServer, Relay, until};
 
 /// With blanks, escapes and a number that a parser would write otherwise.
@@ -84,6 +84,7 @@ fn a_late_joiner_is_told_the_run_so_far_with_its_scrapers() {
     publish(&relay, "scraping/1", "scraper_started", &["scraper_name=kiwi"]);
     publish(&relay, "scraping/1", "job_progress", &["progress=10"]);
     publish(&relay, "scraping/1", "job_progress", &["progress=60"]);
+    known(&relay, 1, "60");
     let watching = attach(&relay, &["scraping/1"]);
     watching.until_printed(" 60%");
     publish(&relay, "scraping/1", "job_failed", &["message=captcha"]);
@@ -107,6 +108,7 @@ fn with_new_an_ended_run_is_passed_over() {
     let relay = Relay::start(&[]);
     publish(&relay, "scraping/1", "job_started", &[]);
     publish(&relay, "scraping/1", "job_failed", &[]);
+    known(&relay, 1, "failed");
     let watching = attach(&relay, &["scraping/1", "--new"]);
     watching.until_printed("failed before; waiting for a new run");
     publish(&relay, "scraping/1", "job_started", &[]);

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
-use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 
@@ -76,10 +75,8 @@ pub(super) struct Socket(tungstenite::WebSocket<TcpStream>);
 
 impl Socket {
     /// Shakes hands.
-    #[expect(clippy::result_large_err, reason = "the type of the library's callback")]
     pub(super) fn accept(stream: TcpStream) -> Self {
-        let agree = |_: &Request, response: Response| Ok(response);
-        Self(tungstenite::accept_hdr(stream, agree).unwrap())
+        Self(tungstenite::accept(stream).unwrap())
     }
 
     /// Sends texts.

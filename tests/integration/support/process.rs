@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -83,8 +83,16 @@ impl Process {
 
     /// Waits until stdout holds this text, and gives all of it.
     pub(crate) fn until_printed(&self, text: &str) -> String {
-        let what = format!("{text:?} on stdout");
-        wait_for(PATIENCE, &what, || Some(self.stdout()).filter(|stdout| stdout.contains(text)))
+        let start = Instant::now();
+        loop {
+            let stdout = self.stdout();
+            if stdout.contains(text) {
+                return stdout;
+            }
+            let so_far = || format!("{stdout}{}", self.stderr());
+            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {text:?} in {}", so_far());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Whether it has ended.
