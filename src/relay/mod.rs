@@ -28,10 +28,12 @@ mod threads;
 mod upgrade;
 mod wheel;
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -199,7 +201,8 @@ fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
     dialects.iter().map(|(id, dialect)| (one(&dialect.source), id)).unzip()
 }
 
-/// Runs the broker's source on a thread of its own, so that a burst of handshakes does not delay events.
+/// Runs the broker's source on a thread of its own, so that a burst of handshakes does not delay events. Returns once it
+/// has begun: what is published on the embedded broker before that is lost.
 fn spawn_source(
     broker: Arc<dyn Broker>,
     subscriptions: Vec<Subscription>,
@@ -208,11 +211,36 @@ fn spawn_source(
     threads: &Watch,
 ) -> io::Result<oneshot::Receiver<()>> {
     let (ended, source) = oneshot::channel();
+    let (begun, begins) = std::sync::mpsc::sync_channel(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     threads.spawn("jobwire-broker".to_owned(), move || {
-        runtime.block_on(broker.run(subscriptions, Box::new(ingest), stop));
+        let mut run = broker.run(subscriptions, Box::new(ingest), stop);
+        runtime.block_on(async {
+            let ended = poll_fn(|context| Poll::Ready(run.as_mut().poll(context).is_ready())).await;
+            // Nobody waiting means that the relay was given up meanwhile.
+            let _ = begun.send(());
+            if !ended {
+                run.await;
+            }
+        });
         // Nobody waiting means that the relay was dropped.
         let _ = ended.send(());
     })?;
+    begins.recv().map_err(io::Error::other)?;
     Ok(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::MemoryBroker;
+
+    #[tokio::test]
+    async fn a_relay_that_has_started_has_a_source_to_publish_to() {
+        let broker = Arc::new(MemoryBroker::new());
+        let dialects = Arc::new(Dialects::builtin());
+        let _relay = Relay::start(Vec::new(), broker.clone(), dialects, RelayOptions::default()).unwrap();
+        let payload = br#"{"job_id":1}"#.as_slice().into();
+        assert_eq!(broker.publish("scraping_events", payload).await.unwrap(), 1);
+    }
 }
