@@ -6,8 +6,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::dialect::Dialects;
+use crate::dialect::{Dialects, Event};
 use crate::relay::joblog::{JobLog, JobLogLimits};
+use crate::relay::shard::{NewConnection, Newcomer};
 
 /// How long a read of the client may take.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,121 @@
+//! How a connection comes to a shard, and what it is sent first.
+
+use std::rc::Rc;
+use std::sync::{Arc, PoisonError};
+
+use rand::RngExt;
+
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use super::super::conn::{Conn, Phase};
+use super::super::{NewConnection, Newcomer};
+use super::Shared;
+use super::traffic::read_loop;
+use crate::dialect::CloseReason;
+use crate::relay::joblog::Known;
+use crate::relay::session::{Action, JobSession};
+use crate::relay::slots::ConnId;
+
+impl Shared {
+    /// Takes over an upgraded socket.
+    pub(in crate::relay::shard) fn adopt(&self, new: NewConnection) {
+        let stream = match TcpStream::from_std(new.stream) {
+            Ok(stream) => Rc::new(stream),
+            Err(error) => {
+                debug!(%error, "could not adopt a socket");
+                return;
+            }
+        };
+        let mut state = self.state();
+        let (now, phase) = (state.now(), state.random.random());
+        let session =
+            JobSession::new(new.newcomer.dialect, Arc::clone(&new.newcomer.job), now, state.interval, phase)
+                .replaying(new.newcomer.replay);
+        let deadline = session.deadline(state.interval);
+        let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
+        state.settings.stats.connections.add(1);
+        state.wake(id, deadline);
+        if state.closing {
+            self.act(&mut state, id, Action::Close(CloseReason::GoingAway));
+        }
+        tokio::task::spawn_local(begin(self.clone(), id, stream, new.newcomer));
+    }
+
+    /// Subscribes a connection and sends it what there is.
+    fn welcome(&self, id: ConnId, new: &Newcomer) {
+        let mut state = self.state();
+        let Some(conn) = state.conns.get(id) else { return };
+        let topic = conn.session.topic();
+        if new.possible {
+            // Subscribed before the state is looked up, so that nothing falls between the two.
+            state.hub.subscribe(topic, id);
+            drop(state);
+            self.ask_store_or_look_up(id);
+        } else {
+            if state.settings.dialects.get(new.dialect).complains_of_unknown() {
+                self.act(&mut state, id, Action::Unknown);
+            }
+            self.act(&mut state, id, Action::Close(CloseReason::ImpossibleJob));
+            drop(state);
+        }
+        if !new.early.is_empty() {
+            let mut early = new.early.to_vec();
+            self.feed(&mut self.state(), id, &mut early);
+        }
+    }
+
+    /// A job that this relay has not seen from its beginning is first looked for in the store.
+    fn ask_store_or_look_up(&self, id: ConnId) {
+        let asked = {
+            let state = self.state();
+            let Some(conn) = state.conns.get(id) else { return };
+            let (dialect, job) = (conn.session.dialect(), Arc::clone(conn.session.job()));
+            state.settings.restore.as_ref().is_some_and(|store| {
+                let log = state.settings.log.lock().unwrap_or_else(PoisonError::into_inner);
+                let whole = log.known(dialect, &job) == Some(Known::Whole);
+                drop(log);
+                !whole && store.ask(dialect, job, state.answers.clone(), id)
+            })
+        };
+        if !asked {
+            self.look_up(id);
+        }
+    }
+
+    /// Sends a connection the current state of its job.
+    pub(in crate::relay::shard) fn look_up(&self, id: ConnId) {
+        let mut state = self.state();
+        let now = state.now();
+        let mut actions = std::mem::take(&mut state.actions);
+        let settings = state.settings.clone();
+        let interval = state.interval;
+        if let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) {
+            let dialect = settings.dialects.get(conn.session.dialect());
+            let mut log = settings.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let (of, job) = (conn.session.dialect(), conn.session.job());
+            let known = if conn.session.wants_replay() {
+                log.replay(of, job)
+            } else {
+                log.snapshot(of, job).into_iter().collect()
+            };
+            drop(log);
+            conn.session.state(known, dialect, now, &mut actions);
+            let deadline = conn.session.deadline(interval);
+            state.wake(id, deadline);
+        }
+        self.act_all(&mut state, id, actions);
+    }
+}
+
+/// Welcomes a connection and reads from it.
+///
+/// The runtime believes a new socket to be blocked until it has heard otherwise from the kernel. Waiting for that first
+/// keeps it from being taken for back-pressure: what is queued may be conflated, and this client keeps up.
+async fn begin(shared: Shared, id: ConnId, stream: Rc<TcpStream>, new: Newcomer) {
+    if stream.writable().await.is_ok() {
+        shared.welcome(id, &new);
+    }
+    // A task of its own: what was needed only to begin does not stay in the memory of an idle connection.
+    tokio::task::spawn_local(read_loop(shared, id, stream));
+}

@@ -1,0 +1,134 @@
+//! What goes out to sockets, and what comes in from them.
+
+use std::io;
+use std::rc::Rc;
+
+use tokio::net::TcpStream;
+
+use super::super::conn::{Phase, Wrote};
+use super::{GOOD_BYE, Shared, State};
+use crate::dialect::Event;
+use crate::relay::outbox::OutboxKey;
+use crate::relay::session::Action;
+use crate::relay::slots::ConnId;
+
+/// One read takes this much at most; it also bounds what a flooding client gets in before others have their turn.
+pub(super) const READ: usize = 16 << 10;
+
+/// Writes of a fan-out after which other tasks of the shard get their turn.
+const WRITES_PER_TURN: usize = 256;
+
+impl Shared {
+    /// Fans a batch out. Other tasks get their turn in between.
+    pub(in crate::relay::shard) async fn deliver(&self, batch: &[Event]) {
+        let mut writes = 0;
+        for event in batch {
+            let mut ids = {
+                let mut state = self.state();
+                let mut ids = std::mem::take(&mut state.matching);
+                state.hub.matching(&event.topics, &mut ids);
+                ids
+            };
+            for some in ids.chunks(WRITES_PER_TURN) {
+                {
+                    let mut state = self.state();
+                    let sent = some.iter().filter(|id| self.send_event(&mut state, **id, event)).count();
+                    state.settings.stats.deliveries.add(sent as u64);
+                }
+                writes += some.len();
+                if writes >= WRITES_PER_TURN {
+                    writes = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
+            ids.clear();
+            self.state().matching = ids;
+        }
+    }
+
+    /// Whether the event was the connection's to have.
+    fn send_event(&self, state: &mut State, id: ConnId, event: &Event) -> bool {
+        let bound = state.settings.outbox;
+        let Some(conn) = state.conns.get_mut(id) else { return false };
+        if conn.phase != Phase::Open || !conn.session.takes(event.sequence) {
+            return false;
+        }
+        let wrote = conn.write(&event.frame, || event.conflation.clone().map(OutboxKey::Event), bound);
+        if wrote != Wrote::Whole {
+            self.after_write(state, id, wrote);
+        }
+        true
+    }
+
+    /// Feeds a connection what its client sent.
+    pub(super) fn feed(&self, state: &mut State, id: ConnId, input: &mut [u8]) {
+        let (now, limit) = (state.now(), state.settings.max_frame);
+        let mut actions = std::mem::take(&mut state.actions);
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        let was = conn.phase;
+        match conn.feed(input, limit, now, &mut actions) {
+            Ok(None) => {}
+            // Both sides have closed; whoever began, there is nothing to add.
+            Ok(Some(_)) if was == Phase::Closing => {
+                actions.clear();
+                state.remove(id);
+            }
+            Ok(Some(code)) => {
+                actions.clear();
+                let wrote = conn.answer_close(code);
+                self.after_write(state, id, wrote);
+                state.wake_instead(id, now + GOOD_BYE);
+            }
+            Err(violation) => actions.push(Action::Close(violation.reason())),
+        }
+        self.act_all(state, id, actions);
+    }
+
+    /// Reads once. `Ok(true)` when there may be more.
+    fn read(&self, id: ConnId, stream: &TcpStream) -> io::Result<bool> {
+        let mut state = self.state();
+        let mut buffer = std::mem::take(&mut state.buffer);
+        let count = stream.try_read(&mut buffer);
+        if let Ok(count @ 1..) = count {
+            self.feed(&mut state, id, &mut buffer[..count]);
+        }
+        state.buffer = buffer;
+        match count {
+            Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Reads a connection's socket until it ends.
+pub(super) async fn read_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
+    loop {
+        if stream.readable().await.is_err() {
+            break;
+        }
+        match shared.read(id, &stream) {
+            // Others first: a client that floods gets one read a turn.
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => {}
+            Err(_) => break,
+        }
+    }
+    shared.state().remove(id);
+}
+
+/// Drains a connection's outbox; there is one such task while it is backed up.
+pub(super) async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
+    while stream.writable().await.is_ok() {
+        let mut state = shared.state();
+        let now = state.now();
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        match conn.drain(now) {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(_) => break,
+        }
+    }
+    shared.state().remove(id);
+}
