@@ -3,9 +3,11 @@
 // Not every part is used by every set of tests.
 #![allow(dead_code, unused_imports)]
 
+mod exchange;
 mod http;
 mod process;
 mod pty;
+mod raw_socket;
 mod redis;
 mod relay;
 mod ws;
@@ -13,9 +15,11 @@ mod ws;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use process::{Output, Process, command, jobwire, program};
 pub(crate) use pty::{Pty, rows};
+pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
 pub(crate) use ws::WebSocket;

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use redis::Commands;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{PATIENCE, Process, free_port, wait_for};
@@ -40,6 +41,16 @@ impl RedisServer {
     /// Kills it, as a crash would.
     pub(crate) fn stop(&mut self) {
         self.process = None;
+    }
+
+    /// Stops it from answering, as a machine that hangs would; its connections stay open.
+    pub(crate) fn pause(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.process.as_ref().expect("it runs").signal(Signal::CONT);
     }
 
     /// Starts it again on the same port, stopping it first where it runs.

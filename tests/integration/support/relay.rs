@@ -1,11 +1,15 @@
 //! A real relay in a process of its own.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::{Output, PATIENCE, Process, WebSocket, command, get, wait_for};
+use super::{
+    Answer, Output, PATIENCE, Process, RawSocket, RedisServer, WebSocket, command, exchange, get, until,
+    wait_for,
+};
 
 /// What `serve` prints once a listener is open, followed by the address.
 const LISTENING: &str = "listening on http://";
@@ -27,10 +31,22 @@ impl Relay {
 
     /// Starts one on a given address, as after a restart.
     pub(crate) fn listening_on(address: &str, args: &[&str]) -> Self {
-        let runtime = TempDir::new().unwrap();
         let mut serve = command(&["serve", "--listen", address]);
-        serve.args(args).env("XDG_RUNTIME_DIR", runtime.path());
-        let mut process = Process::spawn(&mut serve);
+        serve.args(args);
+        Self::spawned(serve)
+    }
+
+    /// Starts one on a Redis and waits until it is subscribed.
+    pub(crate) fn on(redis: &RedisServer, args: &[&str]) -> Self {
+        let relay = Self::start(&[&["--redis", &redis.url()], args].concat());
+        until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+        relay
+    }
+
+    /// Starts what a command says, which must come to `serve`, and waits until it listens.
+    pub(crate) fn spawned(mut serve: Command) -> Self {
+        let runtime = TempDir::new().unwrap();
+        let mut process = Process::spawn(serve.env("XDG_RUNTIME_DIR", runtime.path()));
         let address = wait_for(PATIENCE, "the relay to listen", || {
             assert!(!process.has_ended(), "the relay did not start: {}", process.stderr());
             listening_on(&process.stderr())
@@ -51,6 +67,56 @@ impl Relay {
     /// Opens a socket on it.
     pub(crate) fn connect(&self, path: &str) -> WebSocket {
         WebSocket::connect(&self.ws(path))
+    }
+
+    /// Opens a socket on it that does nothing by itself.
+    pub(crate) fn raw(&self, path: &str) -> RawSocket {
+        RawSocket::connect(&self.address, path)
+    }
+
+    /// One HTTP request.
+    pub(crate) fn exchange(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        exchange(&self.address, method, path, headers, body)
+    }
+
+    /// What `/ws/stats` says.
+    pub(crate) fn stats(&self) -> serde_json::Value {
+        self.exchange("GET", "/ws/stats", &[], b"").json()
+    }
+
+    /// Waits until it has so many sockets.
+    pub(crate) fn until_connections(&self, count: u64) {
+        until(PATIENCE, "the number of sockets", || self.stats()["total_connections"] == count);
+    }
+
+    /// Waits until it has taken so many events.
+    pub(crate) fn until_events(&self, count: u64) {
+        until(PATIENCE, "the number of events", || self.stats()["events"] == count);
+    }
+
+    /// The file with its publish key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        let port = self.address.rsplit(':').next().unwrap();
+        self.runtime.path().join("jobwire").join(format!("publish-key.{port}"))
+    }
+
+    /// Publishes over HTTP, which must succeed, and waits until the relay has taken the event, which it counts; only for
+    /// one test thread at a time. Returns the sockets that got it.
+    pub(crate) fn publish(&self, channel: &str, payload: &str) -> u64 {
+        let events = || self.stats()["events"].as_u64().unwrap();
+        let before = events();
+        let key = std::fs::read_to_string(self.key_file()).unwrap();
+        let bearer = format!("Bearer {}", key.trim());
+        let path = format!("/publish/{channel}");
+        let answer = self.exchange("POST", &path, &[("Authorization", &bearer)], payload.as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+        until(PATIENCE, "the relay to take the event", || events() > before);
+        answer.json()["sockets"].as_u64().unwrap()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Status and body of a GET.

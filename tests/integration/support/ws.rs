@@ -80,6 +80,22 @@ impl WebSocket {
         }
     }
 
+    /// The next frame, which must be this text.
+    pub(crate) fn expect(&mut self, text: &str) {
+        assert_eq!(self.next_text(PATIENCE), text);
+    }
+
+    /// Asks for a sign of life, which must be the next frame: nothing else has been sent.
+    pub(crate) fn expect_silence(&mut self) {
+        self.send("ping");
+        self.expect(r#"{"type":"pong"}"#);
+    }
+
+    /// The close code with which the server ends the connection; text before it is skipped.
+    pub(crate) fn close_code(&mut self) -> u16 {
+        self.next_close(PATIENCE).expect("a close frame with a code").code.into()
+    }
+
     /// Closes from this side.
     pub(crate) fn close(mut self) {
         // The server may have been faster.
