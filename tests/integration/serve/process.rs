@@ -1,7 +1,4 @@
-//! The relay as a process: what it prints, how it starts and how it ends.
-
-use rustix::process::Signal;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+//! The relay as a process: the way of an event through it, and how it starts.
 
 use crate::support::{PATIENCE, Process, RedisServer, Relay, command, jobwire, until};
 
@@ -38,33 +35,6 @@ fn a_port_that_is_taken_is_named_with_a_hint() {
     assert_eq!(output.code, 1);
     assert!(output.stderr.contains(relay.address()), "{}", output.stderr);
     assert!(output.stderr.contains("\nhint: "), "{}", output.stderr);
-}
-
-#[test]
-fn a_terminated_relay_closes_its_sockets_with_1001_and_succeeds() {
-    let relay = Relay::start(&[]);
-    let mut socket = relay.connect("/ws/scraping/1");
-    relay.signal(Signal::TERM);
-    assert_eq!(socket.next_close(PATIENCE).unwrap().code, CloseCode::Away);
-    assert_eq!(relay.finish().code, 0);
-}
-
-#[test]
-fn a_user_s_dialect_is_served() {
-    let dir = tempfile::TempDir::new().unwrap();
-    let path = dir.path().join("builds.toml");
-    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dialect/builtin/scraping.toml");
-    let text = std::fs::read_to_string(builtin).unwrap();
-    let text = text.replace("\"scraping\"", "\"builds\"").replace("/scraping/", "/builds/");
-    std::fs::write(&path, text.replace("scraping_events", "builds_events")).unwrap();
-    let file = path.to_str().unwrap();
-    let relay = Relay::start(&["--dialect-file", file]);
-    let mut socket = relay.connect("/ws/builds/1");
-    let publish = ["publish", "builds/1", "job_completed", "--dialect-file", file];
-    assert_eq!(relay.jobwire(&publish).code, 0);
-    assert!(socket.next_text(PATIENCE).contains("job_completed"));
-    let output = relay.jobwire(&["attach", "builds/1", "--progress", "quiet", "--dialect-file", file]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! Redis that goes, comes, or does not let everything through.
+
+use super::{scraping, wrapped};
+use crate::support::{PATIENCE, RedisServer, Relay, until};
+
+#[test]
+fn the_next_event_after_a_crash_of_redis_arrives_on_the_open_socket() {
+    let mut redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let mut socket = relay.connect("/ws/scraping/1");
+    let before = scraping(1, "job_progress", "1", 1);
+    redis.publish("scraping_events", &before);
+    socket.expect(&before);
+    redis.stop();
+    until(PATIENCE, "/ready to say so", || relay.get("/ready").0 == 503);
+    let ready = relay.exchange("GET", "/ready", &[], b"");
+    assert_eq!(ready.refusal(), (503, "broker_not_connected".to_owned()));
+    let health = relay.exchange("GET", "/health", &[], b"");
+    assert_eq!((health.status, &health.json()["status"]), (200, &"degraded".into()));
+    assert_eq!(relay.stats()["redis_connected"], false);
+    // What is known is still served meanwhile.
+    relay.connect("/ws/scraping/1").expect(&before);
+    socket.expect_silence();
+    redis.restart();
+    until(PATIENCE, "/ready to say so", || relay.get("/ready").0 == 200);
+    let after = scraping(1, "job_progress", "2", 2);
+    assert_eq!(redis.publish("scraping_events", &after), 1);
+    socket.expect(&after);
+    assert_eq!(relay.stats()["broker_connects"], 2);
+}
+
+#[test]
+fn a_relay_that_starts_without_its_redis_connects_later() {
+    let mut redis = RedisServer::start();
+    redis.stop();
+    let relay = Relay::start(&["--redis", &redis.url()]);
+    assert_eq!(relay.get("/ready").0, 503);
+    let mut socket = relay.connect("/ws/scraping/1");
+    socket.expect_silence();
+    until(PATIENCE, "the log", || relay.stderr().contains("could not connect to redis"));
+    redis.restart();
+    until(PATIENCE, "/ready to say so", || relay.get("/ready").0 == 200);
+    let event = scraping(1, "job_progress", "2", 2);
+    redis.publish("scraping_events", &event);
+    socket.expect(&event);
+}
+
+#[test]
+fn a_channel_that_redis_denies_does_not_take_the_other_dialect_down() {
+    let redis = RedisServer::start();
+    let rules = ["on", ">pw", "+@all", "~*", "resetchannels", "&scraping_events"];
+    let _: () =
+        redis::cmd("ACL").arg("SETUSER").arg("relay").arg(&rules).query(&mut redis.connection()).unwrap();
+    let url = format!("redis://relay:pw@127.0.0.1:{}", redis.port());
+    let relay = Relay::start(&["--redis", &url]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let health = relay.exchange("GET", "/health", &[], b"").json();
+    assert_eq!((&health["status"], &health["connected"]), (&"degraded".into(), &true.into()));
+    let denied = health["denied"].as_array().unwrap();
+    assert_eq!(denied.len(), 1, "{health}");
+    assert_eq!(denied[0]["channel"], "download_updates:");
+    assert!(denied[0]["reason"].as_str().unwrap().starts_with("NOPERM"), "{health}");
+    assert!(
+        relay.stderr().contains("download_updates:") && !relay.stderr().contains("pw@"),
+        "{}",
+        relay.stderr()
+    );
+    let mut socket = relay.connect("/ws/scraping/1");
+    let event = scraping(1, "job_progress", "2", 2);
+    redis.publish("scraping_events", &event);
+    socket.expect(&event);
+}
+
+#[test]
+fn a_hanging_redis_delays_neither_sockets_nor_polling_for_long() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    redis.publish("download_updates:a", r#"{"jobId":"a","status":"completed","progress":100}"#);
+    relay.until_events(1);
+    redis.pause();
+    relay.connect("/ws/download/b").expect(&wrapped(r#"{"jobId":"b","status":"queued","progress":0}"#));
+    assert_eq!(relay.exchange("GET", "/api/status/a", &[], b"").status, 200);
+    redis.resume();
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let payload = r#"{"jobId":"b","status":"processing","progress":1}"#;
+    let mut socket = relay.connect("/ws/download/b");
+    socket.next_text(PATIENCE);
+    redis.publish("download_updates:b", payload);
+    socket.expect(&wrapped(payload));
+}
