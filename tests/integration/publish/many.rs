@@ -1,0 +1,134 @@
+//! Many events from one process: lines of standard input, repeats, simulated jobs.
+
+use std::io::Write;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{into, published};
+use crate::support::{PATIENCE, Process, RedisServer, Relay, until};
+
+#[test]
+fn lines_of_every_form_are_sent_and_bad_ones_reported_with_their_number() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let mut publish = relay.command(&["publish", "scraping/7", "--stdin"]);
+    let (process, mut stdin) = Process::spawn_fed(&mut publish);
+    let whole = r#"{"job_id":7,"event_type":"results_updated","results_count":3}"#;
+    write!(stdin, "45\n\nnope\n55.5%\r\n# halfway there\n101\n{whole}\n{{\n").unwrap();
+    drop(stdin);
+    let output = process.finish(PATIENCE);
+    assert_eq!((output.code, output.stdout.as_str()), (1, ""));
+    let errors: Vec<&str> = output.stderr.lines().collect();
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+    assert!(errors[0].starts_with("error: line 3: neither a JSON object, nor a number"), "{errors:#?}");
+    assert_eq!(errors[1], "error: line 6: a progress is from 0 to 100, got 101");
+    assert!(errors[2].starts_with("error: line 8: not JSON"), "{errors:#?}");
+    let mut next = || serde_json::from_str::<Value>(&socket.next_text(PATIENCE)).unwrap();
+    assert_eq!(next()["progress"], 45);
+    assert_eq!(next()["progress"], 55.5);
+    let message = next();
+    assert_eq!((&message["progress"], &message["message"]), (&json!(55.5), &json!("halfway there")));
+    let updated = next();
+    assert_eq!((&updated["event_type"], &updated["results_count"]), (&json!("results_updated"), &json!(3)));
+}
+
+#[test]
+fn a_line_is_sent_before_the_next_one_comes() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let mut publish = relay.command(&["publish", "scraping/7", "--stdin"]);
+    let (mut process, mut stdin) = Process::spawn_fed(&mut publish);
+    for progress in [1, 2, 3] {
+        writeln!(stdin, "{progress}").unwrap();
+        let text = socket.next_text(PATIENCE);
+        assert!(text.contains(&format!("\"progress\":{progress},")), "{text}");
+    }
+    assert!(!process.has_ended());
+    drop(stdin);
+    assert_eq!(process.finish(PATIENCE).code, 0);
+}
+
+#[test]
+fn whole_events_name_their_own_jobs_where_the_target_does_not() {
+    let relay = Relay::start(&[]);
+    let mut sockets = [1, 2].map(|job| relay.connect(&format!("/ws/scraping/{job}")));
+    let mut publish = relay.command(&["publish", "scraping", "--stdin"]);
+    let (process, mut stdin) = Process::spawn_fed(&mut publish);
+    for job in [2, 1] {
+        writeln!(stdin, r#"{{"job_id":{job},"event_type":"job_completed"}}"#).unwrap();
+    }
+    drop(stdin);
+    assert_eq!(process.finish(PATIENCE).code, 0);
+    for (socket, job) in sockets.iter_mut().zip([1, 2]) {
+        let event: Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
+        assert_eq!(event["job_id"], job);
+    }
+}
+
+#[test]
+fn an_event_is_repeated_at_its_rate() {
+    let start = std::time::Instant::now();
+    let args = ["scraping/1", "job_progress", "progress=1", "--repeat", "21", "--rate", "50"];
+    assert_eq!(published("scraping_events", &args).len(), 21);
+    // Twenty gaps of 20 ms; a machine that is busy may take longer.
+    assert!(start.elapsed().as_millis() >= 400, "{:?}", start.elapsed());
+}
+
+#[test]
+fn the_same_seed_publishes_the_same_events_but_for_the_time() {
+    let run = |seed| {
+        let args = [
+            "--scenario",
+            "scraping",
+            "--jobs",
+            "4",
+            "--duration",
+            "1s",
+            "--fail-rate",
+            "0.5",
+            "--seed",
+            seed,
+        ];
+        let mut events = published("scraping_events", &args);
+        for event in &mut events {
+            assert!(event.as_object_mut().unwrap().remove("timestamp").is_some());
+        }
+        events
+    };
+    let first = run("7");
+    assert!(first.len() > 20, "{}", first.len());
+    assert_eq!(first, run("7"));
+    assert_ne!(first, run("8"));
+}
+
+#[test]
+fn a_scenario_says_what_it_published_and_which_seed_repeats_it() {
+    let redis = RedisServer::start();
+    let args = ["--scenario", "all", "--jobs", "2", "--duration", "10s", "--speed", "100", "--seed", "7"];
+    let output = Process::spawn(&mut into(&redis, &args)).finish(PATIENCE);
+    assert_eq!((output.code, output.stdout.as_str()), (0, ""));
+    let last = output.stderr.lines().last().unwrap();
+    assert!(last.starts_with("published ") && last.ends_with(" s (seed 7)"), "{last}");
+    assert!(last.contains(" events of 2 jobs in "), "{last}");
+}
+
+#[test]
+fn signals_are_130_and_143_and_what_was_published_is_said() {
+    let redis = RedisServer::start();
+    let args = ["--scenario", "all", "--jobs", "100", "--duration", "2m", "--seed", "7"];
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let process = Process::spawn(&mut into(&redis, &args));
+        until(PATIENCE, "the first event", || process.stderr().contains("warning: nobody is subscribed"));
+        process.signal(signal);
+        let output = process.finish(PATIENCE);
+        assert_eq!(output.code, code);
+        assert!(output.stderr.lines().last().unwrap().starts_with("published "), "{}", output.stderr);
+    }
+    // While a line is waited for, too.
+    let (process, _stdin) = Process::spawn_fed(&mut into(&redis, &["scraping/7", "--stdin"]));
+    let clients = || redis::cmd("CLIENT").arg("LIST").query::<String>(&mut redis.connection()).unwrap();
+    until(PATIENCE, "it to log in", || clients().lines().count() == 2);
+    process.signal(Signal::INT);
+    assert_eq!(process.finish(PATIENCE).code, 130);
+}
