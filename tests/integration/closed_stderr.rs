@@ -24,9 +24,12 @@ fn a_relay_goes_on_when_nobody_reads_its_log() {
     let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--redis", &redis.url()]);
     serve.env("XDG_RUNTIME_DIR", runtime.path()).stdin(Stdio::null()).stderr(Stdio::piped());
     let mut relay = Killed(serve.spawn().unwrap());
-    let mut first = String::new();
-    BufReader::new(relay.0.stderr.take().unwrap()).read_line(&mut first).unwrap();
-    let address = first.trim().strip_prefix("listening on http://").unwrap().to_owned();
+    // The log may come before the line that is waited for; behind it nobody reads any more.
+    let lines = BufReader::new(relay.0.stderr.take().unwrap()).lines();
+    let address = lines
+        .map(Result::unwrap)
+        .find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned))
+        .unwrap();
     until(PATIENCE, "the relay to subscribe", || get(&address, "/ready").0 == 200);
     assert_eq!(redis.publish("scraping_events", "what gets dropped is logged"), 1);
     assert_eq!(redis.publish("scraping_events", r#"{"job_id":1,"event_type":"job_started"}"#), 1);
