@@ -117,11 +117,12 @@ impl Record {
         }
         let ends = decoded.kind.and_then(|kind| kind.ends);
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
-        let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
+        // A remark is no state: who joins later is to see how the job is doing.
+        let stateless = decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
         // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
         self.updated = at.micros.max(self.updated.saturating_add(1));
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
-        if !hidden && (self.ended.is_none() || ends.is_some()) {
+        if !stateless && (self.ended.is_none() || ends.is_some()) {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }

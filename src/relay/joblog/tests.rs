@@ -93,6 +93,15 @@ fn downloads_merge_and_queued_after_an_ending_begins_anew() {
 }
 
 #[test]
+fn a_remark_is_no_state() {
+    let mut log = log(JobLogLimits::default());
+    let scraping_id = id(&log, "scraping");
+    scraping(&mut log, 1, "job_progress", r#","progress":5"#, 0);
+    scraping(&mut log, 1, "error", r#","message":"hm""#, 1);
+    assert!(text(&log.snapshot(scraping_id, "1").unwrap()).contains("job_progress"));
+}
+
+#[test]
 fn the_job_that_was_silent_longest_goes_first() {
     let mut log = log(JobLogLimits { jobs: 2, ..JobLogLimits::default() });
     let scraping_id = id(&log, "scraping");
