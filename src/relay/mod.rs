@@ -5,9 +5,9 @@
 //!                      │                  ▲
 //!             store ◀──┴──▶ HTTP ─────────┘ upgraded sockets
 //! ```
-//! The broker's source runs on a thread of its own, and so does every shard; accepting, HTTP and the store run on the
-//! runtime that [`Relay::start`] is called on. Every queue between them is bounded: a shard that cannot keep up makes
-//! the source wait, and then it is the broker that buffers.
+//! Every shard runs on a thread of its own, and so does the broker's source, unless there is one shard, which hosts it;
+//! accepting, HTTP and the store run on the runtime that [`Relay::start`] is called on. Every queue between them is
+//! bounded: a shard that cannot keep up makes the source wait, and then it is the broker that buffers.
 
 mod accept;
 mod error;
@@ -201,8 +201,10 @@ fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
     dialects.iter().map(|(id, dialect)| (one(&dialect.source), id)).unzip()
 }
 
-/// Runs the broker's source on a thread of its own, so that a burst of handshakes does not delay events. Returns once it
-/// has begun: what is published on the embedded broker before that is lost.
+/// Runs the broker's source, and returns once it has begun: what is published on the embedded broker before that is lost.
+///
+/// A single shard hosts it on its own thread, since waking another thread costs as much as the write that follows. Of
+/// several none is to be slower than the others, so it gets a thread of its own.
 fn spawn_source(
     broker: Arc<dyn Broker>,
     subscriptions: Vec<Subscription>,
@@ -212,20 +214,29 @@ fn spawn_source(
 ) -> io::Result<oneshot::Receiver<()>> {
     let (ended, source) = oneshot::channel();
     let (begun, begins) = std::sync::mpsc::sync_channel(1);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    threads.spawn("jobwire-broker".to_owned(), move || {
+    let host = match ingest.shards.as_slice() {
+        [only] => Some(only.clone()),
+        _ => None,
+    };
+    let guard = threads.guard();
+    let run = async move {
         let mut run = broker.run(subscriptions, Box::new(ingest), stop);
-        runtime.block_on(async {
-            let ended = poll_fn(|context| Poll::Ready(run.as_mut().poll(context).is_ready())).await;
-            // Nobody waiting means that the relay was given up meanwhile.
-            let _ = begun.send(());
-            if !ended {
-                run.await;
-            }
-        });
+        let at_once = poll_fn(|context| Poll::Ready(run.as_mut().poll(context).is_ready())).await;
+        // Nobody waiting means that the relay was given up meanwhile.
+        let _ = begun.send(());
+        if !at_once {
+            run.await;
+        }
         // Nobody waiting means that the relay was dropped.
         let _ = ended.send(());
-    })?;
+        drop(guard);
+    };
+    if let Some(shard) = host {
+        shard.host(Box::pin(run))?;
+    } else {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        threads.spawn("jobwire-broker".to_owned(), move || runtime.block_on(run))?;
+    }
     begins.recv().map_err(io::Error::other)?;
     Ok(source)
 }

@@ -20,11 +20,15 @@ impl Watch {
     pub(super) fn spawn(&self, name: String, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let watch = self.clone();
         thread::Builder::new().name(name).spawn(move || {
-            let guard = Guard(watch);
+            let _guard = watch.guard();
             work();
-            std::mem::forget(guard);
         })?;
         Ok(())
+    }
+
+    /// Reports a panic that drops it, wherever it is held: on a thread's stack or in a task.
+    pub(super) fn guard(&self) -> Guard {
+        Guard(self.clone())
     }
 
     /// Resolves with the name of the first thread that failed; pends for ever while none does.
@@ -39,11 +43,14 @@ impl Watch {
     }
 }
 
-/// Dropped only by a panic that unwinds the thread.
-struct Guard(Watch);
+/// Made by [`Watch::guard`].
+pub(super) struct Guard(Watch);
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
         let name = thread::current().name().unwrap_or("unnamed").to_owned();
         error!(thread = name, "a thread of the relay failed");
         self.0.0.send_replace(Some(name));
@@ -63,5 +70,22 @@ mod tests {
         watch.spawn("wild".to_owned(), || panic!("on purpose")).unwrap();
         let name = tokio::time::timeout(Duration::from_secs(20), watch.failed()).await.unwrap();
         assert_eq!(name, "wild");
+    }
+
+    #[test]
+    fn a_panic_in_a_task_is_reported_too() {
+        let watch = Watch::new();
+        let guard = watch.guard();
+        let work = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let task = async move {
+                let _guard = guard;
+                panic!("on purpose")
+            };
+            let outcome = runtime.block_on(async { tokio::spawn(task).await.map(|(): ()| ()) });
+            assert!(outcome.is_err());
+        };
+        thread::Builder::new().name("host".to_owned()).spawn(work).unwrap().join().unwrap();
+        assert_eq!(watch.0.borrow().as_deref(), Some("host"));
     }
 }

@@ -9,6 +9,7 @@ mod state;
 use std::collections::HashSet;
 use std::io;
 use std::net::TcpStream;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +48,6 @@ pub(super) struct Newcomer {
 }
 
 /// What a shard is told.
-#[derive(Debug)]
 enum Message {
     Events(Arc<[Event]>),
     Adopt(Box<NewConnection>),
@@ -56,7 +56,11 @@ enum Message {
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
     Drain(Duration, oneshot::Sender<()>),
+    Host(Hosted),
 }
+
+/// Work that a shard runs beside its own.
+type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a shard works with.
 #[derive(Debug, Clone)]
@@ -99,6 +103,11 @@ impl ShardHandle {
         })?;
         started.recv().map_err(io::Error::other)??;
         Ok(handle)
+    }
+
+    /// Lets the shard run something beside its own work, on its thread. Only right after its start: the queue has room.
+    pub(super) fn host(&self, work: Hosted) -> io::Result<()> {
+        self.0.try_send(Message::Host(work)).map_err(|_| io::Error::other("the shard takes nothing"))
     }
 
     /// Hands over a batch; waits while the shard's queue is full.
@@ -162,6 +171,9 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
                 let _ = answer.send(shared.jobs());
             }
             Message::Drain(window, answer) => shared.drain(window, answer),
+            Message::Host(work) => {
+                tokio::task::spawn_local(work);
+            }
         }
     }
     timers.abort();
