@@ -103,7 +103,8 @@ fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Res
         match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
             Ok(Ok(parts)) => match parts.io.into_inner().into_std() {
                 Ok(stream) => {
-                    let (early, job) = (parts.read_buf, job.into());
+                    // A copy: the buffer behind it is 8 KiB, however little it holds.
+                    let (early, job) = (Bytes::copy_from_slice(&parts.read_buf), job.into());
                     let newcomer = Newcomer { early, dialect: id, job, possible, replay };
                     adopt(&api, NewConnection { stream, newcomer }).await;
                 }
