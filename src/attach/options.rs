@@ -97,6 +97,11 @@ impl AttachOptions {
                 };
                 (name.clone(), name, place)
             }
+            Target::Channel { .. } | Target::Room { .. } => {
+                let socket = socket_url(&self.server, &dialect.route);
+                let place = Place { first: socket.clone(), socket, status: None, dialect };
+                (target.to_string(), target.to_string(), place)
+            }
             Target::Url { url, job, .. } => {
                 // Neither a query nor a user's name is shown: they may be secrets.
                 let name = format!("{}://{}{}", url.scheme(), address(url), url.path());

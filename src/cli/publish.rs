@@ -246,7 +246,8 @@ fn parse_target(text: &str, dialects: &Dialects) -> Result<(Arc<Dialect>, Option
     }
     match Target::parse(text, dialects, None).map_err(usage)? {
         Target::Job { dialect, job } => Ok((dialect, Some(job))),
-        Target::Url { .. } => {
+        Target::Channel { dialect, name } => Ok((dialect, Some(name.to_string()))),
+        Target::Url { .. } | Target::Room { .. } => {
             Err(Failure::usage("publish takes DIALECT/JOB, as in scraping/123, and no URL")
                 .hint("name the relay with --server"))
         }

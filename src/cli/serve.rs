@@ -246,6 +246,7 @@ fn banner(
         let channel = match &dialect.source {
             Source::Channel(channel) => channel.clone(),
             Source::PerJob(prefix) => format!("{prefix}{{job}}"),
+            Source::Channels(_) => dialect.channel_of("{channel}"),
         };
         let poll =
             dialect.status.as_ref().map(|status| format!(", poll {}", status.route)).unwrap_or_default();

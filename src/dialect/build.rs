@@ -52,6 +52,7 @@ impl Dialect {
                 Some(Fill::Job) => Some(self.job_value(job)),
                 Some(Fill::Event) => Some(Value::from(event.name.as_str())),
                 Some(Fill::Timestamp) => self.catalogue.timestamp.render(now),
+                Some(Fill::Percent) => percent(&payload),
                 None => value,
             };
             if let Some(value) = filled {
@@ -73,6 +74,13 @@ impl Dialect {
         }
         Ok(Value::Object(payload).to_string())
     }
+}
+
+/// How much of its total an event has done; `None` where it does not say.
+fn percent(payload: &Map<String, Value>) -> Option<Value> {
+    let number = |name: &str| payload.get(name).and_then(Value::as_f64);
+    let (current, total) = (number("current")?, number("total")?);
+    Some(Value::from(if total == 0.0 { 0.0 } else { 100.0 * current / total }))
 }
 
 /// The value at a place, if there is one.
@@ -189,6 +197,47 @@ mod tests {
         );
         assert_eq!(built("status", &[]).unwrap_err(), "status needs status");
         assert_eq!(builtin("downloads").catalogue.events.len(), 5);
+    }
+
+    #[test]
+    fn the_percent_of_a_scraper_is_computed() {
+        let built = |current: &str, total: &str| {
+            let (current, total) = (format!("current={current}"), format!("total={total}"));
+            build(
+                "channels",
+                "scrapers",
+                "scraper:progress",
+                &["scraper_id=s1", "source=maps", &current, &total],
+            )
+        };
+        assert_eq!(
+            built("50", "200").unwrap(),
+            r#"{"type":"scraper:progress","scraper_id":"s1","source":"maps","current":50,"total":200,"percent":25.0,"timestamp":"2025-11-21T10:30:00Z"}"#
+        );
+        assert!(built("0", "0").unwrap().contains(r#""percent":0.0"#));
+        let given = build("channels", "scrapers", "scraper:progress", &["percent=4"]);
+        assert_eq!(given.unwrap_err(), "percent is filled in by itself and cannot be given");
+    }
+
+    #[test]
+    fn every_task_event_is_the_one_of_the_contract() {
+        let built = |event, fields: &[&str]| build("tasks", "t", event, fields).unwrap();
+        assert_eq!(
+            built("registered", &["user_id=u"]),
+            r#"{"type":"registered","task_id":"t","user_id":"u"}"#
+        );
+        assert_eq!(
+            built("progress", &["step=3", "status=Processing with AI...", "details=d"]),
+            r#"{"type":"progress","task_id":"t","step":3,"total_steps":5,"status":"Processing with AI...","details":"d","timestamp":1763721000.0}"#
+        );
+        assert_eq!(
+            built("completion", &["recipe_id=r", "recipe_name=Soup"]),
+            r#"{"type":"completion","task_id":"t","status":"SUCCESS","recipe_id":"r","recipe_name":"Soup","timestamp":1763721000.0}"#
+        );
+        assert_eq!(
+            built("error", &["error=gone"]),
+            r#"{"type":"error","task_id":"t","status":"FAILURE","error":"gone","timestamp":1763721000.0}"#
+        );
     }
 
     #[test]

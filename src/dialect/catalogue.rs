@@ -62,7 +62,7 @@ impl Catalogue {
         let shared = fields(&publish.fields, &["publish", "fields"])?;
         catalogue.check_fills(&shared, publish, source)?;
         for (name, event) in &publish.events {
-            catalogue.events.push(compile_event(name, event, &shared)?);
+            catalogue.events.push(compile_event(name, event, &shared, publish)?);
         }
         for event in &catalogue.events {
             catalogue.check_kind(event, spec)?;
@@ -111,6 +111,11 @@ impl Catalogue {
             (None, None) if field.required => return Ok(()),
             _ => return Err(Fault::at(&path, format!("gives no kind: {} is empty", field.name))),
         };
+        if let Some(channels) = spec.channels.as_ref()
+            && !kind.split_once(':').is_some_and(|(before, _)| channels.types.contains_key(before))
+        {
+            return Err(Fault::at(&path, "what stands before its colon is none of [channels.types]"));
+        }
         if spec.kinds.contains_key(kind) {
             return Ok(());
         }
@@ -150,9 +155,23 @@ impl EventDef {
     }
 }
 
-fn compile_event(name: &str, event: &EventSpec, shared: &[FieldDef]) -> Result<EventDef, Fault> {
+fn compile_event(
+    name: &str,
+    event: &EventSpec,
+    shared: &[FieldDef],
+    publish: &PublishSpec,
+) -> Result<EventDef, Fault> {
     let path = ["publish", "events", name];
-    let own = fields(&event.fields, &["publish", "events", name, "fields"])?;
+    let own = match &event.like {
+        None => fields(&event.fields, &["publish", "events", name, "fields"])?,
+        Some(like) => {
+            let other =
+                publish.events.get(like).filter(|other| other.like.is_none() && event.fields.is_empty());
+            let message = "names an event that has fields of its own, and stands instead of `fields`";
+            let other = other.ok_or_else(|| Fault::at(&["publish", "events", name, "like"], message))?;
+            fields(&other.fields, &["publish", "events", like, "fields"])?
+        }
+    };
     let mut all: Vec<FieldDef> = shared.to_vec();
     for field in own {
         match all.iter_mut().find(|other| other.name == field.name) {
@@ -211,6 +230,10 @@ fn fields(specs: &[FieldSpec], path: &[&str]) -> Result<Vec<FieldDef>, Fault> {
             Fault::at(&path, message)
         };
         let field = compile_field(spec).map_err(|(key, message)| at(key, message))?;
+        let has = |name: &str| specs.iter().any(|other| other.name == name);
+        if field.fill == Some(Fill::Percent) && !(has("current") && has("total")) {
+            return Err(at("fill", "a percent needs the fields `current` and `total`".to_owned()));
+        }
         if fields.iter().any(|other| other.name == field.name) {
             return Err(at("name", format!("there is a field {} already", field.name)));
         }
@@ -266,7 +289,7 @@ fn compile_field(spec: &FieldSpec) -> Result<FieldDef, (&'static str, String)> {
 }
 
 /// TOML to JSON. What JSON cannot say (a date, an infinite number) becomes what no field takes or text.
-fn json(value: &toml::Value) -> Value {
+pub(super) fn json(value: &toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::from(text.as_str()),
         toml::Value::Integer(number) => Value::from(*number),

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::catalogue::Catalogue;
+use super::channels::Channels;
 use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
 use super::template::Template;
-use super::{Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
+use super::{Auth, Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
@@ -79,18 +80,29 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
             "a name is lower-case letters, digits, '-' and '_', and not channel, room or all",
         ));
     }
-    check_route(&spec.route, &["route"])?;
-    let source = source(&spec.channel)?;
+    let channels = spec.channels.as_ref().map(|channels| Channels::compile(spec, channels)).transpose()?;
+    let source = if let Some(channels) = &channels {
+        Source::Channels(channels.redis_names())
+    } else {
+        check_route(&spec.route, &["route"])?;
+        source(&spec.channel)?
+    };
     if matches!(source, Source::Channel(_)) && spec.job.pointer.is_none() {
         return Err(Fault::at(&["job"], "needs a pointer: the channel does not name the job"));
     }
     let kinds = kinds(spec)?;
+    if spec.auth == Auth::Owner && spec.pointers.owner.is_none() {
+        return Err(Fault::at(&["auth"], "needs `pointers.owner`: whose a job is must stand somewhere"));
+    }
     Ok(Dialect {
         name: spec.name.as_str().into(),
         about: spec.about.clone(),
         route: spec.route.clone(),
         catalogue: Catalogue::compile(spec, &source)?,
         source,
+        channels,
+        auth: spec.auth,
+        lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
         unknown: spec.unknown.as_ref().map(unknown).transpose()?,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
@@ -119,6 +131,9 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
         .collect();
     if let Some(kind) = kinds.iter().find(|kind| kind.ends.is_some() && kind.conflatable) {
         return Err(Fault::at(&["kinds", &kind.name], "an ending is never conflated"));
+    }
+    if let Some(kind) = kinds.iter().find(|kind| kind.name.contains('*') && spec.channels.is_none()) {
+        return Err(Fault::at(&["kinds", &kind.name], "only kinds of a dialect with [channels] have a star"));
     }
     if kinds.iter().all(|kind| kind.ends.is_none()) {
         return Err(Fault::at(&["kinds"], "no kind ends a job; give one `ends = \"succeeded\"`"));
@@ -160,15 +175,16 @@ fn check_route(route: &str, path: &[&str]) -> Result<(), Fault> {
 }
 
 fn unknown(spec: &UnknownSpec) -> Result<Unknown, Fault> {
+    let frame = spec.frame.as_deref().map(Template::parse).transpose();
     Ok(Unknown {
-        after: duration(&spec.after).ok_or_else(|| {
-            Fault::at(
-                &["unknown", "after"],
-                format!("a duration such as \"30s\" or \"500ms\"; got {:?}", spec.after),
-            )
-        })?,
-        frame: Template::parse(&spec.frame).map_err(|error| Fault::at(&["unknown", "frame"], error))?,
+        after: parse_duration(&spec.after, &["unknown", "after"])?,
+        frame: frame.map_err(|error| Fault::at(&["unknown", "frame"], error))?,
     })
+}
+
+fn parse_duration(text: &str, path: &[&str]) -> Result<Duration, Fault> {
+    duration(text)
+        .ok_or_else(|| Fault::at(path, format!("a duration such as \"30s\" or \"500ms\"; got {text:?}")))
 }
 
 /// `30s`, `500ms`, `2m`.
@@ -195,6 +211,7 @@ fn status_of(spec: &Spec, status: &StatusSpec) -> Result<Status, Fault> {
     }
     Ok(Status {
         route: status.route.clone(),
+        echo: status.echo,
         body: status::Body::compile(status)?,
         read: view::StatusReader::compile(spec, status)?,
     })
@@ -226,6 +243,9 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
 fn overlap(one: &Source, other: &Source) -> bool {
     let covers = |prefix: &str, channel: &str| channel.len() > prefix.len() && channel.starts_with(prefix);
     match (one, other) {
+        (Source::Channels(names), other) | (other, Source::Channels(names)) => {
+            names.iter().any(|name| overlap(&Source::Channel(name.clone()), other))
+        }
         (Source::Channel(a), Source::Channel(b)) => a == b,
         (Source::PerJob(prefix), Source::Channel(channel))
         | (Source::Channel(channel), Source::PerJob(prefix)) => covers(prefix, channel),
@@ -235,5 +255,8 @@ fn overlap(one: &Source, other: &Source) -> bool {
 
 fn routes(dialect: &Dialect) -> Vec<(&'static str, &str)> {
     let status = dialect.status.as_ref().map(|status| ("status.route", status.route.as_str()));
-    std::iter::once(("route", dialect.route.as_str())).chain(status).collect()
+    let channels = dialect.channels.iter().flat_map(|channels| &channels.routes);
+    let own = channels.map(|(route, _)| ("channels.routes", route.as_str()));
+    let route = std::iter::once(("route", dialect.route.as_str()));
+    route.chain(status).chain(own.filter(|(_, route)| *route != dialect.route)).collect()
 }

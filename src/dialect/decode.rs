@@ -180,7 +180,7 @@ impl Dialect {
         let kind_name = found[KIND].and_then(text).unwrap_or_default();
         Ok(Decoded {
             job,
-            kind: self.kinds.iter().find(|kind| *kind.name == *kind_name),
+            kind: self.kind(&kind_name),
             kind_name,
             entity: entity(&found[ENTITY..SLOTS]),
             percent: found[PERCENT].and_then(number),
@@ -197,6 +197,12 @@ impl Dialect {
             Source::PerJob(prefix) => {
                 let job = channel.strip_prefix(prefix.as_bytes()).ok_or(Undecodable::NoJob)?;
                 Cow::Borrowed(std::str::from_utf8(job).map_err(|_| Undecodable::NotUtf8)?)
+            }
+            // Nobody watches a job of such a dialect; what comes on a channel is filed under its name.
+            Source::Channels(_) => {
+                let prefix = self.channels.as_ref().map_or("", |channels| channels.prefix());
+                let name = channel.strip_prefix(prefix.as_bytes()).ok_or(Undecodable::NoJob)?;
+                Cow::Borrowed(std::str::from_utf8(name).map_err(|_| Undecodable::NotUtf8)?)
             }
             Source::Channel(_) => {
                 self.typed_job(raw.filter(|raw| raw.get() != "null").ok_or(Undecodable::NoJob)?)?

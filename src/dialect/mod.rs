@@ -7,6 +7,7 @@
 
 mod build;
 mod catalogue;
+mod channels;
 mod close;
 mod compile;
 mod decode;
@@ -31,6 +32,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use catalogue::{Catalogue, EventDef, Shorthand};
+pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;
 pub use compile::DialectError;
 pub use decode::{Decoded, Undecodable};
@@ -55,6 +57,17 @@ pub enum JobIdType {
     String,
     /// A canonical decimal integer that fits 64 bits with a sign.
     Integer,
+}
+
+/// Who may watch a job, in its socket and by polling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Auth {
+    /// Everybody.
+    #[default]
+    None,
+    /// Who has a token whose subject is the job's owner.
+    Owner,
 }
 
 /// Whether a kind opens a new run of its job, which forgets everything of the run before.
@@ -168,6 +181,8 @@ pub enum Fill {
     Event,
     /// The time, in the dialect's style.
     Timestamp,
+    /// `100 · current / total` of the event's own fields of those names; 0 where the total is 0.
+    Percent,
 }
 
 /// A kind of event and what it does to its job.
@@ -197,7 +212,8 @@ pub struct Kind {
 pub struct Unknown {
     /// How long the job may take to appear.
     pub after: Duration,
-    frame: template::Template,
+    /// `None`: it is refused, where the dialect has owners.
+    frame: Option<template::Template>,
 }
 
 /// The envelope of a dialect whose socket messages are wrapped.
@@ -213,6 +229,8 @@ pub struct Wrap {
 pub struct Status {
     /// Path with `{job}` as one segment.
     pub route: String,
+    /// The relay may send the body after each event, where it is told to: some clients read nothing else.
+    pub echo: bool,
     body: status::Body,
     read: view::StatusReader,
 }
@@ -228,6 +246,12 @@ pub struct Dialect {
     pub route: String,
     /// Where its publications come from.
     pub source: Source,
+    /// Channels and rooms, where the dialect has those instead of jobs.
+    pub channels: Option<Channels>,
+    /// Who may watch.
+    pub auth: Auth,
+    /// How long a connection lives at most.
+    pub lifetime: Option<Duration>,
     /// What a job's id looks like.
     pub job_id: JobIdType,
     /// What a socket of an unknown job gets; `None`: nothing.
@@ -250,6 +274,8 @@ pub enum Source {
     Channel(String),
     /// A channel per job: this prefix, then the job's id.
     PerJob(String),
+    /// Several channels, by their full names.
+    Channels(Vec<String>),
 }
 
 impl Dialect {
@@ -276,11 +302,22 @@ impl Dialect {
         self.status.as_ref().is_some_and(|status| status.body == status::Body::Merged)
     }
 
-    /// The channel on which events of `job` are published.
+    /// The kind of that name: the one that is spelled so, or the pattern that it matches.
+    pub fn kind(&self, name: &str) -> Option<&Kind> {
+        let matches = |kind: &&Kind| kind.name.strip_prefix('*').is_some_and(|end| name.ends_with(end));
+        self.kinds
+            .iter()
+            .find(|kind| *kind.name == *name)
+            .or_else(|| self.kinds.iter().filter(|_| self.channels.is_some()).find(matches))
+    }
+
+    /// The Redis channel on which events of `job`, or of a channel of that name, are published.
     pub fn channel_of(&self, job: &str) -> String {
-        match &self.source {
-            Source::Channel(channel) => channel.clone(),
-            Source::PerJob(prefix) => format!("{prefix}{job}"),
+        match (&self.source, &self.channels) {
+            (Source::Channel(channel), _) => channel.clone(),
+            (Source::PerJob(prefix), _) => format!("{prefix}{job}"),
+            (Source::Channels(_), Some(channels)) => channels.redis_name(job),
+            (Source::Channels(_), None) => String::new(),
         }
     }
 
@@ -315,7 +352,7 @@ impl Dialect {
     /// The frame text for a job that nobody has heard of, or whose id is impossible.
     pub fn unknown_frame(&self, job: &str, timestamp: &str) -> Option<String> {
         let unknown = self.unknown.as_ref()?;
-        Some(unknown.frame.render(self.job_id, job, timestamp))
+        Some(unknown.frame.as_ref()?.render(self.job_id, job, timestamp))
     }
 }
 
@@ -332,6 +369,9 @@ impl Dialects {
         Self(vec![
             load(include_str!("builtin/downloads.toml"), "builtin/downloads.toml"),
             load(include_str!("builtin/scraping.toml"), "builtin/scraping.toml"),
+            load(include_str!("builtin/channels.toml"), "builtin/channels.toml"),
+            // Last: its route is one segment behind /ws, and every other path wins.
+            load(include_str!("builtin/tasks.toml"), "builtin/tasks.toml"),
         ])
     }
 
@@ -353,6 +393,21 @@ impl Dialects {
             Arc::new(dialect)
         };
         Self(self.0.iter().map(change).collect())
+    }
+
+    /// The same dialects, but for what stands before the names of channels on Redis. A prefix with which a channel would
+    /// belong to another dialect too is refused.
+    pub fn with_channel_prefix(&self, prefix: &str) -> Result<Self, DialectError> {
+        let mut all = Self(Vec::new());
+        for dialect in &self.0 {
+            let mut dialect = Dialect::clone(dialect);
+            if let Some(channels) = dialect.channels.as_mut() {
+                channels.set_prefix(prefix);
+                dialect.source = Source::Channels(channels.redis_names());
+            }
+            all.add(dialect, "--channel-prefix")?;
+        }
+        Ok(all)
     }
 
     /// All of them, with their ids.
@@ -382,12 +437,28 @@ impl Dialects {
             Source::PerJob(prefix) => {
                 channel.strip_prefix(prefix.as_str()).is_some_and(|job| !job.is_empty())
             }
+            Source::Channels(names) => names.iter().any(|name| name == channel),
         })
     }
 
-    /// The dialect whose socket has this path, and the job's id, percent-decoded.
-    pub fn on_path(&self, path: &str) -> Option<(DialectId, &Arc<Dialect>, String)> {
-        self.iter().find_map(|(id, dialect)| Some((id, dialect, job::match_route(&dialect.route, path)?)))
+    /// The dialect whose socket has this path, and the job's id, percent-decoded; no job where the path is one of
+    /// channels. Paths of channels win over those of jobs.
+    pub fn on_path(&self, path: &str) -> Option<(DialectId, &Arc<Dialect>, Option<String>)> {
+        let fixed = self.iter().find(|(_, dialect)| {
+            dialect
+                .channels
+                .as_ref()
+                .is_some_and(|channels| channels.routes.iter().any(|(route, _)| route == path))
+        });
+        fixed.map(|(id, dialect)| (id, dialect, None)).or_else(|| {
+            self.iter()
+                .find_map(|(id, dialect)| Some((id, dialect, Some(job::match_route(&dialect.route, path)?))))
+        })
+    }
+
+    /// The dialect of channels and rooms, if one is on.
+    pub fn with_channels(&self) -> Option<(DialectId, &Arc<Dialect>)> {
+        self.iter().find(|(_, dialect)| dialect.channels.is_some())
     }
 }
 

@@ -16,7 +16,15 @@ pub(super) struct Spec {
     pub(super) route: String,
     /// Redis channel; with `{job}` at its end a channel per job.
     pub(super) channel: String,
+    /// Who may watch a job.
+    #[serde(default)]
+    pub(super) auth: super::Auth,
+    /// How long a connection lives at most.
+    pub(super) lifetime: Option<String>,
+    #[serde(default)]
     pub(super) job: JobSpec,
+    /// Makes it a dialect of channels and rooms instead of jobs.
+    pub(super) channels: Option<ChannelsSpec>,
     pub(super) wrap: Option<WrapSpec>,
     pub(super) unknown: Option<UnknownSpec>,
     pub(super) pointers: PointersSpec,
@@ -27,7 +35,49 @@ pub(super) struct Spec {
     pub(super) stages: Vec<StageSpec>,
 }
 
+/// One pointer, or several of which the first that leads to something counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(super) fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Channels and rooms.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChannelsSpec {
+    pub(super) names: Vec<String>,
+    /// Path → the channel that it subscribes to.
+    #[serde(default)]
+    pub(super) routes: BTreeMap<String, String>,
+    /// Kind of resource → pointer to an id of one.
+    #[serde(default)]
+    pub(super) rooms: BTreeMap<String, String>,
+    /// What stands before the colon of a kind → what it is about.
+    #[serde(default)]
+    pub(super) types: BTreeMap<String, TypeSpec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TypeSpec {
+    /// The channel that its publisher uses.
+    pub(super) channel: String,
+    /// The kind of resource it is about.
+    pub(super) room: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JobSpec {
     #[serde(rename = "type", default)]
@@ -49,7 +99,7 @@ pub(super) struct WrapSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct UnknownSpec {
     pub(super) after: String,
-    pub(super) frame: String,
+    pub(super) frame: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,8 +107,8 @@ pub(super) struct UnknownSpec {
 pub(super) struct PointersSpec {
     pub(super) kind: String,
     pub(super) percent: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) error: Option<String>,
+    pub(super) message: Option<OneOrMany>,
+    pub(super) error: Option<OneOrMany>,
     pub(super) step: Option<String>,
     pub(super) total: Option<String>,
     pub(super) count: Option<String>,
@@ -92,6 +142,9 @@ pub(super) struct StatusSpec {
     /// The body is the shallow merge of the payloads of a run so far.
     #[serde(default)]
     pub(super) merge: bool,
+    /// Clients can read it from the socket too, after each event, where the relay is told to send it.
+    #[serde(default)]
+    pub(super) echo: bool,
     #[serde(default)]
     pub(super) fields: Vec<StatusFieldSpec>,
     pub(super) read: Option<ReadSpec>,
@@ -101,10 +154,16 @@ pub(super) struct StatusSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusFieldSpec {
     pub(super) name: String,
-    /// A pointer into the newest payload, or `@job`, `@kind`, `@percent`.
-    pub(super) from: String,
+    /// A pointer into the newest payload, or `@job`, `@kind`, `@percent`; of several the first that has a value.
+    pub(super) from: OneOrMany,
+    /// Word → word; `*` stands for every other one.
     #[serde(default)]
     pub(super) values: BTreeMap<String, String>,
+    /// Only where the newest event is of one of these kinds; empty: always.
+    #[serde(default)]
+    pub(super) kinds: Vec<String>,
+    /// Where there is no value.
+    pub(super) default: Option<Value>,
     /// Leave the field out where there is no value, instead of null.
     #[serde(default)]
     pub(super) optional: bool,
@@ -117,8 +176,8 @@ pub(super) struct ReadSpec {
     pub(super) state: String,
     pub(super) states: BTreeMap<String, super::JobState>,
     pub(super) percent: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) error: Option<String>,
+    pub(super) message: Option<OneOrMany>,
+    pub(super) error: Option<OneOrMany>,
     pub(super) step: Option<String>,
     pub(super) total: Option<String>,
     pub(super) count: Option<String>,
@@ -155,6 +214,8 @@ pub(super) struct ShorthandSpec {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EventSpec {
     pub(super) fields: Vec<FieldSpec>,
+    /// It has the fields of that event.
+    pub(super) like: Option<String>,
     /// Defaults of this event alone.
     pub(super) set: BTreeMap<String, Value>,
 }

@@ -22,8 +22,10 @@ pub(super) enum Body {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
     name: String,
-    from: From,
+    from: Vec<From>,
     values: BTreeMap<String, String>,
+    kinds: Vec<String>,
+    default: Option<Value>,
     optional: bool,
 }
 
@@ -44,20 +46,23 @@ impl Body {
             return Ok(Self::Merged);
         }
         let field = |(nth, field): (usize, &super::spec::StatusFieldSpec)| {
-            let from = match field.from.as_str() {
-                "@job" => From::Job,
-                "@kind" => From::Kind,
-                "@percent" => From::Percent,
+            let nth = nth.to_string();
+            let path = ["status", "fields", nth.as_str(), "from"];
+            let from = |text: &String| match text.as_str() {
+                "@job" => Ok(From::Job),
+                "@kind" => Ok(From::Kind),
+                "@percent" => Ok(From::Percent),
                 text if text.starts_with('@') => {
-                    let path = ["status", "fields", &nth.to_string(), "from"];
-                    return Err(Fault::at(&path, format!("'{text}' is none of @job, @kind and @percent")));
+                    Err(Fault::at(&path, format!("'{text}' is none of @job, @kind and @percent")))
                 }
-                text => From::Pointer(pointer(text, &["status", "fields", &nth.to_string(), "from"])?),
+                text => pointer(text, &path).map(From::Pointer),
             };
             Ok(Field {
                 name: field.name.clone(),
-                from,
+                from: field.from.as_slice().iter().map(from).collect::<Result<_, _>>()?,
                 values: field.values.clone(),
+                kinds: field.kinds.clone(),
+                default: field.default.as_ref().map(super::catalogue::json),
                 optional: field.optional,
             })
         };
@@ -89,29 +94,42 @@ impl Dialect {
 
     fn fields_body(&self, fields: &[Field], source: &StatusSource<'_>) -> String {
         let mut tree = Tree::default();
-        for (slot, field) in fields.iter().enumerate() {
-            if let From::Pointer(pointer) = &field.from {
+        let sources = || fields.iter().flat_map(|field| &field.from);
+        for (slot, from) in sources().enumerate() {
+            if let From::Pointer(pointer) = from {
                 tree.want(pointer, slot);
             }
         }
-        let mut slots: Vec<Option<&RawValue>> = vec![None; fields.len()];
+        let mut slots: Vec<Option<&RawValue>> = vec![None; sources().count()];
         // What is not JSON never got as far as the job log; an empty body would still be a valid one.
         let _ = tree.scan(source.newest, &mut slots);
+        let value_of = |from: &From, raw: Option<&RawValue>| match from {
+            From::Job => self.job_value(source.job),
+            From::Kind => Value::from(source.kind),
+            From::Percent => source.percent.cloned().map_or(Value::Null, Value::Number),
+            From::Pointer(_) => {
+                raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
+            }
+        };
         let mut body = Map::new();
-        for (field, raw) in fields.iter().zip(slots) {
-            let value = match &field.from {
-                From::Job => self.job_value(source.job),
-                From::Kind => Value::from(source.kind),
-                From::Percent => source.percent.cloned().map_or(Value::Null, Value::Number),
-                From::Pointer(_) => {
-                    raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
-                }
-            };
-            let value = match value.as_str().and_then(|word| field.values.get(word)) {
+        let mut slots = slots.into_iter();
+        for field in fields {
+            let found: Vec<Option<&RawValue>> = slots.by_ref().take(field.from.len()).collect();
+            let candidates = field.from.iter().zip(found);
+            let value = candidates.map(|(from, raw)| value_of(from, raw)).find(|value| !value.is_null());
+            if !field.kinds.is_empty() && !field.kinds.iter().any(|kind| *kind == *source.kind) {
+                continue;
+            }
+            let value = value.or_else(|| field.default.clone()).unwrap_or(Value::Null);
+            let word =
+                value.as_str().and_then(|word| field.values.get(word).or_else(|| field.values.get("*")));
+            let value = match word {
                 Some(mapped) => Value::from(mapped.as_str()),
                 None => value,
             };
-            if !(field.optional && value.is_null()) {
+            // Of several fields of one name the first that has a value counts.
+            let given = body.get(&field.name).is_some_and(|value: &Value| !value.is_null());
+            if !(given || field.optional && value.is_null()) {
                 body.insert(field.name.clone(), value);
             }
         }
@@ -154,4 +172,40 @@ pub(super) fn one<'a>(tree: &Tree, text: &'a str, slots: &mut [Option<&'a RawVal
 /// A whole number out of a slot, as people count.
 pub(super) fn count(raw: &RawValue) -> Option<u64> {
     decode::number(raw)?.as_u64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialects;
+
+    fn body(kind: &str, newest: &str) -> String {
+        let all = Dialects::builtin();
+        let (_, tasks) = all.named("tasks").unwrap();
+        tasks.status_body(&StatusSource { job: "t", newest, kind, percent: None }).unwrap()
+    }
+
+    #[test]
+    fn the_polling_body_of_a_task_has_only_what_applies() {
+        assert_eq!(
+            body("registered", r#"{"type":"registered","user_id":"u"}"#),
+            r#"{"task_id":"t","status":"PENDING","message":"Task is waiting to be processed"}"#
+        );
+        let progress = r#"{"type":"progress","step":3,"total_steps":5,"status":"Cooking","details":"d"}"#;
+        assert_eq!(
+            body("progress", progress),
+            r#"{"task_id":"t","status":"PROGRESS","step":3,"total_steps":5,"current_status":"Cooking","details":"d"}"#
+        );
+        assert!(
+            body("progress", r#"{"status":"a","current_status":"b"}"#).contains(r#""current_status":"b""#)
+        );
+        assert_eq!(
+            body("completion", r#"{"status":"SUCCESS","message":"m","recipe_id":"r","recipe_name":"n"}"#),
+            r#"{"task_id":"t","status":"SUCCESS","message":"m","recipe_id":"r","recipe_name":"n"}"#
+        );
+        assert_eq!(
+            body("error", r#"{"status":"FAILURE","error":"e","message":"m"}"#),
+            r#"{"task_id":"t","status":"FAILURE","message":"m","error":"e"}"#
+        );
+    }
 }

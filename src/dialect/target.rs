@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{Dialect, Dialects, ImpossibleJob, suggest};
+use super::{Channels, Dialect, Dialects, ImpossibleJob, RoomError, suggest};
 
 /// A parsed TARGET.
 #[derive(Debug, Clone)]
@@ -16,6 +16,20 @@ pub enum Target {
         dialect: Arc<Dialect>,
         /// Its id, possible for the dialect.
         job: String,
+    },
+    /// A channel, on whatever server is set.
+    Channel {
+        /// Its dialect.
+        dialect: Arc<Dialect>,
+        /// Its name.
+        name: Arc<str>,
+    },
+    /// A room, on whatever server is set.
+    Room {
+        /// Its dialect.
+        dialect: Arc<Dialect>,
+        /// Its name, `campaign:123`.
+        room: String,
     },
     /// A whole socket URL.
     Url {
@@ -32,7 +46,9 @@ pub enum Target {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// It has no slash where one belongs.
-    #[error("a target is DIALECT/JOB, as in scraping/123, or a whole ws:// URL; got '{0}'")]
+    #[error(
+        "a target is DIALECT/JOB, as in scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; got '{0}'"
+    )]
     Shape(String),
     /// No such dialect is on.
     #[error("{0}")]
@@ -47,6 +63,12 @@ pub enum TargetError {
         /// Why not.
         reason: ImpossibleJob,
     },
+    /// There is no such channel.
+    #[error("{0}")]
+    Channel(String),
+    /// It is no room.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// It starts like a URL but is none.
     #[error("'{0}' is not a URL: {1}")]
     Url(String, String),
@@ -61,9 +83,22 @@ impl Target {
         if text.contains("://") {
             return Self::parse_url(text, dialects, dialect);
         }
+        if let Some(name) = text.strip_prefix("channel:") {
+            return dialects.channel(name);
+        }
+        if let Some(room) = text.strip_prefix("room:") {
+            Channels::check_room(room)?;
+            return Ok(Self::Room { dialect: dialects.of_channels()?, room: room.to_owned() });
+        }
         let (name, job) =
             text.split_once('/').ok_or_else(|| TargetError::Shape(text.escape_debug().to_string()))?;
         let dialect = dialects.require(name)?;
+        if dialect.channels.is_some() {
+            let shown = text.escape_debug().to_string();
+            return Err(TargetError::Channel(format!(
+                "{name} has channels and rooms instead of jobs, as in channel:campaigns or room:campaign:1; got '{shown}'"
+            )));
+        }
         let job_error = |reason| TargetError::Job {
             dialect: dialect.name.to_string(),
             job: job.chars().take(40).collect::<String>().escape_debug().to_string(),
@@ -85,10 +120,10 @@ impl Target {
         match (dialect, by_path) {
             (Some(name), by_path) => {
                 let dialect = dialects.require(name)?;
-                let job = by_path.filter(|(found, _)| found.name == dialect.name).map(|(_, job)| job);
+                let job = by_path.filter(|(found, _)| found.name == dialect.name).and_then(|(_, job)| job);
                 Ok(Self::Url { url, dialect, job })
             }
-            (None, Some((dialect, job))) => Ok(Self::Url { url, dialect, job: Some(job) }),
+            (None, Some((dialect, job))) => Ok(Self::Url { url, dialect, job }),
             (None, None) => Err(TargetError::UnknownPath(shown.to_owned())),
         }
     }
@@ -96,7 +131,10 @@ impl Target {
     /// The dialect its messages are read with.
     pub fn dialect(&self) -> &Arc<Dialect> {
         match self {
-            Self::Job { dialect, .. } | Self::Url { dialect, .. } => dialect,
+            Self::Job { dialect, .. }
+            | Self::Channel { dialect, .. }
+            | Self::Room { dialect, .. }
+            | Self::Url { dialect, .. } => dialect,
         }
     }
 }
@@ -106,12 +144,32 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Job { dialect, job } => write!(f, "{}/{job}", dialect.name),
+            Self::Channel { name, .. } => write!(f, "channel:{name}"),
+            Self::Room { room, .. } => write!(f, "room:{room}"),
             Self::Url { url, .. } => write!(f, "{url}"),
         }
     }
 }
 
 impl Dialects {
+    /// The dialect that has channels and rooms.
+    fn of_channels(&self) -> Result<Arc<Dialect>, TargetError> {
+        let found = self.with_channels().map(|(_, dialect)| Arc::clone(dialect));
+        found.ok_or_else(|| TargetError::Channel("no dialect that is on has channels".to_owned()))
+    }
+
+    /// The target of a channel, or an error that names the nearest.
+    fn channel(&self, name: &str) -> Result<Target, TargetError> {
+        let dialect = self.of_channels()?;
+        let channels = dialect.channels.as_ref();
+        if let Some(name) = channels.and_then(|channels| channels.named(name)).cloned() {
+            return Ok(Target::Channel { dialect, name });
+        }
+        let message = format!("there is no channel '{}'", super::fields::shorten(name));
+        let known = channels.into_iter().flat_map(|channels| channels.names.iter().map(|name| &**name));
+        Err(TargetError::Channel(suggest::with_nearest(&message, name, known)))
+    }
+
     /// The dialect of that name, or an error that names the nearest one.
     pub fn require(&self, name: &str) -> Result<Arc<Dialect>, TargetError> {
         self.named(name).map(|(_, dialect)| Arc::clone(dialect)).ok_or_else(|| {

@@ -46,4 +46,20 @@ impl Topic {
     pub fn job(dialect: DialectId, job: impl Into<Arc<str>>) -> Self {
         Self { dialect, kind: TopicKind::Job, name: job.into() }
     }
+
+    /// The topic of a channel.
+    pub fn channel(dialect: DialectId, channel: impl Into<Arc<str>>) -> Self {
+        Self { dialect, kind: TopicKind::Channel, name: channel.into() }
+    }
+
+    /// The topic of a room, `campaign:123`, whatever channel its events come on.
+    pub fn room(dialect: DialectId, room: impl Into<Arc<str>>) -> Self {
+        Self { dialect, kind: TopicKind::Room, name: room.into() }
+    }
+
+    /// The topic of what comes on a channel and belongs to a room.
+    pub fn channel_and_room(dialect: DialectId, channel: &str, room: &str) -> Self {
+        // No room has a control character.
+        Self { dialect, kind: TopicKind::ChannelAndRoom, name: format!("{channel}\n{room}").into() }
+    }
 }

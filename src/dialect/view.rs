@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::compile::{Fault, pointer};
 use super::decode::{MAX_ENTITY, entity, number, text};
 use super::pointer::Tree;
-use super::spec::{Spec, StatusSpec};
+use super::spec::{OneOrMany, Spec, StatusSpec};
 use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
 
@@ -30,6 +30,8 @@ pub struct View {
     pub error: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
+    /// The resource it is about, as its room is called (`campaign:123`), of a dialect with channels.
+    pub resource: Option<String>,
 }
 
 /// What a message says of one part of a job.
@@ -67,9 +69,11 @@ const PERCENT: usize = 1;
 const STEP: usize = 2;
 const TOTAL: usize = 3;
 const COUNT: usize = 4;
+/// At most this many pointers to a text, of which the first that leads to one counts.
+const MAX_TEXTS: usize = 3;
 const MESSAGE: usize = 5;
-const ERROR: usize = 6;
-const ENTITY: usize = 7;
+const ERROR: usize = MESSAGE + MAX_TEXTS;
+const ENTITY: usize = ERROR + MAX_TEXTS;
 const ENTITY_COUNT: usize = ENTITY + MAX_ENTITY;
 const ENTITY_ERROR: usize = ENTITY_COUNT + 1;
 const SLOTS: usize = ENTITY_ERROR + 1;
@@ -93,8 +97,6 @@ impl Viewer {
             (STEP, p.step.as_ref(), "step"),
             (TOTAL, p.total.as_ref(), "total"),
             (COUNT, p.count.as_ref(), "count"),
-            (MESSAGE, p.message.as_ref(), "message"),
-            (ERROR, p.error.as_ref(), "error"),
             (ENTITY_COUNT, p.entity_count.as_ref(), "entity_count"),
             (ENTITY_ERROR, p.entity_error.as_ref(), "entity_error"),
         ];
@@ -103,6 +105,8 @@ impl Viewer {
                 tree.want(&pointer(text, &["pointers", key])?, slot);
             }
         }
+        want_texts(&mut tree, p.message.as_ref(), MESSAGE, &["pointers", "message"])?;
+        want_texts(&mut tree, p.error.as_ref(), ERROR, &["pointers", "error"])?;
         for (nth, text) in p.entity.iter().enumerate() {
             tree.want(&pointer(text, &["pointers", "entity"])?, ENTITY + nth);
         }
@@ -125,44 +129,51 @@ impl StatusReader {
     /// Without `[status.read]` the body is read like an event: its kind says the state.
     pub(super) fn compile(spec: &Spec, status: &StatusSpec) -> Result<Self, Fault> {
         let p = &spec.pointers;
-        let (pointers, named) = match &status.read {
+        let (pointers, texts, named) = match &status.read {
             Some(r) => (
-                [
-                    Some(&r.state),
-                    r.percent.as_ref(),
-                    r.step.as_ref(),
-                    r.total.as_ref(),
-                    r.count.as_ref(),
-                    r.message.as_ref(),
-                    r.error.as_ref(),
-                ],
+                [Some(&r.state), r.percent.as_ref(), r.step.as_ref(), r.total.as_ref(), r.count.as_ref()],
+                [r.message.as_ref(), r.error.as_ref()],
                 r.states.clone(),
             ),
             None => (
-                [
-                    Some(&p.kind),
-                    p.percent.as_ref(),
-                    p.step.as_ref(),
-                    p.total.as_ref(),
-                    p.count.as_ref(),
-                    p.message.as_ref(),
-                    p.error.as_ref(),
-                ],
+                [Some(&p.kind), p.percent.as_ref(), p.step.as_ref(), p.total.as_ref(), p.count.as_ref()],
+                [p.message.as_ref(), p.error.as_ref()],
                 spec.kinds
                     .iter()
                     .map(|(name, kind)| (name.clone(), state_of(kind.ends, kind.queued)))
                     .collect(),
             ),
         };
-        let keys = ["state", "percent", "step", "total", "count", "message", "error"];
+        let keys = ["state", "percent", "step", "total", "count"];
         let mut tree = Tree::default();
         for ((slot, text), key) in pointers.into_iter().enumerate().zip(keys) {
             if let Some(text) = text {
                 tree.want(&pointer(text, &["status", "read", key])?, slot);
             }
         }
+        let [message, error] = texts;
+        want_texts(&mut tree, message, MESSAGE, &["status", "read", "message"])?;
+        want_texts(&mut tree, error, ERROR, &["status", "read", "error"])?;
         Ok(Self { tree, states: named })
     }
+}
+
+/// Wants the texts behind one pointer, or behind several, in the slots from `first`.
+fn want_texts(tree: &mut Tree, texts: Option<&OneOrMany>, first: usize, path: &[&str]) -> Result<(), Fault> {
+    let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
+    if texts.len() > MAX_TEXTS {
+        return Err(Fault::at(path, format!("at most {MAX_TEXTS} pointers")));
+    }
+    for (nth, text) in texts.iter().enumerate() {
+        tree.want(&pointer(text, path)?, first + nth);
+    }
+    Ok(())
+}
+
+/// The first text that is not empty in the slots from `first`.
+fn first_text(slots: &Slots<'_>, first: usize) -> Option<String> {
+    let texts = slots[first..first + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(text));
+    texts.map(std::borrow::Cow::into_owned).find(|text| !text.is_empty())
 }
 
 fn state_of(ends: Option<super::Outcome>, queued: bool) -> JobState {
@@ -186,16 +197,20 @@ impl Dialect {
             return None;
         }
         let name = text(slots[KIND]?)?;
-        let kind = self.kinds.iter().find(|kind| *kind.name == *name).cloned().unwrap_or_else(|| Kind {
-            name: name.as_ref().into(),
-            conflatable: false,
-            opens: super::Opens::Never,
-            ends: None,
-            entity: None,
-            notice: true,
-            queued: false,
-            hidden: false,
-        });
+        let named = |kind: &Kind| Kind { name: name.as_ref().into(), ..kind.clone() };
+        let kind = self.kind(&name).map_or_else(
+            || Kind {
+                name: name.as_ref().into(),
+                conflatable: false,
+                opens: super::Opens::Never,
+                ends: None,
+                entity: None,
+                notice: true,
+                queued: false,
+                hidden: false,
+            },
+            named,
+        );
         let part =
             entity(&slots[ENTITY..ENTITY_COUNT]).filter(|_| kind.entity.is_some()).map(|name| EntityView {
                 name: name.into_owned(),
@@ -211,12 +226,13 @@ impl Dialect {
             step: slots[STEP].and_then(count),
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
-            message: owned(MESSAGE),
+            message: first_text(&slots, MESSAGE),
             error: match (kind.ends, kind.entity) {
-                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| owned(ERROR)),
-                (Some(super::Outcome::Failed), _) => owned(ERROR),
+                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| first_text(&slots, ERROR)),
+                (Some(super::Outcome::Failed), _) => first_text(&slots, ERROR),
                 _ => None,
             },
+            resource: self.channels.as_ref().and_then(|channels| channels.resource_in(message)),
             entity: part,
             kind,
         })
@@ -230,17 +246,14 @@ impl Dialect {
             return None;
         }
         let state = *read.states.get(text(slots[KIND]?)?.as_ref())?;
-        let owned = |slot: usize| {
-            slots[slot].and_then(text).filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned)
-        };
         Some(StatusView {
             state,
             percent: slots[PERCENT].and_then(number).and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0)),
             step: slots[STEP].and_then(count),
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
-            message: owned(MESSAGE),
-            error: owned(ERROR).filter(|_| state == JobState::Failed),
+            message: first_text(&slots, MESSAGE),
+            error: first_text(&slots, ERROR).filter(|_| state == JobState::Failed),
         })
     }
 }

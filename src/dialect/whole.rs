@@ -35,6 +35,9 @@ pub enum WholeError {
     /// Neither it nor the target names a job.
     #[error("names no job, and neither does the target")]
     NoJob,
+    /// No channel belongs to its type, and none was named.
+    #[error("is of a type that no channel belongs to; name one with --channel")]
+    NoChannel,
     /// Its job's id has the wrong JSON type.
     #[error("the job is {given}; expected {expected}")]
     JobType {
@@ -68,6 +71,13 @@ impl Dialect {
         let Value::Object(mut payload) = value else { return Err(WholeError::NotObject) };
         let event = self.inside(&mut payload)?;
         let kind = self.kind_of(event)?.to_owned();
+        if let Some(channels) = &self.channels {
+            // Where a job would stand there is the channel: the target's, or the one of its type.
+            let own = channels.of_kind(&kind).map(ToString::to_string);
+            let channel = target.map(str::to_owned).or(own).ok_or(WholeError::NoChannel)?;
+            self.check_fields(&kind, event)?;
+            return Ok(Whole { job: channel, payload: Cow::Borrowed(text) });
+        }
         let named = self.named_job(event)?;
         let job = match (&named, target) {
             (Some(event), Some(target)) if event != target => {
@@ -182,6 +192,22 @@ mod tests {
         assert_eq!(
             check("downloads", r#"{"type":"status","data":{"status":"queued"}}"#, Some("a")),
             Ok(whole("a", r#"{"type":"status","data":{"status":"queued","jobId":"a"}}"#))
+        );
+    }
+
+    #[test]
+    fn an_event_of_channels_goes_where_its_type_belongs_or_where_the_target_says() {
+        let text = r#"{"type":"lead:created","lead_id":7}"#;
+        assert_eq!(check("channels", text, None), Ok(whole("leads", text)));
+        assert_eq!(check("channels", text, Some("conversations")), Ok(whole("conversations", text)));
+        let error = |text: &str| check("channels", text, None).unwrap_err();
+        assert_eq!(
+            error(r#"{"type":"lead:create"}"#),
+            "there is no kind 'lead:create'; did you mean 'lead:created'?"
+        );
+        assert_eq!(
+            error(r#"{"type":"lead:created","lead_id":"x"}"#),
+            "lead_id: expected a whole number, got 'x'"
         );
     }
 

@@ -194,11 +194,15 @@ impl Relay {
 
 /// Every dialect's subscription, and whose it is.
 fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
-    let one = |source: &Source| match source {
-        Source::Channel(channel) => Subscription::Channel(channel.clone()),
-        Source::PerJob(prefix) => Subscription::Prefix(prefix.clone()),
+    let of = |source: &Source| match source {
+        Source::Channel(channel) => vec![Subscription::Channel(channel.clone())],
+        Source::PerJob(prefix) => vec![Subscription::Prefix(prefix.clone())],
+        Source::Channels(names) => names.iter().cloned().map(Subscription::Channel).collect(),
     };
-    dialects.iter().map(|(id, dialect)| (one(&dialect.source), id)).unzip()
+    let each = |(id, dialect): (DialectId, &Arc<crate::dialect::Dialect>)| {
+        of(&dialect.source).into_iter().map(move |subscription| (subscription, id))
+    };
+    dialects.iter().flat_map(each).unzip()
 }
 
 /// Runs the broker's source, and returns once it has begun: what is published on the embedded broker before that is lost.
