@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use super::error::ApiError;
 use super::joblog::JobLog;
 use super::settings::RelayOptions;
-use super::shard::{NewConnection, Newcomer, ShardHandle};
+use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
 use super::upgrade;
@@ -105,7 +105,8 @@ fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Res
                 Ok(stream) => {
                     // A copy: the buffer behind it is 8 KiB, however little it holds.
                     let (early, job) = (Bytes::copy_from_slice(&parts.read_buf), job.into());
-                    let newcomer = Newcomer { early, dialect: id, job, possible, replay };
+                    let wants = Wants::Job { job, possible, replay };
+                    let newcomer = Newcomer { early, dialect: id, wants };
                     adopt(&api, NewConnection { stream, newcomer }).await;
                 }
                 Err(error) => debug!(%error, "could not take over a socket"),

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::dialect::{CloseReason, Frame};
 use crate::relay::frame::{self, Decoder, Incoming};
 use crate::relay::outbox::{Outbox, OutboxKey};
-use crate::relay::session::{Action, JobSession};
+use crate::relay::session::{Action, Session};
 use crate::relay::wheel::Millis;
 
 /// Frames that go out in one system call when an outbox is drained.
@@ -47,7 +47,7 @@ pub(super) enum Wrote {
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) stream: Rc<TcpStream>,
-    pub(super) session: JobSession,
+    pub(super) session: Session,
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
@@ -56,7 +56,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(stream: Rc<TcpStream>, session: JobSession) -> Self {
+    pub(super) fn new(stream: Rc<TcpStream>, session: Session) -> Self {
         Self {
             stream,
             session,
@@ -174,7 +174,7 @@ impl Conn {
         let mut pong = None;
         decoder.feed(input, limit, |incoming| {
             match incoming {
-                Incoming::Text(text) if open => JobSession::text(text, out),
+                Incoming::Text(text) if open => session.text(text, out),
                 Incoming::Ping(payload) if open => pong = Some(frame::pong(payload)),
                 Incoming::Close { code, .. } => {
                     close = Some(code.unwrap_or(1000));

@@ -40,11 +40,20 @@ pub(super) struct Newcomer {
     /// What the client sent behind its handshake.
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,
-    pub(super) job: Arc<str>,
-    /// Whether any job can have that id.
-    pub(super) possible: bool,
-    /// Whether it wants the run so far instead of the newest event alone.
-    pub(super) replay: bool,
+    pub(super) wants: Wants,
+}
+
+/// What a newcomer wants.
+#[derive(Debug)]
+pub(super) enum Wants {
+    /// To watch a job.
+    Job {
+        job: Arc<str>,
+        /// Whether any job can have that id.
+        possible: bool,
+        /// Whether it wants the run so far instead of the newest event alone.
+        replay: bool,
+    },
 }
 
 /// What a shard is told.

@@ -98,7 +98,9 @@ impl State {
 
     fn remove(&mut self, id: ConnId) {
         let Some(conn) = self.conns.remove(id) else { return };
-        self.hub.unsubscribe(&conn.session.topic(), id);
+        for topic in conn.session.topics() {
+            self.hub.unsubscribe(&topic, id);
+        }
         self.settings.stats.connections.sub(1);
         // The reader sees the end of the stream and goes.
         let _ = socket2::SockRef::from(&*conn.stream).shutdown(std::net::Shutdown::Both);
@@ -165,9 +167,8 @@ impl Shared {
             Action::Ping => conn.write(&ping, || None, usize::MAX),
             Action::Unknown => {
                 let dialect = dialects.get(conn.session.dialect());
-                let Some(text) = dialect.unknown_frame(conn.session.job(), &super::timestamp()) else {
-                    return;
-                };
+                let Some(session) = conn.session.as_job() else { return };
+                let Some(text) = dialect.unknown_frame(session.job(), &super::timestamp()) else { return };
                 conn.write(&frame::text(text.as_bytes()), || None, bound)
             }
             Action::Close(reason) => {

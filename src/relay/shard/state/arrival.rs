@@ -9,12 +9,12 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::super::conn::{Conn, Phase};
-use super::super::{NewConnection, Newcomer};
+use super::super::{NewConnection, Newcomer, Wants};
 use super::Shared;
 use super::traffic::read_loop;
 use crate::dialect::CloseReason;
 use crate::relay::joblog::Known;
-use crate::relay::session::{Action, JobSession};
+use crate::relay::session::{Action, JobSession, Session};
 use crate::relay::slots::ConnId;
 
 impl Shared {
@@ -29,9 +29,12 @@ impl Shared {
         };
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
-        let session =
-            JobSession::new(new.newcomer.dialect, Arc::clone(&new.newcomer.job), now, state.interval, phase)
-                .replaying(new.newcomer.replay);
+        let dialect = new.newcomer.dialect;
+        let session = match &new.newcomer.wants {
+            Wants::Job { job, replay, .. } => Session::Job(
+                JobSession::new(dialect, Arc::clone(job), now, state.interval, phase).replaying(*replay),
+            ),
+        };
         let deadline = session.deadline(state.interval);
         let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
         state.settings.stats.connections.add(1);
@@ -45,9 +48,10 @@ impl Shared {
     /// Subscribes a connection and sends it what there is.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
         let mut state = self.state();
-        let Some(conn) = state.conns.get(id) else { return };
-        let topic = conn.session.topic();
-        if new.possible {
+        let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
+        let topic = session.topic();
+        let Wants::Job { possible, .. } = new.wants;
+        if possible {
             // Subscribed before the state is looked up, so that nothing falls between the two.
             state.hub.subscribe(topic, id);
             drop(state);
@@ -69,8 +73,8 @@ impl Shared {
     fn ask_store_or_look_up(&self, id: ConnId) {
         let asked = {
             let state = self.state();
-            let Some(conn) = state.conns.get(id) else { return };
-            let (dialect, job) = (conn.session.dialect(), Arc::clone(conn.session.job()));
+            let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
+            let (dialect, job) = (session.dialect(), Arc::clone(session.job()));
             state.settings.restore.as_ref().is_some_and(|store| {
                 let log = state.settings.log.lock().unwrap_or_else(PoisonError::into_inner);
                 let whole = log.known(dialect, &job) == Some(Known::Whole);
@@ -90,18 +94,19 @@ impl Shared {
         let mut actions = std::mem::take(&mut state.actions);
         let settings = state.settings.clone();
         let interval = state.interval;
-        if let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) {
-            let dialect = settings.dialects.get(conn.session.dialect());
+        let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
+        if let Some(session) = open.and_then(|conn| conn.session.as_job_mut()) {
+            let dialect = settings.dialects.get(session.dialect());
             let mut log = settings.log.lock().unwrap_or_else(PoisonError::into_inner);
-            let (of, job) = (conn.session.dialect(), conn.session.job());
-            let known = if conn.session.wants_replay() {
+            let (of, job) = (session.dialect(), session.job());
+            let known = if session.wants_replay() {
                 log.replay(of, job)
             } else {
                 log.snapshot(of, job).into_iter().collect()
             };
             drop(log);
-            conn.session.state(known, dialect, now, &mut actions);
-            let deadline = conn.session.deadline(interval);
+            session.state(known, dialect, now, &mut actions);
+            let deadline = session.deadline(interval);
             state.wake(id, deadline);
         }
         self.act_all(&mut state, id, actions);

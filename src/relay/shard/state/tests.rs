@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::dialect::{Dialects, Event};
 use crate::relay::joblog::{JobLog, JobLogLimits};
-use crate::relay::shard::{NewConnection, Newcomer};
+use crate::relay::shard::{NewConnection, Newcomer, Wants};
 
 /// How long a read of the client may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -53,7 +53,11 @@ impl Fixture {
         let (dialect, job) = (self.scraping(), "1".into());
         self.shared.adopt(NewConnection {
             stream,
-            newcomer: Newcomer { early: Bytes::new(), dialect, job, possible: true, replay: false },
+            newcomer: Newcomer {
+                early: Bytes::new(),
+                dialect,
+                wants: Wants::Job { job, possible: true, replay: false },
+            },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         let topic = Topic::job(dialect, "1");

@@ -1,54 +1,26 @@
 //! The protocol state of a connection that watches one job: input and the time in, actions out, no sockets.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::wheel::Millis;
+use super::{Action, PingInterval};
 use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
+use crate::relay::wheel::Millis;
 
 /// The sequence of a session whose job has not been looked up: no event is newer.
 const NOT_LOOKED_UP: u64 = u64::MAX;
 
-/// What the connection is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Send a frame of the job's state.
-    Send(Frame),
-    /// Answer a WebSocket ping with this frame.
-    Pong(Frame),
-    /// Answer the text `ping`.
-    TextPong,
-    /// Send a WebSocket ping.
-    Ping,
-    /// Send what the dialect says to who watches an unknown job.
-    Unknown,
-    /// Close.
-    Close(CloseReason),
-}
-
 /// A job's current state, for a late joiner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Snapshot {
+pub(in crate::relay) struct Snapshot {
     /// The sequence of the newest event in it: whatever is not newer must not follow.
     pub sequence: u64,
     /// The frame to send.
     pub frame: Frame,
 }
 
-/// How often a connection is pinged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PingInterval(Millis);
-
-impl PingInterval {
-    /// At least one millisecond.
-    pub(super) fn new(interval: Duration) -> Self {
-        Self(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4))
-    }
-}
-
 /// One watcher of one job.
 #[derive(Debug)]
-pub(super) struct JobSession {
+pub(in crate::relay) struct JobSession {
     dialect: DialectId,
     job: Arc<str>,
     /// Sequence of the newest event that was sent. Until the job was looked up nothing is: its state will have every
@@ -66,7 +38,7 @@ pub(super) struct JobSession {
 impl JobSession {
     /// A session that begins now. `phase` in 0..1 places its first ping in the interval, so that a thousand clients
     /// that come together are not pinged together.
-    pub(super) fn new(
+    pub(in crate::relay) fn new(
         dialect: DialectId,
         job: Arc<str>,
         now: Millis,
@@ -88,33 +60,33 @@ impl JobSession {
 
     /// The same, but it gets the run so far instead of the newest event alone.
     #[must_use]
-    pub(super) const fn replaying(mut self, replay: bool) -> Self {
+    pub(in crate::relay) const fn replaying(mut self, replay: bool) -> Self {
         self.replay = replay;
         self
     }
 
     /// Whether it wants the run so far.
-    pub(super) const fn wants_replay(&self) -> bool {
+    pub(in crate::relay) const fn wants_replay(&self) -> bool {
         self.replay
     }
 
     /// What it is subscribed to.
-    pub(super) fn topic(&self) -> Topic {
+    pub(in crate::relay) fn topic(&self) -> Topic {
         Topic::job(self.dialect, Arc::clone(&self.job))
     }
 
     /// The dialect it speaks.
-    pub(super) const fn dialect(&self) -> DialectId {
+    pub(in crate::relay) const fn dialect(&self) -> DialectId {
         self.dialect
     }
 
     /// The job it watches.
-    pub(super) const fn job(&self) -> &Arc<str> {
+    pub(in crate::relay) const fn job(&self) -> &Arc<str> {
         &self.job
     }
 
     /// The job's state was looked up: empty if nobody has heard of it, oldest first. From now on events are taken.
-    pub(super) fn state(
+    pub(in crate::relay) fn state(
         &mut self,
         known: Vec<Snapshot>,
         dialect: &Dialect,
@@ -142,7 +114,7 @@ impl JobSession {
 
     /// Whether an event is to be sent: it is newer than everything that was.
     #[inline]
-    pub(super) fn takes(&mut self, sequence: u64) -> bool {
+    pub(in crate::relay) fn takes(&mut self, sequence: u64) -> bool {
         if sequence <= self.sequence {
             return false;
         }
@@ -152,19 +124,24 @@ impl JobSession {
     }
 
     /// Bytes came from the client, whatever they are.
-    pub(super) const fn heard(&mut self, now: Millis) {
+    pub(in crate::relay) const fn heard(&mut self, now: Millis) {
         self.heard = now;
     }
 
     /// A text came. All but `ping` is ignored in the job dialects.
-    pub(super) fn text(text: &str, out: &mut Vec<Action>) {
+    pub(in crate::relay) fn text(text: &str, out: &mut Vec<Action>) {
         if text == "ping" {
             out.push(Action::TextPong);
         }
     }
 
     /// A timer fired. Returns when the next one is wanted.
-    pub(super) fn timer(&mut self, now: Millis, interval: PingInterval, out: &mut Vec<Action>) -> Millis {
+    pub(in crate::relay) fn timer(
+        &mut self,
+        now: Millis,
+        interval: PingInterval,
+        out: &mut Vec<Action>,
+    ) -> Millis {
         if now.saturating_sub(self.heard) >= interval.0 * 2 {
             out.push(Action::Close(CloseReason::Stale));
             return Millis::MAX;
@@ -181,13 +158,15 @@ impl JobSession {
     }
 
     /// When it next wants to be woken.
-    pub(super) fn deadline(&self, interval: PingInterval) -> Millis {
+    pub(in crate::relay) fn deadline(&self, interval: PingInterval) -> Millis {
         self.next_ping.min(self.grace).min(self.heard + interval.0 * 2)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::dialect::Dialects;
 

@@ -1,0 +1,110 @@
+//! The protocol state of a connection: input and the time in, actions out, no sockets.
+
+mod job;
+
+use std::time::Duration;
+
+pub(super) use self::job::{JobSession, Snapshot};
+use super::wheel::Millis;
+use crate::dialect::{CloseReason, DialectId, Frame, Topic};
+
+/// What the connection is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relay) enum Action {
+    /// Send a frame of the job's state.
+    Send(Frame),
+    /// Answer a WebSocket ping with this frame.
+    Pong(Frame),
+    /// Answer the text `ping`.
+    TextPong,
+    /// Send a WebSocket ping.
+    Ping,
+    /// Send what the dialect says to who watches an unknown job.
+    Unknown,
+    /// Close.
+    Close(CloseReason),
+}
+
+/// How often a connection is pinged.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::relay) struct PingInterval(Millis);
+
+impl PingInterval {
+    /// At least one millisecond.
+    pub(in crate::relay) fn new(interval: Duration) -> Self {
+        Self(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4))
+    }
+}
+
+/// The session of a connection, whatever its dialect.
+#[derive(Debug)]
+pub(super) enum Session {
+    /// It watches one job.
+    Job(JobSession),
+}
+
+impl Session {
+    /// The dialect it speaks.
+    pub(super) const fn dialect(&self) -> DialectId {
+        match self {
+            Self::Job(session) => session.dialect(),
+        }
+    }
+
+    /// The session of a job's watcher, if it is one.
+    pub(super) const fn as_job(&self) -> Option<&JobSession> {
+        match self {
+            Self::Job(session) => Some(session),
+        }
+    }
+
+    /// The session of a job's watcher, if it is one, to change.
+    pub(super) const fn as_job_mut(&mut self) -> Option<&mut JobSession> {
+        match self {
+            Self::Job(session) => Some(session),
+        }
+    }
+
+    /// Everything it is subscribed to, each once.
+    pub(super) fn topics(&self) -> impl Iterator<Item = Topic> {
+        match self {
+            Self::Job(session) => std::iter::once(session.topic()),
+        }
+    }
+
+    /// Whether an event is to be sent: it is newer than everything that was.
+    #[inline]
+    pub(super) fn takes(&mut self, sequence: u64) -> bool {
+        match self {
+            Self::Job(session) => session.takes(sequence),
+        }
+    }
+
+    /// Bytes came from the client, whatever they are.
+    pub(super) const fn heard(&mut self, now: Millis) {
+        match self {
+            Self::Job(session) => session.heard(now),
+        }
+    }
+
+    /// A text came.
+    pub(super) fn text(&mut self, text: &str, out: &mut Vec<Action>) {
+        match self {
+            Self::Job(_) => JobSession::text(text, out),
+        }
+    }
+
+    /// A timer fired. Returns when the next one is wanted.
+    pub(super) fn timer(&mut self, now: Millis, interval: PingInterval, out: &mut Vec<Action>) -> Millis {
+        match self {
+            Self::Job(session) => session.timer(now, interval, out),
+        }
+    }
+
+    /// When it next wants to be woken.
+    pub(super) fn deadline(&self, interval: PingInterval) -> Millis {
+        match self {
+            Self::Job(session) => session.deadline(interval),
+        }
+    }
+}
