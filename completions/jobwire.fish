@@ -61,6 +61,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r

@@ -1,5 +1,7 @@
 //! Logging: one compact line an event, on stderr.
 
+use std::fmt;
+
 use anyhow::{Result, anyhow};
 use tracing_subscriber::EnvFilter;
 
@@ -27,10 +29,26 @@ fn directives(filter: &str) -> String {
     }
 }
 
+/// The filter of a log that is running.
+pub struct LogFilter(Box<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>);
+
+impl LogFilter {
+    /// Logs by another level or filter from now on.
+    pub fn set(&self, filter: &str) -> Result<()> {
+        (self.0)(EnvFilter::try_new(directives(filter))?)
+    }
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogFilter")
+    }
+}
+
 /// Starts logging to stderr; once per process.
-pub fn init(filter: &str, color: bool) -> Result<()> {
+pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
     let filter = EnvFilter::try_new(directives(filter))?;
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .compact()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -38,8 +56,13 @@ pub fn init(filter: &str, color: bool) -> Result<()> {
         .with_target(false)
         // Complaining about a stderr that is gone would go to stderr, and panic in whichever thread had something to log.
         .log_internal_errors(false)
-        .try_init()
-        .map_err(|error| anyhow!("could not start logging: {error}"))
+        // Last, since its type holds that of all that is set before.
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.try_init().map_err(|error| anyhow!("could not start logging: {error}"))?;
+    let set =
+        move |filter| handle.reload(filter).map_err(|error| anyhow!("could not change the log: {error}"));
+    Ok(LogFilter(Box::new(set)))
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 //! Both are put into the clap command before it parses, so that a value from anywhere is checked, converted and
 //! documented as the flag itself is. The environment is clap's own; the file's values become defaults.
 
+mod effective;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::builder::Resettable;
@@ -19,6 +21,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::dialect::{line_at, with_nearest};
 use crate::exit::Failure;
+
+pub(super) use effective::Effective;
 
 /// Variables that other systems use for a flag. They rank below `JOBWIRE_<FLAG>` and above the file.
 const ALIASES: [(&str, &str); 4] = [
@@ -48,17 +52,37 @@ pub(super) fn variable_of(arg: &Arg) -> Option<OsString> {
     [Some(own), alias].into_iter().flatten().find(|name| is_set(name)).map(OsStr::to_os_string)
 }
 
-/// Makes the values in a configuration file the defaults of their flags.
-pub(super) fn with_file(command: Command, path: &Path) -> Result<Command> {
+/// A configuration file, read and checked.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    settings: Vec<Setting>,
+}
+
+impl File {
+    /// Makes its values the defaults of their flags.
+    pub(super) fn apply(&self, command: Command) -> Command {
+        self.settings.iter().fold(command, |command, setting| setting.apply(command))
+    }
+
+    /// The line with the value that a flag of this verb gets.
+    fn line_of(&self, verb: &str, arg: &str) -> Option<usize> {
+        let of_verb = |setting: &&Setting| setting.verb.as_deref().is_none_or(|of| of == verb);
+        self.settings.iter().rev().filter(of_verb).find(|setting| setting.arg == arg).map(|found| found.line)
+    }
+}
+
+/// Reads a configuration file for a command.
+pub(super) fn read(command: &Command, path: &Path) -> Result<File> {
     let origin = path.display();
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("could not read the configuration {origin}: {error}")))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let settings = settings(&command, &text, folder).map_err(|fault| {
+    let settings = settings(command, &text, folder).map_err(|fault| {
         let line = fault.at.map(|span| format!(":{}", line_at(&text, span.start))).unwrap_or_default();
         Failure::usage(format!("{origin}{line}: {}", fault.message))
     })?;
-    Ok(settings.into_iter().fold(command, |command, setting| setting.apply(command)))
+    Ok(File { path: path.to_owned(), settings })
 }
 
 /// What is wrong in a file, and where.
@@ -80,14 +104,15 @@ struct Setting {
     verb: Option<String>,
     arg: String,
     values: Vec<String>,
+    line: usize,
 }
 
 impl Setting {
-    fn apply(self, command: Command) -> Command {
-        let set = |arg: Arg| arg.default_values(self.values).required(false);
+    fn apply(&self, command: Command) -> Command {
+        let set = |arg: Arg| arg.default_values(&self.values).required(false);
         match &self.verb {
-            Some(verb) => command.mut_subcommand(verb, |verb| verb.mut_arg(self.arg, set)),
-            None => command.mut_arg(self.arg, set),
+            Some(verb) => command.mut_subcommand(verb, |verb| verb.mut_arg(&self.arg, set)),
+            None => command.mut_arg(&self.arg, set),
         }
     }
 }
@@ -96,6 +121,10 @@ impl Setting {
 fn settings(command: &Command, text: &str, folder: &Path) -> Result<Vec<Setting>, Fault> {
     let document = DeTable::parse(text)
         .map_err(|error| Fault { at: error.span(), message: format!("not TOML: {}", error.message()) })?;
+    let setting = |verb, arg, value: &Spanned<DeValue<'_>>| {
+        let line = line_at(text, value.span().start);
+        Ok(Setting { line, ..setting(verb, arg, value, folder)? })
+    };
     let (mut shared, mut own) = (Vec::new(), Vec::new());
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
@@ -105,13 +134,13 @@ fn settings(command: &Command, text: &str, folder: &Path) -> Result<Vec<Setting>
             };
             for (key, value) in table {
                 let arg = flag(verb, key.get_ref()).ok_or_else(|| unknown_in_verb(command, verb, key))?;
-                own.push(setting(Some(verb), arg, value, folder)?);
+                own.push(setting(Some(verb), arg, value)?);
             }
             continue;
         }
         let owners = owners(command, name);
         match (flag(command, name), owners.as_slice()) {
-            (Some(arg), _) => shared.push(setting(None, arg, value, folder)?),
+            (Some(arg), _) => shared.push(setting(None, arg, value)?),
             (None, []) => return Err(unknown_at_top(command, key)),
             (None, [(verb, _)]) => {
                 let message = format!("{name}: belongs in the table [{}]", verb.get_name());
@@ -119,7 +148,7 @@ fn settings(command: &Command, text: &str, folder: &Path) -> Result<Vec<Setting>
             }
             (None, owners) => {
                 for (verb, arg) in owners {
-                    shared.push(setting(Some(verb), arg, value, folder)?);
+                    shared.push(setting(Some(verb), arg, value)?);
                 }
             }
         }
@@ -128,12 +157,13 @@ fn settings(command: &Command, text: &str, folder: &Path) -> Result<Vec<Setting>
     Ok(shared)
 }
 
-/// The flags that a file may set: all with a long name, but for the one that names the file.
+/// The flags that a file may set: all with a long name, but for the one that names the file and those that do something
+/// else instead of the verb.
 fn flags(command: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     command
         .get_arguments()
         .filter_map(|arg| Some((arg.get_long()?, arg)))
-        .filter(|(name, _)| !["config", "help", "version"].contains(name))
+        .filter(|(name, _)| !["config", "help", "version", "print-config"].contains(name))
 }
 
 fn flag<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
@@ -156,15 +186,24 @@ fn unknown_at_top(command: &Command, key: &Spanned<impl AsRef<str>>) -> Fault {
 fn unknown_in_verb(command: &Command, verb: &Command, key: &Spanned<impl AsRef<str>>) -> Fault {
     let name = key.get_ref().as_ref();
     let message = format!("unknown key '{}.{}'", verb.get_name(), name.escape_debug());
+    let owners = owners(command, name);
     let message = if flag(command, name).is_some() {
         format!("{message}; it belongs at the top of the file, before any table")
-    } else {
+    } else if owners.is_empty() {
         with_nearest(&message, name, flags(verb).map(|(flag, _)| flag))
+    } else {
+        let tables: Vec<String> = owners.iter().map(|(verb, _)| format!("[{}]", verb.get_name())).collect();
+        format!("{message}; it belongs in {}", tables.join(" or "))
     };
     Fault::new(key.span(), message)
 }
 
-/// The value of a key, checked by the flag's own parser.
+/// Whether a flag takes more than one value.
+fn takes_several(arg: &Arg) -> bool {
+    matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some()
+}
+
+/// The value of a key, checked by the flag's own parser; its line is the caller's business.
 fn setting(
     verb: Option<&Command>,
     arg: &Arg,
@@ -174,9 +213,8 @@ fn setting(
     let flag = arg.get_long().unwrap_or_default();
     let key = verb.map_or_else(|| flag.to_owned(), |verb| format!("{}.{flag}", verb.get_name()));
     let fault = |at, message: String| Fault::new(at, format!("{key}: {message}"));
-    let several = matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some();
     let items = match value.get_ref() {
-        DeValue::Array(items) if several => items.iter().collect(),
+        DeValue::Array(items) if takes_several(arg) => items.iter().collect(),
         DeValue::Array(_) => return Err(fault(value.span(), "takes one value, not a list".to_owned())),
         _ => vec![value],
     };
@@ -188,7 +226,8 @@ fn setting(
         check(arg, &text).map_err(|message| fault(item.span(), message))?;
         values.push(text);
     }
-    Ok(Setting { verb: verb.map(|verb| verb.get_name().to_owned()), arg: arg.get_id().to_string(), values })
+    let verb = verb.map(|verb| verb.get_name().to_owned());
+    Ok(Setting { verb, arg: arg.get_id().to_string(), values, line: 0 })
 }
 
 /// A value as it would be written on the command line.

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{ArgMatches, Args, ValueEnum};
 
+use super::Invocation;
 use crate::dialect::{Dialect, Dialects};
 use crate::exit::Failure;
-use crate::telemetry;
+use crate::telemetry::{self, LogFilter};
 
 /// Flags of every verb, as written.
 #[derive(Debug, Args)]
@@ -51,11 +52,15 @@ pub(crate) struct Globals {
     pub(crate) dialects: Dialects,
     /// When to use colour.
     pub(crate) color: ColorChoice,
+    /// What the verb was called with.
+    pub(crate) invocation: Invocation,
+    /// The log, which has begun.
+    pub(crate) log: LogFilter,
 }
 
 impl GlobalArgs {
-    /// Loads the user's dialects.
-    pub(super) fn resolve(&self) -> Result<Globals> {
+    /// Loads the user's dialects and starts the log at this level.
+    pub(super) fn resolve(&self, log_level: &str, invocation: Invocation) -> Result<Globals> {
         let mut dialects = Dialects::builtin();
         for path in &self.dialect_files {
             let dialect = Dialect::load(path).map_err(|error| Failure::usage(error.to_string()))?;
@@ -63,7 +68,8 @@ impl GlobalArgs {
                 .add(dialect, &path.display().to_string())
                 .map_err(|error| Failure::usage(error.to_string()))?;
         }
-        Ok(Globals { dialects, color: self.color })
+        let log = telemetry::init(log_level, self.color.on_stderr())?;
+        Ok(Globals { dialects, color: self.color, invocation, log })
     }
 
     /// The log filter: the user's, or the one for this level.

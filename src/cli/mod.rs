@@ -17,12 +17,13 @@ mod tests;
 mod values;
 
 use std::ffi::OsString;
+use std::fmt;
 
 use anyhow::Result;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
-use crate::telemetry;
+use config::Effective;
 use globals::{GlobalArgs, Globals};
 
 pub use errors::exit_code;
@@ -44,6 +45,24 @@ pub struct Cli {
     globals: GlobalArgs,
     #[command(subcommand)]
     verb: Verb,
+    #[arg(skip)]
+    invocation: Invocation,
+}
+
+/// What the program was called with, and what that came to.
+#[derive(Clone, Default)]
+pub(crate) struct Invocation {
+    /// The command line, the program's name included.
+    args: Vec<OsString>,
+    /// Every setting of the verb, and where it is from.
+    effective: Effective,
+}
+
+impl fmt::Debug for Invocation {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invocation").field("effective", &self.effective).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,27 +99,34 @@ impl Verb {
 /// Parses a command line; what it leaves open comes from the environment, the configuration file and the defaults, in
 /// that order. Help and version come back as errors, which [`exit_code`] prints to stdout.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
-    let args: Vec<OsString> = args.into_iter().collect();
+    read(args.into_iter().collect(), globals::apply_color)
+}
+
+/// [`parse`]; `observe` sees the matches before anything can fail, and again when all is known.
+fn read(args: Vec<OsString>, observe: fn(&ArgMatches)) -> Result<Cli> {
     let command = config::with_environment(Cli::command());
     // Errors wait for the second parse, whose defaults the file may have changed; help and version come at once, so that
     // they work with a file that does not.
     let early = command.clone().ignore_errors(true).try_get_matches_from(&args)?;
-    globals::apply_color(&early);
-    let mut command = match globals::config_file(&early) {
-        Some(path) => config::with_file(command, path)?,
-        None => command,
-    };
-    let matches = command.try_get_matches_from_mut(args)?;
-    globals::apply_color(&matches);
-    Ok(Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?)
+    observe(&early);
+    let file = globals::config_file(&early).map(|path| config::read(&command, path)).transpose()?;
+    let mut applied = file.as_ref().map_or_else(|| command.clone(), |file| file.apply(command.clone()));
+    let matches = applied.try_get_matches_from_mut(&args)?;
+    observe(&matches);
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut applied))?;
+    cli.invocation = Invocation { args, effective: Effective::of(&command, &matches, file.as_ref()) };
+    Ok(cli)
 }
 
 impl Cli {
+    /// What is logged.
+    fn log_level(&self) -> &str {
+        self.globals.log_level(self.verb.log_level())
+    }
+
     /// Runs the verb.
     pub fn dispatch(self) -> Result<Exit> {
-        let globals = self.globals.resolve()?;
-        let level = self.globals.log_level(self.verb.log_level());
-        telemetry::init(level, globals.color.on_stderr())?;
+        let globals = self.globals.resolve(self.log_level(), self.invocation.clone())?;
         self.verb.run(&globals)
     }
 }

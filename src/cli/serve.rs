@@ -1,33 +1,40 @@
 //! `serve`.
 
+mod key;
+mod reload;
+
 use std::fmt::Write as _;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
 
 use super::Globals;
-use super::values::{bytes, duration, redis_url};
+use super::values::{bytes, duration, origin, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
-use crate::net::publish_key;
-use crate::net::shutdown::Signals;
-use crate::relay::{self, JobLogLimits, Origins, Relay, RelayOptions};
+use crate::net::shutdown::{Hangups, Signals};
+use crate::relay::{self, JobLogLimits, Origins, Relay, RelayOptions, Reloadable};
+use key::PublishKey;
+use reload::Reloads;
 
 /// Run the relay: publications in, WebSocket frames out
 ///
 /// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
 /// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
-/// exits 0; a second one ends it at once.
+/// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key and
+/// log-level change at once, and the log names what needs a restart. The environment is that of the start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
     jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
-    jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com")]
+    jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
+    jobwire serve --config jobwire.toml --print-config > effective.toml")]
 pub(crate) struct ServeArgs {
     /// Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one.
     #[arg(
@@ -45,7 +52,7 @@ pub(crate) struct ServeArgs {
     redis: Option<String>,
 
     /// Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port].
-    #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',')]
+    #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     allowed_origins: Vec<String>,
 
     /// The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it].
@@ -66,6 +73,10 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     limits: Limits,
+
+    /// Print the effective configuration as TOML, with the origin of each value and without secrets, and exit.
+    #[arg(long, env = "JOBWIRE_PRINT_CONFIG", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    print_config: bool,
 }
 
 #[derive(Debug, Args)]
@@ -112,53 +123,47 @@ impl ServeArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
         let dialects = Arc::new(globals.dialects.clone());
         let mut options = self.options()?;
+        if self.print_config {
+            let text = globals.invocation.effective.to_string();
+            std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+            return Ok(Exit::Success);
+        }
         let broker = self.broker(options.max_payload)?;
         let files =
             rlimit::increase_nofile_limit(u64::MAX).context("could not raise the limit of open files")?;
         let listeners = self.listeners()?;
         let port = listeners.first().context("serve needs an address to listen on")?.local_addr()?.port();
-        // The key's file goes when the relay does.
-        let (key, file) = match self.publish_key {
-            Some(key) => (key, None),
-            None => publish_key::create(port).map(|(key, file)| (key, Some(file))).context(
-                "could not leave a publish key for `jobwire publish`; give one with --publish-key",
-            )?,
-        };
-        let key_from = file.as_ref().map(|_| publish_key::path_for(port));
-        options.publish_key = key;
+        let key = PublishKey::obtain(self.publish_key.as_deref(), port)?;
+        options.reloadable.publish_key.clone_from(&key.value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let exit = runtime.block_on(async {
+        runtime.block_on(async {
             let mut signals = Signals::catch().context("could not catch signals")?;
+            let mut hangups = Hangups::catch().context("could not catch signals")?;
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
-            let key = key_from.map_or("given".to_owned(), |path| format!("in {}", path.display()));
-            anstream::eprint!("{}", banner(relay.addresses(), &dialects, &*broker, &key, files));
-            tokio::select! {
-                _ = signals.next() => {}
-                thread = relay.failed() => {
-                    let message = format!("the relay's thread {thread} failed; this is a bug, and its log line says where");
-                    return Err(Failure::new(Exit::Failure, message).into());
+            say(&banner(relay.addresses(), &dialects, &*broker, &key.to_string(), files));
+            let mut reloads = Reloads::new(globals, key, port);
+            loop {
+                tokio::select! {
+                    _ = signals.next() => break,
+                    () = hangups.next() => reloads.reload(&relay),
+                    thread = relay.failed() => {
+                        let message = format!("the relay's thread {thread} failed; this is a bug, and its log line says where");
+                        return Err(Failure::new(Exit::Failure, message).into());
+                    }
                 }
             }
-            anstream::eprintln!("closing {} sockets; a second signal ends it at once", relay.connections());
+            say(&format!("closing {} sockets; a second signal ends it at once\n", relay.connections()));
             tokio::select! {
                 () = relay.shutdown() => Ok(Exit::Success),
                 signal = signals.next() => Ok(signal.exit()),
             }
-        });
-        drop(file);
-        exit
+        })
     }
 
     fn options(&self) -> Result<RelayOptions> {
         let limits = &self.limits;
         let defaults = RelayOptions::default();
-        let origins = if self.allowed_origins.is_empty() {
-            Origins::loopback()
-        } else {
-            let list = self.allowed_origins.join(",");
-            Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
-        };
         if self.ping_interval < Duration::from_millis(10) {
             return Err(Failure::usage("--ping-interval: at least 10ms").into());
         }
@@ -175,11 +180,21 @@ impl ServeArgs {
                 bytes: limits.keep_bytes,
                 ended: limits.keep_ended,
             },
-            origins,
-            publish_key: String::new(),
+            reloadable: self.reloadable(String::new())?,
             unknown_grace: self.unknown_grace,
             drain: self.drain,
         })
+    }
+
+    /// What SIGHUP can change, with this publish key.
+    fn reloadable(&self, publish_key: String) -> Result<Reloadable> {
+        let origins = if self.allowed_origins.is_empty() {
+            Origins::loopback()
+        } else {
+            let list = self.allowed_origins.join(",");
+            Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
+        };
+        Ok(Reloadable { origins, publish_key })
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
@@ -228,6 +243,11 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
         ErrorKind::PermissionDenied => failure.hint("ports below 1024 need privileges; take a higher one"),
         _ => failure,
     }
+}
+
+/// Prints on stderr; that nobody reads it, as after a terminal was closed, is no reason to end.
+fn say(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 /// What a start says: where it listens, what it relays, from where, and who may do what.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::broker::RedisBroker;
+use crate::relay::Origins;
 
 /// `30s`, `500ms`, `5m`, `1h`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -39,6 +40,11 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
 pub(super) fn redis_url(text: &str) -> Result<String, String> {
     RedisBroker::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// The origin of a web page, or `*`.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    Origins::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 pub(super) fn server(text: &str) -> Result<Url, String> {

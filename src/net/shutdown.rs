@@ -1,4 +1,4 @@
-//! The signals that end a process.
+//! The signals that end a process, and the one that makes it read its configuration again.
 
 use std::io;
 
@@ -44,6 +44,24 @@ impl Signals {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,
             else => std::future::pending().await,
+        }
+    }
+}
+
+/// SIGHUP, caught from the moment this is made; until then it ends the process.
+#[derive(Debug)]
+pub struct Hangups(Stream);
+
+impl Hangups {
+    /// Catches the signal; on a tokio runtime.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// The next one; several that come while nobody asks are one. Pends for ever where none comes.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
         }
     }
 }

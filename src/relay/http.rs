@@ -1,7 +1,7 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::error::ApiError;
 use super::joblog::JobLog;
-use super::settings::RelayOptions;
+use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
@@ -30,6 +30,8 @@ use crate::net::publish_key;
 pub(super) struct Api {
     pub(super) dialects: Arc<Dialects>,
     pub(super) options: RelayOptions,
+    /// Taken out of the options, since a reload replaces them.
+    pub(super) reloadable: RwLock<Arc<Reloadable>>,
     pub(super) broker: Arc<dyn Broker>,
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) shards: Vec<ShardHandle>,
@@ -39,13 +41,21 @@ pub(super) struct Api {
     pub(super) next_shard: AtomicUsize,
 }
 
+impl Api {
+    /// The reloadable settings as of now.
+    fn settings(&self) -> Arc<Reloadable> {
+        Arc::clone(&self.reloadable.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 type Shared = State<Arc<Api>>;
 
 /// All routes; every answer that is no success is JSON with `error` and `message`.
 pub(super) fn router(api: Arc<Api>) -> Router {
-    let origins = api.options.origins.clone();
-    let allowed =
-        AllowOrigin::predicate(move |origin, _| origin.to_str().is_ok_and(|origin| origins.allow(origin)));
+    let settings = Arc::clone(&api);
+    let allowed = AllowOrigin::predicate(move |origin, _| {
+        origin.to_str().is_ok_and(|origin| settings.settings().origins.allow(origin))
+    });
     let cors = CorsLayer::new()
         .allow_origin(allowed)
         .allow_methods([Method::GET, Method::POST])
@@ -128,10 +138,11 @@ async fn adopt(api: &Api, connection: NewConnection) {
 fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("(not text)");
-    if api.options.origins.allow(origin) {
+    let settings = api.settings();
+    if settings.origins.allow(origin) {
         return Ok(());
     }
-    let list = api.options.origins.describe();
+    let list = settings.origins.describe();
     let message = format!("pages of origin {origin} may not connect; allowed: {list} (ALLOWED_ORIGINS)");
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
 }
@@ -192,7 +203,8 @@ fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (scheme, key) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
     let key = if scheme.eq_ignore_ascii_case("bearer") { key } else { "" };
-    let wanted = &api.options.publish_key;
+    let settings = api.settings();
+    let wanted = &settings.publish_key;
     if !wanted.is_empty() && publish_key::matches(key, wanted) {
         return Ok(());
     }

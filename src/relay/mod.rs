@@ -32,7 +32,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ use self::ingest::Ingest;
 use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
 pub use self::origins::{NotAnOrigin, Origins};
-pub use self::settings::RelayOptions;
+pub use self::settings::{RelayOptions, Reloadable};
 use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
@@ -126,8 +126,19 @@ impl Relay {
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
         let draining = AtomicBool::new(false);
         let next_shard = AtomicUsize::new(0);
-        let api =
-            Arc::new(Api { dialects, options, broker, log, shards, stats, restore, draining, next_shard });
+        let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
+        let api = Arc::new(Api {
+            dialects,
+            options,
+            reloadable,
+            broker,
+            log,
+            shards,
+            stats,
+            restore,
+            draining,
+            next_shard,
+        });
         Self::accept(listeners, api, stop, writing, source, threads)
     }
 
@@ -161,6 +172,11 @@ impl Relay {
     /// Open sockets.
     pub fn connections(&self) -> u64 {
         self.api.stats.connections.get()
+    }
+
+    /// Goes by these settings from the next request on.
+    pub fn reload(&self, settings: Reloadable) {
+        *self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
     /// Resolves with the name of a thread of the relay that failed; pends for ever while none does.

@@ -1,5 +1,6 @@
 //! What a relay can be told, resolved.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::joblog::JobLogLimits;
@@ -24,10 +25,8 @@ pub struct RelayOptions {
     pub outbox: usize,
     /// How much of jobs is kept.
     pub job_log: JobLogLimits,
-    /// Which web pages may connect.
-    pub origins: Origins,
-    /// The key that `POST /publish` wants.
-    pub publish_key: String,
+    /// What [`Relay::reload`](super::Relay::reload) can change later.
+    pub reloadable: Reloadable,
     /// How long a job that nobody has heard of may take to appear; `None`: what its dialect says.
     pub unknown_grace: Option<Duration>,
     /// How long closing all sockets may take at shutdown.
@@ -48,10 +47,43 @@ impl Default for RelayOptions {
             // Several of the largest payloads: milestones that come together make nobody slow.
             outbox: 4 << 20,
             job_log: JobLogLimits::default(),
-            origins: Origins::loopback(),
-            publish_key: String::new(),
+            reloadable: Reloadable::default(),
             unknown_grace: None,
             drain: Duration::from_secs(5),
         }
+    }
+}
+
+/// The settings that a running relay can change. They hold for what comes next; whoever is connected stays.
+#[derive(Clone)]
+pub struct Reloadable {
+    /// Which web pages may connect.
+    pub origins: Origins,
+    /// The key that `POST /publish` wants; while it is empty no key is right.
+    pub publish_key: String,
+}
+
+impl Default for Reloadable {
+    fn default() -> Self {
+        Self { origins: Origins::loopback(), publish_key: String::new() }
+    }
+}
+
+impl fmt::Debug for Reloadable {
+    /// Without what is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloadable").field("origins", &self.origins).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_can_be_printed_without_their_secrets() {
+        let reloadable = Reloadable { publish_key: "hunter2".to_owned(), ..Reloadable::default() };
+        let options = RelayOptions { reloadable, ..RelayOptions::default() };
+        assert!(!format!("{options:?}").contains("hunter2"));
     }
 }

@@ -6,6 +6,7 @@
 mod attach;
 mod cli;
 mod closed_stderr;
+mod config;
 mod demo;
 mod generated;
 mod layering;

@@ -9,7 +9,7 @@ fn command() -> Command {
     let origins = Arg::new("origins").long("allowed-origins").value_delimiter(',');
     let progress = Arg::new("progress").long("progress").value_parser(["auto", "bars", "json"]);
     let quiet = Arg::new("quiet").long("quiet").action(ArgAction::SetTrue);
-    let scenario = Arg::new("scenario").long("scenario").value_parser(value_parser!(std::path::PathBuf));
+    let scenario = Arg::new("scenario").long("scenario").value_parser(value_parser!(PathBuf));
     let color = Arg::new("color").long("color").global(true).default_value("auto");
     Command::new("jobwire")
         .arg(color)
