@@ -445,7 +445,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --allowed-origins --publish-key --ping-interval --drain --unknown-grace --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --allowed-origins --publish-key --channel-prefix --ping-interval --drain --unknown-grace --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +464,10 @@ _jobwire() {
                     return 0
                     ;;
                 --publish-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --channel-prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -59,6 +59,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
     publish_key: Option<String>,
 
+    /// What stands before the names of channels on Redis.
+    #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
+    channel_prefix: String,
+
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
     ping_interval: Duration,
@@ -121,7 +125,8 @@ struct Limits {
 
 impl ServeArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
-        let dialects = Arc::new(globals.dialects.clone());
+        let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
+        let dialects = Arc::new(prefixed.map_err(|error| Failure::usage(error.to_string()))?);
         let mut options = self.options()?;
         if self.print_config {
             let text = globals.invocation.effective.to_string();

@@ -62,4 +62,9 @@ impl Topic {
         // No room has a control character.
         Self { dialect, kind: TopicKind::ChannelAndRoom, name: format!("{channel}\n{room}").into() }
     }
+
+    /// The channel and the room of a topic that has both.
+    pub fn channel_and_room_names(&self) -> Option<(&str, &str)> {
+        self.name.split_once('\n').filter(|_| self.kind == TopicKind::ChannelAndRoom)
+    }
 }

@@ -1,5 +1,7 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
+mod stats;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -16,7 +18,9 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
 use super::error::ApiError;
+use super::ingest;
 use super::joblog::JobLog;
+use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
@@ -63,10 +67,19 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     let mut router = Router::new()
         .route("/health", get(health))
         .route("/ready", get(ready))
-        .route("/ws/stats", get(stats))
+        .route("/ws/stats", get(stats::answer))
+        .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
     for (id, dialect) in api.dialects.iter() {
-        router = router.route(&dialect.route, get(async move |state, request| socket(state, id, request)));
+        for (route, channel) in dialect.channels.iter().flat_map(|channels| &channels.routes) {
+            let channel = channel.clone();
+            let open = async move |state, request| subscribe(state, id, channel.as_ref(), request);
+            router = router.route(route, get(open));
+        }
+        if dialect.channels.is_none() {
+            let open = async move |state, request| socket(state, id, request);
+            router = router.route(&dialect.route, get(open));
+        }
         if let Some(status) = &dialect.status {
             router = router.route(&status.route, get(move |state, request| poll(state, id, request)));
         }
@@ -92,7 +105,30 @@ fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
 }
 
 /// `GET` on a dialect's socket route.
-fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Response, ApiError> {
+fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    let dialect = api.dialects.get(id);
+    let job = job_in(&api, id, &dialect.route, request.uri().path());
+    let possible = dialect.check_job(&job).is_ok();
+    let query = request.uri().query().unwrap_or_default();
+    let replay =
+        url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "replay" && value == "1");
+    open(api, id, Wants::Job { job: job.into(), possible, replay }, request)
+}
+
+/// `GET` on one of the paths of a dialect's channels; some of them name one.
+fn subscribe(
+    State(api): Shared,
+    id: DialectId,
+    channel: Option<&Arc<str>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let query = request.uri().query().unwrap_or_default();
+    let opening = api.dialects.get(id).channels.as_ref().map(|known| Opening::parse(known, channel, query));
+    open(api, id, Wants::Channels(opening.unwrap_or_default()), request)
+}
+
+/// Upgrades a request to a socket, unless its origin, the hour, or its headers forbid it.
+fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Result<Response, ApiError> {
     check_origin(&api, request.headers())?;
     if api.draining.load(Ordering::Relaxed) {
         return Err(ApiError::new(
@@ -102,20 +138,13 @@ fn socket(State(api): Shared, id: DialectId, mut request: Request) -> Result<Res
         ));
     }
     let response = upgrade::respond(request.method(), request.version(), request.headers())?;
-    let dialect = api.dialects.get(id);
-    let job = job_in(&api, id, &dialect.route, request.uri().path());
-    let possible = dialect.check_job(&job).is_ok();
-    let query = request.uri().query().unwrap_or_default();
-    let replay =
-        url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "replay" && value == "1");
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
             Ok(Ok(parts)) => match parts.io.into_inner().into_std() {
                 Ok(stream) => {
                     // A copy: the buffer behind it is 8 KiB, however little it holds.
-                    let (early, job) = (Bytes::copy_from_slice(&parts.read_buf), job.into());
-                    let wants = Wants::Job { job, possible, replay };
+                    let early = Bytes::copy_from_slice(&parts.read_buf);
                     let newcomer = Newcomer { early, dialect: id, wants };
                     adopt(&api, NewConnection { stream, newcomer }).await;
                 }
@@ -187,10 +216,13 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
         return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_channel", message));
     };
     let payload = read_body(request.into_body(), &api).await?;
-    let topics = match dialect.decode(channel.as_bytes(), &payload) {
-        Ok(decoded) => vec![Topic::job(id, decoded.job.as_ref())].into_boxed_slice(),
-        Err(reason) => return Err(undecodable(reason)),
+    let topics = if dialect.channels.is_some() {
+        dialect.decode_channel(channel.as_bytes(), &payload).map(|event| ingest::topics(id, &event))
+    } else {
+        let job = dialect.decode(channel.as_bytes(), &payload).map(|decoded| decoded.job);
+        job.map(|job| Box::from([Topic::job(id, job.as_ref())]))
     };
+    let topics = topics.map_err(undecodable)?;
     let subscribers = api.broker.publish(&channel, payload).await.map_err(|error| broker_failed(&error))?;
     let mut sockets = 0;
     for shard in &api.shards {
@@ -283,48 +315,6 @@ async fn health(State(api): Shared) -> Response {
         "connected": status.connected,
         "denied": denied,
         "version": env!("CARGO_PKG_VERSION"),
-    }))
-    .into_response()
-}
-
-/// `GET /ws/stats`.
-async fn stats(State(api): Shared) -> Response {
-    let mut watched = std::collections::HashSet::new();
-    for shard in &api.shards {
-        watched.extend(shard.jobs().await);
-    }
-    let status = api.broker.status().borrow().clone();
-    let dropped: serde_json::Map<_, _> = Undecodable::ALL
-        .into_iter()
-        .map(|reason| (reason.key().to_owned(), api.stats.undecodable(reason).get().into()))
-        .collect();
-    let (jobs, bytes) = {
-        let log = api.log.lock().unwrap_or_else(PoisonError::into_inner);
-        (log.jobs(), log.bytes())
-    };
-    let per_dialect: serde_json::Map<_, _> = api
-        .dialects
-        .iter()
-        .map(|(id, dialect)| {
-            let count = watched.iter().filter(|(of, _)| *of == id).count();
-            (dialect.name.to_string(), json!({ "active_jobs": count }))
-        })
-        .collect();
-    axum::Json(json!({
-        "total_connections": api.stats.connections.get(),
-        "active_jobs": watched.len(),
-        "redis_connected": api.broker.name() == "redis" && status.connected,
-        "broker": api.broker.name(),
-        "broker_connects": status.connects,
-        "events": api.stats.events.get(),
-        "deliveries": api.stats.deliveries.get(),
-        "conflated": api.stats.conflated.get(),
-        "slow_consumers": api.stats.slow_consumers.get(),
-        "stale_connections": api.stats.stale.get(),
-        "dropped": dropped,
-        "jobs_kept": jobs,
-        "job_log_bytes": bytes,
-        "dialects": per_dialect,
     }))
     .into_response()
 }

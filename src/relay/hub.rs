@@ -1,8 +1,11 @@
 //! Who gets what: topics and the connections subscribed to them. One a shard, without locks.
 
+mod census;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+pub(super) use self::census::Census;
 use super::slots::ConnId;
 use crate::dialect::{DialectId, Topic, TopicKind};
 

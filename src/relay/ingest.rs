@@ -10,7 +10,7 @@ use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
 use super::stats::Stats;
 use crate::broker::{BoxFuture, Publication, Sink};
-use crate::dialect::{ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
+use crate::dialect::{ChannelEvent, ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
 
 /// Bytes of a dropped payload that are logged.
 const LOGGED: usize = 80;
@@ -38,6 +38,9 @@ impl Ingest {
         }
         let id = self.subscribers[publication.subscription];
         let dialect = self.dialects.get(id);
+        if dialect.channels.is_some() {
+            return self.take_channel(id, publication);
+        }
         let decoded = dialect.decode(publication.channel, publication.payload)?;
         let frame = frame::text_of(&decoded.frame_parts());
         // A panic under the lock is a bug, but no reason to stop relaying.
@@ -64,6 +67,40 @@ impl Ingest {
         });
         Ok(())
     }
+
+    /// Takes an event of channels and rooms. It is nobody's state, so nothing of it is kept; its number is one of the
+    /// same order all the same.
+    fn take_channel(&mut self, id: DialectId, publication: Publication<'_>) -> Result<(), Undecodable> {
+        let dialect = self.dialects.get(id);
+        let event = dialect.decode_channel(publication.channel, publication.payload)?;
+        self.stats.channel_event(id, event.channel);
+        let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
+        let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
+        // Of one resource, that is: without one nobody can say what an older event was about.
+        let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
+            job: resource.into(),
+            kind: event.kind_name.as_ref().into(),
+            entity: Some(Arc::clone(event.channel)),
+        });
+        self.batch.push(Event {
+            sequence,
+            topics: topics(id, &event),
+            frame: frame::text(publication.payload),
+            conflation,
+            ends: event.kind.and_then(|kind| kind.ends),
+        });
+        Ok(())
+    }
+}
+
+/// Who gets an event of channels and rooms: its channel, its rooms, and the channel narrowed to each of them.
+pub(super) fn topics(id: DialectId, event: &ChannelEvent<'_>) -> Box<[Topic]> {
+    let channel = std::iter::once(Topic::channel(id, Arc::clone(event.channel)));
+    let rooms = event
+        .rooms
+        .iter()
+        .flat_map(|room| [Topic::room(id, room.as_str()), Topic::channel_and_room(id, event.channel, room)]);
+    channel.chain(rooms).collect()
 }
 
 impl Sink for Ingest {

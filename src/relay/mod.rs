@@ -84,7 +84,7 @@ impl Relay {
             Some(grace) => Arc::new(dialects.with_grace(grace)),
             None => dialects,
         };
-        let stats = Arc::new(Stats::default());
+        let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
         let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
         let (restore, questions) = RestoreQueue::new();

@@ -13,6 +13,8 @@ pub(super) enum OutboxKey {
     Pong,
     /// The answer to the text `ping`.
     TextPong,
+    /// The application's own sign of life; an old one says less than a new one.
+    Heartbeat,
 }
 
 /// The outbox is full of what may not be dropped.

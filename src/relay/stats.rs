@@ -1,8 +1,9 @@
 //! What the relay counts.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dialect::Undecodable;
+use crate::dialect::{DialectId, Dialects, Undecodable};
 
 /// A number that only ever grows, or that follows something that comes and goes.
 #[derive(Debug, Default)]
@@ -41,9 +42,36 @@ pub(super) struct Stats {
     /// Connections closed because they answered no pings.
     pub stale: Counter,
     undecodable: [Counter; Undecodable::ALL.len()],
+    /// Events taken on each channel of the dialects that have channels.
+    channels: Vec<(DialectId, Arc<str>, Counter)>,
 }
 
 impl Stats {
+    /// All at zero.
+    pub(super) fn new(dialects: &Dialects) -> Self {
+        let channels = dialects
+            .iter()
+            .flat_map(|(id, dialect)| {
+                let names = dialect.channels.iter().flat_map(|channels| &channels.names);
+                names.map(move |name| (id, Arc::clone(name), Counter::default()))
+            })
+            .collect();
+        Self { channels, ..Self::default() }
+    }
+
+    /// Counts an event on a channel.
+    pub(super) fn channel_event(&self, id: DialectId, channel: &str) {
+        if let Some((.., count)) = self.channels.iter().find(|(of, name, _)| *of == id && **name == *channel)
+        {
+            count.add(1);
+        }
+    }
+
+    /// Every channel and how many events came on it.
+    pub(super) fn channels(&self) -> impl Iterator<Item = (DialectId, &str, u64)> {
+        self.channels.iter().map(|(id, name, count)| (*id, &**name, count.get()))
+    }
+
     /// Counts a publication that was dropped.
     pub(super) fn drop_undecodable(&self, reason: Undecodable) {
         self.undecodable(reason).add(1);

@@ -129,6 +129,12 @@ impl JobLog {
         }
     }
 
+    /// The number of an event that belongs to no job, and is not kept.
+    pub(super) const fn number(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
     /// Takes an event: numbers it and brings its job's record up to date.
     pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
         self.sequence += 1;

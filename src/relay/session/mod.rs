@@ -1,9 +1,12 @@
 //! The protocol state of a connection: input and the time in, actions out, no sockets.
 
+mod channel;
 mod job;
+mod pulse;
 
 use std::time::Duration;
 
+pub(super) use self::channel::{ChannelSession, Opening};
 pub(super) use self::job::{JobSession, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, DialectId, Frame, Topic};
@@ -15,6 +18,14 @@ pub(in crate::relay) enum Action {
     Send(Frame),
     /// Answer a WebSocket ping with this frame.
     Pong(Frame),
+    /// Answer a command.
+    Answer(Frame),
+    /// Send the application's own sign of life.
+    Heartbeat,
+    /// Let the connection get a topic's events.
+    Subscribe(Topic),
+    /// Let it get them no more.
+    Unsubscribe(Topic),
     /// Answer the text `ping`.
     TextPong,
     /// Send a WebSocket ping.
@@ -41,6 +52,8 @@ impl PingInterval {
 pub(super) enum Session {
     /// It watches one job.
     Job(JobSession),
+    /// It subscribes to channels and rooms. Boxed, since a job's watcher is smaller, and there are more of them.
+    Channel(Box<ChannelSession>),
 }
 
 impl Session {
@@ -48,6 +61,7 @@ impl Session {
     pub(super) const fn dialect(&self) -> DialectId {
         match self {
             Self::Job(session) => session.dialect(),
+            Self::Channel(session) => session.dialect(),
         }
     }
 
@@ -55,6 +69,7 @@ impl Session {
     pub(super) const fn as_job(&self) -> Option<&JobSession> {
         match self {
             Self::Job(session) => Some(session),
+            Self::Channel(_) => None,
         }
     }
 
@@ -62,13 +77,15 @@ impl Session {
     pub(super) const fn as_job_mut(&mut self) -> Option<&mut JobSession> {
         match self {
             Self::Job(session) => Some(session),
+            Self::Channel(_) => None,
         }
     }
 
     /// Everything it is subscribed to, each once.
-    pub(super) fn topics(&self) -> impl Iterator<Item = Topic> {
+    pub(super) fn topics(&self) -> Vec<Topic> {
         match self {
-            Self::Job(session) => std::iter::once(session.topic()),
+            Self::Job(session) => vec![session.topic()],
+            Self::Channel(session) => session.topics().collect(),
         }
     }
 
@@ -77,20 +94,31 @@ impl Session {
     pub(super) fn takes(&mut self, sequence: u64) -> bool {
         match self {
             Self::Job(session) => session.takes(sequence),
+            Self::Channel(session) => session.takes(sequence),
         }
     }
 
     /// Bytes came from the client, whatever they are.
-    pub(super) const fn heard(&mut self, now: Millis) {
+    pub(super) fn heard(&mut self, now: Millis) {
         match self {
             Self::Job(session) => session.heard(now),
+            Self::Channel(session) => session.heard(now),
         }
     }
 
     /// A text came.
-    pub(super) fn text(&mut self, text: &str, out: &mut Vec<Action>) {
+    pub(super) fn text(&mut self, text: &str, now: Millis, out: &mut Vec<Action>) {
         match self {
             Self::Job(_) => JobSession::text(text, out),
+            Self::Channel(session) => session.text(text, now, out),
+        }
+    }
+
+    /// A binary message came.
+    pub(super) fn binary(&mut self, now: Millis, out: &mut Vec<Action>) {
+        match self {
+            Self::Job(_) => {}
+            Self::Channel(session) => session.binary(now, out),
         }
     }
 
@@ -98,6 +126,7 @@ impl Session {
     pub(super) fn timer(&mut self, now: Millis, interval: PingInterval, out: &mut Vec<Action>) -> Millis {
         match self {
             Self::Job(session) => session.timer(now, interval, out),
+            Self::Channel(session) => session.timer(now, interval, out),
         }
     }
 
@@ -105,6 +134,7 @@ impl Session {
     pub(super) fn deadline(&self, interval: PingInterval) -> Millis {
         match self {
             Self::Job(session) => session.deadline(interval),
+            Self::Channel(session) => session.deadline(interval),
         }
     }
 }

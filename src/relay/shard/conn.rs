@@ -174,7 +174,8 @@ impl Conn {
         let mut pong = None;
         decoder.feed(input, limit, |incoming| {
             match incoming {
-                Incoming::Text(text) if open => session.text(text, out),
+                Incoming::Text(text) if open => session.text(text, now, out),
+                Incoming::Binary(_) if open => session.binary(now, out),
                 Incoming::Ping(payload) if open => pong = Some(frame::pong(payload)),
                 Incoming::Close { code, .. } => {
                     close = Some(code.unwrap_or(1000));

@@ -17,7 +17,9 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use self::state::{Shared, State};
+use super::hub::Census;
 use super::joblog::JobLog;
+use super::session::Opening;
 use super::slots::ConnId;
 use super::stats::Stats;
 use super::store::RestoreQueue;
@@ -54,6 +56,8 @@ pub(super) enum Wants {
         /// Whether it wants the run so far instead of the newest event alone.
         replay: bool,
     },
+    /// To subscribe to channels and rooms.
+    Channels(Opening),
 }
 
 /// What a shard is told.
@@ -64,6 +68,7 @@ enum Message {
     Restored(ConnId),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
+    Census(DialectId, oneshot::Sender<Census>),
     Drain(Duration, oneshot::Sender<()>),
     Host(Hosted),
 }
@@ -144,6 +149,13 @@ impl ShardHandle {
         jobs.await.unwrap_or_default()
     }
 
+    /// The subscribers among its connections of a dialect's channels and rooms.
+    pub(super) async fn census(&self, dialect: DialectId) -> Census {
+        let (answer, census) = oneshot::channel();
+        let _ = self.0.send(Message::Census(dialect, answer)).await;
+        census.await.unwrap_or_default()
+    }
+
     /// Closes all connections with 1001, spread over `window`; resolves when none is left.
     pub(super) async fn drain(&self, window: Duration) {
         let (answer, drained) = oneshot::channel();
@@ -179,6 +191,9 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
             Message::Jobs(answer) => {
                 let _ = answer.send(shared.jobs());
             }
+            Message::Census(dialect, answer) => {
+                let _ = answer.send(shared.census(dialect));
+            }
             Message::Drain(window, answer) => shared.drain(window, answer),
             Message::Host(work) => {
                 tokio::task::spawn_local(work);
@@ -191,4 +206,9 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
 /// The time as the frames for unknown jobs carry it: UTC without a zone, to the second.
 fn timestamp() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The time as the frames of channels carry it: UTC, and saying so, to the microsecond.
+fn timestamp_zulu() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }

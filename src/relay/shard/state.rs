@@ -19,7 +19,7 @@ use super::conn::{Conn, Phase, Wrote};
 use super::{ShardSettings, WeakHandle};
 use crate::dialect::{CloseReason, DialectId, Frame, Topic};
 use crate::relay::frame;
-use crate::relay::hub::Hub;
+use crate::relay::hub::{Census, Hub};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::session::{Action, PingInterval};
 use crate::relay::slots::{ConnId, Slots};
@@ -112,6 +112,11 @@ impl State {
     }
 }
 
+/// The frame of the application's own sign of life.
+fn heartbeat() -> Frame {
+    frame::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
+}
+
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.
 #[derive(Clone)]
 pub(super) struct Shared(Rc<RefCell<State>>);
@@ -159,6 +164,11 @@ impl Shared {
         }
         let mut deadline = None;
         let wrote = match action {
+            Action::Subscribe(topic) => return state.hub.subscribe(topic, id),
+            Action::Unsubscribe(topic) => return state.hub.unsubscribe(&topic, id),
+            // Bounded like events: whoever commands and does not read is as slow as any other.
+            Action::Answer(frame) => conn.write(&frame, || None, bound),
+            Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
             Action::Send(frame) => conn.write_state(&frame),
             // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
             Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
@@ -194,6 +204,10 @@ impl Shared {
 
     pub(super) fn jobs(&self) -> HashSet<(DialectId, String)> {
         self.state().hub.jobs().map(|(dialect, job)| (dialect, job.to_owned())).collect()
+    }
+
+    pub(super) fn census(&self, dialect: DialectId) -> Census {
+        self.state().hub.census(dialect)
     }
 
     /// Closes everything, each connection at its own moment of the window.

@@ -9,17 +9,17 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::super::conn::{Conn, Phase};
-use super::super::{NewConnection, Newcomer, Wants};
+use super::super::{NewConnection, Newcomer, Wants, timestamp_zulu};
 use super::Shared;
 use super::traffic::read_loop;
-use crate::dialect::CloseReason;
+use crate::dialect::{CloseReason, DialectId};
 use crate::relay::joblog::Known;
-use crate::relay::session::{Action, JobSession, Session};
+use crate::relay::session::{Action, ChannelSession, JobSession, Session};
 use crate::relay::slots::ConnId;
 
 impl Shared {
     /// Takes over an upgraded socket.
-    pub(in crate::relay::shard) fn adopt(&self, new: NewConnection) {
+    pub(in crate::relay::shard) fn adopt(&self, mut new: NewConnection) {
         let stream = match TcpStream::from_std(new.stream) {
             Ok(stream) => Rc::new(stream),
             Err(error) => {
@@ -30,10 +30,16 @@ impl Shared {
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
-        let session = match &new.newcomer.wants {
+        let session = match &mut new.newcomer.wants {
             Wants::Job { job, replay, .. } => Session::Job(
                 JobSession::new(dialect, Arc::clone(job), now, state.interval, phase).replaying(*replay),
             ),
+            Wants::Channels(opening) => {
+                let (of, opening) = (state.settings.dialects.get(dialect), std::mem::take(opening));
+                let session =
+                    ChannelSession::new(dialect, Arc::clone(of), opening, now, state.interval, phase);
+                Session::Channel(Box::new(session))
+            }
         };
         let deadline = session.deadline(state.interval);
         let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
@@ -45,27 +51,43 @@ impl Shared {
         tokio::task::spawn_local(begin(self.clone(), id, stream, new.newcomer));
     }
 
-    /// Subscribes a connection and sends it what there is.
+    /// Lets a connection begin, and then reads what came with its handshake.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
+        match new.wants {
+            Wants::Job { possible, .. } => self.welcome_watcher(id, new.dialect, possible),
+            Wants::Channels(_) => self.welcome_subscriber(id),
+        }
+        if !new.early.is_empty() {
+            let mut early = new.early.to_vec();
+            self.feed(&mut self.state(), id, &mut early);
+        }
+    }
+
+    /// Sends a connection what its URL asked for, and what was wrong with it.
+    fn welcome_subscriber(&self, id: ConnId) {
+        let mut state = self.state();
+        let mut actions = std::mem::take(&mut state.actions);
+        if let Some(Session::Channel(session)) = state.conns.get_mut(id).map(|conn| &mut conn.session) {
+            session.begin(&timestamp_zulu(), &mut actions);
+        }
+        self.act_all(&mut state, id, actions);
+    }
+
+    /// Subscribes a connection to its job and sends it what there is.
+    fn welcome_watcher(&self, id: ConnId, dialect: DialectId, possible: bool) {
         let mut state = self.state();
         let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
         let topic = session.topic();
-        let Wants::Job { possible, .. } = new.wants;
         if possible {
             // Subscribed before the state is looked up, so that nothing falls between the two.
             state.hub.subscribe(topic, id);
             drop(state);
             self.ask_store_or_look_up(id);
         } else {
-            if state.settings.dialects.get(new.dialect).complains_of_unknown() {
+            if state.settings.dialects.get(dialect).complains_of_unknown() {
                 self.act(&mut state, id, Action::Unknown);
             }
             self.act(&mut state, id, Action::Close(CloseReason::ImpossibleJob));
-            drop(state);
-        }
-        if !new.early.is_empty() {
-            let mut early = new.early.to_vec();
-            self.feed(&mut self.state(), id, &mut early);
         }
     }
 

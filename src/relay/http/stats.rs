@@ -1,0 +1,93 @@
+//! What the relay counts, for people and for monitoring.
+
+use std::collections::HashSet;
+use std::sync::PoisonError;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::{Api, Shared};
+use crate::broker::Status;
+use crate::dialect::{DialectId, Undecodable};
+use crate::relay::hub::Census;
+
+/// Rooms that are named, the busiest ones.
+const ROOMS: usize = 100;
+
+/// `GET /ws/stats`, and under the name that the outreach platform has for it.
+pub(super) async fn answer(State(api): Shared) -> Response {
+    let mut watched = HashSet::new();
+    for shard in &api.shards {
+        watched.extend(shard.jobs().await);
+    }
+    let (channels, rooms) = subscribers(&api).await;
+    let status = api.broker.status().borrow().clone();
+    let dropped: Map<_, _> = Undecodable::ALL
+        .into_iter()
+        .map(|reason| (reason.key().to_owned(), api.stats.undecodable(reason).get().into()))
+        .collect();
+    let (jobs, bytes) = {
+        let log = api.log.lock().unwrap_or_else(PoisonError::into_inner);
+        (log.jobs(), log.bytes())
+    };
+    let per_dialect: Map<_, _> = api
+        .dialects
+        .iter()
+        .map(|(id, dialect)| {
+            let count = watched.iter().filter(|(of, _)| *of == id).count();
+            (dialect.name.to_string(), json!({ "active_jobs": count }))
+        })
+        .collect();
+    axum::Json(json!({
+        "total_connections": api.stats.connections.get(),
+        "active_jobs": watched.len(),
+        "redis_connected": api.broker.name() == "redis" && status.connected,
+        "broker": api.broker.name(),
+        "broker_connects": status.connects,
+        "events": api.stats.events.get(),
+        "deliveries": api.stats.deliveries.get(),
+        "conflated": api.stats.conflated.get(),
+        "slow_consumers": api.stats.slow_consumers.get(),
+        "stale_connections": api.stats.stale.get(),
+        "dropped": dropped,
+        "jobs_kept": jobs,
+        "job_log_bytes": bytes,
+        "dialects": per_dialect,
+        "channels": channels,
+        "rooms": rooms,
+        "redis": redis(&api, &status),
+    }))
+    .into_response()
+}
+
+/// Subscribers and events of every channel, and subscribers of the busiest rooms.
+async fn subscribers(api: &Api) -> (Value, Value) {
+    let Some((id, _)) = api.dialects.with_channels() else { return (json!({}), json!({})) };
+    let mut census = Census::default();
+    for shard in &api.shards {
+        census.add(shard.census(id).await);
+    }
+    let of_channel = |(_, name, events): (DialectId, &str, u64)| {
+        let subscribers = census.channels.get(name).copied().unwrap_or_default();
+        (name.to_owned(), json!({ "subscribers": subscribers, "events": events }))
+    };
+    let channels: Map<_, _> = api.stats.channels().filter(|(of, ..)| *of == id).map(of_channel).collect();
+    let busiest: Map<_, _> =
+        census.busiest(ROOMS).into_iter().map(|(room, count)| (room.to_owned(), count.into())).collect();
+    (channels.into(), json!({ "subscriptions": census.room_subscriptions, "busiest": busiest }))
+}
+
+/// How Redis is doing; `null` where there is none.
+fn redis(api: &Api, status: &Status) -> Value {
+    if api.broker.name() != "redis" {
+        return Value::Null;
+    }
+    let denied: Vec<_> = status.denied.iter().map(|(channel, _)| channel).collect();
+    json!({
+        "connected": status.connected,
+        "connects": status.connects,
+        "error": status.error,
+        "denied": denied,
+    })
+}
