@@ -445,7 +445,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --allowed-origins --publish-key --channel-prefix --ping-interval --drain --unknown-grace --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --allowed-origins --publish-key --channel-prefix --ping-interval --drain --unknown-grace --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -480,6 +480,22 @@ _jobwire() {
                     return 0
                     ;;
                 --unknown-grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-audience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ownerless)
+                    COMPREPLY=($(compgen -W "refuse allow" -- "${cur}"))
+                    return 0
+                    ;;
+                --max-lifetime)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

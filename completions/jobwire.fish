@@ -47,6 +47,11 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -d 'The audience that a token must name in its `aud` [default: it may name any, or none]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
+allow\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-lifetime -d 'How long a connection lives at most, in dialects that limit it; they end spread over the last tenth of it, with 1001, or 1000 if the job has ended. 0 lifts the limit [default: what the dialect says, 60m for tasks]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-payload -d 'The largest payload that is relayed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-frame -d 'The largest frame or message a client may send' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-header -d 'The largest request header; at least 8KiB' -r
@@ -62,6 +67,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l color -d 'When
 always\t'Always'
 never\t'Never'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret'
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r

@@ -25,9 +25,10 @@ use crate::exit::Failure;
 pub(super) use effective::Effective;
 
 /// Variables that other systems use for a flag. They rank below `JOBWIRE_<FLAG>` and above the file.
-const ALIASES: [(&str, &str); 4] = [
+const ALIASES: [(&str, &str); 5] = [
     ("redis", "REDIS_URL"),
     ("allowed-origins", "ALLOWED_ORIGINS"),
+    ("jwt-secret", "SUPABASE_JWT_SECRET"),
     ("ping-interval", "WEBSOCKET_PING_INTERVAL"),
     ("log-level", "JOBWIRE_LOG"),
 ];

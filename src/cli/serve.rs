@@ -1,5 +1,6 @@
 //! `serve`.
 
+mod access;
 mod key;
 mod reload;
 
@@ -13,13 +14,14 @@ use anyhow::{Context, Result};
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 
+use self::access::{Access, describe};
 use super::Globals;
 use super::values::{bytes, duration, origin, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Hangups, Signals};
-use crate::relay::{self, JobLogLimits, Origins, Relay, RelayOptions, Reloadable};
+use crate::relay::{self, AuthPolicy, JobLogLimits, Origins, Relay, RelayOptions, Reloadable};
 use key::PublishKey;
 use reload::Reloads;
 
@@ -33,6 +35,7 @@ use reload::Reloads;
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
     jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
+    jobwire serve --jwt-secret SECRET               check the tokens of those who watch tasks\n  \
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
     jobwire serve --config jobwire.toml --print-config > effective.toml")]
 pub(crate) struct ServeArgs {
@@ -74,6 +77,9 @@ pub(crate) struct ServeArgs {
     /// How long a job that nobody has heard of may take to appear [default: what its dialect says].
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_UNKNOWN_GRACE", value_parser = duration)]
     unknown_grace: Option<Duration>,
+
+    #[command(flatten)]
+    access: Access,
 
     #[command(flatten)]
     limits: Limits,
@@ -144,9 +150,10 @@ impl ServeArgs {
         runtime.block_on(async {
             let mut signals = Signals::catch().context("could not catch signals")?;
             let mut hangups = Hangups::catch().context("could not catch signals")?;
+            let auth = options.reloadable.auth.clone();
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
-            say(&banner(relay.addresses(), &dialects, &*broker, &key.to_string(), files));
+            say(&banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files));
             let mut reloads = Reloads::new(globals, key, port);
             loop {
                 tokio::select! {
@@ -187,6 +194,10 @@ impl ServeArgs {
             },
             reloadable: self.reloadable(String::new())?,
             unknown_grace: self.unknown_grace,
+            jwt_audience: self.access.jwt_audience.clone(),
+            ownerless: self.access.ownerless(),
+            max_lifetime: self.access.max_lifetime,
+            echo_polling: self.access.echo_polling,
             drain: self.drain,
         })
     }
@@ -199,7 +210,7 @@ impl ServeArgs {
             let list = self.allowed_origins.join(",");
             Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
         };
-        Ok(Reloadable { origins, publish_key })
+        Ok(Reloadable { origins, publish_key, auth: self.access.policy() })
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
@@ -259,6 +270,7 @@ fn say(text: &str) {
 fn banner(
     addresses: &[SocketAddr],
     dialects: &Dialects,
+    auth: &AuthPolicy,
     broker: &dyn Broker,
     key: &str,
     files: u64,
@@ -277,8 +289,10 @@ fn banner(
             dialect.status.as_ref().map(|status| format!(", poll {}", status.route)).unwrap_or_default();
         let _ = writeln!(
             text,
-            "dialect {}: socket {}{poll}, channel {channel}, auth none",
-            dialect.name, dialect.route
+            "dialect {}: socket {}{poll}, channel {channel}, {}",
+            dialect.name,
+            dialect.route,
+            describe(dialect, auth)
         );
     }
     let _ = match broker.name() {

@@ -25,6 +25,8 @@ pub enum CloseReason {
     Overload,
     /// 4001: token missing, invalid or expired.
     Unauthorized,
+    /// 4001: no secret is configured that a token could be checked with.
+    NoSecret,
     /// 4003: the token's subject does not own the job.
     NotOwner,
     /// 4003: a job that nobody has heard of.
@@ -44,7 +46,7 @@ impl CloseReason {
             Self::TooBig => 1009,
             Self::Internal => 1011,
             Self::SlowConsumer | Self::Overload => 1013,
-            Self::Unauthorized => 4001,
+            Self::Unauthorized | Self::NoSecret => 4001,
             Self::NotOwner | Self::UnknownTask => 4003,
             Self::ImpossibleJob => 4004,
         }
@@ -64,6 +66,7 @@ impl CloseReason {
             Self::SlowConsumer => "slow consumer",
             Self::Overload => "overloaded, try again later",
             Self::Unauthorized => "token missing, invalid or expired",
+            Self::NoSecret => "no secret configured",
             Self::NotOwner => "not the owner",
             Self::UnknownTask => "unknown task",
             Self::ImpossibleJob => "impossible job id",

@@ -10,6 +10,7 @@
 //! bounded: a shard that cannot keep up makes the source wait, and then it is the broker that buffers.
 
 mod accept;
+mod auth;
 mod error;
 pub mod frame;
 mod http;
@@ -43,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::RequestLimits;
 pub use self::accept::listen;
+pub use self::auth::{AuthPolicy, Ownerless, Secret};
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::auth::{AuthPolicy, Ownerless};
 use super::joblog::JobLogLimits;
 use super::origins::Origins;
 
@@ -29,6 +30,14 @@ pub struct RelayOptions {
     pub reloadable: Reloadable,
     /// How long a job that nobody has heard of may take to appear; `None`: what its dialect says.
     pub unknown_grace: Option<Duration>,
+    /// The audience that a token must name; `None`: it may name any or none.
+    pub jwt_audience: Option<String>,
+    /// What becomes of who watches a job without a known owner, in dialects that have owners.
+    pub ownerless: Ownerless,
+    /// How long a connection lives at most, in dialects that limit it; `None`: what they say, zero: for ever.
+    pub max_lifetime: Option<Duration>,
+    /// Send the polling body after each event, in dialects that allow it.
+    pub echo_polling: bool,
     /// How long closing all sockets may take at shutdown.
     pub drain: Duration,
 }
@@ -49,6 +58,10 @@ impl Default for RelayOptions {
             job_log: JobLogLimits::default(),
             reloadable: Reloadable::default(),
             unknown_grace: None,
+            jwt_audience: None,
+            ownerless: Ownerless::default(),
+            max_lifetime: None,
+            echo_polling: false,
             drain: Duration::from_secs(5),
         }
     }
@@ -61,18 +74,23 @@ pub struct Reloadable {
     pub origins: Origins,
     /// The key that `POST /publish` wants; while it is empty no key is right.
     pub publish_key: String,
+    /// Which tokens open the dialects that want one.
+    pub auth: AuthPolicy,
 }
 
 impl Default for Reloadable {
     fn default() -> Self {
-        Self { origins: Origins::loopback(), publish_key: String::new() }
+        Self { origins: Origins::loopback(), publish_key: String::new(), auth: AuthPolicy::default() }
     }
 }
 
 impl fmt::Debug for Reloadable {
     /// Without what is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reloadable").field("origins", &self.origins).finish_non_exhaustive()
+        f.debug_struct("Reloadable")
+            .field("origins", &self.origins)
+            .field("auth", &self.auth)
+            .finish_non_exhaustive()
     }
 }
 
