@@ -29,6 +29,8 @@ pub struct Event {
     pub topics: Box<[Topic]>,
     /// What a socket gets.
     pub frame: Frame,
+    /// What a socket gets after it: the polling body, where a client understands nothing else.
+    pub echo: Option<Frame>,
     /// Present where a newer event may replace this one while a socket pushes back.
     pub conflation: Option<ConflationKey>,
     /// The outcome, where it ends a run.

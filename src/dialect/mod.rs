@@ -302,6 +302,11 @@ impl Dialect {
         self.status.as_ref().is_some_and(|status| status.body == status::Body::Merged)
     }
 
+    /// Whether its polling body may be sent to sockets, after each event.
+    pub fn echoes(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.echo)
+    }
+
     /// The kind of that name: the one that is spelled so, or the pattern that it matches.
     pub fn kind(&self, name: &str) -> Option<&Kind> {
         let matches = |kind: &&Kind| kind.name.strip_prefix('*').is_some_and(|end| name.ends_with(end));
@@ -393,6 +398,13 @@ impl Dialects {
             Arc::new(dialect)
         };
         Self(self.0.iter().map(change).collect())
+    }
+
+    /// The same dialects, but that nobody is asked for a token.
+    #[must_use]
+    pub fn open(&self) -> Self {
+        let open = |dialect: &Arc<Dialect>| Arc::new(Dialect { auth: Auth::None, ..Dialect::clone(dialect) });
+        Self(self.0.iter().map(open).collect())
     }
 
     /// The same dialects, but for what stands before the names of channels on Redis. A prefix with which a channel would

@@ -74,6 +74,28 @@ pub(super) struct Claims {
     pub(super) expires: u64,
 }
 
+/// Whose a job is, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ownership<'a> {
+    /// Nobody has heard of the job.
+    UnknownJob,
+    /// The job is known, but not who owns it.
+    Nobody,
+    /// This subject's.
+    Of(&'a str),
+}
+
+/// Who is asking, as far as the request's token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Nobody in particular, where everybody may see everything.
+    Everybody,
+    /// The subject of a valid token, who may see what is theirs.
+    Subject(Claims),
+    /// Nobody who may see anything.
+    Refused(Refusal),
+}
+
 /// Why a request is refused, in the words that its client sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -89,6 +111,16 @@ impl Refusal {
         match self {
             Self::NoSecret => CloseReason::NoSecret,
             Self::Token => CloseReason::Unauthorized,
+        }
+    }
+
+    /// What a request is told, for people.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::NoSecret => "no secret configured that a token could be checked with (SUPABASE_JWT_SECRET)",
+            Self::Token => {
+                "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
+            }
         }
     }
 }

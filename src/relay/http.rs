@@ -2,6 +2,7 @@
 
 mod stats;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -17,6 +18,7 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
+use super::auth::{self, Access, Ownerless, Ownership, Token};
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
@@ -27,7 +29,7 @@ use super::stats::Stats;
 use super::store::RestoreQueue;
 use super::upgrade;
 use crate::broker::{Broker, BrokerError};
-use crate::dialect::{DialectId, Dialects, Topic, Undecodable};
+use crate::dialect::{Auth, Dialect, DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
 /// What the handlers share.
@@ -109,10 +111,9 @@ fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Respons
     let dialect = api.dialects.get(id);
     let job = job_in(&api, id, &dialect.route, request.uri().path());
     let possible = dialect.check_job(&job).is_ok();
-    let query = request.uri().query().unwrap_or_default();
-    let replay =
-        url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "replay" && value == "1");
-    open(api, id, Wants::Job { job: job.into(), possible, replay }, request)
+    let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
+    let access = access(&api, dialect, &request);
+    open(api, id, Wants::Job { job: job.into(), access, possible, replay }, request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.
@@ -157,6 +158,33 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
     Ok(response)
 }
 
+/// A parameter of the query, percent-decoded.
+fn in_query<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
+    let query = request.uri().query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The key or token in `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(key)
+}
+
+/// Who is asking for a job of a dialect: the token is in the query, where a browser's socket can put it, or in the header.
+fn access(api: &Api, dialect: &Dialect, request: &Request) -> Access {
+    if dialect.auth == Auth::None {
+        return Access::Everybody;
+    }
+    let query = in_query(request, "token");
+    let token = query.as_deref().or_else(|| bearer(request.headers())).map(Token);
+    let audience = api.options.jwt_audience.as_deref();
+    match api.settings().auth.check(audience, token.as_ref(), auth::now()) {
+        Ok(None) => Access::Everybody,
+        Ok(Some(claims)) => Access::Subject(claims),
+        Err(refusal) => Access::Refused(refusal),
+    }
+}
+
 /// Gives the connection to the next shard in turn.
 async fn adopt(api: &Api, connection: NewConnection) {
     let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
@@ -181,6 +209,11 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     let dialect = api.dialects.get(id);
     let route = dialect.status.as_ref().map(|status| status.route.as_str()).unwrap_or_default();
     let job = job_in(&api, id, route, request.uri().path());
+    let access = access(&api, dialect, &request);
+    if let Access::Refused(refusal) = access {
+        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal.message())
+            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    }
     if let Err(reason) = dialect.check_job(&job) {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
     }
@@ -191,7 +224,12 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     {
         asked = store.look(id, job.as_str().into()).await;
     }
-    let body = api.log.lock().unwrap_or_else(PoisonError::into_inner).status(id, &job);
+    let mut log = api.log.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Access::Subject(claims) = &access {
+        may_poll(&claims.subject, log.ownership(id, &job), api.options.ownerless, asked)?;
+    }
+    let body = log.status(id, &job);
+    drop(log);
     if let Some(body) = body {
         Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
     } else if !asked {
@@ -200,6 +238,28 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     } else {
         let message = format!("nothing is known of {} job {job}", dialect.name);
         Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_job", message))
+    }
+}
+
+/// Whether a subject may poll a job. It does not wait for an owner to appear.
+fn may_poll(
+    subject: &str,
+    owner: Ownership<'_>,
+    ownerless: Ownerless,
+    asked_store: bool,
+) -> Result<(), ApiError> {
+    let refuse = |message| Err(ApiError::new(StatusCode::FORBIDDEN, "not_the_owner", message));
+    match owner {
+        Ownership::Of(owner) if *owner == *subject => Ok(()),
+        Ownership::Of(_) => refuse("the token's subject does not own this task"),
+        // Of a job that nobody has heard of, that is what the answer says.
+        Ownership::UnknownJob => Ok(()),
+        Ownership::Nobody if !asked_store => {
+            let message = "redis is away, so it is not known whose this task is";
+            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
+        }
+        Ownership::Nobody if ownerless == Ownerless::Allow => Ok(()),
+        Ownership::Nobody => refuse("it is not known whose this task is"),
     }
 }
 
@@ -219,8 +279,11 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
     let topics = if dialect.channels.is_some() {
         dialect.decode_channel(channel.as_bytes(), &payload).map(|event| ingest::topics(id, &event))
     } else {
-        let job = dialect.decode(channel.as_bytes(), &payload).map(|decoded| decoded.job);
-        job.map(|job| Box::from([Topic::job(id, job.as_ref())]))
+        dialect.decode(channel.as_bytes(), &payload).map(|decoded| {
+            // What is hidden no socket gets.
+            let shown = !decoded.kind.is_some_and(|kind| kind.hidden);
+            shown.then(|| Topic::job(id, decoded.job.as_ref())).into_iter().collect()
+        })
     };
     let topics = topics.map_err(undecodable)?;
     let subscribers = api.broker.publish(&channel, payload).await.map_err(|error| broker_failed(&error))?;
@@ -232,9 +295,8 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
 }
 
 fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (scheme, key) = given.and_then(|value| value.split_once(' ')).unwrap_or_default();
-    let key = if scheme.eq_ignore_ascii_case("bearer") { key } else { "" };
+    let given = headers.get(header::AUTHORIZATION);
+    let key = bearer(headers).unwrap_or_default();
     let settings = api.settings();
     let wanted = &settings.publish_key;
     if !wanted.is_empty() && publish_key::matches(key, wanted) {

@@ -99,13 +99,13 @@ impl Hub {
         }
     }
 
-    /// How many different connections match any of `topics`.
-    pub(super) fn count(&self, topics: &[Topic]) -> usize {
+    /// How many different connections match any of `topics`, and the condition.
+    pub(super) fn count(&self, topics: &[Topic], condition: impl Fn(ConnId) -> bool) -> usize {
         let mut ids = Vec::new();
         self.matching(topics, &mut ids);
         ids.sort_unstable();
         ids.dedup();
-        ids.len()
+        ids.into_iter().filter(|id| condition(*id)).count()
     }
 
     /// The jobs that somebody watches.
@@ -142,8 +142,8 @@ mod tests {
         hub.subscribe(one.clone(), a);
         hub.subscribe(two.clone(), a);
         hub.subscribe(two.clone(), b);
-        assert_eq!(hub.count(&[one.clone(), two.clone()]), 2);
-        assert_eq!(hub.count(std::slice::from_ref(&one)), 1);
+        assert_eq!(hub.count(&[one.clone(), two.clone()], |_| true), 2);
+        assert_eq!(hub.count(std::slice::from_ref(&one), |id| id != b), 1);
         assert_eq!(hub.jobs().count(), 2);
     }
 

@@ -10,7 +10,7 @@ use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
 use super::stats::Stats;
 use crate::broker::{BoxFuture, Publication, Sink};
-use crate::dialect::{ChannelEvent, ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
+use crate::dialect::{Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
 
 /// Bytes of a dropped payload that are logged.
 const LOGGED: usize = 80;
@@ -25,9 +25,15 @@ pub(super) struct Ingest {
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
     pub(super) max_payload: usize,
+    /// Send the polling body after each event, in dialects that allow it.
+    pub(super) echo_polling: bool,
     /// Told when an ending or an owner waits to be written.
     pub(super) urgent: Arc<tokio::sync::Notify>,
     pub(super) batch: Vec<Event>,
+    /// Jobs of the batch of which it is known only now whose they are.
+    pub(super) owned: Vec<Topic>,
+    /// Events of the batch, those that are sent to nobody included.
+    pub(super) taken: u64,
     pub(super) drops: DropLog,
 }
 
@@ -49,8 +55,15 @@ impl Ingest {
         if log.has_urgent() {
             self.urgent.notify_one();
         }
+        let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
+        let echo = self.echo_polling && dialect.echoes() && !hidden;
+        let echo = if echo { log.status(id, &taken.job) } else { None };
         drop(log);
-        if decoded.kind.is_some_and(|kind| kind.hidden) {
+        self.taken += 1;
+        if taken.owned && dialect.auth == Auth::Owner {
+            self.owned.push(Topic::job(id, Arc::clone(&taken.job)));
+        }
+        if hidden {
             return Ok(());
         }
         let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
@@ -58,6 +71,7 @@ impl Ingest {
             sequence: taken.sequence,
             topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
             frame,
+            echo: echo.map(|body| frame::text(body.as_bytes())),
             conflation: conflatable.then_some(ConflationKey {
                 job: taken.job,
                 kind: taken.kind,
@@ -74,6 +88,7 @@ impl Ingest {
         let dialect = self.dialects.get(id);
         let event = dialect.decode_channel(publication.channel, publication.payload)?;
         self.stats.channel_event(id, event.channel);
+        self.taken += 1;
         let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
         let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
         // Of one resource, that is: without one nobody can say what an older event was about.
@@ -86,6 +101,7 @@ impl Ingest {
             sequence,
             topics: topics(id, &event),
             frame: frame::text(publication.payload),
+            echo: None,
             conflation,
             ends: event.kind.and_then(|kind| kind.ends),
         });
@@ -118,10 +134,17 @@ impl Sink for Ingest {
 
     fn flush(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            self.stats.events.add(std::mem::take(&mut self.taken));
+            if !self.owned.is_empty() {
+                // First: who may see an event must be known before it is sent.
+                let owned: Arc<[Topic]> = std::mem::take(&mut self.owned).into();
+                for shard in &self.shards {
+                    shard.owned(Arc::clone(&owned)).await;
+                }
+            }
             if self.batch.is_empty() {
                 return;
             }
-            self.stats.events.add(self.batch.len() as u64);
             let batch: Arc<[Event]> = std::mem::take(&mut self.batch).into();
             for shard in &self.shards {
                 shard.publish(Arc::clone(&batch)).await;

@@ -86,6 +86,10 @@ impl Relay {
             Some(grace) => Arc::new(dialects.with_grace(grace)),
             None => dialects,
         };
+        let dialects = match options.reloadable.auth {
+            AuthPolicy::Open => Arc::new(dialects.open()),
+            AuthPolicy::NoSecret | AuthPolicy::Secret(_) => dialects,
+        };
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
         let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
@@ -99,6 +103,9 @@ impl Relay {
             ping_interval: options.ping_interval,
             max_frame: options.max_frame,
             outbox: options.outbox,
+            ownerless: options.ownerless,
+            max_lifetime: options.max_lifetime,
+            echo_polling: options.echo_polling,
         };
         let threads = Watch::new();
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
@@ -113,8 +120,11 @@ impl Relay {
             shards: shards.clone(),
             stats: Arc::clone(&stats),
             max_payload: options.max_payload,
+            echo_polling: options.echo_polling,
             urgent: Arc::clone(&urgent),
             batch: Vec::new(),
+            owned: Vec::new(),
+            taken: 0,
             drops: ingest::DropLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;

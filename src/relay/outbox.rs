@@ -9,6 +9,8 @@ use crate::dialect::{ConflationKey, Frame};
 pub(super) enum OutboxKey {
     /// An event that a newer one of its key makes worthless.
     Event(ConflationKey),
+    /// What follows such an event, worthless with it.
+    Echo(ConflationKey),
     /// The answer to a WebSocket ping; only the newest needs one (RFC 6455, 5.5.3).
     Pong,
     /// The answer to the text `ping`.

@@ -96,8 +96,8 @@ impl StoreAccess {
 
 /// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
 ///
-/// While the store is away, a connection whose job this relay knows nothing of stays unanswered: to call the job unknown
-/// would be a guess. It is asked again when the store is back.
+/// While the store is away, a connection whose job this relay knows nothing of, or not whose it is, stays unanswered: to
+/// call the job unknown would be a guess. It is asked again when the store is back.
 pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     let mut complaint = Complaint::default();
     let mut held: VecDeque<Question> = VecDeque::new();
@@ -120,7 +120,7 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
             if let Err(error) = &answer {
                 complaint.make("could not read job state back", error);
             }
-            let known = answer.is_ok() || access.log().known(dialect, &job).is_some();
+            let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
                 match asker {
                     Asker::Connection(..) if !known && held.len() < QUEUE => {

@@ -9,7 +9,7 @@ use super::PublishKey;
 use crate::relay::{Relay, Reloadable};
 
 /// The keys whose new values are used at once; all others need a restart.
-const RELOADABLE: [&str; 5] = ["allowed-origins", "publish-key", "jwt-secret", "no-auth", "log-level"];
+const RELOADABLE: [&str; 4] = ["allowed-origins", "publish-key", "jwt-secret", "log-level"];
 
 /// What the relay runs with by now.
 pub(super) struct Reloads<'a> {

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use self::record::Record;
+use super::auth::Ownership;
 use super::session::Snapshot;
 use crate::broker::{JobToSave, StoredJob};
-use crate::dialect::{Decoded, Dialect, DialectId, Dialects, Frame};
+use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Frame};
 
 /// Entries of records that are gone which are always let be.
 const SWEEP: usize = 64;
@@ -65,6 +66,8 @@ pub(super) struct Taken {
     pub kind: Arc<str>,
     /// The part of the job it names, shared with the record.
     pub entity: Option<Arc<str>>,
+    /// Whose job it is was not known before.
+    pub owned: bool,
 }
 
 /// What is to be written behind.
@@ -79,7 +82,8 @@ pub(super) struct Dirty {
 /// What is known of a job's past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
-    /// Everything that is known anywhere: its record was read back, or there is nowhere to read from.
+    /// Everything that is known anywhere: its record was read back, or there is nowhere to read from, and its owner is
+    /// known if it is to have one.
     Whole,
     /// Only what this relay saw itself; the store may know more.
     Partly,
@@ -143,7 +147,7 @@ impl JobLog {
         let (job, change) = self.change(place, |record, dialect| {
             (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
         });
-        let taken = Taken { sequence, job, kind: change.kind, entity: change.entity };
+        let taken = Taken { sequence, job, kind: change.kind, entity: change.entity, owned: change.owned };
         self.touch(place);
         if change.ended {
             self.note_ending(at.now, place, sequence);
@@ -187,7 +191,34 @@ impl JobLog {
     /// What is known of a job's past; `None` if nothing at all.
     pub(super) fn known(&self, id: DialectId, job: &str) -> Option<Known> {
         let record = self.get(id, job)?;
-        if self.stored { Some(record.known) } else { Some(Known::Whole) }
+        if !self.stored {
+            return Some(Known::Whole);
+        }
+        // Anybody may set the owner in the store, at any time.
+        Some(if self.wants_owner(record) { Known::Partly } else { record.known })
+    }
+
+    /// Whether what is known of a job without the store says who may have it.
+    pub(super) fn suffices(&self, id: DialectId, job: &str) -> bool {
+        self.get(id, job).is_some_and(|record| !self.wants_owner(record))
+    }
+
+    fn wants_owner(&self, record: &Record) -> bool {
+        self.dialects.get(record.dialect).auth == Auth::Owner && record.owner().is_none()
+    }
+
+    /// Whose a job is.
+    pub(super) fn ownership(&self, id: DialectId, job: &str) -> Ownership<'_> {
+        match self.get(id, job).map(Record::owner) {
+            None => Ownership::UnknownJob,
+            Some(None) => Ownership::Nobody,
+            Some(Some(owner)) => Ownership::Of(owner),
+        }
+    }
+
+    /// Whether the job's run has ended, as far as is known.
+    pub(super) fn has_ended(&self, id: DialectId, job: &str) -> bool {
+        self.get(id, job).is_some_and(|record| record.ended_at().is_some())
     }
 
     /// A job's current state as one frame; `None` if nobody has heard of it.

@@ -72,6 +72,8 @@ pub(super) struct Change {
     pub(super) entity: Option<Arc<str>>,
     pub(super) ended: bool,
     pub(super) urgent: bool,
+    /// It said whose job it is, which was not known.
+    pub(super) owned: bool,
 }
 
 impl Record {
@@ -111,10 +113,14 @@ impl Record {
         }
         self.reopens |= opens == Opens::AfterEnding;
         let mut urgent = false;
-        if let (None, Some(owner)) = (&self.owner, &decoded.owner) {
-            self.owner = Some(owner.as_ref().into());
-            urgent = true;
-        }
+        let owned = match &decoded.owner {
+            Some(owner) if self.owner.is_none() && !owner.is_empty() => {
+                self.set_owner(owner);
+                urgent = true;
+                true
+            }
+            _ => false,
+        };
         let ends = decoded.kind.and_then(|kind| kind.ends);
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         // A remark is no state: who joins later is to see how the job is doing.
@@ -140,7 +146,7 @@ impl Record {
                 urgent = true;
             }
         }
-        Change { kind, entity, ended: ends.is_some(), urgent }
+        Change { kind, entity, ended: ends.is_some(), urgent, owned }
     }
 
     /// Forgets the run before; whose job it is stays.
@@ -155,7 +161,17 @@ impl Record {
         self.newest = None;
         self.kept.clear();
         self.merged = None;
-        self.bytes = OVERHEAD + self.job.len();
+        self.bytes = OVERHEAD + self.job.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
+    }
+
+    /// Whose job it is, if that is known.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    fn set_owner(&mut self, owner: &str) {
+        let before = self.owner.replace(owner.into()).map_or(0, |owner| owner.len());
+        self.bytes = self.bytes + owner.len() - before;
     }
 
     /// The shared name of a part of the job, as it was kept before if it was.
@@ -210,7 +226,13 @@ impl Record {
     }
 
     pub(super) fn status(&mut self, dialect: &Dialect) -> Option<String> {
-        let payload = frame::payload_of(&self.newest.as_ref()?.frame);
+        let Some(newest) = &self.newest else {
+            // Known, by its owner for one, but nothing of its run: it waits for its turn.
+            let kind = dialect.kinds().iter().find(|kind| kind.queued && kind.hidden)?;
+            let source = StatusSource { job: &self.job, newest: "{}", kind: &kind.name, percent: None };
+            return dialect.status_body(&source);
+        };
+        let payload = frame::payload_of(&newest.frame);
         self.merge_now();
         let newest = match &self.merged {
             Some(merged) => merged.done.as_str(),
@@ -269,9 +291,13 @@ impl Record {
         sequence: u64,
         at: Stamp,
     ) -> bool {
-        self.known = Known::Whole;
-        if self.owner.is_none() {
-            self.owner = stored.owner.as_deref().map(Into::into);
+        let again = std::mem::replace(&mut self.known, Known::Whole) == Known::Whole;
+        // The first one counts, and of the two the store's is the older, unless it is read again because it had none.
+        if let Some(owner) = stored.owner.as_deref().filter(|_| self.owner.is_none() || !again) {
+            self.set_owner(owner);
+        }
+        if again {
+            return false;
         }
         let ended = stored.ended.as_deref().and_then(Outcome::parse);
         if self.opened || (self.reopens && ended.is_some()) {

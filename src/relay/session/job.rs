@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Action, PingInterval};
+use super::guard::Verdict;
+use super::{Action, Guard, PingInterval};
 use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
+use crate::relay::auth::Ownership;
 use crate::relay::wheel::Millis;
 
 /// The sequence of a session whose job has not been looked up: no event is newer.
@@ -33,6 +35,10 @@ pub(in crate::relay) struct JobSession {
     grace: Millis,
     /// It wants the run so far, not only the newest event.
     replay: bool,
+    /// When the connection has lived as long as it may; `Millis::MAX` for ever.
+    end: Millis,
+    /// Present where the job belongs to somebody. Until it lets the socket in, the job counts as not looked up.
+    guard: Option<Box<Guard>>,
 }
 
 impl JobSession {
@@ -55,6 +61,52 @@ impl JobSession {
             next_ping: now + first,
             grace: Millis::MAX,
             replay: false,
+            end: Millis::MAX,
+            guard: None,
+        }
+    }
+
+    /// The same, but it gets what is its job's only once the guard lets it in.
+    #[must_use]
+    pub(in crate::relay) fn guarded(mut self, guard: Option<Guard>) -> Self {
+        self.guard = guard.map(Box::new);
+        self
+    }
+
+    /// The same, but it lives until `end` at most.
+    #[must_use]
+    pub(in crate::relay) const fn until(mut self, end: Millis) -> Self {
+        self.end = end;
+        self
+    }
+
+    /// Whether it has a guard, who wants to know of owners.
+    pub(in crate::relay) const fn is_guarded(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// Whether it gets what is its job's.
+    pub(in crate::relay) fn is_admitted(&self) -> bool {
+        self.guard.as_ref().is_none_or(|guard| guard.has_admitted())
+    }
+
+    /// It was looked at whose the job is. Returns whether the job's state is to be sent now.
+    pub(in crate::relay) fn admit(
+        &mut self,
+        owner: Ownership<'_>,
+        dialect: &Dialect,
+        now: Millis,
+        out: &mut Vec<Action>,
+    ) -> bool {
+        let Some(guard) = &mut self.guard else { return true };
+        let grace = dialect.unknown.as_ref().map(|unknown| unknown.after).unwrap_or_default();
+        match guard.decide(owner, grace, now) {
+            Verdict::Admit => true,
+            Verdict::Stay | Verdict::Wait => false,
+            Verdict::Refuse(reason) => {
+                out.push(Action::Close(reason));
+                false
+            }
         }
     }
 
@@ -146,6 +198,13 @@ impl JobSession {
             out.push(Action::Close(CloseReason::Stale));
             return Millis::MAX;
         }
+        if self.guard.as_mut().is_some_and(|guard| !guard.timer(now, out)) {
+            return Millis::MAX;
+        }
+        if self.end <= now {
+            out.push(Action::EndLife);
+            return Millis::MAX;
+        }
         if self.grace <= now {
             self.grace = Millis::MAX;
             out.push(Action::Unknown);
@@ -159,7 +218,8 @@ impl JobSession {
 
     /// When it next wants to be woken.
     pub(in crate::relay) fn deadline(&self, interval: PingInterval) -> Millis {
-        self.next_ping.min(self.grace).min(self.heard + interval.0 * 2)
+        let guard = self.guard.as_ref().map_or(Millis::MAX, |guard| guard.deadline());
+        self.next_ping.min(self.grace).min(self.heard + interval.0 * 2).min(self.end).min(guard)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The protocol state of a connection: input and the time in, actions out, no sockets.
 
 mod channel;
+mod guard;
 mod job;
 mod pulse;
 
 use std::time::Duration;
 
 pub(super) use self::channel::{ChannelSession, Opening};
+pub(super) use self::guard::Guard;
 pub(super) use self::job::{JobSession, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, DialectId, Frame, Topic};
@@ -32,6 +34,10 @@ pub(in crate::relay) enum Action {
     Ping,
     /// Send what the dialect says to who watches an unknown job.
     Unknown,
+    /// Look again whose the job is.
+    LookAgain,
+    /// The connection lived as long as it may: close it as the job's state wants.
+    EndLife,
     /// Close.
     Close(CloseReason),
 }
@@ -78,6 +84,14 @@ impl Session {
         match self {
             Self::Job(session) => Some(session),
             Self::Channel(_) => None,
+        }
+    }
+
+    /// Whether it gets what it is subscribed to.
+    pub(super) fn is_admitted(&self) -> bool {
+        match self {
+            Self::Job(session) => session.is_admitted(),
+            Self::Channel(_) => true,
         }
     }
 

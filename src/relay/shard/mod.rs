@@ -10,13 +10,14 @@ use std::collections::HashSet;
 use std::io;
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use self::state::{Shared, State};
+use super::auth::{Access, Ownerless};
 use super::hub::Census;
 use super::joblog::JobLog;
 use super::session::Opening;
@@ -51,6 +52,8 @@ pub(super) enum Wants {
     /// To watch a job.
     Job {
         job: Arc<str>,
+        /// Who is asking.
+        access: Access,
         /// Whether any job can have that id.
         possible: bool,
         /// Whether it wants the run so far instead of the newest event alone.
@@ -66,6 +69,8 @@ enum Message {
     Adopt(Box<NewConnection>),
     /// The store was asked about this connection's job.
     Restored(ConnId),
+    /// It is known by now whose these jobs are.
+    Owned(Arc<[Topic]>),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
     Census(DialectId, oneshot::Sender<Census>),
@@ -86,6 +91,16 @@ pub(super) struct ShardSettings {
     pub(super) ping_interval: Duration,
     pub(super) max_frame: usize,
     pub(super) outbox: usize,
+    pub(super) ownerless: Ownerless,
+    pub(super) max_lifetime: Option<Duration>,
+    pub(super) echo_polling: bool,
+}
+
+impl ShardSettings {
+    /// The job log. A panic under its lock is a bug, but no reason to stop relaying.
+    fn log(&self) -> MutexGuard<'_, JobLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The way to reach a shard. When the last handle is dropped the shard ends.
@@ -130,12 +145,17 @@ impl ShardHandle {
         let _ = self.0.send(Message::Events(batch)).await;
     }
 
+    /// Says that it is known by now whose some jobs are. Before the events that said so.
+    pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
+        let _ = self.0.send(Message::Owned(jobs)).await;
+    }
+
     /// Gives the shard a connection.
     pub(super) async fn adopt(&self, connection: NewConnection) {
         let _ = self.0.send(Message::Adopt(Box::new(connection))).await;
     }
 
-    /// How many of its connections are subscribed to any of the topics, once it has delivered what it was given.
+    /// How many of its connections get the events of any of the topics, once it has delivered what it was given.
     pub(super) async fn count(&self, topics: Box<[Topic]>) -> usize {
         let (answer, count) = oneshot::channel();
         let _ = self.0.send(Message::Count(topics, answer)).await;
@@ -184,7 +204,8 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
         match message {
             Message::Events(batch) => shared.deliver(&batch).await,
             Message::Adopt(connection) => shared.adopt(*connection),
-            Message::Restored(id) => shared.look_up(id),
+            Message::Restored(id) => shared.restored(id),
+            Message::Owned(jobs) => shared.owned(&jobs),
             Message::Count(topics, answer) => {
                 let _ = answer.send(shared.count(&topics));
             }

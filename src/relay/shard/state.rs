@@ -169,6 +169,8 @@ impl Shared {
             // Bounded like events: whoever commands and does not read is as slow as any other.
             Action::Answer(frame) => conn.write(&frame, || None, bound),
             Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
+            Action::LookAgain => return self.ask_store_or_look_up(state, id),
+            Action::EndLife => return self.act(state, id, Action::Close(state.end_of_life(id))),
             Action::Send(frame) => conn.write_state(&frame),
             // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
             Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
@@ -199,7 +201,9 @@ impl Shared {
     }
 
     pub(super) fn count(&self, topics: &[Topic]) -> usize {
-        self.state().hub.count(topics)
+        let state = self.state();
+        let gets = |id| state.conns.get(id).is_some_and(|conn| conn.session.is_admitted());
+        state.hub.count(topics, gets)
     }
 
     pub(super) fn jobs(&self) -> HashSet<(DialectId, String)> {

@@ -1,7 +1,7 @@
 //! How a connection comes to a shard, and what it is sent first.
 
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rand::RngExt;
 
@@ -10,12 +10,15 @@ use tracing::debug;
 
 use super::super::conn::{Conn, Phase};
 use super::super::{NewConnection, Newcomer, Wants, timestamp_zulu};
-use super::Shared;
 use super::traffic::read_loop;
-use crate::dialect::{CloseReason, DialectId};
+use super::{Shared, State};
+use crate::dialect::{CloseReason, DialectId, Topic};
+use crate::relay::auth::{self, Access, Ownerless};
+use crate::relay::frame;
 use crate::relay::joblog::Known;
-use crate::relay::session::{Action, ChannelSession, JobSession, Session};
+use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session};
 use crate::relay::slots::ConnId;
+use crate::relay::wheel::Millis;
 
 impl Shared {
     /// Takes over an upgraded socket.
@@ -31,9 +34,13 @@ impl Shared {
         let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
         let session = match &mut new.newcomer.wants {
-            Wants::Job { job, replay, .. } => Session::Job(
-                JobSession::new(dialect, Arc::clone(job), now, state.interval, phase).replaying(*replay),
-            ),
+            Wants::Job { job, access, replay, .. } => {
+                let session = JobSession::new(dialect, Arc::clone(job), now, state.interval, phase)
+                    .replaying(*replay)
+                    .guarded(guard(access, state.settings.ownerless, now))
+                    .until(state.end_of(dialect, now));
+                Session::Job(session)
+            }
             Wants::Channels(opening) => {
                 let (of, opening) = (state.settings.dialects.get(dialect), std::mem::take(opening));
                 let session =
@@ -53,8 +60,8 @@ impl Shared {
 
     /// Lets a connection begin, and then reads what came with its handshake.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
-        match new.wants {
-            Wants::Job { possible, .. } => self.welcome_watcher(id, new.dialect, possible),
+        match &new.wants {
+            Wants::Job { access, possible, .. } => self.welcome_watcher(id, new.dialect, access, *possible),
             Wants::Channels(_) => self.welcome_subscriber(id),
         }
         if !new.early.is_empty() {
@@ -74,15 +81,16 @@ impl Shared {
     }
 
     /// Subscribes a connection to its job and sends it what there is.
-    fn welcome_watcher(&self, id: ConnId, dialect: DialectId, possible: bool) {
+    fn welcome_watcher(&self, id: ConnId, dialect: DialectId, access: &Access, possible: bool) {
         let mut state = self.state();
         let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
         let topic = session.topic();
-        if possible {
+        if let Access::Refused(refusal) = access {
+            self.act(&mut state, id, Action::Close(refusal.close()));
+        } else if possible {
             // Subscribed before the state is looked up, so that nothing falls between the two.
             state.hub.subscribe(topic, id);
-            drop(state);
-            self.ask_store_or_look_up(id);
+            self.ask_store_or_look_up(&mut state, id);
         } else {
             if state.settings.dialects.get(dialect).complains_of_unknown() {
                 self.act(&mut state, id, Action::Unknown);
@@ -91,48 +99,99 @@ impl Shared {
         }
     }
 
-    /// A job that this relay has not seen from its beginning is first looked for in the store.
-    fn ask_store_or_look_up(&self, id: ConnId) {
-        let asked = {
-            let state = self.state();
-            let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
-            let (dialect, job) = (session.dialect(), Arc::clone(session.job()));
-            state.settings.restore.as_ref().is_some_and(|store| {
-                let log = state.settings.log.lock().unwrap_or_else(PoisonError::into_inner);
-                let whole = log.known(dialect, &job) == Some(Known::Whole);
-                drop(log);
-                !whole && store.ask(dialect, job, state.answers.clone(), id)
-            })
-        };
+    /// A job that this relay has not seen from its beginning, or not whose it is, is first looked for in the store.
+    pub(super) fn ask_store_or_look_up(&self, state: &mut State, id: ConnId) {
+        let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
+        let (dialect, job) = (session.dialect(), Arc::clone(session.job()));
+        let asked = state.settings.restore.as_ref().is_some_and(|store| {
+            let whole = state.settings.log().known(dialect, &job) == Some(Known::Whole);
+            !whole && store.ask(dialect, job, state.answers.clone(), id)
+        });
         if !asked {
-            self.look_up(id);
+            self.look_up(state, id);
         }
     }
 
-    /// Sends a connection the current state of its job.
-    pub(in crate::relay::shard) fn look_up(&self, id: ConnId) {
+    /// The store was asked for a connection's job.
+    pub(in crate::relay::shard) fn restored(&self, id: ConnId) {
+        self.look_up(&mut self.state(), id);
+    }
+
+    /// Whose jobs these are is known by now: who waits for that is let in, and who turns out to be another is closed
+    /// before anything else is sent.
+    pub(in crate::relay::shard) fn owned(&self, jobs: &[Topic]) {
         let mut state = self.state();
+        let mut ids = Vec::new();
+        state.hub.matching(jobs, &mut ids);
+        for id in ids {
+            match state.conns.get(id).and_then(|conn| conn.session.as_job()) {
+                Some(session) if !session.is_guarded() => {}
+                Some(session) if session.is_admitted() => self.look_up(&mut state, id),
+                Some(_) => self.ask_store_or_look_up(&mut state, id),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends a connection the current state of its job, if it may have it.
+    fn look_up(&self, state: &mut State, id: ConnId) {
         let now = state.now();
         let mut actions = std::mem::take(&mut state.actions);
-        let settings = state.settings.clone();
         let interval = state.interval;
         let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
         if let Some(session) = open.and_then(|conn| conn.session.as_job_mut()) {
-            let dialect = settings.dialects.get(session.dialect());
-            let mut log = settings.log.lock().unwrap_or_else(PoisonError::into_inner);
-            let (of, job) = (session.dialect(), session.job());
-            let known = if session.wants_replay() {
-                log.replay(of, job)
-            } else {
-                log.snapshot(of, job).into_iter().collect()
-            };
+            let dialect = state.settings.dialects.get(session.dialect());
+            let mut log = state.settings.log();
+            let (of, job) = (session.dialect(), Arc::clone(session.job()));
+            if session.admit(log.ownership(of, &job), dialect, now, &mut actions) {
+                let known = if session.wants_replay() {
+                    log.replay(of, &job)
+                } else {
+                    log.snapshot(of, &job).into_iter().collect()
+                };
+                session.state(known, dialect, now, &mut actions);
+                if state.settings.echo_polling && dialect.echoes() {
+                    let body = log.status(of, &job);
+                    actions.extend(body.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                }
+            }
             drop(log);
-            session.state(known, dialect, now, &mut actions);
             let deadline = session.deadline(interval);
             state.wake(id, deadline);
         }
-        self.act_all(&mut state, id, actions);
+        self.act_all(state, id, actions);
     }
+}
+
+impl State {
+    /// When a connection of this dialect that begins now has lived as long as it may. They end spread over the last tenth
+    /// of that time, so that those who came together do not all come back together.
+    fn end_of(&mut self, dialect: DialectId, now: Millis) -> Millis {
+        let life = self.settings.dialects.get(dialect).lifetime;
+        let life = life.map(|life| self.settings.max_lifetime.unwrap_or(life));
+        match life.filter(|life| !life.is_zero()) {
+            None => Millis::MAX,
+            Some(life) => {
+                let life = life.mul_f64(0.9 + 0.1 * self.random.random::<f64>());
+                now.saturating_add(u64::try_from(life.as_millis()).unwrap_or(Millis::MAX))
+            }
+        }
+    }
+
+    /// Why a connection that has lived as long as it may is closed: there may be more to come, or not.
+    pub(super) fn end_of_life(&self, id: ConnId) -> CloseReason {
+        let session = self.conns.get(id).and_then(|conn| conn.session.as_job());
+        let ended =
+            session.is_some_and(|session| self.settings.log().has_ended(session.dialect(), session.job()));
+        if ended { CloseReason::Normal } else { CloseReason::Lifetime }
+    }
+}
+
+/// What stands between a newcomer and its job. The token's time is turned into the shard's here, once.
+fn guard(access: &Access, ownerless: Ownerless, now: Millis) -> Option<Guard> {
+    let Access::Subject(claims) = access else { return None };
+    let left = claims.expires.saturating_sub(auth::now());
+    Some(Guard::new(claims.subject.clone(), now.saturating_add(left), ownerless))
 }
 
 /// Welcomes a connection and reads from it.

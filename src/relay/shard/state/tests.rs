@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::dialect::{Dialects, Event};
+use crate::relay::auth::{Access, Ownerless};
 use crate::relay::joblog::{JobLog, JobLogLimits};
 use crate::relay::shard::{NewConnection, Newcomer, Wants};
 
@@ -34,6 +35,9 @@ impl Fixture {
             ping_interval: Duration::from_secs(30),
             max_frame: 1 << 16,
             outbox,
+            ownerless: Ownerless::Refuse,
+            max_lifetime: None,
+            echo_polling: false,
         };
         let answers = WeakHandle(mpsc::channel(1).0.downgrade());
         Self { shared: Shared::new(State::new(settings.clone(), answers)), settings }
@@ -56,7 +60,7 @@ impl Fixture {
             newcomer: Newcomer {
                 early: Bytes::new(),
                 dialect,
-                wants: Wants::Job { job, possible: true, replay: false },
+                wants: Wants::Job { job, access: Access::Everybody, possible: true, replay: false },
             },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -81,6 +85,7 @@ impl Fixture {
             sequence,
             topics: Box::new([Topic::job(self.scraping(), "1")]),
             frame: frame::text(&vec![b'x'; bytes]),
+            echo: None,
             conflation: None,
             ends: None,
         }

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::super::conn::{Phase, Wrote};
 use super::{GOOD_BYE, Shared, State};
-use crate::dialect::Event;
+use crate::dialect::{Event, Frame};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::session::Action;
 use crate::relay::slots::ConnId;
@@ -57,7 +57,19 @@ impl Shared {
         if wrote != Wrote::Whole {
             self.after_write(state, id, wrote);
         }
+        if let Some(echo) = &event.echo {
+            self.send_echo(state, id, event, echo);
+        }
         true
+    }
+
+    /// Sends what follows an event. Like it, it makes a client slow that does not read it.
+    #[cold]
+    fn send_echo(&self, state: &mut State, id: ConnId, event: &Event, echo: &Frame) {
+        let bound = state.settings.outbox;
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
+        let wrote = conn.write(echo, || event.conflation.clone().map(OutboxKey::Echo), bound);
+        self.after_write(state, id, wrote);
     }
 
     /// Feeds a connection what its client sent.

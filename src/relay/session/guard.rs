@@ -1,0 +1,201 @@
+//! What stands between a socket and a job that belongs to somebody, as long as it lives.
+
+use std::time::Duration;
+
+use super::Action;
+use crate::dialect::CloseReason;
+use crate::relay::auth::{Ownerless, Ownership};
+use crate::relay::wheel::Millis;
+
+/// How often a job without a known owner is looked at again during its grace: its owner may be set in the store without a
+/// word. At first this often, then after half of the time that has passed, up to the other.
+const LOOK_EVERY: Millis = 250;
+const LOOK_AT_LEAST_EVERY: Millis = 2_000;
+
+/// Watches over one socket: lets it have its job once the job is known to be its subject's, and ends it when the token
+/// expires.
+#[derive(Debug)]
+pub(in crate::relay) struct Guard {
+    subject: Box<str>,
+    /// When the token is worth nothing any more.
+    expires: Millis,
+    ownerless: Ownerless,
+    standing: Standing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Nobody has looked yet whose the job is.
+    New,
+    /// The owner is not known. `next` is when to look again, `Millis::MAX` while somebody does.
+    Waiting { since: Millis, until: Millis, next: Millis },
+    /// It gets everything.
+    Admitted,
+}
+
+/// What becomes of the socket now that its job was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is to get the job's state, and the events from there on.
+    Admit,
+    /// It has got that already.
+    Stay,
+    /// It gets nothing for now.
+    Wait,
+    /// It is closed.
+    Refuse(CloseReason),
+}
+
+impl Guard {
+    /// A guard over the socket of `subject`, whose token is good until `expires`.
+    pub(in crate::relay) const fn new(subject: Box<str>, expires: Millis, ownerless: Ownerless) -> Self {
+        Self { subject, expires, ownerless, standing: Standing::New }
+    }
+
+    /// Whether the socket gets what is its job's.
+    pub(super) fn has_admitted(&self) -> bool {
+        self.standing == Standing::Admitted
+    }
+
+    /// The job was looked at. A task that is unknown, or nobody's, has `grace` to become somebody's.
+    pub(super) fn decide(&mut self, owner: Ownership<'_>, grace: Duration, now: Millis) -> Verdict {
+        let reason = match owner {
+            Ownership::Of(owner) if *owner != *self.subject => return Verdict::Refuse(CloseReason::NotOwner),
+            Ownership::Of(_) => return self.admit(),
+            _ if self.ownerless == Ownerless::Allow => return self.admit(),
+            Ownership::UnknownJob => CloseReason::UnknownTask,
+            Ownership::Nobody => CloseReason::NotOwner,
+        };
+        let (since, until) = match self.standing {
+            // The job log forgets jobs, but that takes nothing from whom it was known to belong to.
+            Standing::Admitted => return Verdict::Stay,
+            Standing::New => {
+                (now, now.saturating_add(u64::try_from(grace.as_millis()).unwrap_or(Millis::MAX)))
+            }
+            Standing::Waiting { since, until, .. } => (since, until),
+        };
+        if now >= until {
+            return Verdict::Refuse(reason);
+        }
+        let pause = ((now - since) / 2).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
+        self.standing = Standing::Waiting { since, until, next: until.min(now.saturating_add(pause)) };
+        Verdict::Wait
+    }
+
+    fn admit(&mut self) -> Verdict {
+        if self.has_admitted() {
+            return Verdict::Stay;
+        }
+        self.standing = Standing::Admitted;
+        Verdict::Admit
+    }
+
+    /// A timer fired. Returns whether the socket may go on.
+    pub(super) fn timer(&mut self, now: Millis, out: &mut Vec<Action>) -> bool {
+        if self.expires <= now {
+            out.push(Action::Close(CloseReason::Unauthorized));
+            return false;
+        }
+        if let Standing::Waiting { next, .. } = &mut self.standing
+            && *next <= now
+        {
+            *next = Millis::MAX;
+            out.push(Action::LookAgain);
+        }
+        true
+    }
+
+    /// When it next wants to be woken.
+    pub(super) fn deadline(&self) -> Millis {
+        match self.standing {
+            Standing::Waiting { next, .. } => next.min(self.expires),
+            Standing::New | Standing::Admitted => self.expires,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRACE: Duration = Duration::from_secs(5);
+    const EXPIRES: Millis = 100_000;
+
+    fn guard(ownerless: Ownerless) -> Guard {
+        Guard::new("alice".into(), EXPIRES, ownerless)
+    }
+
+    /// Looks whenever the guard asks for it until it decides; how often, and what it decided when.
+    fn wait(owner: Ownership<'_>) -> (u32, Millis, Verdict) {
+        let (mut guard, mut out) = (guard(Ownerless::Refuse), Vec::new());
+        let (mut now, mut looks) = (1_000, 1);
+        loop {
+            match guard.decide(owner, GRACE, now) {
+                Verdict::Wait => now = guard.deadline(),
+                verdict => return (looks, now, verdict),
+            }
+            assert!(guard.timer(now, &mut out));
+            assert_eq!(guard.deadline(), EXPIRES, "it asks once, and waits for the answer");
+            looks += 1;
+            assert_eq!(out.len() + 1, looks as usize);
+        }
+    }
+
+    #[test]
+    fn the_owner_is_let_in_and_another_is_not() {
+        let decide = |owner| guard(Ownerless::Refuse).decide(Ownership::Of(owner), GRACE, 0);
+        assert_eq!(decide("alice"), Verdict::Admit);
+        for other in ["bob", "", "Alice", "alice "] {
+            assert_eq!(decide(other), Verdict::Refuse(CloseReason::NotOwner));
+        }
+    }
+
+    #[test]
+    fn a_job_without_an_owner_is_looked_at_a_few_times_until_its_grace_is_over() {
+        let (looks, when, verdict) = wait(Ownership::UnknownJob);
+        assert_eq!((when, verdict), (6_000, Verdict::Refuse(CloseReason::UnknownTask)));
+        assert!((5..15).contains(&looks), "{looks}");
+        assert_eq!(wait(Ownership::Nobody).2, Verdict::Refuse(CloseReason::NotOwner));
+    }
+
+    #[test]
+    fn whoever_becomes_the_owner_meanwhile_is_let_in_and_stays() {
+        let mut guard = guard(Ownerless::Refuse);
+        assert_eq!(guard.decide(Ownership::UnknownJob, GRACE, 0), Verdict::Wait);
+        assert_eq!(guard.decide(Ownership::Nobody, GRACE, 4_999), Verdict::Wait);
+        assert!(!guard.has_admitted());
+        assert_eq!(guard.decide(Ownership::Of("alice"), GRACE, 9_000), Verdict::Admit);
+        assert!(guard.has_admitted());
+        for owner in [Ownership::Of("alice"), Ownership::Nobody, Ownership::UnknownJob] {
+            assert_eq!(guard.decide(owner, GRACE, 20_000), Verdict::Stay);
+        }
+        assert_eq!(guard.deadline(), EXPIRES);
+    }
+
+    #[test]
+    fn without_grace_the_decision_is_made_at_once() {
+        let verdict = guard(Ownerless::Refuse).decide(Ownership::UnknownJob, Duration::ZERO, 0);
+        assert_eq!(verdict, Verdict::Refuse(CloseReason::UnknownTask));
+    }
+
+    #[test]
+    fn where_the_ownerless_is_allowed_it_is_until_it_is_another_s() {
+        let mut guard = guard(Ownerless::Allow);
+        assert_eq!(guard.decide(Ownership::UnknownJob, GRACE, 0), Verdict::Admit);
+        assert_eq!(guard.decide(Ownership::Nobody, GRACE, 1), Verdict::Stay);
+        assert_eq!(guard.decide(Ownership::Of("bob"), GRACE, 2), Verdict::Refuse(CloseReason::NotOwner));
+    }
+
+    #[test]
+    fn an_expired_token_ends_it_whatever_its_standing() {
+        for owner in [None, Some(Ownership::UnknownJob), Some(Ownership::Of("alice"))] {
+            let (mut guard, mut out) = (guard(Ownerless::Refuse), Vec::new());
+            if let Some(owner) = owner {
+                guard.decide(owner, Duration::from_hours(9), 0);
+            }
+            assert!(guard.timer(0, &mut out) && guard.timer(EXPIRES - 1, &mut out));
+            assert!(!guard.timer(EXPIRES, &mut out));
+            assert_eq!(out.last(), Some(&Action::Close(CloseReason::Unauthorized)));
+        }
+    }
+}
