@@ -17,6 +17,7 @@ mod scraping;
 mod slow;
 mod snapshot;
 mod state;
+mod tasks;
 
 /// An event of the scraping contract, all fields there.
 fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {

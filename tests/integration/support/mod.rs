@@ -10,6 +10,7 @@ mod pty;
 mod raw_socket;
 mod redis;
 mod relay;
+mod token;
 mod ws;
 
 use std::net::TcpListener;
@@ -22,6 +23,7 @@ pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
+pub(crate) use token::{SECRET, signed, token, token_for, unix_now};
 pub(crate) use ws::WebSocket;
 
 /// Long enough for anything that should happen, on a machine that is busy compiling.
