@@ -82,14 +82,7 @@ impl Relay {
         dialects: Arc<Dialects>,
         mut options: RelayOptions,
     ) -> io::Result<Self> {
-        let dialects = match options.unknown_grace.take() {
-            Some(grace) => Arc::new(dialects.with_grace(grace)),
-            None => dialects,
-        };
-        let dialects = match options.reloadable.auth {
-            AuthPolicy::Open => Arc::new(dialects.open()),
-            AuthPolicy::NoSecret | AuthPolicy::Secret(_) => dialects,
-        };
+        let dialects = adjusted(dialects, &mut options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
         let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
@@ -108,9 +101,8 @@ impl Relay {
             echo_polling: options.echo_polling,
         };
         let threads = Watch::new();
-        let shards: Vec<ShardHandle> = (0..options.shards.max(1))
-            .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
-            .collect::<io::Result<_>>()?;
+        let spawn = |number| ShardHandle::spawn(number, settings.clone(), &threads);
+        let shards: Vec<_> = (0..options.shards.max(1)).map(spawn).collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let ingest = Ingest {
@@ -128,11 +120,8 @@ impl Relay {
             drops: ingest::DropLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
-        let access = StoreAccess {
-            broker: Arc::clone(&broker),
-            dialects: Arc::clone(&dialects),
-            log: Arc::clone(&log),
-        };
+        let (of, all, kept) = (Arc::clone(&broker), Arc::clone(&dialects), Arc::clone(&log));
+        let access = StoreAccess { broker: of, dialects: all, log: kept };
         tokio::spawn(store::answer(access.clone(), questions));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
@@ -217,6 +206,18 @@ impl Relay {
         for task in &self.accepting {
             task.abort();
         }
+    }
+}
+
+/// The dialects as the options want them.
+fn adjusted(dialects: Arc<Dialects>, options: &mut RelayOptions) -> Arc<Dialects> {
+    let dialects = match options.unknown_grace.take() {
+        Some(grace) => Arc::new(dialects.with_grace(grace)),
+        None => dialects,
+    };
+    match options.reloadable.auth {
+        AuthPolicy::Open => Arc::new(dialects.open()),
+        AuthPolicy::NoSecret | AuthPolicy::Secret(_) => dialects,
     }
 }
 
