@@ -24,7 +24,8 @@ pub(super) struct Hub {
 #[derive(Debug, Default)]
 struct Subscribers {
     ids: Vec<ConnId>,
-    places: Option<HashMap<ConnId, u32>>,
+    #[expect(clippy::box_collection, reason = "few topics have one, and there are as many topics as jobs")]
+    places: Option<Box<HashMap<ConnId, u32>>>,
 }
 
 impl Subscribers {
@@ -41,7 +42,8 @@ impl Subscribers {
         }
         self.ids.push(id);
         if self.places.is_none() && self.ids.len() > INDEXED {
-            self.places = Some(self.ids.iter().enumerate().map(|(at, id)| (*id, place(at))).collect());
+            self.places =
+                Some(Box::new(self.ids.iter().enumerate().map(|(at, id)| (*id, place(at))).collect()));
         }
     }
 

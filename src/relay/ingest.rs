@@ -90,22 +90,28 @@ impl Ingest {
         self.stats.channel_event(id, event.channel);
         self.taken += 1;
         let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
-        let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
-        // Of one resource, that is: without one nobody can say what an older event was about.
-        let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
-            job: resource.into(),
-            kind: event.kind_name.as_ref().into(),
-            entity: Some(Arc::clone(event.channel)),
-        });
-        self.batch.push(Event {
-            sequence,
-            topics: topics(id, &event),
-            frame: frame::text(publication.payload),
-            echo: None,
-            conflation,
-            ends: event.kind.and_then(|kind| kind.ends),
-        });
+        self.batch.push(event_of_channel(id, &event, sequence, publication.payload));
         Ok(())
+    }
+}
+
+/// An event of channels and rooms as the shards get it.
+fn event_of_channel(id: DialectId, event: &ChannelEvent<'_>, sequence: u64, payload: &[u8]) -> Event {
+    let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
+    // Of one resource, that is: without one nobody can say what an older event was about. And on one channel, since
+    // there may be clients that get only the other one.
+    let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
+        job: resource.into(),
+        kind: event.kind_name.as_ref().into(),
+        entity: Some(Arc::clone(event.channel)),
+    });
+    Event {
+        sequence,
+        topics: topics(id, event),
+        frame: frame::text(payload),
+        echo: None,
+        conflation,
+        ends: event.kind.and_then(|kind| kind.ends),
     }
 }
 
@@ -171,5 +177,57 @@ impl DropLog {
         let more = std::mem::take(&mut self.silent);
         warn!(%reason, channel = ?channel, payload = ?start, more, "dropped a publication");
         self.last = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a payload on a channel becomes.
+    fn event(channel: &str, payload: &str) -> Event {
+        let all = Dialects::builtin();
+        let (id, dialect) = all.with_channels().unwrap();
+        let redis = dialect.channel_of(channel);
+        let decoded = dialect.decode_channel(redis.as_bytes(), payload.as_bytes()).unwrap();
+        event_of_channel(id, &decoded, 1, payload.as_bytes())
+    }
+
+    #[test]
+    fn an_event_of_channels_has_the_topics_of_its_channel_of_its_rooms_and_of_both() {
+        let payload = r#"{"type":"email:sent", "email_id":5,"campaign_id":1}"#;
+        let event = event("emails", payload);
+        assert_eq!(frame::payload_of(&event.frame), payload);
+        let id = Dialects::builtin().with_channels().unwrap().0;
+        let mut topics = event.topics.into_vec();
+        topics.sort_unstable();
+        let mut wanted = vec![
+            Topic::channel(id, "emails"),
+            Topic::room(id, "campaign:1"),
+            Topic::room(id, "email:5"),
+            Topic::channel_and_room(id, "emails", "campaign:1"),
+            Topic::channel_and_room(id, "emails", "email:5"),
+        ];
+        wanted.sort_unstable();
+        assert_eq!(topics, wanted);
+    }
+
+    #[test]
+    fn progress_replaces_what_is_older_of_its_kind_resource_and_channel_alone() {
+        let progress = |channel, id| {
+            event(channel, &format!(r#"{{"type":"scraper:progress","scraper_id":"{id}"}}"#))
+                .conflation
+                .unwrap()
+        };
+        assert_eq!(progress("scrapers", "a"), progress("scrapers", "a"));
+        assert_ne!(progress("scrapers", "a"), progress("scrapers", "b"));
+        assert_ne!(progress("scrapers", "a"), progress("leads", "a"));
+        for never in [
+            r#"{"type":"scraper:progress"}"#,
+            r#"{"type":"scraper:completed","scraper_id":"a"}"#,
+            r#"{"type":"scraper:unheard_of","scraper_id":"a"}"#,
+        ] {
+            assert_eq!(event("scrapers", never).conflation, None, "{never}");
+        }
     }
 }
