@@ -1,8 +1,11 @@
 //! The nearest known name, for error messages.
 
+/// Characters of a given name that are compared: names are shorter, and what a stranger sends may be long.
+const COMPARED: usize = 64;
+
 /// The known name that is most like `given`, if any is like it at all.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = given.to_lowercase();
+    let lower = given.chars().take(COMPARED).collect::<String>().to_lowercase();
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
