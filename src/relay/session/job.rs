@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::guard::Verdict;
+use super::pulse::{Beat, Pulse};
 use super::{Action, Guard, PingInterval};
 use crate::dialect::{CloseReason, Dialect, DialectId, Frame, Topic};
 use crate::relay::auth::Ownership;
@@ -28,9 +29,7 @@ pub(in crate::relay) struct JobSession {
     /// Sequence of the newest event that was sent. Until the job was looked up nothing is: its state will have every
     /// event of that time, and an event sent before it would make those between the two look like old ones.
     sequence: u64,
-    /// When the client last sent anything at all.
-    heard: Millis,
-    next_ping: Millis,
+    pulse: Pulse,
     /// When an unknown job's watcher is told so; `Millis::MAX` when there is nothing to tell.
     grace: Millis,
     /// It wants the run so far, not only the newest event.
@@ -42,8 +41,7 @@ pub(in crate::relay) struct JobSession {
 }
 
 impl JobSession {
-    /// A session that begins now. `phase` in 0..1 places its first ping in the interval, so that a thousand clients
-    /// that come together are not pinged together.
+    /// A session that begins now. `phase` in 0..1 places its first ping in the interval.
     pub(in crate::relay) fn new(
         dialect: DialectId,
         job: Arc<str>,
@@ -51,14 +49,11 @@ impl JobSession {
         interval: PingInterval,
         phase: f64,
     ) -> Self {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
-        let first = (interval.0 as f64 * phase.clamp(0.0, 1.0)) as Millis;
         Self {
             dialect,
             job,
             sequence: NOT_LOOKED_UP,
-            heard: now,
-            next_ping: now + first,
+            pulse: Pulse::new(now, interval, phase),
             grace: Millis::MAX,
             replay: false,
             end: Millis::MAX,
@@ -177,7 +172,7 @@ impl JobSession {
 
     /// Bytes came from the client, whatever they are.
     pub(in crate::relay) const fn heard(&mut self, now: Millis) {
-        self.heard = now;
+        self.pulse.heard(now);
     }
 
     /// A text came. All but `ping` is ignored in the job dialects.
@@ -194,7 +189,8 @@ impl JobSession {
         interval: PingInterval,
         out: &mut Vec<Action>,
     ) -> Millis {
-        if now.saturating_sub(self.heard) >= interval.0 * 2 {
+        let beat = self.pulse.beat(now, interval);
+        if beat == Beat::Stale {
             out.push(Action::Close(CloseReason::Stale));
             return Millis::MAX;
         }
@@ -209,9 +205,8 @@ impl JobSession {
             self.grace = Millis::MAX;
             out.push(Action::Unknown);
         }
-        if self.next_ping <= now {
+        if beat == Beat::Ping {
             out.push(Action::Ping);
-            self.next_ping = now + interval.0;
         }
         self.deadline(interval)
     }
@@ -219,7 +214,7 @@ impl JobSession {
     /// When it next wants to be woken.
     pub(in crate::relay) fn deadline(&self, interval: PingInterval) -> Millis {
         let guard = self.guard.as_ref().map_or(Millis::MAX, |guard| guard.deadline());
-        self.next_ping.min(self.grace).min(self.heard + interval.0 * 2).min(self.end).min(guard)
+        self.pulse.deadline(interval).min(self.grace).min(self.end).min(guard)
     }
 }
 
