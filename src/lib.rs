@@ -18,6 +18,8 @@
 //! - The **job log** keeps one compacted record a job. It serves the snapshot that a late joiner gets first, polling, and
 //!   the state that outlives the relay. Every event has a node sequence; a snapshot carries its own, and a session drops
 //!   what is not newer, so that nothing is skipped or repeated at the seam. Bounded in jobs and in bytes.
+//! - Where a job belongs to somebody, a **guard** in the session holds everything back until the token's subject is known to
+//!   be its owner; the fan-out itself asks nothing.
 //! - A **shard** is a thread that owns its connections outright. A publication reaches each shard once; its **hub** knows
 //!   which connections want it, a **session** is the protocol state of one of them. Both are pure: input and the time in,
 //!   actions out.
@@ -35,7 +37,7 @@
 //! |---|---|
 //! | [`cli`] | clap types, one file a verb, and their conversion into options |
 //! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
-//! | [`relay`] | accept, shard, hub, outbox, session, frame codec, job log, HTTP |
+//! | [`relay`] | accept, tokens, shard, hub, outbox, session, frame codec, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |

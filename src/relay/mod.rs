@@ -82,27 +82,17 @@ impl Relay {
         dialects: Arc<Dialects>,
         mut options: RelayOptions,
     ) -> io::Result<Self> {
-        let dialects = adjusted(dialects, &mut options);
+        let dialects = as_wished(dialects, &options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
         let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
-        let settings = ShardSettings {
-            dialects: Arc::clone(&dialects),
-            log: Arc::clone(&log),
-            stats: Arc::clone(&stats),
-            restore: restore.clone(),
-            ping_interval: options.ping_interval,
-            max_frame: options.max_frame,
-            outbox: options.outbox,
-            ownerless: options.ownerless,
-            max_lifetime: options.max_lifetime,
-            echo_polling: options.echo_polling,
-        };
+        let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
         let threads = Watch::new();
-        let spawn = |number| ShardHandle::spawn(number, settings.clone(), &threads);
-        let shards: Vec<_> = (0..options.shards.max(1)).map(spawn).collect::<io::Result<_>>()?;
+        let shards: Vec<ShardHandle> = (0..options.shards.max(1))
+            .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
+            .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let ingest = Ingest {
@@ -120,8 +110,11 @@ impl Relay {
             drops: ingest::DropLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
-        let (of, all, kept) = (Arc::clone(&broker), Arc::clone(&dialects), Arc::clone(&log));
-        let access = StoreAccess { broker: of, dialects: all, log: kept };
+        let access = StoreAccess {
+            broker: Arc::clone(&broker),
+            dialects: Arc::clone(&dialects),
+            log: Arc::clone(&log),
+        };
         tokio::spawn(store::answer(access.clone(), questions));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
@@ -176,8 +169,14 @@ impl Relay {
     }
 
     /// Goes by these settings from the next request on.
-    pub fn reload(&self, settings: Reloadable) {
-        *self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    ///
+    /// Whether tokens are wanted at all stays as it was at the start: that is no setting to change by a slip in a file.
+    pub fn reload(&self, mut settings: Reloadable) {
+        let mut current = self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner);
+        if (settings.auth == AuthPolicy::Open) != (current.auth == AuthPolicy::Open) {
+            settings.auth = current.auth.clone();
+        }
+        *current = Arc::new(settings);
     }
 
     /// Resolves with the name of a thread of the relay that failed; pends for ever while none does.
@@ -209,16 +208,15 @@ impl Relay {
     }
 }
 
-/// The dialects as the options want them.
-fn adjusted(dialects: Arc<Dialects>, options: &mut RelayOptions) -> Arc<Dialects> {
-    let dialects = match options.unknown_grace.take() {
-        Some(grace) => Arc::new(dialects.with_grace(grace)),
-        None => dialects,
-    };
-    match options.reloadable.auth {
-        AuthPolicy::Open => Arc::new(dialects.open()),
-        AuthPolicy::NoSecret | AuthPolicy::Secret(_) => dialects,
+/// The dialects as the options change them.
+fn as_wished(mut dialects: Arc<Dialects>, options: &RelayOptions) -> Arc<Dialects> {
+    if let Some(grace) = options.unknown_grace {
+        dialects = Arc::new(dialects.with_grace(grace));
     }
+    if options.reloadable.auth == AuthPolicy::Open {
+        dialects = Arc::new(dialects.open());
+    }
+    dialects
 }
 
 /// Every dialect's subscription, and whose it is.

@@ -45,6 +45,95 @@ fn the_snapshot_is_the_last_event_as_published_with_its_sequence() {
     assert_eq!(text(&snapshot), r#"{"job_id":1,"event_type":"job_progress","progress":45.5}"#);
 }
 
+fn task(log: &mut JobLog, job: &str, payload: &str) -> Option<String> {
+    take(log, "tasks", &format!("task_updates:{job}"), payload, 1);
+    owner(log, job)
+}
+
+fn owner(log: &JobLog, job: &str) -> Option<String> {
+    match log.ownership(id(log, "tasks"), job) {
+        Ownership::Of(owner) => Some(owner.to_owned()),
+        Ownership::Nobody | Ownership::UnknownJob => None,
+    }
+}
+
+fn stored_owner(owner: &str) -> StoredJob {
+    StoredJob { owner: Some(owner.to_owned()), state: None, ended: None, percent: None, updated: 0 }
+}
+
+#[test]
+fn the_first_owner_counts_in_all_runs() {
+    let mut log = log(JobLogLimits::default());
+    assert_eq!(task(&mut log, "t", r#"{"type":"progress"}"#), None);
+    assert_eq!(log.ownership(id(&log, "tasks"), "t"), Ownership::Nobody);
+    assert_eq!(log.ownership(id(&log, "tasks"), "u"), Ownership::UnknownJob);
+    assert_eq!(task(&mut log, "t", r#"{"type":"progress","user_id":""}"#), None);
+    assert_eq!(task(&mut log, "t", r#"{"type":"progress","user_id":7}"#), None);
+    for payload in [
+        r#"{"type":"progress","user_id":"alice"}"#,
+        r#"{"type":"registered","user_id":"bob"}"#,
+        r#"{"type":"completion"}"#,
+        r#"{"type":"registered","user_id":"bob"}"#,
+    ] {
+        assert_eq!(task(&mut log, "t", payload).as_deref(), Some("alice"), "{payload}");
+    }
+}
+
+#[test]
+fn a_job_without_an_owner_is_not_known_whole_since_the_store_may_get_one() {
+    let mut log = log(JobLogLimits::default());
+    let tasks = id(&log, "tasks");
+    task(&mut log, "t", r#"{"type":"progress"}"#);
+    log.restore(tasks, "t", None, at(1));
+    assert_eq!((log.known(tasks, "t"), log.suffices(tasks, "t")), (Some(Known::Partly), false));
+    log.restore(tasks, "t", Some(&stored_owner("alice")), at(1));
+    assert_eq!((log.known(tasks, "t"), log.suffices(tasks, "t")), (Some(Known::Whole), true));
+    scraping(&mut log, 1, "job_started", "", 0);
+    let jobs = id(&log, "scraping");
+    log.restore(jobs, "1", None, at(1));
+    assert_eq!((log.known(jobs, "1"), log.suffices(jobs, "1")), (Some(Known::Whole), true));
+}
+
+#[test]
+fn the_owner_in_the_store_is_older_than_the_first_one_seen_here() {
+    let mut log = log(JobLogLimits::default());
+    let tasks = id(&log, "tasks");
+    task(&mut log, "t", r#"{"type":"progress","user_id":"bob"}"#);
+    log.restore(tasks, "t", Some(&stored_owner("alice")), at(1));
+    assert_eq!(owner(&log, "t").as_deref(), Some("alice"));
+    log.restore(tasks, "t", Some(&stored_owner("carol")), at(1));
+    assert_eq!(owner(&log, "t").as_deref(), Some("alice"), "but it changes no more");
+}
+
+#[test]
+fn a_job_that_only_has_an_owner_waits_for_its_turn_and_has_no_snapshot() {
+    let mut log = log(JobLogLimits::default());
+    let tasks = id(&log, "tasks");
+    log.restore(tasks, "t", Some(&stored_owner("alice")), at(1));
+    task(&mut log, "u", r#"{"type":"registered","user_id":"alice"}"#);
+    for job in ["t", "u"] {
+        assert_eq!((log.snapshot(tasks, job), log.replay(tasks, job)), (None, vec![]));
+        let body = log.status(tasks, job).unwrap();
+        assert!(body.contains(r#""status":"PENDING","message":"#), "{body}");
+        assert!(!log.has_ended(tasks, job));
+    }
+    task(&mut log, "t", r#"{"type":"error"}"#);
+    assert!(log.has_ended(tasks, "t"));
+}
+
+#[test]
+fn the_bytes_of_an_owner_count() {
+    let limits = JobLogLimits { bytes: 100_000, ..JobLogLimits::default() };
+    let mut log = log(limits);
+    let before = log.bytes();
+    for job in 0..100 {
+        let payload = format!(r#"{{"type":"registered","user_id":"{}"}}"#, "x".repeat(10_000));
+        task(&mut log, &job.to_string(), &payload);
+        assert!(log.bytes() <= 100_000 && log.bytes() >= before + 10_000);
+    }
+    assert!(log.jobs() < 10);
+}
+
 #[test]
 fn progress_in_polling_is_the_last_that_was_not_null() {
     let mut log = log(JobLogLimits::default());

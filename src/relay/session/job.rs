@@ -285,6 +285,34 @@ mod tests {
     }
 
     #[test]
+    fn nothing_goes_to_a_socket_before_its_guard_lets_it_in() {
+        let (session, dialect) = session("tasks");
+        let guard = Guard::new("alice".into(), 1_000_000, crate::relay::auth::Ownerless::Refuse);
+        let (mut session, mut out) = (session.guarded(Some(guard)), Vec::new());
+        assert!(!session.admit(Ownership::UnknownJob, &dialect, 0, &mut out));
+        assert!(!session.takes(7) && !session.is_admitted());
+        assert_eq!(out, []);
+        assert!(session.deadline(interval()) < 1_000, "it looks again soon");
+        assert!(session.admit(Ownership::Of("alice"), &dialect, 0, &mut out));
+        session.state(snapshot(7), &dialect, 0, &mut out);
+        assert_eq!(out, [Action::Send(Frame::from_static(b"state"))]);
+        assert!(!session.takes(7) && session.takes(8));
+        assert!(!session.admit(Ownership::Of("bob"), &dialect, 0, &mut out));
+        assert_eq!(out[1..], [Action::Close(CloseReason::NotOwner)]);
+    }
+
+    #[test]
+    fn a_connection_ends_when_it_has_lived_as_long_as_it_may() {
+        let (session, _) = session("tasks");
+        let (mut session, mut out) = (session.until(10_000), Vec::new());
+        assert_eq!(session.deadline(interval()), 10_000);
+        session.timer(9_999, interval(), &mut out);
+        assert_eq!(out, []);
+        assert_eq!(session.timer(10_000, interval(), &mut out), Millis::MAX);
+        assert_eq!(out, [Action::EndLife]);
+    }
+
+    #[test]
     fn an_unknown_scraping_job_is_told_after_the_grace_and_an_event_disarms_it() {
         let (mut session, dialect) = session("scraping");
         let mut out = Vec::new();

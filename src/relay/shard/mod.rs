@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::io;
 use std::net::TcpStream;
 use std::pin::Pin;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use super::auth::{Access, Ownerless};
 use super::hub::Census;
 use super::joblog::JobLog;
 use super::session::Opening;
+use super::settings::RelayOptions;
 use super::slots::ConnId;
 use super::stats::Stats;
 use super::store::RestoreQueue;
@@ -85,7 +86,7 @@ type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Debug, Clone)]
 pub(super) struct ShardSettings {
     pub(super) dialects: Arc<Dialects>,
-    pub(super) log: Arc<std::sync::Mutex<JobLog>>,
+    pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
     pub(super) ping_interval: Duration,
@@ -97,6 +98,28 @@ pub(super) struct ShardSettings {
 }
 
 impl ShardSettings {
+    /// What the shards of one relay share, and what its options say.
+    pub(super) fn new(
+        options: &RelayOptions,
+        dialects: &Arc<Dialects>,
+        log: &Arc<Mutex<JobLog>>,
+        stats: &Arc<Stats>,
+        restore: Option<RestoreQueue>,
+    ) -> Self {
+        Self {
+            dialects: Arc::clone(dialects),
+            log: Arc::clone(log),
+            stats: Arc::clone(stats),
+            restore,
+            ping_interval: options.ping_interval,
+            max_frame: options.max_frame,
+            outbox: options.outbox,
+            ownerless: options.ownerless,
+            max_lifetime: options.max_lifetime,
+            echo_polling: options.echo_polling,
+        }
+    }
+
     /// The job log. A panic under its lock is a bug, but no reason to stop relaying.
     fn log(&self) -> MutexGuard<'_, JobLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::dialect::{Dialects, Event};
-use crate::relay::auth::{Access, Ownerless};
+use crate::relay::RelayOptions;
+use crate::relay::auth::Access;
 use crate::relay::joblog::{JobLog, JobLogLimits};
 use crate::relay::shard::{NewConnection, Newcomer, Wants};
 
@@ -27,18 +28,9 @@ impl Fixture {
     fn new(outbox: usize) -> Self {
         let dialects = Arc::new(Dialects::builtin());
         let log = JobLog::new(Arc::clone(&dialects), JobLogLimits::default(), false);
-        let settings = ShardSettings {
-            dialects,
-            log: Arc::new(Mutex::new(log)),
-            stats: Arc::default(),
-            restore: None,
-            ping_interval: Duration::from_secs(30),
-            max_frame: 1 << 16,
-            outbox,
-            ownerless: Ownerless::Refuse,
-            max_lifetime: None,
-            echo_polling: false,
-        };
+        let options = RelayOptions { outbox, ..RelayOptions::default() };
+        let log = Arc::new(Mutex::new(log));
+        let settings = ShardSettings::new(&options, &dialects, &log, &Arc::default(), None);
         let answers = WeakHandle(mpsc::channel(1).0.downgrade());
         Self { shared: Shared::new(State::new(settings.clone(), answers)), settings }
     }

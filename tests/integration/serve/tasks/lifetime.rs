@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{completion, expect_refusal, progress, publish, registered, relay, socket_of};
+use super::{UNKNOWN, completion, expect_refusal, progress, publish, registered, relay, socket_of};
 
 #[test]
 fn a_connection_ends_with_1001_or_with_1000_if_its_task_has_ended() {
@@ -33,7 +33,10 @@ fn the_limit_is_for_tasks_alone() {
 
 #[test]
 fn zero_lifts_the_limit() {
-    let relay = relay(&["--max-lifetime", "0", "--ping-interval", "50ms"]);
+    let relay = relay(&["--max-lifetime", "0", "--unknown-grace", "500ms"]);
     publish(&relay, "t1", &registered("t1", "alice"));
-    relay.connect(&socket_of("t1", "alice")).expect_silence();
+    let mut socket = relay.connect(&socket_of("t1", "alice"));
+    // Another's timer has fired by now, so this one's would have as well.
+    expect_refusal(&mut relay.connect(&socket_of("t2", "alice")), UNKNOWN);
+    socket.expect_silence();
 }

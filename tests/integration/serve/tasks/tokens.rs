@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::{NO_GOOD, bearer, expect_refusal, progress, publish, refusal, registered, relay, socket_of};
-use crate::support::{PATIENCE, Relay, SECRET, WebSocket, exchange, signed, token, token_for, unix_now};
+use crate::support::{
+    PATIENCE, Relay, SECRET, WebSocket, exchange, signed, token, token_for, unix_now, until,
+};
 
 /// Tokens that nobody may be let in with, and what is wrong with them.
 fn bad_tokens() -> Vec<(&'static str, String)> {
@@ -171,4 +174,32 @@ fn the_secret_comes_by_the_variable_of_the_system_that_has_it() {
     let mut socket = relay.connect(&socket_of("t1", "alice"));
     publish(&relay, "t1", &progress("t1", 1));
     assert_eq!(socket.next_text(PATIENCE), progress("t1", 1));
+}
+
+#[test]
+fn a_reload_changes_the_secret_for_those_who_come_but_not_that_one_is_wanted() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("jobwire.toml");
+    let write = |text: &str| std::fs::write(&file, text).unwrap();
+    write(&format!("[serve]\njwt-secret = \"{SECRET}\"\n"));
+    let relay = Relay::start(&["--config", file.to_str().unwrap()]);
+    publish(&relay, "t1", &registered("t1", "alice"));
+    let mut socket = relay.connect(&socket_of("t1", "alice"));
+    socket.expect_silence();
+
+    write("[serve]\njwt-secret = \"brand-new\"\n");
+    relay.signal(Signal::HUP);
+    until(PATIENCE, "the reload", || relay.stderr().contains("reloaded from"));
+    expect_refusal(&mut relay.connect(&socket_of("t1", "alice")), NO_GOOD);
+    let claims = json!({"sub": "alice", "exp": unix_now() + 60.0});
+    let path = format!("/ws/t1?token={}", signed("HS256", &claims, "brand-new"));
+    relay.connect(&path).expect_silence();
+    socket.expect_silence();
+
+    write("[serve]\njwt-secret = \"brand-new\"\nno-auth = true\n");
+    relay.signal(Signal::HUP);
+    until(PATIENCE, "the reload", || relay.stderr().contains("restart: no-auth"));
+    expect_refusal(&mut relay.connect("/ws/t1"), NO_GOOD);
+    let log = relay.stop().stderr;
+    assert!(!log.contains(SECRET) && !log.contains("brand-new"), "{log}");
 }
