@@ -77,7 +77,7 @@ impl Dialect {
 }
 
 /// How much of its total an event has done; `None` where it does not say.
-fn percent(payload: &Map<String, Value>) -> Option<Value> {
+pub(super) fn percent(payload: &Map<String, Value>) -> Option<Value> {
     let number = |name: &str| payload.get(name).and_then(Value::as_f64);
     let (current, total) = (number("current")?, number("total")?);
     Some(Value::from(if total == 0.0 { 0.0 } else { 100.0 * current / total }))

@@ -22,6 +22,7 @@ mod suggest;
 mod target;
 mod template;
 mod topic;
+mod unchecked;
 mod view;
 mod whole;
 

@@ -66,17 +66,32 @@ impl Dialect {
     /// Checks a whole event for the job `target`, or for the one it names itself; fills the id in where it is absent.
     /// Names that the catalogue does not know pass, and so does null for anything.
     pub fn check_whole<'a>(&self, text: &'a str, target: Option<&str>) -> Result<Whole<'a>, WholeError> {
-        let value: Value =
-            serde_json::from_str(text).map_err(|error| WholeError::NotJson(error.to_string()))?;
-        let Value::Object(mut payload) = value else { return Err(WholeError::NotObject) };
+        let mut payload = object(text)?;
         let event = self.inside(&mut payload)?;
-        let kind = self.kind_of(event)?.to_owned();
+        let kind = self.kind_of(event)?;
+        self.check_fields(kind, event)?;
+        self.addressed(text, payload, target)
+    }
+
+    /// The same for an event of any kind, with fields of any type: it only has to be clear where it goes.
+    pub fn unchecked_whole<'a>(&self, text: &'a str, target: Option<&str>) -> Result<Whole<'a>, WholeError> {
+        self.addressed(text, object(text)?, target)
+    }
+
+    /// Finds out where an event goes, and fills the id in where it is absent.
+    fn addressed<'a>(
+        &self,
+        text: &'a str,
+        mut payload: Map<String, Value>,
+        target: Option<&str>,
+    ) -> Result<Whole<'a>, WholeError> {
+        let event = self.inside(&mut payload)?;
         if let Some(channels) = &self.channels {
             // Where a job would stand there is the channel: the target's, or the one of its type.
-            let own = channels.of_kind(&kind).map(ToString::to_string);
-            let channel = target.map(str::to_owned).or(own).ok_or(WholeError::NoChannel)?;
-            self.check_fields(&kind, event)?;
-            return Ok(Whole { job: channel, payload: Cow::Borrowed(text) });
+            let kind = get(event, &self.catalogue.kind_at).and_then(Value::as_str);
+            let own = kind.and_then(|kind| channels.of_kind(kind)).map(ToString::to_string);
+            let job = target.map(str::to_owned).or(own).ok_or(WholeError::NoChannel)?;
+            return Ok(Whole { job, payload: Cow::Borrowed(text) });
         }
         let named = self.named_job(event)?;
         let job = match (&named, target) {
@@ -88,7 +103,6 @@ impl Dialect {
             (None, None) => return Err(WholeError::NoJob),
         };
         self.check_job(&job).map_err(|error| WholeError::Job(shorten(&job), error))?;
-        self.check_fields(&kind, event)?;
         match &self.catalogue.job_at {
             Some(at) if named.is_none() => {
                 put(event, at, self.job_value(&job));
@@ -121,11 +135,14 @@ impl Dialect {
                 return Err(WholeError::UnknownKind(message));
             }
         };
-        if self.kinds.iter().any(|known| *known.name == *kind) {
+        let events = self.catalogue.events.iter().map(|def| def.name.as_str());
+        let kinds = self.kinds.iter().map(|kind| &*kind.name);
+        // Of channels a relay sends some kinds itself, and others are patterns.
+        let known: Vec<&str> = if self.channels.is_some() { events.collect() } else { kinds.collect() };
+        if known.contains(&kind) {
             return Ok(kind);
         }
         let message = format!("there is no kind '{}'", shorten(kind));
-        let known = self.kinds.iter().map(|kind| &*kind.name);
         Err(WholeError::UnknownKind(suggest::with_nearest(&message, kind, known)))
     }
 
@@ -144,7 +161,8 @@ impl Dialect {
         }
     }
 
-    /// Values of the fields that the catalogue knows; by the event of the kind's name, or by what all events share.
+    /// Values of the fields that the catalogue knows, by the event of the kind's name. Where there are channels, what is
+    /// required must be there too: without its id an event is in no room.
     fn check_fields(&self, kind: &str, event: &Map<String, Value>) -> Result<(), FieldError> {
         let events = &self.catalogue.events;
         let Some(def) = events.iter().find(|def| def.name == kind) else { return Ok(()) };
@@ -154,7 +172,20 @@ impl Dialect {
                 field.check(value)?;
             }
         }
-        Ok(())
+        let missing =
+            |field: &&super::FieldDef| field.required && get(event, &field.at).is_none_or(Value::is_null);
+        let fields: Vec<String> = def.fields.iter().filter(missing).map(|field| field.name.clone()).collect();
+        if self.channels.is_none() || fields.is_empty() {
+            return Ok(());
+        }
+        Err(FieldError::Missing { event: kind.to_owned(), fields })
+    }
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, WholeError> {
+    match serde_json::from_str(text).map_err(|error| WholeError::NotJson(error.to_string()))? {
+        Value::Object(object) => Ok(object),
+        _ => Err(WholeError::NotObject),
     }
 }
 
@@ -209,6 +240,26 @@ mod tests {
             error(r#"{"type":"lead:created","lead_id":"x"}"#),
             "lead_id: expected a whole number, got 'x'"
         );
+        assert_eq!(error(r#"{"type":"lead:created","lead_id":null}"#), "lead:created needs lead_id");
+        assert_eq!(error(r#"{"type":"heartbeat"}"#), "there is no kind 'heartbeat'");
+    }
+
+    #[test]
+    fn what_is_not_checked_only_has_to_say_where_it_goes() {
+        let loose = |dialect: &str, text: &str, target: Option<&str>| {
+            let dialect = Arc::clone(Dialects::builtin().named(dialect).unwrap().1);
+            let whole = dialect.unchecked_whole(text, target).map_err(|error| error.to_string())?;
+            Ok::<_, String>((whole.job, whole.payload.into_owned()))
+        };
+        let text = r#"{"type":"lead:scored","lead_id":"x"}"#;
+        assert_eq!(loose("channels", text, None), Ok(whole("leads", text)));
+        assert_eq!(loose("channels", "{}", Some("ai")), Ok(whole("ai", "{}")));
+        let error = loose("channels", r#"{"type":"export:done"}"#, None).unwrap_err();
+        assert_eq!(error, "is of a type that no channel belongs to; name one with --channel");
+        let text = r#"{"job_id":7,"event_type":"paused","progress":"half"}"#;
+        assert_eq!(loose("scraping", text, None), Ok(whole("7", text)));
+        assert_eq!(loose("scraping", "{}", Some("7")), Ok(whole("7", r#"{"job_id":7}"#)));
+        assert!(loose("scraping", "{}", None).is_err());
     }
 
     #[test]
