@@ -151,6 +151,15 @@ pub trait StateStore: Send + Sync {
         job: &'a str,
     ) -> BoxFuture<'a, Result<Option<StoredJob>, BrokerError>>;
 
+    /// Keeps whose job it is before any event of it comes; the first owner stays, and what is kept of a run that has ended
+    /// goes. Resolves to whether it is this owner's job now.
+    fn register<'a>(
+        &'a self,
+        dialect: &'a str,
+        job: &'a str,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>>;
+
     /// Writes jobs, each only if `updated` is newer than what is there; an absent owner leaves the one that is there.
     fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>>;
 }

@@ -11,6 +11,9 @@ use crate::broker::{BoxFuture, BrokerError, JobToSave, StateStore, StoredJob};
 
 const SCRIPT: &str = include_str!("save.lua");
 
+/// Seldom run, so that it is sent whole each time.
+const REGISTER: &str = include_str!("register.lua");
+
 /// Seconds that a job is kept after its last write.
 const KEEP: &str = "86400";
 
@@ -100,6 +103,13 @@ impl Store {
             updated: text(updated).and_then(|number| number.parse().ok()).unwrap_or_default(),
         }))
     }
+
+    async fn register_one(&self, dialect: &str, job: &str, owner: &str) -> Result<bool, BrokerError> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(REGISTER).arg(1).arg(format!("jobwire:{dialect}:{job}")).arg(owner).arg(KEEP);
+        let kept: Vec<u8> = self.commands.idempotent(&command).await?;
+        Ok(kept == owner.as_bytes())
+    }
 }
 
 /// An empty field is one that was not known. Anybody may write these hashes, so that the bytes may be no UTF-8; such a
@@ -125,6 +135,15 @@ impl StateStore for Store {
         job: &'a str,
     ) -> BoxFuture<'a, Result<Option<StoredJob>, BrokerError>> {
         Box::pin(self.load_one(dialect, job))
+    }
+
+    fn register<'a>(
+        &'a self,
+        dialect: &'a str,
+        job: &'a str,
+        owner: &'a str,
+    ) -> BoxFuture<'a, Result<bool, BrokerError>> {
+        Box::pin(self.register_one(dialect, job, owner))
     }
 
     fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>> {

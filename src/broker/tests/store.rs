@@ -47,6 +47,36 @@ async fn what_was_saved_is_loaded_and_kept_for_a_day() {
 }
 
 #[tokio::test]
+async fn the_first_owner_is_kept_for_a_day_and_a_new_run_forgets_the_one_that_ended() {
+    let server = RedisServer::start(&[]);
+    let running = server.broker();
+    let register = async |owner| {
+        let store = running.broker.store().unwrap();
+        store.register("scraping", "1", owner).await.unwrap()
+    };
+    assert!(register("ann").await && register("ann").await && !register("bob").await);
+    let owned = StoredJob { owner: Some("ann".to_owned()), ..StoredJob::default() };
+    assert_eq!(load(&running, "1").await, Some(owned.clone()));
+    let seconds: i64 = server.command(&["TTL", "jobwire:scraping:1"]).await;
+    assert!((86_000..=86_400).contains(&seconds), "{seconds}");
+    // A run that goes on stays, one that has ended goes, and when it was written stays known.
+    let mut job = job("1", None, "state", 7);
+    save(&running, &[job.clone()]).await;
+    register("ann").await;
+    assert_eq!(load(&running, "1").await.unwrap().state.unwrap(), "state");
+    job.stored.ended = Some("failed".to_owned());
+    save(&running, &[job]).await;
+    register("ann").await;
+    assert_eq!(load(&running, "1").await, Some(StoredJob { updated: 7, ..owned }));
+    // An owner that a relay did not know is none.
+    let _: u64 = server.command(&["HSET", "jobwire:scraping:2", "owner", ""]).await;
+    let store = running.broker.store().unwrap();
+    assert!(store.register("scraping", "2", "bob").await.unwrap());
+    let _: () = server.command(&["SET", "jobwire:scraping:3", "text"]).await;
+    assert!(matches!(store.register("scraping", "3", "bob").await, Err(BrokerError::Refused { .. })));
+}
+
+#[tokio::test]
 async fn the_newest_state_stays() {
     let running = Running::redis();
     // Microseconds of today have sixteen digits.
