@@ -71,6 +71,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'As
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d 'The channel, where it is another than the one that the event\'s type belongs to' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis, the same as the relay\'s [default: fliptechpro:]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads or all' -r
@@ -88,6 +90,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l color -d 'Wh
 always\t'Always'
 never\t'Never'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'

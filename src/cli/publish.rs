@@ -1,9 +1,9 @@
 //! `publish`: flags, and what they mean.
 
 mod list;
+mod place;
 
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,11 +13,13 @@ use tokio::io::BufReader;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use self::place::Place;
 use super::Globals;
 use super::values::{duration, redis_url, server};
-use crate::dialect::{Assignment, Dialect, Dialects, Target};
+use crate::dialect::{Assignment, Dialects};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
+use crate::publish::line::Lines;
 use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
@@ -27,15 +29,26 @@ Examples:
   jobwire publish scraping/123 job_progress progress=45.5 results_count=42 message=\"Scraping\"
   jobwire publish downloads/abc status status=processing progress=45
   jobwire publish downloads/abc completed videoInfo:='{\"title\":\"A film\"}'
+  jobwire publish tasks/6b1f registered user_id=ann
+  jobwire publish channels campaign:launched campaign_id=1 campaign_name=Q1 total_recipients=500
+  jobwire publish channel:conversations ai:processing task_id=t1 conversation_id=9
   worker | jobwire publish scraping/123 --stdin
   jobwire publish scraping/123 job_progress progress=1 --repeat 1000 --rate 100
   jobwire publish --scenario all --jobs 20 --duration 1m --fail-rate 0.2 --seed 7
-  jobwire publish scraping --list
+  jobwire publish channels campaign:launched --list
 
-Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in.
+Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in. An
+event or field that the catalogue does not know is refused, and so is a value of another type; --unchecked sends it.
+
+An event of channels goes to the channel that its type belongs to, campaign:launched to campaigns, or to the one that
+--channel or a target such as channel:conversations names. Its rooms follow from the ids among its fields.
 
 With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45%
-(progress), or '# text' (message). A bad line is reported with its number and the rest go on; the exit code is then 1.
+(progress), or '# text' (message); channels take whole events only. A bad line is reported with its number and the rest go
+on; the exit code is then 1.
+
+An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID,
+where a relay finds it that was away meanwhile. The first owner counts.
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where
 none is.";
@@ -43,16 +56,29 @@ none is.";
 /// Emit events: into Redis, or over HTTP to a relay
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct PublishArgs {
-    /// The job, as in scraping/123; a dialect alone where events name their own jobs.
+    /// The job, as in scraping/123; a dialect alone where events name their own jobs, and for channels; or channel:NAME.
     target: Option<String>,
 
-    /// The event, as in job_progress; --list shows all.
+    /// The event, as in job_progress or campaign:launched; --list shows all.
     event: Option<String>,
 
     /// Its fields, as in progress=45.5 or metadata:='{"a":1}'.
     #[arg(value_name = "FIELD=VALUE")]
     fields: Vec<String>,
+
+    /// The channel, where it is another than the one that the event's type belongs to.
+    #[arg(long, value_name = "NAME", env = "JOBWIRE_CHANNEL")]
+    channel: Option<String>,
+
+    /// Publish whatever it is: an event or a field that the catalogue does not know, a value of another type.
+    #[arg(long, env = "JOBWIRE_UNCHECKED")]
+    unchecked: bool,
+
+    /// What stands before the names of channels on Redis, the same as the relay's [default: fliptechpro:].
+    #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX")]
+    channel_prefix: Option<String>,
 
     /// Read events from standard input, one a line: JSON, a percentage, or '# text'.
     #[arg(long, env = "JOBWIRE_STDIN")]
@@ -119,12 +145,19 @@ pub(crate) struct PublishArgs {
 
 impl PublishArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        let dialects = match &self.channel_prefix {
+            None => globals.dialects.clone(),
+            Some(prefix) => {
+                let moved = globals.dialects.with_channel_prefix(prefix);
+                moved.map_err(|error| Failure::usage(error.to_string()))?
+            }
+        };
         if self.list {
-            let text = list::render(&globals.dialects, self.target.as_deref(), self.event.as_deref())?;
+            let text = list::render(&dialects, self.target.as_deref(), self.event.as_deref())?;
             anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
-        let options = self.resolve(&globals.dialects)?;
+        let options = self.resolve(&dialects)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -155,34 +188,52 @@ impl PublishArgs {
             return Err(Failure::usage("publish needs a target, as in scraping/123")
                 .hint("`jobwire publish --list` shows what can be published"));
         };
-        let (dialect, job) = parse_target(target, dialects)?;
+        let place = Place::parse(target, dialects)?;
+        let place = match &self.channel {
+            Some(channel) => place.on_channel(channel, dialects)?,
+            None => place,
+        };
         if self.stdin {
             return match &self.event {
                 Some(event) => Err(Failure::usage(format!(
                     "events come from standard input; '{}' is one too many",
                     event.escape_debug()
                 ))),
-                None => Ok(SourceOptions::Lines { dialect, job }),
+                None => Ok(SourceOptions::Lines(self.lines(place))),
             };
         }
-        let job = job.ok_or_else(|| {
-            Failure::usage(format!("publish needs a job, as in {}/123", dialect.name))
-                .hint("a dialect alone is enough for --stdin and --list")
-        })?;
-        self.one(dialect, job)
+        self.one(place)
     }
 
-    fn one(&self, dialect: Arc<Dialect>, job: String) -> Result<SourceOptions, Failure> {
-        let hint = format!("`jobwire publish {} --list` shows its events and their fields", dialect.name);
+    fn lines(&self, place: Place) -> Lines {
+        let lines = Lines::new(place.dialect, place.job);
+        if self.unchecked { lines.unchecked() } else { lines }
+    }
+
+    fn one(&self, place: Place) -> Result<SourceOptions, Failure> {
+        let hint =
+            format!("`jobwire publish {} --list` shows its events and their fields", place.dialect.name);
         let usage = |message: String| Failure::usage(message).hint(hint.as_str());
-        if dialect.catalogue.events.is_empty() {
-            return Err(Failure::usage(format!("the dialect {} names no events", dialect.name))
-                .hint("whole events can be published with --stdin"));
+        place.check_job_is_named()?;
+        if place.dialect.catalogue.events.is_empty() && !self.unchecked {
+            return Err(Failure::usage(format!("the dialect {} names no events", place.dialect.name))
+                .hint("whole events can be published with --stdin, and others with --unchecked"));
         }
         let event = self.event.clone().ok_or_else(|| usage("publish needs an event".to_owned()))?;
+        if !self.unchecked {
+            place.dialect.catalogue.event(&event).map_err(|error| {
+                usage(error.to_string()).hint(format!("{hint}; --unchecked publishes others too"))
+            })?;
+        }
+        let job = place.of_event(&event)?;
         let fields = self.fields.iter().map(|text| Assignment::parse(text)).collect::<Result<_, _>>();
         let fields = fields.map_err(|error| usage(error.to_string()))?;
-        let event = Outgoing { dialect, job, content: Content::Fields { event, fields } };
+        let content = if self.unchecked {
+            Content::Unchecked { event, fields }
+        } else {
+            Content::Fields { event, fields }
+        };
+        let event = Outgoing { dialect: place.dialect, job, content };
         // Whether it can be built does not depend on the time; said before anybody is connected to.
         event.payload(Timestamp::UNIX_EPOCH).map_err(|error| usage(error.to_string()))?;
         Ok(SourceOptions::Event { event, repeat: self.repeat })
@@ -192,8 +243,8 @@ impl PublishArgs {
         let first_job = match &self.target {
             None => None,
             Some(target) => {
-                let (dialect, job) = parse_target(target, dialects)?;
-                if *dialect.name != *name {
+                let Place { dialect, job } = Place::parse(target, dialects)?;
+                if *dialect.name != *name || (dialect.channels.is_some() && job.is_some()) {
                     let (target, name) = (target.escape_debug(), name.escape_debug());
                     return Err(Failure::usage(format!("the scenario '{name}' has no jobs of {target}"))
                         .hint(format!("leave the target out, or name a job of one dialect (not {ALL})")));
@@ -204,6 +255,9 @@ impl PublishArgs {
         if let Some(event) = &self.event {
             let event = event.escape_debug();
             return Err(Failure::usage(format!("events come from the scenario; '{event}' is one too many")));
+        }
+        if self.channel.is_some() {
+            return Err(Failure::usage("--channel and --scenario cannot be used together"));
         }
         let seed = self.seed.unwrap_or_else(rand::random);
         let options = ScenarioOptions {
@@ -236,22 +290,6 @@ async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
     // What it has done so far is still said.
     let exit = publishing.await?;
     Ok(if exit == Exit::Interrupted { signal.exit() } else { exit })
-}
-
-/// `DIALECT/JOB`, or `DIALECT`.
-fn parse_target(text: &str, dialects: &Dialects) -> Result<(Arc<Dialect>, Option<String>), Failure> {
-    let usage = |error: crate::dialect::TargetError| Failure::usage(error.to_string());
-    if !text.contains('/') {
-        return Ok((dialects.require(text).map_err(usage)?, None));
-    }
-    match Target::parse(text, dialects, None).map_err(usage)? {
-        Target::Job { dialect, job } => Ok((dialect, Some(job))),
-        Target::Channel { dialect, name } => Ok((dialect, Some(name.to_string()))),
-        Target::Url { .. } | Target::Room { .. } => {
-            Err(Failure::usage("publish takes DIALECT/JOB, as in scraping/123, and no URL")
-                .hint("name the relay with --server"))
-        }
-    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

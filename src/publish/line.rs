@@ -52,6 +52,8 @@ pub enum LineError {
 pub struct Lines {
     dialect: Arc<Dialect>,
     job: Option<String>,
+    /// Whether whole events are held against the catalogue.
+    checked: bool,
     /// As the user wrote it.
     progress: Option<String>,
     message: Option<String>,
@@ -59,9 +61,16 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// For events of `job`; without one every event names its own.
+    /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
+    /// and without it every event goes to the channel of its type.
     pub fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
-        Self { dialect, job, progress: None, message: None, first: true }
+        Self { dialect, job, checked: true, progress: None, message: None, first: true }
+    }
+
+    /// The same, for whole events of any kind with any fields.
+    #[must_use]
+    pub fn unchecked(self) -> Self {
+        Self { checked: false, ..self }
     }
 
     /// The event that a line stands for; `None` for a blank one.
@@ -83,7 +92,12 @@ impl Lines {
     }
 
     fn whole(&mut self, text: &str) -> Result<Outgoing, LineError> {
-        let whole = self.dialect.check_whole(text, self.job.as_deref())?;
+        let job = self.job.as_deref();
+        let whole = if self.checked {
+            self.dialect.check_whole(text, job)?
+        } else {
+            self.dialect.unchecked_whole(text, job)?
+        };
         let (job, payload) = (whole.job, whole.payload.into_owned());
         let event = Outgoing { dialect: Arc::clone(&self.dialect), job, content: Content::Whole(payload) };
         if self.job.is_some() {
@@ -237,6 +251,29 @@ mod tests {
             error("downloads", None, "45"),
             "names no job; only whole events do, so give the target as downloads/JOB"
         );
+    }
+
+    #[test]
+    fn events_of_channels_go_to_the_channel_of_their_type_or_to_the_one_that_was_named() {
+        let text = br#"{"type":"lead:created","lead_id":7}"#;
+        let channel = |job| lines("channels", job).read(text).unwrap().unwrap().channel();
+        assert_eq!(channel(None), "fliptechpro:leads");
+        assert_eq!(channel(Some("conversations")), "fliptechpro:conversations");
+        for (line, what) in [("45%", "progress"), ("# text", "message")] {
+            let expected = format!("channels events have no {what}; write a whole event instead");
+            assert_eq!(error("channels", Some("leads"), line), expected);
+        }
+    }
+
+    #[test]
+    fn unchecked_lines_are_any_objects() {
+        let mut loose = lines("channels", None).unchecked();
+        let event = loose.read(br#"{"type":"lead:scored","lead_id":"x"}"#).unwrap().unwrap();
+        assert_eq!(event.channel(), "fliptechpro:leads");
+        assert!(loose.read(br#"{"type":"export:done"}"#).unwrap_err().to_string().ends_with("--channel"));
+        let mut loose = lines("scraping", Some("7")).unchecked();
+        assert!(loose.read(br#"{"event_type":"paused"}"#).unwrap().is_some());
+        assert_eq!(loose.read(b"nope").unwrap_err(), LineError::Shape);
     }
 
     #[test]

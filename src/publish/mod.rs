@@ -9,7 +9,6 @@ mod sink;
 mod source;
 
 use std::io::Write;
-use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -17,13 +16,13 @@ use tokio::io::AsyncBufRead;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::line::Lines;
 use self::outgoing::Outgoing;
 use self::pace::Pace;
 use self::scenario::Scenario;
 use self::sink::Sink;
 pub use self::sink::SinkOptions;
 use self::source::{Next, Source};
-use crate::dialect::Dialect;
 use crate::exit::{Exit, Failure};
 
 /// What to publish, where, and how fast.
@@ -50,12 +49,7 @@ pub enum SourceOptions {
         repeat: u64,
     },
     /// One event a line.
-    Lines {
-        /// The dialect of all of them.
-        dialect: Arc<Dialect>,
-        /// The job of all of them; `None`: each names its own.
-        job: Option<String>,
-    },
+    Lines(Lines),
     /// Simulated jobs.
     Scenario {
         /// The planned steps.
@@ -87,7 +81,7 @@ pub async fn run(
     let mut summary = None;
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
-        SourceOptions::Lines { dialect, job } => Source::lines(input, dialect, job),
+        SourceOptions::Lines(lines) => Source::lines(input, lines),
         SourceOptions::Scenario { scenario, seed } => {
             summary = Some((scenario.jobs().count(), seed));
             Source::Scenario(Box::new(scenario))
@@ -151,6 +145,11 @@ impl<W: Write> Pump<'_, W> {
     async fn send(&mut self, sink: &Sink, event: &Outgoing) -> Result<(), Failure> {
         let payload = event.payload(Timestamp::now()).map_err(|error| Failure::usage(error.to_string()))?;
         let channel = event.channel();
+        // First, so that a relay which reads it back knows no less than one that hears of it.
+        if !sink.register(&event.dialect, &channel, &payload).await? {
+            let (dialect, job) = (&event.dialect.name, event.job.escape_debug());
+            note(self.notes, &format!("warning: {dialect}/{job} has another owner already, who stays"));
+        }
         let reach = sink.publish(&channel, payload).await?;
         self.tally.sent += 1;
         if reach.is_nobody() && self.tally.nobody.is_none() {

@@ -11,7 +11,7 @@ use crate::dialect::{Assignment, Dialect, FieldError};
 pub struct Outgoing {
     /// Its dialect.
     pub dialect: Arc<Dialect>,
-    /// Its job, possible for the dialect.
+    /// Its job, possible for the dialect; where the dialect has channels, the name of one.
     pub job: String,
     /// What it says.
     pub content: Content,
@@ -22,6 +22,13 @@ pub struct Outgoing {
 pub enum Content {
     /// Fields of an event in the dialect's catalogue.
     Fields {
+        /// The event's name.
+        event: String,
+        /// What was given.
+        fields: Vec<Assignment>,
+    },
+    /// Fields of an event that the catalogue need not know.
+    Unchecked {
         /// The event's name.
         event: String,
         /// What was given.
@@ -42,6 +49,9 @@ impl Outgoing {
         match &self.content {
             Content::Whole(payload) => Ok(payload.clone()),
             Content::Fields { event, fields } => self.dialect.build(event, &self.job, fields, now),
+            Content::Unchecked { event, fields } => {
+                self.dialect.build_unchecked(event, &self.job, fields, now)
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::broker::{Broker, BrokerError, RedisBroker};
+use crate::dialect::{Auth, Dialect};
 use crate::exit::{Exit, Failure};
 use crate::net::{self, NetError, http, publish_key};
 
@@ -73,6 +74,26 @@ impl Sink {
                 Ok(Self::Redis(redis))
             }
             SinkOptions::Http { server, key } => Ok(Self::Http(HttpSink::new(server, key))),
+        }
+    }
+
+    /// Leaves the owner in Redis that a registration names, where a relay finds it that is away now. Whether it is this
+    /// owner's job now; a relay that is published through does it all itself.
+    pub(super) async fn register(
+        &self,
+        dialect: &Dialect,
+        channel: &str,
+        payload: &str,
+    ) -> Result<bool, Failure> {
+        let Self::Redis(redis) = self else { return Ok(true) };
+        let Some(store) = redis.store().filter(|_| dialect.auth == Auth::Owner) else { return Ok(true) };
+        let Ok(event) = dialect.decode(channel.as_bytes(), payload.as_bytes()) else { return Ok(true) };
+        match event.owner.filter(|_| event.kind.is_some_and(|kind| kind.hidden)) {
+            None => Ok(true),
+            Some(owner) => {
+                let registered = store.register(&dialect.name, &event.job, &owner).await;
+                registered.map_err(|error| redis_failure(&error))
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! Where events come from: the command line, standard input, or a scenario.
 
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
@@ -9,7 +8,6 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 use super::line::{LineError, Lines, MAX_LINE};
 use super::outgoing::Outgoing;
 use super::scenario::Scenario;
-use crate::dialect::Dialect;
 
 /// Events, one after the other.
 pub(super) enum Source<R> {
@@ -32,8 +30,8 @@ pub(super) enum Next {
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
-    pub(super) fn lines(input: R, dialect: Arc<Dialect>, job: Option<String>) -> Self {
-        Self::Lines(Box::new(LineSource { input, number: 0, lines: Lines::new(dialect, job) }))
+    pub(super) fn lines(input: R, lines: Lines) -> Self {
+        Self::Lines(Box::new(LineSource { input, number: 0, lines }))
     }
 
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
@@ -99,10 +97,12 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::{AsyncWriteExt, BufReader};
 
     use super::*;
-    use crate::dialect::Dialects;
+    use crate::dialect::{Dialect, Dialects};
 
     fn scraping() -> Arc<Dialect> {
         Arc::clone(Dialects::builtin().named("scraping").unwrap().1)
@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_is_an_event_before_the_next_one_comes() {
         let (mut writer, reader) = tokio::io::duplex(64);
-        let mut source = Source::lines(BufReader::new(reader), scraping(), Some("7".to_owned()));
+        let mut source = Source::lines(BufReader::new(reader), Lines::new(scraping(), Some("7".to_owned())));
         writer.write_all(b"5\n\nnope\n").await.unwrap();
         assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
         assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Shape))));

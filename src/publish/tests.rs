@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -17,7 +18,7 @@ use url::Url;
 
 use super::scenario::ScenarioOptions;
 use super::*;
-use crate::dialect::{Assignment, Dialects};
+use crate::dialect::{Assignment, Dialect, Dialects};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const KEY: &str = "sesame";
@@ -116,7 +117,7 @@ async fn outcome(options: PublishOptions, input: &[u8]) -> (Exit, String, String
 #[tokio::test]
 async fn an_event_is_posted_to_its_channel_with_the_key() {
     let mut relay = Relay::good().await;
-    let lines = SourceOptions::Lines { dialect: dialect("downloads"), job: Some("a b".to_owned()) };
+    let lines = SourceOptions::Lines(Lines::new(dialect("downloads"), Some("a b".to_owned())));
     let (exit, notes, _) = outcome(options(lines, relay.sink()), b"45").await;
     assert_eq!((exit, notes.as_str()), (Exit::Success, ""));
     let expected = json!({"jobId": "a b", "status": "processing", "progress": 45});
@@ -191,7 +192,7 @@ fn follow(
     stop: &CancellationToken,
 ) -> (DuplexStream, tokio::task::JoinHandle<(Exit, String)>) {
     let (writer, reader) = tokio::io::duplex(1 << 16);
-    let source = SourceOptions::Lines { dialect: dialect("scraping"), job: Some("7".to_owned()) };
+    let source = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
     let (options, stop) = (options(source, relay.sink()), stop.clone());
     let task = tokio::spawn(async move {
         let mut notes = Vec::new();
@@ -297,7 +298,7 @@ async fn redis_is_published_into_and_a_refused_password_ends_it_at_once() {
     assert!(notes.starts_with("warning: nobody is subscribed to 'scraping_events' at "), "{notes}");
     assert_eq!(notes.lines().count(), 1);
     // Before the first line is read, and whether or not there will be one.
-    let lines = SourceOptions::Lines { dialect: dialect("scraping"), job: Some("7".to_owned()) };
+    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
     let (exit, _, failure) = outcome(options(lines, redis.sink("wrong")), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains("refused the login"), "{failure}");

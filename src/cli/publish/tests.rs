@@ -1,3 +1,5 @@
+mod catalogue;
+
 use clap::Parser;
 
 use super::*;
@@ -64,6 +66,46 @@ fn what_cannot_be_meant_is_bad_usage() {
 }
 
 #[test]
+fn slips_with_channels_are_bad_usage_too() {
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["channels", "campaign:launchd"],
+            "there is no event 'campaign:launchd'; did you mean 'campaign:launched'?",
+        ),
+        (
+            &["channels", "campaign:launched", "campaign_id=x"],
+            "campaign_id: expected a whole number, got 'x'",
+        ),
+        (
+            &["channels", "campaign:launched", "campaign_id=1"],
+            "campaign:launched needs campaign_name, total_recipients",
+        ),
+        (&["channels", "export:done", "--unchecked"], "no channel belongs to the type 'export:done'"),
+        (
+            &["channels", "lead:created", "--channel", "lead"],
+            "there is no channel 'lead'; did you mean 'leads'?",
+        ),
+        (&["scraping/1", "job_started", "--channel", "leads"], "scraping has no channels"),
+        (
+            &["channel:ai", "lead:created", "lead_id=1", "--channel", "leads"],
+            "the target is channel:ai, but --channel is leads; name one of them",
+        ),
+        (&["room:lead:1", "lead:created"], "nothing is published to a room: room:lead:1"),
+        (
+            &["channels/leads", "lead:created"],
+            "channels has channels and rooms instead of jobs, as in channel:campaigns or room:campaign:1; got 'channels/leads'",
+        ),
+        (
+            &["--scenario", "scraping", "--channel", "leads"],
+            "--channel and --scenario cannot be used together",
+        ),
+    ];
+    for (line, expected) in table {
+        assert_eq!(refused(line), *expected, "{line:?}");
+    }
+}
+
+#[test]
 fn redis_is_taken_where_it_has_a_url_and_the_server_where_it_has_none() {
     let event = ["scraping/1", "job_started"];
     let http = resolve(&event).unwrap();
@@ -75,10 +117,53 @@ fn redis_is_taken_where_it_has_a_url_and_the_server_where_it_has_none() {
 #[test]
 fn a_dialect_alone_is_enough_for_lines_and_a_scenario_takes_its_first_job() {
     let lines = resolve(&["downloads", "--stdin"]).unwrap();
-    assert!(matches!(lines.source, SourceOptions::Lines { job: None, .. }));
+    assert!(matches!(lines.source, SourceOptions::Lines(_)));
     let options = resolve(&["scraping/70", "--scenario", "scraping", "--jobs", "2", "--seed", "3"]).unwrap();
     let SourceOptions::Scenario { scenario, seed: 3 } = options.source else { panic!("no scenario") };
     assert_eq!(scenario.jobs().map(|(_, job)| job).collect::<Vec<_>>(), ["70", "71"]);
+}
+
+/// The channel and the payload of the one event that this command publishes.
+fn event(line: &[&str]) -> (String, String) {
+    let SourceOptions::Event { event, .. } = resolve(line).unwrap().source else { panic!("no event") };
+    (event.channel(), event.payload(Timestamp::UNIX_EPOCH).unwrap())
+}
+
+#[test]
+fn an_event_of_channels_goes_to_the_channel_of_its_type_or_to_the_one_that_was_named() {
+    let lead = ["lead:created", "lead_id=7"];
+    let payload = r#"{"type":"lead:created","lead_id":7,"timestamp":"1970-01-01T00:00:00Z"}"#.to_owned();
+    let table: &[(&[&str], &str)] = &[
+        (&["channels"], "leads"),
+        (&["channel:leads"], "leads"),
+        (&["channel:conversations"], "conversations"),
+        (&["--channel", "conversations", "channels"], "conversations"),
+        (&["--channel", "ai", "channel:ai"], "ai"),
+    ];
+    for (target, channel) in table {
+        let line = [target, &lead[..]].concat();
+        assert_eq!(event(&line), (format!("fliptechpro:{channel}"), payload.clone()), "{line:?}");
+    }
+}
+
+#[test]
+fn unchecked_events_are_published_as_they_are() {
+    let time = r#""timestamp":"1970-01-01T00:00:00Z"}"#;
+    assert_eq!(
+        event(&["channels", "lead:scored", "lead_id=x", "score:=0.5", "--unchecked"]),
+        (
+            "fliptechpro:leads".to_owned(),
+            format!(r#"{{"type":"lead:scored","lead_id":"x","score":0.5,{time}"#)
+        )
+    );
+    assert_eq!(
+        event(&["channels", "export:done", "--unchecked", "--channel", "leads"]),
+        ("fliptechpro:leads".to_owned(), format!(r#"{{"type":"export:done",{time}"#))
+    );
+    assert_eq!(
+        event(&["tasks/t", "cancelled", "--unchecked"]).1,
+        r#"{"type":"cancelled","task_id":"t","timestamp":0.0}"#
+    );
 }
 
 #[test]
@@ -106,4 +191,35 @@ fn the_list_shows_events_and_fields() {
         assert!(all.contains(name), "{name}");
     }
     assert_eq!(list(Some("scraping"), Some("nope")).unwrap_err().exit, Exit::Usage);
+}
+
+#[test]
+fn the_list_of_channels_is_an_overview_with_their_names_and_details_of_one() {
+    let list = |target, event| list::render(&Dialects::builtin(), Some(target), event).unwrap();
+    let all = list("channels", None);
+    let row = |name: &str| {
+        let row = all.lines().find(|line| line.trim_start().starts_with(&format!("{name} ")));
+        row.unwrap_or_else(|| panic!("{name} is not in {all}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert_eq!(
+        row("campaign:launched"),
+        "campaign:launched campaigns campaign_id, campaign_name, total_recipients"
+    );
+    assert_eq!(row("scraper:started"), "scraper:started scrapers scraper_id");
+    assert_eq!(all.lines().count(), 1 + 36 + 1);
+    assert_eq!(list("channel:demos", None).lines().count(), 1 + 6 + 1);
+    assert_eq!(
+        list("channels", Some("scraper:progress")),
+        "channels: channels and rooms of the outreach platform\n  scraper:progress (channel scrapers)\n    \
+         scraper_id   text [required]\n    \
+         source       text [required]\n    \
+         current      a whole number of at least 0 [required]\n    \
+         total        a whole number of at least 0 [required]\n    \
+         percent      computed from current and total\n    \
+         leads_found  a whole number of at least 0\n    \
+         message      text\n"
+    );
 }

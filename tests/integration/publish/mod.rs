@@ -1,5 +1,6 @@
 //! Emitting events with the real binary: into Redis and over HTTP, and what is refused.
 
+mod channels;
 mod many;
 
 use std::process::Command;
