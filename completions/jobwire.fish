@@ -75,11 +75,12 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d '
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis, the same as the relay\'s [default: fliptechpro:]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads or all' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all shares them out' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l duration -d 'How long the simulated jobs take together, as in 20s or 5m' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that to go' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r

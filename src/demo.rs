@@ -13,9 +13,12 @@ use url::Url;
 
 use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
 use crate::broker::{Broker, MemoryBroker};
-use crate::dialect::{Dialects, Target};
-use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
+use crate::dialect::Dialects;
+use crate::publish::scenario::{Scenario, ScenarioOptions};
 use crate::relay::{self, Relay, RelayOptions};
+
+/// The scenarios that are shown together.
+const SHOWN: [&str; 2] = ["scraping", "downloads"];
 
 /// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
 const HEAD_START: Duration = Duration::from_millis(300);
@@ -52,7 +55,7 @@ pub struct DemoReport {
 /// # Errors
 /// A port that cannot be opened, a thread that cannot be started, or an option that makes no sense.
 pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationToken) -> Result<DemoReport> {
-    let scenario = Scenario::named(ALL, dialects, &options.scenario)?;
+    let scenario = Scenario::mixed(&SHOWN, dialects, &options.scenario)?;
     let broker = Arc::new(MemoryBroker::new());
     let listener =
         relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;
@@ -63,8 +66,7 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
         .context("could not start the relay")?;
     let server = Url::parse(&format!("ws://{}", relay.addresses()[0])).context("could not name the relay")?;
 
-    let targets =
-        scenario.jobs().map(|(dialect, job)| Target::Job { dialect: Arc::clone(dialect), job }).collect();
+    let targets = scenario.targets();
     let watching = AttachOptions {
         progress: options.progress,
         color: options.color,

@@ -13,7 +13,7 @@ use super::values::duration;
 use crate::demo::{self, DemoOptions};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
-use crate::publish::scenario::ScenarioOptions;
+use crate::publish::scenario::{DEMO_OWNER, ScenarioOptions};
 
 /// The share of scrapers that fail: some do even where every job succeeds.
 const PART_FAIL_RATE: f64 = 0.15;
@@ -61,6 +61,7 @@ impl DemoArgs {
                 part_fail_rate: PART_FAIL_RATE,
                 seed,
                 first_job: None,
+                owner: DEMO_OWNER.to_owned(),
             },
             progress: self.progress.resolve()?,
             color: globals.color.on_stderr(),

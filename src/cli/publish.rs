@@ -21,7 +21,7 @@ use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 use crate::publish::line::Lines;
 use crate::publish::outgoing::{Content, Outgoing};
-use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
+use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
 
 const EXAMPLES: &str = "\
@@ -35,6 +35,7 @@ Examples:
   worker | jobwire publish scraping/123 --stdin
   jobwire publish scraping/123 job_progress progress=1 --repeat 1000 --rate 100
   jobwire publish --scenario all --jobs 20 --duration 1m --fail-rate 0.2 --seed 7
+  jobwire publish --scenario tasks --owner ann
   jobwire publish channels campaign:launched --list
 
 Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in. An
@@ -92,11 +93,12 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Publish the events of simulated jobs: scraping, downloads or all.
+    /// Publish the events of simulated jobs: scraping, downloads, tasks, channels or all.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_SCENARIO")]
     scenario: Option<String>,
 
-    /// How many jobs to simulate.
+    /// How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all
+    /// shares them out.
     #[arg(long, value_name = "N", env = "JOBWIRE_JOBS", default_value_t = 6)]
     jobs: u32,
 
@@ -108,9 +110,13 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value_t = 1.0)]
     speed: f64,
 
-    /// The share of simulated jobs that fail, 0 to 1.
+    /// The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on.
     #[arg(long, value_name = "SHARE", env = "JOBWIRE_FAIL_RATE", default_value_t = 0.1)]
     fail_rate: f64,
+
+    /// Whose the simulated tasks are: a watcher's token names the same subject.
+    #[arg(long, value_name = "NAME", env = "JOBWIRE_OWNER", default_value = DEMO_OWNER)]
+    owner: String,
 
     /// Simulate the same events again; the seed of every run is printed [default: random].
     #[arg(long, value_name = "N", env = "JOBWIRE_SEED")]
@@ -269,6 +275,7 @@ impl PublishArgs {
             part_fail_rate: (self.fail_rate * 1.5).clamp(0.0, 0.4),
             seed,
             first_job,
+            owner: self.owner.clone(),
         };
         let scenario =
             Scenario::named(name, dialects, &options).map_err(|e| Failure::usage(e.to_string()))?;

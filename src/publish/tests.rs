@@ -242,6 +242,7 @@ async fn a_scenario_is_published_whole_and_summed_up() {
         part_fail_rate: 0.0,
         seed: 3,
         first_job: None,
+        owner: "ann".to_owned(),
     };
     let scenario = Scenario::named(scenario::ALL, &Dialects::builtin(), &plan).unwrap();
     let steps = scenario.len();

@@ -55,7 +55,7 @@ fn what_cannot_be_meant_is_bad_usage() {
             "events come from standard input; 'job_started' is one too many",
         ),
         (&["--stdin", "--scenario", "all"], "--stdin and --scenario cannot be used together"),
-        (&["--scenario", "tasks"], "there is no scenario 'tasks'; known: scraping, downloads, all"),
+        (&["--scenario", "x"], "there is no scenario 'x'; known: scraping, downloads, tasks, channels, all"),
         (&["scraping/1", "--scenario", "downloads"], "the scenario 'downloads' has no jobs of scraping/1"),
         (&["--scenario", "all", "--speed", "0"], "a speed is from 0.001 to 1000, not 0"),
     ];

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Line};
+use super::{Course, Line, pick, short};
 use crate::dialect::Assignment;
 
 const TITLES: [&str; 6] =
@@ -106,13 +106,4 @@ fn video(theme: u64) -> Value {
         "duration": 30 + theme % 3571,
         "quality": pick(&QUALITIES, theme),
     })
-}
-
-/// A number that looks like an id.
-fn short(theme: u64) -> u64 {
-    theme.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
-}
-
-fn pick(from: &[&'static str], nth: u64) -> &'static str {
-    from[usize::try_from(nth % from.len() as u64).unwrap_or(0)]
 }

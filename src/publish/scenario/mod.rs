@@ -1,7 +1,9 @@
 //! Simulated jobs: what believable workers would publish, and when. Pure: the same options give the same events.
 
+mod channels;
 mod downloads;
 mod scraping;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +12,16 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::outgoing::{Content, Outgoing};
-use crate::dialect::{Assignment, Dialect, Dialects, JobIdType, with_nearest};
+use crate::dialect::{Assignment, Dialect, Dialects, JobIdType, Target, with_nearest};
 
 /// The dialects that have a scenario.
-pub const SCENARIOS: [&str; 2] = ["scraping", "downloads"];
+pub const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
 
 /// The name for all of them at once.
 pub const ALL: &str = "all";
+
+/// Whose the tasks are unless somebody is named.
+pub const DEMO_OWNER: &str = "demo-user";
 
 /// More jobs than this are refused: all their steps are planned ahead.
 pub const MAX_JOBS: u32 = 100_000;
@@ -24,20 +29,22 @@ pub const MAX_JOBS: u32 = 100_000;
 /// What is simulated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioOptions {
-    /// How many jobs, over all dialects.
+    /// How many jobs, over all dialects. Of channels a job is a campaign, a scraper, a demo or a conversation, in turn.
     pub jobs: u32,
     /// The time within which all jobs begin and end, at speed 1.
     pub duration: Duration,
     /// How much faster than that; the events are the same.
     pub speed: f64,
-    /// The share of jobs that fail, 0 to 1.
+    /// The share of jobs that fail, 0 to 1; a campaign that would is paused instead, and a conversation goes on.
     pub fail_rate: f64,
     /// The share of the parts of jobs (scrapers) that fail while their job goes on, 0 to 1.
     pub part_fail_rate: f64,
     /// The same seed gives the same events.
     pub seed: u64,
-    /// Id of the first job, those of the others derive from it; `None`: 1, 2, … or video-1, video-2, …
+    /// Id of the first job, those of the others derive from it; `None`: 1, 2, …, or video-1, video-2, …, or task-1, task-2, …
     pub first_job: Option<String>,
+    /// Whose the tasks are.
+    pub owner: String,
 }
 
 /// Why nothing can be simulated.
@@ -75,6 +82,7 @@ struct Part {
     first: Option<String>,
     jobs: u32,
     seed: u64,
+    owner: Arc<str>,
 }
 
 /// A step before it is written out; small, because all of them are planned ahead.
@@ -90,6 +98,8 @@ struct Beat {
 enum Act {
     Scraping(scraping::Act),
     Download(downloads::Act),
+    Task(tasks::Act),
+    Channels(channels::Act),
 }
 
 /// From when to when a job runs, and how it ends.
@@ -109,22 +119,26 @@ struct Line {
 }
 
 impl Scenario {
-    /// Plans the scenario of one dialect.
-    pub fn new(dialect: Arc<Dialect>, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
-        Self::plan(vec![dialect], options)
-    }
-
     /// Plans a scenario by its name: a dialect's, or [`ALL`], which shares the jobs out.
     pub fn named(name: &str, dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
-        let find = |name: &str| {
+        let names: &[&str] = if name == ALL { &SCENARIOS } else { &[name] };
+        Self::mixed(names, dialects, options)
+    }
+
+    /// Plans the scenarios of several dialects together, which shares the jobs out.
+    pub fn mixed(
+        names: &[&str],
+        dialects: &Dialects,
+        options: &ScenarioOptions,
+    ) -> Result<Self, ScenarioError> {
+        let find = |name: &&str| {
             let (_, dialect) = dialects.named(name).ok_or_else(|| unknown(name))?;
             Ok(Arc::clone(dialect))
         };
-        let names: &[&str] = if name == ALL { &SCENARIOS } else { &[name] };
-        Self::plan(names.iter().map(|name| find(name)).collect::<Result<_, _>>()?, options)
+        Self::plan(names.iter().map(find).collect::<Result<_, _>>()?, options)
     }
 
-    /// The jobs that will run, in the order in which they begin.
+    /// The jobs that will run, in the order in which they begin; of channels, the room of each resource.
     pub fn jobs(&self) -> impl Iterator<Item = (&Arc<Dialect>, String)> {
         let longest = self.parts.iter().map(|part| part.jobs).max().unwrap_or(0);
         (0..longest)
@@ -133,26 +147,35 @@ impl Scenario {
             .map(|(job, part)| (&part.dialect, part.id(job)))
     }
 
+    /// What to watch in order to see all of it: every job, and every channel that events come on.
+    pub fn targets(&self) -> Vec<Target> {
+        let jobs = self.jobs().filter(|(dialect, _)| dialect.channels.is_none());
+        let jobs = jobs.map(|(dialect, job)| Target::Job { dialect: Arc::clone(dialect), job });
+        let channels = self.parts.iter().filter(|part| part.jobs > 0).flat_map(|part| {
+            let names = part.dialect.channels.iter().flat_map(|channels| &channels.names);
+            names.map(|name| Target::Channel { dialect: Arc::clone(&part.dialect), name: Arc::clone(name) })
+        });
+        jobs.chain(channels).collect()
+    }
+
     fn plan(dialects: Vec<Arc<Dialect>>, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
         check(options)?;
         let share = u32::try_from(dialects.len()).unwrap_or(1);
+        let owner: Arc<str> = Arc::from(options.owner.as_str());
         let mut parts = Vec::new();
         let mut beats = Vec::new();
         for (nth, dialect) in (0..).zip(dialects) {
-            let plan = match &*dialect.name {
-                "scraping" => |course, rng: &mut StdRng| wrap(scraping::plan(course, rng), Act::Scraping),
-                "downloads" => |course, rng: &mut StdRng| wrap(downloads::plan(course, rng), Act::Download),
-                other => return Err(unknown(other)),
-            };
+            let plan = planner(&dialect.name).ok_or_else(|| unknown(&dialect.name))?;
             let jobs = (options.jobs + share - 1 - nth) / share;
-            let jobs_of = Part { dialect, first: options.first_job.clone(), jobs, seed: options.seed };
+            let (first, owner) = (options.first_job.clone(), Arc::clone(&owner));
+            let jobs_of = Part { dialect, first, jobs, seed: options.seed, owner };
             jobs_of.check_ids()?;
             let mut master = StdRng::seed_from_u64(options.seed ^ u64::from(nth));
             for job in 0..jobs {
                 // A job's own generator, so that it does the same whatever the others do.
                 let mut rng = StdRng::seed_from_u64(master.random());
                 let course = course(job, jobs, options, &mut rng);
-                let steps = plan(course, &mut rng).into_iter();
+                let steps = plan(job, course, &mut rng).into_iter();
                 let part = u8::try_from(nth).expect("there are as many as scenarios");
                 beats.extend(steps.map(|(at, act)| Beat { at, part, job, act }));
             }
@@ -170,15 +193,19 @@ impl Iterator for Scenario {
     fn next(&mut self) -> Option<Step> {
         let beat = self.beats.next()?;
         let part = &self.parts[usize::from(beat.part)];
+        let theme = part.seed.wrapping_add(beat.job.into());
         let line = match beat.act {
-            Act::Scraping(act) => act.line(part.seed.wrapping_add(beat.job.into())),
-            Act::Download(act) => act.line(part.seed.wrapping_add(beat.job.into())),
+            Act::Scraping(act) => act.line(theme),
+            Act::Download(act) => act.line(theme),
+            Act::Task(act) => act.line(theme, &part.owner),
+            Act::Channels(act) => act.line(beat.job, theme),
         };
+        // An event of channels goes to the one of its type.
+        let channel = part.dialect.channels.as_ref().and_then(|channels| channels.of_kind(line.event));
+        let job = channel.map_or_else(|| part.id(beat.job), ToString::to_string);
         let content = Content::Fields { event: line.event.to_owned(), fields: line.fields };
-        Some(Step {
-            at: beat.at.div_f64(self.speed),
-            event: Outgoing { dialect: Arc::clone(&part.dialect), job: part.id(beat.job), content },
-        })
+        let event = Outgoing { dialect: Arc::clone(&part.dialect), job, content };
+        Some(Step { at: beat.at.div_f64(self.speed), event })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -196,6 +223,8 @@ impl Part {
                 let first: i64 = first.and_then(|first| first.parse().ok()).unwrap_or(1);
                 first.saturating_add(job.into()).to_string()
             }
+            (JobIdType::String, _) if self.dialect.channels.is_some() => channels::room(job),
+            (JobIdType::String, None) if &*self.dialect.name == "tasks" => format!("task-{}", job + 1),
             (JobIdType::String, None) => format!("video-{}", job + 1),
             (JobIdType::String, Some(first)) if job == 0 => first.to_owned(),
             (JobIdType::String, Some(first)) => format!("{first}-{}", job + 1),
@@ -235,6 +264,9 @@ fn check(options: &ScenarioOptions) -> Result<(), ScenarioError> {
     if !(0.001..=1000.0).contains(&options.speed) {
         return fault(format!("a speed is from 0.001 to 1000, not {}", options.speed));
     }
+    if options.owner.is_empty() {
+        return fault("an owner has a name".to_owned());
+    }
     for rate in [options.fail_rate, options.part_fail_rate] {
         if !(0.0..=1.0).contains(&rate) {
             return fault(format!("a fail rate is from 0 to 1, not {rate}"));
@@ -257,6 +289,29 @@ fn course(job: u32, jobs: u32, options: &ScenarioOptions, rng: &mut StdRng) -> C
         fails,
         part_fail_rate: options.part_fail_rate,
     }
+}
+
+/// Plans one job of a scenario.
+type Plan = fn(u32, Course, &mut StdRng) -> Vec<(Duration, Act)>;
+
+fn planner(scenario: &str) -> Option<Plan> {
+    Some(match scenario {
+        "scraping" => |_, course, rng| wrap(scraping::plan(course, rng), Act::Scraping),
+        "downloads" => |_, course, rng| wrap(downloads::plan(course, rng), Act::Download),
+        "tasks" => |_, course, rng| wrap(tasks::plan(course, rng), Act::Task),
+        "channels" => |job, course, rng| wrap(channels::plan(job, course, rng), Act::Channels),
+        _ => return None,
+    })
+}
+
+/// The one of these that a number falls on.
+fn pick<T: Copy>(from: &[T], nth: u64) -> T {
+    from[usize::try_from(nth % from.len() as u64).unwrap_or(0)]
+}
+
+/// A number that looks like an id.
+fn short(theme: u64) -> u64 {
+    theme.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 
 fn wrap<A>(steps: Vec<(Duration, A)>, act: fn(A) -> Act) -> Vec<(Duration, Act)> {

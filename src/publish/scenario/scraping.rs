@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::{Course, Line};
+use super::{Course, Line, pick};
 use crate::dialect::Assignment;
 
 const SOURCES: [&str; 4] = ["flights", "hotels", "trains", "cars"];
@@ -140,8 +140,8 @@ fn permille(share: f64) -> u16 {
 impl Act {
     /// The event's fields; `theme` says what the job is about.
     pub(super) fn line(self, theme: u64) -> Line {
-        let source = *pick(&SOURCES, theme);
-        let route = *pick(&ROUTES, theme / 4);
+        let source = pick(&SOURCES, theme);
+        let route = pick(&ROUTES, theme / 4);
         let scraper = |n: u8| {
             vec![Assignment::json("scraper_name", format!("{source}-{n}")), Assignment::json("route", route)]
         };
@@ -224,8 +224,4 @@ fn with<const N: usize>(
 ) -> Vec<Assignment> {
     fields.extend(more.map(|(name, value)| Assignment::json(name, value)));
     fields
-}
-
-fn pick<'a>(from: &'a [&'static str], nth: u64) -> &'a &'static str {
-    &from[usize::try_from(nth % from.len() as u64).unwrap_or(0)]
 }
