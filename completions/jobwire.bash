@@ -457,7 +457,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --allowed-origins --publish-key --channel-prefix --ping-interval --drain --unknown-grace --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --allowed-origins --trust-proxy --publish-key --channel-prefix --ping-interval --drain --unknown-grace --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -472,6 +472,10 @@ _jobwire() {
                     return 0
                     ;;
                 --allowed-origins)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --trust-proxy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -42,6 +42,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print thi
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an embedded broker serves' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l trust-proxy -d 'Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated [default: none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l publish-key -d 'The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix -d 'What stands before the names of channels on Redis' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r

@@ -21,7 +21,9 @@ use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Hangups, Signals};
-use crate::relay::{self, AuthPolicy, JobLogLimits, Origins, Relay, RelayOptions, Reloadable};
+use crate::relay::{
+    self, AuthPolicy, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
+};
 use key::PublishKey;
 use reload::Reloads;
 
@@ -57,6 +59,11 @@ pub(crate) struct ServeArgs {
     /// Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port].
     #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     allowed_origins: Vec<String>,
+
+    /// Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated
+    /// [default: none].
+    #[arg(long, value_name = "CIDR", env = "JOBWIRE_TRUST_PROXY", value_delimiter = ',')]
+    trust_proxy: Vec<ProxyNetwork>,
 
     /// The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it].
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
@@ -193,6 +200,7 @@ impl ServeArgs {
                 ended: limits.keep_ended,
             },
             reloadable: self.reloadable(String::new())?,
+            trusted_proxies: TrustedProxies::new(self.trust_proxy.clone()),
             unknown_grace: self.unknown_grace,
             jwt_audience: self.access.jwt_audience.clone(),
             ownerless: self.access.ownerless(),

@@ -1,11 +1,16 @@
 //! Accepting: listeners, connections, HTTP/1.1 with limits.
 
+use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -14,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::client::{ClientAddress, TrustedProxies};
 use crate::net::backoff::Backoff;
 
 /// Connections that the kernel may hold for us; it caps this at `net.core.somaxconn`.
@@ -62,6 +68,7 @@ pub(super) async fn accept(
     listener: StdListener,
     router: Router,
     limits: RequestLimits,
+    proxies: Arc<TrustedProxies>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     tune(&listener)?;
@@ -79,9 +86,11 @@ pub(super) async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 pause.reset();
-                tokio::spawn(serve(stream, http.clone(), router.clone(), stop.clone(), alive.clone()));
+                let answering =
+                    Answering { router: router.clone(), proxies: Arc::clone(&proxies), peer: peer.ip() };
+                tokio::spawn(serve(stream, http.clone(), answering, stop.clone(), alive.clone()));
             }
             Err(error) if is_client_s(&error) => debug!(%error, "a client left before it was accepted"),
             Err(error) => {
@@ -99,12 +108,13 @@ pub(super) async fn accept(
 async fn serve(
     stream: TcpStream,
     http: http1::Builder,
-    router: Router,
+    answering: Answering,
     stop: CancellationToken,
     _alive: mpsc::Sender<()>,
 ) {
-    let connection =
-        http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router)).with_upgrades();
+    let peer = answering.peer;
+    let answer = service_fn(move |request| answering.answer(request));
+    let connection = http.serve_connection(TokioIo::new(stream), answer).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -114,7 +124,38 @@ async fn serve(
         }
     };
     if let Err(error) = ended {
-        debug!(%error, "a connection ended early");
+        debug!(%peer, %error, "a connection ended early");
+    }
+}
+
+/// What a connection's requests are answered with.
+struct Answering {
+    router: Router,
+    proxies: Arc<TrustedProxies>,
+    peer: IpAddr,
+}
+
+impl Answering {
+    /// Tells the request whose it is, and the log what was refused; a query never gets there, it may hold a token.
+    fn answer(
+        &self,
+        mut request: hyper::Request<Incoming>,
+    ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+        let client = self.proxies.client(self.peer, request.headers());
+        request.extensions_mut().insert(ClientAddress(client));
+        let asked = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| (request.method().clone(), request.uri().path().to_owned()));
+        let answer = TowerToHyperService::new(self.router.clone()).call(request);
+        async move {
+            let response = answer.await?;
+            let status = response.status();
+            if let Some((method, path)) =
+                asked.filter(|_| status.is_client_error() || status.is_server_error())
+            {
+                debug!(%client, %method, path, status = status.as_u16(), "refused a request");
+            }
+            Ok(response)
+        }
     }
 }
 

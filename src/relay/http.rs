@@ -19,6 +19,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
 use super::auth::{self, Access, Ownerless, Ownership, Token};
+use super::client::ClientAddress;
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
@@ -139,6 +140,7 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
         ));
     }
     let response = upgrade::respond(request.method(), request.version(), request.headers())?;
+    let ClientAddress(client) = *request.extensions().get().expect("accepting gives every request one");
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
@@ -147,12 +149,13 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
                     // A copy: the buffer behind it is 8 KiB, however little it holds.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
                     let newcomer = Newcomer { early, dialect: id, wants };
-                    adopt(&api, NewConnection { stream, newcomer }).await;
+                    let client = api.stats.clients.enter(client);
+                    adopt(&api, NewConnection { stream, client, newcomer }).await;
                 }
-                Err(error) => debug!(%error, "could not take over a socket"),
+                Err(error) => debug!(%client, %error, "could not take over a socket"),
             },
-            Ok(Err(_)) => warn!("an upgraded connection is no TCP stream"),
-            Err(error) => debug!(%error, "an upgrade was not completed"),
+            Ok(Err(_)) => warn!(%client, "an upgraded connection is no TCP stream"),
+            Err(error) => debug!(%client, %error, "an upgrade was not completed"),
         }
     });
     Ok(response)

@@ -11,6 +11,7 @@
 
 mod accept;
 mod auth;
+mod client;
 mod error;
 pub mod frame;
 mod http;
@@ -45,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless, Secret};
+pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
@@ -149,10 +151,17 @@ impl Relay {
         let router = http::router(Arc::clone(&api));
         let limits =
             RequestLimits { header_timeout: api.options.header_timeout, max_header: api.options.max_header };
+        let proxies = Arc::new(api.options.trusted_proxies.clone());
         let accepting = listeners
             .into_iter()
             .map(|listener| {
-                tokio::spawn(accept::accept(listener, router.clone(), limits, stop_accepting.clone()))
+                tokio::spawn(accept::accept(
+                    listener,
+                    router.clone(),
+                    limits,
+                    Arc::clone(&proxies),
+                    stop_accepting.clone(),
+                ))
             })
             .collect();
         Ok(Self { addresses, api, stop_accepting, stop, accepting, writing, source, threads })

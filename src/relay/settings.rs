@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::auth::{AuthPolicy, Ownerless};
+use super::client::TrustedProxies;
 use super::joblog::JobLogLimits;
 use super::origins::Origins;
 
@@ -28,6 +29,8 @@ pub struct RelayOptions {
     pub job_log: JobLogLimits,
     /// What [`Relay::reload`](super::Relay::reload) can change later.
     pub reloadable: Reloadable,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// How long a job that nobody has heard of may take to appear; `None`: what its dialect says.
     pub unknown_grace: Option<Duration>,
     /// The audience that a token must name; `None`: it may name any or none.
@@ -57,6 +60,7 @@ impl Default for RelayOptions {
             outbox: 4 << 20,
             job_log: JobLogLimits::default(),
             reloadable: Reloadable::default(),
+            trusted_proxies: TrustedProxies::default(),
             unknown_grace: None,
             jwt_audience: None,
             ownerless: Ownerless::default(),

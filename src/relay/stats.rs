@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::client::Clients;
 use crate::dialect::{DialectId, Dialects, Undecodable};
 
 /// A number that only ever grows, or that follows something that comes and goes.
@@ -31,6 +32,8 @@ impl Counter {
 pub(super) struct Stats {
     /// Open sockets.
     pub connections: Counter,
+    /// Their clients' addresses.
+    pub clients: Arc<Clients>,
     /// Events taken.
     pub events: Counter,
     /// Events handed to sockets, to their outboxes included.

@@ -27,6 +27,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         .into_iter()
         .map(|reason| (reason.key().to_owned(), api.stats.undecodable(reason).get().into()))
         .collect();
+    let (addresses, most) = api.stats.clients.spread();
     let (jobs, bytes) = {
         let log = api.log.lock().unwrap_or_else(PoisonError::into_inner);
         (log.jobs(), log.bytes())
@@ -41,6 +42,8 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         .collect();
     axum::Json(json!({
         "total_connections": api.stats.connections.get(),
+        "client_addresses": addresses,
+        "most_sockets_per_address": most,
         "active_jobs": watched.len(),
         "redis_connected": api.broker.name() == "redis" && status.connected,
         "broker": api.broker.name(),

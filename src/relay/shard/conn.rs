@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::net::TcpStream;
 
 use crate::dialect::{CloseReason, Frame};
+use crate::relay::client::Client;
 use crate::relay::frame::{self, Decoder, Incoming};
 use crate::relay::outbox::{Outbox, OutboxKey};
 use crate::relay::session::{Action, Session};
@@ -48,6 +49,7 @@ pub(super) enum Wrote {
 pub(super) struct Conn {
     pub(super) stream: Rc<TcpStream>,
     pub(super) session: Session,
+    pub(super) client: Client,
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
@@ -56,10 +58,11 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(stream: Rc<TcpStream>, session: Session) -> Self {
+    pub(super) fn new(stream: Rc<TcpStream>, session: Session, client: Client) -> Self {
         Self {
             stream,
             session,
+            client,
             phase: Phase::Open,
             deadline: Millis::MAX,
             decoder: Decoder::new(),

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::state::{Shared, State};
 use super::auth::{Access, Ownerless};
+use super::client::Client;
 use super::hub::Census;
 use super::joblog::JobLog;
 use super::session::Opening;
@@ -35,6 +36,7 @@ const QUEUE: usize = 256;
 #[derive(Debug)]
 pub(super) struct NewConnection {
     pub(super) stream: TcpStream,
+    pub(super) client: Client,
     pub(super) newcomer: Newcomer,
 }
 

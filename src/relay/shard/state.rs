@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::oneshot;
+use tracing::debug;
 
 use super::conn::{Conn, Phase, Wrote};
 use super::{ShardSettings, WeakHandle};
@@ -101,6 +102,7 @@ impl State {
         for topic in conn.session.topics() {
             self.hub.unsubscribe(&topic, id);
         }
+        debug!(client = %conn.client, "a socket closed");
         self.settings.stats.connections.sub(1);
         // The reader sees the end of the stream and goes.
         let _ = socket2::SockRef::from(&*conn.stream).shutdown(std::net::Shutdown::Both);
@@ -184,6 +186,7 @@ impl Shared {
                 conn.write(&frame::text(text.as_bytes()), || None, bound)
             }
             Action::Close(reason) => {
+                debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
                 let slow = reason == CloseReason::SlowConsumer;
                 deadline = Some(now + if slow { SLOW_GOOD_BYE } else { GOOD_BYE });
                 let deaf =

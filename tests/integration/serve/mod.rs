@@ -5,6 +5,7 @@ mod clients;
 mod dialect_file;
 mod downloads;
 mod drain;
+mod forwarded;
 mod handshake;
 mod http;
 mod listeners;

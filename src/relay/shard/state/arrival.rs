@@ -26,7 +26,7 @@ impl Shared {
         let stream = match TcpStream::from_std(new.stream) {
             Ok(stream) => Rc::new(stream),
             Err(error) => {
-                debug!(%error, "could not adopt a socket");
+                debug!(client = %new.client, %error, "could not adopt a socket");
                 return;
             }
         };
@@ -48,8 +48,9 @@ impl Shared {
                 Session::Channel(Box::new(session))
             }
         };
+        debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
         let deadline = session.deadline(state.interval);
-        let id = state.conns.insert(Conn::new(Rc::clone(&stream), session));
+        let id = state.conns.insert(Conn::new(Rc::clone(&stream), session, new.client));
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
         if state.closing {

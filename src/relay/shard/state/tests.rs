@@ -49,6 +49,7 @@ impl Fixture {
         let (dialect, job) = (self.scraping(), "1".into());
         self.shared.adopt(NewConnection {
             stream,
+            client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
             newcomer: Newcomer {
                 early: Bytes::new(),
                 dialect,
