@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod generated;
 mod layering;
+mod proxy;
 mod publish;
 mod readme;
 mod serve;

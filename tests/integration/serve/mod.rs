@@ -21,7 +21,7 @@ mod state;
 mod tasks;
 
 /// An event of the scraping contract, all fields there.
-fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {
+pub(crate) fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {
     let status = match kind {
         "job_completed" => "completed",
         "job_failed" => "failed",

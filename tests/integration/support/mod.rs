@@ -5,6 +5,7 @@
 
 mod exchange;
 mod http;
+mod nginx;
 mod process;
 mod pty;
 mod raw_socket;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use http::{RawTcp, get, request};
+pub(crate) use nginx::Nginx;
 pub(crate) use process::{Output, Process, command, jobwire, program};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
