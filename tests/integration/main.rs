@@ -5,6 +5,7 @@
 
 mod attach;
 mod cli;
+mod clients;
 mod closed_stderr;
 mod config;
 mod demo;

@@ -8,7 +8,8 @@ use std::net::{SocketAddr, TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::support::{
-    Nginx, PATIENCE, RawTcp, Relay, UPGRADE, WebSocket, command, jobwire, request_head, until, wait_for,
+    Nginx, PATIENCE, RawTcp, Relay, SECRET, UPGRADE, WebSocket, command, jobwire, request_head, token, until,
+    wait_for,
 };
 use app::App;
 
@@ -43,6 +44,24 @@ fn a_socket_through_the_proxy_gets_its_state_events_pongs_and_a_close() {
 }
 
 #[test]
+fn a_token_in_a_query_or_a_header_reaches_the_relay() {
+    let (relay, app) = (Relay::start(&["--jwt-secret", SECRET]), App::start());
+    let nginx = Nginx::start(relay.address(), app.address(), &[]);
+    relay.publish("task_updates:t-1", r#"{"type":"registered","task_id":"t-1","user_id":"ann"}"#);
+    let bearer = format!("Bearer {}", token("ann"));
+    let step = r#"{"type":"progress","task_id":"t-1","step":1,"total_steps":5,"status":"Reading"}"#;
+    let mut by_query = nginx.connect(&format!("/ws/t-1?token={}", token("ann")));
+    let mut by_header =
+        WebSocket::try_connect(&nginx.ws("/ws/t-1"), &[("Authorization", bearer.as_str())]).unwrap();
+    relay.until_connections(2);
+    relay.publish("task_updates:t-1", step);
+    by_query.expect(step);
+    by_header.expect(step);
+    assert_eq!(nginx.exchange("GET", "/task/t-1", &[("Authorization", &bearer)], b"").json()["step"], 1);
+    assert_eq!(nginx.connect(&format!("/ws/t-1?token={}", token("bob"))).close_code(), 4003);
+}
+
+#[test]
 fn polling_and_statistics_go_to_the_relay() {
     let (relay, app, nginx) = started();
     relay.publish("scraping_events", &progress(45));
@@ -50,10 +69,9 @@ fn polling_and_statistics_go_to_the_relay() {
     assert_eq!(nginx.get("/ws/scraping/7/status").json()["progress"], 45);
     assert_eq!(nginx.get("/api/status/abc?token=x").json()["progress"], 5);
     assert_eq!(nginx.get("/ws/stats").json()["events"], 2);
-    for path in ["/api/status/nobody", "/task/nobody", "/api/v1/ws/stats"] {
-        // Whatever the relay says to it.
-        assert_eq!(nginx.get(path).header("x-app"), None, "{path}");
-    }
+    assert_eq!(nginx.get("/api/v1/ws/stats").json()["events"], 2);
+    assert_eq!(nginx.get("/api/status/nobody").refusal(), (404, "unknown_job".to_owned()));
+    assert_eq!(nginx.get("/task/nobody").refusal(), (401, "unauthorized".to_owned()));
     assert_eq!(app.asked(), Vec::<String>::new());
 }
 
