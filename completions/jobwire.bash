@@ -84,7 +84,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -110,7 +110,7 @@ _jobwire() {
                     return 0
                     ;;
                 --events)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -122,7 +122,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels tasks" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -138,7 +138,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -168,7 +168,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -218,7 +218,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -360,7 +360,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -394,7 +394,7 @@ _jobwire() {
                     return 0
                     ;;
                 --scenario)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "scraping downloads tasks channels all" -- "${cur}"))
                     return 0
                     ;;
                 --jobs)
@@ -446,7 +446,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -457,7 +457,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --allowed-origins --trust-proxy --publish-key --channel-prefix --ping-interval --drain --unknown-grace --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --print-config --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --allowed-origins --trust-proxy --publish-key --channel-prefix --ping-interval --drain --unknown-grace --print-config --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -564,7 +564,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -581,4 +581,153 @@ if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERS
     complete -F _jobwire -o nosort -o bashdefault -o default jobwire
 else
     complete -F _jobwire -o bashdefault -o default jobwire
+fi
+
+# Targets, and the events and fields of their dialects; all else is left to the function above.
+
+# The words up to the cursor as the program would get them: readline splits them at : and = too.
+_jobwire_line() {
+    local rest=${COMP_LINE:0:COMP_POINT} word i
+    line=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i == 0)) || [[ $rest == [[:space:]]* ]]; then
+            rest=${rest#"${rest%%[![:space:]]*}"}
+            line+=("")
+        fi
+        # The cursor may stand inside of the last word.
+        ((${#rest} < ${#word})) && word=$rest
+        line[${#line[@]} - 1]+=$word
+        rest=${rest#"$word"}
+    done
+}
+
+# Offers those of the words that begin with the first argument.
+_jobwire_offer() {
+    local current=$1 word known
+    shift
+    COMPREPLY=()
+    for word; do
+        [[ $word == "$current"* ]] && COMPREPLY+=("$word")
+    done
+    # These fail where nobody completes, and in a bash that does not know them.
+    compopt +o default +o bashdefault 2>/dev/null
+    for word in "${COMPREPLY[@]}"; do
+        [[ $word == *[/:=] ]] && compopt -o nospace 2>/dev/null
+    done
+    # What readline replaces begins behind the last of its breaks.
+    known=${current%"${current##*[$COMP_WORDBREAKS]}"}
+    [[ $current == *[:=]* ]] && COMPREPLY=("${COMPREPLY[@]#"$known"}")
+}
+
+_jobwire_targets() {
+    local line words=() word current verb="" target="" event="" skip="" i positionals=0
+    _jobwire_line
+    current=${line[${#line[@]} - 1]}
+    for ((i = 1; i < ${#line[@]} - 1; i++)); do
+        word=${line[i]}
+        if [[ -n $skip ]]; then
+            skip=""
+            continue
+        fi
+        case $word in
+            --allowed-origins | --channel | --channel-prefix | --color | --config | --dialect | --dialect-file | --drain | --duration | --events | --fail-rate | --header-timeout | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --max-frame | --max-header | --max-lifetime | --max-payload | --outbox | --owner | --ownerless | --ping-interval | --progress | --publish-key | --rate | --redis | --repeat | --retries | --scenario | --seed | --server | --shards | --speed | --timeout | --trust-proxy | --unknown-grace) skip=1 ;;
+            -*) ;;
+            *)
+                case $((positionals++)) in
+                    0) verb=$word ;;
+                    1) target=$word ;;
+                    2) event=$word ;;
+                esac
+                ;;
+        esac
+    done
+    if [[ -n $skip || $current == -* ]]; then
+        _jobwire "$@"
+        return
+    fi
+    case $verb/$positionals in
+        attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks/) ;;
+        publish/1) words=(downloads/ scraping/ channels tasks/) ;;
+        publish/2) _jobwire_events "$target" ;;
+        publish/*) _jobwire_fields "$target $event" ;;
+        *)
+            _jobwire "$@"
+            return
+            ;;
+    esac
+    _jobwire_offer "$current" "${words[@]}"
+}
+
+_jobwire_events() {
+    case $1 in
+        downloads | downloads/*) words=(completed failed processing queued status) ;;
+        scraping | scraping/*) words=(job_completed job_failed job_progress job_started results_updated scraper_completed scraper_failed scraper_started) ;;
+        channels | channels/*) words=(ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started) ;;
+        tasks | tasks/*) words=(completion error progress registered) ;;
+    esac
+}
+
+_jobwire_fields() {
+    case $1 in
+        'downloads completed' | downloads/*' completed') words=(progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=) ;;
+        'downloads failed' | downloads/*' failed') words=(progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=) ;;
+        'downloads processing' | downloads/*' processing') words=(progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=) ;;
+        'downloads queued' | downloads/*' queued') words=(progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=) ;;
+        'downloads status' | downloads/*' status') words=(status=queued status=processing status=completed status=failed progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=) ;;
+        'scraping job_completed' | scraping/*' job_completed') words=(progress= results_count= message= metadata=) ;;
+        'scraping job_failed' | scraping/*' job_failed') words=(progress= results_count= message= metadata=) ;;
+        'scraping job_progress' | scraping/*' job_progress') words=(progress= results_count= message= metadata= successful_scrapers= failed_scrapers= total_flights=) ;;
+        'scraping job_started' | scraping/*' job_started') words=(progress= results_count= message= metadata= job_type= source=) ;;
+        'scraping results_updated' | scraping/*' results_updated') words=(progress= results_count= message= metadata=) ;;
+        'scraping scraper_completed' | scraping/*' scraper_completed') words=(progress= results_count= message= metadata= scraper_name= route= scraper_results=) ;;
+        'scraping scraper_failed' | scraping/*' scraper_failed') words=(progress= results_count= message= metadata= scraper_name= route= error=) ;;
+        'scraping scraper_started' | scraping/*' scraper_started') words=(progress= results_count= message= metadata= scraper_name= route=) ;;
+        'channels ai:analysis_complete' | channels/*' ai:analysis_complete') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:conversation_processed' | channels/*' ai:conversation_processed') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:email_generated' | channels/*' ai:email_generated') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:lead_analyzed' | channels/*' ai:lead_analyzed') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:model_trained' | channels/*' ai:model_trained') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:processing' | channels/*' ai:processing') words=(task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=) ;;
+        'channels ai:response_ready' | channels/*' ai:response_ready') words=(task_id= conversation_id= response= confidence= tokens_used=) ;;
+        'channels campaign:completed' | channels/*' campaign:completed') words=(campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=) ;;
+        'channels campaign:email_failed' | channels/*' campaign:email_failed') words=(campaign_id= recipient= error= email_id=) ;;
+        'channels campaign:email_sent' | channels/*' campaign:email_sent') words=(campaign_id= recipient= error= email_id=) ;;
+        'channels campaign:launched' | channels/*' campaign:launched') words=(campaign_id= campaign_name= total_recipients=) ;;
+        'channels campaign:paused' | channels/*' campaign:paused') words=(campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=) ;;
+        'channels campaign:resumed' | channels/*' campaign:resumed') words=(campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=) ;;
+        'channels campaign:stats_updated' | channels/*' campaign:stats_updated') words=(campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=) ;;
+        'channels demo:completed' | channels/*' demo:completed') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels demo:composing' | channels/*' demo:composing') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels demo:failed' | channels/*' demo:failed') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels demo:generating' | channels/*' demo:generating') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels demo:recording' | channels/*' demo:recording') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels demo:uploading' | channels/*' demo:uploading') words=(demo_id= percent= duration= message= url= error=) ;;
+        'channels email:bounced' | channels/*' email:bounced') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels email:clicked' | channels/*' email:clicked') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels email:delivered' | channels/*' email:delivered') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels email:opened' | channels/*' email:opened') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels email:sent' | channels/*' email:sent') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels email:unsubscribed' | channels/*' email:unsubscribed') words=(email_id= campaign_id= recipient= url= reason=) ;;
+        'channels lead:created' | channels/*' lead:created') words=(lead_id= lead_name= source= email=) ;;
+        'channels notification:system' | channels/*' notification:system') words=(message= level=info level=warning level=error) ;;
+        'channels scraper:completed' | channels/*' scraper:completed') words=(scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=) ;;
+        'channels scraper:failed' | channels/*' scraper:failed') words=(scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=) ;;
+        'channels scraper:google_maps_progress' | channels/*' scraper:google_maps_progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
+        'channels scraper:job_board_progress' | channels/*' scraper:job_board_progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
+        'channels scraper:lead_found' | channels/*' scraper:lead_found') words=(scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=) ;;
+        'channels scraper:linkedin_progress' | channels/*' scraper:linkedin_progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
+        'channels scraper:progress' | channels/*' scraper:progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
+        'channels scraper:started' | channels/*' scraper:started') words=(scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=) ;;
+        'tasks completion' | tasks/*' completion') words=(status= message= recipe_id= recipe_name= user_id=) ;;
+        'tasks error' | tasks/*' error') words=(status= error= message= user_id=) ;;
+        'tasks progress' | tasks/*' progress') words=(step= total_steps= status= details= user_id=) ;;
+        'tasks registered' | tasks/*' registered') words=(user_id=) ;;
+    esac
+}
+
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -F _jobwire_targets -o nosort -o bashdefault -o default jobwire
+else
+    complete -F _jobwire_targets -o bashdefault -o default jobwire
 fi

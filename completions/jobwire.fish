@@ -29,15 +29,20 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -l dialect-file -d 'Load a
 complete -c jobwire -n "__fish_jobwire_needs_command" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_needs_command" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_needs_command" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_needs_command" -s V -l version -d 'Print version'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end: bars, lines or JSON, and their result as the exit code'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, into a directory'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an embedded broker serves' -r
@@ -67,16 +72,25 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l dialect-file -
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d 'The channel, where it is another than the one that the event\'s type belongs to' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis, the same as the relay\'s [default: fliptechpro:]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r -f -a "scraping\t''
+downloads\t''
+tasks\t''
+channels\t''
+all\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all shares them out' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l duration -d 'How long the simulated jobs take together, as in 20s or 5m' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that to go' -r
@@ -91,7 +105,12 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l dialect-file
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
@@ -103,16 +122,78 @@ bars\t'Live bars on stderr'
 plain\t'A line per change on stdout'
 json\t'NDJSON on stdout'
 quiet\t'Nothing; the exit code tells'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l events -d 'Show only these kinds of event, comma-separated, as lines or JSON; the exit code goes by all of them' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l events -d 'Show only these kinds of event, comma-separated, as lines or JSON; the exit code goes by all of them' -r -f -a "ai:analysis_complete\t''
+ai:conversation_processed\t''
+ai:email_generated\t''
+ai:lead_analyzed\t''
+ai:model_trained\t''
+ai:processing\t''
+ai:response_ready\t''
+campaign:completed\t''
+campaign:email_failed\t''
+campaign:email_sent\t''
+campaign:launched\t''
+campaign:paused\t''
+campaign:resumed\t''
+campaign:stats_updated\t''
+completed\t''
+completion\t''
+connection\t''
+demo:completed\t''
+demo:composing\t''
+demo:failed\t''
+demo:generating\t''
+demo:recording\t''
+demo:uploading\t''
+email:bounced\t''
+email:clicked\t''
+email:delivered\t''
+email:opened\t''
+email:sent\t''
+email:unsubscribed\t''
+error\t''
+failed\t''
+heartbeat\t''
+job_completed\t''
+job_failed\t''
+job_progress\t''
+job_started\t''
+lead:created\t''
+notification:system\t''
+processing\t''
+progress\t''
+queued\t''
+registered\t''
+results_updated\t''
+scraper:completed\t''
+scraper:failed\t''
+scraper:google_maps_progress\t''
+scraper:job_board_progress\t''
+scraper:lead_found\t''
+scraper:linkedin_progress\t''
+scraper:progress\t''
+scraper:started\t''
+scraper_completed\t''
+scraper_failed\t''
+scraper_started\t''
+status\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l timeout -d 'Stop waiting after this time and exit 8' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'Failed attempts to connect in a row that are followed by another' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of ws:// URLs whose path does not tell it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
+scraping\t''
+channels\t''
+tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l fail-fast -d 'End as soon as one job fails'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l new -d 'Wait for a new run of a job that has ended'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -130,26 +211,201 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l dialect-file -d
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand man" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand man" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "attach" -d 'Watch jobs until they end: bars, lines or JSON, and their result as the exit code'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "completions" -d 'Print shell completions'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+
+# Targets, and the events and fields of their dialects.
+
+# The verb and what follows it, without flags.
+function __fish_jobwire_positionals
+    set -l words (commandline -opc)
+    set -e words[1]
+    set -l skip no
+    for word in $words
+        if test $skip = yes
+            set skip no
+            continue
+        end
+        switch $word
+            case --allowed-origins --channel --channel-prefix --color --config --dialect --dialect-file --drain --duration --events --fail-rate --header-timeout --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --max-frame --max-header --max-lifetime --max-payload --outbox --owner --ownerless --ping-interval --progress --publish-key --rate --redis --repeat --retries --scenario --seed --server --shards --speed --timeout --trust-proxy --unknown-grace
+                set skip yes
+            case '-*'
+            case '*'
+                echo -- $word
+        end
+    end
+end
+
+# Whether the verb is the first argument, with at least and at most so many words behind it.
+function __fish_jobwire_behind -a verb least most
+    set -l found (__fish_jobwire_positionals)
+    set -l behind (math (count $found) - 1)
+    test "$found[1]" = $verb -a $behind -ge $least -a $behind -le $most
+end
+
+function __fish_jobwire_events
+    set -l found (__fish_jobwire_positionals)
+    switch "$found[2]"
+        case downloads 'downloads/*'
+            printf '%s\n' completed failed processing queued status
+        case scraping 'scraping/*'
+            printf '%s\n' job_completed job_failed job_progress job_started results_updated scraper_completed scraper_failed scraper_started
+        case channels 'channels/*'
+            printf '%s\n' ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started
+        case tasks 'tasks/*'
+            printf '%s\n' completion error progress registered
+    end
+end
+
+function __fish_jobwire_fields
+    set -l found (__fish_jobwire_positionals)
+    switch "$found[2] $found[3]"
+        case 'downloads completed' 'downloads/* completed'
+            printf '%s\n' progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=
+        case 'downloads failed' 'downloads/* failed'
+            printf '%s\n' progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=
+        case 'downloads processing' 'downloads/* processing'
+            printf '%s\n' progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=
+        case 'downloads queued' 'downloads/* queued'
+            printf '%s\n' progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=
+        case 'downloads status' 'downloads/* status'
+            printf '%s\n' status=queued status=processing status=completed status=failed progress= videoInfo= videoInfo.id= videoInfo.title= videoInfo.thumbnail= videoInfo.duration= videoInfo.quality= downloadUrl= error= storageProvider=gcs storageProvider=azure storageProvider=s3 fileSize=
+        case 'scraping job_completed' 'scraping/* job_completed'
+            printf '%s\n' progress= results_count= message= metadata=
+        case 'scraping job_failed' 'scraping/* job_failed'
+            printf '%s\n' progress= results_count= message= metadata=
+        case 'scraping job_progress' 'scraping/* job_progress'
+            printf '%s\n' progress= results_count= message= metadata= successful_scrapers= failed_scrapers= total_flights=
+        case 'scraping job_started' 'scraping/* job_started'
+            printf '%s\n' progress= results_count= message= metadata= job_type= source=
+        case 'scraping results_updated' 'scraping/* results_updated'
+            printf '%s\n' progress= results_count= message= metadata=
+        case 'scraping scraper_completed' 'scraping/* scraper_completed'
+            printf '%s\n' progress= results_count= message= metadata= scraper_name= route= scraper_results=
+        case 'scraping scraper_failed' 'scraping/* scraper_failed'
+            printf '%s\n' progress= results_count= message= metadata= scraper_name= route= error=
+        case 'scraping scraper_started' 'scraping/* scraper_started'
+            printf '%s\n' progress= results_count= message= metadata= scraper_name= route=
+        case 'channels ai:analysis_complete' 'channels/* ai:analysis_complete'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:conversation_processed' 'channels/* ai:conversation_processed'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:email_generated' 'channels/* ai:email_generated'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:lead_analyzed' 'channels/* ai:lead_analyzed'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:model_trained' 'channels/* ai:model_trained'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:processing' 'channels/* ai:processing'
+            printf '%s\n' task_id= operation= model= subject= sentiment= conversation_id= email_id= lead_id= accuracy= score= result=
+        case 'channels ai:response_ready' 'channels/* ai:response_ready'
+            printf '%s\n' task_id= conversation_id= response= confidence= tokens_used=
+        case 'channels campaign:completed' 'channels/* campaign:completed'
+            printf '%s\n' campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=
+        case 'channels campaign:email_failed' 'channels/* campaign:email_failed'
+            printf '%s\n' campaign_id= recipient= error= email_id=
+        case 'channels campaign:email_sent' 'channels/* campaign:email_sent'
+            printf '%s\n' campaign_id= recipient= error= email_id=
+        case 'channels campaign:launched' 'channels/* campaign:launched'
+            printf '%s\n' campaign_id= campaign_name= total_recipients=
+        case 'channels campaign:paused' 'channels/* campaign:paused'
+            printf '%s\n' campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=
+        case 'channels campaign:resumed' 'channels/* campaign:resumed'
+            printf '%s\n' campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=
+        case 'channels campaign:stats_updated' 'channels/* campaign:stats_updated'
+            printf '%s\n' campaign_id= campaign_name= reason= sent= delivered= opened= clicked= bounced= failed=
+        case 'channels demo:completed' 'channels/* demo:completed'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels demo:composing' 'channels/* demo:composing'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels demo:failed' 'channels/* demo:failed'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels demo:generating' 'channels/* demo:generating'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels demo:recording' 'channels/* demo:recording'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels demo:uploading' 'channels/* demo:uploading'
+            printf '%s\n' demo_id= percent= duration= message= url= error=
+        case 'channels email:bounced' 'channels/* email:bounced'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels email:clicked' 'channels/* email:clicked'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels email:delivered' 'channels/* email:delivered'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels email:opened' 'channels/* email:opened'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels email:sent' 'channels/* email:sent'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels email:unsubscribed' 'channels/* email:unsubscribed'
+            printf '%s\n' email_id= campaign_id= recipient= url= reason=
+        case 'channels lead:created' 'channels/* lead:created'
+            printf '%s\n' lead_id= lead_name= source= email=
+        case 'channels notification:system' 'channels/* notification:system'
+            printf '%s\n' message= level=info level=warning level=error
+        case 'channels scraper:completed' 'channels/* scraper:completed'
+            printf '%s\n' scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=
+        case 'channels scraper:failed' 'channels/* scraper:failed'
+            printf '%s\n' scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=
+        case 'channels scraper:google_maps_progress' 'channels/* scraper:google_maps_progress'
+            printf '%s\n' scraper_id= source= current= total= leads_found= message=
+        case 'channels scraper:job_board_progress' 'channels/* scraper:job_board_progress'
+            printf '%s\n' scraper_id= source= current= total= leads_found= message=
+        case 'channels scraper:lead_found' 'channels/* scraper:lead_found'
+            printf '%s\n' scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=
+        case 'channels scraper:linkedin_progress' 'channels/* scraper:linkedin_progress'
+            printf '%s\n' scraper_id= source= current= total= leads_found= message=
+        case 'channels scraper:progress' 'channels/* scraper:progress'
+            printf '%s\n' scraper_id= source= current= total= leads_found= message=
+        case 'channels scraper:started' 'channels/* scraper:started'
+            printf '%s\n' scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=
+        case 'tasks completion' 'tasks/* completion'
+            printf '%s\n' status= message= recipe_id= recipe_name= user_id=
+        case 'tasks error' 'tasks/* error'
+            printf '%s\n' status= error= message= user_id=
+        case 'tasks progress' 'tasks/* progress'
+            printf '%s\n' step= total_steps= status= details= user_id=
+        case 'tasks registered' 'tasks/* registered'
+            printf '%s\n' user_id=
+    end
+end
+
+complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks/'
+complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels tasks/'
+complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'
+complete -c jobwire -n '__fish_jobwire_behind publish 2 999' -f -a '(__fish_jobwire_fields)'

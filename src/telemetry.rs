@@ -7,7 +7,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::dialect::with_nearest;
 
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// The levels, from silence to noise.
+pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks a log level or filter.
 ///

@@ -99,25 +99,25 @@ pub struct Status {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BrokerError {
     /// Nothing answers there.
-    #[error("could not connect to redis at {address}: {reason}")]
+    #[error("could not connect to {address}: {reason}")]
     Unreachable {
-        /// Host and port or socket path, without credentials.
+        /// The Redis URL, its password masked.
         address: String,
         /// What the system or the server said.
         reason: String,
     },
     /// The server refused the credentials.
-    #[error("redis at {address} refused the login: {reason}")]
+    #[error("{address} refused the login: {reason}")]
     LoginRefused {
-        /// Host and port or socket path, without credentials.
+        /// The Redis URL, its password masked.
         address: String,
         /// What the server said.
         reason: String,
     },
     /// The server refused the command (ACL).
-    #[error("redis at {address} refused the command: {reason}")]
+    #[error("{address} refused the command: {reason}")]
     Refused {
-        /// Host and port or socket path, without credentials.
+        /// The Redis URL, its password masked.
         address: String,
         /// What the server said.
         reason: String,
@@ -180,7 +180,7 @@ pub trait Broker: Send + Sync {
     /// `embedded` or `redis`.
     fn name(&self) -> &'static str;
 
-    /// Where it is, for people: host and port, never a password.
+    /// Where it is, for people: a URL, its password masked.
     fn address(&self) -> String;
 
     /// Feeds `sink` until `stop`; reconnects for ever. Runs once per broker.

@@ -1,49 +1,47 @@
 //! `completions` and `man`: what is generated from the command line itself.
 
+mod completions;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use clap::{Args, Command, CommandFactory, ValueEnum};
+use clap::{Args, Command, CommandFactory};
 
 use super::{Cli, Globals};
 use crate::exit::{Exit, Failure};
+use completions::Shell;
 
-/// Print shell completions
+/// Print shell completions: verbs, flags, targets, events and their fields
 ///
-/// For bash: `jobwire completions bash > ~/.local/share/bash-completion/completions/jobwire`.
+/// With --dialect-file the events of your own dialects are completed too. New shells read the script.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    jobwire completions bash > ~/.local/share/bash-completion/completions/jobwire\n  \
+    jobwire completions zsh > ~/.zfunc/_jobwire            where ~/.zfunc is in fpath before compinit\n  \
+    jobwire completions fish > ~/.config/fish/completions/jobwire.fish\n  \
+    source <(jobwire completions bash --dialect-file builds.toml)")]
 pub(super) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     shell: Shell,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Shell {
-    Bash,
-    Zsh,
-    Fish,
-}
-
 impl CompletionsArgs {
-    pub(super) fn run(self, _globals: &Globals) -> Result<Exit> {
-        let shell = match self.shell {
-            Shell::Bash => clap_complete::Shell::Bash,
-            Shell::Zsh => clap_complete::Shell::Zsh,
-            Shell::Fish => clap_complete::Shell::Fish,
-        };
-        // Into memory first: the generator panics where it cannot write.
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "jobwire", &mut script);
-        io::stdout().write_all(&script).map_err(|error| Failure::stdout(&error))?;
+    pub(super) fn run(self, globals: &Globals) -> Result<Exit> {
+        let script = self.shell.script(Cli::command(), &globals.dialects);
+        io::stdout().write_all(script.as_bytes()).map_err(|error| Failure::stdout(&error))?;
         Ok(Exit::Success)
     }
 }
 
-/// Write manual pages, one a verb, into a directory
+/// Write manual pages, one a verb and one about the wire, into a directory
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    jobwire man pages && man -l pages/jobwire-protocol.7\n  \
+    sudo install -Dm644 -t /usr/local/share/man/man1 pages/*.1\n  \
+    sudo install -Dm644 -t /usr/local/share/man/man7 pages/*.7")]
 pub(super) struct ManArgs {
     /// Where to write them; made if it does not exist.
     #[arg(value_name = "DIR")]

@@ -20,13 +20,28 @@ use std::ffi::OsString;
 use std::fmt;
 
 use anyhow::Result;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Exit;
 use config::Effective;
 use globals::{GlobalArgs, Globals};
 
 pub use errors::exit_code;
+
+const EXAMPLES: &str = "\
+Examples:
+  jobwire demo                                       see it, with nothing to install
+  jobwire serve --redis redis://127.0.0.1:6379       relay what workers PUBLISH there
+  jobwire attach scraping/123                        watch a job; its result is the exit code
+  jobwire publish scraping/123 job_progress progress=45
+  jobwire publish --list                             every dialect's events and their fields
+
+Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
+environment, which beats the file. `jobwire VERB --help` has examples; the manual page jobwire-protocol(7) is about the \
+wire.
+
+Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
+still running when the time was up; 130 interrupted; 143 terminated.";
 
 /// A parsed command line.
 #[derive(Debug, Parser)]
@@ -37,6 +52,7 @@ pub use errors::exit_code;
     arg_required_else_help = true,
     subcommand_required = true,
     max_term_width = 110,
+    after_long_help = EXAMPLES,
     after_help = "Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; \
                   4 refused; 8 still running when the time was up; 130 interrupted; 143 terminated."
 )]
@@ -105,6 +121,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
 /// [`parse`]; `observe` sees the matches before anything can fail, and again when all is known.
 fn read(args: Vec<OsString>, observe: fn(&ArgMatches)) -> Result<Cli> {
     let command = config::with_environment(Cli::command());
+    let command = if args.iter().any(|arg| arg == "-h") { briefly(command) } else { command };
     // Errors wait for the second parse, whose defaults the file may have changed; help and version come at once, so that
     // they work with a file that does not.
     let early = command.clone().ignore_errors(true).try_get_matches_from(&args)?;
@@ -116,6 +133,15 @@ fn read(args: Vec<OsString>, observe: fn(&ArgMatches)) -> Result<Cli> {
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut applied))?;
     cli.invocation = Invocation { args, effective: Effective::of(&command, &matches, file.as_ref()) };
     Ok(cli)
+}
+
+/// `-h` is for a look: it leaves out the variables, whose names follow from the flags', and what few will ever set.
+fn briefly(command: Command) -> Command {
+    let brief = |arg: Arg| {
+        let rare = arg.get_help_heading() == Some(serve::LIMITS);
+        arg.hide_env(true).hide_short_help(rare)
+    };
+    command.mut_args(brief).mut_subcommands(|verb| verb.mut_args(brief))
 }
 
 impl Cli {

@@ -85,19 +85,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_UNKNOWN_GRACE", value_parser = duration)]
     unknown_grace: Option<Duration>,
 
+    /// Print the effective configuration as TOML, with the origin of each value and without secrets, and exit.
+    #[arg(long, env = "JOBWIRE_PRINT_CONFIG", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    print_config: bool,
+
     #[command(flatten)]
     access: Access,
 
     #[command(flatten)]
     limits: Limits,
-
-    /// Print the effective configuration as TOML, with the origin of each value and without secrets, and exit.
-    #[arg(long, env = "JOBWIRE_PRINT_CONFIG", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    print_config: bool,
 }
 
+/// The heading of the flags that bound what a relay holds.
+pub(super) const LIMITS: &str = "Limits";
+
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = LIMITS)]
 struct Limits {
     /// The largest payload that is relayed.
     #[arg(long, value_name = "SIZE", env = "JOBWIRE_MAX_PAYLOAD", default_value = "1MiB", value_parser = bytes)]
@@ -304,7 +307,7 @@ fn banner(
         );
     }
     let _ = match broker.name() {
-        "redis" => writeln!(text, "broker redis at {}", broker.address()),
+        "redis" => writeln!(text, "broker {}", broker.address()),
         _ => writeln!(
             text,
             "broker embedded: no --redis or REDIS_URL, so events come by POST /publish/CHANNEL"

@@ -23,7 +23,8 @@ pub struct FieldDef {
     /// Filled in by the publisher, never by the user.
     pub fill: Option<Fill>,
     pub(super) at: Pointer,
-    pub(super) values: Vec<String>,
+    /// The only values it takes; empty: any of its type.
+    pub values: Vec<String>,
     pub(super) min: Option<f64>,
     pub(super) max: Option<f64>,
     pub(super) nullable: bool,

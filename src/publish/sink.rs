@@ -21,8 +21,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const HTTP_HINT: &str = "start a relay with `jobwire serve`, or name a Redis with --redis";
-const REDIS_HINT: &str = "a Redis URL is set (--redis, JOBWIRE_REDIS or REDIS_URL); without one, events go over HTTP \
-                          to the relay at --server";
+const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWIRE_REDIS or REDIS_URL; without one, events \
+                          go over HTTP to the relay at --server";
 
 /// Where to publish.
 #[derive(Clone)]

@@ -7,6 +7,7 @@ mod attach;
 mod cli;
 mod clients;
 mod closed_stderr;
+mod completions;
 mod config;
 mod demo;
 mod generated;

@@ -79,7 +79,7 @@ impl Failure {
 pub(super) struct Connector {
     endpoint: Arc<Endpoint>,
     tls: Option<TlsConnector>,
-    /// The address as people see it.
+    /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
 }
 
@@ -95,7 +95,7 @@ impl Connector {
 
     /// With these root certificates instead of the system's.
     pub(super) fn with_roots(endpoint: Endpoint, roots: Option<RootCertStore>) -> Self {
-        let address = endpoint.address.to_string().into();
+        let address = endpoint.to_string().into();
         let tls = roots.map(|roots| {
             // Named, as the process may hold several providers and then has no default.
             let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -75,7 +75,7 @@ impl Journal {
                     since.elapsed().as_secs_f32()
                 ),
                 Some((_, false)) => {}
-                None => tracing::info!("connected to redis at {}", connector.address),
+                None => tracing::info!("connected to {}", connector.address),
             }
         }
         status.send_modify(|status| {

@@ -59,6 +59,30 @@ impl fmt::Display for Address {
     }
 }
 
+impl fmt::Display for Endpoint {
+    /// The URL, without a password. A name alone is not shown either: it may be a password without its colon.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match &self.address {
+            Address::Tcp { tls: true, .. } => "rediss",
+            Address::Tcp { .. } => "redis",
+            Address::Unix(_) => "unix",
+        };
+        let login = match &self.login {
+            None => String::new(),
+            Some(Login { user: Some(user), password }) if !password.is_empty() => {
+                format!("{}:***@", user.escape_debug())
+            }
+            Some(_) => "***@".to_owned(),
+        };
+        write!(f, "{scheme}://{login}{}", self.address)?;
+        match (self.database, &self.address) {
+            (0, _) => Ok(()),
+            (database, Address::Tcp { .. }) => write!(f, "/{database}"),
+            (database, Address::Unix(_)) => write!(f, "?db={database}"),
+        }
+    }
+}
+
 /// Whom to log in as.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Login {
@@ -222,6 +246,19 @@ mod tests {
             let error = Endpoint::parse(text).unwrap_err();
             assert!(matches!(error, RedisUrlError::Malformed(_)), "{text}: {error:?}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (text, shown) in [
+            ("redis://localhost", "redis://localhost:6379"),
+            ("rediss://ann:hunter2@[::1]:7/2", "rediss://ann:***@[::1]:7/2"),
+            ("redis://:hunter2@h", "redis://***@h:6379"),
+            ("redis://hunter2@h", "redis://***@h:6379"),
+            ("unix:///run/redis.sock?db=2&password=hunter2", "unix://***@/run/redis.sock?db=2"),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().to_string(), shown, "{text}");
         }
     }
 

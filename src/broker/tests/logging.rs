@@ -58,10 +58,10 @@ async fn an_outage_is_told_once_at_its_beginning_and_once_at_its_end() {
     let lines = log.lines();
     assert_eq!(lines.len(), 4, "{lines:#?}");
     let port = server.port;
-    assert_eq!(lines[0], format!("INFO connected to redis at 127.0.0.1:{port}"));
+    assert_eq!(lines[0], format!("INFO connected to redis://127.0.0.1:{port}"));
     assert!(lines[1].starts_with("WARN redis connection lost: "), "{}", lines[1]);
     let refused =
-        format!("WARN could not connect to redis at 127.0.0.1:{port}: connection refused; trying again");
+        format!("WARN could not connect to redis://127.0.0.1:{port}: connection refused; trying again");
     assert_eq!(lines[2], refused);
     assert!(lines[3].starts_with("WARN redis connected again after "), "{}", lines[3]);
     assert!(lines[3].ends_with(" s; events published meanwhile are lost"), "{}", lines[3]);

@@ -53,7 +53,9 @@ async fn password_user_and_database_are_used() {
         running.subscribe(vec![channel("a")]).await;
         assert_eq!(running.publish("a", "x").await, 1);
         running.expect(0, "a", b"x").await;
-        assert_eq!(running.broker.address(), format!("127.0.0.1:{}", server.port));
+        let user = login.split(':').next().filter(|user| !user.is_empty());
+        let shown = user.map_or_else(|| "***".to_owned(), |user| format!("{user}:***"));
+        assert_eq!(running.broker.address(), format!("redis://{shown}@127.0.0.1:{}/3", server.port));
     }
 }
 
@@ -105,7 +107,7 @@ async fn a_unix_socket_serves_as_well() {
     running.subscribe(vec![channel("a")]).await;
     assert_eq!(running.publish("a", "x").await, 1);
     running.expect(0, "a", b"x").await;
-    assert_eq!(running.broker.address(), server.socket().display().to_string());
+    assert_eq!(running.broker.address(), format!("unix://{}?db=2", server.socket().display()));
 }
 
 #[tokio::test]

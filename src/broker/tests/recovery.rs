@@ -50,7 +50,7 @@ async fn a_source_may_start_before_its_server() {
     let mut running = server.broker();
     running.start(vec![channel("a")], None);
     let status = running.status("refused", |status| status.error.is_some()).await;
-    let wanted = format!("could not connect to redis at 127.0.0.1:{}: connection refused", server.port);
+    let wanted = format!("could not connect to redis://127.0.0.1:{}: connection refused", server.port);
     assert_eq!(status.error.unwrap(), wanted);
     assert_eq!(running.broker.ping().await.unwrap_err().to_string(), wanted);
     server.launch();

@@ -44,6 +44,16 @@ impl Pty {
         shell
     }
 
+    /// An interactive zsh of the same kind, without anybody's settings.
+    pub(crate) fn zsh(rows: u16, columns: u16, env: &[(&str, &str)]) -> Self {
+        let mut command = CommandBuilder::new("zsh");
+        command.args(["-f", "-i"]);
+        let env = [&[("PS1", "$ ")], env].concat();
+        let shell = Self::spawn(rows, columns, command, &env);
+        shell.until("the prompt", |screen| screen.contents().contains('$'));
+        shell
+    }
+
     fn spawn(rows: u16, columns: u16, mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
         command.env_clear();
         let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());

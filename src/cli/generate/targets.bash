@@ -1,0 +1,93 @@
+# Targets, and the events and fields of their dialects; all else is left to the function above.
+
+# The words up to the cursor as the program would get them: readline splits them at : and = too.
+_jobwire_line() {
+    local rest=${COMP_LINE:0:COMP_POINT} word i
+    line=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if ((i == 0)) || [[ $rest == [[:space:]]* ]]; then
+            rest=${rest#"${rest%%[![:space:]]*}"}
+            line+=("")
+        fi
+        # The cursor may stand inside of the last word.
+        ((${#rest} < ${#word})) && word=$rest
+        line[${#line[@]} - 1]+=$word
+        rest=${rest#"$word"}
+    done
+}
+
+# Offers those of the words that begin with the first argument.
+_jobwire_offer() {
+    local current=$1 word known
+    shift
+    COMPREPLY=()
+    for word; do
+        [[ $word == "$current"* ]] && COMPREPLY+=("$word")
+    done
+    # These fail where nobody completes, and in a bash that does not know them.
+    compopt +o default +o bashdefault 2>/dev/null
+    for word in "${COMPREPLY[@]}"; do
+        [[ $word == *[/:=] ]] && compopt -o nospace 2>/dev/null
+    done
+    # What readline replaces begins behind the last of its breaks.
+    known=${current%"${current##*[$COMP_WORDBREAKS]}"}
+    [[ $current == *[:=]* ]] && COMPREPLY=("${COMPREPLY[@]#"$known"}")
+}
+
+_jobwire_targets() {
+    local line words=() word current verb="" target="" event="" skip="" i positionals=0
+    _jobwire_line
+    current=${line[${#line[@]} - 1]}
+    for ((i = 1; i < ${#line[@]} - 1; i++)); do
+        word=${line[i]}
+        if [[ -n $skip ]]; then
+            skip=""
+            continue
+        fi
+        case $word in
+            @VALUED@) skip=1 ;;
+            -*) ;;
+            *)
+                case $((positionals++)) in
+                    0) verb=$word ;;
+                    1) target=$word ;;
+                    2) event=$word ;;
+                esac
+                ;;
+        esac
+    done
+    if [[ -n $skip || $current == -* ]]; then
+        _jobwire "$@"
+        return
+    fi
+    case $verb/$positionals in
+        attach/*) words=(@TARGETS@) ;;
+        publish/1) words=(@PUBLISHED@) ;;
+        publish/2) _jobwire_events "$target" ;;
+        publish/*) _jobwire_fields "$target $event" ;;
+        *)
+            _jobwire "$@"
+            return
+            ;;
+    esac
+    _jobwire_offer "$current" "${words[@]}"
+}
+
+_jobwire_events() {
+    case $1 in
+@EVENTS@
+    esac
+}
+
+_jobwire_fields() {
+    case $1 in
+@FIELDS@
+    esac
+}
+
+if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
+    complete -F _jobwire_targets -o nosort -o bashdefault -o default jobwire
+else
+    complete -F _jobwire_targets -o bashdefault -o default jobwire
+fi

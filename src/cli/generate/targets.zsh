@@ -1,0 +1,32 @@
+# Targets, and the events and fields of their dialects.
+_jobwire_offer() {
+    local -a begun whole
+    begun=(${(M)@:#*[/:=]})
+    whole=(${@:#*[/:=]})
+    compadd -S '' -a begun
+    compadd -a whole
+}
+
+_jobwire_targets() {
+    _jobwire_offer @TARGETS@
+}
+
+_jobwire_published() {
+    _jobwire_offer @PUBLISHED@
+}
+
+_jobwire_events() {
+    local -a words
+    case $line[1] in
+@EVENTS@
+    esac
+    _jobwire_offer $words
+}
+
+_jobwire_fields() {
+    local -a words
+    case "$line[1] $line[2]" in
+@FIELDS@
+    esac
+    _jobwire_offer $words
+}

@@ -1,0 +1,185 @@
+//! The completions, asked for as a user would: in the shells themselves.
+//!
+//! A shell that is not installed is skipped with a line on stderr; where `CI` is `true` it has to be there.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, Process, Pty, jobwire};
+
+/// What a line is completed to; in bash without what stands before the last `:` or `=`, which readline keeps.
+const OFFERS: [(&str, &[&str]); 14] = [
+    ("ser", &["serve"]),
+    ("attach scr", &["scraping/"]),
+    ("attach --progress json scraping/1 down", &["downloads/"]),
+    ("attach channel:cam", &["channel:campaigns"]),
+    ("attach tasks/1 room:e", &["room:email:"]),
+    ("publish down", &["downloads/"]),
+    ("publish chan", &["channels"]),
+    ("publish channels campaign:la", &["campaign:launched"]),
+    ("publish scraping/1 job_", &["job_completed", "job_failed", "job_progress", "job_started"]),
+    ("publish --redis redis://h:1 downloads/a:b proc", &["processing"]),
+    ("publish scraping/1 job_started so", &["source="]),
+    ("publish downloads/a completed storageProvider=g", &["storageProvider=gcs"]),
+    ("attach --progress qu", &["quiet"]),
+    ("serve --log-level de", &["debug"]),
+];
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name)
+}
+
+/// Whether a shell is there to be asked.
+fn is_there(shell: &str) -> bool {
+    let found = Command::new(shell).arg("--version").output().is_ok();
+    assert!(found || std::env::var("CI").is_err(), "{shell} is not installed, and CI needs it");
+    if !found {
+        // Not by a macro, whose output the harness swallows.
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: {shell} is not installed, so its completions are not tried"
+        );
+    }
+    found
+}
+
+/// Runs a shell's own script and gives its lines, sorted.
+#[track_caller]
+fn run(shell: &str, args: &[&str], text: &str) -> Vec<String> {
+    let mut command = Command::new(shell);
+    command.args(args).args(["-c", text]).env_remove("BASH_ENV");
+    let output = Process::spawn(&mut command).finish(PATIENCE);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{text}");
+    let mut lines: Vec<String> = output.stdout.lines().map(str::to_owned).collect();
+    lines.sort();
+    lines
+}
+
+/// What readline makes of a line: it splits words at colons and equals signs too.
+fn readline_words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for word in line.split(' ') {
+        let mut rest = word;
+        while let Some(at) = rest.find([':', '=']) {
+            if at > 0 {
+                words.push(rest[..at].to_owned());
+            }
+            words.push(rest[at..=at].to_owned());
+            rest = &rest[at + 1..];
+        }
+        if !rest.is_empty() || word.is_empty() {
+            words.push(rest.to_owned());
+        }
+    }
+    words
+}
+
+fn bash_offers(line: &str) -> Vec<String> {
+    let line = format!("jobwire {line}");
+    let words = readline_words(&line);
+    let mut text = format!("source '{}'\n", script("jobwire.bash").display());
+    let quoted: String = words.iter().fold(String::new(), |text, word| text + &format!("'{word}' "));
+    let _ = writeln!(text, "COMP_LINE='{line}' COMP_POINT={} COMP_WORDS=({quoted})", line.len());
+    let last = words.len() - 1;
+    let _ = writeln!(text, "COMP_CWORD={last}; [[ $(complete -p jobwire) =~ -F\\ ([a-z_]+) ]]");
+    let _ = writeln!(text, "${{BASH_REMATCH[1]}} jobwire '{}' '{}'", words[last], words[last - 1]);
+    run("bash", &["--norc"], &(text + "printf '%s\\n' \"${COMPREPLY[@]}\""))
+}
+
+#[test]
+fn bash_completes() {
+    for (line, offers) in OFFERS {
+        let kept = line.rsplit(' ').next().unwrap().rfind([':', '=']).map_or(0, |at| at + 1);
+        let offers: Vec<&str> = offers.iter().map(|offer| &offer[kept..]).collect();
+        assert_eq!(bash_offers(line), offers, "{line}");
+    }
+}
+
+#[test]
+fn bash_completes_on_a_terminal() {
+    let mut shell = Pty::shell(24, 100, &[]);
+    shell.send(&format!("source '{}' && echo loa''ded\r", script("jobwire.bash").display()));
+    shell.until_shown("loaded");
+    shell.send("jobwire publish scrap\t1 job_pr\tmes\t");
+    shell.until_shown("jobwire publish scraping/1 job_progress message=");
+    shell.send("x\u{15}jobwire attach channel:em\troom:camp\t1");
+    shell.until_shown("jobwire attach channel:emails room:campaign:1");
+    shell.send("\u{15}jobwire publish channels campaign:la\tcampaign_n\tx");
+    shell.until_shown("jobwire publish channels campaign:launched campaign_name=x");
+    shell.send("\u{15}jobwire publish downloads/a:b completed storageProvider=g\tfileS\t");
+    shell.until_shown("storageProvider=gcs fileSize=");
+}
+
+#[test]
+fn fish_completes() {
+    if !is_there("fish") {
+        return;
+    }
+    let path = script("jobwire.fish");
+    let path = path.to_str().unwrap();
+    assert_eq!(run("fish", &["--no-config", "--no-execute", path], ""), Vec::<String>::new());
+    for (line, offers) in OFFERS {
+        let text = format!("source {path}; complete -C'jobwire {line}'");
+        let found = run("fish", &["--no-config"], &text);
+        let words: Vec<&str> = found.iter().map(|line| line.split('\t').next().unwrap()).collect();
+        assert_eq!(words, offers, "{line}");
+    }
+}
+
+#[test]
+fn zsh_completes_on_a_terminal() {
+    if !is_there("zsh") {
+        return;
+    }
+    let path = script("_jobwire");
+    assert_eq!(run("zsh", &["-f", "-n", path.to_str().unwrap()], ""), Vec::<String>::new());
+    let home = TempDir::new().unwrap();
+    let mut shell = Pty::zsh(24, 100, &[("HOME", home.path().to_str().unwrap())]);
+    let folder = path.parent().unwrap().display().to_string();
+    shell.send(&format!("fpath=('{folder}' $fpath); autoload -Uz compinit; compinit -u -D; echo loa''ded\r"));
+    shell.until_shown("loaded");
+    for (line, whole) in [
+        ("jobwire ser\t--shar\t", "jobwire serve --shards"),
+        ("jobwire publish scrap\t1 job_pr\tmes\tx", "jobwire publish scraping/1 job_progress message=x"),
+        (
+            "jobwire publish --redis redis://h:1 downloads/a:b completed storageProvider=g\tx",
+            "downloads/a:b completed storageProvider=gcs x",
+        ),
+        ("jobwire attach --progress qu\tdown\tx", "jobwire attach --progress quiet downloads/x"),
+        ("jobwire attach channel:em\troom:camp\t1", "jobwire attach channel:emails room:campaign:1"),
+        ("jobwire publish chan\tcampaign:la\tx", "jobwire publish channels campaign:launched x"),
+        ("jobwire --log-level de\tx", "jobwire --log-level debug x"),
+    ] {
+        shell.send(line);
+        shell.until_shown(whole);
+        shell.send("\u{15}");
+    }
+}
+
+#[test]
+fn a_dialect_of_the_user_s_is_completed_whatever_its_events_are_called() {
+    let dir = TempDir::new().unwrap();
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dialect/builtin/scraping.toml");
+    let text = std::fs::read_to_string(builtin).unwrap();
+    let text = text.replace("\"scraping\"", "\"mine\"").replace("/scraping/", "/mine/");
+    let text = text.replace("scraping_events", "mine_events");
+    let text = text.replace("job_failed =", "\"it's $(broken)\" =");
+    let text = text.replace("[publish.events.job_failed]", "[publish.events.\"it's $(broken)\"]");
+    let file = dir.path().join("mine.toml");
+    std::fs::write(&file, text).unwrap();
+    for (shell, check) in [("bash", "-n"), ("zsh", "-n"), ("fish", "--no-execute")] {
+        let output = jobwire(&["completions", shell, "--dialect-file", file.to_str().unwrap()]);
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+        assert!(output.stdout.contains("mine/"), "{}", output.stdout);
+        if is_there(shell) {
+            let script = dir.path().join(shell);
+            std::fs::write(&script, output.stdout).unwrap();
+            let status = Command::new(shell).arg(check).arg(script).status().unwrap();
+            assert!(status.success(), "{shell}");
+        }
+    }
+}
