@@ -58,9 +58,13 @@ impl ManArgs {
         for verb in command.get_subcommands() {
             write_page(verb, &self.dir)?;
         }
+        write(&self.dir.join("jobwire-protocol.7"), PROTOCOL)?;
         Ok(Exit::Success)
     }
 }
+
+/// The page about the wire, which no command line could tell of.
+const PROTOCOL: &str = include_str!("../../man/jobwire-protocol.7");
 
 /// The date on the pages. A constant, so that the same source gives the same pages; moved on with a release.
 const PAGES_DATED: &str = "2026-11-21";
@@ -76,9 +80,22 @@ fn write_page(command: &Command, dir: &Path) -> Result<()> {
         .manual("User Commands");
     let mut roff = Vec::new();
     page.render(&mut roff)?;
-    let path = dir.join(format!("{name}.1"));
-    fs::write(&path, tidy(&String::from_utf8(roff)?))
-        .with_context(|| format!("could not write {}", path.display()))
+    let page = tidy(&String::from_utf8(roff)?) + &see_also(&name);
+    write(&dir.join(format!("{name}.1")), &page)
+}
+
+/// Every page but this one.
+fn see_also(name: &str) -> String {
+    let command = Cli::command();
+    let verbs = command.get_subcommands().map(|verb| format!("jobwire-{}", verb.get_name()));
+    let pages = std::iter::once("jobwire".to_owned()).chain(verbs).map(|name| (name, 1));
+    let pages = pages.chain([("jobwire-protocol".to_owned(), 7)]).filter(|(other, _)| other != name);
+    let lines = pages.map(|(page, section)| format!(".BR {} ({section})", page.replace('-', "\\-")));
+    format!(".SH \"SEE ALSO\"\n{}\n", lines.collect::<Vec<_>>().join(",\n"))
+}
+
+fn write(path: &Path, page: &str) -> Result<()> {
+    fs::write(path, page).with_context(|| format!("could not write {}", path.display()))
 }
 
 /// Drops what the generator leaves for `mandoc -Tlint` to warn of: line breaks beside a blank line, which says as much,

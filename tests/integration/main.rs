@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod generated;
 mod layering;
+mod protocol_page;
 mod proxy;
 mod publish;
 mod readme;
