@@ -9,7 +9,10 @@ use crate::support::{PATIENCE, Process, RedisServer, Relay, SECRET, token, until
 /// A client of tests/clients, with the relay's URL and further arguments.
 fn client(relay: &Relay, name: &str, args: &[&str]) -> Process {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
-    let mut command = if name.ends_with(".py") { python() } else { node() };
+    let mut command = match name.rsplit_once('.') {
+        Some((_, "py")) => python(),
+        _ => node(),
+    };
     Process::spawn(command.arg(file).arg(relay.ws("")).args(args))
 }
 
@@ -131,7 +134,8 @@ fn a_page_follows_channels_and_joins_a_room() {
         )
     };
     assert_eq!(relay.publish("fliptechpro:ai", &of(455)), 0);
-    assert_eq!(relay.publish("fliptechpro:ai", &of(456)), 1);
+    // The page closes as soon as it has this one, so nobody may be left to count.
+    relay.publish("fliptechpro:ai", &of(456));
     let output = page.finish(PATIENCE);
     let lines: Vec<&str> = output.stdout.lines().skip(2).collect();
     assert_eq!(lines[..3], ["launched 1 Spring", "scraped 50", "answer for 456"], "{}", output.stderr);
