@@ -95,7 +95,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__attach)
-            opts="-h --server --progress --events --fail-fast --new --timeout --retries --dialect --config --dialect-file --color --log-level --help"
+            opts="-h --server --token --token-file --progress --events --fail-fast --new --timeout --retries --dialect --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -103,6 +103,25 @@ _jobwire() {
             case "${prev}" in
                 --server)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --progress)
@@ -631,7 +650,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --channel | --channel-prefix | --color | --config | --dialect | --dialect-file | --drain | --duration | --events | --fail-rate | --header-timeout | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --max-frame | --max-header | --max-lifetime | --max-payload | --outbox | --owner | --ownerless | --ping-interval | --progress | --publish-key | --rate | --redis | --repeat | --retries | --scenario | --seed | --server | --shards | --speed | --timeout | --trust-proxy | --unknown-grace) skip=1 ;;
+            --allowed-origins | --channel | --channel-prefix | --color | --config | --dialect | --dialect-file | --drain | --duration | --events | --fail-rate | --header-timeout | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --max-frame | --max-header | --max-lifetime | --max-payload | --outbox | --owner | --ownerless | --ping-interval | --progress | --publish-key | --rate | --redis | --repeat | --retries | --scenario | --seed | --server | --shards | --speed | --timeout | --token | --token-file | --trust-proxy | --unknown-grace) skip=1 ;;
             -*) ;;
             *)
                 case $((positionals++)) in

@@ -39,7 +39,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -s h -l help -d 'Print hel
 complete -c jobwire -n "__fish_jobwire_needs_command" -s V -l version -d 'Print version'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end: bars, lines or JSON, and their result as the exit code'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
@@ -117,6 +117,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subs
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The server: ws, wss, http or https' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l progress -d 'How to show what happens; auto is bars on a terminal and plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'
 plain\t'A line per change on stdout'
@@ -244,7 +246,7 @@ trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "attach" -d 'Watch jobs until they end: bars, lines or JSON, and their result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
@@ -263,7 +265,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --channel --channel-prefix --color --config --dialect --dialect-file --drain --duration --events --fail-rate --header-timeout --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --max-frame --max-header --max-lifetime --max-payload --outbox --owner --ownerless --ping-interval --progress --publish-key --rate --redis --repeat --retries --scenario --seed --server --shards --speed --timeout --trust-proxy --unknown-grace
+            case --allowed-origins --channel --channel-prefix --color --config --dialect --dialect-file --drain --duration --events --fail-rate --header-timeout --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --max-frame --max-header --max-lifetime --max-payload --outbox --owner --ownerless --ping-interval --progress --publish-key --rate --redis --repeat --retries --scenario --seed --server --shards --speed --timeout --token --token-file --trust-proxy --unknown-grace
                 set skip yes
             case '-*'
             case '*'

@@ -5,10 +5,20 @@ use std::time::Instant;
 
 use super::job::{Effect, Job, Link, State};
 use super::pace::Rate;
+use super::stream::{Happening, Stream};
 use crate::dialect::{Outcome, StatusView, View};
 use crate::exit::{Exit, Failure};
 
-/// Something that happened to one target.
+/// What has a socket of its own, by its place on the board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// A job.
+    Job(usize),
+    /// A stream of events of many resources.
+    Stream(usize),
+}
+
+/// Something that happened to one job.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A message of its socket.
@@ -78,10 +88,11 @@ impl Tally {
     }
 }
 
-/// The jobs that are watched, in the order in which the user named them.
+/// The jobs and streams that are watched, in the order in which the user named them.
 #[derive(Debug)]
 pub struct Board {
     jobs: Vec<Job>,
+    streams: Vec<Stream>,
     rate: Rate,
     events: u64,
     began: Instant,
@@ -90,7 +101,33 @@ pub struct Board {
 impl Board {
     /// A board of these jobs.
     pub fn new(jobs: Vec<Job>, now: Instant) -> Self {
-        Self { jobs, rate: Rate::default(), events: 0, began: now }
+        Self { jobs, streams: Vec::new(), rate: Rate::default(), events: 0, began: now }
+    }
+
+    /// The board with these streams too.
+    #[must_use]
+    pub fn with_streams(self, streams: Vec<Stream>) -> Self {
+        Self { streams, ..self }
+    }
+
+    /// Takes a message of the stream at `index`, and says what it was.
+    pub fn message(&mut self, index: usize, view: Option<&View>, text: &str, now: Instant) -> Happening {
+        let happening = self.streams[index].message(view, text, now);
+        if !matches!(happening, Happening::Nothing | Happening::Warning(_)) {
+            self.events += 1;
+            self.rate.saw(now);
+        }
+        happening
+    }
+
+    /// Takes a change of the connection of the stream at `index`; whether it is one.
+    pub fn stream_linked(&mut self, index: usize, link: Link, now: Instant) -> bool {
+        self.streams[index].linked(link, now)
+    }
+
+    /// The stream at `index` is lost for good.
+    pub fn stream_lost(&mut self, index: usize, problem: Failure, now: Instant) {
+        self.streams[index].lost(problem, now);
     }
 
     /// Takes an input for the job at `index`, and says what it did to it.
@@ -113,6 +150,11 @@ impl Board {
         &self.jobs
     }
 
+    /// The streams.
+    pub fn streams(&self) -> &[Stream] {
+        &self.streams
+    }
+
     /// Events so far.
     pub fn events(&self) -> u64 {
         self.events
@@ -128,14 +170,18 @@ impl Board {
         self.began
     }
 
-    /// Whether nothing more is expected of any job.
+    /// Whether nothing more is expected of any job, nor of a stream: that ends only by being lost.
     pub fn is_settled(&self) -> bool {
-        self.jobs.iter().all(|job| job.state.is_settled())
+        self.jobs.iter().all(|job| job.state.is_settled()) && self.streams.iter().all(Stream::is_lost)
     }
 
-    /// Whether a job has failed, was stopped or is lost.
+    /// Whether a job has failed, was stopped or is lost, or a stream is lost.
     pub fn has_failure(&self) -> bool {
-        self.jobs.iter().any(|job| job.state.is_settled() && job.state != State::Ended(Outcome::Succeeded))
+        self.streams.iter().any(Stream::is_lost)
+            || self
+                .jobs
+                .iter()
+                .any(|job| job.state.is_settled() && job.state != State::Ended(Outcome::Succeeded))
     }
 
     /// How many jobs are in which state.
@@ -147,8 +193,10 @@ impl Board {
 
     /// The gravest of what went wrong with the connections, told once: many targets of one server share their fate.
     pub fn problem(&self) -> Option<Failure> {
-        let of_job = |job: &'_ Job| job.problem.clone().map(|problem| (job.name.clone(), problem));
-        let mut problems: Vec<_> = self.jobs.iter().filter_map(of_job).collect();
+        let of_jobs = self.jobs.iter().map(|job| (&job.name, &job.problem));
+        let of_all = of_jobs.chain(self.streams.iter().map(|stream| (&stream.name, &stream.problem)));
+        let mut problems: Vec<_> =
+            of_all.filter_map(|(name, problem)| Some((name.clone(), problem.clone()?))).collect();
         // Stable, so that of equals it is the first.
         problems.sort_by_key(|(_, problem)| gravity(problem.exit));
         let others = problems.len().checked_sub(1)?;
@@ -160,9 +208,11 @@ impl Board {
         Some(problem)
     }
 
-    /// The names of the jobs of which more is expected.
+    /// The names of the jobs and streams of which more is expected.
     pub fn unsettled(&self) -> impl Iterator<Item = &str> {
-        self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str())
+        let jobs = self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str());
+        let streams = self.streams.iter().filter(|stream| !stream.is_lost());
+        jobs.chain(streams.map(|stream| stream.name.as_str()))
     }
 
     /// What to exit with, if it were over now: a failed job counts only where nothing else went wrong.

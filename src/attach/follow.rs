@@ -1,6 +1,5 @@
 //! One target's connection: connect, read, poll while the socket is down, come back, know when to give up.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,13 +9,15 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Observer;
+use super::access::Access;
+use super::board::Source;
 use super::job::Link;
+use super::place::Place;
+use super::token::TokenSource;
 use super::verdict::{Verdict, of_close, of_error};
-use crate::dialect::Dialect;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 use crate::net::websocket::{Limits, Message, WebSocket, connect, lost};
 use crate::net::{NetError, address, http};
@@ -79,34 +80,21 @@ pub(super) enum Report {
 /// A report, with where and when.
 #[derive(Debug)]
 pub(super) struct Envelope {
-    /// Which job of the board.
-    pub(super) index: usize,
+    /// What of the board it is about.
+    pub(super) source: Source,
     /// When it came, for people and files.
     pub(super) received_at: Timestamp,
     /// What it is.
     pub(super) report: Report,
 }
 
-/// Where to find one target.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// Its socket.
-    pub(super) socket: Url,
-    /// Its socket on the first connection: it may ask for the run so far.
-    pub(super) first: Url,
-    /// Where it is polled, if it can be.
-    pub(super) status: Option<Url>,
-    /// How its polling bodies are read.
-    pub(super) dialect: Arc<Dialect>,
-}
-
 /// Follows one target until it is stopped or gives up.
 pub(super) struct Follower {
-    /// Which job of the board.
-    pub(super) index: usize,
-    /// The target's name, for the observer.
-    pub(super) name: String,
+    /// What of the board it follows.
+    pub(super) source: Source,
     pub(super) place: Place,
+    /// Proves who is watching, where the place has owners.
+    pub(super) token: Option<TokenSource>,
     /// Failed attempts in a row that are made up for by another try.
     pub(super) retries: u32,
     pub(super) timing: Timing,
@@ -120,7 +108,12 @@ pub(super) struct Follower {
 /// How a connection, or an attempt at one, ended.
 enum End {
     Stopped,
-    Closed { code: Option<u16>, reason: String },
+    /// There was no token to try with.
+    NoToken(Failure),
+    Closed {
+        code: Option<u16>,
+        reason: String,
+    },
     Failed(NetError),
 }
 
@@ -131,6 +124,22 @@ struct Tries {
     failed: u32,
     backoff: Backoff,
     next_poll: tokio::time::Instant,
+    access: Access,
+}
+
+/// How a wait for the next attempt ended.
+enum Waited {
+    Enough,
+    Stopped,
+    /// Polling said that no attempt can do better.
+    Refused(Failure),
+}
+
+/// What polling brought.
+enum Polled {
+    Nothing,
+    Body(String),
+    Refused(Failure),
 }
 
 impl Follower {
@@ -141,26 +150,41 @@ impl Follower {
             failed: 0,
             backoff: Backoff::new(self.timing.first_wait, self.timing.longest_wait),
             next_poll: tokio::time::Instant::now(),
+            access: Access::new(self.token.clone().filter(|_| self.place.has_owner())),
         };
         loop {
             let verdict = match self.attempt(&mut tries).await {
                 End::Stopped => return,
+                End::NoToken(failure) => Verdict::retry(failure),
                 End::Closed { code, reason } => of_close(&address(&self.place.socket), code, &reason),
                 End::Failed(error) => of_error(&error),
             };
-            let reason = match verdict {
-                Verdict::Final(failure) => return self.report(Report::Lost(failure)).await,
-                Verdict::Wait { reason } => reason,
-                Verdict::Retry { reason, last } => {
-                    tries.failed += 1;
-                    if tries.failed > self.retries {
-                        return self.report(Report::Lost(last.after(tries.failed))).await;
-                    }
-                    reason
+            let verdict = match verdict {
+                Verdict::Unauthorized(failure) if self.place.has_owner() => tries.access.refused(failure),
+                Verdict::Unauthorized(failure) => Verdict::Final(failure),
+                verdict => verdict,
+            };
+            let wait = tries.backoff.next(rand::random());
+            let attempt = tries.failed + 1;
+            let link = match verdict {
+                Verdict::Final(failure) | Verdict::Unauthorized(failure) => {
+                    return self.report(Report::Lost(failure)).await;
+                }
+                Verdict::Wait { reason } => Link::Awaiting { wait, reason },
+                Verdict::Again { reason } => Link::Reconnecting { attempt, wait, reason },
+                Verdict::Retry { last, .. } if attempt > self.retries => {
+                    return self.report(Report::Lost(last.after(attempt))).await;
+                }
+                Verdict::Retry { reason, .. } => {
+                    tries.failed = attempt;
+                    Link::Reconnecting { attempt: attempt + 1, wait, reason }
                 }
             };
-            if self.pause(&mut tries, reason).await.is_none() {
-                return;
+            self.report(Report::Link(link)).await;
+            match self.pause(&mut tries, wait).await {
+                Waited::Enough => {}
+                Waited::Stopped => return,
+                Waited::Refused(failure) => return self.report(Report::Lost(failure)).await,
             }
         }
     }
@@ -168,7 +192,11 @@ impl Follower {
     /// Connects and reads until the connection ends.
     async fn attempt(&self, tries: &mut Tries) -> End {
         let url = if tries.connected { &self.place.socket } else { &self.place.first };
-        let connecting = connect(url, Limits::default(), self.timing.attempt);
+        let url = match tries.access.token() {
+            Ok(token) => token.map_or_else(|| url.clone(), |token| token.in_query(url)),
+            Err(failure) => return End::NoToken(failure),
+        };
+        let connecting = connect(&url, Limits::default(), self.timing.attempt);
         let Some(connected) = self.stop.run_until_cancelled(connecting).await else { return End::Stopped };
         let mut socket = match connected {
             Ok(socket) => socket,
@@ -198,6 +226,11 @@ impl Follower {
     /// Reads until the connection ends. Pings are answered by the library: it writes the pong before it reads on.
     async fn read(&self, socket: &mut WebSocket, since: Instant) -> End {
         let url = &self.place.socket;
+        for command in &self.place.commands {
+            if let Err(error) = socket.send(Message::text(command.as_str())).await {
+                return End::Failed(lost(url, &error));
+            }
+        }
         let (mut asked, mut first) = (false, true);
         loop {
             let patience = if asked { self.timing.give_up } else { self.timing.ask };
@@ -220,7 +253,7 @@ impl Follower {
                 Some(Ok(Message::Text(text))) => {
                     let now = Instant::now();
                     if let Some(observer) = &self.observer {
-                        observer(&self.name, text.as_str(), now);
+                        observer(&self.place.name, text.as_str(), now);
                     }
                     let snapshot = first && now.duration_since(since) < self.timing.snapshot;
                     first = false;
@@ -238,49 +271,74 @@ impl Follower {
         }
     }
 
-    /// Waits for the next attempt, polling meanwhile; `None` when stopped.
-    async fn pause(&self, tries: &mut Tries, reason: String) -> Option<()> {
-        let wait = tries.backoff.next(rand::random());
+    /// Waits for the next attempt, polling meanwhile.
+    async fn pause(&self, tries: &mut Tries, wait: Duration) -> Waited {
         let until = tokio::time::Instant::now() + wait;
-        let attempt = tries.failed + 1;
-        self.report(Report::Link(Link::Reconnecting { attempt, wait, reason })).await;
         let waiting = async {
             let mut polling = false;
             loop {
                 sleep_until(tries.next_poll.min(until)).await;
                 if tokio::time::Instant::now() >= until {
-                    return;
+                    return Waited::Enough;
                 }
                 tries.next_poll = tokio::time::Instant::now() + self.timing.poll;
                 // An answer that comes after the socket was to be tried again is late: the socket is better.
                 let polled = tokio::select! {
-                    polled = self.poll() => polled,
-                    () = sleep_until(until) => return,
+                    polled = self.poll(&mut tries.access) => polled,
+                    () = sleep_until(until) => return Waited::Enough,
                 };
-                if let Some(body) = polled {
-                    // The server is there and tells what it knows, so it is not lost, however its socket fares.
-                    tries.failed = 0;
-                    if !polling {
-                        polling = true;
-                        self.report(Report::Link(Link::Polling)).await;
+                match polled {
+                    Polled::Nothing => {}
+                    Polled::Refused(failure) => return Waited::Refused(failure),
+                    Polled::Body(body) => {
+                        // The server is there and tells what it knows, so it is not lost, however its socket fares.
+                        tries.failed = 0;
+                        if !polling {
+                            polling = true;
+                            self.report(Report::Link(Link::Polling)).await;
+                        }
+                        self.report(Report::Status(body)).await;
                     }
-                    self.report(Report::Status(body)).await;
                 }
             }
         };
-        self.stop.run_until_cancelled(waiting).await
+        self.stop.run_until_cancelled(waiting).await.unwrap_or(Waited::Stopped)
     }
 
     /// The polling body, if there is one that says something.
-    async fn poll(&self) -> Option<String> {
-        let url = self.place.status.as_ref()?;
-        let answer = http::request(Method::GET, url, &[], Bytes::new(), self.timing.attempt).await.ok()?;
-        let body = String::from_utf8(answer.success(url).ok()?.into()).ok()?;
-        self.place.dialect.view_status(&body).is_some().then_some(body)
+    async fn poll(&self, access: &mut Access) -> Polled {
+        let Some(url) = &self.place.status else { return Polled::Nothing };
+        let (url, header) = match access.token() {
+            Ok(Some(token)) => {
+                let (url, header) = token.in_header(url);
+                (url, Some(header))
+            }
+            Ok(None) => (url.clone(), None),
+            // The next attempt says so.
+            Err(_) => return Polled::Nothing,
+        };
+        let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
+        let answer = http::request(Method::GET, &url, &headers, Bytes::new(), self.timing.attempt).await;
+        match answer.and_then(|answer| answer.success(&url)) {
+            Ok(body) => match String::from_utf8(body.into()) {
+                Ok(body) if self.place.dialect.view_status(&body).is_some() => Polled::Body(body),
+                _ => Polled::Nothing,
+            },
+            // Where nobody owns a job, the socket tells more than a path that may not even be the server's.
+            Err(error @ NetError::Status { status: 401 | 403, .. }) if self.place.has_owner() => {
+                let failure = Failure::new(Exit::Refused, error.to_string());
+                let is_final = matches!(error, NetError::Status { status: 403, .. });
+                match if is_final { Verdict::Final(failure) } else { access.refused(failure) } {
+                    Verdict::Final(failure) => Polled::Refused(failure),
+                    _ => Polled::Nothing,
+                }
+            }
+            Err(_) => Polled::Nothing,
+        }
     }
 
     async fn report(&self, report: Report) {
-        let envelope = Envelope { index: self.index, received_at: Timestamp::now(), report };
+        let envelope = Envelope { source: self.source, received_at: Timestamp::now(), report };
         // A main loop that is gone wants nothing more.
         let _ = self.reports.send(envelope).await;
     }

@@ -82,6 +82,11 @@ impl Job {
         self.heard.filter(|_| under_way).map(|heard| now.saturating_duration_since(heard))
     }
 
+    /// When it was heard of last.
+    pub(super) fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
     /// What a person reads of it: the newest message, and what its percent means where the contract says so.
     pub fn text(&self) -> Option<String> {
         let stage =
@@ -91,6 +96,18 @@ impl Job {
             (Some(text), None) => Some(text.to_owned()),
             (None, message) => message.clone(),
         }
+    }
+
+    /// What a person reads of it once it has ended: what went wrong or what came of it, and the message that came along.
+    pub fn ending(&self) -> Option<String> {
+        let facts = &self.facts;
+        let first = match self.state {
+            State::Ended(Outcome::Succeeded) => facts.result.as_ref(),
+            _ => facts.error.as_ref(),
+        };
+        let message = facts.message.as_ref().filter(|message| Some(*message) != first);
+        let parts: Vec<&str> = [first, message].into_iter().flatten().map(String::as_str).collect();
+        Some(parts.join(" · ")).filter(|text| !text.is_empty())
     }
 
     /// Takes an event. `snapshot`: it is what the server sends first on connecting, so it may be a repeat.
@@ -136,6 +153,9 @@ impl Job {
             self.part(part, view, now);
         }
         self.learn(&Facts::of_event(view), snapshot, now);
+        if kind.ends.is_some() {
+            self.forget_doing(&Facts::of_event(view));
+        }
         let state = if kind.queued { JobState::Queued } else { JobState::Running };
         self.step(kind.ends.map_or(state, state_of), snapshot, now);
         let part = view.entity.as_ref().map(|part| part.name.clone());
@@ -158,6 +178,9 @@ impl Job {
         }
         let before = (self.state, self.facts.clone());
         self.learn(&Facts::of_status(view), true, now);
+        if ends.is_some() {
+            self.forget_doing(&Facts::of_status(view));
+        }
         self.step(view.state, true, now);
         let effect = self.effect(began, None, &before);
         if effect != Effect::Nothing {
@@ -221,17 +244,28 @@ impl Job {
     fn learn(&mut self, news: &Facts, repeat: bool, now: Instant) {
         self.remark = None;
         let facts = &mut self.facts;
-        if let Some(percent) = news.percent {
+        let total = news.total.or(facts.total);
+        let share = || Some(share(news.step?, total?));
+        if let Some(percent) = news.percent.or_else(share) {
             facts.percent = Some(if repeat { facts.percent.unwrap_or(0.0).max(percent) } else { percent });
         }
         facts.step = news.step.or(facts.step);
-        facts.total = news.total.or(facts.total);
+        facts.total = total;
         // Results do not become fewer; publishers send 0 where they have nothing to say.
         facts.count = news.count.max(facts.count);
         facts.message = news.message.clone().or_else(|| facts.message.take());
+        facts.result = news.result.clone().or_else(|| facts.result.take());
         facts.error = news.error.clone().or_else(|| facts.error.take());
         if let Some(percent) = facts.percent {
             self.pace.saw(percent, now);
+        }
+    }
+
+    /// What a job was doing last says nothing once its ending says what came of it, unless its messages add up.
+    fn forget_doing(&mut self, ending: &Facts) {
+        let says = ending.result.is_some() || ending.error.is_some();
+        if says && ending.message.is_none() && !self.dialect.merges() {
+            self.facts.message = None;
         }
     }
 
@@ -277,6 +311,12 @@ impl Job {
             _ => Effect::Changed,
         }
     }
+}
+
+/// How much of it is done, in percent.
+#[expect(clippy::cast_precision_loss, reason = "a bar shows no more than a few digits")]
+fn share(step: u64, total: u64) -> f64 {
+    if total == 0 { 0.0 } else { (100.0 * step as f64 / total as f64).min(100.0) }
 }
 
 const fn outcome_of(state: JobState) -> Option<Outcome> {

@@ -1,15 +1,21 @@
-//! Watching jobs: a socket each, a board of their states, and a renderer; the exit code is the jobs' result.
+//! Watching jobs, and streams of events of many resources: sockets, a board of the states, and a renderer; the exit code
+//! is the jobs' result.
 //!
-//! [`run`] starts a follower per target. They report over one bounded channel to a single loop, which puts every report
+//! [`run`] starts a follower per job, and one for all channels and rooms together. They report over one bounded channel to a single loop, which puts every report
 //! on the [`board`] and shows it. A job's first ending that counts closes its socket.
 
+mod access;
 pub mod board;
 mod follow;
 pub mod job;
 mod options;
 mod pace;
+mod place;
 mod render;
 mod state;
+pub mod stream;
+mod telling;
+mod token;
 mod verdict;
 mod watch;
 
@@ -23,6 +29,7 @@ use follow::Timing;
 pub use options::{AttachOptions, Progress};
 pub use render::printable;
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
+pub use token::{Token, TokenSource};
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.
 pub type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;
@@ -34,13 +41,14 @@ pub struct AttachReport {
     pub exit: Exit,
     /// How many jobs are in which state.
     pub tally: board::Tally,
-    /// Text frames of all sockets.
+    /// Text frames of the jobs' sockets, and events of the streams.
     pub events: u64,
     /// What to tell the user, unless the jobs themselves say it all.
     pub problem: Option<Failure>,
 }
 
-/// Watches the targets until every job has ended, the time is up, a server is lost, or `stop` is cancelled.
+/// Watches the targets until every job has ended, the time is up, a server is lost, or `stop` is cancelled. A stream
+/// does not end.
 ///
 /// What the jobs do is shown as `options` say, on this process's stdout or stderr. A `stop` is reported as
 /// [`Exit::Interrupted`]; who cancelled for another reason knows better.
@@ -56,7 +64,7 @@ pub async fn run(
     let paint = Paint::new(options.color);
     let filter = Filter(options.events.clone());
     let renderer: Box<dyn Renderer> = match options.progress {
-        Progress::Bars => Box::new(Bars::stderr(paint)),
+        Progress::Bars => Box::new(Bars::stderr(paint, filter, jiff::tz::TimeZone::system())),
         Progress::Plain => {
             Box::new(Lines::new(render::stdout(), filter, paint, jiff::tz::TimeZone::system()))
         }

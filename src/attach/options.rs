@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::follow::Place;
-use crate::dialect::{Target, with_nearest};
+use super::token::TokenSource;
+use crate::dialect::{Auth, Target, with_nearest};
 use crate::exit::Failure;
-use crate::net::{address, http_url, socket_url};
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +24,12 @@ pub enum Progress {
 /// Settings of [`super::run`].
 #[derive(Debug, Clone)]
 pub struct AttachOptions {
-    /// What to watch, a socket each.
+    /// What to watch: a socket for each job and each URL, and one for all channels and rooms.
     pub targets: Vec<Target>,
     /// The server of targets that are no URL: ws, wss, http or https.
     pub server: Url,
+    /// Proves who is watching where a dialect has owners; nobody else is sent it.
+    pub token: Option<TokenSource>,
     /// How it is shown.
     pub progress: Progress,
     /// Whether to paint.
@@ -51,6 +52,7 @@ impl AttachOptions {
         Self {
             targets,
             server,
+            token: None,
             progress: Progress::Plain,
             color: false,
             events: Vec::new(),
@@ -61,12 +63,16 @@ impl AttachOptions {
         }
     }
 
-    /// Refuses kinds of event that no target's dialect has.
+    /// Refuses kinds of event that no target's dialect has, and a file without a token.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let kinds = || self.targets.iter().flat_map(|target| target.dialect().kinds());
+        let dialects = || self.targets.iter().map(Target::dialect);
+        if let Some(token) = self.token.as_ref().filter(|_| dialects().any(|d| d.auth == Auth::Owner)) {
+            token.read()?;
+        }
         for name in &self.events {
-            if !kinds().any(|kind| *kind.name == **name) {
-                let mut known: Vec<&str> = kinds().map(|kind| &*kind.name).collect();
+            if !dialects().any(|dialect| dialect.kind(name).is_some()) {
+                let kinds = dialects().flat_map(|dialect| dialect.kinds()).map(|kind| &*kind.name);
+                let mut known: Vec<&str> = kinds.filter(|name| !name.starts_with('*')).collect();
                 known.sort_unstable();
                 known.dedup();
                 let message = format!("there is no event '{}'", name.escape_debug());
@@ -75,58 +81,6 @@ impl AttachOptions {
         }
         Ok(())
     }
-
-    /// For each target its name, its short name, and where it is found.
-    pub(super) fn places(&self) -> Vec<(String, String, Place)> {
-        self.targets.iter().map(|target| self.place(target)).collect()
-    }
-
-    fn place(&self, target: &Target) -> (String, String, Place) {
-        let dialect = target.dialect().clone();
-        match target {
-            Target::Job { job, .. } => {
-                let name = target.to_string();
-                let socket = socket_url(&self.server, &dialect.socket_path(job));
-                // Who waits for a new run does not care how the last one went.
-                let first = if self.new { socket.clone() } else { replayed(&socket) };
-                let place = Place {
-                    socket,
-                    first,
-                    status: dialect.status_path(job).map(|path| http_url(&self.server, &path)),
-                    dialect,
-                };
-                (name.clone(), name, place)
-            }
-            Target::Channel { .. } | Target::Room { .. } => {
-                let socket = socket_url(&self.server, &dialect.route);
-                let place = Place { first: socket.clone(), socket, status: None, dialect };
-                (target.to_string(), target.to_string(), place)
-            }
-            Target::Url { url, job, .. } => {
-                // Neither a query nor a user's name is shown: they may be secrets.
-                let name = format!("{}://{}{}", url.scheme(), address(url), url.path());
-                let label = match job {
-                    Some(job) => format!("{}/{job}", dialect.name),
-                    None => format!("{}{}", address(url), url.path()),
-                };
-                let status = job.as_deref().and_then(|job| dialect.status_path(job)).map(|path| {
-                    let mut server = url.clone();
-                    server.set_path("");
-                    http_url(&server, &path)
-                });
-                // Somebody else's server gets the URL as the user wrote it.
-                (name, label, Place { socket: url.clone(), first: url.clone(), status, dialect })
-            }
-        }
-    }
-}
-
-/// The socket, asked for the run so far: the last event of each kind and part, oldest first. A server that knows no such
-/// thing sends what it always sends.
-fn replayed(socket: &Url) -> Url {
-    let mut url = socket.clone();
-    url.query_pairs_mut().append_pair("replay", "1");
-    url
 }
 
 #[cfg(test)]
@@ -141,29 +95,6 @@ mod tests {
     }
 
     #[test]
-    fn a_target_has_a_socket_and_is_polled_on_the_same_server() {
-        let options = options(&["scraping/1", "ws://me:pw@other:9/ws/download/a%20b?token=secret"]);
-        let [(name, label, here), (other, short, there)] = &options.places()[..] else { panic!() };
-        assert_eq!((name.as_str(), label.as_str()), ("scraping/1", "scraping/1"));
-        assert_eq!(here.socket.as_str(), "wss://h/relay/ws/scraping/1");
-        assert_eq!(here.first.as_str(), "wss://h/relay/ws/scraping/1?replay=1");
-        assert_eq!(here.status.as_ref().unwrap().as_str(), "https://h/relay/ws/scraping/1/status");
-        assert_eq!((other.as_str(), short.as_str()), ("ws://other:9/ws/download/a%20b", "downloads/a b"));
-        assert!(there.socket.as_str().ends_with("?token=secret"));
-        assert_eq!(there.first, there.socket);
-        assert!(there.status.as_ref().unwrap().as_str().contains("other:9/api/status/a%20b?token=secret"));
-    }
-
-    #[test]
-    fn the_run_so_far_is_asked_for_beside_the_server_s_own_query_and_not_with_new() {
-        let options =
-            AttachOptions { server: Url::parse("ws://h?key=k").unwrap(), ..options(&["scraping/1"]) };
-        assert_eq!(options.places()[0].2.first.as_str(), "ws://h/ws/scraping/1?key=k&replay=1");
-        let options = AttachOptions { new: true, ..options };
-        assert_eq!(options.places()[0].2.first.as_str(), "ws://h/ws/scraping/1?key=k");
-    }
-
-    #[test]
     fn an_unknown_kind_of_event_names_the_nearest() {
         let mut options = options(&["scraping/1"]);
         options.events = vec!["job_progres".into()];
@@ -171,5 +102,10 @@ mod tests {
         assert_eq!(failure.message, "there is no event 'job_progres'; did you mean 'job_progress'?");
         options.events = vec!["job_progress".into(), "error".into()];
         assert!(options.check().is_ok());
+        options.targets = vec![Target::parse("channel:leads", &Dialects::builtin(), None).unwrap()];
+        options.events = vec!["campaign:launched".into(), "export:completed".into()];
+        assert!(options.check().is_ok());
+        options.events = vec!["lead:create".into()];
+        assert!(options.check().unwrap_err().message.ends_with("did you mean 'lead:created'?"));
     }
 }

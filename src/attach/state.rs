@@ -66,6 +66,13 @@ pub enum Link {
         /// Why the last attempt failed.
         reason: String,
     },
+    /// The server is there and does not know the job yet; it is asked again at a time that is set.
+    Awaiting {
+        /// How long until then, counted from when this was reported.
+        wait: Duration,
+        /// What the server said.
+        reason: String,
+    },
     /// The socket is down, and the state comes from polling.
     Polling,
     /// Nothing more is expected.
@@ -119,6 +126,8 @@ pub struct Facts {
     pub message: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What came of it.
+    pub result: Option<String>,
 }
 
 impl Facts {
@@ -132,6 +141,7 @@ impl Facts {
             count: view.count,
             message: view.message.clone().filter(|_| whole),
             error: view.error.clone().filter(|_| whole),
+            result: view.result.clone(),
         }
     }
 
@@ -143,6 +153,7 @@ impl Facts {
             count: view.count,
             message: view.message.clone(),
             error: view.error.clone(),
+            result: view.result.clone(),
         }
     }
 }

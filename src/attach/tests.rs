@@ -13,7 +13,9 @@ use super::*;
 use crate::dialect::{Dialects, Target};
 use support::{Page, Server, answer, close, play, play_onto, send, timing, until_closed};
 
+mod channels;
 mod support;
+mod tokens;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -64,7 +66,8 @@ async fn a_lost_connection_is_polled_over_and_resumed_without_a_repeat() {
         until_closed(socket).await;
     };
     let page = Page::default();
-    let slow = Timing { first_wait: Duration::from_millis(200), ..timing() };
+    let wait = Duration::from_secs(1);
+    let slow = Timing { first_wait: wait, longest_wait: wait, ..timing() };
     let report = play_onto(&page, server.options(&["scraping/1"]), slow, script).await;
     assert_eq!((report.exit, report.events), (Exit::Success, 4));
     let mut words = page.words();

@@ -9,8 +9,15 @@ use crate::net::NetError;
 pub(super) enum Verdict {
     /// No attempt can do better.
     Final(Failure),
+    /// The token was refused, or none was given; another one may do better.
+    Unauthorized(Failure),
     /// The server is there and the job is not yet; this is no failed attempt.
     Wait {
+        /// For people.
+        reason: String,
+    },
+    /// What the server refused has changed since; this is no failed attempt.
+    Again {
         /// For people.
         reason: String,
     },
@@ -26,6 +33,13 @@ pub(super) enum Verdict {
 /// The failure that the last attempt leaves behind.
 #[derive(Debug)]
 pub(super) struct Last(Failure);
+
+impl Verdict {
+    /// Try again, and fail like this if no attempt does better.
+    pub(super) fn retry(failure: Failure) -> Self {
+        Self::Retry { reason: failure.message.clone(), last: Last(failure) }
+    }
+}
 
 impl Last {
     /// The failure, after so many attempts.
@@ -47,7 +61,10 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
         Some(code)
             if code == CloseReason::UnknownTask.code() && reason == CloseReason::UnknownTask.text() =>
         {
-            Verdict::Wait { reason: reason.to_owned() }
+            Verdict::Wait { reason: format!("{reason}; waiting for it to appear") }
+        }
+        Some(code) if code == CloseReason::Unauthorized.code() => {
+            Verdict::Unauthorized(Failure::new(Exit::Refused, format!("refused: {said}")))
         }
         Some(code) if CloseReason::is_refusal(code) => {
             Verdict::Final(Failure::new(Exit::Refused, format!("refused: {said}")))
@@ -61,7 +78,8 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
 pub(super) fn of_error(error: &NetError) -> Verdict {
     let said = error.to_string();
     match error {
-        NetError::Status { status: 401 | 403, .. } => Verdict::Final(Failure::new(Exit::Refused, said)),
+        NetError::Status { status: 401, .. } => Verdict::Unauthorized(Failure::new(Exit::Refused, said)),
+        NetError::Status { status: 403, .. } => Verdict::Final(Failure::new(Exit::Refused, said)),
         NetError::Url { .. } => Verdict::Final(Failure::usage(said)),
         NetError::Status { status: 404, .. } => retry(
             format!("{said}; it has no such route"),
@@ -80,12 +98,12 @@ pub(super) fn of_error(error: &NetError) -> Verdict {
 }
 
 fn retry(said: String, hint: Option<&str>) -> Verdict {
-    let failure = Failure::new(Exit::Unreachable, said.clone());
+    let failure = Failure::new(Exit::Unreachable, said);
     let failure = match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
     };
-    Verdict::Retry { reason: said, last: Last(failure) }
+    Verdict::retry(failure)
 }
 
 #[cfg(test)]
@@ -95,7 +113,9 @@ mod tests {
     fn fate(verdict: Verdict) -> (&'static str, Option<Exit>, String) {
         match verdict {
             Verdict::Final(failure) => ("final", Some(failure.exit), failure.message),
+            Verdict::Unauthorized(failure) => ("unauthorized", Some(failure.exit), failure.message),
             Verdict::Wait { reason } => ("wait", None, reason),
+            Verdict::Again { reason } => ("again", None, reason),
             Verdict::Retry { last, .. } => {
                 let failure = last.after(3);
                 ("retry", Some(failure.exit), failure.message)
@@ -110,7 +130,7 @@ mod tests {
             (Some(1001), "going away", "retry", Some(Exit::Unreachable)),
             (Some(1013), "slow consumer", "retry", Some(Exit::Unreachable)),
             (None, "", "retry", Some(Exit::Unreachable)),
-            (Some(4001), "token missing, invalid or expired", "final", Some(Exit::Refused)),
+            (Some(4001), "token missing, invalid or expired", "unauthorized", Some(Exit::Refused)),
             (Some(4003), "not the owner", "final", Some(Exit::Refused)),
             (Some(4003), "unknown task", "wait", None),
             (Some(4004), "impossible job id", "final", Some(Exit::Usage)),
@@ -132,7 +152,7 @@ mod tests {
             (status(200), "retry", Exit::Unreachable, "answered 200; it is plain HTTP"),
             (status(404), "retry", Exit::Unreachable, "answered 404; it has no such route"),
             (status(403), "final", Exit::Refused, "answered 403"),
-            (status(401), "final", Exit::Refused, "answered 401"),
+            (status(401), "unauthorized", Exit::Refused, "answered 401"),
         ];
         for (error, what, exit, says) in table {
             let (got, with, message) = fate(of_error(&error));

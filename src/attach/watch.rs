@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, Input, print_of};
+use super::board::{Board, Input, Source, print_of};
 use super::follow::{Envelope, Follower, Report, Timing};
 use super::job::{Effect, Job, Link};
-use super::render::{Renderer, Seen, What};
+use super::render::{Flow, Flowed, Renderer, Seen, What};
+use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};
 
@@ -60,16 +61,23 @@ pub(super) async fn watch(
     let (reports, inbox) = mpsc::channel(QUEUE);
     let mut followers = JoinSet::new();
     let all = stop.child_token();
-    let (mut jobs, mut stops) = (Vec::new(), Vec::new());
-    for (index, (name, label, place)) in options.places().into_iter().enumerate() {
-        jobs.push(Job::new(name.clone(), label, Arc::clone(&place.dialect), options.new, now));
+    let (mut jobs, mut stops, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    for place in options.places() {
+        let dialect = Arc::clone(&place.dialect);
         let (reports, observer, stop) = (reports.clone(), observer.clone(), all.child_token());
-        let retries = options.retries;
-        stops.push(stop.clone());
-        followers.spawn(Follower { index, name, place, retries, timing, observer, reports, stop }.run());
+        let source = if place.is_stream() {
+            streams.push(Stream::new(place.name.clone(), dialect, now));
+            Source::Stream(streams.len() - 1)
+        } else {
+            jobs.push(Job::new(place.name.clone(), place.label.clone(), dialect, options.new, now));
+            stops.push(stop.clone());
+            Source::Job(jobs.len() - 1)
+        };
+        let (retries, token) = (options.retries, options.token.clone());
+        followers.spawn(Follower { source, place, token, retries, timing, observer, reports, stop }.run());
     }
     let last = vec![None; jobs.len()];
-    let board = Board::new(jobs, now);
+    let board = Board::new(jobs, now).with_streams(streams);
     let mut watcher = Watcher { board, renderer, stops, last, fail_fast: options.fail_fast };
     // The inbox goes with the loop: what the followers still say then is nobody's business, and they do not wait.
     let over = watcher.run(inbox, stop, options.timeout).await?;
@@ -146,7 +154,11 @@ impl Watcher {
     }
 
     fn take(&mut self, envelope: Envelope) -> io::Result<()> {
-        let Envelope { index, received_at, report } = envelope;
+        let Envelope { source, received_at, report } = envelope;
+        let index = match source {
+            Source::Job(index) => index,
+            Source::Stream(index) => return self.take_flow(index, &received_at, report),
+        };
         let job = &self.board.jobs()[index];
         if job.state.is_settled() {
             // Its first ending counts; what was on its way behind that belongs to another run.
@@ -185,6 +197,32 @@ impl Watcher {
                 let effect = self.board.apply(index, Input::Lost(failure), now);
                 self.show(index, &received_at, What::Lost(&said), &effect)
             }
+        }
+    }
+
+    fn take_flow(&mut self, index: usize, received_at: &Timestamp, report: Report) -> io::Result<()> {
+        let now = Instant::now();
+        let board = &mut self.board;
+        match report {
+            Report::Text { text, .. } => {
+                let view = board.streams()[index].dialect.view(&text);
+                let happening = board.message(index, view.as_ref(), &text, now);
+                let flow = Flow::Event { text: &text, view: view.as_ref(), happening: &happening };
+                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
+            }
+            Report::Link(link) => {
+                if !board.stream_linked(index, link.clone(), now) {
+                    return Ok(());
+                }
+                self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Link(&link) }, &self.board)
+            }
+            Report::Lost(failure) => {
+                let said = failure.message.clone();
+                board.stream_lost(index, failure, now);
+                self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Lost(&said) }, &self.board)
+            }
+            // A stream is not polled.
+            Report::Status(_) => Ok(()),
         }
     }
 

@@ -1,35 +1,45 @@
 //! `attach`.
 
+use std::convert::Infallible;
 use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
 use super::values::{duration, server};
-use crate::attach::{self, AttachOptions, AttachReport, Progress};
+use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 
-/// Watch jobs until they end: bars, lines or JSON, and their result as the exit code
+/// Watch jobs until they end, or channels: bars, lines or JSON, and the jobs' result as the exit code
 ///
 /// Waits for jobs that have not begun, comes back after a lost connection, and polls meanwhile. Exits 0 when every job
 /// succeeded, 1 when one failed, 3 when the server cannot be reached or is lost for good, 4 when it refuses, 8 when the
 /// time was up first.
+///
+/// Channels and rooms have no end: with one among the targets attach runs until it is interrupted (130), the time is up
+/// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code. They share one socket,
+/// whose subscriptions are restored after a lost connection; what happened meanwhile is missed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
     jobwire attach --progress json scraping/123 | jq .event.progress\n  \
-    jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract")]
+    jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
+    jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
+    jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
+    jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
-    /// Jobs, as in scraping/123, or whole ws:// URLs.
+    /// Jobs, as in scraping/123, channel:NAME, room:KIND:ID, or whole ws:// URLs.
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
 
@@ -43,6 +53,20 @@ pub(crate) struct AttachArgs {
         hide_env_values = true
     )]
     server: Url,
+
+    /// The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "JOBWIRE_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "token_file"
+    )]
+    token: Option<TokenText>,
+
+    /// A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_TOKEN_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    token_file: Option<PathBuf>,
 
     /// How to show what happens; auto is bars on a terminal and plain lines elsewhere.
     #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_PROGRESS", default_value_t)]
@@ -71,6 +95,18 @@ pub(crate) struct AttachArgs {
     /// The dialect of ws:// URLs whose path does not tell it.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
+}
+
+/// A token, or what is wrong with it: clap would repeat a bad one in its error.
+#[derive(Debug, Clone)]
+struct TokenText(Result<Token, String>);
+
+impl FromStr for TokenText {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(Token::parse(text)))
+    }
 }
 
 /// How to show what happens, as written.
@@ -126,6 +162,13 @@ impl AttachArgs {
             Target::parse(text, &globals.dialects, self.dialect.as_deref())
                 .map_err(|error| Failure::usage(error.to_string()))
         };
+        let token = match (self.token, self.token_file) {
+            (Some(TokenText(token)), _) => {
+                let token = token.map_err(|reason| Failure::usage(format!("--token: {reason}")))?;
+                Some(TokenSource::Given(token))
+            }
+            (None, file) => file.map(TokenSource::File),
+        };
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
         let color = match progress {
@@ -133,6 +176,7 @@ impl AttachArgs {
             _ => globals.color.on_stdout(),
         };
         Ok(AttachOptions {
+            token,
             progress,
             color,
             events: self.events,

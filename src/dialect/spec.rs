@@ -112,6 +112,8 @@ pub(super) struct PointersSpec {
     pub(super) step: Option<String>,
     pub(super) total: Option<String>,
     pub(super) count: Option<String>,
+    /// What came of it: a name, and what else tells it from others.
+    pub(super) result: Option<OneOrMany>,
     pub(super) owner: Option<String>,
     #[serde(default)]
     pub(super) entity: Vec<String>,
@@ -178,6 +180,7 @@ pub(super) struct ReadSpec {
     pub(super) percent: Option<String>,
     pub(super) message: Option<OneOrMany>,
     pub(super) error: Option<OneOrMany>,
+    pub(super) result: Option<OneOrMany>,
     pub(super) step: Option<String>,
     pub(super) total: Option<String>,
     pub(super) count: Option<String>,

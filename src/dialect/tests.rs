@@ -55,6 +55,15 @@ fn what_cannot_be_decoded_says_why() {
         assert_eq!(reason(format!("{{\"job_id\":{odd}}}").as_bytes()), Undecodable::JobType, "{odd}");
     }
     let long = "x".repeat(10 * 1024);
+    let tasks = builtin("tasks");
+    let done =
+        tasks.view(r#"{"type":"completion","status":"SUCCESS","recipe_id":"42","recipe_name":"Carbonara"}"#);
+    let done = done.unwrap();
+    assert_eq!((done.result.as_deref(), done.message), (Some("Carbonara (42)"), None));
+    let failed = tasks.view(r#"{"type":"error","status":"FAILURE","error":"scraping failed"}"#).unwrap();
+    assert_eq!((failed.error.as_deref(), failed.message), (Some("scraping failed"), None));
+    let polled = tasks.view_status(r#"{"task_id":"a","status":"SUCCESS","recipe_id":42}"#).unwrap();
+    assert_eq!(polled.result.as_deref(), Some("42"));
     let downloads = builtin("downloads");
     let channel = format!("download_updates:{long}");
     assert_eq!(downloads.decode(channel.as_bytes(), b"{}").unwrap_err(), Undecodable::ImpossibleJob);

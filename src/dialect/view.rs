@@ -28,6 +28,8 @@ pub struct View {
     pub message: Option<String>,
     /// What went wrong, of a failure.
     pub error: Option<String>,
+    /// What came of it, as in `Carbonara (42)`.
+    pub result: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
     /// The resource it is about, as its room is called (`campaign:123`), of a dialect with channels.
@@ -62,6 +64,8 @@ pub struct StatusView {
     pub message: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// What came of it, as in `Carbonara (42)`.
+    pub result: Option<String>,
 }
 
 const KIND: usize = 0;
@@ -76,7 +80,8 @@ const ERROR: usize = MESSAGE + MAX_TEXTS;
 const ENTITY: usize = ERROR + MAX_TEXTS;
 const ENTITY_COUNT: usize = ENTITY + MAX_ENTITY;
 const ENTITY_ERROR: usize = ENTITY_COUNT + 1;
-const SLOTS: usize = ENTITY_ERROR + 1;
+const RESULT: usize = ENTITY_ERROR + 1;
+const SLOTS: usize = RESULT + MAX_TEXTS;
 
 type Slots<'a> = [Option<&'a RawValue>; SLOTS];
 
@@ -107,6 +112,7 @@ impl Viewer {
         }
         want_texts(&mut tree, p.message.as_ref(), MESSAGE, &["pointers", "message"])?;
         want_texts(&mut tree, p.error.as_ref(), ERROR, &["pointers", "error"])?;
+        want_texts(&mut tree, p.result.as_ref(), RESULT, &["pointers", "result"])?;
         for (nth, text) in p.entity.iter().enumerate() {
             tree.want(&pointer(text, &["pointers", "entity"])?, ENTITY + nth);
         }
@@ -132,12 +138,12 @@ impl StatusReader {
         let (pointers, texts, named) = match &status.read {
             Some(r) => (
                 [Some(&r.state), r.percent.as_ref(), r.step.as_ref(), r.total.as_ref(), r.count.as_ref()],
-                [r.message.as_ref(), r.error.as_ref()],
+                [r.message.as_ref(), r.error.as_ref(), r.result.as_ref()],
                 r.states.clone(),
             ),
             None => (
                 [Some(&p.kind), p.percent.as_ref(), p.step.as_ref(), p.total.as_ref(), p.count.as_ref()],
-                [p.message.as_ref(), p.error.as_ref()],
+                [p.message.as_ref(), p.error.as_ref(), p.result.as_ref()],
                 spec.kinds
                     .iter()
                     .map(|(name, kind)| (name.clone(), state_of(kind.ends, kind.queued)))
@@ -151,9 +157,10 @@ impl StatusReader {
                 tree.want(&pointer(text, &["status", "read", key])?, slot);
             }
         }
-        let [message, error] = texts;
+        let [message, error, result] = texts;
         want_texts(&mut tree, message, MESSAGE, &["status", "read", "message"])?;
         want_texts(&mut tree, error, ERROR, &["status", "read", "error"])?;
+        want_texts(&mut tree, result, RESULT, &["status", "read", "result"])?;
         Ok(Self { tree, states: named })
     }
 }
@@ -174,6 +181,15 @@ fn want_texts(tree: &mut Tree, texts: Option<&OneOrMany>, first: usize, path: &[
 fn first_text(slots: &Slots<'_>, first: usize) -> Option<String> {
     let texts = slots[first..first + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(text));
     texts.map(std::borrow::Cow::into_owned).find(|text| !text.is_empty())
+}
+
+/// The first text or whole number in the slots of the result, and the others in brackets behind it.
+fn result(slots: &Slots<'_>) -> Option<String> {
+    let named = |raw: &RawValue| {
+        text(raw).map_or_else(|| count(raw).map(|n| n.to_string()), |t| Some(t.into_owned()))
+    };
+    let found = slots[RESULT..RESULT + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(named));
+    found.filter(|text| !text.is_empty()).reduce(|first, next| format!("{first} ({next})"))
 }
 
 fn state_of(ends: Option<super::Outcome>, queued: bool) -> JobState {
@@ -226,12 +242,14 @@ impl Dialect {
             step: slots[STEP].and_then(count),
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
-            message: first_text(&slots, MESSAGE),
+            // The texts behind the first are what a job is doing; one that has ended does nothing any more.
+            message: if kind.ends.is_some() { owned(MESSAGE) } else { first_text(&slots, MESSAGE) },
             error: match (kind.ends, kind.entity) {
                 (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| first_text(&slots, ERROR)),
                 (Some(super::Outcome::Failed), _) => first_text(&slots, ERROR),
                 _ => None,
             },
+            result: result(&slots),
             resource: self.channels.as_ref().and_then(|channels| channels.resource_in(message)),
             entity: part,
             kind,
@@ -254,6 +272,7 @@ impl Dialect {
             count: slots[COUNT].and_then(count),
             message: first_text(&slots, MESSAGE),
             error: first_text(&slots, ERROR).filter(|_| state == JobState::Failed),
+            result: result(&slots),
         })
     }
 }

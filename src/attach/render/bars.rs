@@ -4,23 +4,35 @@
 //! half drawn in between. The cursor is never hidden and the terminal never put into another mode, so there is nothing
 //! to restore after a Ctrl-C, nor after a kill.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
+use colored::Color;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use jiff::tz::TimeZone;
 
+use super::event::{remark, time, words};
 use super::layout::Screen;
 use super::lined::Lined;
-use super::text::columns;
-use super::{Paint, Renderer, Seen};
+use super::text::{columns, fit};
+use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
 use crate::attach::board::Board;
+use crate::attach::job::Link;
+use crate::attach::stream::Happening;
 
 /// Ten redraws a second: smooth to the eye, and cheap.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// indicatif's own limit, above ours so that it never swallows a redraw.
 const DRAWS_PER_SECOND: u8 = 30;
+
+/// Lines that scroll up between two redraws, at most: nobody reads more, and a terminal is slow. The rest is counted.
+const MAX_SCROLLED: usize = 100;
+
+/// Columns of an event's type and resource, where they are no wider, so that lines can be read as a table.
+const EVENT_COLUMNS: (usize, usize) = (20, 12);
 
 /// From the cursor to the end of the screen.
 const CLEAR_BELOW: &str = "\u{1b}[J";
@@ -33,6 +45,14 @@ pub(crate) struct Bars {
     drawn: Drawn,
     tick: usize,
     paint: Paint,
+    filter: Filter,
+    zone: TimeZone,
+    /// Lines that scroll up at the next redraw.
+    scrolled: Vec<String>,
+    /// How many more there would have been.
+    left_out: usize,
+    /// Streams that have lost their connection.
+    broken: BTreeSet<usize>,
 }
 
 /// The picture that is on the screen.
@@ -45,23 +65,68 @@ struct Drawn {
 }
 
 impl Bars {
-    /// Draws on the terminal behind stderr.
-    pub(crate) fn stderr(paint: Paint) -> Self {
-        Self::new(Term::buffered_stderr(), paint)
+    /// Draws on the terminal behind stderr. Of the streams' events those that `filter` lets through scroll up.
+    pub(crate) fn stderr(paint: Paint, filter: Filter, zone: TimeZone) -> Self {
+        Self::new(Term::buffered_stderr(), paint, filter, zone)
     }
 
-    fn new(term: impl TermLike + Clone + 'static, paint: Paint) -> Self {
+    fn new(term: impl TermLike + Clone + 'static, paint: Paint, filter: Filter, zone: TimeZone) -> Self {
         let lined = Box::new(Lined::new(term.clone()));
         let target = ProgressDrawTarget::term_like_with_hz(lined, DRAWS_PER_SECOND);
         let style =
             ProgressStyle::with_template("{msg}").expect("the template is constant, and a test draws it");
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
-        Self { bar, term: Box::new(term), drawn: Drawn::default(), tick: 0, paint }
+        Self {
+            bar,
+            term: Box::new(term),
+            drawn: Drawn::default(),
+            tick: 0,
+            paint,
+            filter,
+            zone,
+            scrolled: Vec::new(),
+            left_out: 0,
+            broken: BTreeSet::new(),
+        }
     }
 
     fn screen(&self) -> Screen {
         let (rows, columns) = (self.term.height(), self.term.width());
         Screen { columns: columns.into(), rows: rows.into(), tick: self.tick, paint: self.paint }
+    }
+
+    /// What is worth a line above the bars: every event but those that move a bar, and a gap in the stream.
+    fn said(&mut self, flowed: &Flowed<'_>, board: &Board) -> Option<String> {
+        let index = flowed.index;
+        match &flowed.flow {
+            Flow::Event { happening: Happening::Nothing | Happening::Progress, .. } => None,
+            Flow::Event { happening: Happening::Warning(_), .. } => remark(&flowed.flow, self.paint),
+            Flow::Event { view, .. } if !self.filter.lets(*view) => None,
+            Flow::Event { text, view, happening } => {
+                Some(words(text, *view, happening, None, EVENT_COLUMNS, self.paint))
+            }
+            Flow::Link(Link::Disconnected { .. }) if self.broken.insert(index) => {
+                let text = "connection lost; what happens until it is back is missed";
+                Some(self.paint.color(text, Color::Yellow))
+            }
+            Flow::Link(Link::Connected) if self.broken.remove(&index) => Some(
+                self.paint.color(&format!("connected again: {}", board.streams()[index].name), Color::Yellow),
+            ),
+            // The picture says it.
+            Flow::Link(_) | Flow::Lost(_) => None,
+        }
+    }
+
+    /// The lines that have gathered since the last redraw, cut to the screen.
+    fn gathered(&mut self) -> Vec<String> {
+        let width = usize::from(self.term.width()).saturating_sub(1).max(10);
+        let mut lines: Vec<String> =
+            self.scrolled.drain(..).map(|line| fit(&line, width).into_owned()).collect();
+        if self.left_out > 0 {
+            lines.push(self.paint.dim(&format!("… {} more events, too fast to show", self.left_out)));
+            self.left_out = 0;
+        }
+        lines
     }
 
     /// Takes the picture off a screen that has become narrower since.
@@ -87,6 +152,17 @@ impl Renderer for Bars {
         Ok(())
     }
 
+    fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
+        let Some(said) = self.said(flowed, board) else { return Ok(()) };
+        if self.scrolled.len() < MAX_SCROLLED {
+            let time = time(flowed.received_at, &self.zone, self.paint);
+            self.scrolled.push(format!("{time} {said}"));
+        } else {
+            self.left_out += 1;
+        }
+        Ok(())
+    }
+
     fn interval(&self) -> Option<Duration> {
         Some(INTERVAL)
     }
@@ -99,6 +175,10 @@ impl Renderer for Bars {
         self.drawn = Drawn { lines: widths, columns: self.term.width() };
         self.tick += 1;
         self.bar.set_message(lines.join("\n"));
+        let gathered = self.gathered();
+        if !gathered.is_empty() {
+            self.bar.println(gathered.join("\n"));
+        }
         // At the end of a full line, the `^C` that a terminal echoes would break it, and all would be a row off.
         self.term.write_str("\r")?;
         self.term.flush()
@@ -107,6 +187,9 @@ impl Renderer for Bars {
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
         self.clear_after_resize()?;
         self.bar.finish_and_clear();
+        for line in self.gathered() {
+            self.term.write_line(&line)?;
+        }
         // Plain lines from here on: unlike a bar they may be higher than the screen.
         for line in self.screen().last(board, now) {
             self.term.write_line(&line)?;

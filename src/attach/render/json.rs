@@ -1,7 +1,8 @@
 //! NDJSON on stdout: a line an event, as it came; changes of the connection and polled states as lines of their own.
 //!
 //! A promise to scripts: `{"target":…,"received_at":…,…}` and one of `event` (the payload, untouched), `text` (a message
-//! that is no JSON), `status` (a polling body), `connection`, or `error`.
+//! that is no JSON), `status` (a polling body), `connection`, or `error`. Channels and rooms share a socket, which is one
+//! target with all their names; `resource` beside an `event` is what it is about, and a `warning` is the server's.
 
 use std::io::{self, Write};
 use std::time::Instant;
@@ -9,15 +10,18 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Filter, Out, Renderer, Seen, What};
+use super::{Filter, Flow, Flowed, Out, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
+use crate::attach::stream::Happening;
 
 /// One line.
 #[derive(Debug, Default, Serialize)]
 struct Line<'a> {
     target: &'a str,
     received_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,6 +38,8 @@ struct Line<'a> {
     in_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
 }
 
 /// Writes the lines.
@@ -69,13 +75,31 @@ impl Renderer for Json {
             }
             What::Link(Link::Connecting) => return Ok(()),
             What::Link(change) => connection(&mut line, change),
-            What::Lost(reason) => {
-                line.connection = Some("closed");
-                line.error = Some(reason);
-            }
+            What::Lost(reason) => lost(&mut line, reason),
         }
-        serde_json::to_writer(&mut self.out, &line)?;
-        self.out.write_all(b"\n")
+        self.write(&line)
+    }
+
+    fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
+        let target = board.streams()[flowed.index].name.as_str();
+        let mut line = Line { target, received_at: format!("{:.6}", flowed.received_at), ..Line::default() };
+        let flat;
+        match &flowed.flow {
+            Flow::Event { happening: Happening::Nothing, .. } | Flow::Link(Link::Connecting) => return Ok(()),
+            Flow::Event { happening: Happening::Warning(warning), .. } => line.warning = Some(warning),
+            Flow::Event { view, .. } if !self.filter.lets(*view) => return Ok(()),
+            Flow::Event { text, view, .. } => {
+                line.resource = view.and_then(|view| view.resource.as_deref());
+                flat = one_line(text);
+                match serde_json::from_str(&flat) {
+                    Ok(event) => line.event = Some(event),
+                    Err(_) => line.text = Some(text),
+                }
+            }
+            Flow::Link(change) => connection(&mut line, change),
+            Flow::Lost(reason) => lost(&mut line, reason),
+        }
+        self.write(&line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -85,6 +109,18 @@ impl Renderer for Json {
     fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+impl Json {
+    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, line)?;
+        self.out.write_all(b"\n")
+    }
+}
+
+fn lost<'a>(line: &mut Line<'a>, reason: &'a str) {
+    line.connection = Some("closed");
+    line.error = Some(reason);
 }
 
 fn connection<'a>(line: &mut Line<'a>, change: &'a Link) {
@@ -100,6 +136,11 @@ fn connection<'a>(line: &mut Line<'a>, change: &'a Link) {
             line.attempt = Some(*attempt);
             line.in_ms = u64::try_from(wait.as_millis()).ok();
             "reconnecting"
+        }
+        Link::Awaiting { wait, reason } => {
+            line.reason = Some(reason);
+            line.in_ms = u64::try_from(wait.as_millis()).ok();
+            "awaiting"
         }
         Link::Polling => "polling",
         Link::Closed => "closed",

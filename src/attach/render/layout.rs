@@ -9,6 +9,7 @@ use super::Paint;
 use super::text::{clock, column, columns, fit, percent, printable, results};
 use crate::attach::board::{Board, Tally};
 use crate::attach::job::{Job, Link, Part, State};
+use crate::attach::stream::Stream;
 use crate::dialect::{Outcome, Phase};
 
 /// A job that is under way and says nothing for longer than this is called quiet.
@@ -55,44 +56,61 @@ impl Screen {
 
     /// The picture while jobs run: as many of them as fit, the parts of some, and the footer.
     pub(super) fn live(&self, board: &Board, now: Instant) -> Vec<String> {
-        let room = self.rows.saturating_sub(2).max(1);
-        let jobs = board.jobs();
+        let streams: Vec<String> =
+            board.streams().iter().filter_map(|stream| self.stream(stream, now)).collect();
+        // Of a stream the most is told by the lines that scroll by above, so they get the other half of the screen.
+        let room = if board.streams().is_empty() { self.rows.saturating_sub(2) } else { self.rows / 2 };
+        let room = room.saturating_sub(streams.len()).max(1);
+        let jobs = bars(board);
         let mut lines = Vec::new();
         if jobs.len() > room {
-            let shown = most_telling(jobs, room.saturating_sub(1));
-            let widths = self.widths(shown.iter().map(|index| &jobs[*index]), now);
-            lines.extend(shown.iter().map(|index| self.job(&jobs[*index], widths, now)));
-            lines.push(self.paint.dim(&fit(&hidden(jobs, &shown), self.width())));
+            let shown = most_telling(&jobs, room.saturating_sub(1), now);
+            let widths = self.widths(shown.iter().map(|index| jobs[*index]), now);
+            lines.extend(shown.iter().map(|index| self.job(jobs[*index], widths, now)));
+            lines.push(self.paint.dim(&fit(&hidden(&jobs, &shown), self.width())));
         } else {
-            let widths = self.widths(jobs.iter(), now);
+            let widths = self.widths(jobs.iter().copied(), now);
             let running = jobs.iter().filter(|job| has_parts(job)).count();
             let each = (room - jobs.len()).checked_div(running).unwrap_or(0).min(PART_LINES);
-            for job in jobs {
+            for job in &jobs {
                 lines.push(self.job(job, widths, now));
                 lines.extend(self.parts(job, each));
             }
         }
+        lines.extend(streams);
         lines.push(self.paint.dim(&fit(&footer(board, now), self.width())));
         lines
     }
 
-    /// The picture that stays: every job, and how many ended how. The screen may scroll.
+    /// The picture that stays: every job, what the streams were about, and how many jobs ended how. The screen may
+    /// scroll.
     pub(super) fn last(&self, board: &Board, now: Instant) -> Vec<String> {
-        let widths = self.widths(board.jobs().iter(), now);
+        let jobs = bars(board);
+        // Jobs are as many as the user named; resources are not.
+        let shown = most_telling(&jobs, board.jobs().len().max(self.rows / 2), now);
+        let widths = self.widths(shown.iter().map(|index| jobs[*index]), now);
         let mut lines = Vec::new();
-        for job in board.jobs() {
+        for job in shown.iter().map(|index| jobs[*index]) {
             lines.push(self.job(job, widths, now));
             // There is room now for an error that its line had to cut.
             if let Some(error) = error(job).filter(|error| columns(error) > self.text(widths)) {
                 lines.push(format!("    {}", self.paint.color(&error, Color::Red)));
             }
         }
+        if jobs.len() > shown.len() {
+            lines.push(self.paint.dim(&fit(&hidden(&jobs, &shown), self.width())));
+        }
+        lines.extend(
+            board.streams().iter().filter(|stream| stream.is_lost()).filter_map(|s| self.stream(s, now)),
+        );
         let took = clock(now.saturating_duration_since(board.began()));
         let events = match board.events() {
             1 => "1 event".to_owned(),
             events => format!("{events} events"),
         };
-        let summary = format!("{} · {events} in {took}", board.tally().words());
+        let words = Some(board.tally().words()).filter(|words| !words.is_empty());
+        let summary = [words, Some(format!("{events} in {took}"))];
+        let summary = summary.into_iter().flatten().collect::<Vec<_>>().join(" · ");
         lines.push(self.paint.dim(&fit(&summary, self.width())));
         lines
     }
@@ -108,8 +126,32 @@ impl Screen {
                 widths.left = widths.left.max(columns(&left(job, now))).max(NO_LEFT.len());
             }
         }
-        widths.names = widths.names.min((self.columns / 4).max(12));
+        widths.names = widths.names.min(self.names());
         widths
+    }
+
+    /// The line of a stream that nothing else on the screen speaks of: it is silent, or down.
+    fn stream(&self, stream: &Stream, now: Instant) -> Option<String> {
+        let (glyph, color, text) = match &stream.link.0 {
+            _ if stream.is_lost() => {
+                ("!", Color::Red, printable(&stream.problem.as_ref()?.message).into_owned())
+            }
+            Link::Connected if stream.events > 0 => return None,
+            Link::Connected => ("◌", Color::Yellow, "waiting for events".to_owned()),
+            Link::Connecting => ("…", Color::Yellow, "connecting".to_owned()),
+            Link::Closed => return None,
+            _ => {
+                ("…", Color::Yellow, trouble(&stream.link, now).unwrap_or_else(|| "reconnecting".to_owned()))
+            }
+        };
+        let name = column(&printable(&stream.name), self.names().min(columns(&stream.name)), Alignment::Left);
+        let line = format!("{} {name}  {text}", self.paint.color(glyph, color));
+        Some(fit(&line, self.width()).trim_end().to_owned())
+    }
+
+    /// The most columns for names.
+    fn names(&self) -> usize {
+        (self.columns / 4).max(12)
     }
 
     fn job(&self, job: &Job, widths: Widths, now: Instant) -> String {
@@ -203,6 +245,11 @@ impl Screen {
     }
 }
 
+/// All that has a bar: the jobs, and the resources of the streams that are under way.
+fn bars(board: &Board) -> Vec<&Job> {
+    board.jobs().iter().chain(board.streams().iter().flat_map(Stream::resources)).collect()
+}
+
 /// Whether a job has lines beneath it.
 fn has_parts(job: &Job) -> bool {
     job.state == State::Running && !job.parts.is_empty()
@@ -211,12 +258,17 @@ fn has_parts(job: &Job) -> bool {
 /// What a job's line says in words.
 fn said(job: &Job, now: Instant) -> String {
     let facts = &job.facts;
-    let step = facts.step.map(|step| match facts.total {
-        Some(total) => format!("{step}/{total}"),
-        None => format!("step {step}"),
+    // Steps are a job's; a resource counts what it works through.
+    let counts = job.dialect.channels.is_some();
+    let step = facts.step.and_then(|step| match facts.total {
+        Some(total) if counts => Some(format!("{step}/{total}")),
+        None if counts => None,
+        Some(total) => Some(format!("Step {step} of {total}")),
+        None => Some(format!("Step {step}")),
     });
     let text = match job.state {
-        State::Connecting => Some(trouble(job, now).unwrap_or_else(|| "connecting".to_owned())),
+        State::Connecting => Some(trouble(&job.link, now).unwrap_or_else(|| "connecting".to_owned())),
+        State::Waiting if matches!(job.link.0, Link::Awaiting { .. }) => trouble(&job.link, now),
         State::Waiting => {
             Some(job.remark.clone().map_or("waiting".into(), |remark| format!("waiting · {remark}")))
         }
@@ -224,7 +276,8 @@ fn said(job: &Job, now: Instant) -> String {
         State::Ended(Outcome::Failed) | State::Lost => error(job),
         State::Ended(Outcome::Cancelled) => Some("cancelled".to_owned()),
         State::Queued => Some(job.text().map_or("queued".into(), |t| format!("queued · {t}"))),
-        State::Running | State::Ended(Outcome::Succeeded) => job.remark.clone().or_else(|| job.text()),
+        State::Ended(Outcome::Succeeded) => job.remark.clone().or_else(|| job.ending()),
+        State::Running => job.remark.clone().or_else(|| job.text()),
     };
     let quiet = job.quiet(now).filter(|quiet| *quiet >= QUIET).map(|quiet| {
         let unit = if quiet.as_secs() < 100 { format!("{} s", quiet.as_secs()) } else { clock(quiet) };
@@ -245,11 +298,11 @@ fn said(job: &Job, now: Instant) -> String {
 /// What went wrong, if anything did.
 fn error(job: &Job) -> Option<String> {
     let text = match job.state {
-        State::Ended(Outcome::Failed) => job.facts.error.as_deref().unwrap_or("failed"),
-        State::Lost => &job.problem.as_ref()?.message,
+        State::Ended(Outcome::Failed) => job.ending().unwrap_or_else(|| "failed".to_owned()),
+        State::Lost => job.problem.as_ref()?.message.clone(),
         _ => return None,
     };
-    Some(printable(text).into_owned())
+    Some(printable(&text).into_owned())
 }
 
 /// Whether a text has this number, whole.
@@ -259,10 +312,15 @@ fn has_number(text: &str, number: u64) -> bool {
 }
 
 /// What is wrong with a connection that has not come about.
-fn trouble(job: &Job, now: Instant) -> Option<String> {
-    let (Link::Reconnecting { attempt, wait, reason }, since) = &job.link else { return None };
-    let left = wait.saturating_sub(now.saturating_duration_since(*since));
-    Some(format!("{reason}; attempt {attempt} in {} s", left.as_secs() + 1))
+fn trouble((link, since): &(Link, Instant), now: Instant) -> Option<String> {
+    let left = |wait: &Duration| wait.saturating_sub(now.saturating_duration_since(*since)).as_secs() + 1;
+    match link {
+        Link::Reconnecting { attempt, wait, reason } => {
+            Some(format!("{}; attempt {attempt} in {} s", printable(reason), left(wait)))
+        }
+        Link::Awaiting { reason, .. } => Some(printable(reason).into_owned()),
+        _ => None,
+    }
 }
 
 /// The time that is left, as far as one can tell.
@@ -271,8 +329,10 @@ fn left(job: &Job, now: Instant) -> String {
 }
 
 /// The jobs to show where not all fit: those under way first, then what went wrong; in the order of the board.
-fn most_telling(jobs: &[Job], room: usize) -> Vec<usize> {
+fn most_telling(jobs: &[&Job], room: usize, now: Instant) -> Vec<usize> {
     let rank = |job: &Job| match job.state {
+        // A resource may never be heard of again.
+        State::Running if job.dialect.channels.is_some() && is_quiet(job, now) => 3,
         State::Running => 0,
         State::Ended(Outcome::Failed | Outcome::Cancelled) | State::Lost => 1,
         State::Queued => 2,
@@ -280,14 +340,18 @@ fn most_telling(jobs: &[Job], room: usize) -> Vec<usize> {
         State::Ended(Outcome::Succeeded) => 4,
     };
     let mut order: Vec<usize> = (0..jobs.len()).collect();
-    order.sort_by_key(|index| rank(&jobs[*index]));
+    order.sort_by_key(|index| rank(jobs[*index]));
     order.truncate(room);
     order.sort_unstable();
     order
 }
 
+fn is_quiet(job: &Job, now: Instant) -> bool {
+    job.quiet(now).is_some_and(|quiet| quiet >= QUIET)
+}
+
 /// `… 31 more: 12 queued, 19 running`.
-fn hidden(jobs: &[Job], shown: &[usize]) -> String {
+fn hidden(jobs: &[&Job], shown: &[usize]) -> String {
     let mut tally = Tally::default();
     let others = jobs.iter().enumerate().filter(|(index, _)| shown.binary_search(index).is_err());
     others.for_each(|(_, job)| tally.add(job.state));
@@ -296,11 +360,13 @@ fn hidden(jobs: &[Job], shown: &[usize]) -> String {
 
 /// The state of the connections, the events, the jobs.
 fn footer(board: &Board, now: Instant) -> String {
-    let open: Vec<&Job> = board.jobs().iter().filter(|job| job.link.0 != Link::Closed).collect();
-    let connected = open.iter().filter(|job| job.link.0 == Link::Connected).count();
-    let polling = open.iter().filter(|job| job.link.0 == Link::Polling).count();
-    let next = open.iter().filter_map(|job| match &job.link {
-        (Link::Reconnecting { wait, .. }, since) => {
+    let links =
+        board.jobs().iter().map(|job| &job.link).chain(board.streams().iter().map(|stream| &stream.link));
+    let open: Vec<&(Link, Instant)> = links.filter(|(link, _)| *link != Link::Closed).collect();
+    let connected = open.iter().filter(|(link, _)| *link == Link::Connected).count();
+    let polling = open.iter().filter(|(link, _)| *link == Link::Polling).count();
+    let next = open.iter().filter_map(|(link, since)| match link {
+        Link::Reconnecting { wait, .. } | Link::Awaiting { wait, .. } => {
             Some(wait.saturating_sub(now.saturating_duration_since(*since)))
         }
         _ => None,

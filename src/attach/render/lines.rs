@@ -1,15 +1,18 @@
 //! One plain line per change, with the local time, on stdout.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::time::Instant;
 
 use colored::Color;
 use jiff::tz::TimeZone;
 
+use super::event::{link_words, remark, time, words};
 use super::text::{percent, printable, results};
-use super::{Filter, Out, Paint, Renderer, Seen, What};
+use super::{Filter, Flow, Flowed, Out, Paint, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::{Effect, Job, Link, State};
+use crate::attach::stream::Happening;
 use crate::dialect::{Outcome, Phase};
 
 /// Writes the lines.
@@ -18,12 +21,14 @@ pub(crate) struct Lines {
     filter: Filter,
     paint: Paint,
     zone: TimeZone,
+    /// Jobs that the server does not know yet, which is said once and not at every attempt.
+    awaited: BTreeSet<usize>,
 }
 
 impl Lines {
     /// Writes to `out`, of the events those that `filter` lets through.
     pub(crate) fn new(out: Out, filter: Filter, paint: Paint, zone: TimeZone) -> Self {
-        Self { out, filter, paint, zone }
+        Self { out, filter, paint, zone, awaited: BTreeSet::new() }
     }
 }
 
@@ -34,12 +39,30 @@ impl Renderer for Lines {
             What::Event { view, .. } if !self.filter.lets(*view) => None,
             What::Event { .. } => self.effect(job, seen.effect),
             What::Status(_) => self.effect(job, seen.effect).map(|said| format!("{said} (polled)")),
+            What::Link(link) if !self.is_news(seen.index, link) => None,
             What::Link(link) => link_words(link).map(|said| self.paint.dim(&said)),
             What::Lost(reason) => Some(self.paint.color(&format!("lost: {}", printable(reason)), Color::Red)),
         };
         let Some(said) = said else { return Ok(()) };
-        let time = seen.received_at.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string();
-        writeln!(self.out, "{} {} {said}", self.paint.dim(&time), printable(&job.name))
+        let time = time(seen.received_at, &self.zone, self.paint);
+        writeln!(self.out, "{time} {} {said}", printable(&job.name))
+    }
+
+    fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
+        let stream = &board.streams()[flowed.index];
+        let said = match &flowed.flow {
+            Flow::Event { happening: Happening::Nothing, .. } => None,
+            Flow::Event { happening: Happening::Warning(_), .. } | Flow::Link(_) | Flow::Lost(_) => {
+                remark(&flowed.flow, self.paint).map(|said| format!("{} {said}", printable(&stream.name)))
+            }
+            Flow::Event { view, .. } if !self.filter.lets(*view) => None,
+            Flow::Event { text, view, happening } => {
+                let row = view.and_then(|view| stream.resource(view.resource.as_deref()?));
+                Some(words(text, *view, happening, row, (0, 0), self.paint))
+            }
+        };
+        let Some(said) = said else { return Ok(()) };
+        writeln!(self.out, "{} {said}", time(flowed.received_at, &self.zone, self.paint))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -52,6 +75,19 @@ impl Renderer for Lines {
 }
 
 impl Lines {
+    /// Whether a change of a job's connection is worth a line: not each of the attempts to find a job that is awaited.
+    fn is_news(&mut self, job: usize, link: &Link) -> bool {
+        match link {
+            Link::Awaiting { .. } => self.awaited.insert(job),
+            Link::Connected => !self.awaited.contains(&job),
+            Link::Disconnected { .. } => true,
+            _ => {
+                self.awaited.remove(&job);
+                true
+            }
+        }
+    }
+
     fn effect(&self, job: &Job, effect: &Effect) -> Option<String> {
         Some(match effect {
             Effect::Nothing => return None,
@@ -95,11 +131,11 @@ fn whole(job: &Job, running: &str) -> String {
     let word = if job.state == State::Queued { "queued" } else { running };
     let facts = &job.facts;
     let step = facts.step.map(|step| match facts.total {
-        Some(total) => format!("step {step}/{total}"),
+        Some(total) => format!("step {step} of {total}"),
         None => format!("step {step}"),
     });
     let ended = matches!(job.state, State::Ended(_));
-    let text = facts.error.clone().filter(|_| ended).or_else(|| job.text());
+    let text = if ended { job.ending() } else { job.text() };
     let parts = [
         Some(word.to_owned()),
         facts.percent.map(|p| percent(p, true)),
@@ -108,17 +144,4 @@ fn whole(job: &Job, running: &str) -> String {
         text.map(|text| printable(&text).into_owned()),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-fn link_words(link: &Link) -> Option<String> {
-    Some(match link {
-        // The first attempt says nothing yet, the end says itself, and what comes after a loss says why.
-        Link::Connecting | Link::Closed | Link::Disconnected { .. } => return None,
-        Link::Connected => "connected".to_owned(),
-        Link::Reconnecting { attempt, wait, reason } => {
-            let wait = wait.as_secs_f64();
-            format!("reconnecting in {wait:.1} s, attempt {attempt}: {}", printable(reason))
-        }
-        Link::Polling => "polling while the socket is down".to_owned(),
-    })
 }

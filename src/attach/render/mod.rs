@@ -1,6 +1,7 @@
 //! How what happens is shown: bars, lines, JSON, or not at all. All of them are told everything; each takes its own.
 
 mod bars;
+mod event;
 mod json;
 mod layout;
 mod lined;
@@ -14,6 +15,7 @@ use jiff::Timestamp;
 
 use super::board::Board;
 use super::job::{Effect, Link};
+use super::stream::Happening;
 use crate::dialect::View;
 
 pub(super) use bars::Bars;
@@ -48,10 +50,35 @@ pub(super) struct Seen<'a> {
     pub(super) effect: &'a Effect,
 }
 
+/// What happened on one stream.
+#[derive(Debug)]
+pub(super) enum Flow<'a> {
+    /// A message of its socket; `view` is `None` where it says nothing of its dialect.
+    Event { text: &'a str, view: Option<&'a View>, happening: &'a Happening },
+    /// A change of its connection.
+    Link(&'a Link),
+    /// The server is lost for good, or refused; the reason.
+    Lost(&'a str),
+}
+
+/// Something that happened on a stream.
+#[derive(Debug)]
+pub(super) struct Flowed<'a> {
+    /// Which stream of the board.
+    pub(super) index: usize,
+    /// When it came.
+    pub(super) received_at: &'a Timestamp,
+    /// What came.
+    pub(super) flow: Flow<'a>,
+}
+
 /// Shows what happens. Errors are those of the stream it writes to; a broken pipe means that nobody reads any more.
 pub(super) trait Renderer: Send {
     /// Something happened; the board knows it already.
     fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()>;
+
+    /// Something happened on a stream; the board knows it already.
+    fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()>;
 
     /// How often to call [`Renderer::draw`]; `None`: never.
     fn interval(&self) -> Option<Duration> {
@@ -79,6 +106,10 @@ pub(super) struct Quiet;
 
 impl Renderer for Quiet {
     fn seen(&mut self, _seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flowed(&mut self, _flowed: &Flowed<'_>, _board: &Board) -> io::Result<()> {
         Ok(())
     }
 }

@@ -45,6 +45,12 @@ impl Server {
 
     /// The next connection and the path it asks for.
     pub(super) async fn next(&self) -> (TcpStream, String) {
+        let (stream, path, _) = self.next_head().await;
+        (stream, path)
+    }
+
+    /// The next connection, the path it asks for, and all of its head.
+    pub(super) async fn next_head(&self) -> (TcpStream, String, String) {
         loop {
             let (stream, _) = self.0.accept().await.unwrap();
             let mut head = vec![0; 4096];
@@ -52,7 +58,7 @@ impl Server {
             let head = String::from_utf8_lossy(&head[..read]);
             // An attempt that was given up leaves an empty connection behind.
             if let Some(path) = head.split(' ').nth(1) {
-                return (stream, path.to_owned());
+                return (stream, path.to_owned(), head.into_owned());
             }
         }
     }
@@ -61,7 +67,7 @@ impl Server {
     pub(super) async fn socket_with(&self, status: &str) -> (WebSocketStream<TcpStream>, String) {
         loop {
             let (stream, path) = self.next().await;
-            if path.ends_with("/status") {
+            if path.ends_with("/status") || path.starts_with("/task/") {
                 answer(stream, status).await;
                 continue;
             }

@@ -5,6 +5,7 @@ use indicatif::InMemoryTerm;
 use super::*;
 use crate::attach::board::Input;
 use crate::attach::job::{Job, Link};
+use crate::attach::stream::Stream;
 use crate::dialect::{Dialect, Dialects};
 use crate::exit::{Exit, Failure};
 
@@ -43,7 +44,7 @@ impl Stage {
 
 fn bars(rows: u16, columns: u16) -> (Bars, InMemoryTerm) {
     let term = InMemoryTerm::new(rows, columns);
-    (Bars::new(term.clone(), Paint::new(false)), term)
+    (Bars::new(term.clone(), Paint::new(false), Filter::default(), TimeZone::UTC), term)
 }
 
 fn live(stage: &Stage, rows: u16, columns: u16) -> String {
@@ -187,4 +188,92 @@ fn the_last_picture_stays_whole_and_tells_cut_errors_in_full() {
     let last = picture.lines().last().unwrap();
     assert_eq!(last, "28 waiting, 1 failed, 1 lost · 1 event in 0:00");
     assert_eq!(picture.lines().count(), 32, "{picture}");
+}
+
+/// A stream beside no job.
+struct Streaming {
+    board: Board,
+    now: Instant,
+}
+
+impl Streaming {
+    fn new() -> Self {
+        let now = Instant::now();
+        let dialect = Arc::clone(Dialects::builtin().named("channels").unwrap().1);
+        let stream = Stream::new("channel:campaigns".into(), dialect, now);
+        Self { board: Board::new(Vec::new(), now).with_streams(vec![stream]), now }
+    }
+
+    fn event(&mut self, bars: &mut Bars, text: &str) {
+        let view = self.board.streams()[0].dialect.view(text);
+        let happening = self.board.message(0, view.as_ref(), text, self.now);
+        self.show(bars, Flow::Event { text, view: view.as_ref(), happening: &happening });
+    }
+
+    fn link(&mut self, bars: &mut Bars, link: &Link) {
+        self.board.stream_linked(0, link.clone(), self.now);
+        self.show(bars, Flow::Link(link));
+    }
+
+    fn show(&self, bars: &mut Bars, flow: Flow<'_>) {
+        let received_at = &jiff::Timestamp::UNIX_EPOCH;
+        bars.flowed(&Flowed { index: 0, received_at, flow }, &self.board).unwrap();
+    }
+}
+
+#[test]
+fn resources_have_bars_and_all_else_scrolls_up_above_them() {
+    let (mut bars, term) = bars(12, 80);
+    let mut stream = Streaming::new();
+    bars.draw(&stream.board, stream.now).unwrap();
+    assert!(term.contents().starts_with("… channel:campaigns  connecting\n"), "{}", term.contents());
+    stream.link(&mut bars, &Link::Connected);
+    bars.draw(&stream.board, stream.now).unwrap();
+    assert!(term.contents().starts_with("◌ channel:campaigns  waiting for events\nconnected · "));
+    let launched =
+        r#"{"type":"campaign:launched","campaign_id":1,"campaign_name":"Spring","total_recipients":480}"#;
+    stream.event(&mut bars, launched);
+    stream.event(&mut bars, r#"{"type":"campaign:stats_updated","campaign_id":1,"sent":240,"opened":30}"#);
+    stream.event(&mut bars, r#"{"type":"email:bounced","email_id":7,"reason":"full","recipient":"a@b"}"#);
+    bars.draw(&stream.board, stream.now).unwrap();
+    let expected = "\
+00:00:00 campaign:launched    campaign:1   campaign_name=Spring total_recipien…
+00:00:00 email:bounced        email:7      reason=full recipient=a@b
+⠹ campaign:1  50% ━━━━━━╸────── 0:00           240/480 · opened=30
+connected · 0.6 events/s";
+    assert_eq!(term.contents(), expected);
+    stream.event(&mut bars, r#"{"type":"campaign:completed","campaign_id":1,"sent":480}"#);
+    let lost = Link::Disconnected { reason: "it was cut off".into() };
+    stream.link(&mut bars, &lost);
+    let wait = Duration::from_secs(2);
+    stream.link(&mut bars, &Link::Reconnecting { attempt: 1, wait, reason: "cut off".into() });
+    bars.draw(&stream.board, stream.now).unwrap();
+    let shown = term.contents();
+    assert!(shown.contains("campaign:completed   campaign:1   in 0:00 · sent=480\n"), "{shown}");
+    assert!(shown.contains("\n00:00:00 connection lost; "), "{shown}");
+    assert!(
+        shown.contains("\n… channel:campaigns  cut off; attempt 1 in 3 s\n0 of 1 connected · "),
+        "{shown}"
+    );
+    stream.link(&mut bars, &Link::Connected);
+    bars.finish(&stream.board, stream.now).unwrap();
+    let shown = term.contents();
+    assert!(shown.ends_with("connected again: channel:campaigns\n4 events in 0:00"), "{shown}");
+}
+
+#[test]
+fn a_flood_is_counted_and_half_the_screen_is_left_to_it() {
+    let (mut bars, term) = bars(20, 80);
+    let mut stream = Streaming::new();
+    stream.link(&mut bars, &Link::Connected);
+    for n in 0..150 {
+        stream.event(&mut bars, &format!(r#"{{"type":"lead:created","lead_id":{n}}}"#));
+        stream.event(&mut bars, &format!(r#"{{"type":"demo:recording","demo_id":"{n}","percent":5}}"#));
+    }
+    bars.draw(&stream.board, stream.now).unwrap();
+    let shown = term.contents();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[lines.len() - 12].ends_with("… 50 more events, too fast to show"), "{shown}");
+    assert!(lines[lines.len() - 11].contains(" demo:0 "), "{shown}");
+    assert_eq!(lines[lines.len() - 2], "… 141 more: 141 running", "{shown}");
 }

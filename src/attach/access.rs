@@ -1,0 +1,66 @@
+//! One follower's way in: the token for each attempt, and whether after a refusal there is another to try. A refresher
+//! that puts a new token into the file while the old one runs out is all that a long watch needs.
+
+use super::token::{Token, TokenSource};
+use super::verdict::Verdict;
+use crate::exit::Failure;
+
+/// The token of one follower.
+pub(super) struct Access {
+    source: Option<TokenSource>,
+    /// What the last attempt was made with.
+    used: Option<Token>,
+}
+
+impl Access {
+    pub(super) fn new(source: Option<TokenSource>) -> Self {
+        Self { source, used: None }
+    }
+
+    /// The token for an attempt, as of now.
+    pub(super) fn token(&mut self) -> Result<Option<&Token>, Failure> {
+        self.used = self.source.as_ref().map(TokenSource::read).transpose()?;
+        Ok(self.used.as_ref())
+    }
+
+    /// What comes after the refusal of the token that was used, or of none.
+    pub(super) fn refused(&self, failure: Failure) -> Verdict {
+        let Some(source) = &self.source else {
+            return Verdict::Final(failure.hint("give a token with --token or --token-file"));
+        };
+        match source.read() {
+            Ok(now) if Some(&now) != self.used.as_ref() => {
+                Verdict::Again { reason: format!("{}; the token file has a new one", failure.message) }
+            }
+            Ok(_) => Verdict::Final(failure.hint(source.advice())),
+            // It may be about to be written.
+            Err(unreadable) => Verdict::retry(unreadable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::Exit;
+
+    #[test]
+    fn only_a_file_that_has_changed_gives_another_try() {
+        let refused = || Failure::new(Exit::Refused, "refused: 4001");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+        write("one\n");
+        let mut access = Access::new(Some(TokenSource::File(file.path().into())));
+        assert!(access.token().unwrap().is_some());
+        let Verdict::Final(failure) = access.refused(refused()) else { panic!() };
+        assert_eq!(failure.exit, Exit::Refused);
+        write("two\n");
+        assert!(matches!(access.refused(refused()), Verdict::Again { .. }));
+        write("");
+        assert!(matches!(access.refused(refused()), Verdict::Retry { .. }));
+        assert_eq!(access.token().unwrap_err().exit, Exit::Usage);
+        let none = Access::new(None).refused(refused());
+        let Verdict::Final(Failure { hint: Some(hint), .. }) = none else { panic!("{none:?}") };
+        assert!(hint.contains("--token"));
+    }
+}
