@@ -145,8 +145,9 @@ fn many_targets_of_both_dialects_are_watched_at_once() {
     let targets: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let args = [&["attach"], &targets[..]].concat();
     let watching = attached(relay.spawn(&args), &targets);
+    // Of the four dialects each gets its quarter.
     let scenario =
-        ["--scenario", "all", "--jobs", "40", "--duration", "2s", "--fail-rate", "0", "--seed", "3"];
+        ["--scenario", "all", "--jobs", "80", "--duration", "2s", "--fail-rate", "0", "--seed", "3"];
     assert_eq!(relay.jobwire(&[&["publish"], &scenario[..]].concat()).code, 0);
     let output = watching.finish(PATIENCE);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
