@@ -83,7 +83,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'As
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d 'The channel, where it is another than the one that the event\'s type belongs to' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis, the same as the relay\'s [default: fliptechpro:]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r -f -a "scraping\t''

@@ -13,15 +13,23 @@ use url::Url;
 
 use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
 use crate::broker::{Broker, MemoryBroker};
-use crate::dialect::Dialects;
+use crate::dialect::{Dialects, Target};
+use crate::exit::Exit;
 use crate::publish::scenario::{Scenario, ScenarioOptions};
-use crate::relay::{self, Relay, RelayOptions};
+use crate::relay::{self, AuthPolicy, Relay, RelayOptions, Reloadable};
 
 /// The scenarios that are shown together.
-const SHOWN: [&str; 2] = ["scraping", "downloads"];
+const SHOWN: [&str; 3] = ["scraping", "downloads", "tasks"];
 
 /// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
+/// One of channels, which is told nothing of what was before, is waited for.
 const HEAD_START: Duration = Duration::from_millis(300);
+
+/// How often it is looked whether all has come.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How the message begins that a socket of channels gets first.
+const CONNECTED: &str = r#"{"type":"connection""#;
 
 /// What is lost after the last event was due, at most, before the demo gives up waiting for its jobs to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,14 +67,17 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
     let broker = Arc::new(MemoryBroker::new());
     let listener =
         relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;
-    // No key, so nobody publishes over HTTP; one shard is plenty.
-    let relay_options = RelayOptions { shards: 1, drain: Duration::from_secs(1), ..RelayOptions::default() };
+    // No key, so nobody publishes over HTTP, and no secret: what is shown is nobody's. One shard is plenty.
+    let reloadable = Reloadable { auth: AuthPolicy::Open, ..Reloadable::default() };
+    let drain = Duration::from_secs(1);
+    let relay_options = RelayOptions { shards: 1, drain, reloadable, ..RelayOptions::default() };
     let source: Arc<dyn Broker> = Arc::clone(&broker) as _;
     let relay = Relay::start(vec![listener], source, Arc::new(dialects.clone()), relay_options)
         .context("could not start the relay")?;
     let server = Url::parse(&format!("ws://{}", relay.addresses()[0])).context("could not name the relay")?;
 
     let targets = scenario.targets();
+    let streams = targets.iter().any(|target| matches!(target, Target::Channel { .. }));
     let watching = AttachOptions {
         progress: options.progress,
         color: options.color,
@@ -74,12 +85,34 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
         ..AttachOptions::new(targets, server)
     };
     let stopwatch = Arc::new(Stopwatch::new()?);
-    let publishing = tokio::spawn(publish(scenario, broker, Arc::clone(&stopwatch), stop.clone()));
+    // A stream does not end by itself.
+    let enough = stop.child_token();
+    let publishing = {
+        let (stopwatch, enough) = (Arc::clone(&stopwatch), enough.clone());
+        tokio::spawn(async move {
+            stopwatch.until(HEAD_START, PATIENCE, |times| times.connected || !streams).await;
+            publish(scenario, broker, &stopwatch, &enough).await;
+            stopwatch.until(Duration::ZERO, PATIENCE, |times| times.latency.len() >= times.published).await;
+            if streams {
+                enough.cancel();
+            }
+        })
+    };
     let began = Instant::now();
-    let attach = attach::run(watching, Some(stopwatch.observer()), stop).await?;
+    let mut attach = attach::run(watching, Some(stopwatch.observer()), enough).await?;
     let took = began.elapsed();
     publishing.abort();
     relay.shutdown().await;
+    if attach.exit == Exit::Interrupted && !stop.is_cancelled() {
+        let tally = &attach.tally;
+        attach.exit =
+            match (tally.failed + tally.cancelled + tally.lost, tally.waiting + tally.queued + tally.running)
+            {
+                (0, 0) => Exit::Success,
+                (0, _) => Exit::StillRunning,
+                _ => Exit::Failure,
+            };
+    }
     let (published, latency) = stopwatch.take();
     Ok(DemoReport { attach, published, latency, took })
 }
@@ -88,10 +121,10 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
 async fn publish(
     scenario: Scenario,
     broker: Arc<MemoryBroker>,
-    stopwatch: Arc<Stopwatch>,
-    stop: CancellationToken,
+    stopwatch: &Stopwatch,
+    stop: &CancellationToken,
 ) {
-    let began = tokio::time::Instant::now() + HEAD_START;
+    let began = tokio::time::Instant::now();
     for step in scenario {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -119,13 +152,15 @@ struct Times {
     sent: HashMap<String, VecDeque<Instant>>,
     published: u64,
     latency: Histogram<u64>,
+    /// The socket of channels has said that it is subscribed.
+    connected: bool,
 }
 
 impl Stopwatch {
     fn new() -> Result<Self> {
         // 1 µs to 60 s, three digits.
         let latency = Histogram::new_with_bounds(1, 60_000_000, 3).context("could not make a histogram")?;
-        Ok(Self(Mutex::new(Times { sent: HashMap::new(), published: 0, latency })))
+        Ok(Self(Mutex::new(Times { sent: HashMap::new(), published: 0, latency, connected: false })))
     }
 
     fn times(&self) -> std::sync::MutexGuard<'_, Times> {
@@ -133,7 +168,12 @@ impl Stopwatch {
     }
 
     fn published(&self, dialect: &crate::dialect::Dialect, channel: &str, payload: &str) {
-        let Ok(wire) = dialect.on_the_wire(channel, payload.as_bytes()) else { return };
+        let Ok(event) = dialect.decode(channel.as_bytes(), payload.as_bytes()) else { return };
+        if event.kind.is_some_and(|kind| kind.hidden) {
+            // No socket is to get it.
+            return;
+        }
+        let wire = event.frame_parts().concat();
         let mut times = self.times();
         times.published += 1;
         times.sent.entry(String::from_utf8_lossy(&wire).into_owned()).or_default().push_back(Instant::now());
@@ -143,12 +183,22 @@ impl Stopwatch {
         let stopwatch = Arc::clone(self);
         Arc::new(move |_, text, received| {
             let mut times = stopwatch.times();
+            times.connected |= text.starts_with(CONNECTED);
             let sent = times.sent.get_mut(text).and_then(VecDeque::pop_front);
             if let Some(sent) = sent {
                 let micros = received.saturating_duration_since(sent).as_micros();
                 times.latency.saturating_record(u64::try_from(micros).unwrap_or(u64::MAX).max(1));
             }
         })
+    }
+
+    /// Waits for `least`, and then until `holds`, but for that no longer than `most`.
+    async fn until(&self, least: Duration, most: Duration, holds: impl Fn(&Times) -> bool) {
+        tokio::time::sleep(least).await;
+        let late = tokio::time::Instant::now() + most;
+        while !holds(&self.times()) && tokio::time::Instant::now() < late {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     fn take(&self) -> (u64, Histogram<u64>) {

@@ -77,9 +77,9 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "JOBWIRE_UNCHECKED")]
     unchecked: bool,
 
-    /// What stands before the names of channels on Redis, the same as the relay's [default: fliptechpro:].
-    #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX")]
-    channel_prefix: Option<String>,
+    /// What stands before the names of channels on Redis; the same as the relay's.
+    #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
+    channel_prefix: String,
 
     /// Read events from standard input, one a line: JSON, a percentage, or '# text'.
     #[arg(long, env = "JOBWIRE_STDIN")]
@@ -151,13 +151,8 @@ pub(crate) struct PublishArgs {
 
 impl PublishArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
-        let dialects = match &self.channel_prefix {
-            None => globals.dialects.clone(),
-            Some(prefix) => {
-                let moved = globals.dialects.with_channel_prefix(prefix);
-                moved.map_err(|error| Failure::usage(error.to_string()))?
-            }
-        };
+        let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
+        let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
         if self.list {
             let text = list::render(&dialects, self.target.as_deref(), self.event.as_deref())?;
             anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;

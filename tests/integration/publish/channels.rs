@@ -122,8 +122,10 @@ fn a_registration_is_published_and_its_owner_left_in_redis() {
         let args = ["tasks/6b1f", "registered", &format!("user_id={owner}")];
         Process::spawn(&mut into(&redis, &args)).finish(PATIENCE)
     };
-    let nobody =
-        format!("warning: nobody is subscribed to 'task_updates:6b1f' at redis://127.0.0.1:{}\n", redis.port());
+    let nobody = format!(
+        "warning: nobody is subscribed to 'task_updates:6b1f' at redis://127.0.0.1:{}\n",
+        redis.port()
+    );
     let output = register("ann");
     assert_eq!((output.code, output.stderr.as_str()), (0, nobody.as_str()));
     let owner: String = connection.hget("jobwire:tasks:6b1f", "owner").unwrap();
