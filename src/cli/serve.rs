@@ -31,8 +31,8 @@ use reload::Reloads;
 ///
 /// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
 /// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
-/// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key and
-/// log-level change at once, and the log names what needs a restart. The environment is that of the start.
+/// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key,
+/// jwt-secret, no-auth and log-level change at once, and the log names what needs a restart. The environment is that of the start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \

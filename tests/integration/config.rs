@@ -101,8 +101,9 @@ fn what_is_printed_can_be_read_back() {
 #[test]
 fn secrets_are_masked_and_their_lines_are_comments() {
     let file = Configured::new("redis = \"redis://app:hunter2@h:1/2\"\n[serve]\npublish-key = \"hunter2\"\n");
-    let text = printed(Some(&file.path()), &[], &[]);
+    let text = printed(Some(&file.path()), &[], &[("SUPABASE_JWT_SECRET", "hunter2")]);
     assert!(!text.contains("hunter2"), "{text}");
+    assert_eq!(line(&text, "jwt-secret"), ("# jwt-secret = \"***\"", "SUPABASE_JWT_SECRET"));
     assert_eq!(line(&text, "redis"), ("# redis = \"redis://app:***@h:1/2\"", file.at(1).as_str()));
     assert_eq!(line(&text, "publish-key"), ("# publish-key = \"***\"", file.at(3).as_str()));
     let again = printed(Some(&Configured::new(&text).path()), &[], &[]);
