@@ -63,6 +63,12 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
         {
             Verdict::Wait { reason: format!("{reason}; waiting for it to appear") }
         }
+        Some(code) if code == CloseReason::NoSecret.code() && reason == CloseReason::NoSecret.text() => {
+            let failure = Failure::new(Exit::Refused, format!("refused: {said}"));
+            Verdict::Final(
+                failure.hint("the relay needs --jwt-secret, or --no-auth to ask nobody for a token"),
+            )
+        }
         Some(code) if code == CloseReason::Unauthorized.code() => {
             Verdict::Unauthorized(Failure::new(Exit::Refused, format!("refused: {said}")))
         }
@@ -131,6 +137,7 @@ mod tests {
             (Some(1013), "slow consumer", "retry", Some(Exit::Unreachable)),
             (None, "", "retry", Some(Exit::Unreachable)),
             (Some(4001), "token missing, invalid or expired", "unauthorized", Some(Exit::Refused)),
+            (Some(4001), "no secret configured", "final", Some(Exit::Refused)),
             (Some(4003), "not the owner", "final", Some(Exit::Refused)),
             (Some(4003), "unknown task", "wait", None),
             (Some(4004), "impossible job id", "final", Some(Exit::Usage)),

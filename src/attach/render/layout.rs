@@ -144,7 +144,10 @@ impl Screen {
                 ("…", Color::Yellow, trouble(&stream.link, now).unwrap_or_else(|| "reconnecting".to_owned()))
             }
         };
-        let name = column(&printable(&stream.name), self.names().min(columns(&stream.name)), Alignment::Left);
+        // A name that was put together from many targets is cut before what is wrong.
+        let room = self.width().saturating_sub(columns(&text) + 4).max(self.names());
+        let name = printable(&stream.name);
+        let name = fit(&name, room);
         let line = format!("{} {name}  {text}", self.paint.color(glyph, color));
         Some(fit(&line, self.width()).trim_end().to_owned())
     }

@@ -1,11 +1,13 @@
 //! Watching jobs with the real binary: its exit codes, what it prints, what it survives, and the bars in a terminal.
 
+mod channels;
 mod exits;
 mod foreign;
 mod lost;
 mod printed;
 mod screen;
 mod server;
+mod tasks;
 
 use serde_json::Value;
 
@@ -31,7 +33,7 @@ fn attach(relay: &Relay, args: &[&str]) -> Process {
 
 /// Waits until an attach that prints lines or JSON has a socket for each of its targets.
 fn attached(process: Process, args: &[&str]) -> Process {
-    for target in args.iter().filter(|arg| arg.contains('/')) {
+    for target in args.iter().filter(|arg| arg.contains('/') && !arg.starts_with('/')) {
         let json = format!("{{\"target\":\"{target}\"");
         until(PATIENCE, &format!("the socket of {target}"), || {
             process.stdout().lines().any(|line| {
