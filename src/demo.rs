@@ -15,11 +15,8 @@ use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
 use crate::broker::{Broker, MemoryBroker};
 use crate::dialect::{Dialects, Target};
 use crate::exit::Exit;
-use crate::publish::scenario::{Scenario, ScenarioOptions};
+use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
 use crate::relay::{self, AuthPolicy, Relay, RelayOptions, Reloadable};
-
-/// The scenarios that are shown together.
-const SHOWN: [&str; 3] = ["scraping", "downloads", "tasks"];
 
 /// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
 /// One of channels, which is told nothing of what was before, is waited for.
@@ -27,6 +24,9 @@ const HEAD_START: Duration = Duration::from_millis(300);
 
 /// How often it is looked whether all has come.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How often attach may have its turn after everything has come, before it is stopped.
+const TURNS: usize = 20;
 
 /// How the message begins that a socket of channels gets first.
 const CONNECTED: &str = r#"{"type":"connection""#;
@@ -50,6 +50,8 @@ pub struct DemoOptions {
 pub struct DemoReport {
     /// What attach saw.
     pub attach: AttachReport,
+    /// Campaigns, scrapers, demos and conversations that events of channels were about.
+    pub resources: usize,
     /// Events that were published.
     pub published: u64,
     /// Delivery latency in microseconds, from publish to receipt, one sample an event that was received.
@@ -63,7 +65,7 @@ pub struct DemoReport {
 /// # Errors
 /// A port that cannot be opened, a thread that cannot be started, or an option that makes no sense.
 pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationToken) -> Result<DemoReport> {
-    let scenario = Scenario::mixed(&SHOWN, dialects, &options.scenario)?;
+    let scenario = Scenario::named(ALL, dialects, &options.scenario)?;
     let broker = Arc::new(MemoryBroker::new());
     let listener =
         relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;
@@ -76,6 +78,7 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
         .context("could not start the relay")?;
     let server = Url::parse(&format!("ws://{}", relay.addresses()[0])).context("could not name the relay")?;
 
+    let resources = scenario.jobs().filter(|(dialect, _)| dialect.channels.is_some()).count();
     let targets = scenario.targets();
     let streams = targets.iter().any(|target| matches!(target, Target::Channel { .. }));
     let watching = AttachOptions {
@@ -93,6 +96,10 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
             stopwatch.until(HEAD_START, PATIENCE, |times| times.connected || !streams).await;
             publish(scenario, broker, &stopwatch, &enough).await;
             stopwatch.until(Duration::ZERO, PATIENCE, |times| times.latency.len() >= times.published).await;
+            // What has come is put on the board by another task, which has its turn each time that this one sleeps.
+            for _ in 0..TURNS {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
             if streams {
                 enough.cancel();
             }
@@ -114,7 +121,7 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
             };
     }
     let (published, latency) = stopwatch.take();
-    Ok(DemoReport { attach, published, latency, took })
+    Ok(DemoReport { attach, resources, published, latency, took })
 }
 
 /// Publishes every step at its time.
@@ -226,6 +233,9 @@ impl DemoReport {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
+        if self.resources > 0 {
+            let _ = writeln!(text, "channels  resources: {}", self.resources);
+        }
         let _ = writeln!(
             text,
             "events    {} published, {} received, in {:.1} s",
