@@ -4,7 +4,7 @@ use redis::Commands;
 use serde_json::{Value, json};
 
 use super::{assert_error, into, published};
-use crate::support::{PATIENCE, Process, RedisServer, jobwire};
+use crate::support::{PATIENCE, Process, RedisServer, Relay, jobwire, until};
 
 /// The events of the overview with their channels.
 fn overview() -> Vec<(String, String)> {
@@ -38,8 +38,12 @@ fn fields(event: &str) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_event_of_the_list_goes_out_on_its_channel_as_it_was_given() {
+fn every_event_of_the_list_goes_out_on_its_channel_as_it_was_given_and_comes_to_a_socket() {
     let redis = RedisServer::start();
+    let relay = Relay::start(&["--redis", &redis.url()]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let mut socket = relay.connect("/ws?channels=campaigns,emails,scrapers,ai,demos,notifications,leads");
+    assert!(socket.next_text(PATIENCE).contains("\"connected\""));
     let mut connection = redis.connection();
     let mut subscription = connection.as_pubsub();
     subscription.psubscribe("fliptechpro:*").unwrap();
@@ -60,7 +64,9 @@ fn every_event_of_the_list_goes_out_on_its_channel_as_it_was_given() {
         assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{event}");
         let message = subscription.get_message().unwrap();
         assert_eq!(message.get_channel_name(), format!("fliptechpro:{channel}"), "{event}");
-        let mut payload: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
+        let payload: String = message.get_payload().unwrap();
+        assert_eq!(socket.next_text(PATIENCE), payload, "byte for byte");
+        let mut payload: Value = serde_json::from_str(&payload).unwrap();
         let timestamp = payload.as_object_mut().unwrap().remove("timestamp").unwrap();
         assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{timestamp}");
         let mut expected = json!({"type": event});
