@@ -154,7 +154,7 @@ impl Job {
         }
         self.learn(&Facts::of_event(view), snapshot, now);
         if kind.ends.is_some() {
-            self.forget_doing(&Facts::of_event(view));
+            self.forget_doing(&Facts::of_event(view), kind.ends);
         }
         let state = if kind.queued { JobState::Queued } else { JobState::Running };
         self.step(kind.ends.map_or(state, state_of), snapshot, now);
@@ -179,7 +179,7 @@ impl Job {
         let before = (self.state, self.facts.clone());
         self.learn(&Facts::of_status(view), true, now);
         if ends.is_some() {
-            self.forget_doing(&Facts::of_status(view));
+            self.forget_doing(&Facts::of_status(view), ends);
         }
         self.step(view.state, true, now);
         let effect = self.effect(began, None, &before);
@@ -261,8 +261,12 @@ impl Job {
         }
     }
 
-    /// What a job was doing last says nothing once its ending says what came of it, unless its messages add up.
-    fn forget_doing(&mut self, ending: &Facts) {
+    /// What a job was doing last says nothing once its ending says what came of it, unless its messages add up. Nor does
+    /// the step that it had got to, of one that is done.
+    fn forget_doing(&mut self, ending: &Facts, ends: Option<Outcome>) {
+        if ends == Some(Outcome::Succeeded) {
+            self.facts.step = ending.step;
+        }
         let says = ending.result.is_some() || ending.error.is_some();
         if says && ending.message.is_none() && !self.dialect.merges() {
             self.facts.message = None;

@@ -91,6 +91,7 @@ pub(super) fn of_error(error: &NetError) -> Verdict {
             format!("{said}; it has no such route"),
             Some("is it a relay, with this dialect on? --server names another"),
         ),
+        NetError::Status { status: 500.., .. } => retry(said, None),
         NetError::Status { .. } => {
             retry(format!("{said}; it is plain HTTP, no WebSocket"), Some("--server names another server"))
         }

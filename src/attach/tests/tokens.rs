@@ -164,7 +164,7 @@ async fn an_unknown_task_is_awaited_and_said_once() {
         "tasks/a connected",
         "tasks/a unknown task; waiting for it to appear",
         "tasks/a started 60% step 3 of 5 Analyzing",
-        "tasks/a done 100% step 3 of 5 Carbonara (42) · Saved",
+        "tasks/a done 100% Carbonara (42) · Saved",
     ];
     assert_eq!(lines, expected);
 }
