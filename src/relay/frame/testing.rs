@@ -64,7 +64,7 @@ pub(super) fn decode_every_way(input: &[u8], limit: usize) -> Decoded {
 }
 
 /// A client's frame with the length in its shortest form.
-pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(in crate::relay) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let mut frame = vec![first];
     match length {

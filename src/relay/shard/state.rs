@@ -157,6 +157,11 @@ impl Shared {
     }
 
     fn act(&self, state: &mut State, id: ConnId, action: Action) {
+        // Whatever became of the connection meanwhile: its session knows nothing of that topic any more, so nobody would
+        // end this subscription later.
+        if let Action::Unsubscribe(topic) = &action {
+            return state.hub.unsubscribe(topic, id);
+        }
         let (now, bound) = (state.now(), state.settings.outbox);
         let (ping, text_pong) = (state.ping.clone(), state.text_pong.clone());
         let dialects = Arc::clone(&state.settings.dialects);
@@ -167,7 +172,7 @@ impl Shared {
         let mut deadline = None;
         let wrote = match action {
             Action::Subscribe(topic) => return state.hub.subscribe(topic, id),
-            Action::Unsubscribe(topic) => return state.hub.unsubscribe(&topic, id),
+            Action::Unsubscribe(_) => return,
             // Bounded like events: whoever commands and does not read is as slow as any other.
             Action::Answer(frame) => conn.write(&frame, || None, bound),
             Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),

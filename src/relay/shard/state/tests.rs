@@ -9,7 +9,9 @@ use super::*;
 use crate::dialect::{Dialects, Event};
 use crate::relay::RelayOptions;
 use crate::relay::auth::Access;
+use crate::relay::frame::testing;
 use crate::relay::joblog::{JobLog, JobLogLimits};
+use crate::relay::session::Opening;
 use crate::relay::shard::{NewConnection, Newcomer, Wants};
 
 /// How long a read of the client may take.
@@ -41,28 +43,53 @@ impl Fixture {
 
     /// Hands the shard a socket that watches scraping job 1 and gives back its other end.
     async fn connect(&self) -> Client {
+        let wants = Wants::Job { job: "1".into(), access: Access::Everybody, possible: true, replay: false };
+        let client = self.adopt(self.scraping(), wants);
+        let topic = Topic::job(self.scraping(), "1");
+        let closing = self.shared.state().closing;
+        while !closing && self.shared.count(std::slice::from_ref(&topic)) == 0 {
+            tokio::task::yield_now().await;
+        }
+        client
+    }
+
+    /// The same with a socket that has joined the rooms `lead:1` to `lead:3`.
+    async fn connect_to_rooms(&self) -> Client {
+        let (id, dialect) = self.settings.dialects.with_channels().unwrap();
+        let query = "lead_id=1&lead_id=2&lead_id=3";
+        let opening = Opening::parse(dialect.channels.as_ref().unwrap(), None, query);
+        let client = self.adopt(id, Wants::Channels(opening));
+        while self.shared.census(id).room_subscriptions < 3 {
+            tokio::task::yield_now().await;
+        }
+        client
+    }
+
+    fn adopt(&self, dialect: DialectId, wants: Wants) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
         stream.set_nonblocking(true).unwrap();
         socket2::SockRef::from(&stream).set_send_buffer_size(128 << 10).unwrap();
-        let (dialect, job) = (self.scraping(), "1".into());
         self.shared.adopt(NewConnection {
             stream,
             client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
-            newcomer: Newcomer {
-                early: Bytes::new(),
-                dialect,
-                wants: Wants::Job { job, access: Access::Everybody, possible: true, replay: false },
-            },
+            newcomer: Newcomer { early: Bytes::new(), dialect, wants },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
-        let topic = Topic::job(dialect, "1");
-        let closing = self.shared.state().closing;
-        while !closing && self.shared.count(std::slice::from_ref(&topic)) == 0 {
-            tokio::task::yield_now().await;
-        }
         Client(client)
+    }
+
+    /// The one connection gets all of this in one read.
+    fn feed(&self, mut input: Vec<u8>) {
+        let mut state = self.shared.state();
+        let id = state.conns.ids().next().unwrap();
+        self.shared.feed(&mut state, id, &mut input);
+    }
+
+    /// Subscriptions to rooms.
+    fn rooms(&self) -> usize {
+        self.shared.census(self.settings.dialects.with_channels().unwrap().0).room_subscriptions
     }
 
     /// Has the one connection do something.
@@ -172,5 +199,33 @@ fn a_connection_that_comes_after_the_drain_is_closed_too() {
         shard.shared.drain(Duration::ZERO, sender);
         drained.await.unwrap();
         assert_eq!(shard.connect().await.frames_until(8).await, [(8, 2 + "going away".len())]);
+    });
+}
+
+/// Commands to leave the rooms.
+fn leave(rooms: impl IntoIterator<Item = u32>) -> Vec<u8> {
+    let text = |room| format!(r#"{{"type":"leave_room","room":"lead:{room}"}}"#);
+    rooms.into_iter().flat_map(|room| testing::frame(0x81, text(room).as_bytes())).collect()
+}
+
+#[test]
+fn what_is_left_together_with_the_connection_is_not_kept() {
+    on_a_shard(async {
+        let shard = Fixture::new(BIG);
+        let _client = shard.connect_to_rooms().await;
+        shard.feed([leave([1, 2]), testing::frame(0x88, b"")].concat());
+        assert_eq!(shard.rooms(), 1, "what it did not leave goes with it");
+    });
+}
+
+#[test]
+fn what_is_left_by_a_client_that_does_not_read_is_not_kept() {
+    on_a_shard(async {
+        let shard = Fixture::new(1);
+        let _client = shard.connect_to_rooms().await;
+        shard.act(Action::Send(frame::text(&vec![b'x'; BIG])));
+        shard.feed(leave([1, 2, 3]));
+        assert_eq!(shard.settings.stats.slow_consumers.get(), 1);
+        assert_eq!(shard.rooms(), 0);
     });
 }

@@ -86,7 +86,8 @@ impl Shared {
                 state.remove(id);
             }
             Ok(Some(code)) => {
-                actions.clear();
+                // Nobody waits for an answer to what came before; what it gave up it still has in the hub.
+                actions.retain(|action| matches!(action, Action::Unsubscribe(_)));
                 let wrote = conn.answer_close(code);
                 self.after_write(state, id, wrote);
                 state.wake_instead(id, now + GOOD_BYE);
