@@ -116,6 +116,7 @@ impl Relay {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
+            shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));

@@ -14,7 +14,7 @@ use super::joblog::{Dirty, JobLog, Known, Stamp};
 use super::shard::WeakHandle;
 use super::slots::ConnId;
 use crate::broker::{Broker, BrokerError, StateStore};
-use crate::dialect::{DialectId, Dialects};
+use crate::dialect::{Auth, DialectId, Dialects, Topic};
 
 /// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
 const QUEUE: usize = 20_000;
@@ -82,6 +82,8 @@ pub(super) struct StoreAccess {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) dialects: Arc<Dialects>,
     pub(super) log: Arc<Mutex<JobLog>>,
+    /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
+    pub(super) shards: Vec<WeakHandle>,
 }
 
 impl StoreAccess {
@@ -91,6 +93,16 @@ impl StoreAccess {
 
     fn store(&self) -> Option<&dyn StateStore> {
         self.broker.store()
+    }
+
+    /// Tells the shards whose a job turned out to be: others may be watching it.
+    async fn tell_owner(&self, id: DialectId, job: &Arc<str>) {
+        if self.dialects.get(id).auth == Auth::Owner {
+            let jobs: Arc<[Topic]> = [Topic::job(id, Arc::clone(job))].into();
+            for shard in &self.shards {
+                shard.owned(Arc::clone(&jobs)).await;
+            }
+        }
     }
 }
 
@@ -137,7 +149,7 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     }
 }
 
-async fn look_up(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), String> {
+async fn look_up(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<(), String> {
     if access.log().known(id, job) == Some(Known::Whole) {
         return Ok(());
     }
@@ -145,20 +157,26 @@ async fn look_up(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), S
         return Err("redis is not connected".to_owned());
     }
     match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
-        Ok(read) => read.map_err(|error| error.to_string()),
+        Ok(Ok(news)) => {
+            if news {
+                access.tell_owner(id, job).await;
+            }
+            Ok(())
+        }
+        Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("redis does not answer".to_owned()),
     }
 }
 
-async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<(), BrokerError> {
-    let Some(store) = access.store() else { return Ok(()) };
+/// Returns whether the job turned out to be somebody else's, or somebody's at last.
+async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<bool, BrokerError> {
+    let Some(store) = access.store() else { return Ok(false) };
     let stored = match store.load(&access.dialects.get(id).name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
         other => other?,
     };
-    access.log().restore(id, job, stored.as_ref(), Stamp::now());
-    Ok(())
+    Ok(access.log().restore(id, job, stored.as_ref(), Stamp::now()))
 }
 
 /// Forgets ended jobs when their time is up, until `stop`.
@@ -207,11 +225,18 @@ async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
         }
         let read = join_all(unread.iter().map(|(id, job)| read_back(access, *id, job))).await;
         access.log().put_back(&unread);
+        for ((id, job), read) in unread.iter().zip(&read) {
+            if let Ok(true) = read {
+                access.tell_owner(*id, job).await;
+            }
+        }
         if let Err(error) = store.save(&save).await {
             access.log().not_saved(&save);
             return Err(error.to_string());
         }
-        read.into_iter().collect::<Result<(), BrokerError>>().map_err(|error| error.to_string())?;
+        read.into_iter()
+            .try_for_each(|read| read.map(drop))
+            .map_err(|error: BrokerError| error.to_string())?;
     }
 }
 

@@ -157,24 +157,34 @@ impl JobLog {
         taken
     }
 
-    /// Adds what a store kept of a job that this relay has not seen, or not from its beginning.
-    pub(super) fn restore(&mut self, id: DialectId, job: &str, stored: Option<&StoredJob>, at: Stamp) {
+    /// Adds what a store kept of a job that this relay has not seen, or not from its beginning. Returns whether the job
+    /// belongs to another by that than was known, or to somebody at last.
+    pub(super) fn restore(
+        &mut self,
+        id: DialectId,
+        job: &str,
+        stored: Option<&StoredJob>,
+        at: Stamp,
+    ) -> bool {
         let known = self.index[id.index()].contains_key(job);
         let Some(stored) = stored else {
             if known {
                 let place = self.place(id, job);
                 self.record_mut(place).known = Known::Whole;
             }
-            return;
+            return false;
         };
+        let owner = self.get(id, job).and_then(Record::owner).map(str::to_owned);
         self.sequence += 1;
         let sequence = self.sequence;
         let place = self.place(id, job);
         if self.change(place, |record, dialect| record.restore(dialect, stored, sequence, at)) {
             self.note_ending(at.now, place, sequence);
         }
+        let news = self.record_mut(place).owner() != owner.as_deref();
         self.touch(place);
         self.evict(at.now, place);
+        news
     }
 
     /// Remembers an ending. Those of records that are gone are swept out before they outnumber the records.

@@ -175,6 +175,11 @@ impl ShardHandle {
         let _ = self.0.send(Message::Owned(jobs)).await;
     }
 
+    /// A way to reach the shard that does not keep it.
+    pub(super) fn weak(&self) -> WeakHandle {
+        WeakHandle(self.0.downgrade())
+    }
+
     /// Gives the shard a connection.
     pub(super) async fn adopt(&self, connection: NewConnection) {
         let _ = self.0.send(Message::Adopt(Box::new(connection))).await;
@@ -209,7 +214,7 @@ impl ShardHandle {
     }
 }
 
-/// A shard's own way back to its queue, for answers of the store.
+/// A way to a shard's queue for what the store answers; it does not keep the shard.
 #[derive(Debug, Clone)]
 pub(super) struct WeakHandle(mpsc::WeakSender<Message>);
 
@@ -218,6 +223,13 @@ impl WeakHandle {
     pub(super) async fn restored(&self, id: ConnId) {
         if let Some(sender) = self.0.upgrade() {
             let _ = sender.send(Message::Restored(id)).await;
+        }
+    }
+
+    /// As [`ShardHandle::owned`].
+    pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::Owned(jobs)).await;
         }
     }
 }

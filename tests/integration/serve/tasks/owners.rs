@@ -101,6 +101,20 @@ fn ownerless_tasks_can_be_allowed_until_they_are_another_s() {
 }
 
 #[test]
+fn an_owner_that_is_found_in_redis_ends_those_who_were_allowed_without_one() {
+    let redis = RedisServer::start();
+    let relay = relay_on(&redis, &["--ownerless", "allow", "--unknown-grace", "1ms"]);
+    let mut bob = relay.connect(&socket_of("t1", "bob"));
+    bob.expect_silence();
+    let _: () = redis.connection().hset("jobwire:tasks:t1", "owner", "alice").unwrap();
+    let mut alice = relay.connect(&socket_of("t1", "alice"));
+    expect_refusal(&mut bob, NOT_THE_OWNER);
+    alice.expect_silence();
+    redis.publish("task_updates:t1", progress("t1", 1));
+    alice.expect(&progress("t1", 1));
+}
+
+#[test]
 fn an_id_is_decoded_and_an_impossible_one_is_4004_for_who_has_a_token() {
     let relay = relay(&[]);
     publish(&relay, "a%20b", &registered("a b", "alice"));
