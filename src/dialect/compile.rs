@@ -217,7 +217,8 @@ fn status_of(spec: &Spec, status: &StatusSpec) -> Result<Status, Fault> {
     })
 }
 
-/// Refuses a dialect whose name, paths or channels another one has.
+/// Refuses a dialect whose name, paths or channels another one has, and a second one with channels and rooms: targets,
+/// statistics and the prefix of channels do not say whose they are.
 pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) -> Result<(), DialectError> {
     let fail = |message: String| Err(DialectError { origin: origin.to_owned(), line: None, message });
     if others.len() >= usize::from(u8::MAX) {
@@ -226,6 +227,12 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
     for other in others {
         if other.name == new.name {
             return fail(format!("name: there is a dialect called {} already", new.name));
+        }
+        if other.channels.is_some() && new.channels.is_some() {
+            return fail(format!(
+                "channels: the dialect {} has channels, and only one can; a dialect of jobs has {{job}} in its route",
+                other.name
+            ));
         }
         if overlap(&other.source, &new.source) {
             return fail(format!("channel: the dialect {} listens there already", other.name));

@@ -155,6 +155,20 @@ fn a_dialect_whose_paths_are_taken_is_refused() {
 }
 
 #[test]
+fn a_second_dialect_of_channels_is_refused() {
+    let mut all = Dialects::builtin();
+    let text = include_str!("builtin/channels.toml")
+        .replace("name = \"channels\"", "name = \"mine\"")
+        .replace("fliptechpro:", "mine:")
+        .replace("\"/ws", "\"/mine");
+    let error = all.add(Dialect::from_toml(&text, "mine.toml").unwrap(), "mine.toml").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mine.toml: channels: the dialect channels has channels, and only one can; a dialect of jobs has {job} in its route"
+    );
+}
+
+#[test]
 fn a_route_that_no_relay_could_serve_is_refused() {
     let refusal = |route: &str| {
         let text =
