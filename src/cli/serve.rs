@@ -32,7 +32,7 @@ use reload::Reloads;
 /// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
 /// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
 /// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key,
-/// jwt-secret, no-auth and log-level change at once, and the log names what needs a restart. The environment is that of the start.
+/// jwt-secret and log-level change at once, and the log names what needs a restart. The environment is that of the start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
@@ -164,7 +164,7 @@ impl ServeArgs {
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
             say(&banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files));
-            let mut reloads = Reloads::new(globals, key, port);
+            let mut reloads = Reloads::new(globals, key, port, auth == AuthPolicy::Open);
             loop {
                 tokio::select! {
                     _ = signals.next() => break,
@@ -202,7 +202,7 @@ impl ServeArgs {
                 bytes: limits.keep_bytes,
                 ended: limits.keep_ended,
             },
-            reloadable: self.reloadable(String::new())?,
+            reloadable: self.reloadable(String::new(), self.access.no_auth)?,
             trusted_proxies: TrustedProxies::new(self.trust_proxy.clone()),
             unknown_grace: self.unknown_grace,
             jwt_audience: self.access.jwt_audience.clone(),
@@ -213,15 +213,15 @@ impl ServeArgs {
         })
     }
 
-    /// What SIGHUP can change, with this publish key.
-    fn reloadable(&self, publish_key: String) -> Result<Reloadable> {
+    /// What SIGHUP can change, with this publish key and whether nobody is asked for a token, which it cannot.
+    fn reloadable(&self, publish_key: String, no_auth: bool) -> Result<Reloadable> {
         let origins = if self.allowed_origins.is_empty() {
             Origins::loopback()
         } else {
             let list = self.allowed_origins.join(",");
             Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
         };
-        Ok(Reloadable { origins, publish_key, auth: self.access.policy() })
+        Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth) })
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {

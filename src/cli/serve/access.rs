@@ -30,7 +30,7 @@ pub(super) struct Access {
 
     /// Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret.
     #[arg(long, env = "JOBWIRE_NO_AUTH", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
-    no_auth: bool,
+    pub(super) no_auth: bool,
 
     /// What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held
     /// open for any valid token, until the task turns out to be another's.
@@ -59,8 +59,9 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
 }
 
 impl Access {
-    pub(super) fn policy(&self) -> AuthPolicy {
-        match (&self.jwt_secret, self.no_auth) {
+    /// By which tokens are checked, given whether any are asked for at all.
+    pub(super) fn policy(&self, no_auth: bool) -> AuthPolicy {
+        match (&self.jwt_secret, no_auth) {
             (_, true) => AuthPolicy::Open,
             (Some(secret), false) => AuthPolicy::Secret(secret.clone()),
             (None, false) => AuthPolicy::NoSecret,

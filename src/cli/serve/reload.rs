@@ -17,6 +17,8 @@ pub(super) struct Reloads<'a> {
     effective: Effective,
     key: PublishKey,
     port: u16,
+    /// Nobody is asked for a token, whatever the file says by now.
+    no_auth: bool,
 }
 
 /// A configuration that was read again, whole, and found good.
@@ -30,8 +32,8 @@ struct Reading {
 
 impl<'a> Reloads<'a> {
     /// The relay's first port is `port`, and its publish key `key`.
-    pub(super) fn new(globals: &'a Globals, key: PublishKey, port: u16) -> Self {
-        Self { globals, effective: globals.invocation.effective.clone(), key, port }
+    pub(super) fn new(globals: &'a Globals, key: PublishKey, port: u16, no_auth: bool) -> Self {
+        Self { globals, effective: globals.invocation.effective.clone(), key, port, no_auth }
     }
 
     /// Reads the file again and applies it; a file that is not good changes nothing.
@@ -57,7 +59,7 @@ impl<'a> Reloads<'a> {
         let obtain = || PublishKey::obtain(args.publish_key.as_deref(), self.port);
         let key = is_other.then(obtain).transpose()?;
         let publish_key = key.as_ref().unwrap_or(&self.key).value.clone();
-        Ok(Reading { effective, settings: args.reloadable(publish_key)?, key, log_level })
+        Ok(Reading { effective, settings: args.reloadable(publish_key, self.no_auth)?, key, log_level })
     }
 
     fn apply(&mut self, reading: Reading, relay: &Relay, file: &str) {

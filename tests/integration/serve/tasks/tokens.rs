@@ -196,10 +196,12 @@ fn a_reload_changes_the_secret_for_those_who_come_but_not_that_one_is_wanted() {
     relay.connect(&path).expect_silence();
     socket.expect_silence();
 
-    write("[serve]\njwt-secret = \"brand-new\"\nno-auth = true\n");
+    write("[serve]\njwt-secret = \"newest-of-all\"\nno-auth = true\n");
     relay.signal(Signal::HUP);
     until(PATIENCE, "the reload", || relay.stderr().contains("restart: no-auth"));
-    expect_refusal(&mut relay.connect("/ws/t1"), NO_GOOD);
+    for stale in ["/ws/t1", &path] {
+        expect_refusal(&mut relay.connect(stale), NO_GOOD);
+    }
     let log = relay.stop().stderr;
-    assert!(!log.contains(SECRET) && !log.contains("brand-new"), "{log}");
+    assert!(![SECRET, "brand-new", "newest-of-all"].iter().any(|secret| log.contains(secret)), "{log}");
 }
