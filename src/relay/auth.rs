@@ -171,7 +171,12 @@ fn claims(secret: &Secret, audience: Option<&str>, token: &Token<'_>, now: u64) 
         validation.set_required_spec_claims(&["exp", "aud"]);
     }
     let key = DecodingKey::from_secret(secret.0.as_bytes());
-    let claims = jsonwebtoken::decode::<Registered>(token.0, &key, &validation).ok()?.claims;
+    let token = jsonwebtoken::decode::<Registered>(token.0, &key, &validation).ok()?;
+    // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
+    if token.header.crit.is_some() {
+        return None;
+    }
+    let claims = token.claims;
     let (expires, begins) = (millis(claims.exp), claims.nbf.map_or(0, millis));
     (now < expires && begins <= now && !claims.sub.is_empty())
         .then_some(Claims { subject: claims.sub, expires })

@@ -89,6 +89,8 @@ fn a_bad_token_is_refused_whatever_is_wrong_with_it() {
         header("hs256"),
         sign(&json!({"typ": "JWT"}), &good, SECRET),
         sign(&json!([]), &good, SECRET),
+        sign(&json!({"alg": "HS256", "crit": ["b64"], "b64": true}), &good, SECRET),
+        sign(&json!({"alg": "HS256", "crit": []}), &good, SECRET),
         claims(json!({"sub": "alice"})),
         claims(json!({"sub": "alice", "exp": null})),
         claims(json!({"sub": "alice", "exp": (NOW + 9).to_string()})),
