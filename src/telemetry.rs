@@ -31,7 +31,8 @@ fn directives(filter: &str) -> String {
 }
 
 /// The filter of a log that is running.
-pub struct LogFilter(Box<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>);
+#[derive(Clone)]
+pub struct LogFilter(std::sync::Arc<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>);
 
 impl LogFilter {
     /// Logs by another level or filter from now on.
@@ -63,7 +64,7 @@ pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
     log.try_init().map_err(|error| anyhow!("could not start logging: {error}"))?;
     let set =
         move |filter| handle.reload(filter).map_err(|error| anyhow!("could not change the log: {error}"));
-    Ok(LogFilter(Box::new(set)))
+    Ok(LogFilter(std::sync::Arc::new(set)))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) struct GlobalArgs {
 }
 
 /// What every verb is given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Globals {
     /// The dialects that are on: the built-in ones, then the user's in the order given.
     pub(crate) dialects: Dialects,
