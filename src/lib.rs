@@ -40,6 +40,7 @@
 //! | [`relay`] | accept, tokens, shard, hub, outbox, session, frame codec, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
+//! | [`bench`] | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`dialect`] | wire contracts as data; pure |
@@ -47,7 +48,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach} → {broker, net} → dialect
+//! main → cli → demo → {relay, publish, attach, bench} → {broker, net} → dialect
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -59,6 +60,7 @@
 //! - What decides is pure and tested as tables and properties; one loop per task touches sockets.
 
 pub mod attach;
+pub mod bench;
 pub mod broker;
 pub mod cli;
 pub mod demo;
