@@ -5,5 +5,8 @@
 //! there, so that a server (or this client) that falls behind shows it. A run ends in a [`summary::Summary`], from which
 //! every report is made.
 
+pub mod account;
+pub mod marker;
+pub mod plan;
 pub mod summary;
 pub mod timing;
