@@ -5,6 +5,7 @@
 //! configuration file; a test holds every verb to that.
 
 mod attach;
+mod bench;
 mod config;
 mod demo;
 mod errors;
@@ -54,7 +55,8 @@ still running when the time was up; 130 interrupted; 143 terminated.";
     max_term_width = 110,
     after_long_help = EXAMPLES,
     after_help = "Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; \
-                  4 refused; 8 still running when the time was up; 130 interrupted; 143 terminated."
+                  4 refused; 8 still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion \
+                  failed; 130 interrupted; 143 terminated."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -86,6 +88,7 @@ enum Verb {
     Serve(Box<serve::ServeArgs>),
     Publish(Box<publish::PublishArgs>),
     Attach(Box<attach::AttachArgs>),
+    Bench(Box<bench::BenchArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -105,6 +108,7 @@ impl Verb {
             Self::Serve(args) => args.run(globals),
             Self::Publish(args) => args.run(globals),
             Self::Attach(args) => args.run(globals),
+            Self::Bench(args) => args.run(globals),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),

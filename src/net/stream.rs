@@ -108,7 +108,7 @@ async fn connect_tcp(addresses: &[SocketAddr], url: &Url) -> Result<TcpStream, N
 }
 
 /// The system's roots, read once: a process that watches a thousand jobs must not read them a thousand times.
-fn tls_config() -> &'static Result<Arc<ClientConfig>, String> {
+pub fn tls_config() -> &'static Result<Arc<ClientConfig>, String> {
     static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
     CONFIG.get_or_init(|| {
         let mut roots = RootCertStore::empty();

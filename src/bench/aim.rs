@@ -1,0 +1,327 @@
+//! What is watched and published: the socket's path of each job, its channel, and its events.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::marker::Marked;
+use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Source};
+use crate::net;
+
+/// The first id where ids are numbers: high, so that a run does not meet jobs that somebody cares about.
+const FIRST_JOB: u64 = 2_000_000_000;
+
+/// Where connections go.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// As many jobs of a dialect as the run has.
+    Jobs(Arc<Dialect>),
+    /// One job.
+    Job(Arc<Dialect>, String),
+    /// A channel.
+    Channel(Arc<Dialect>, Arc<str>),
+    /// A room, `campaign:1`.
+    Room(Arc<Dialect>, String),
+    /// One socket, and the dialect and job that are published for it where they are known.
+    Url(Url, Option<(Arc<Dialect>, String)>),
+}
+
+/// A place, spread over jobs.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    server: Url,
+    place: Place,
+    jobs: Vec<String>,
+    token: Option<String>,
+}
+
+/// Why there is nothing to publish there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoEvents(String);
+
+/// The two events of a job that are published in turn.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// Where they are published.
+    pub channel: String,
+    /// What a newer one may replace.
+    pub conflatable: Marked,
+    /// What nothing may replace.
+    pub milestone: Marked,
+}
+
+impl Aim {
+    /// Spreads a place over `jobs` jobs, where it has jobs.
+    pub fn new(server: Url, place: Place, jobs: u64, token: Option<String>) -> Self {
+        let jobs = match &place {
+            Place::Jobs(dialect) => (0..jobs.max(1)).map(|nth| id(dialect, nth)).collect(),
+            Place::Job(_, job) | Place::Url(_, Some((_, job))) => vec![job.clone()],
+            Place::Channel(_, name) => vec![name.to_string()],
+            Place::Room(_, room) => vec![room.clone()],
+            Place::Url(_, None) => vec![String::new()],
+        };
+        let server = match &place {
+            Place::Url(url, _) => url.clone(),
+            _ => server,
+        };
+        Self { server, place, jobs, token }
+    }
+
+    /// How many jobs there are.
+    pub fn jobs(&self) -> u64 {
+        self.jobs.len() as u64
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Url {
+        &self.server
+    }
+
+    /// The dialect, where one is known.
+    pub fn dialect(&self) -> Option<&Arc<Dialect>> {
+        match &self.place {
+            Place::Jobs(dialect)
+            | Place::Job(dialect, _)
+            | Place::Channel(dialect, _)
+            | Place::Room(dialect, _)
+            | Place::Url(_, Some((dialect, _))) => Some(dialect),
+            Place::Url(_, None) => None,
+        }
+    }
+
+    /// What is watched, for people; no query, since one may hold a token.
+    pub fn name(&self) -> String {
+        match &self.place {
+            Place::Jobs(dialect) => match self.jobs.as_slice() {
+                [one] => format!("{}/{one}", dialect.name),
+                [first, .., last] => format!("{}/{first}..{last}", dialect.name),
+                [] => dialect.name.to_string(),
+            },
+            Place::Job(dialect, job) => format!("{}/{job}", dialect.name),
+            Place::Channel(_, name) => format!("channel:{name}"),
+            Place::Room(_, room) => format!("room:{room}"),
+            Place::Url(url, _) => format!("{}{}", net::address(url), url.path()),
+        }
+    }
+
+    /// Path and query of the socket of a job.
+    pub fn path(&self, job: u64) -> String {
+        let job = self.job(job);
+        let url = match &self.place {
+            Place::Jobs(dialect) | Place::Job(dialect, _) => {
+                net::socket_url(&self.server, &dialect.socket_path(job))
+            }
+            Place::Channel(dialect, name) => {
+                let mut url = net::socket_url(&self.server, &dialect.route);
+                url.query_pairs_mut().append_pair("channels", name);
+                url
+            }
+            Place::Room(dialect, _) => net::socket_url(&self.server, &dialect.route),
+            Place::Url(url, _) => url.clone(),
+        };
+        let mut url = url;
+        if let Some(token) = &self.token {
+            url.query_pairs_mut().append_pair("token", token);
+        }
+        url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
+    }
+
+    /// What a client says first, where it must.
+    pub fn greeting(&self) -> Option<String> {
+        match &self.place {
+            Place::Room(_, room) => Some(serde_json::json!({"type": "join_room", "room": room}).to_string()),
+            _ => None,
+        }
+    }
+
+    fn job(&self, job: u64) -> &str {
+        let nth = usize::try_from(job).unwrap_or(usize::MAX);
+        self.jobs.get(nth).map_or("", String::as_str)
+    }
+
+    /// The events of every job, in the order of the jobs, filled to `size` bytes.
+    pub fn events(&self, size: Option<usize>) -> Result<Vec<Events>, NoEvents> {
+        let dialect = self.dialect().ok_or_else(|| {
+            NoEvents(
+                "nothing says which events the server understands: name its dialect with --dialect".into(),
+            )
+        })?;
+        let (conflatable, milestone) = self.kinds(dialect)?;
+        let mut all = Vec::with_capacity(self.jobs.len());
+        for job in &self.jobs {
+            let (id, room) = match &self.place {
+                Place::Room(_, room) => ("", room.as_str()),
+                Place::Channel(..) => ("", ""),
+                _ => (job.as_str(), ""),
+            };
+            let marked = |event: &str| {
+                let payload = build(dialect, event, id, room);
+                payload
+                    .and_then(|payload| Marked::new(&payload, size))
+                    .ok_or_else(|| NoEvents(format!("the event {event} of {} cannot be built", dialect.name)))
+            };
+            let channel = match (&dialect.channels, &self.place) {
+                (Some(channels), Place::Room(..)) => {
+                    channels.of_kind(&conflatable).map_or_else(String::new, |name| channels.redis_name(name))
+                }
+                _ => dialect.channel_of(job),
+            };
+            all.push(Events { channel, conflatable: marked(&conflatable)?, milestone: marked(&milestone)? });
+        }
+        Ok(all)
+    }
+
+    /// What tells a server of owners whose the jobs are, by channel; empty where a dialect has no owners.
+    pub fn registrations(&self, owner: &str) -> Vec<(String, String)> {
+        let Some(dialect) = self.dialect() else { return Vec::new() };
+        let given = [Assignment::json("user_id", owner)];
+        self.jobs
+            .iter()
+            .filter_map(|job| {
+                let payload = dialect.build("registered", job, &given, Timestamp::now()).ok()?;
+                Some((dialect.channel_of(job), payload))
+            })
+            .collect()
+    }
+
+    /// The names of a conflatable event and of a milestone that reach this place.
+    fn kinds(&self, dialect: &Dialect) -> Result<(String, String), NoEvents> {
+        let room = match &self.place {
+            Place::Room(_, room) => room.as_str(),
+            _ => "",
+        };
+        let reaches = |event: &str| match (&self.place, &dialect.channels) {
+            (Place::Channel(_, name), Some(channels)) => channels.of_kind(event) == Some(name),
+            (Place::Room(..), Some(channels)) => {
+                room.split_once(':').is_some_and(|(kind, _)| event.starts_with(&format!("{kind}:")))
+                    && channels.of_kind(event).is_some()
+            }
+            _ => true,
+        };
+        let usable = |event: &&str| reaches(event) && build(dialect, event, "1", room).is_some();
+        let events: Vec<&str> =
+            dialect.catalogue.events.iter().map(|event| event.name.as_str()).filter(usable).collect();
+        let kind = |event: &str| dialect.kind(event).filter(|kind| !kind.hidden && !kind.notice);
+        let conflatable = dialect
+            .catalogue
+            .progress
+            .iter()
+            .map(|short| short.event.as_str())
+            .chain(events.iter().copied())
+            .find(|event| events.contains(event) && kind(event).is_some_and(|kind| kind.conflatable));
+        let lasting = |ending: bool| {
+            events.iter().copied().find(|event| {
+                kind(event).is_some_and(|kind| {
+                    !kind.conflatable && kind.opens == Opens::Never && kind.ends.is_some() == ending
+                })
+            })
+        };
+        // An ending is as good as a milestone to whom nobody knows another, since a relay goes on after one.
+        let milestone = lasting(false).or_else(|| lasting(true));
+        let any = conflatable.or(milestone).ok_or_else(|| {
+            NoEvents(format!("{} has no event that can be published to {}", dialect.name, self.name()))
+        })?;
+        Ok((conflatable.unwrap_or(any).to_owned(), milestone.unwrap_or(any).to_owned()))
+    }
+
+    /// Whether the dialect publishes all jobs on one channel.
+    pub fn shares_a_channel(&self) -> bool {
+        self.dialect().is_some_and(|dialect| matches!(dialect.source, Source::Channel(_)))
+    }
+}
+
+/// The id of the bench's own job.
+fn id(dialect: &Dialect, nth: u64) -> String {
+    match dialect.job_id {
+        JobIdType::Integer => (FIRST_JOB + nth).to_string(),
+        JobIdType::String => format!("bench-{nth}"),
+    }
+}
+
+/// An event with something plausible in every field that it must have; `room` fixes the resource.
+fn build(dialect: &Dialect, event: &str, job: &str, room: &str) -> Option<String> {
+    let def = dialect.catalogue.event(event).ok()?;
+    let (room_kind, room_id) = room.split_once(':').unwrap_or_default();
+    let room_field = format!("{room_kind}_id");
+    let mut given = Vec::new();
+    for field in def.settable() {
+        let is_room = field.name == room_field;
+        let is_progress = dialect.catalogue.progress.as_ref().is_some_and(|short| short.field == field.name);
+        if !is_room && !is_progress && (!field.required || field.default.is_some()) {
+            continue;
+        }
+        let value = match field.kind {
+            _ if is_room => room_id.parse::<i64>().map_or_else(|_| room_id.into(), serde_json::Value::from),
+            FieldType::String => "bench".into(),
+            FieldType::Int => 50.into(),
+            FieldType::Float => 0.5.into(),
+            FieldType::Bool => true.into(),
+            FieldType::Object => serde_json::json!({}),
+        };
+        given.push(Assignment::json(&field.name, value));
+    }
+    dialect.build(event, job, &given, Timestamp::now()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::marker::{Marker, Seeker};
+    use crate::dialect::Dialects;
+
+    fn aim(place: impl Fn(&Dialects) -> Place) -> Aim {
+        let server = Url::parse("ws://127.0.0.1:8000/relay").unwrap();
+        Aim::new(server, place(&Dialects::builtin()), 3, None)
+    }
+
+    fn named(all: &Dialects, name: &str) -> Arc<Dialect> {
+        Arc::clone(all.named(name).unwrap().1)
+    }
+
+    #[test]
+    fn jobs_of_every_dialect_have_events_that_their_relay_reads() {
+        for name in ["scraping", "downloads", "tasks"] {
+            let aim = aim(|all| Place::Jobs(named(all, name)));
+            let dialect = aim.dialect().unwrap();
+            let mut events = aim.events(Some(400)).unwrap();
+            assert_eq!(events.len(), 3);
+            let marker = Marker { run: 1, seq: 2, due: 3 };
+            for (nth, events) in events.iter_mut().enumerate() {
+                for (marked, conflatable) in [(&mut events.conflatable, true), (&mut events.milestone, false)]
+                {
+                    let payload = marked.with(marker);
+                    assert_eq!((payload.len(), Seeker::new().find(payload)), (400, Some(marker)));
+                    let decoded = dialect.decode(events.channel.as_bytes(), payload).unwrap();
+                    assert_eq!(decoded.kind.unwrap().conflatable, conflatable, "{name}");
+                    assert_eq!(decoded.job, aim.jobs[nth]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn channels_and_rooms_get_events_of_theirs() {
+        let channel = aim(|all| Place::Channel(named(all, "channels"), "campaigns".into()));
+        assert_eq!(channel.path(0), "/relay/ws?channels=campaigns");
+        assert_eq!(channel.events(None).unwrap()[0].channel, "fliptechpro:campaigns");
+        let mut room = aim(|all| Place::Room(named(all, "channels"), "campaign:7".into()));
+        assert_eq!(room.greeting().unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
+        room.token = Some("a b".into());
+        assert_eq!(room.path(0), "/relay/ws?token=a+b");
+        let mut events = room.events(None).unwrap().remove(0);
+        let payload = events.milestone.with(Marker { run: 0, seq: 0, due: 0 }).to_vec();
+        let decoded = room.dialect().unwrap().decode_channel(events.channel.as_bytes(), &payload).unwrap();
+        assert_eq!(decoded.rooms, ["campaign:7"]);
+    }
+
+    #[test]
+    fn a_socket_of_no_dialect_has_nothing_to_publish() {
+        let url = Url::parse("ws://127.0.0.1:9/echo?secret=1").unwrap();
+        let aim = Aim::new(url.clone(), Place::Url(url, None), 9, None);
+        assert_eq!((aim.jobs(), aim.name().as_str()), (1, "127.0.0.1:9/echo"));
+        assert_eq!(aim.path(0), "/echo?secret=1");
+        assert!(aim.events(None).is_err());
+    }
+}

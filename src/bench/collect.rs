@@ -1,0 +1,338 @@
+//! What threads and processes found out, and how it becomes one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::account::Tally;
+use super::summary::{
+    CloseCount, Cohort, ConnectTime, Connections, FailureCount, Interval, Reconnect, RoundTrip,
+};
+use super::timing::Timing;
+
+/// Reasons that are told apart; what comes beyond is counted as one.
+const MAX_REASONS: usize = 50;
+
+/// Intervals that are kept; a longer run merges neighbours.
+const MAX_INTERVALS: usize = 7200;
+
+/// What one thread, or one process, saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// What became of its connections.
+    pub connections: Connections,
+    /// How long connecting took.
+    pub connect_time: ConnectTime,
+    /// What reached them.
+    pub cohorts: Vec<Cohort>,
+    /// Its round trips.
+    pub round_trip: RoundTrip,
+    /// Its reconnections.
+    pub reconnect: Reconnect,
+    /// The share of the time that its busiest thread did not wait for the network, 0 to 1.
+    pub busy: f64,
+    /// CPU of its busiest thread as a share of one core.
+    pub busiest_thread_share: f64,
+}
+
+impl Part {
+    /// Adds another one.
+    pub fn merge(&mut self, other: Self) {
+        merge_connections(&mut self.connections, other.connections);
+        let (mine, theirs) = (&mut self.connect_time, &other.connect_time);
+        mine.tcp.merge(&theirs.tcp);
+        mine.tls.merge(&theirs.tls);
+        mine.upgrade.merge(&theirs.upgrade);
+        mine.first_message.merge(&theirs.first_message);
+        mine.total.merge(&theirs.total);
+        for cohort in other.cohorts {
+            match self.cohorts.iter_mut().find(|mine| mine.name == cohort.name) {
+                Some(mine) => mine.merge(&cohort),
+                None => self.cohorts.push(cohort),
+            }
+        }
+        self.round_trip.sent += other.round_trip.sent;
+        self.round_trip.received += other.round_trip.received;
+        self.round_trip.lost += other.round_trip.lost;
+        self.round_trip.time.merge(&other.round_trip.time);
+        self.reconnect.cut += other.reconnect.cut;
+        self.reconnect.back += other.reconnect.back;
+        self.reconnect.time.merge(&other.reconnect.time);
+        let seconds = (self.reconnect.all_back_seconds, other.reconnect.all_back_seconds);
+        self.reconnect.all_back_seconds = match seconds {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        self.busy = self.busy.max(other.busy);
+        self.busiest_thread_share = self.busiest_thread_share.max(other.busiest_thread_share);
+    }
+
+    /// The cohort of that name, made where it is missing.
+    pub fn cohort(&mut self, name: &str) -> &mut Cohort {
+        let at = self.cohorts.iter().position(|cohort| cohort.name == name).unwrap_or_else(|| {
+            self.cohorts.push(Cohort { name: name.to_owned(), ..Cohort::default() });
+            self.cohorts.len() - 1
+        });
+        &mut self.cohorts[at]
+    }
+}
+
+fn merge_connections(mine: &mut Connections, other: Connections) {
+    mine.wanted += other.wanted;
+    mine.attempts += other.attempts;
+    mine.opened += other.opened;
+    mine.failed += other.failed;
+    mine.peak += other.peak;
+    mine.open_at_end += other.open_at_end;
+    mine.rate += other.rate;
+    mine.garbage += other.garbage;
+    mine.received_bytes += other.received_bytes;
+    for failure in other.failures {
+        count_failure(&mut mine.failures, &failure.step, failure.status, &failure.reason, failure.count);
+    }
+    for close in other.closed_early {
+        count_close(&mut mine.closed_early, close.code, &close.reason, close.count);
+    }
+    mine.failures.sort_by(|a, b| b.count.cmp(&a.count));
+    mine.closed_early.sort_by(|a, b| b.count.cmp(&a.count));
+}
+
+/// Counts a failure under its reason.
+pub fn count_failure(all: &mut Vec<FailureCount>, step: &str, status: Option<u16>, reason: &str, count: u64) {
+    let known = |one: &&mut FailureCount| one.step == step && one.status == status && one.reason == reason;
+    if let Some(one) = all.iter_mut().find(known) {
+        one.count += count;
+    } else if all.len() < MAX_REASONS {
+        all.push(FailureCount { step: step.into(), status, reason: reason.into(), count });
+    } else if let Some(last) = all.last_mut() {
+        last.reason = "various other reasons".into();
+        last.count += count;
+    }
+}
+
+/// Counts an early end under its code and reason.
+pub fn count_close(all: &mut Vec<CloseCount>, code: Option<u16>, reason: &str, count: u64) {
+    if let Some(one) = all.iter_mut().find(|one| one.code == code && one.reason == reason) {
+        one.count += count;
+    } else if all.len() < MAX_REASONS {
+        all.push(CloseCount { code, reason: reason.into(), count });
+    } else if let Some(last) = all.last_mut() {
+        last.reason = "various other reasons".into();
+        last.count += count;
+    }
+}
+
+impl Cohort {
+    /// Adds the account of a connection that is closed.
+    pub fn add(&mut self, tally: &Tally) {
+        self.expected += tally.expected;
+        self.received += tally.received;
+        self.lost += tally.lost;
+        self.conflated += tally.conflated;
+        self.duplicated += tally.duplicated;
+        self.reordered += tally.reordered;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.connections += other.connections;
+        self.expected += other.expected;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.conflated += other.conflated;
+        self.duplicated += other.duplicated;
+        self.reordered += other.reordered;
+        self.misrouted += other.misrouted;
+        self.delivery.merge(&other.delivery);
+    }
+}
+
+/// What happened in one second, as far as one thread saw it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// Which second of the run, from 0.
+    pub nth: u64,
+    /// Connections open at its end; `None` from who has none.
+    pub connections: Option<u64>,
+    /// Events published.
+    pub published: u64,
+    /// Deliveries or answers received.
+    pub received: u64,
+    /// Whatever went wrong.
+    pub errors: u64,
+    /// What was timed in it.
+    pub timed: Option<Timing>,
+}
+
+/// The seconds of a run, merged as they come.
+#[derive(Debug, Default)]
+pub struct Log {
+    seconds: BTreeMap<u64, Second>,
+    overall: Timing,
+    done: Vec<Interval>,
+}
+
+impl Log {
+    /// Adds what a thread saw in a second; the threads need not be in step.
+    pub fn add(&mut self, second: Second) {
+        if let Some(timed) = &second.timed {
+            self.overall.merge(timed);
+        }
+        let mine =
+            self.seconds.entry(second.nth).or_insert_with(|| Second { nth: second.nth, ..Second::default() });
+        mine.published += second.published;
+        mine.received += second.received;
+        mine.errors += second.errors;
+        if let Some(open) = second.connections {
+            *mine.connections.get_or_insert(0) += open;
+        }
+        match (&mut mine.timed, second.timed) {
+            (Some(mine), Some(timed)) => mine.merge(&timed),
+            (mine @ None, timed) => *mine = timed,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Everything timed so far.
+    pub fn overall(&self) -> &Timing {
+        &self.overall
+    }
+
+    /// What was timed in the newest second that is over; seconds well past become intervals, which need less memory.
+    pub fn latest(&mut self, now: u64) -> Option<&Timing> {
+        while self.seconds.first_key_value().is_some_and(|(nth, _)| nth + 10 < now) {
+            if let Some((_, second)) = self.seconds.pop_first() {
+                self.done.push(interval(&second));
+            }
+        }
+        if self.done.len() > MAX_INTERVALS {
+            self.done = pairs(std::mem::take(&mut self.done));
+        }
+        self.seconds.range(..now).next_back().and_then(|(_, second)| second.timed.as_ref())
+    }
+
+    /// The log of the whole run; `warm_up` says whether a second belongs to it.
+    pub fn finish(mut self, warm_up: impl Fn(f64) -> bool) -> Vec<Interval> {
+        self.done.extend(self.seconds.values().map(interval));
+        // A second that a thread reported after it had been written out stands there twice.
+        self.done.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
+        let mut merged: Vec<Interval> = Vec::with_capacity(self.done.len());
+        for one in self.done {
+            match merged.last_mut().filter(|last| one.at_seconds < last.at_seconds + last.length_seconds) {
+                Some(last) => join(last, &one),
+                None => merged.push(one),
+            }
+        }
+        for one in &mut merged {
+            one.warm_up = warm_up(one.at_seconds);
+        }
+        merged
+    }
+}
+
+fn interval(second: &Second) -> Interval {
+    let timed = second.timed.as_ref().filter(|timed| !timed.is_empty());
+    let at = u32::try_from(second.nth).unwrap_or(u32::MAX);
+    Interval {
+        at_seconds: f64::from(at),
+        length_seconds: 1.0,
+        warm_up: false,
+        connections: second.connections.unwrap_or(0),
+        published: second.published,
+        received: second.received,
+        errors: second.errors,
+        p50_micros: timed.map(|timed| timed.micros_at(50.0)),
+        p99_micros: timed.map(|timed| timed.micros_at(99.0)),
+        max_micros: timed.map(Timing::max_micros),
+        hdr: timed.map(Timing::encode).unwrap_or_default(),
+    }
+}
+
+fn pairs(all: Vec<Interval>) -> Vec<Interval> {
+    let mut merged: Vec<Interval> = Vec::with_capacity(all.len() / 2 + 1);
+    for (nth, one) in all.into_iter().enumerate() {
+        match merged.last_mut().filter(|_| nth % 2 == 1) {
+            Some(last) => {
+                join(last, &one);
+                last.length_seconds = one.at_seconds + one.length_seconds - last.at_seconds;
+            }
+            None => merged.push(one),
+        }
+    }
+    merged
+}
+
+fn join(mine: &mut Interval, other: &Interval) {
+    mine.connections = mine.connections.max(other.connections);
+    mine.published += other.published;
+    mine.received += other.received;
+    mine.errors += other.errors;
+    let mut timed = Timing::decode(&mine.hdr).unwrap_or_default();
+    if let Ok(more) = Timing::decode(&other.hdr) {
+        timed.merge(&more);
+    }
+    if !timed.is_empty() {
+        mine.p50_micros = Some(timed.micros_at(50.0));
+        mine.p99_micros = Some(timed.micros_at(99.0));
+        mine.max_micros = Some(timed.max_micros());
+        mine.hdr = timed.encode();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(nth: u64, micros: u64) -> Second {
+        let timed = Some(Timing::of_micros([micros]));
+        Second { nth, connections: Some(5), published: 1, received: 1, errors: 0, timed }
+    }
+
+    #[test]
+    fn threads_that_are_not_in_step_make_one_log() {
+        let mut log = Log::default();
+        for nth in 0..30 {
+            log.add(second(nth, 100));
+            log.latest(nth);
+        }
+        log.add(second(3, 900));
+        assert_eq!(log.overall().count(), 31);
+        let intervals = log.finish(|at| at < 2.0);
+        assert_eq!(intervals.len(), 30);
+        assert_eq!((intervals[3].received, intervals[3].max_micros), (2, Some(900)));
+        assert_eq!(intervals.iter().filter(|one| one.warm_up).count(), 2);
+    }
+
+    #[test]
+    fn a_long_run_has_longer_intervals() {
+        let seconds: Vec<Interval> = (0..5).map(|nth| interval(&second(nth, 100 * (nth + 1)))).collect();
+        let halved = pairs(seconds);
+        let lengths: Vec<f64> = halved.iter().map(|one| one.length_seconds).collect();
+        assert_eq!(lengths, [2.0, 2.0, 1.0]);
+        assert_eq!((halved[1].published, halved[1].max_micros), (2, Some(400)));
+    }
+
+    #[test]
+    fn reasons_are_counted_and_bounded() {
+        let mut all = Vec::new();
+        for nth in 0..100 {
+            count_failure(&mut all, "upgrade", Some(503), &format!("reason {nth}"), 1);
+        }
+        count_failure(&mut all, "upgrade", Some(503), "reason 0", 1);
+        assert_eq!((all.len(), all[0].count), (MAX_REASONS, 2));
+        assert_eq!(all.iter().map(|one| one.count).sum::<u64>(), 101);
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let mut part = Part::default();
+        part.cohort("healthy").received = 2;
+        part.reconnect.all_back_seconds = Some(1.0);
+        let mut other = Part::default();
+        other.cohort("healthy").received = 3;
+        other.cohort("slow").lost = 1;
+        count_close(&mut other.connections.closed_early, Some(1013), "slow consumer", 2);
+        part.merge(other);
+        assert_eq!((part.cohorts[0].received, part.cohorts[1].lost), (5, 1));
+        assert_eq!((part.connections.closed_early_count(), part.reconnect.all_back_seconds), (2, Some(1.0)));
+    }
+}

@@ -1,0 +1,136 @@
+//! The threads of one process that hold connections, and who sits where.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use super::collect::{Part, Second};
+use super::options::BenchOptions;
+use super::plan::{chosen, part_of};
+use super::process::float;
+use super::subscriber::{self, Cohort, Phase, Seat, Shared, Task};
+use super::summary::Mode;
+use crate::exit::{Exit, Failure};
+
+/// Connections that one thread can hold well; with more, and more cores, there are more threads.
+const PER_THREAD: usize = 4000;
+
+/// Connections that are opened at one time by all threads together: short of what a server's queue usually holds.
+const AT_ONCE: usize = 256;
+
+/// Bytes a second that a slow connection reads at least.
+const SLOWEST: u64 = 64;
+
+/// The running threads.
+pub struct Crew {
+    threads: Vec<JoinHandle<Part>>,
+    seconds: Receiver<Second>,
+    sender: Sender<Second>,
+    shared: Arc<Shared>,
+}
+
+/// Who sits where, over all processes.
+pub fn seats(options: &BenchOptions) -> Vec<Seat> {
+    let all = options.connections;
+    let mut seats: Vec<Seat> = (0..all).map(|nth| Seat { nth, cohort: Cohort::Healthy }).collect();
+    // Each that leaves is back and has settled before it leaves again.
+    let churning = (options.churn * 3.0).ceil();
+    let churn = if churning > 0.0 { part_of(all, (churning / float(all)).min(0.5)) } else { 0 };
+    let cut = if options.mode == Mode::Storm { part_of(all, options.cut) } else { 0 };
+    let cohorts = [
+        (Cohort::Stalled, part_of(all, options.stalled)),
+        (Cohort::Slow, part_of(all, options.slow)),
+        (Cohort::Churn, churn),
+        (Cohort::Storm, cut),
+    ];
+    for (cohort, count) in cohorts {
+        let free: Vec<usize> = (0..seats.len()).filter(|at| seats[*at].cohort == Cohort::Healthy).collect();
+        let count = count.min(free.len() as u64);
+        for (nth, at) in free.iter().enumerate() {
+            if chosen(nth as u64, free.len() as u64, count) {
+                seats[*at].cohort = cohort;
+            }
+        }
+    }
+    seats
+}
+
+impl Crew {
+    /// Starts the threads of process `turn.0` of `turn.1`, which takes `seats`.
+    pub fn start(
+        shared: &Arc<Shared>,
+        options: &BenchOptions,
+        seats: &[Seat],
+        address: SocketAddr,
+        turn: (u64, u64),
+    ) -> Result<Self, Failure> {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let wanted = options.threads.unwrap_or_else(|| cores.min(seats.len().div_ceil(PER_THREAD)));
+        let count = wanted.clamp(1, seats.len().max(1));
+        let attempts = match (options.mode, options.limit) {
+            (Mode::Connect, Some(limit)) => limit.max(1).div_ceil(turn.1).max(seats.len() as u64),
+            _ => seats.len() as u64,
+        };
+        shared.unsettled.store(attempts, Ordering::Release);
+        let (sender, seconds) = channel();
+        let mut threads = Vec::with_capacity(count);
+        for nth in 0..count {
+            let own: Vec<Seat> = seats.iter().skip(nth).step_by(count).copied().collect();
+            let before = nth as u64 * attempts / count as u64;
+            let share = (nth as u64 + 1) * attempts / count as u64 - before;
+            let task = Task {
+                mode: options.mode,
+                // What is left over by rounding is shared out so that it adds up.
+                attempts: if attempts == seats.len() as u64 { own.len() as u64 } else { share },
+                seats: own,
+                connect_rate: options.connect_rate.map(|rate| rate / float((count as u64) * turn.1)),
+                at_once: (AT_ONCE / count).max(1),
+                headers: options.headers.clone(),
+                sources: options.sources.clone(),
+                slow_rate: slow_rate(options, shared.aim.jobs()),
+                churn: options.churn / float((count as u64) * turn.1),
+                echo: options.echo,
+                turn: (turn.0 * count as u64 + nth as u64, turn.1 * count as u64),
+            };
+            let thread = subscriber::spawn(Arc::clone(shared), task, address, sender.clone());
+            threads.push(thread.map_err(|error| {
+                Failure::new(Exit::Failure, format!("could not start a thread of connections: {error}"))
+            })?);
+        }
+        Ok(Self { threads, seconds, sender, shared: Arc::clone(shared) })
+    }
+
+    /// Where others send what they saw.
+    pub fn sender(&self) -> Sender<Second> {
+        self.sender.clone()
+    }
+
+    /// What threads have seen since the last time.
+    pub fn seen(&self) -> impl Iterator<Item = Second> + '_ {
+        self.seconds.try_iter()
+    }
+
+    /// Ends the threads, and gives what they saw.
+    pub fn finish(self) -> (Part, Vec<Second>) {
+        self.shared.enter(Phase::Over);
+        let mut all = Part::default();
+        for thread in self.threads {
+            if let Ok(part) = thread.join() {
+                all.merge(part);
+            }
+        }
+        drop(self.sender);
+        (all, self.seconds.iter().collect())
+    }
+}
+
+/// Half of what comes to a connection, unless the user says otherwise.
+fn slow_rate(options: &BenchOptions, jobs: u64) -> u64 {
+    let size = options.payload_size.unwrap_or(250) as u64;
+    let usual = options.rate / float(jobs) * float(size) / 2.0;
+    options
+        .slow_rate
+        .unwrap_or_else(|| part_of(u64::from(u32::MAX), usual / f64::from(u32::MAX)).max(SLOWEST))
+}

@@ -1,0 +1,159 @@
+//! What a run is to do, resolved and checked.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use url::Url;
+
+use super::aim::Place;
+use super::plan::{Load, Ramp};
+use super::summary::Mode;
+use super::verdict::Demand;
+
+/// How events reach the server.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Via {
+    /// `PUBLISH` into this Redis.
+    Redis(String),
+    /// A POST for each event; `{channel}` in the path is replaced.
+    Http {
+        /// Where to.
+        url: Url,
+        /// What the request says besides.
+        headers: Vec<(String, String)>,
+        /// `relay` or `http`.
+        name: &'static str,
+    },
+}
+
+impl std::fmt::Debug for Via {
+    /// Without what may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Redis(_) => "Redis",
+            Self::Http { name, .. } => name,
+        })
+    }
+}
+
+/// What a round trip is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EchoBy {
+    /// A WebSocket ping, which every server answers.
+    #[default]
+    Ping,
+    /// Text, to a server that sends back what it gets.
+    Text,
+}
+
+/// What a search changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FindOf {
+    /// How many connections.
+    Connections,
+    /// How many events a second.
+    Rate,
+}
+
+/// A search for the largest load that keeps limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FindOptions {
+    /// What is changed.
+    pub of: FindOf,
+    /// The limits.
+    pub within: Vec<Demand>,
+    /// As the user wrote them.
+    pub text: String,
+}
+
+/// A run.
+#[derive(Clone)]
+pub struct BenchOptions {
+    /// What the load is.
+    pub mode: Mode,
+    /// Where a target without a server of its own is.
+    pub server: Url,
+    /// What is watched.
+    pub place: Place,
+    /// Sent with every upgrade.
+    pub headers: Vec<(String, String)>,
+    /// A token for servers that want one, in the query.
+    pub token: Option<String>,
+    /// Whose the jobs are, where a dialect has owners: told to the server before anybody connects.
+    pub owner: Option<String>,
+    /// How events are published; `None` where none are.
+    pub via: Option<Via>,
+    /// How many connections.
+    pub connections: u64,
+    /// How many are opened a second; `None`: as fast as it goes.
+    pub connect_rate: Option<f64>,
+    /// Over how many jobs they spread.
+    pub jobs: u64,
+    /// Events, or round trips, a second over all jobs.
+    pub rate: f64,
+    /// The measured time.
+    pub duration: Duration,
+    /// Time before it that is not measured.
+    pub warm_up: Duration,
+    /// How the rate goes.
+    pub ramp: Ramp,
+    /// Measured events, or connections in the mode `connect`, at most.
+    pub limit: Option<u64>,
+    /// Length of an event in bytes at least.
+    pub payload_size: Option<usize>,
+    /// The share of events that nothing may replace, 0 to 1.
+    pub milestones: f64,
+    /// The share of connections that read slowly.
+    pub slow: f64,
+    /// Bytes a second that they read; `None`: half of what comes.
+    pub slow_rate: Option<u64>,
+    /// The share that never reads.
+    pub stalled: f64,
+    /// Connections a second that leave and come back.
+    pub churn: f64,
+    /// The share that a storm cuts.
+    pub cut: f64,
+    /// Round trips by what.
+    pub echo: EchoBy,
+    /// Source addresses, taken in turns.
+    pub sources: Vec<IpAddr>,
+    /// Threads that hold connections; `None`: chosen by their number.
+    pub threads: Option<usize>,
+    /// Processes of the server whose memory and CPU are read.
+    pub server_pids: Vec<u32>,
+    /// What is demanded.
+    pub demands: Vec<Demand>,
+    /// A client that was the bottleneck is no failure.
+    pub allow_client_bound: bool,
+    /// A search instead of one run.
+    pub find: Option<FindOptions>,
+    /// Processes that share the connections; 0: this one alone.
+    pub workers: u32,
+    /// Further processes that wait for work on other hosts are used, so many of them.
+    pub remote_workers: u32,
+    /// How far off a worker's clock may be.
+    pub max_clock_error: Duration,
+    /// Every option as the user would write it, for the report.
+    pub described: BTreeMap<String, String>,
+}
+
+impl BenchOptions {
+    /// The load as a plan takes it.
+    pub fn load(&self, jobs: u64) -> Load {
+        Load {
+            rate: self.rate,
+            seconds: self.duration.as_secs_f64(),
+            warm_up: self.warm_up.as_secs_f64(),
+            ramp: self.ramp,
+            limit: self.limit.filter(|_| self.mode != Mode::Connect),
+            jobs,
+            milestones: self.milestones,
+        }
+    }
+
+    /// Whether events are published.
+    pub fn publishes(&self) -> bool {
+        self.via.is_some() && matches!(self.mode, Mode::Fanout | Mode::Storm) && self.rate > 0.0
+    }
+}

@@ -1,0 +1,130 @@
+//! One connection and one event before the run: if these do not make it, thousands will not.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::clock::Clock;
+use super::collect::Part;
+use super::crew::Crew;
+use super::options::BenchOptions;
+use super::run::Prepared;
+use super::subscriber::{Cohort, Seat, Shared};
+use super::summary::Mode;
+use crate::exit::{Exit, Failure};
+use crate::net;
+
+/// A server that refuses some connections at random is still worth a run.
+const ATTEMPTS: u32 = 5;
+
+/// For the connection, and for the event.
+const PATIENCE: Duration = Duration::from_secs(10);
+const EVENT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A server may subscribe a moment after it has upgraded, so the event is sent again.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// A server that closes at once does so within this.
+const AT_ONCE: Duration = Duration::from_millis(150);
+
+/// Opens one socket and, where the run publishes, sees an event through to it.
+pub fn probe(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Failure> {
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        match attempt(options, prepared) {
+            Err(Problem::Connection(_)) if tried < ATTEMPTS => {}
+            Err(Problem::Connection(failure) | Problem::Other(failure)) => return Err(failure),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+enum Problem {
+    /// Another attempt may do better.
+    Connection(Failure),
+    Other(Failure),
+}
+
+fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Problem> {
+    let shared =
+        Arc::new(Shared::new(Clock::new(), prepared.aim.clone(), prepared.plan.clone(), prepared.run));
+    let one = BenchOptions { mode: Mode::Idle, threads: Some(1), connect_rate: None, ..options.clone() };
+    let seat = Seat { nth: 0, cohort: Cohort::Healthy };
+    let crew = Crew::start(&shared, &one, &[seat], prepared.address, (0, 1)).map_err(Problem::Other)?;
+    let is_settled = || shared.unsettled.load(Ordering::Acquire) == 0;
+    wait(PATIENCE, is_settled);
+    let is_open = || shared.open.load(Ordering::Acquire) > 0;
+    wait(AT_ONCE, || !is_open());
+    let mut seen = Ok(true);
+    if let Some(publisher) = prepared.publisher.as_mut().filter(|_| is_open()) {
+        let begin = Instant::now();
+        let arrived = || shared.probed.load(Ordering::Acquire);
+        while seen.is_ok() && !arrived() && is_open() && begin.elapsed() < EVENT_PATIENCE {
+            seen = publisher.probe(&shared).map(|()| wait(AGAIN, arrived));
+        }
+        seen = seen.map(|_| arrived());
+    }
+    let still_open = is_open();
+    let (part, _) = crew.finish();
+    match seen {
+        _ if !still_open => Err(Problem::Connection(refused(options, prepared, &part))),
+        Err(failure) => Err(Problem::Other(failure)),
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::Other(not_seen(prepared))),
+    }
+}
+
+fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+    let begin = Instant::now();
+    while !is_so() && begin.elapsed() < patience {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    is_so()
+}
+
+/// Why a single connection did not open or did not stay.
+fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part) -> Failure {
+    let address = net::address(prepared.aim.server());
+    if let Some(close) = part.connections.closed_early.first() {
+        let code = close.code.map_or_else(String::new, |code| format!(" with {code}"));
+        let message = format!("the server at {address} ends connections at once{code}: {}", close.reason);
+        let is_refusal = matches!(close.code, Some(4001 | 4003));
+        let failure = Failure::new(if is_refusal { Exit::Refused } else { Exit::Unreachable }, message);
+        return if is_refusal { failure.hint(token_hint(options)) } else { failure };
+    }
+    let Some(first) = part.connections.failures.first() else {
+        return Failure::new(Exit::Unreachable, format!("the server at {address} does not answer"));
+    };
+    let status = first.status.map_or_else(String::new, |status| format!(" with {status}"));
+    let message =
+        format!("could not open a WebSocket at {address}: {} failed{status}: {}", first.step, first.reason);
+    match first.status {
+        Some(401 | 403) => Failure::new(Exit::Refused, message).hint(token_hint(options)),
+        Some(404) => {
+            Failure::new(Exit::Unreachable, message).hint("name the right path with a whole ws:// URL")
+        }
+        _ => Failure::new(Exit::Unreachable, message)
+            .hint("start a relay with `jobwire serve`, or name a server with --server"),
+    }
+}
+
+fn token_hint(options: &BenchOptions) -> &'static str {
+    if options.token.is_none() {
+        "give a token with --token, or its header with --header"
+    } else {
+        "another token may do"
+    }
+}
+
+fn not_seen(prepared: &Prepared) -> Failure {
+    let server = net::address(prepared.aim.server());
+    let publisher = prepared.publisher.as_ref().map_or("", |publisher| publisher.address());
+    let message = format!(
+        "an event published to {publisher} did not reach a socket of {} at {server} within {} s",
+        prepared.aim.name(),
+        EVENT_PATIENCE.as_secs()
+    );
+    Failure::new(Exit::Unreachable, message)
+        .hint("is that the Redis (--redis) which the server listens to, and does it know this dialect?")
+}

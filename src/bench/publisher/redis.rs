@@ -1,0 +1,141 @@
+//! `PUBLISH`, pipelined over a plain connection.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use redis::ConnectionAddr;
+
+use super::Answers;
+use super::wire::Wire;
+use crate::exit::{Exit, Failure};
+
+/// To log in.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+const HINT: &str = "start one, or name another with --redis or REDIS_URL";
+
+pub(super) struct Redis {
+    pub(super) wire: Wire,
+    address: String,
+    unread: Vec<u8>,
+}
+
+impl Redis {
+    /// Connects and logs in, and selects no database: channels belong to none.
+    pub(super) fn connect(url: &str) -> Result<Self, Failure> {
+        // What the parser says may repeat a password.
+        let client = redis::Client::open(url).map_err(|_| Failure::usage("--redis is no Redis URL"))?;
+        let info = client.get_connection_info();
+        let (wire, address) = match info.addr() {
+            ConnectionAddr::Tcp(host, port) => (Wire::tcp(host, *port, false), format!("{host}:{port}")),
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                (Wire::tcp(host, *port, true), format!("{host}:{port}"))
+            }
+            ConnectionAddr::Unix(path) => (Wire::unix(path), path.display().to_string()),
+            _ => return Err(Failure::usage("--redis names a kind of address that is not known here")),
+        };
+        let unreachable = |reason: String| {
+            Failure::new(Exit::Unreachable, format!("could not connect to redis at {address}: {reason}"))
+                .hint(HINT)
+        };
+        let wire = wire.map_err(|error| unreachable(error.to_string()))?;
+        let mut redis = Self { wire, address: address.clone(), unread: Vec::new() };
+        let login = info.redis_settings();
+        if let Some(password) = login.password() {
+            let words: Vec<&str> = ["AUTH"].into_iter().chain(login.username()).chain([password]).collect();
+            redis.ask(&words).map_err(|error| unreachable(error.to_string()))?;
+        }
+        redis.ask(&["PING"]).map_err(|error| unreachable(error.to_string()))?;
+        Ok(redis)
+    }
+
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Sends a command whose answer is one line, and waits for it.
+    fn ask(&mut self, words: &[&str]) -> io::Result<()> {
+        let mut command = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            bulk(word.as_bytes(), &mut command);
+        }
+        self.wire.send(&command)?;
+        let begin = Instant::now();
+        loop {
+            let answers = self.read()?;
+            // Whoever may not PING has been let in all the same.
+            if let Some((_, reason)) = answers.bad.into_iter().find(|(_, why)| !why.starts_with("NOPERM")) {
+                return Err(io::Error::other(reason));
+            }
+            if answers.good > 0 {
+                return Ok(());
+            }
+            if begin.elapsed() > TIMEOUT {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"));
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// Every answer is one line.
+    pub(super) fn read(&mut self) -> io::Result<Answers> {
+        self.wire.receive(&mut self.unread)?;
+        let mut answers = Answers::default();
+        let mut from = 0;
+        while let Some(end) = memchr::memmem::find(&self.unread[from..], b"\r\n") {
+            let line = &self.unread[from..from + end];
+            match line.split_first() {
+                Some((b'-', reason)) => {
+                    answers.bad.push((None, String::from_utf8_lossy(reason).chars().take(120).collect()));
+                }
+                Some((b':' | b'+', _)) => answers.good += 1,
+                _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not speak RESP")),
+            }
+            from += end + 2;
+        }
+        self.unread.drain(..from);
+        Ok(answers)
+    }
+}
+
+/// Appends a PUBLISH.
+pub(super) fn publish(channel: &str, payload: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"*3\r\n$7\r\nPUBLISH\r\n");
+    bulk(channel.as_bytes(), out);
+    bulk(payload, out);
+}
+
+fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut left = bytes.len();
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(left % 10).unwrap_or(0);
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    out.push(b'$');
+    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publication_is_written_as_redis_reads_it() {
+        let mut out = Vec::new();
+        publish("a", &[b'x'; 120], &mut out);
+        let expected = format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$120\r\n{}\r\n", "x".repeat(120));
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        let mut empty = Vec::new();
+        bulk(b"", &mut empty);
+        assert_eq!(empty, b"$0\r\n\r\n");
+    }
+}

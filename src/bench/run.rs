@@ -1,0 +1,452 @@
+//! One run from its preflight to its summary.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::aim::Aim;
+use super::client::{self, Sampler};
+use super::clock::Clock;
+use super::collect::{Log, Part, Second};
+use super::crew::{self, Crew};
+use super::options::BenchOptions;
+use super::plan::Plan;
+use super::process::{self, Watched, float};
+use super::publisher::Publisher;
+use super::subscriber::{self, Cohort, Phase, Seat, Shared};
+use super::summary::{Mode, Progress, Publish, Setup, Summary, Watcher};
+use super::{preflight, verdict};
+use crate::exit::{Exit, Failure};
+use crate::net;
+
+/// How often the state is looked at and shown.
+const TICK: Duration = Duration::from_millis(50);
+const SHOW_EVERY: Duration = Duration::from_millis(250);
+
+/// From the last connection to the first event: what a server still does for a new connection is done by then.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// To open all connections, where no rate says how long that takes; each thousand has as long again.
+const OPEN_PATIENCE: Duration = Duration::from_secs(30);
+
+/// When everything has arrived, what comes twice has so long to do so.
+const AFTERWARDS: Duration = Duration::from_millis(300);
+
+/// When something is missing, and nothing came for so long, nothing will.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// The longest wait for what is missing.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// A run that has come to its end, by itself or not.
+pub struct Outcome {
+    /// What was found out.
+    pub summary: Summary,
+    /// What the process ends with.
+    pub exit: Exit,
+}
+
+/// What is known before a run.
+pub struct Prepared {
+    /// What is watched.
+    pub aim: Aim,
+    /// Where the server is.
+    pub address: SocketAddr,
+    /// What will be published.
+    pub plan: Plan,
+    /// Ready to publish.
+    pub publisher: Option<Publisher>,
+    /// The run's number.
+    pub run: u32,
+}
+
+/// Checks everything that can be checked and connects the publisher.
+pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prepared, Failure> {
+    let server = options.server.clone();
+    let aim =
+        Aim::new(server, options.place.clone(), options.jobs.min(options.connections), options.token.clone());
+    let address = subscriber::resolve(aim.server(), &options.sources).map_err(|error| {
+        Failure::new(Exit::Unreachable, format!("could not resolve {}: {error}", net::address(aim.server())))
+    })?;
+    let share = options.connections / u64::from((options.workers + options.remote_workers).max(1));
+    for note in preflight::machine(options, share, address.ip())? {
+        watcher.note(&note);
+    }
+    let publisher = match &options.via {
+        Some(via) if options.publishes() => {
+            let events =
+                aim.events(options.payload_size).map_err(|error| Failure::usage(error.to_string()))?;
+            let mut publisher = Publisher::connect(via, events)?;
+            if let Some(owner) = &options.owner {
+                publisher.announce(&aim.registrations(owner))?;
+            }
+            Some(publisher)
+        }
+        _ => None,
+    };
+    let plan = match options.mode {
+        Mode::Echo => Plan::new(&options.load(1)),
+        _ => Plan::new(&options.load(aim.jobs())),
+    };
+    Ok(Prepared { aim, address, plan, publisher, run: rand::random() })
+}
+
+/// Runs once, in this process alone.
+pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher) -> Result<Outcome, Failure> {
+    let mut prepared = prepare(options, watcher)?;
+    super::probe::probe(options, &mut prepared)?;
+    let before = usage(options)?;
+    let mut run = Run::new(options, prepared, Clock::new(), stop);
+    let seats = crew::seats(options);
+    run.open(&seats, (0, 1), watcher)?;
+    let open = usage(options)?;
+    run.begin(watcher);
+    let (after, seconds) = (usage(options).unwrap_or_default(), run.measured_seconds());
+    run.drain(watcher);
+    let watched = Watched { pids: options.server_pids.clone(), before, open, after, seconds };
+    Ok(run.finish(watched, watcher))
+}
+
+fn usage(options: &BenchOptions) -> Result<process::Usage, Failure> {
+    process::usage(&options.server_pids).ok_or_else(|| {
+        Failure::usage("--server-pid: there is no such process on this machine, or it is not ours to look at")
+    })
+}
+
+/// A run under way.
+pub struct Run<'a> {
+    options: &'a BenchOptions,
+    stop: &'a AtomicBool,
+    /// What its threads see.
+    pub shared: Arc<Shared>,
+    address: SocketAddr,
+    publisher: Option<Publisher>,
+    publishing: Option<JoinHandle<(Publish, Option<String>)>>,
+    halt: Arc<AtomicBool>,
+    crew: Option<Crew>,
+    /// The seconds so far.
+    pub log: Log,
+    summary: Summary,
+    lost: Option<String>,
+    expected: u64,
+    begun: Instant,
+    shown: Option<Instant>,
+    redraw: Duration,
+    rss_before: u64,
+    measure: Measure,
+}
+
+/// Marks of the measured time.
+#[derive(Default)]
+struct Measure {
+    sampler: Option<Sampler>,
+    cpu: Duration,
+    received: u64,
+    since: Option<Instant>,
+    seconds: f64,
+    share: f64,
+    rss: u64,
+}
+
+impl<'a> Run<'a> {
+    /// Ready to open connections.
+    pub fn new(options: &'a BenchOptions, prepared: Prepared, clock: Clock, stop: &'a AtomicBool) -> Self {
+        let mut summary = Summary::empty(options.mode);
+        summary.setup = Setup {
+            started: Timestamp::now().to_string(),
+            target: prepared.aim.name(),
+            server: net::address(prepared.aim.server()),
+            publisher: prepared.publisher.as_ref().map(|publisher| publisher.address().to_owned()),
+            options: options.described.clone(),
+            machine: process::machine(),
+            ..summary.setup
+        };
+        let Prepared { aim, address, plan, publisher, run } = prepared;
+        Self {
+            options,
+            stop,
+            shared: Arc::new(Shared::new(clock, aim, plan, run)),
+            address,
+            publisher,
+            publishing: None,
+            halt: Arc::default(),
+            crew: None,
+            log: Log::default(),
+            summary,
+            lost: None,
+            expected: 0,
+            begun: Instant::now(),
+            shown: None,
+            redraw: Duration::ZERO,
+            rss_before: process::own_rss(),
+            measure: Measure::default(),
+        }
+    }
+
+    /// Whether somebody wants it to end.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+
+    /// Opens the connections and waits until each has succeeded or failed.
+    pub fn open(
+        &mut self,
+        seats: &[Seat],
+        turn: (u64, u64),
+        watcher: &mut dyn Watcher,
+    ) -> Result<(), Failure> {
+        self.expected = self.expected_of(seats);
+        let crew = Crew::start(&self.shared, self.options, seats, self.address, turn)?;
+        self.crew = Some(crew);
+        let all = self.shared.unsettled.load(Ordering::Acquire);
+        let by_rate = self.options.connect_rate.map_or(Duration::ZERO, |rate| {
+            Duration::try_from_secs_f64(float(all) / rate).unwrap_or(Duration::MAX)
+        });
+        let patience = (OPEN_PATIENCE + by_rate).saturating_add(Duration::from_millis(all * 10));
+        while self.shared.unsettled.load(Ordering::Acquire) > 0
+            && self.begun.elapsed() < patience
+            && !self.stopped()
+        {
+            self.tick("connecting", TICK, watcher);
+        }
+        if self.options.mode != Mode::Connect {
+            self.wait("connecting", SETTLE, watcher);
+        }
+        self.measure.rss = process::own_rss();
+        Ok(())
+    }
+
+    /// What the healthy must get if nothing goes wrong.
+    fn expected_of(&self, seats: &[Seat]) -> u64 {
+        let plan = &self.shared.plan;
+        let jobs = self.shared.aim.jobs();
+        let healthy = seats.iter().filter(|seat| seat.cohort == Cohort::Healthy).map(|seat| seat.nth % jobs);
+        healthy.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
+    }
+
+    /// Does what the mode does, to the end of the measured time.
+    pub fn begin(&mut self, watcher: &mut dyn Watcher) {
+        if self.options.mode == Mode::Connect || self.stopped() {
+            return;
+        }
+        let start = self.shared.clock.now() + 20_000_000;
+        self.begin_at(start);
+        self.publish();
+        let end = start + self.shared.plan.length();
+        while !self.stopped() && !self.is_done(end) {
+            let measuring = self.shared.clock.now() >= start + self.shared.plan.measured_at();
+            self.tick(if measuring { "measuring" } else { "warming up" }, TICK, watcher);
+        }
+        self.settle();
+    }
+
+    /// Tells the threads when event 0 is due, and begins to measure.
+    pub fn begin_at(&mut self, start: u64) {
+        let plan = &self.shared.plan;
+        self.shared.start.store(start, Ordering::Release);
+        if self.options.mode == Mode::Storm {
+            let half = (plan.length() - plan.measured_at()) / 2;
+            self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
+        }
+        self.measure.sampler = Some(Sampler::start());
+        self.measure.cpu = process::own_cpu();
+        self.measure.received = self.shared.received.load(Ordering::Acquire);
+        self.measure.since = Some(Instant::now());
+        self.shared.enter(Phase::Running);
+    }
+
+    fn publish(&mut self) {
+        let (Some(publisher), Some(crew)) = (self.publisher.take(), &self.crew) else { return };
+        let (shared, halt, seconds): (_, _, Sender<Second>) =
+            (Arc::clone(&self.shared), Arc::clone(&self.halt), crew.sender());
+        self.publishing = Some(std::thread::spawn(move || publisher.run(&shared, &halt, &seconds)));
+    }
+
+    fn is_done(&self, end: u64) -> bool {
+        match &self.publishing {
+            // It ends early where the connection is lost; where it is late, the run is longer.
+            Some(publishing) => publishing.is_finished(),
+            None => self.shared.clock.now() >= end,
+        }
+    }
+
+    /// The measured time is over.
+    pub fn settle(&mut self) {
+        self.halt.store(true, Ordering::Release);
+        if let Some(publishing) = self.publishing.take()
+            && let Ok((publish, lost)) = publishing.join()
+        {
+            self.summary.publish = Some(publish);
+            self.lost = lost;
+        }
+        if let Some(since) = self.measure.since {
+            self.measure.seconds = since.elapsed().as_secs_f64();
+            let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+            self.measure.share = if self.measure.seconds > 0.0 { cpu / self.measure.seconds } else { 0.0 };
+        }
+        if let Some(sampler) = self.measure.sampler.take() {
+            self.summary.client.loop_delay = sampler.finish();
+        }
+        self.shared.enter(Phase::Draining);
+    }
+
+    /// How long the measured time was.
+    pub fn measured_seconds(&self) -> f64 {
+        self.measure.seconds
+    }
+
+    /// Waits for what is still under way.
+    pub fn drain(&mut self, watcher: &mut dyn Watcher) {
+        if !matches!(self.options.mode, Mode::Fanout | Mode::Storm | Mode::Echo)
+            || self.measure.since.is_none()
+        {
+            return;
+        }
+        let begin = Instant::now();
+        let (mut last, mut changed) = (0, Instant::now());
+        while begin.elapsed() < DRAIN && !self.stopped() {
+            self.tick("draining", TICK, watcher);
+            let received = self.shared.received.load(Ordering::Acquire);
+            if received != last {
+                (last, changed) = (received, Instant::now());
+            }
+            let is_all = match self.options.mode {
+                Mode::Echo => received >= self.shared.plan.events,
+                _ => self.lost.is_none() && self.shared.healthy.load(Ordering::Acquire) >= self.expected,
+            };
+            if changed.elapsed() > if is_all { AFTERWARDS } else { QUIET } {
+                break;
+            }
+        }
+    }
+
+    fn wait(&mut self, phase: &'static str, time: Duration, watcher: &mut dyn Watcher) {
+        let begin = Instant::now();
+        while begin.elapsed() < time && !self.stopped() {
+            self.tick(phase, time.saturating_sub(begin.elapsed()).min(TICK), watcher);
+        }
+    }
+
+    /// Sleeps a little, takes in what threads saw and shows it from time to time.
+    pub fn tick(&mut self, phase: &'static str, sleep: Duration, watcher: &mut dyn Watcher) {
+        std::thread::sleep(sleep);
+        if let Some(crew) = &self.crew {
+            for second in crew.seen() {
+                self.log.add(second);
+            }
+        }
+        if self.shown.is_some_and(|shown| shown.elapsed() < SHOW_EVERY) {
+            return;
+        }
+        let shown = Instant::now();
+        self.shown = Some(shown);
+        let progress = self.progress(phase);
+        watcher.progress(&progress);
+        self.redraw += shown.elapsed();
+    }
+
+    fn progress(&mut self, phase: &'static str) -> Progress {
+        let second = self.shared.second(self.shared.clock.now());
+        let now = self.log.latest(second).map(|timed| (timed.micros_at(50.0), timed.micros_at(99.0)));
+        let overall = Some(self.log.overall()).filter(|timing| !timing.is_empty());
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Acquire);
+        Progress {
+            phase,
+            elapsed_seconds: self.begun.elapsed().as_secs_f64(),
+            planned_seconds: Some((self.options.warm_up + self.options.duration).as_secs_f64()),
+            connections: load(&self.shared.open),
+            wanted: self.options.connections,
+            errors: load(&self.shared.errors),
+            published: load(&self.shared.published),
+            received: load(&self.shared.received),
+            p50_now: now.map(|now| now.0),
+            p99_now: now.map(|now| now.1),
+            p50: overall.map(|timing| timing.micros_at(50.0)),
+            p99: overall.map(|timing| timing.micros_at(99.0)),
+        }
+    }
+
+    /// Ends the threads: what they saw.
+    pub fn close(&mut self) -> Part {
+        let Some(crew) = self.crew.take() else { return Part::default() };
+        let (part, seconds) = crew.finish();
+        seconds.into_iter().for_each(|second| self.log.add(second));
+        part
+    }
+
+    /// Ends the run and sums it up.
+    fn finish(mut self, watched: Watched, watcher: &mut dyn Watcher) -> Outcome {
+        self.summary.client = self.own_cost();
+        let part = self.close();
+        watcher.end();
+        self.sum_up(part, watched)
+    }
+
+    /// What this process has cost so far.
+    pub fn own_cost(&mut self) -> super::summary::Client {
+        let events = self.shared.received.load(Ordering::Acquire) - self.measure.received;
+        let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+        let open = self.shared.open.load(Ordering::Acquire).max(1);
+        super::summary::Client {
+            cpu_share: self.measure.share,
+            cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / float(events)),
+            rss_bytes: self.measure.rss,
+            rss_per_connection_bytes: float(self.measure.rss.saturating_sub(self.rss_before)) / float(open),
+            redraw_share: self.redraw.as_secs_f64() / self.begun.elapsed().as_secs_f64().max(1e-9),
+            ..std::mem::take(&mut self.summary.client)
+        }
+    }
+
+    /// Makes the summary of what all threads, of this process or of several, saw.
+    pub fn sum_up(mut self, part: Part, watched: Watched) -> Outcome {
+        let mut summary = self.summary;
+        let deliveries = part.cohorts.iter().map(|cohort| cohort.received).sum();
+        summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
+        summary.client.busiest_thread_share =
+            summary.client.busiest_thread_share.max(part.busiest_thread_share);
+        if !watched.pids.is_empty() {
+            summary.server = Some(watched.report(part.connections.peak, deliveries));
+        }
+        summary.partial = match &self.lost {
+            Some(why) => Some(format!("publishing ended early: {why}")),
+            None if self.stop.load(Ordering::Acquire) => Some("interrupted".to_owned()),
+            None => summary.partial.take(),
+        };
+        summary.connections = part.connections;
+        summary.connect_time = part.connect_time;
+        summary.round_trip = (self.options.mode == Mode::Echo).then_some(part.round_trip);
+        if let Some(trip) = &mut summary.round_trip {
+            trip.by = if self.options.echo == super::options::EchoBy::Ping { "ping" } else { "text" }.into();
+        }
+        summary.reconnect = (part.reconnect.cut > 0).then_some(part.reconnect);
+        if let Some(reconnect) = summary.reconnect.as_mut().filter(|reconnect| reconnect.back < reconnect.cut)
+        {
+            reconnect.all_back_seconds = None;
+        }
+        if summary.publish.is_some() {
+            summary.cohorts = in_order(part.cohorts);
+        }
+        let start = self.shared.start.load(Ordering::Acquire);
+        let measured = start.saturating_sub(self.shared.begin) + self.shared.plan.measured_at();
+        let measured = Duration::from_nanos(measured).as_secs_f64();
+        let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
+        let log = std::mem::take(&mut self.log);
+        summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
+        summary.client.bound = client::bound(&summary, part.busy);
+        summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
+        let exit = if self.lost.is_some() { Exit::Unreachable } else { super::exit_of(&summary) };
+        Outcome { summary, exit }
+    }
+}
+
+fn in_order(cohorts: Vec<super::summary::Cohort>) -> Vec<super::summary::Cohort> {
+    let place = |name: &str| Cohort::ALL.iter().position(|cohort| cohort.as_str() == name);
+    let mut cohorts = cohorts;
+    cohorts.sort_by_key(|cohort| place(&cohort.name));
+    cohorts
+}

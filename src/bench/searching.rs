@@ -1,0 +1,144 @@
+//! A search for the largest load: one run after another, until it is known.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::find::{self, Trial};
+use super::options::{BenchOptions, FindOf, FindOptions};
+use super::process;
+use super::run::{self, Outcome};
+use super::summary::{Find, Probe, Summary, Watcher};
+use super::verdict;
+use crate::exit::{Exit, Failure};
+
+/// The confirming run is so many times as long.
+const LONGER: u32 = 2;
+
+/// No search goes on above these.
+const MOST_RATE: u64 = 10_000_000;
+const MOST_CONNECTIONS: u64 = 1_000_000;
+
+/// Between two runs, for what the last one left behind.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Searches; the summary is that of the confirming run, or of the last one where there is none.
+pub fn run(
+    options: &BenchOptions,
+    find: &FindOptions,
+    stop: &AtomicBool,
+    watcher: &mut dyn Watcher,
+) -> Result<Outcome, Failure> {
+    let mut search = Search { options, find, stop, watcher, probes: Vec::new(), last: None, limited: None };
+    let (first, most) = match find.of {
+        FindOf::Rate => (whole(options.rate), MOST_RATE),
+        FindOf::Connections => (options.connections, most_connections(options)),
+    };
+    let found = find::search(first, most, |load, confirm| search.attempt(load, confirm))?;
+    let Search { probes, last, limited, .. } = search;
+    let Some(mut outcome) = last else {
+        return Err(Failure::new(Exit::Failure, "the search ended before it had begun"));
+    };
+    let summary = &mut outcome.summary;
+    summary.find = Some(Find {
+        of: if find.of == FindOf::Rate { "rate" } else { "connections" }.to_owned(),
+        within: find.text.clone(),
+        probes,
+        found: found.load,
+        confirmed: found.confirmed,
+    });
+    // What stopped the search is what the answer says something about.
+    summary.client.bound.extend(limited);
+    summary.verdict = verdict::judge(summary, &options.demands, options.allow_client_bound);
+    if summary.partial.is_none() {
+        outcome.exit = super::exit_of(summary);
+        if outcome.exit == Exit::Success && found.load.is_none() {
+            outcome.exit = Exit::ThresholdCrossed;
+        }
+    }
+    Ok(outcome)
+}
+
+struct Search<'a> {
+    options: &'a BenchOptions,
+    find: &'a FindOptions,
+    stop: &'a AtomicBool,
+    watcher: &'a mut dyn Watcher,
+    probes: Vec<Probe>,
+    last: Option<Outcome>,
+    /// Why this client, not the server, broke the limits last, if so.
+    limited: Option<String>,
+}
+
+impl Search<'_> {
+    fn attempt(&mut self, load: u64, confirm: bool) -> Result<Trial, Failure> {
+        if self.stop.load(Ordering::Acquire) {
+            return Ok(Trial::Stop);
+        }
+        if self.last.is_some() {
+            std::thread::sleep(PAUSE);
+        }
+        let mut one = BenchOptions { find: None, demands: self.find.within.clone(), ..self.options.clone() };
+        match self.find.of {
+            FindOf::Rate => one.rate = process::float(load),
+            FindOf::Connections => one.connections = load,
+        }
+        if confirm {
+            one.duration *= LONGER;
+        }
+        for (name, value) in [("rate", one.rate), ("connections", process::float(one.connections))] {
+            one.described.insert(name.to_owned(), value.to_string());
+        }
+        one.described.insert("duration".to_owned(), format!("{}s", one.duration.as_secs_f64()));
+        let outcome = run::run(&one, self.stop, self.watcher)?;
+        let trial = self.note(load, &outcome, confirm);
+        self.last = Some(outcome);
+        Ok(trial)
+    }
+
+    fn note(&mut self, load: u64, outcome: &Outcome, confirm: bool) -> Trial {
+        let Summary { verdict, client, publish, partial, .. } = &outcome.summary;
+        let is_bound = verdict.client_bound && !self.options.allow_client_bound;
+        let passed = verdict.passed && !is_bound;
+        let values: Vec<String> =
+            verdict.assertions.iter().map(|one| format!("{} is {}", one.metric, one.value)).collect();
+        let word = match (passed, is_bound) {
+            (true, _) if confirm => "confirmed",
+            (true, _) => "kept",
+            (false, true) => "client-bound",
+            (false, false) => "broken",
+        };
+        self.watcher.note(&format!("tried {load}: {word} ({})", values.join(", ")));
+        if !passed {
+            self.limited = client.bound.first().filter(|_| is_bound).map(|why| format!("at {load}: {why}"));
+        }
+        let seconds =
+            publish.as_ref().map_or(0.0, |publish| process::float(publish.sent) / publish.rate.max(1e-9));
+        self.probes.push(Probe {
+            load,
+            seconds,
+            passed,
+            client_bound: is_bound,
+            assertions: verdict.assertions.clone(),
+        });
+        match (partial, passed) {
+            (Some(_), _) => Trial::Stop,
+            (None, true) => Trial::Kept,
+            (None, false) => Trial::Broken,
+        }
+    }
+}
+
+/// What this machine's descriptors and ports allow.
+fn most_connections(options: &BenchOptions) -> u64 {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024).saturating_sub(128);
+    let ports = process::client_ports().map_or(MOST_CONNECTIONS, |(first, last)| {
+        (u64::from(last.saturating_sub(first)) + 1) * options.sources.len().max(1) as u64
+    });
+    // Ports of connections that were closed a moment ago rest for a while.
+    MOST_CONNECTIONS.min(descriptors).min(ports - ports / 10).max(1)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are within bounds")]
+fn whole(rate: f64) -> u64 {
+    (rate as u64).max(1)
+}

@@ -1,0 +1,148 @@
+//! One connection: small, since there are tens of thousands.
+
+use std::io::{self, Write as _};
+
+use super::stream::Stream;
+use crate::bench::account::Account;
+
+/// What a client owes a server that does not read, at most, in bytes; then it hangs up.
+const MAX_OUT: usize = 64 << 10;
+
+/// How a connection behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cohort {
+    /// It reads what comes.
+    Healthy,
+    /// It reads slowly.
+    Slow,
+    /// It never reads.
+    Stalled,
+    /// It leaves and comes back.
+    Churn,
+    /// It is cut by the storm and comes back.
+    Storm,
+}
+
+impl Cohort {
+    /// All of them, `Healthy` first.
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::Slow, Self::Stalled, Self::Churn, Self::Storm];
+
+    /// As reports name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Slow => "slow",
+            Self::Stalled => "stalled",
+            Self::Churn => "churn",
+            Self::Storm => "storm",
+        }
+    }
+
+    /// Whether its socket is read only when a timer says so, or never.
+    pub(super) const fn is_held_back(self) -> bool {
+        matches!(self, Self::Slow | Self::Stalled)
+    }
+}
+
+/// How far a connection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Waits for its turn, or has come to its end.
+    Closed,
+    Tcp,
+    Tls,
+    Upgrade,
+    Open,
+}
+
+impl Stage {
+    /// The step that fails at this stage, as reports name it.
+    pub(super) const fn step(self) -> &'static str {
+        match self {
+            Self::Closed => "local",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Upgrade | Self::Open => "upgrade",
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) stream: Option<Stream>,
+    pub(super) stage: Stage,
+    pub(super) cohort: Cohort,
+    /// It waits for its first message.
+    pub(super) is_new: bool,
+    /// Its number over all threads and processes.
+    pub(super) nth: u64,
+    pub(super) job: u64,
+    /// When it was meant to begin, by the run's clock.
+    pub(super) due: u64,
+    /// When its present stage began.
+    pub(super) since: u64,
+    /// When it was cut, if it was and is not back yet.
+    pub(super) cut: Option<u64>,
+    /// The beginning of a frame, or of the answer to the upgrade.
+    pub(super) kept: Vec<u8>,
+    /// A message in parts, as far as it is there.
+    pub(super) parts: Vec<u8>,
+    /// What the socket has not taken yet.
+    out: Vec<u8>,
+    pub(super) account: Account,
+}
+
+impl Conn {
+    pub(super) fn new(nth: u64, job: u64, cohort: Cohort) -> Self {
+        Self {
+            stream: None,
+            stage: Stage::Closed,
+            cohort,
+            is_new: true,
+            nth,
+            job,
+            due: 0,
+            since: 0,
+            cut: None,
+            kept: Vec::new(),
+            parts: Vec::new(),
+            out: Vec::new(),
+            account: Account::default(),
+        }
+    }
+
+    /// Writes, or keeps what the socket does not take for when it does.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.out.len() + bytes.len() > MAX_OUT {
+            return Err(io::Error::new(io::ErrorKind::WriteZero, "the server does not read"));
+        }
+        self.out.extend_from_slice(bytes);
+        self.flush()
+    }
+
+    /// Writes what is still to be written.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        while !self.out.is_empty() {
+            match stream.write(&self.out) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // Nothing is owed most of the time, and then no memory is either.
+        self.out = Vec::new();
+        stream.flush()
+    }
+
+    /// Forgets the socket and what was half read; the account stays.
+    pub(super) fn clear(&mut self) -> Option<Stream> {
+        self.stage = Stage::Closed;
+        self.kept = Vec::new();
+        self.parts = Vec::new();
+        self.out = Vec::new();
+        self.stream.take()
+    }
+}

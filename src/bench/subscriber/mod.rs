@@ -1,0 +1,208 @@
+//! The connections: threads with an event loop each, which own theirs outright.
+//!
+//! A thread has one large read buffer for all of its connections; a connection keeps bytes only where a frame has come in
+//! part. Threads see nothing of each other but a few counters ([`Shared`]).
+
+mod conn;
+mod frame;
+mod handshake;
+mod open;
+mod pool;
+mod read;
+mod stream;
+mod timers;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+
+use rustls::pki_types::ServerName;
+use url::{Host, Url};
+
+pub use self::conn::Cohort;
+use self::handshake::Handshake;
+use self::pool::Pool;
+use self::stream::Dialer;
+use super::aim::Aim;
+use super::clock::Clock;
+use super::collect::{Part, Second};
+use super::marker::MAX_SEQ;
+use super::options::EchoBy;
+use super::plan::Plan;
+use super::summary::Mode;
+use crate::net;
+
+/// The sequence number of the event that checks the way before a run.
+pub const PROBE: u64 = MAX_SEQ;
+
+/// Around the moment at which a connection opens or ends during the run, what is published then may reach it or not; it
+/// counts as due only from so many nanoseconds on either side.
+pub const MARGIN: u64 = 500_000_000;
+
+/// How far the run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Connections are opened.
+    Connecting = 0,
+    /// Events are published, or whatever the mode does.
+    Running = 1,
+    /// Nothing is published any more; what is under way arrives.
+    Draining = 2,
+    /// Threads end.
+    Over = 3,
+}
+
+/// What all threads see.
+#[derive(Debug)]
+pub struct Shared {
+    /// The clock of the run.
+    pub clock: Clock,
+    /// When the run began, by its clock.
+    pub begin: u64,
+    /// What is watched.
+    pub aim: Aim,
+    /// What will be published.
+    pub plan: Plan,
+    /// The run's own number, in every mark.
+    pub run: u32,
+    phase: AtomicU8,
+    /// When event 0 is due; 0: not known yet.
+    pub start: AtomicU64,
+    /// When the storm cuts; 0: never.
+    pub storm_at: AtomicU64,
+    /// Events published so far.
+    pub published: AtomicU64,
+    /// Connections that are open.
+    pub open: AtomicU64,
+    /// Attempts that are still to succeed or to fail.
+    pub unsettled: AtomicU64,
+    /// Deliveries or answers received.
+    pub received: AtomicU64,
+    /// Of these, what the healthy got of the measured events.
+    pub healthy: AtomicU64,
+    /// Connections that failed or ended early.
+    pub errors: AtomicU64,
+    /// The probe has arrived.
+    pub probed: AtomicBool,
+}
+
+impl Shared {
+    /// At the beginning of a run.
+    pub fn new(clock: Clock, aim: Aim, plan: Plan, run: u32) -> Self {
+        Self {
+            clock,
+            begin: clock.now(),
+            aim,
+            plan,
+            run,
+            phase: AtomicU8::new(Phase::Connecting as u8),
+            start: AtomicU64::new(0),
+            storm_at: AtomicU64::new(0),
+            published: AtomicU64::new(0),
+            open: AtomicU64::new(0),
+            unsettled: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            healthy: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            probed: AtomicBool::new(false),
+        }
+    }
+
+    /// Tells the threads how far the run is.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Release);
+    }
+
+    /// How far the run is.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Connecting,
+            1 => Phase::Running,
+            2 => Phase::Draining,
+            _ => Phase::Over,
+        }
+    }
+
+    /// Which second of the run it is.
+    pub fn second(&self, now: u64) -> u64 {
+        now.saturating_sub(self.begin) / 1_000_000_000
+    }
+}
+
+/// One connection to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    /// Its number over all threads and processes.
+    pub nth: u64,
+    /// How it behaves.
+    pub cohort: Cohort,
+}
+
+/// What a thread is to do.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// What the load is.
+    pub mode: Mode,
+    /// Its connections.
+    pub seats: Vec<Seat>,
+    /// Attempts in all, where connections are opened again and again; otherwise one each.
+    pub attempts: u64,
+    /// How many it opens a second.
+    pub connect_rate: Option<f64>,
+    /// How many it opens at one time.
+    pub at_once: usize,
+    /// Headers of the user's own.
+    pub headers: Vec<(String, String)>,
+    /// Source addresses.
+    pub sources: Vec<IpAddr>,
+    /// Bytes a second that a slow connection reads.
+    pub slow_rate: u64,
+    /// Connections a second that leave and come back.
+    pub churn: f64,
+    /// Round trips by what.
+    pub echo: EchoBy,
+    /// Which of how many threads this is, over all processes: it makes every so manyth round trip.
+    pub turn: (u64, u64),
+}
+
+/// Finds out where to connect, once for all threads.
+pub fn resolve(server: &Url, sources: &[IpAddr]) -> io::Result<SocketAddr> {
+    let port = server.port_or_known_default().unwrap_or(80);
+    let found: Vec<SocketAddr> = match server.host() {
+        Some(Host::Ipv4(ip)) => vec![(ip, port).into()],
+        Some(Host::Ipv6(ip)) => vec![(ip, port).into()],
+        Some(Host::Domain(name)) => (name, port).to_socket_addrs()?.collect(),
+        None => Vec::new(),
+    };
+    // A socket that is bound to an address of one family connects to no other.
+    let fits = |address: &&SocketAddr| sources.iter().all(|source| source.is_ipv4() == address.is_ipv4());
+    // Names of this machine mostly have both, and most servers listen on the first of the older.
+    let found = found.iter().filter(fits).min_by_key(|address| address.is_ipv6()).copied();
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address of that family"))
+}
+
+/// Starts a thread; it ends at [`Phase::Over`] and hands over what it saw.
+pub fn spawn(
+    shared: Arc<Shared>,
+    task: Task,
+    address: SocketAddr,
+    seconds: Sender<Second>,
+) -> io::Result<JoinHandle<Part>> {
+    let server = shared.aim.server();
+    let tls = if matches!(server.scheme(), "wss" | "https") {
+        let config = net::stream::tls_config().as_ref().map_err(|reason| io::Error::other(reason.clone()))?;
+        let name =
+            ServerName::try_from(server.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned());
+        Some((Arc::clone(config), name.map_err(io::Error::other)?))
+    } else {
+        None
+    };
+    let dialer = Dialer { address, sources: task.sources.clone(), tls };
+    let handshake = Handshake::new(server, &task.headers);
+    let pool = Pool::new(shared, task, dialer, handshake, seconds)?;
+    std::thread::Builder::new().name("bench".into()).spawn(move || pool.run())
+}

@@ -1,0 +1,287 @@
+//! From a seat to an open WebSocket, and to the end of it.
+
+use std::io::{self, Read as _};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::{Interest, Token};
+use socket2::SockRef;
+
+use super::conn::{Cohort, Stage};
+use super::frame;
+use super::handshake::Answer;
+use super::pool::Pool;
+use crate::bench::collect::{count_close, count_failure};
+use crate::bench::summary::Mode;
+
+/// From the first packet to the end of the upgrade, in nanoseconds.
+const OPEN_TIMEOUT: u64 = 10_000_000_000;
+
+impl Pool {
+    /// When the next connection may begin: by the rate, or at once.
+    pub(super) fn next_opening(&mut self) -> u64 {
+        self.timers.next_opening(self.task.connect_rate, self.shared.clock.now())
+    }
+
+    /// Opens what is due, as many at one time as is allowed.
+    pub(super) fn open_due(&mut self) {
+        while self.opening < self.task.at_once
+            && let Some(&(at, due)) = self.waiting.front()
+            && due <= self.now
+        {
+            self.waiting.pop_front();
+            self.begin(at, due);
+        }
+    }
+
+    fn begin(&mut self, at: usize, due: u64) {
+        self.part.connections.attempts += 1;
+        let conn = &mut self.conns[at];
+        // Without a rate there is no intention but to begin when it is its turn.
+        conn.due = if self.task.connect_rate.is_some() { due } else { self.shared.clock.now() };
+        conn.since = self.shared.clock.now();
+        conn.is_new = true;
+        self.opening += 1;
+        let dialed = self.dialer.dial(conn.nth, conn.cohort.is_held_back()).and_then(|mut stream| {
+            let both = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut stream.tcp, Token(at), both)?;
+            Ok(stream)
+        });
+        match dialed {
+            Ok(stream) => {
+                conn.stream = Some(stream);
+                conn.stage = Stage::Tcp;
+            }
+            Err(error) => self.fail(at, "local", None, &reason(&error)),
+        }
+    }
+
+    /// A socket can be read or written.
+    pub(super) fn ready(&mut self, at: usize, writable: bool, ended: bool) {
+        let Some(conn) = self.conns.get_mut(at) else { return };
+        match conn.stage {
+            Stage::Closed => {}
+            Stage::Tcp => self.connected(at),
+            Stage::Tls => self.shake_hands(at),
+            Stage::Upgrade => self.upgrade(at),
+            Stage::Open => {
+                if writable && let Err(error) = conn.flush() {
+                    return self.ended(at, None, &reason(&error));
+                }
+                if !self.conns[at].cohort.is_held_back() {
+                    self.read(at, usize::MAX);
+                } else if ended {
+                    self.ended(at, None, "closed without a close frame");
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, at: usize) {
+        let conn = &mut self.conns[at];
+        let Some(stream) = &conn.stream else { return };
+        match stream.tcp.take_error() {
+            Ok(Some(error)) | Err(error) => return self.fail(at, "tcp", None, &reason(&error)),
+            Ok(None) if stream.tcp.peer_addr().is_err() => return,
+            Ok(None) => {}
+        }
+        let now = self.shared.clock.now();
+        self.part.connect_time.tcp.record(Duration::from_nanos(now - conn.since));
+        conn.since = now;
+        conn.stage = Stage::Tls;
+        self.shake_hands(at);
+    }
+
+    fn shake_hands(&mut self, at: usize) {
+        let conn = &mut self.conns[at];
+        let Some(stream) = &mut conn.stream else { return };
+        let has_tls = !stream.is_plain();
+        match stream.shake_hands() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => return self.fail(at, "tls", None, &reason(&error)),
+            Ok(()) if stream.is_shaking_hands() => return,
+            Ok(()) => {}
+        }
+        let now = self.shared.clock.now();
+        if has_tls {
+            self.part.connect_time.tls.record(Duration::from_nanos(now - conn.since));
+        }
+        conn.since = now;
+        conn.stage = Stage::Upgrade;
+        let request = self.handshake.request(&self.shared.aim.path(conn.job));
+        match conn.send(&request) {
+            Ok(()) => self.upgrade(at),
+            Err(error) => self.fail(at, "upgrade", None, &reason(&error)),
+        }
+    }
+
+    /// Reads the answer to the upgrade, as far as it is there.
+    fn upgrade(&mut self, at: usize) {
+        let mut chunk = [0; 4096];
+        loop {
+            let conn = &mut self.conns[at];
+            let Some(stream) = &mut conn.stream else { return };
+            let ended = match stream.read(&mut chunk) {
+                Ok(read) => {
+                    conn.kept.extend_from_slice(&chunk[..read]);
+                    read == 0
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if let Err(error) = conn.flush() {
+                        self.fail(at, "upgrade", None, &reason(&error));
+                    }
+                    return;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return self.fail(at, "upgrade", None, &reason(&error)),
+            };
+            match self.handshake.answer(&conn.kept, ended) {
+                Answer::Partial => {}
+                Answer::Refused(status, why) => return self.fail(at, "upgrade", status, &why),
+                Answer::Upgraded(head) => {
+                    conn.kept.drain(..head);
+                    return self.upgraded(at);
+                }
+            }
+        }
+    }
+
+    fn upgraded(&mut self, at: usize) {
+        let now = self.shared.clock.now();
+        self.now = now;
+        let conn = &mut self.conns[at];
+        let total = Duration::from_nanos(now.saturating_sub(conn.due));
+        self.part.connect_time.upgrade.record(Duration::from_nanos(now - conn.since));
+        self.part.connect_time.total.record(total);
+        conn.since = now;
+        conn.stage = Stage::Open;
+        self.opening -= 1;
+        if let Some(cut) = conn.cut.take() {
+            let took = Duration::from_nanos(now.saturating_sub(cut));
+            self.part.reconnect.back += 1;
+            self.part.reconnect.time.record(took);
+            let seconds = took.as_secs_f64();
+            let last = self.part.reconnect.all_back_seconds.get_or_insert(0.0);
+            *last = last.max(seconds);
+        } else {
+            self.settled();
+        }
+        if self.task.mode == Mode::Connect {
+            self.timed.record(total);
+            self.received += 1;
+        }
+        self.opened(at);
+        if let Some(greeting) = self.shared.aim.greeting()
+            && let Err(error) = self.conns[at].send(&frame::masked(frame::TEXT, greeting.as_bytes()))
+        {
+            return self.ended(at, None, &reason(&error));
+        }
+        if self.attempts_left > 0 && self.task.mode == Mode::Connect {
+            return self.leave_and_return(at);
+        }
+        // Frames may have come behind the answer, and then no further event tells of them.
+        if self.conns[at].cohort != Cohort::Stalled {
+            self.read(at, usize::MAX);
+        }
+    }
+
+    fn settled(&mut self) {
+        self.shared.unsettled.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// An attempt came to nothing.
+    pub(super) fn fail(&mut self, at: usize, step: &str, status: Option<u16>, why: &str) {
+        count_failure(&mut self.part.connections.failures, step, status, why, 1);
+        self.part.connections.failed += 1;
+        self.note_error();
+        self.opening -= 1;
+        let is_return = self.conns[at].cut.is_some();
+        drop(self.conns[at].clear());
+        if is_return && !matches!(step, "local") {
+            // Whoever was cut tries until it is back; the pause keeps a dead server from being stormed.
+            self.waiting.push_back((at, self.now + 100_000_000));
+            return;
+        }
+        if !is_return {
+            self.settled();
+        }
+        if self.attempts_left > 0 && self.task.mode == Mode::Connect {
+            self.attempts_left -= 1;
+            let due = self.next_opening();
+            self.waiting.push_back((at, due));
+        }
+    }
+
+    /// Those that were not open in time have failed.
+    pub(super) fn give_up_late(&mut self) {
+        for at in 0..self.conns.len() {
+            let conn = &self.conns[at];
+            let is_opening = !matches!(conn.stage, Stage::Closed | Stage::Open);
+            if is_opening && self.now.saturating_sub(conn.since) > OPEN_TIMEOUT {
+                let step = conn.stage.step();
+                self.fail(at, step, None, "no answer within 10 s");
+            }
+        }
+    }
+
+    /// An open connection ended although nobody here ended it.
+    pub(super) fn ended(&mut self, at: usize, code: Option<u16>, why: &str) {
+        count_close(&mut self.part.connections.closed_early, code, why, 1);
+        self.note_error();
+        self.account_until_now(at);
+        self.gone(at);
+        drop(self.conns[at].clear());
+    }
+
+    /// Ends a connection from here and queues it to come back. A cut is abrupt; leaving says so first.
+    pub(super) fn leave_and_return(&mut self, at: usize) {
+        let is_cut = self.conns[at].cohort == Cohort::Storm;
+        if !is_cut {
+            // If it cannot be written the connection ends all the same.
+            let _ = self.conns[at].send(&frame::masked(frame::CLOSE, &1000u16.to_be_bytes()));
+        }
+        self.account_until_now(at);
+        self.gone(at);
+        if let Some(stream) = self.conns[at].clear() {
+            // No socket of this side is left waiting, or it would hold its port for a minute.
+            let _ = SockRef::from(&stream.tcp).set_linger(Some(Duration::ZERO));
+        }
+        if self.task.mode == Mode::Connect {
+            self.attempts_left -= 1;
+            let due = self.next_opening();
+            self.waiting.push_back((at, due));
+        } else {
+            self.conns[at].cut = Some(self.now);
+            self.part.reconnect.cut += 1;
+            self.waiting.push_back((at, self.now));
+        }
+    }
+
+    fn gone(&mut self, at: usize) {
+        debug_assert_eq!(self.conns[at].stage, Stage::Open, "only what is open can go");
+        self.open -= 1;
+        self.shared.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn note_error(&mut self) {
+        self.second.errors += 1;
+        self.shared.errors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The system no longer tells what happens to sockets: nothing can go on.
+    pub(super) fn fail_all(&mut self, error: &io::Error) {
+        for at in 0..self.conns.len() {
+            match self.conns[at].stage {
+                Stage::Open => self.ended(at, None, &reason(error)),
+                Stage::Closed => {}
+                _ => self.fail(at, "local", None, &reason(error)),
+            }
+        }
+    }
+}
+
+/// What the system said, without the number behind it.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

@@ -1,0 +1,270 @@
+//! The loop of a thread and what it owns.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use mio::{Events, Poll, Waker};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::conn::{Cohort, Conn, Stage};
+use super::handshake::Handshake;
+use super::stream::Dialer;
+use super::timers::Timers;
+use super::{MARGIN, Phase, Shared, Task};
+use crate::bench::account::Account;
+use crate::bench::collect::{Part, Second};
+use crate::bench::marker::Seeker;
+use crate::bench::timing::Timing;
+
+/// For all connections of a thread together, in bytes.
+const READ_BUFFER: usize = 256 << 10;
+
+/// Events of the system that are taken at one time.
+const EVENTS: usize = 1024;
+
+/// The longest wait, so that a thread sees how far the run is.
+const TICK: Duration = Duration::from_millis(20);
+
+/// The token of what is no connection.
+pub(super) const WAKE: mio::Token = mio::Token(usize::MAX);
+
+pub(super) struct Pool {
+    pub(super) shared: Arc<Shared>,
+    pub(super) task: Task,
+    pub(super) dialer: Dialer,
+    pub(super) handshake: Handshake,
+    pub(super) poll: Poll,
+    pub(super) waker: Arc<Waker>,
+    pub(super) conns: Vec<Conn>,
+    pub(super) buffer: Vec<u8>,
+    pub(super) seeker: Seeker,
+    pub(super) part: Part,
+    /// Delivery latency and misrouted events, by cohort.
+    pub(super) delivery: [(Timing, u64); Cohort::ALL.len()],
+    /// Connections that are to be opened, and when.
+    pub(super) waiting: VecDeque<(usize, u64)>,
+    pub(super) opening: usize,
+    pub(super) attempts_left: u64,
+    pub(super) timers: Timers,
+    seconds: Sender<Second>,
+    pub(super) second: Second,
+    pub(super) timed: Timing,
+    pub(super) open: u64,
+    pub(super) received: u64,
+    pub(super) healthy: u64,
+    /// Time of the last reading, by the run's clock.
+    pub(super) now: u64,
+    first_open: u64,
+    last_open: u64,
+}
+
+/// What is measured of the thread itself while the run goes on.
+#[derive(Default)]
+struct Busy {
+    since: u64,
+    cpu: Duration,
+    waited: u64,
+}
+
+impl Pool {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        task: Task,
+        dialer: Dialer,
+        handshake: Handshake,
+        seconds: Sender<Second>,
+    ) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
+        let jobs = shared.aim.jobs();
+        let conns: Vec<Conn> =
+            task.seats.iter().map(|seat| Conn::new(seat.nth, seat.nth % jobs, seat.cohort)).collect();
+        let mut pool = Self {
+            timers: Timers::new(&task, &conns),
+            attempts_left: task.attempts.saturating_sub(conns.len() as u64),
+            poll,
+            waker,
+            buffer: vec![0; READ_BUFFER],
+            seeker: Seeker::new(),
+            part: Part::default(),
+            delivery: Default::default(),
+            waiting: VecDeque::new(),
+            opening: 0,
+            seconds,
+            second: Second { nth: shared.second(shared.clock.now()), ..Second::default() },
+            timed: Timing::new(),
+            open: 0,
+            received: 0,
+            healthy: 0,
+            now: shared.clock.now(),
+            first_open: 0,
+            last_open: 0,
+            shared,
+            task,
+            dialer,
+            handshake,
+            conns,
+        };
+        for conn in &pool.conns {
+            pool.part.cohort(conn.cohort.as_str()).connections += 1;
+        }
+        pool.part.connections.wanted = pool.conns.len() as u64;
+        for at in 0..pool.conns.len() {
+            let due = pool.next_opening();
+            pool.waiting.push_back((at, due));
+        }
+        Ok(pool)
+    }
+
+    pub(super) fn run(mut self) -> Part {
+        let mut events = Events::with_capacity(EVENTS);
+        let mut busy: Option<Busy> = None;
+        loop {
+            let phase = self.shared.phase();
+            match phase {
+                Phase::Over => break,
+                Phase::Running if busy.is_none() => {
+                    busy = Some(Busy { since: self.now, cpu: thread_cpu(), waited: 0 });
+                    self.timers.begin(&self.shared, &self.task, &self.waker, self.now);
+                }
+                Phase::Draining => self.settle_busy(&mut busy),
+                _ => {}
+            }
+            self.now = self.shared.clock.now();
+            let timeout = self.timers.timeout(self.now, self.waiting.front().map(|(_, due)| *due), TICK);
+            let timeout = if self.opening < self.task.at_once { timeout } else { timeout.max(TICK / 20) };
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout))
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                self.fail_all(&error);
+                break;
+            }
+            let before = self.now;
+            self.now = self.shared.clock.now();
+            if let Some(busy) = &mut busy {
+                busy.waited += self.now - before;
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.ready(event.token().0, event.is_writable(), event.is_read_closed());
+                }
+            }
+            self.on_time(phase);
+            self.roll();
+        }
+        self.settle_busy(&mut busy);
+        self.finish()
+    }
+
+    /// Adds what has been counted to what others see, and ends the second when it is over.
+    fn roll(&mut self) {
+        if self.received > 0 {
+            self.shared.received.fetch_add(self.received, Ordering::Relaxed);
+            self.shared.healthy.fetch_add(self.healthy, Ordering::Relaxed);
+            self.second.received += self.received;
+            (self.received, self.healthy) = (0, 0);
+        }
+        let nth = self.shared.second(self.now);
+        if nth > self.second.nth {
+            self.end_second(nth);
+        }
+    }
+
+    fn end_second(&mut self, next: u64) {
+        let mut second = std::mem::replace(&mut self.second, Second { nth: next, ..Second::default() });
+        second.connections = Some(self.open);
+        if !self.timed.is_empty() {
+            second.timed = Some(std::mem::take(&mut self.timed));
+        }
+        // Whoever collected is gone only when the run is.
+        let _ = self.seconds.send(second);
+    }
+
+    fn settle_busy(&mut self, busy: &mut Option<Busy>) {
+        let Some(Busy { since, cpu, waited }) = busy.take().filter(|busy| busy.since > 0) else { return };
+        *busy = Some(Busy::default());
+        let wall = Duration::from_nanos(self.now.saturating_sub(since)).as_secs_f64();
+        if wall > 0.0 {
+            self.part.busy = (1.0 - Duration::from_nanos(waited).as_secs_f64() / wall).max(0.0);
+            self.part.busiest_thread_share = thread_cpu().saturating_sub(cpu).as_secs_f64() / wall;
+        }
+    }
+
+    /// When the run ends: what is open is counted, and every account closed.
+    fn finish(mut self) -> Part {
+        self.now = self.shared.clock.now();
+        self.roll();
+        self.end_second(self.second.nth + 1);
+        let published = self.shared.published.load(Ordering::Acquire);
+        for at in 0..self.conns.len() {
+            if self.conns[at].stage == Stage::Open {
+                self.part.connections.open_at_end += 1;
+                let until = self.shared.plan.nth_from(self.conns[at].job, published);
+                self.close_account(at, until);
+            }
+        }
+        for (cohort, (delivery, misrouted)) in Cohort::ALL.into_iter().zip(std::mem::take(&mut self.delivery))
+        {
+            if delivery.is_empty() && misrouted == 0 {
+                continue;
+            }
+            let part = self.part.cohort(cohort.as_str());
+            part.delivery = delivery;
+            part.misrouted = misrouted;
+        }
+        let lasted = Duration::from_nanos(self.last_open.saturating_sub(self.first_open)).as_secs_f64();
+        let opened = u32::try_from(self.part.connections.opened).unwrap_or(u32::MAX);
+        self.part.connections.rate = if lasted > 0.0 { f64::from(opened) / lasted } else { 0.0 };
+        self.part.round_trip.lost = self.part.round_trip.sent.saturating_sub(self.part.round_trip.received);
+        self.part
+    }
+
+    /// One more is open.
+    pub(super) fn opened(&mut self, at: usize) {
+        self.open += 1;
+        self.shared.open.fetch_add(1, Ordering::Relaxed);
+        self.part.connections.opened += 1;
+        self.part.connections.peak = self.part.connections.peak.max(self.open);
+        if self.first_open == 0 {
+            self.first_open = self.conns[at].due.min(self.now);
+        }
+        if self.shared.phase() == Phase::Connecting {
+            self.last_open = self.now;
+        }
+        let start = self.shared.start.load(Ordering::Acquire);
+        let plan = &self.shared.plan;
+        let first = if start == 0 { 0 } else { plan.first_due_at((self.now + MARGIN).saturating_sub(start)) };
+        let job = self.conns[at].job;
+        self.conns[at].account = Account::starting(plan.nth_from(job, first.max(plan.measured_from)));
+    }
+
+    /// Closes the account of a connection that ends now, while the run goes on.
+    pub(super) fn account_until_now(&mut self, at: usize) {
+        let start = self.shared.start.load(Ordering::Acquire);
+        let plan = &self.shared.plan;
+        let due = if start == 0 { 0 } else { plan.first_due_at(self.now.saturating_sub(MARGIN + start)) };
+        let until = due.min(self.shared.published.load(Ordering::Acquire));
+        let until = plan.nth_from(self.conns[at].job, until);
+        self.close_account(at, until);
+    }
+
+    fn close_account(&mut self, at: usize, until: u64) {
+        let conn = &mut self.conns[at];
+        let tally =
+            std::mem::take(&mut conn.account).close(until, |nth| self.shared.plan.is_conflatable(nth));
+        // What a connection never reads nobody can count.
+        if conn.cohort != Cohort::Stalled {
+            self.part.cohort(conn.cohort.as_str()).add(&tally);
+        }
+    }
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,368 @@
+//! Demands on a run: `metric op value[unit]`, as in `delivery.p99<50ms`, `lost==0` or `connect.failed<0.1%`.
+
+use super::summary::{Assertion, Cohort, Summary, Verdict};
+use super::timing::Timing;
+use crate::dialect::with_nearest;
+
+/// A demand that was understood.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Demand {
+    text: String,
+    metric: String,
+    op: Op,
+    /// In the metric's own unit: microseconds, bytes, a count, or with `is_share` a share of 1.
+    limit: f64,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Op {
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+    Equal,
+    Not,
+}
+
+/// The longer ones first, since `<` begins `<=`.
+const OPS: [(&str, Op); 7] = [
+    ("<=", Op::AtMost),
+    (">=", Op::AtLeast),
+    ("==", Op::Equal),
+    ("!=", Op::Not),
+    ("<", Op::Less),
+    (">", Op::More),
+    ("=", Op::Equal),
+];
+
+/// A unit as written, and what one of it is in the metric's own.
+type Unit = (&'static str, f64);
+
+/// What a metric measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Time,
+    Count,
+    /// A count that can be asked as a share of a whole.
+    Counted,
+    Bytes,
+    Share,
+}
+
+impl Measure {
+    const fn units(self) -> &'static [Unit] {
+        match self {
+            Self::Time => &[("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)],
+            Self::Count => &[("", 1.0), ("k", 1e3), ("m", 1e6), ("/s", 1.0)],
+            Self::Counted => &[("", 1.0), ("k", 1e3), ("m", 1e6), ("%", 0.01)],
+            Self::Bytes => {
+                &[("b", 1.0), ("", 1.0), ("kb", 1e3), ("kib", 1024.0), ("mb", 1e6), ("mib", 1_048_576.0)]
+            }
+            Self::Share => &[("%", 0.01), ("", 1.0)],
+        }
+    }
+}
+
+/// What was measured; with the whole where it can be a share of one.
+struct Reading {
+    value: f64,
+    whole: f64,
+}
+
+/// The parts of a timing that can be asked for.
+const PARTS: [&str; 10] = ["p50", "p75", "p90", "p95", "p99", "p99.9", "p99.99", "mean", "min", "max"];
+
+/// Timings by name.
+const TIMINGS: [&str; 11] = [
+    "delivery",
+    "connect",
+    "connect.tcp",
+    "connect.tls",
+    "connect.upgrade",
+    "connect.first_message",
+    "round_trip",
+    "reconnect",
+    "send_lag",
+    "slow.delivery",
+    "storm.delivery",
+];
+
+const COUNTED: [&str; 14] = [
+    "lost",
+    "conflated",
+    "missing",
+    "duplicated",
+    "reordered",
+    "misrouted",
+    "connect.failed",
+    "closed_early",
+    "publish.failed",
+    "round_trip.lost",
+    "slow.lost",
+    "churn.lost",
+    "storm.lost",
+    "garbage",
+];
+
+/// Everything else.
+const OTHERS: [(&str, Measure); 10] = [
+    ("expected", Measure::Count),
+    ("received", Measure::Count),
+    ("connections", Measure::Count),
+    ("connect.rate", Measure::Count),
+    ("publish.rate", Measure::Count),
+    ("reconnect.all_back", Measure::Time),
+    ("server.cpu", Measure::Share),
+    ("client.cpu", Measure::Share),
+    ("server.rss_per_connection", Measure::Bytes),
+    ("client.rss_per_connection", Measure::Bytes),
+];
+
+/// The names of all metrics.
+pub fn metrics() -> Vec<String> {
+    let timed = TIMINGS.iter().flat_map(|name| PARTS.iter().map(move |part| format!("{name}.{part}")));
+    let counted = COUNTED.iter().map(ToString::to_string);
+    timed.chain(counted).chain(OTHERS.iter().map(|(name, _)| (*name).to_owned())).collect()
+}
+
+fn measure(metric: &str) -> Option<Measure> {
+    if COUNTED.contains(&metric) {
+        return Some(Measure::Counted);
+    }
+    if let Some((_, measure)) = OTHERS.iter().find(|(name, _)| *name == metric) {
+        return Some(*measure);
+    }
+    split(metric).map(|_| Measure::Time)
+}
+
+/// A timing and its part.
+fn split(metric: &str) -> Option<(&str, &str)> {
+    TIMINGS.iter().find_map(|name| {
+        let part = metric.strip_prefix(name)?.strip_prefix('.')?;
+        PARTS.contains(&part).then_some((*name, part))
+    })
+}
+
+impl Demand {
+    /// Reads a demand; the error says what is wrong and what is near.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let plain: String = text.split_whitespace().collect();
+        let (at, sign, op) = OPS
+            .iter()
+            .filter_map(|(sign, op)| Some((plain.find(sign)?, *sign, *op)))
+            .min_by_key(|(at, sign, _)| (*at, usize::MAX - sign.len()))
+            .ok_or_else(|| {
+                let shown = text.escape_debug();
+                format!("an assertion is METRIC OP VALUE, as in delivery.p99<50ms or lost==0; got '{shown}'")
+            })?;
+        let (metric, value) = (&plain[..at], &plain[at + sign.len()..]);
+        let measure = measure(metric).ok_or_else(|| {
+            let known = metrics();
+            let shown = metric.escape_debug().to_string();
+            with_nearest(&format!("there is no metric '{shown}'"), metric, known.iter().map(String::as_str))
+        })?;
+        let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
+        let number: f64 =
+            value[..digits].parse().map_err(|_| format!("'{}' is no number", value.escape_debug()))?;
+        let unit = value[digits..].to_lowercase();
+        let known = measure.units();
+        let unit = *known.iter().find(|(name, _)| *name == unit).ok_or_else(|| {
+            let names: Vec<&str> =
+                known.iter().map(|(name, _)| *name).filter(|name| !name.is_empty()).collect();
+            if unit.is_empty() {
+                return format!("{metric} needs a unit: {}", names.join(", "));
+            }
+            let shown = unit.escape_debug();
+            format!("{metric} is not measured in '{shown}'; its units are {}", names.join(", "))
+        })?;
+        Ok(Self { text: plain.clone(), metric: metric.to_owned(), op, limit: number * unit.1, unit })
+    }
+
+    /// Several demands, separated by commas.
+    pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
+        text.split(',').map(Self::parse).collect()
+    }
+
+    /// Holds a result against it. What was not measured does not hold.
+    pub fn check(&self, summary: &Summary) -> Assertion {
+        let reading = read(summary, &self.metric).map(|reading| match self.unit.0 {
+            "%" if reading.whole > 0.0 => reading.value / reading.whole,
+            "%" if reading.value == 0.0 => 0.0,
+            _ => reading.value,
+        });
+        // In the limit's unit, so that 0.1 + 0.2 is not held against 0.3.
+        let passed = reading.is_some_and(|value| {
+            let (value, limit) = (value / self.unit.1, self.limit / self.unit.1);
+            match self.op {
+                Op::Less => value < limit,
+                Op::AtMost => value <= limit,
+                Op::More => value > limit,
+                Op::AtLeast => value >= limit,
+                Op::Equal => (value - limit).abs() < 1e-9,
+                Op::Not => (value - limit).abs() >= 1e-9,
+            }
+        });
+        let shown = |value: f64| format!("{}{}", rounded(value / self.unit.1), self.unit.0);
+        Assertion {
+            text: self.text.clone(),
+            metric: self.metric.clone(),
+            limit: shown(self.limit),
+            value: reading.map_or_else(|| "none".to_owned(), shown),
+            passed,
+        }
+    }
+}
+
+/// Three decimals, without zeros that say nothing.
+fn rounded(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Holds a result against all demands and against the client's own limits.
+pub fn judge(summary: &Summary, demands: &[Demand], allow_client_bound: bool) -> Verdict {
+    let assertions: Vec<Assertion> = demands.iter().map(|demand| demand.check(summary)).collect();
+    Verdict {
+        passed: assertions.iter().all(|assertion| assertion.passed),
+        assertions,
+        client_bound: !summary.client.bound.is_empty(),
+        client_bound_allowed: allow_client_bound,
+    }
+}
+
+fn read(summary: &Summary, metric: &str) -> Option<Reading> {
+    if let Some((name, part)) = split(metric) {
+        let timing = timing(summary, name)?;
+        let value = match part {
+            _ if timing.is_empty() => return None,
+            "mean" => timing.mean_micros(),
+            "min" => float(timing.min_micros()),
+            "max" => float(timing.max_micros()),
+            percent => float(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
+        };
+        return Some(Reading { value, whole: 0.0 });
+    }
+    let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
+    let of = |cohort: &Cohort, count: u64| Reading { value: float(count), whole: float(cohort.expected) };
+    let healthy = |count: fn(&Cohort) -> u64| summary.healthy().map(|cohort| of(cohort, count(cohort)));
+    let lost_of = |name| cohort(name).map(|cohort| of(cohort, cohort.lost));
+    let connections = &summary.connections;
+    let counted = |value: u64, whole: u64| Some(Reading { value: float(value), whole: float(whole) });
+    let plain = |value: f64| Some(Reading { value, whole: 1.0 });
+    match metric {
+        "lost" => healthy(|cohort| cohort.lost),
+        "conflated" => healthy(|cohort| cohort.conflated),
+        "missing" => healthy(|cohort| cohort.lost + cohort.conflated),
+        "duplicated" => healthy(|cohort| cohort.duplicated),
+        "reordered" => healthy(|cohort| cohort.reordered),
+        "misrouted" => healthy(|cohort| cohort.misrouted),
+        "expected" => healthy(|cohort| cohort.expected),
+        "received" => healthy(|cohort| cohort.received),
+        "slow.lost" => lost_of("slow"),
+        "churn.lost" => lost_of("churn"),
+        "storm.lost" => lost_of("storm"),
+        "connect.failed" => counted(connections.failed, connections.attempts),
+        "closed_early" => counted(connections.closed_early_count(), connections.opened),
+        "garbage" => counted(connections.garbage, connections.opened),
+        "connections" => counted(connections.peak, connections.wanted),
+        "connect.rate" => plain(connections.rate),
+        "publish.failed" => {
+            summary.publish.as_ref().and_then(|publish| counted(publish.failed, publish.intended))
+        }
+        "publish.rate" => summary.publish.as_ref().and_then(|publish| plain(publish.rate)),
+        "round_trip.lost" => summary.round_trip.as_ref().and_then(|trip| counted(trip.lost, trip.sent)),
+        "reconnect.all_back" => {
+            summary.reconnect.as_ref().and_then(|back| back.all_back_seconds).and_then(|s| plain(s * 1e6))
+        }
+        "server.cpu" => summary.server.as_ref().and_then(|server| plain(server.cpu_share)),
+        "server.rss_per_connection" => {
+            summary.server.as_ref().and_then(|server| plain(server.rss_per_connection_bytes))
+        }
+        "client.cpu" => plain(summary.client.cpu_share),
+        "client.rss_per_connection" => plain(summary.client.rss_per_connection_bytes),
+        _ => None,
+    }
+}
+
+fn timing<'a>(summary: &'a Summary, name: &str) -> Option<&'a Timing> {
+    let delivery =
+        |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name).map(|cohort| &cohort.delivery);
+    match name {
+        "delivery" => delivery("healthy"),
+        "slow.delivery" => delivery("slow"),
+        "storm.delivery" => delivery("storm"),
+        "connect" => Some(&summary.connect_time.total),
+        "connect.tcp" => Some(&summary.connect_time.tcp),
+        "connect.tls" => Some(&summary.connect_time.tls),
+        "connect.upgrade" => Some(&summary.connect_time.upgrade),
+        "connect.first_message" => Some(&summary.connect_time.first_message),
+        "round_trip" => summary.round_trip.as_ref().map(|trip| &trip.time),
+        "reconnect" => summary.reconnect.as_ref().map(|back| &back.time),
+        "send_lag" => summary.publish.as_ref().map(|publish| &publish.send_lag),
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Assertion {
+        Demand::parse(text).unwrap().check(&Summary::example())
+    }
+
+    #[test]
+    fn demands_are_held_against_the_result() {
+        for holds in [
+            "delivery.p99<50ms",
+            "delivery.p99 <= 1s",
+            "lost==0",
+            "slow.lost!=0",
+            "slow.lost<1%",
+            "connect.failed<=0.2%",
+            "connect.failed<0.01k",
+            "connect.p99.9<1ms",
+            "send_lag.max<1ms",
+            "client.rss_per_connection<1KB",
+            "client.cpu<50%",
+            "connections>=4.9k",
+        ] {
+            let text = holds.replace("0.01k", "0.0101k");
+            let checked = check(&text);
+            assert!(checked.passed, "{checked:?}");
+        }
+        for fails in ["delivery.p50<1us", "slow.lost==0", "connect.failed<0.1%", "round_trip.p99<1s"] {
+            assert!(!check(fails).passed, "{fails}");
+        }
+        let checked = check("connect.failed<0.1%");
+        assert_eq!((checked.limit.as_str(), checked.value.as_str()), ("0.1%", "0.2%"));
+        assert_eq!(check("round_trip.p99<1s").value, "none");
+    }
+
+    #[test]
+    fn what_is_not_understood_names_the_nearest() {
+        let error = |text: &str| Demand::parse(text).unwrap_err();
+        assert!(error("delivery.p98<1ms").contains("delivery.p9"), "{}", error("delivery.p98<1ms"));
+        assert!(error("losst==0").contains("'lost'") || error("losst==0").contains("lost"));
+        assert!(error("delivery.p99<50").contains("needs a unit"));
+        assert!(error("lost<5ms").contains("not measured in 'ms'"));
+        assert!(error("lost").contains("METRIC OP VALUE"));
+        assert!(error("lost==x").contains("no number"));
+    }
+
+    #[test]
+    fn every_metric_can_be_asked_for() {
+        for metric in metrics() {
+            let unit = if measure(&metric) == Some(Measure::Time) { "ms" } else { "" };
+            Demand::parse(&format!("{metric}<1{unit}")).unwrap();
+        }
+        let two = Demand::parse_all("delivery.p99<50ms,lost==0").unwrap();
+        assert!(judge(&Summary::example(), &two, false).passed);
+    }
+}

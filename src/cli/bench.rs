@@ -1,0 +1,348 @@
+//! `bench`.
+
+mod target;
+mod values;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use url::Url;
+
+use self::values::{count, every_second, rate, share, sources};
+use super::Globals;
+use super::values::{bytes, duration, redis_url, server};
+use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
+use crate::bench::plan::Ramp;
+use crate::bench::run::Outcome;
+use crate::bench::summary::{Mode, Progress, Watcher};
+use crate::bench::verdict::Demand;
+use crate::bench::{self, brief};
+use crate::exit::{Exit, Failure};
+use crate::net::shutdown::Signals;
+
+const EXAMPLES: &str = "\
+Examples:
+  jobwire bench -c 5k --jobs 50 -r 500 -d 10s --redis redis://127.0.0.1
+  jobwire bench fanout channel:campaigns -c 1k --assert 'delivery.p99<50ms' --assert lost==0
+  jobwire bench connect ws://127.0.0.1:9000/echo -c 1k --connect-rate 500
+  jobwire bench idle -c 18k -d 60s --server-pid 4711
+  jobwire bench storm -c 1k --cut 50% -r 100
+  jobwire bench --find rate --within 'delivery.p99<50ms,lost==0'
+
+A percentage or a number with k or m is taken wherever it makes sense. Latency counts from the time at which an event
+should have left, so that nothing that falls behind looks good. Exits 99 where an assertion failed, and 98 where this
+client was the bottleneck, so that the figures say nothing about the server.";
+
+/// Load a server with connections and events: latency, losses, memory, a verdict
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct BenchArgs {
+    /// What to do (fanout, connect, idle, echo, storm), and what to watch: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID
+    /// or a ws:// URL [default: fanout scraping].
+    #[arg(value_name = "MODE|TARGET", num_args = 0..=2)]
+    what: Vec<String>,
+
+    /// The server of a target that names none: a ws, wss, http or https URL.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_SERVER", default_value = "ws://127.0.0.1:8000", value_parser = server, hide_env_values = true)]
+    server: Url,
+
+    /// The dialect of a ws:// URL whose path does not tell it.
+    #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
+    dialect: Option<String>,
+
+    /// The Redis to publish into: redis://, rediss:// or unix://, with user and password.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
+    redis: Option<String>,
+
+    /// Publish with POST to this URL instead; {channel} in it is replaced.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = server, hide_env_values = true)]
+    publish_url: Option<Url>,
+
+    /// The relay's publish key, where there is no --redis [default: the one that `jobwire serve` left for its user].
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    publish_key: Option<String>,
+
+    /// A header of every upgrade, as in 'Name: value'; repeatable.
+    #[arg(long = "header", value_name = "HEADER", env = "JOBWIRE_HEADER", hide_env_values = true)]
+    headers: Vec<String>,
+
+    /// A token for servers that want one; it becomes ?token=.
+    #[arg(long, value_name = "TOKEN", env = "JOBWIRE_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// Whose the jobs are, where a dialect has owners: the token's subject.
+    #[arg(long, value_name = "SUBJECT", env = "JOBWIRE_OWNER")]
+    owner: Option<String>,
+
+    /// How many connections.
+    #[arg(short = 'c', long, value_name = "N", env = "JOBWIRE_CONNECTIONS", default_value = "100", value_parser = count)]
+    connections: u64,
+
+    /// Open so many connections a second [default: as fast as they open].
+    #[arg(long, value_name = "PER_SECOND", env = "JOBWIRE_CONNECT_RATE", value_parser = rate)]
+    connect_rate: Option<f64>,
+
+    /// Spread the connections over so many jobs.
+    #[arg(long, value_name = "N", env = "JOBWIRE_JOBS", default_value = "10", value_parser = count)]
+    jobs: u64,
+
+    /// Events (or round trips) a second, over all jobs.
+    #[arg(short = 'r', long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", default_value = "100", value_parser = rate)]
+    rate: f64,
+
+    /// The measured time.
+    #[arg(short = 'd', long, value_name = "TIME", env = "JOBWIRE_DURATION", default_value = "10s", value_parser = duration)]
+    duration: Duration,
+
+    /// Time before it that is not measured.
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_WARM_UP", default_value = "1s", value_parser = duration)]
+    warm_up: Duration,
+
+    /// How the rate goes: flat, linear (from nothing), or steps:N.
+    #[arg(long, value_name = "HOW", env = "JOBWIRE_RAMP", default_value = "flat", value_parser = values::ramp)]
+    ramp: Ramp,
+
+    /// Publish at most so many events; with connect: open so many connections, -c at a time.
+    #[arg(short = 'n', long = "events", value_name = "N", env = "JOBWIRE_EVENTS", value_parser = count)]
+    events: Option<u64>,
+
+    /// Fill events up to this length.
+    #[arg(long, value_name = "BYTES", env = "JOBWIRE_PAYLOAD_SIZE", value_parser = bytes)]
+    payload_size: Option<usize>,
+
+    /// The share of events that nothing may replace; a missing one of these is lost, never conflated.
+    #[arg(long, value_name = "SHARE", env = "JOBWIRE_MILESTONES", default_value = "10%", value_parser = share)]
+    milestones: f64,
+
+    /// The share of connections that read slowly.
+    #[arg(long, value_name = "SHARE", env = "JOBWIRE_SLOW", default_value = "0%", value_parser = share)]
+    slow: f64,
+
+    /// How many bytes a second those read [default: half of what comes].
+    #[arg(long, value_name = "BYTES", env = "JOBWIRE_SLOW_RATE", value_parser = count)]
+    slow_rate: Option<u64>,
+
+    /// The share of connections that never read.
+    #[arg(long, value_name = "SHARE", env = "JOBWIRE_STALLED", default_value = "0%", value_parser = share)]
+    stalled: f64,
+
+    /// Let so many connections leave and come back, as in 10/s.
+    #[arg(long, value_name = "RATE", env = "JOBWIRE_CHURN", value_parser = every_second)]
+    churn: Option<f64>,
+
+    /// The share of connections that a storm cuts.
+    #[arg(long, value_name = "SHARE", env = "JOBWIRE_CUT", default_value = "50%", value_parser = share)]
+    cut: f64,
+
+    /// What a round trip is: a WebSocket ping, or text that the server sends back.
+    #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_ECHO", default_value_t)]
+    echo: EchoChoice,
+
+    /// Connect from these addresses in turns: a list, with ranges as in 127.0.0.1-127.0.0.4.
+    #[arg(long, value_name = "ADDRESSES", env = "JOBWIRE_SOURCE_IP", value_parser = sources)]
+    source_ip: Option<Sources>,
+
+    /// Threads that hold connections [default: by their number].
+    #[arg(long, value_name = "N", env = "JOBWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+
+    /// Report memory and CPU of these processes of the server.
+    #[arg(long, value_name = "PID", env = "JOBWIRE_SERVER_PID", value_delimiter = ',')]
+    server_pid: Vec<u32>,
+
+    /// Demand something of the result, as in 'delivery.p99<50ms'; repeatable.
+    #[arg(long = "assert", value_name = "ASSERTION", env = "JOBWIRE_ASSERT", value_delimiter = ',', value_parser = Demand::parse)]
+    demands: Vec<Demand>,
+
+    /// Take a result even if this client was the bottleneck.
+    #[arg(long, env = "JOBWIRE_ALLOW_CLIENT_BOUND")]
+    allow_client_bound: bool,
+
+    /// Search for the most connections, or the highest rate, that keeps the limits of --within.
+    #[arg(long, value_enum, value_name = "WHAT", env = "JOBWIRE_FIND", requires = "within")]
+    find: Option<FindChoice>,
+
+    /// The limits of a search, comma-separated.
+    #[arg(long, value_name = "ASSERTIONS", env = "JOBWIRE_WITHIN", requires = "find")]
+    within: Option<String>,
+
+    /// What to print on stdout.
+    #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
+    output: OutputChoice,
+}
+
+/// Source addresses.
+pub(super) type Sources = Arc<[IpAddr]>;
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum EchoChoice {
+    /// A WebSocket ping.
+    #[default]
+    Ping,
+    /// Text that comes back.
+    Text,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FindChoice {
+    /// How many connections.
+    Connections,
+    /// How many events a second.
+    Rate,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum OutputChoice {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// Nothing; the exit code tells.
+    Quiet,
+}
+
+impl BenchArgs {
+    pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        let output = self.output;
+        let options = self.resolve(globals)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.context("could not start the runtime")?;
+        let (outcome, signal) = runtime.block_on(until_signal(options))?;
+        let text = match output {
+            OutputChoice::Text => brief::brief(&outcome.summary),
+            OutputChoice::Json => {
+                let json = serde_json::to_string_pretty(&outcome.summary);
+                format!("{}\n", json.context("could not write the summary")?)
+            }
+            OutputChoice::Quiet => String::new(),
+        };
+        anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+        Ok(signal.unwrap_or(outcome.exit))
+    }
+
+    fn resolve(self, globals: &Globals) -> Result<BenchOptions, Failure> {
+        let (mode, place) = target::parse(&self.what, &globals.dialects, self.dialect.as_deref())?;
+        if self.stalled + self.slow > 1.0 {
+            return Err(Failure::usage("--slow and --stalled are more than all connections together"));
+        }
+        let via = match mode {
+            Mode::Fanout | Mode::Storm => Some(target::via(&self, &place)?),
+            _ => None,
+        };
+        let described = self.described(mode);
+        let find = match (self.find, self.within) {
+            (Some(of), Some(text)) => {
+                let within = Demand::parse_all(&text).map_err(Failure::usage)?;
+                let of = match of {
+                    FindChoice::Connections => FindOf::Connections,
+                    FindChoice::Rate => FindOf::Rate,
+                };
+                Some(FindOptions { of, within, text })
+            }
+            _ => None,
+        };
+        Ok(BenchOptions {
+            mode,
+            server: self.server,
+            place,
+            headers: target::headers(&self.headers)?,
+            token: self.token,
+            owner: self.owner,
+            via,
+            connections: self.connections,
+            connect_rate: self.connect_rate,
+            jobs: self.jobs,
+            rate: self.rate,
+            duration: self.duration,
+            warm_up: self.warm_up,
+            ramp: self.ramp,
+            limit: self.events,
+            payload_size: self.payload_size,
+            milestones: self.milestones,
+            slow: self.slow,
+            slow_rate: self.slow_rate,
+            stalled: self.stalled,
+            churn: self.churn.unwrap_or(0.0),
+            cut: self.cut,
+            echo: if self.echo == EchoChoice::Ping { EchoBy::Ping } else { EchoBy::Text },
+            sources: self.source_ip.map(|sources| sources.to_vec()).unwrap_or_default(),
+            threads: self.threads.map(usize::from),
+            server_pids: self.server_pid,
+            demands: self.demands,
+            allow_client_bound: self.allow_client_bound,
+            find,
+            workers: 0,
+            remote_workers: 0,
+            max_clock_error: Duration::from_millis(5),
+            described,
+        })
+    }
+
+    /// What shaped the run, for the report; nothing that may be secret.
+    fn described(&self, mode: Mode) -> BTreeMap<String, String> {
+        let percent = |share: f64| format!("{}%", share * 100.0);
+        let mut all: BTreeMap<String, String> = [
+            ("mode", mode.as_str().to_owned()),
+            ("connections", self.connections.to_string()),
+            ("jobs", self.jobs.to_string()),
+            ("rate", self.rate.to_string()),
+            ("duration", format!("{}s", self.duration.as_secs_f64())),
+            ("warm-up", format!("{}s", self.warm_up.as_secs_f64())),
+            ("milestones", percent(self.milestones)),
+            ("ramp", values::ramp_text(self.ramp)),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
+        let mut add = |name: &str, value: Option<String>| {
+            all.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        add("connect-rate", self.connect_rate.map(|rate| rate.to_string()));
+        add("events", self.events.map(|events| events.to_string()));
+        add("payload-size", self.payload_size.map(|size| size.to_string()));
+        add("slow", (self.slow > 0.0).then(|| percent(self.slow)));
+        add("slow-rate", self.slow_rate.map(|rate| rate.to_string()));
+        add("stalled", (self.stalled > 0.0).then(|| percent(self.stalled)));
+        add("churn", self.churn.map(|rate| format!("{rate}/s")));
+        add("cut", (mode == Mode::Storm).then(|| percent(self.cut)));
+        add("threads", self.threads.map(|threads| threads.to_string()));
+        add("source-ip", self.source_ip.as_ref().map(|all| format!("{} addresses", all.len())));
+        add("within", self.within.clone());
+        all
+    }
+}
+
+/// Runs in a thread of its own, until it is over or a signal says so; the second is what that makes of the exit code.
+async fn until_signal(options: BenchOptions) -> Result<(Outcome, Option<Exit>)> {
+    let mut signals = Signals::catch().context("could not catch signals")?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    let mut running =
+        std::pin::pin!(tokio::task::spawn_blocking(move || bench::bench(&options, &flag, &mut Notes)));
+    let exit = tokio::select! {
+        outcome = &mut running => return Ok((outcome.context("the run broke off")??, None)),
+        signal = signals.next() => signal.exit(),
+    };
+    stop.store(true, Ordering::Release);
+    Ok((running.await.context("the run broke off")??, Some(exit)))
+}
+
+/// Says what is to be said, and shows nothing else.
+struct Notes;
+
+impl Watcher for Notes {
+    fn progress(&mut self, _: &Progress) {}
+
+    fn note(&mut self, text: &str) {
+        // A stderr that nobody reads is no reason to end a run.
+        let _ = writeln!(anstream::stderr(), "note: {text}");
+    }
+
+    fn end(&mut self) {}
+}

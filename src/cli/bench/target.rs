@@ -1,0 +1,159 @@
+//! What is loaded, and how events get there.
+
+use std::sync::Arc;
+
+use url::Url;
+
+use super::BenchArgs;
+use crate::bench::aim::Place;
+use crate::bench::options::Via;
+use crate::bench::summary::Mode;
+use crate::dialect::{Dialects, Target, with_nearest};
+use crate::exit::Failure;
+use crate::net::{self, publish_key};
+
+const MODES: [Mode; 5] = [Mode::Fanout, Mode::Connect, Mode::Idle, Mode::Echo, Mode::Storm];
+
+/// The dialect whose jobs are watched unless the user says otherwise.
+const DIALECT: &str = "scraping";
+
+/// The mode and the place in what stands on the command line.
+pub(super) fn parse(
+    what: &[String],
+    dialects: &Dialects,
+    dialect: Option<&str>,
+) -> Result<(Mode, Place), Failure> {
+    let named = |text: &String| MODES.into_iter().find(|mode| mode.as_str() == text);
+    let (mode, target) = match what {
+        [] => (Mode::Fanout, None),
+        [one] => match named(one) {
+            Some(mode) => (mode, None),
+            None => (Mode::Fanout, Some(one)),
+        },
+        [mode, target, ..] => {
+            let modes = MODES.iter().map(|mode| mode.as_str());
+            let message = format!("there is no mode '{}'", mode.escape_debug());
+            let found = named(mode).ok_or_else(|| Failure::usage(with_nearest(&message, mode, modes)))?;
+            (found, Some(target))
+        }
+    };
+    let target = target.map_or_else(|| dialect.unwrap_or(DIALECT), String::as_str);
+    Ok((mode, place(target, mode, dialects, dialect)?))
+}
+
+fn place(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> Result<Place, Failure> {
+    let usage = |error: crate::dialect::TargetError| Failure::usage(error.to_string());
+    if text.contains("://") {
+        return url(text, mode, dialects, dialect);
+    }
+    if !text.contains(['/', ':']) {
+        let modes = MODES.iter().map(|mode| mode.as_str()).chain(dialects.names());
+        let message = format!("'{}' is neither a mode nor a dialect", text.escape_debug());
+        let (_, found) =
+            dialects.named(text).ok_or_else(|| Failure::usage(with_nearest(&message, text, modes)))?;
+        if found.channels.is_some() {
+            return Err(Failure::usage(format!("{text} has no jobs"))
+                .hint("name a channel or a room, as in channel:campaigns or room:campaign:1"));
+        }
+        return Ok(Place::Jobs(Arc::clone(found)));
+    }
+    Ok(match Target::parse(text, dialects, dialect).map_err(usage)? {
+        Target::Job { dialect, job } => Place::Job(dialect, job),
+        Target::Channel { dialect, name } => Place::Channel(dialect, name),
+        Target::Room { dialect, room } => Place::Room(dialect, room),
+        Target::Url { url, dialect, job } => Place::Url(url, job.map(|job| (dialect, job))),
+    })
+}
+
+/// A socket need not be of any dialect where nothing is published.
+fn url(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> Result<Place, Failure> {
+    let publishes = matches!(mode, Mode::Fanout | Mode::Storm);
+    match Target::parse(text, dialects, dialect) {
+        Ok(Target::Url { url, dialect, job: Some(job) }) => Ok(Place::Url(url, Some((dialect, job)))),
+        Err(error) if publishes => Err(Failure::usage(error.to_string())),
+        Ok(_) if publishes => Err(Failure::usage("the path of that URL names no job to publish events of")
+            .hint("name the target, as in scraping/1 or channel:campaigns, and the server with --server")),
+        _ => {
+            let shown = text.split(['?', '#']).next().unwrap_or_default().escape_debug().to_string();
+            let url = Url::parse(text)
+                .map_err(|error| Failure::usage(format!("'{shown}' is not a URL: {error}")))?;
+            if !matches!(url.scheme(), "ws" | "wss") || url.host().is_none() {
+                return Err(Failure::usage(format!("'{shown}' is no ws:// or wss:// URL")));
+            }
+            Ok(Place::Url(url, None))
+        }
+    }
+}
+
+/// How events reach the server: by Redis where one is named, otherwise through the relay itself.
+pub(super) fn via(args: &BenchArgs, place: &Place) -> Result<Via, Failure> {
+    if let Some(url) = &args.redis {
+        return Ok(Via::Redis(url.clone()));
+    }
+    let bearer = |key: &str| ("Authorization".to_owned(), format!("Bearer {key}"));
+    if let Some(url) = &args.publish_url {
+        let headers = args.publish_key.as_deref().map(bearer).into_iter().collect();
+        return Ok(Via::Http { url: url.clone(), headers, name: "http" });
+    }
+    let server = match place {
+        Place::Url(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),
+        _ => args.server.clone(),
+    };
+    let is_near = server.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
+    let found = || server.port_or_known_default().filter(|_| is_near).and_then(publish_key::find);
+    let key = args.publish_key.clone().or_else(found).ok_or_else(|| {
+        Failure::usage("nothing says how to publish events")
+            .hint("name the Redis of the server with --redis, or its publish key with --publish-key")
+    })?;
+    let url = net::http_url(&server, "/publish/{channel}");
+    Ok(Via::Http { url, headers: vec![bearer(&key)], name: "relay" })
+}
+
+/// Headers as written, checked.
+pub(super) fn headers(all: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    all.iter()
+        .map(|text| {
+            let parts = text.split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+            let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'".contains(c);
+            parts
+                .filter(|(name, value)| {
+                    !name.is_empty() && name.chars().all(is_token) && !value.contains(char::is_control)
+                })
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                // Not repeated: it may hold a token.
+                .ok_or_else(|| Failure::usage("--header takes 'Name: value'"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(what: &[&str]) -> Result<(Mode, Place), String> {
+        let what: Vec<String> = what.iter().map(ToString::to_string).collect();
+        parse(&what, &Dialects::builtin(), None).map_err(|failure| failure.message)
+    }
+
+    #[test]
+    fn mode_and_target_may_be_left_out() {
+        assert!(matches!(parsed(&[]), Ok((Mode::Fanout, Place::Jobs(_)))));
+        assert!(matches!(parsed(&["storm"]), Ok((Mode::Storm, Place::Jobs(_)))));
+        assert!(matches!(parsed(&["downloads"]), Ok((Mode::Fanout, Place::Jobs(_)))));
+        assert!(matches!(parsed(&["idle", "channel:campaigns"]), Ok((Mode::Idle, Place::Channel(..)))));
+        assert!(matches!(parsed(&["fanout", "scraping/7"]), Ok((Mode::Fanout, Place::Job(..)))));
+        assert!(matches!(parsed(&["ws://h/ws/scraping/7"]), Ok((Mode::Fanout, Place::Url(_, Some(_))))));
+        assert!(matches!(parsed(&["echo", "ws://h/a/b/c?x=1"]), Ok((Mode::Echo, Place::Url(_, None)))));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert!(parsed(&["strom"]).unwrap_err().contains("storm"));
+        assert!(parsed(&["fan-out", "scraping"]).unwrap_err().contains("fanout"));
+        assert!(parsed(&["fanout", "ws://h/a/b/c"]).is_err());
+        assert!(parsed(&["echo", "http://h/a"]).is_err());
+        assert!(parsed(&["channels"]).unwrap_err().contains("no jobs"));
+        assert!(headers(&["X-A: b".into()]).is_ok());
+        assert!(headers(&["nonsense".into()]).is_err() && headers(&["A: b\r\nC: d".into()]).is_err());
+    }
+}
