@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod attach;
+mod bench;
 mod cli;
 mod clients;
 mod closed_stderr;

@@ -1,0 +1,80 @@
+//! What cannot succeed does not start, and says why.
+
+use super::faulty::{Deal, Door, Faulty};
+use super::support::{RedisServer, free_port, jobwire};
+use super::{bench, cohort};
+
+#[test]
+fn nonsense_on_the_command_line_is_refused() {
+    for (args, reason) in [
+        (&["-c", "0"][..], "at least 1"),
+        (&["-r", "0"], "0.001"),
+        (&["--slow", "200%"], "0% to 100%"),
+        (&["--assert", "delivery.p98<1ms"], "there is no metric"),
+        (&["--assert", "delivery.p99<1"], "needs a unit"),
+        (&["--assert", "losst==0"], "'lost'"),
+        (&["fanot", "scraping"], "'fanout'"),
+        (&["--find", "rate"], "--within"),
+        (&["idle", "--source-ip", "203.0.113.7"], "203.0.113.7"),
+        (&["fanout"], "how to publish"),
+        (&["fanout", "ws://127.0.0.1:1/a/b/c/d", "--redis", "redis://127.0.0.1:1"], "--dialect"),
+    ] {
+        // Only what a flag says itself counts here: nothing listens at that port.
+        let output = jobwire(&[&["bench", "--server", "ws://127.0.0.1:1"], args].concat());
+        assert_eq!(output.code, 2, "{args:?}: {}", output.stderr);
+        assert!(output.stderr.contains(reason), "{args:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn who_is_not_there_is_named_before_the_run() {
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let redis = RedisServer::start();
+    let output = jobwire(&["bench", "--server", &format!("ws://{nobody}"), "--redis", &redis.url()]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains(&nobody) && output.stderr.contains("refused"), "{}", output.stderr);
+    let output = jobwire(&["bench", "--redis", &format!("redis://user:secret@{nobody}")]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains("redis") && !output.stderr.contains("secret"), "{}", output.stderr);
+}
+
+#[test]
+fn a_server_that_hears_of_no_event_is_found_out() {
+    let server = Faulty::start(Door::Open, |_| Deal::plain());
+    let redis = RedisServer::start();
+    let output = jobwire(&["bench", "--server", &server.url(), "--redis", &redis.url()]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains("did not reach a socket"), "{}", output.stderr);
+}
+
+#[test]
+fn refused_upgrades_are_reported_by_status_and_reason() {
+    let server = Faulty::start(Door::Half, |_| Deal::plain());
+    let (url, publish) = (server.url(), server.publish_url());
+    let args = ["-c", "20", "--jobs", "1", "-d", "500ms", "--server", &url, "--publish-url", &publish];
+    let (output, summary) =
+        bench(&[&args[..], &["--allow-client-bound", "--assert", "connect.failed<1%"]].concat());
+    assert_eq!(output.code, 99, "{}", output.stderr);
+    let connections = &summary["connections"];
+    assert_eq!((connections["opened"].as_u64(), connections["failed"].as_u64()), (Some(10), Some(10)));
+    let failure = &connections["failures"][0];
+    let expected = ("upgrade", 503, "come back later", 10);
+    let found = (
+        failure["step"].as_str(),
+        failure["status"].as_u64(),
+        failure["reason"].as_str(),
+        failure["count"].as_u64(),
+    );
+    assert_eq!(found, (Some(expected.0), Some(expected.1), Some(expected.2), Some(expected.3)));
+    assert_eq!(cohort(&summary, "healthy")["lost"], 0);
+}
+
+#[test]
+fn a_server_that_hangs_up_or_talks_nonsense_is_said_so() {
+    for (door, code, reason) in [(Door::Slammed, 4, "4001"), (Door::Garbage, 3, "ends connections at once")] {
+        let server = Faulty::start(door, |_| Deal::plain());
+        let output = jobwire(&["bench", "idle", "-c", "2", "--server", &server.url()]);
+        assert_eq!(output.code, code, "{}", output.stderr);
+        assert!(output.stderr.contains(reason), "{}", output.stderr);
+    }
+}

@@ -1,0 +1,229 @@
+//! A server whose delays and faults are known: events come in by POST and go out on sockets, all in this process.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// What is done to an event, by its sequence number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Deal {
+    /// How long it is held.
+    pub(super) delay: Duration,
+    /// How often it is sent.
+    pub(super) times: usize,
+    /// Whether it waits for the next one to go first.
+    pub(super) late: bool,
+    /// Whether everything stops for so long before it.
+    pub(super) pause: Duration,
+}
+
+impl Deal {
+    /// Nothing is done to it.
+    pub(super) fn plain() -> Self {
+        Self { times: 1, ..Self::default() }
+    }
+
+    /// It is held so long.
+    pub(super) fn held(delay: Duration) -> Self {
+        Self { delay, ..Self::plain() }
+    }
+}
+
+/// What it does with an upgrade.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Every one succeeds.
+    #[default]
+    Open,
+    /// From the second on, every other is answered 503.
+    Half,
+    /// It answers and hangs up.
+    Slammed,
+    /// It sends what is no frame.
+    Garbage,
+}
+
+/// A running server; it ends with the process.
+pub(super) struct Faulty {
+    port: u16,
+    sockets: Arc<Mutex<Vec<TcpStream>>>,
+    latencies: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl Faulty {
+    /// Starts one that does with events what `deal` says.
+    pub(super) fn start(door: Door, deal: impl Fn(u64) -> Deal + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            port: listener.local_addr().unwrap().port(),
+            sockets: Arc::default(),
+            latencies: Arc::default(),
+        };
+        let (events, deliveries) = channel();
+        let sockets = Arc::clone(&server.sockets);
+        let latencies = Arc::clone(&server.latencies);
+        std::thread::spawn(move || deliver(&deliveries, &sockets, &latencies, &deal));
+        let sockets = Arc::clone(&server.sockets);
+        let upgrades = Arc::new(AtomicU64::new(0));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (sockets, events, upgrades) =
+                    (Arc::clone(&sockets), events.clone(), Arc::clone(&upgrades));
+                std::thread::spawn(move || serve(stream.unwrap(), door, &sockets, &events, &upgrades));
+            }
+        });
+        server
+    }
+
+    /// `ws://127.0.0.1:PORT`.
+    pub(super) fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
+    /// Where events are posted.
+    pub(super) fn publish_url(&self) -> String {
+        format!("http://127.0.0.1:{}/publish/{{channel}}", self.port)
+    }
+
+    /// How long after its intended time each event was written, as this server saw it, at a percentile.
+    pub(super) fn latency_at(&self, percent: usize) -> Duration {
+        let mut all = self.latencies.lock().unwrap().clone();
+        all.sort();
+        all[(all.len() * percent / 100).min(all.len() - 1)]
+    }
+}
+
+/// One connection: an upgrade, or POSTs one after the other.
+fn serve(
+    stream: TcpStream,
+    door: Door,
+    sockets: &Mutex<Vec<TcpStream>>,
+    events: &Sender<Vec<u8>>,
+    upgrades: &AtomicU64,
+) {
+    stream.set_nodelay(true).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut writer = stream;
+    loop {
+        let mut head = BTreeMap::new();
+        let mut line = String::new();
+        while matches!(reader.read_line(&mut line), Ok(read) if read > 2) {
+            if let Some((name, value)) = line.split_once(':') {
+                head.insert(name.to_lowercase(), value.trim().to_owned());
+            }
+            line.clear();
+        }
+        if let Some(key) = head.get("sec-websocket-key") {
+            let nth = upgrades.fetch_add(1, Ordering::Relaxed);
+            return upgrade(writer, reader, door, nth, key, sockets);
+        }
+        let Some(length) = head.get("content-length").and_then(|length| length.parse().ok()) else { return };
+        let mut body = vec![0; length];
+        if reader.read_exact(&mut body).is_err() || events.send(body).is_err() {
+            return;
+        }
+        if writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
+            return;
+        }
+    }
+}
+
+fn upgrade(
+    mut writer: TcpStream,
+    mut reader: BufReader<TcpStream>,
+    door: Door,
+    nth: u64,
+    key: &str,
+    sockets: &Mutex<Vec<TcpStream>>,
+) {
+    if door == Door::Half && nth % 2 == 1 {
+        let body = r#"{"error":"busy","message":"come back later"}"#;
+        let _ = write!(writer, "HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        return;
+    }
+    let accept = derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    // Listed first: whoever is told that it is connected is.
+    let mut all = sockets.lock().unwrap();
+    if writer.write_all(answer.as_bytes()).is_err() {
+        return;
+    }
+    match door {
+        Door::Slammed => {
+            let _ = writer.write_all(&[0x88, 8, 0x0f, 0xa1, b'n', b'o', b' ', b'w', b'a', b'y']);
+            return;
+        }
+        Door::Garbage => drop(writer.write_all(b"\xff\xff\xff\xff")),
+        Door::Open | Door::Half => all.push(writer),
+    }
+    drop(all);
+    // What clients say is of no interest.
+    let mut sink = [0; 4096];
+    while matches!(reader.read(&mut sink), Ok(read) if read > 0) {}
+}
+
+/// Sends every event when its time has come; one at a time, so that all sockets get the same order.
+fn deliver(
+    events: &Receiver<Vec<u8>>,
+    sockets: &Mutex<Vec<TcpStream>>,
+    latencies: &Mutex<Vec<Duration>>,
+    deal: &dyn Fn(u64) -> Deal,
+) {
+    let mut waiting: BTreeMap<(Instant, u64), Vec<u8>> = BTreeMap::new();
+    let mut late: Option<Vec<u8>> = None;
+    let mut nth = 0;
+    loop {
+        let now = Instant::now();
+        if let Some(next) = waiting.first_entry().filter(|next| next.key().0 <= now) {
+            send(&next.remove(), sockets, latencies);
+            continue;
+        }
+        let wait = waiting.first_key_value().map_or(Duration::from_secs(60), |((at, _), _)| *at - now);
+        let event = match events.recv_timeout(wait) {
+            Ok(event) => event,
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
+        };
+        let seq = mark(&event).0;
+        let deal = if seq == (1 << 48) - 1 { Deal::plain() } else { deal(seq) };
+        std::thread::sleep(deal.pause);
+        if deal.late {
+            late = Some(event);
+            continue;
+        }
+        let at = Instant::now() + deal.delay;
+        for copy in std::iter::repeat_n(event, deal.times).chain(late.take()) {
+            nth += 1;
+            waiting.insert((at, nth), copy);
+        }
+    }
+}
+
+fn send(event: &[u8], sockets: &Mutex<Vec<TcpStream>>, latencies: &Mutex<Vec<Duration>>) {
+    let length = u16::try_from(event.len()).unwrap();
+    let mut frame = vec![0x81, 126];
+    frame.extend(length.to_be_bytes());
+    frame.extend(event);
+    sockets.lock().unwrap().retain_mut(|socket| socket.write_all(&frame).is_ok());
+    let (seq, due) = mark(event);
+    if seq < (1 << 48) - 1 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        latencies.lock().unwrap().push(now.saturating_sub(Duration::from_nanos(due)));
+    }
+}
+
+/// Sequence number and intended time of an event.
+fn mark(event: &[u8]) -> (u64, u64) {
+    let text = std::str::from_utf8(event).unwrap();
+    let (_, mark) = text.split_once("jobwire_bench\":\"").expect("every event has a mark");
+    let number = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    (number(&mark[9..21]), number(&mark[22..38]))
+}

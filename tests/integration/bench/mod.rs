@@ -1,0 +1,24 @@
+//! `jobwire bench`: its figures are true, and it says what went wrong.
+
+mod bad_input;
+mod faulty;
+mod modes;
+mod truth;
+
+use serde_json::Value;
+
+use super::support::{self, Output, PATIENCE, Process, command};
+
+/// Runs a bench with JSON as its output, to its end.
+fn bench(args: &[&str]) -> (Output, Value) {
+    let output =
+        Process::spawn(&mut command(&[&["bench", "--output", "json"], args].concat())).finish(PATIENCE * 2);
+    let summary = serde_json::from_str(&output.stdout).unwrap_or(Value::Null);
+    (output, summary)
+}
+
+/// The counts of a cohort.
+fn cohort<'a>(summary: &'a Value, name: &str) -> &'a Value {
+    let cohorts = summary["cohorts"].as_array().unwrap_or_else(|| panic!("no cohorts in {summary}"));
+    cohorts.iter().find(|cohort| cohort["name"] == name).unwrap_or_else(|| panic!("no {name} in {summary}"))
+}

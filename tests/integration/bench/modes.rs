@@ -1,0 +1,190 @@
+//! Every mode against a real relay.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::support::{PATIENCE, Process, RedisServer, Relay, command};
+use super::{bench, cohort};
+
+/// A relay and what every bench against it needs.
+fn relay() -> (RedisServer, Relay) {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    (redis, relay)
+}
+
+fn against(relay: &Relay, redis: &RedisServer, args: &[&str]) -> serde_json::Value {
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let fixed = ["--redis", &url, "--server", &server, "--allow-client-bound"];
+    let (output, summary) = bench(&[args, &fixed].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    summary
+}
+
+#[test]
+fn every_event_of_every_dialect_reaches_every_socket() {
+    let (redis, relay) = relay();
+    for target in ["scraping", "downloads", "downloads/one"] {
+        let args =
+            ["fanout", target, "-c", "40", "--jobs", "4", "-r", "100", "-d", "1s", "--assert", "missing==0"];
+        let summary = against(&relay, &redis, &args);
+        let healthy = cohort(&summary, "healthy");
+        let each = if target.contains(['/', ':']) { 100 } else { 25 };
+        assert_eq!(healthy["expected"], 40 * each, "{target}: {healthy}");
+        assert_eq!(healthy["received"], 40 * each, "{target}: {healthy}");
+        assert_eq!(healthy["duplicated"], 0, "{target}: {healthy}");
+        assert_eq!(summary["verdict"]["passed"], true);
+        assert!(summary["intervals"].as_array().unwrap().len() > 1);
+    }
+}
+
+#[test]
+fn a_relay_is_published_through_with_its_key() {
+    let relay = Relay::start(&["--publish-key", "correct horse battery staple"]);
+    let server = format!("ws://{}", relay.address());
+    let args = ["-c", "10", "-d", "1s", "--server", &server, "--allow-client-bound"];
+    let (output, summary) = bench(&[&args[..], &["--publish-key", "correct horse battery staple"]].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(
+        (summary["publish"]["by"].as_str(), cohort(&summary, "healthy")["lost"].as_u64()),
+        (Some("relay"), Some(0))
+    );
+    let (output, _) = bench(&[&args[..], &["--publish-key", "another"]].concat());
+    assert_eq!(output.code, 4, "{}", output.stderr);
+}
+
+#[test]
+fn connections_are_opened_held_and_timed() {
+    let (redis, relay) = relay();
+    let connected = against(&relay, &redis, &["connect", "-c", "20", "-n", "100"]);
+    assert_eq!(
+        (connected["connections"]["opened"].as_u64(), connected["connections"]["failed"].as_u64()),
+        (Some(100), Some(0))
+    );
+    assert_eq!(connected["connect_time"]["total"]["count"], 100);
+    let idle =
+        against(&relay, &redis, &["idle", "-c", "50", "-d", "1s", "--source-ip", "127.0.0.1-127.0.0.3"]);
+    assert_eq!(
+        (idle["connections"]["peak"].as_u64(), idle["connections"]["open_at_end"].as_u64()),
+        (Some(50), Some(50))
+    );
+    assert!(idle["publish"].is_null() && idle["cohorts"].as_array().unwrap().is_empty());
+    let echo = against(&relay, &redis, &["echo", "-c", "10", "-r", "200", "-d", "1s"]);
+    assert_eq!(
+        (echo["round_trip"]["sent"].as_u64(), echo["round_trip"]["lost"].as_u64()),
+        (Some(200), Some(0))
+    );
+    assert_eq!(echo["round_trip"]["time"]["count"], 200);
+}
+
+#[test]
+fn a_storm_cuts_a_share_and_waits_until_all_are_back() {
+    let (redis, relay) = relay();
+    let summary =
+        against(&relay, &redis, &["storm", "-c", "40", "--cut", "25%", "-d", "3s", "--assert", "lost==0"]);
+    let reconnect = &summary["reconnect"];
+    assert_eq!((reconnect["cut"].as_u64(), reconnect["back"].as_u64()), (Some(10), Some(10)));
+    assert!(reconnect["all_back_seconds"].as_f64().unwrap() < 3.0);
+    assert_eq!(cohort(&summary, "healthy")["connections"], 30);
+    let storm = cohort(&summary, "storm");
+    assert_eq!((storm["connections"].as_u64(), storm["lost"].as_u64()), (Some(10), Some(0)));
+}
+
+#[test]
+fn cohorts_are_reported_apart_from_the_healthy() {
+    let (redis, relay) = relay();
+    let args = [
+        "-c",
+        "100",
+        "--jobs",
+        "2",
+        "-d",
+        "3s",
+        "-r",
+        "200",
+        "--slow",
+        "5%",
+        "--stalled",
+        "1%",
+        "--churn",
+        "5/s",
+    ];
+    let summary = against(&relay, &redis, &args);
+    let counts = ["healthy", "slow", "stalled", "churn"]
+        .map(|name| cohort(&summary, name)["connections"].as_u64().unwrap());
+    assert_eq!(counts, [79, 5, 1, 15]);
+    assert_eq!(cohort(&summary, "healthy")["lost"], 0);
+    assert_eq!(cohort(&summary, "stalled")["expected"], 0);
+    assert!(summary["reconnect"]["back"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_failed_assertion_exits_99_and_says_which() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = ["-c", "5", "-d", "500ms", "--redis", &url, "--server", &server, "--allow-client-bound"];
+    let (output, summary) =
+        bench(&[&args[..], &["--assert", "lost==0", "--assert", "delivery.p50<1us"]].concat());
+    assert_eq!(output.code, 99, "{}", output.stderr);
+    let assertions = &summary["verdict"]["assertions"];
+    assert_eq!((&assertions[0]["passed"], &assertions[1]["passed"]), (&true.into(), &false.into()));
+    assert_eq!(assertions[1]["limit"], "1us");
+}
+
+#[test]
+fn a_search_ends_by_itself() {
+    let (redis, relay) = relay();
+    let summary = against(
+        &relay,
+        &redis,
+        &[
+            "-c",
+            "5",
+            "-r",
+            "100",
+            "-d",
+            "300ms",
+            "--warm-up",
+            "0s",
+            "--find",
+            "connections",
+            "--within",
+            "connections<=20,lost==0",
+        ],
+    );
+    let find = &summary["find"];
+    assert_eq!((find["found"].as_u64(), find["confirmed"].as_bool()), (Some(20), Some(true)), "{find}");
+    assert!(find["probes"].as_array().unwrap().len() >= 4);
+}
+
+#[test]
+fn an_interrupted_run_reports_what_there_is() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = ["bench", "--output", "json", "-c", "5", "-d", "60s", "--redis", &url, "--server", &server];
+    let process = Process::spawn(&mut command(&args));
+    relay.until_connections(5);
+    std::thread::sleep(Duration::from_millis(1500));
+    process.signal(Signal::INT);
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 130, "{}", output.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(summary["partial"], "interrupted");
+    assert_eq!(cohort(&summary, "healthy")["lost"], 0, "{summary}");
+}
+
+#[test]
+fn a_redis_that_dies_leaves_a_partial_result() {
+    let (mut redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = ["bench", "--output", "json", "-c", "5", "-d", "60s", "--redis", &url, "--server", &server];
+    let process = Process::spawn(&mut command(&args));
+    relay.until_connections(5);
+    std::thread::sleep(Duration::from_millis(1500));
+    redis.stop();
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(summary["partial"].as_str().unwrap().contains("publishing ended early"), "{summary}");
+}

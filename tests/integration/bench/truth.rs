@@ -1,0 +1,106 @@
+//! Against a server whose delays and faults are known.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::faulty::{Deal, Door, Faulty};
+use super::{bench, cohort};
+
+/// Counts and latencies are of interest here, not whether the machine is busy with other tests.
+fn run(server: &Faulty, args: &[&str]) -> Value {
+    let (url, publish) = (server.url(), server.publish_url());
+    let fixed = ["--server", &url, "--publish-url", &publish, "--warm-up", "0s", "--allow-client-bound"];
+    let (output, summary) = bench(&[&fixed, args].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    summary
+}
+
+fn micros(cohort: &Value, percentile: &str) -> Duration {
+    Duration::from_micros(cohort["delivery"]["percentiles"][percentile].as_u64().unwrap())
+}
+
+fn assert_near(found: Duration, injected: Duration) {
+    let tolerance = (injected / 20).max(Duration::from_micros(200));
+    assert!(found.abs_diff(injected) <= tolerance, "{found:?} is not {injected:?} ± {tolerance:?}");
+}
+
+#[test]
+fn loss_repetition_and_disorder_are_counted_exactly() {
+    let server = Faulty::start(Door::Open, |seq| match seq {
+        _ if seq % 1000 == 999 => Deal { times: 0, ..Deal::plain() },
+        _ if seq % 500 == 7 => Deal { times: 2, ..Deal::plain() },
+        _ if seq % 400 == 5 => Deal { late: true, ..Deal::plain() },
+        _ => Deal::plain(),
+    });
+    let summary =
+        run(&server, &["-c", "10", "--jobs", "1", "-r", "1000", "-d", "3s", "--milestones", "100%"]);
+    let healthy = cohort(&summary, "healthy");
+    let counts = ["expected", "received", "lost", "conflated", "duplicated", "reordered", "misrouted"];
+    let counts = counts.map(|name| healthy[name].as_u64().unwrap());
+    assert_eq!(counts, [30_000, 29_970, 30, 0, 60, 80, 0]);
+    assert_eq!(healthy["delivery"]["count"], 29_970);
+    assert_eq!(
+        (summary["publish"]["sent"].as_u64(), summary["publish"]["failed"].as_u64()),
+        (Some(3000), Some(0))
+    );
+}
+
+#[test]
+fn an_older_state_that_a_newer_one_replaced_is_conflated_and_not_lost() {
+    // Every tenth is a milestone: of three that are missing, one is.
+    let server = Faulty::start(Door::Open, |seq| match seq {
+        100 | 101 | 109 => Deal { times: 0, ..Deal::plain() },
+        _ => Deal::plain(),
+    });
+    let summary = run(&server, &["-c", "4", "--jobs", "1", "-r", "500", "-d", "1s"]);
+    let healthy = cohort(&summary, "healthy");
+    assert_eq!((healthy["lost"].as_u64(), healthy["conflated"].as_u64()), (Some(4), Some(8)));
+}
+
+#[test]
+fn what_belongs_to_another_job_is_misrouted() {
+    // This server sends everything to everybody.
+    let server = Faulty::start(Door::Open, |_| Deal::plain());
+    let summary = run(&server, &["-c", "4", "--jobs", "2", "-r", "100", "-d", "1s"]);
+    let healthy = cohort(&summary, "healthy");
+    let counts = ["expected", "received", "misrouted"].map(|name| healthy[name].as_u64().unwrap());
+    assert_eq!(counts, [200, 200, 200]);
+}
+
+#[test]
+fn a_fixed_delay_is_measured() {
+    let server = Faulty::start(Door::Open, |_| Deal::held(Duration::from_millis(100)));
+    let summary = run(&server, &["-c", "5", "--jobs", "1", "-r", "200", "-d", "3s"]);
+    let healthy = cohort(&summary, "healthy");
+    assert!(micros(healthy, "p50") >= Duration::from_millis(99));
+    assert_near(micros(healthy, "p50"), server.latency_at(50));
+    assert_near(micros(healthy, "p90"), server.latency_at(90));
+}
+
+#[test]
+fn two_modes_of_delay_are_measured_apart() {
+    let server = Faulty::start(Door::Open, |seq| {
+        Deal::held(Duration::from_millis(if seq % 10 == 0 { 600 } else { 100 }))
+    });
+    let summary = run(&server, &["-c", "5", "--jobs", "1", "-r", "200", "-d", "3s", "--milestones", "100%"]);
+    let healthy = cohort(&summary, "healthy");
+    assert_eq!((healthy["received"].as_u64(), healthy["lost"].as_u64()), (Some(3000), Some(0)));
+    assert_near(micros(healthy, "p50"), server.latency_at(50));
+    assert_near(micros(healthy, "p95"), server.latency_at(95));
+    assert!(micros(healthy, "p95") >= Duration::from_millis(590));
+}
+
+#[test]
+fn a_pause_of_the_server_is_not_omitted() {
+    let server = Faulty::start(Door::Open, |seq| Deal {
+        pause: Duration::from_secs(if seq == 300 { 2 } else { 0 }),
+        ..Deal::plain()
+    });
+    let summary = run(&server, &["-c", "5", "--jobs", "1", "-r", "100", "-d", "10s"]);
+    let healthy = cohort(&summary, "healthy");
+    assert_eq!(healthy["lost"], 0);
+    assert!(micros(healthy, "p99") >= Duration::from_millis(1800), "{healthy}");
+    assert!(micros(healthy, "p90") >= Duration::from_millis(900), "{healthy}");
+    assert!(micros(healthy, "p75") <= Duration::from_millis(900), "{healthy}");
+}
