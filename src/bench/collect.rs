@@ -1,5 +1,6 @@
 //! What threads and processes found out, and how it becomes one.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -93,8 +94,8 @@ fn merge_connections(mine: &mut Connections, other: Connections) {
     for close in other.closed_early {
         count_close(&mut mine.closed_early, close.code, &close.reason, close.count);
     }
-    mine.failures.sort_by(|a, b| b.count.cmp(&a.count));
-    mine.closed_early.sort_by(|a, b| b.count.cmp(&a.count));
+    mine.failures.sort_by_key(|one| Reverse(one.count));
+    mine.closed_early.sort_by_key(|one| Reverse(one.count));
 }
 
 /// Counts a failure under its reason.
@@ -208,6 +209,20 @@ impl Log {
             self.done = pairs(std::mem::take(&mut self.done));
         }
         self.seconds.range(..now).next_back().and_then(|(_, second)| second.timed.as_ref())
+    }
+
+    /// Everything by seconds, for another process to make one log of; long runs have lost the exact seconds of their
+    /// beginning, which then come as those that their interval began with.
+    pub fn into_seconds(self) -> Vec<Second> {
+        let early = self.done.into_iter().map(|one| Second {
+            nth: super::process::nearest(one.at_seconds),
+            connections: Some(one.connections),
+            published: one.published,
+            received: one.received,
+            errors: one.errors,
+            timed: Timing::decode(&one.hdr).ok(),
+        });
+        early.chain(self.seconds.into_values()).collect()
     }
 
     /// The log of the whole run; `warm_up` says whether a second belongs to it.

@@ -13,6 +13,7 @@
 //! | [`collect`], [`client`], [`process`] | merging what threads saw; what it cost, here and on the server |
 //! | [`preflight`], [`probe`] | what can go wrong is said before a run |
 //! | [`run`]; [`find`], [`searching`] | one run; a search over many |
+//! | [`workers`] | several processes that share the connections, coordinated through Redis |
 //! | [`verdict`], [`summary`] | demands, and the result that reports are made from |
 
 pub mod account;
@@ -36,6 +37,7 @@ pub mod subscriber;
 pub mod summary;
 pub mod timing;
 pub mod verdict;
+pub mod workers;
 
 use std::sync::atomic::AtomicBool;
 
@@ -54,6 +56,7 @@ pub fn bench(
 ) -> Result<Outcome, Failure> {
     match &options.find {
         Some(find) => searching::run(options, find, stop, watcher),
+        None if options.workers + options.remote_workers > 0 => workers::coordinate(options, stop, watcher),
         None => run::run(options, stop, watcher),
     }
 }

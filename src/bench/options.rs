@@ -132,6 +132,8 @@ pub struct BenchOptions {
     pub workers: u32,
     /// Further processes that wait for work on other hosts are used, so many of them.
     pub remote_workers: u32,
+    /// The command line, without the program: what a worker is told to do.
+    pub argv: Vec<String>,
     /// How far off a worker's clock may be.
     pub max_clock_error: Duration,
     /// Every option as the user would write it, for the report.

@@ -166,7 +166,7 @@ impl Plan {
 
     /// Whether the event of a job with that number may be replaced by a newer one.
     pub fn is_conflatable(&self, nth: u64) -> bool {
-        self.milestone_every == 0 || (nth + 1) % self.milestone_every != 0
+        self.milestone_every == 0 || !(nth + 1).is_multiple_of(self.milestone_every)
     }
 }
 

@@ -24,6 +24,9 @@ use super::{preflight, verdict};
 use crate::exit::{Exit, Failure};
 use crate::net;
 
+/// From the decision to begin to the first event.
+const LEAD: Duration = Duration::from_millis(20);
+
 /// How often the state is looked at and shown.
 const TICK: Duration = Duration::from_millis(50);
 const SHOW_EVERY: Duration = Duration::from_millis(250);
@@ -63,6 +66,8 @@ pub struct Prepared {
     pub publisher: Option<Publisher>,
     /// The run's number.
     pub run: u32,
+    /// When the run began by the clock of all processes, where there are several.
+    pub begin: Option<u64>,
 }
 
 /// Checks everything that can be checked and connects the publisher.
@@ -93,7 +98,7 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
         Mode::Echo => Plan::new(&options.load(1)),
         _ => Plan::new(&options.load(aim.jobs())),
     };
-    Ok(Prepared { aim, address, plan, publisher, run: rand::random() })
+    Ok(Prepared { aim, address, plan, publisher, run: rand::random(), begin: None })
 }
 
 /// Runs once, in this process alone.
@@ -105,11 +110,11 @@ pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher)
     let seats = crew::seats(options);
     run.open(&seats, (0, 1), watcher)?;
     let open = usage(options)?;
-    run.begin(watcher);
+    run.begin(LEAD, watcher);
     let (after, seconds) = (usage(options).unwrap_or_default(), run.measured_seconds());
     run.drain(watcher);
-    let watched = Watched { pids: options.server_pids.clone(), before, open, after, seconds };
-    Ok(run.finish(watched, watcher))
+    let server = Watched { pids: options.server_pids.clone(), before, open, after, seconds };
+    Ok(run.finish(server, watcher))
 }
 
 fn usage(options: &BenchOptions) -> Result<process::Usage, Failure> {
@@ -131,7 +136,8 @@ pub struct Run<'a> {
     crew: Option<Crew>,
     /// The seconds so far.
     pub log: Log,
-    summary: Summary,
+    /// What is known so far.
+    pub summary: Summary,
     lost: Option<String>,
     expected: u64,
     begun: Instant,
@@ -166,11 +172,13 @@ impl<'a> Run<'a> {
             machine: process::machine(),
             ..summary.setup
         };
-        let Prepared { aim, address, plan, publisher, run } = prepared;
+        let Prepared { aim, address, plan, publisher, run, begin } = prepared;
+        let mut shared = Shared::new(clock, aim, plan, run);
+        shared.begin = begin.unwrap_or(shared.begin);
         Self {
             options,
             stop,
-            shared: Arc::new(Shared::new(clock, aim, plan, run)),
+            shared: Arc::new(shared),
             address,
             publisher,
             publishing: None,
@@ -229,12 +237,12 @@ impl<'a> Run<'a> {
         healthy.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
     }
 
-    /// Does what the mode does, to the end of the measured time.
-    pub fn begin(&mut self, watcher: &mut dyn Watcher) {
+    /// Does what the mode does, to the end of the measured time. Event 0 is due `lead` from now.
+    pub fn begin(&mut self, lead: Duration, watcher: &mut dyn Watcher) {
         if self.options.mode == Mode::Connect || self.stopped() {
             return;
         }
-        let start = self.shared.clock.now() + 20_000_000;
+        let start = self.shared.clock.now() + u64::try_from(lead.as_nanos()).unwrap_or(0);
         self.begin_at(start);
         self.publish();
         let end = start + self.shared.plan.length();
@@ -371,20 +379,33 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Ends the threads: what they saw, and when.
+    pub fn close_with_seconds(&mut self) -> (Part, Vec<Second>) {
+        let part = self.close();
+        (part, std::mem::take(&mut self.log).into_seconds())
+    }
+
+    /// What the server uses now.
+    pub fn server_usage(&self) -> process::Usage {
+        process::usage(&self.options.server_pids).unwrap_or_default()
+    }
+
     /// Ends the threads: what they saw.
     pub fn close(&mut self) -> Part {
         let Some(crew) = self.crew.take() else { return Part::default() };
         let (part, seconds) = crew.finish();
-        seconds.into_iter().for_each(|second| self.log.add(second));
+        for second in seconds {
+            self.log.add(second);
+        }
         part
     }
 
     /// Ends the run and sums it up.
-    fn finish(mut self, watched: Watched, watcher: &mut dyn Watcher) -> Outcome {
+    fn finish(mut self, server: Watched, watcher: &mut dyn Watcher) -> Outcome {
         self.summary.client = self.own_cost();
         let part = self.close();
         watcher.end();
-        self.sum_up(part, watched)
+        self.sum_up(part, server)
     }
 
     /// What this process has cost so far.
@@ -403,14 +424,14 @@ impl<'a> Run<'a> {
     }
 
     /// Makes the summary of what all threads, of this process or of several, saw.
-    pub fn sum_up(mut self, part: Part, watched: Watched) -> Outcome {
+    pub fn sum_up(mut self, part: Part, server: Watched) -> Outcome {
         let mut summary = self.summary;
         let deliveries = part.cohorts.iter().map(|cohort| cohort.received).sum();
         summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
         summary.client.busiest_thread_share =
             summary.client.busiest_thread_share.max(part.busiest_thread_share);
-        if !watched.pids.is_empty() {
-            summary.server = Some(watched.report(part.connections.peak, deliveries));
+        if !server.pids.is_empty() {
+            summary.server = Some(server.report(part.connections.peak, deliveries));
         }
         summary.partial = match &self.lost {
             Some(why) => Some(format!("publishing ended early: {why}")),

@@ -436,6 +436,7 @@ impl Summary {
 
     /// A fan-out run with something in every part, for tests of reports.
     #[cfg(test)]
+    #[expect(clippy::too_many_lines, reason = "it is data")]
     pub(in crate::bench) fn example() -> Self {
         let mut summary = Self::empty(Mode::Fanout);
         summary.setup = Setup {

@@ -2,6 +2,7 @@
 
 mod target;
 mod values;
+mod worker;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -33,6 +34,8 @@ Examples:
   jobwire bench connect ws://127.0.0.1:9000/echo -c 1k --connect-rate 500
   jobwire bench idle -c 18k -d 60s --server-pid 4711
   jobwire bench storm -c 1k --cut 50% -r 100
+  jobwire bench -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3
+  jobwire bench worker --redis redis://host        wait here for work from a bench elsewhere
   jobwire bench --find rate --within 'delivery.p99<50ms,lost==0'
 
 A percentage or a number with k or m is taken wherever it makes sense. Latency counts from the time at which an event
@@ -43,7 +46,7 @@ client was the bottleneck, so that the figures say nothing about the server.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct BenchArgs {
-    /// What to do (fanout, connect, idle, echo, storm), and what to watch: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID
+    /// What to do (fanout, connect, idle, echo, storm, worker), and what to watch: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID
     /// or a ws:// URL [default: fanout scraping].
     #[arg(value_name = "MODE|TARGET", num_args = 0..=2)]
     what: Vec<String>,
@@ -172,6 +175,18 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "ASSERTIONS", env = "JOBWIRE_WITHIN", requires = "find")]
     within: Option<String>,
 
+    /// Share the connections among so many processes on this host.
+    #[arg(long, value_name = "N", env = "JOBWIRE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    workers: u32,
+
+    /// And among so many on other hosts, where `jobwire bench worker --redis URL` waits.
+    #[arg(long, value_name = "N", env = "JOBWIRE_REMOTE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    remote_workers: u32,
+
+    /// Refuse workers whose clock is known less exactly than this.
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_MAX_CLOCK_ERROR", default_value = "5ms", value_parser = duration)]
+    max_clock_error: Duration,
+
     /// What to print on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
     output: OutputChoice,
@@ -210,6 +225,9 @@ enum OutputChoice {
 
 impl BenchArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+        if self.what.first().is_some_and(|word| word == "worker") {
+            return worker::run(&self, globals);
+        }
         let output = self.output;
         let options = self.resolve(globals)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -231,6 +249,9 @@ impl BenchArgs {
         let (mode, place) = target::parse(&self.what, &globals.dialects, self.dialect.as_deref())?;
         if self.stalled + self.slow > 1.0 {
             return Err(Failure::usage("--slow and --stalled are more than all connections together"));
+        }
+        if self.find.is_some() && self.workers + self.remote_workers > 0 {
+            return Err(Failure::usage("--find and --workers cannot be used together"));
         }
         let via = match mode {
             Mode::Fanout | Mode::Storm => Some(target::via(&self, &place)?),
@@ -278,9 +299,10 @@ impl BenchArgs {
             demands: self.demands,
             allow_client_bound: self.allow_client_bound,
             find,
-            workers: 0,
-            remote_workers: 0,
-            max_clock_error: Duration::from_millis(5),
+            workers: self.workers,
+            remote_workers: self.remote_workers,
+            argv: std::env::args().skip(1).collect(),
+            max_clock_error: self.max_clock_error,
             described,
         })
     }

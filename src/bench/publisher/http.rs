@@ -35,7 +35,8 @@ impl Http {
         let wire = Wire::tcp(host, port, is_secure).map_err(|error| {
             Failure::new(Exit::Unreachable, format!("could not connect to {address}: {error}"))
         })?;
-        let own: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let own = own.concat();
         let named = &url[Position::BeforeHost..Position::AfterPort];
         let rest =
             format!(" HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n{own}Content-Length: ");

@@ -82,7 +82,7 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
         Ok(short) if short < 126 => frame.push(0x80 | short),
         _ => {
             let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend(length.to_be_bytes());
         }
     }

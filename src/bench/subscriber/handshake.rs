@@ -36,7 +36,8 @@ impl Handshake {
         let nonce: [u8; 16] = rand::rng().random();
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
         let host = &server[Position::BeforeHost..Position::AfterPort];
-        let own: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let own = own.concat();
         let rest = format!(
             " HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{own}\r\n"

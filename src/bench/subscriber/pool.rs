@@ -83,7 +83,7 @@ impl Pool {
         let jobs = shared.aim.jobs();
         let conns: Vec<Conn> =
             task.seats.iter().map(|seat| Conn::new(seat.nth, seat.nth % jobs, seat.cohort)).collect();
-        let mut pool = Self {
+        let mut made = Self {
             timers: Timers::new(&task, &conns),
             attempts_left: task.attempts.saturating_sub(conns.len() as u64),
             poll,
@@ -109,15 +109,15 @@ impl Pool {
             handshake,
             conns,
         };
-        for conn in &pool.conns {
-            pool.part.cohort(conn.cohort.as_str()).connections += 1;
+        for conn in &made.conns {
+            made.part.cohort(conn.cohort.as_str()).connections += 1;
         }
-        pool.part.connections.wanted = pool.conns.len() as u64;
-        for at in 0..pool.conns.len() {
-            let due = pool.next_opening();
-            pool.waiting.push_back((at, due));
+        made.part.connections.wanted = made.conns.len() as u64;
+        for at in 0..made.conns.len() {
+            let due = made.next_opening();
+            made.waiting.push_back((at, due));
         }
-        Ok(pool)
+        Ok(made)
     }
 
     pub(super) fn run(mut self) -> Part {

@@ -186,7 +186,7 @@ fn deliver(
             send(&next.remove(), sockets, latencies);
             continue;
         }
-        let wait = waiting.first_key_value().map_or(Duration::from_secs(60), |((at, _), _)| *at - now);
+        let wait = waiting.first_key_value().map_or(Duration::from_mins(1), |((at, _), _)| *at - now);
         let event = match events.recv_timeout(wait) {
             Ok(event) => event,
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => continue,

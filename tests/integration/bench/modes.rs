@@ -188,3 +188,51 @@ fn a_redis_that_dies_leaves_a_partial_result() {
     let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(summary["partial"].as_str().unwrap().contains("publishing ended early"), "{summary}");
 }
+
+#[test]
+fn two_workers_give_one_report_and_a_lost_one_makes_it_partial() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = [
+        "-c",
+        "40",
+        "--jobs",
+        "4",
+        "--workers",
+        "2",
+        "--allow-client-bound",
+        "--redis",
+        &url,
+        "--server",
+        &server,
+    ];
+    let (output, summary) = bench(&[&args[..], &["-d", "1s"]].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let healthy = cohort(&summary, "healthy");
+    let counts = ["connections", "expected", "received", "lost"].map(|name| healthy[name].as_u64().unwrap());
+    assert_eq!(counts, [40, 1000, 1000, 0]);
+    assert_eq!(summary["workers"].as_array().unwrap().len(), 2);
+
+    let args = [&["bench", "--output", "json", "-d", "4s"], &args[..]].concat();
+    let process = Process::spawn(&mut command(&args));
+    relay.until_connections(40);
+    let children =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", process.id())).unwrap_or_default();
+    // The coordinator's first thread is not the one that starts them, so all of its threads are asked.
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    let all: Vec<String> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok())
+        .chain([children])
+        .collect();
+    let worker: i32 = all.join(" ").split_whitespace().next().expect("a worker runs").parse().unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(worker).unwrap(), Signal::KILL).unwrap();
+    let output = process.finish(PATIENCE * 3);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(summary["partial"].as_str().unwrap().contains("was lost"), "{summary}");
+    assert_eq!(
+        summary["workers"].as_array().unwrap().iter().filter(|worker| worker["lost"] == true).count(),
+        1
+    );
+    assert_eq!(cohort(&summary, "healthy")["received"], cohort(&summary, "healthy")["expected"]);
+}
