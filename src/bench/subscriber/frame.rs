@@ -60,7 +60,7 @@ pub(super) fn parse(buffer: &[u8], at: usize) -> Parsed {
     };
     match opcode {
         CONTINUATION | TEXT | BINARY => {}
-        CLOSE | PING | PONG if fin && length < 126 => {}
+        CLOSE | PING | PONG if fin && second & 127 < 126 => {}
         CLOSE | PING | PONG => return Parsed::Broken("a control frame is long or in parts"),
         _ => return Parsed::Broken("a frame has an unknown opcode"),
     }
