@@ -31,6 +31,7 @@ pub mod preflight;
 pub mod probe;
 pub mod process;
 pub mod publisher;
+pub mod report;
 pub mod run;
 pub mod searching;
 pub mod subscriber;

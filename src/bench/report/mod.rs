@@ -1,0 +1,12 @@
+//! What a person or a program reads of a run: all of it made from its [`Summary`](super::summary::Summary).
+//!
+//! Reports are pure functions from the summary to text; only the outputs touch files and the live view a terminal. What came
+//! from a server (reasons, messages) is made harmless before it reaches a terminal, a Markdown table or a page.
+
+mod buckets;
+mod figures;
+mod table;
+mod text;
+mod timings;
+
+pub use text::text;

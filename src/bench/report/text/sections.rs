@@ -1,0 +1,307 @@
+//! The parts of the text report that are words and counts.
+
+use colored::Color;
+
+use super::Page;
+use crate::bench::report::figures::{
+    as_f64, bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of,
+};
+use crate::bench::report::table::Table;
+use crate::bench::summary::{FailureCount, Mode, Summary, Verdict};
+
+/// Reasons beyond these are counted together.
+const REASONS: usize = 8;
+
+/// What was run, on what, and whether it is the whole of it.
+pub(super) fn head(page: &mut Page, summary: &Summary) {
+    let setup = &summary.setup;
+    let machine = &setup.machine;
+    let title = format!("jobwire bench {}", summary.mode.as_str());
+    let title = page.paint(&title, Color::Cyan);
+    let mut facts = vec![title];
+    let places = [printable(&setup.target), printable(&setup.server)];
+    facts.extend(places.into_iter().filter(|place| !place.is_empty()));
+    page.write(format_args!("{}\n", facts.join(" · ")));
+
+    let mut facts: Vec<String> = Vec::new();
+    facts.extend((!setup.started.is_empty()).then(|| printable(&setup.started)));
+    facts.push(format!("took {}", seconds(setup.elapsed_seconds)));
+    let option = |(name, value): (&String, &String)| format!("{} {}", printable(name), printable(value));
+    facts.extend(setup.options.iter().map(option));
+    page.facts(&facts);
+
+    let mut facts = Vec::new();
+    let names = [printable(&machine.system), printable(&machine.processor)];
+    facts.extend(names.into_iter().filter(|name| !name.is_empty()));
+    facts.extend((machine.cores > 0).then(|| counted(machine.cores.into(), "core")));
+    facts.extend((machine.memory_bytes > 0).then(|| bytes(as_f64(machine.memory_bytes))));
+    facts.push(format!("jobwire {}", printable(&setup.version)));
+    page.facts(&facts);
+    if let Some(reason) = &summary.partial {
+        let text = format!("PARTIAL RESULT: {}", printable(reason));
+        let text = page.paint(&text, Color::Yellow);
+        page.write(format_args!("\n{text}\n"));
+    }
+}
+
+pub(super) fn connections(page: &mut Page, summary: &Summary) {
+    let connections = &summary.connections;
+    page.heading("Connections");
+    let failed = match share_of(connections.failed, connections.attempts) {
+        Some(share) if connections.failed > 0 => format!("failed {} ({share})", count(connections.failed)),
+        _ => "failed 0".to_owned(),
+    };
+    let mut facts = vec![format!("opened {} of {}", count(connections.opened), count(connections.wanted))];
+    facts.extend((connections.rate > 0.0).then(|| format!("at {}", rate(connections.rate))));
+    facts.extend([
+        failed,
+        format!("peak {}", count(connections.peak)),
+        format!("open at the end {}", count(connections.open_at_end)),
+        format!("ended early {}", count(connections.closed_early_count())),
+        format!("received {}", bytes(as_f64(connections.received_bytes))),
+    ]);
+    if connections.attempts != connections.wanted {
+        facts.insert(1, counted(connections.attempts, "attempt"));
+    }
+    if connections.garbage > 0 {
+        facts.push(page.paint(&format!("garbage {}", counted(connections.garbage, "frame")), Color::Red));
+    }
+    page.facts(&facts);
+    failures(page, &connections.failures);
+    let closes = connections.closed_early.iter().map(|close| {
+        let code = close.code.map_or_else(|| "no close code".to_owned(), |code| format!("close code {code}"));
+        (close.count, with_reason(format!("ended early: {code}"), &close.reason))
+    });
+    reasons(page, closes);
+}
+
+pub(super) fn publish(page: &mut Page, summary: &Summary) {
+    let Some(publish) = &summary.publish else { return };
+    page.heading("Events published");
+    let place = summary.setup.publisher.as_deref().map(|place| format!(" at {}", printable(place)));
+    let mut facts = vec![
+        format!("intended {} at {}", count(publish.intended), rate(publish.intended_rate)),
+        format!("sent {} at {}", count(publish.sent), rate(publish.rate)),
+        format!("failed {}", count(publish.failed)),
+        format!("through {}{}", printable(&publish.by), place.unwrap_or_default()),
+    ];
+    facts.extend((publish.payload_bytes > 0.0).then(|| format!("{} each", bytes(publish.payload_bytes))));
+    page.facts(&facts);
+    failures(page, &publish.failures);
+}
+
+pub(super) fn deliveries(page: &mut Page, summary: &Summary) {
+    if summary.cohorts.is_empty() {
+        return;
+    }
+    page.heading("Deliveries");
+    let head = [
+        "",
+        "connections",
+        "expected",
+        "received",
+        "lost",
+        "conflated",
+        "duplicated",
+        "reordered",
+        "misrouted",
+    ];
+    let mut table = Table::new(head).optional(["connections", "expected"]);
+    for cohort in &summary.cohorts {
+        let counts = [
+            cohort.connections,
+            cohort.expected,
+            cohort.received,
+            cohort.lost,
+            cohort.conflated,
+            cohort.duplicated,
+            cohort.reordered,
+            cohort.misrouted,
+        ];
+        table.row(std::iter::once(printable(&cohort.name)).chain(counts.map(count)));
+    }
+    page.table(&table);
+    let lost: u64 = summary.cohorts.iter().map(|cohort| cohort.lost).sum();
+    let expected: u64 = summary.cohorts.iter().map(|cohort| cohort.expected).sum();
+    if let Some(share) = share_of(lost, expected).filter(|_| lost > 0) {
+        let text = format!("{} of {} deliveries lost ({share})", count(lost), count(expected));
+        let text = page.paint(&text, Color::Red);
+        page.line(&text);
+    }
+}
+
+/// Round trips and reconnections.
+pub(super) fn others(page: &mut Page, summary: &Summary) {
+    if let Some(trip) = &summary.round_trip {
+        page.heading("Round trips");
+        page.facts(&[
+            format!("by {}", printable(&trip.by)),
+            format!("sent {}", count(trip.sent)),
+            format!("answered {}", count(trip.received)),
+            format!("lost {}", count(trip.lost)),
+        ]);
+    }
+    if let Some(reconnect) = &summary.reconnect {
+        page.heading("Reconnections");
+        let all = match reconnect.all_back_seconds {
+            Some(after) => format!("the last after {}", seconds(after)),
+            None if reconnect.cut == 0 => "none was cut".to_owned(),
+            None => format!("{} never came back", count(reconnect.cut.saturating_sub(reconnect.back))),
+        };
+        page.facts(&[
+            format!("cut {}", count(reconnect.cut)),
+            format!("back {}", count(reconnect.back)),
+            all,
+        ]);
+    }
+}
+
+pub(super) fn server(page: &mut Page, summary: &Summary) {
+    let Some(server) = &summary.server else { return };
+    page.heading("Server");
+    let pids: Vec<String> = server.pids.iter().map(u32::to_string).collect();
+    let mut facts = vec![
+        format!("process {}", pids.join(", ")),
+        format!("memory {} → {}", bytes(as_f64(server.rss_before_bytes)), bytes(as_f64(server.rss_bytes))),
+        format!("{} a connection", bytes(server.rss_per_connection_bytes)),
+    ];
+    facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
+    facts.push(format!("CPU {} of a core", share(server.cpu_share)));
+    facts.extend(server.cpu_per_delivery_micros.map(|cpu| format!("{} a delivery", duration(cpu))));
+    page.facts(&facts);
+}
+
+pub(super) fn client(page: &mut Page, summary: &Summary) {
+    let client = &summary.client;
+    page.heading("This client");
+    let mut facts = vec![
+        format!("CPU {} of a core", share(client.cpu_share)),
+        format!("busiest thread {}", share(client.busiest_thread_share)),
+    ];
+    facts.extend(client.cpu_per_event_micros.map(|cpu| format!("{} an event", duration(cpu))));
+    facts.push(format!("memory {}", bytes(as_f64(client.rss_bytes))));
+    facts.push(format!("{} a connection", bytes(client.rss_per_connection_bytes)));
+    facts.extend((client.redraw_share > 0.0).then(|| format!("display {}", share(client.redraw_share))));
+    page.facts(&facts);
+    if client.bound.is_empty() {
+        page.line("it was not the bottleneck");
+    }
+    for reason in &client.bound {
+        let text = format!("may be the bottleneck: {}", printable(reason));
+        let text = page.paint(&text, Color::Yellow);
+        page.line(&text);
+    }
+}
+
+pub(super) fn workers(page: &mut Page, summary: &Summary) {
+    if summary.workers.is_empty() {
+        return;
+    }
+    page.heading("Workers");
+    let mut table = Table::new(["", "connections", "clock off by", "known to", "state"]);
+    for worker in &summary.workers {
+        let error = format!("±{}", micros(worker.clock_error_micros));
+        let offset = format!(
+            "{}{}",
+            if worker.clock_offset_micros < 0 { "−" } else { "" },
+            micros(worker.clock_offset_micros.unsigned_abs())
+        );
+        let state = if worker.lost { "LOST" } else { "reported" };
+        table.row([printable(&worker.name), count(worker.connections), offset, error, state.to_owned()]);
+    }
+    page.table(&table);
+}
+
+pub(super) fn find(page: &mut Page, summary: &Summary) {
+    let Some(find) = &summary.find else { return };
+    let of = printable(&find.of);
+    page.heading(&format!("Search for the most {of} within {}", printable(&find.within)));
+    let mut table = Table::new(["", "held for", "kept", "values"]).optional(["held for"]);
+    for probe in &find.probes {
+        let kept = match (probe.client_bound, probe.passed) {
+            (true, _) => "client-bound",
+            (false, true) => "yes",
+            (false, false) => "no",
+        };
+        let values = probe.assertions.iter().map(|one| format!("{} {}", one.metric, one.value));
+        let values = printable(&values.collect::<Vec<_>>().join(", "));
+        table.row([count(probe.load), seconds(probe.seconds), kept.to_owned(), values]);
+    }
+    page.table(&table);
+    let unit = if find.of == "rate" { "/s".to_owned() } else { format!(" {of}") };
+    let result = match find.found {
+        Some(load) if find.confirmed => format!("found: {}{unit}, confirmed by a longer run", count(load)),
+        Some(load) => format!("found: {}{unit}, not confirmed by a longer run", count(load)),
+        None => "found: none, not even the smallest load kept the limits".to_owned(),
+    };
+    page.line(&result);
+}
+
+pub(super) fn verdict(page: &mut Page, summary: &Summary) {
+    let verdict = &summary.verdict;
+    let (word, color) = word(verdict, summary.partial.is_some());
+    let word = page.paint(word, color);
+    page.heading(&format!("Verdict: {word}"));
+    for assertion in &verdict.assertions {
+        let (mark, color) = if assertion.passed { ("✓", Color::Green) } else { ("✗", Color::Red) };
+        let mark = page.paint(mark, color);
+        page.line(&format!("{mark} {}, was {}", printable(&assertion.text), printable(&assertion.value)));
+    }
+    if verdict.assertions.is_empty() {
+        page.line(no_demands(summary.mode));
+    }
+    if verdict.client_bound {
+        page.line("this client was the bottleneck: the figures say nothing about the server");
+    }
+}
+
+/// The verdict in a word or two.
+pub(super) fn word(verdict: &Verdict, partial: bool) -> (&'static str, Color) {
+    match verdict {
+        Verdict { client_bound: true, client_bound_allowed: false, .. } => {
+            ("INVALID, client-bound", Color::Yellow)
+        }
+        Verdict { passed: false, .. } => ("FAILED", Color::Red),
+        Verdict { assertions, .. } if assertions.is_empty() => ("none", Color::BrightBlack),
+        _ if partial => ("passed, as far as it got", Color::Yellow),
+        _ => ("passed", Color::Green),
+    }
+}
+
+const fn no_demands(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Fanout | Mode::Storm => "nothing was demanded; --assert 'delivery.p99<50ms' would",
+        Mode::Echo => "nothing was demanded; --assert 'round_trip.p99<50ms' would",
+        Mode::Connect | Mode::Idle => "nothing was demanded; --assert 'connect.failed==0' would",
+    }
+}
+
+fn failures(page: &mut Page, failures: &[FailureCount]) {
+    reasons(page, failures.iter().map(|failure| (failure.count, failure_text(failure))));
+}
+
+/// `failed at upgrade, HTTP 503: too many connections`.
+fn failure_text(failure: &FailureCount) -> String {
+    let status = failure.status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
+    with_reason(format!("failed at {}{status}", printable(&failure.step)), &failure.reason)
+}
+
+fn with_reason(what: String, reason: &str) -> String {
+    if reason.is_empty() { what } else { format!("{what}: {}", printable(reason)) }
+}
+
+/// The most frequent reasons, each on its line.
+fn reasons(page: &mut Page, reasons: impl Iterator<Item = (u64, String)>) {
+    let all: Vec<(u64, String)> = reasons.collect();
+    let shown = &all[..all.len().min(REASONS)];
+    let columns = shown.iter().map(|(number, _)| count(*number).len()).max().unwrap_or(0);
+    for (number, text) in shown {
+        let line = format!("{:>columns$} × {text}", count(*number));
+        let line = page.paint(&line, Color::Red);
+        page.line(&line);
+    }
+    let rest: u64 = all[shown.len()..].iter().map(|(number, _)| number).sum();
+    if rest > 0 {
+        page.line(&format!("{} × {} more reasons", count(rest), all.len() - shown.len()));
+    }
+}
