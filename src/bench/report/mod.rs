@@ -5,8 +5,18 @@
 
 mod buckets;
 mod figures;
+mod files;
+mod html;
+mod markdown;
+mod outputs;
+#[cfg(test)]
+mod schema;
 mod table;
 mod text;
 mod timings;
 
+pub use files::{csv, hgrm, hlog, json};
+pub use html::html;
+pub use markdown::markdown;
+pub use outputs::{OutputPaths, Outputs};
 pub use text::text;

@@ -45,6 +45,11 @@ pub fn text(summary: &Summary, width: usize, color: bool) -> String {
     page.out
 }
 
+/// The verdict in a word or two, and the colour that goes with it.
+pub(super) fn verdict_word(summary: &Summary) -> (&'static str, Color) {
+    sections::word(&summary.verdict, summary.partial.is_some())
+}
+
 /// A report on its way.
 struct Page {
     out: String,
