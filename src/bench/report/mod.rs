@@ -4,9 +4,11 @@
 //! from a server (reasons, messages) is made harmless before it reaches a terminal, a Markdown table or a page.
 
 mod buckets;
+pub mod compare;
 mod figures;
 mod files;
 mod html;
+pub mod live;
 mod markdown;
 mod outputs;
 #[cfg(test)]

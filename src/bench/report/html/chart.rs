@@ -174,7 +174,11 @@ fn linear_marks(high: f64) -> Vec<f64> {
 fn log_marks(low: f64, high: f64) -> Vec<f64> {
     let (low, high) = if high > 0.0 { (low.min(high), high) } else { (1.0, 10.0) };
     let decades = (high / low).log10();
-    let steps: &[f64] = if decades > 2.2 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let steps: &[f64] = match decades {
+        d if d > 2.2 => &[1.0],
+        d if d > 0.7 => &[1.0, 2.0, 5.0],
+        _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0],
+    };
     let mut scale = 10_f64.powf(low.log10().floor());
     let mut marks: Vec<f64> = Vec::new();
     loop {
@@ -219,9 +223,9 @@ mod tests {
     #[test]
     fn axes_are_labelled_at_round_values() {
         assert_eq!(linear_marks(4990.0), [0.0, 2000.0, 4000.0, 6000.0]);
-        assert_eq!(linear_marks(0.0).len(), 5);
+        assert_eq!(linear_marks(0.0), [0.0, 1.0, 2.0, 3.0, 4.0]);
         assert_eq!(log_marks(300.0, 5300.0), [200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0]);
-        assert_eq!(log_marks(7.0, 7.0), [5.0, 10.0]);
+        assert_eq!(log_marks(7.0, 7.0), [7.0, 10.0]);
         assert!(log_marks(f64::MAX, 0.0).len() > 1);
         assert_eq!(time_ticks(10.0).len(), 11);
         assert_eq!(time_ticks(0.0), [(0.0, "0 s".to_owned())]);

@@ -1,0 +1,217 @@
+//! Two runs, or several of each: what got better, what worse, and what cannot be told from noise.
+
+mod metrics;
+mod statistics;
+
+use std::fs;
+use std::path::Path;
+
+use colored::{Color, Colorize};
+
+use super::figures::printable;
+use super::table::Table;
+use crate::bench::summary::{SCHEMA, Summary};
+use crate::exit::Failure;
+use metrics::{Metric, Unit};
+use statistics::CONFIDENCE;
+
+/// The runs of one side, at least one.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    name: String,
+    summaries: Vec<Summary>,
+}
+
+impl Runs {
+    /// Reads what `--output json` wrote: a file, or several with commas between.
+    pub fn read(paths: &str) -> Result<Self, Failure> {
+        let summaries = paths.split(',').map(|path| read(Path::new(path))).collect::<Result<_, _>>()?;
+        Ok(Self { name: paths.to_owned(), summaries })
+    }
+
+    fn first(&self) -> &Summary {
+        &self.summaries[0]
+    }
+}
+
+fn read(path: &Path) -> Result<Summary, Failure> {
+    let wrong = |what: String| {
+        Failure::usage(format!("{}: {what}", path.display()))
+            .hint("compare takes what bench --output json wrote")
+    };
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let value: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(schema) if schema == u64::from(SCHEMA) => {}
+        Some(schema) => return Err(wrong(format!("has schema {schema}, and this program reads {SCHEMA}"))),
+        None => return Err(wrong("is no result of a run".to_owned())),
+    }
+    serde_json::from_str(&text).map_err(|error| wrong(format!("is no result of a run: {error}")))
+}
+
+/// What became of one metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Beyond noise, and in the right direction.
+    Better,
+    /// Beyond noise, and in the wrong one.
+    Worse,
+    /// Not told apart from noise.
+    Unshown,
+    /// There is nothing to tell noise by: one short run a side.
+    Unjudged,
+}
+
+/// One metric on both sides.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// Its name, as in `delivery latency 99 %`.
+    pub name: String,
+    /// What became of it.
+    pub change: Change,
+    before: f64,
+    after: f64,
+    /// Where the change lies: relative for durations and rates, absolute for shares.
+    interval: Option<(f64, f64)>,
+    unit: Unit,
+}
+
+/// The whole comparison.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// Every metric that both sides have.
+    pub metrics: Vec<Compared>,
+    /// What the reader must know to believe it.
+    pub remarks: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares the second side with the first.
+    pub fn new(before: &Runs, after: &Runs) -> Result<Self, Failure> {
+        let modes: Vec<_> =
+            before.summaries.iter().chain(&after.summaries).map(|summary| summary.mode).collect();
+        if let Some(other) = modes.iter().find(|mode| **mode != modes[0]) {
+            let text =
+                format!("a {} run cannot be compared with a {} run", modes[0].as_str(), other.as_str());
+            return Err(Failure::usage(text));
+        }
+        let metrics: Vec<Compared> =
+            metrics::all(&before.summaries, &after.summaries).iter().map(Metric::compare).collect();
+        Ok(Self { remarks: remarks(before, after), metrics })
+    }
+
+    /// Whether anything is worse beyond noise.
+    pub fn has_regressed(&self) -> bool {
+        self.metrics.iter().any(|metric| metric.change == Change::Worse)
+    }
+
+    /// The comparison for a terminal of this width.
+    pub fn text(&self, width: usize, color: bool) -> String {
+        let paint =
+            |text: &str, tint: Color| if color { text.color(tint).to_string() } else { text.to_owned() };
+        if color {
+            colored::control::set_override(true);
+        }
+        let mut table =
+            Table::new(["", "before", "after", "change", "between", "result"]).optional(["between"]);
+        for metric in &self.metrics {
+            table.row(metric.cells());
+        }
+        let mut out = String::new();
+        for (at, line) in table.lines(width).into_iter().enumerate() {
+            let change = at.checked_sub(1).map(|at| self.metrics[at].change);
+            let line = match change {
+                Some(Change::Better) => paint(&line, Color::Green),
+                Some(Change::Worse) => paint(&line, Color::Red),
+                _ => line,
+            };
+            out.push_str(&line);
+            out.push('\n');
+        }
+        let names = |wanted: Change| {
+            let names = self
+                .metrics
+                .iter()
+                .filter(|metric| metric.change == wanted)
+                .map(|metric| metric.name.as_str());
+            names.collect::<Vec<_>>().join(", ")
+        };
+        out.push('\n');
+        for (change, word) in [(Change::Worse, "Worse"), (Change::Better, "Better")] {
+            if self.metrics.iter().any(|metric| metric.change == change) {
+                out.push_str(&format!("{word}: {}\n", names(change)));
+            }
+        }
+        if self.metrics.iter().all(|metric| metric.change == Change::Unjudged) {
+            out.push_str("Nothing could be judged.\n");
+        } else if !self.metrics.iter().any(|metric| matches!(metric.change, Change::Better | Change::Worse)) {
+            out.push_str("No difference shown.\n");
+        }
+        for remark in &self.remarks {
+            out.push_str(&format!("{}: {remark}\n", paint("note", Color::Yellow)));
+        }
+        out
+    }
+}
+
+impl Compared {
+    fn cells(&self) -> [String; 6] {
+        let between = match self.interval {
+            Some((low, high)) => format!("{} … {}", self.unit.change(low), self.unit.change(high)),
+            None => "?".to_owned(),
+        };
+        let change = self.unit.change(self.unit.difference(self.before, self.after));
+        let result = match self.change {
+            Change::Better => "better",
+            Change::Worse => "worse",
+            Change::Unshown => "no difference shown",
+            Change::Unjudged => "not judged",
+        };
+        let value = |value| self.unit.value(value);
+        [self.name.clone(), value(self.before), value(self.after), change, between, result.to_owned()]
+    }
+}
+
+/// What stands between the figures and their meaning.
+fn remarks(before: &Runs, after: &Runs) -> Vec<String> {
+    let mut found = Vec::new();
+    let (a, b) = (&before.first().setup, &after.first().setup);
+    let names = a.options.keys().chain(b.options.keys().filter(|name| !a.options.contains_key(*name)));
+    for name in names.filter(|name| a.options.get(*name) != b.options.get(*name)) {
+        let value = |options: &std::collections::BTreeMap<String, String>| {
+            options.get(name).map_or_else(|| "not set".to_owned(), |value| printable(value))
+        };
+        let (old, new) = (value(&a.options), value(&b.options));
+        found.push(format!("the set-ups differ: {} was {old} and is {new}", printable(name)));
+    }
+    if (&a.machine.processor, a.machine.cores) != (&b.machine.processor, b.machine.cores) {
+        found.push("the machines differ".to_owned());
+    }
+    for side in [before, after] {
+        let name = printable(&side.name);
+        if let Some(reason) = side.summaries.iter().find_map(|summary| summary.partial.as_deref()) {
+            found.push(format!("{name} is partial: {}", printable(reason)));
+        }
+        if side.summaries.iter().any(|summary| !summary.client.bound.is_empty()) {
+            found.push(format!("{name}: the client may have been the bottleneck"));
+        }
+    }
+    let single = [before, after].into_iter().filter(|side| side.summaries.len() == 1).count();
+    if single > 0 {
+        found.push(
+            "of a single run only its own unsteadiness is known, not how runs differ from each other; give several: \
+             a1.json,a2.json,a3.json"
+                .to_owned(),
+        );
+    }
+    found.push(format!(
+        "an interval holds the true change with {:.0} % confidence: of 100 metrics that did not change, about one \
+         seems to",
+        CONFIDENCE * 100.0
+    ));
+    found
+}
+
+#[cfg(test)]
+mod tests;

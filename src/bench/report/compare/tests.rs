@@ -1,0 +1,126 @@
+use super::*;
+use crate::bench::report::json;
+use crate::bench::summary::{Cohort, Interval, Mode};
+use crate::bench::timing::Timing;
+
+/// A run of twenty seconds whose delivery latency is about `micros`, and up to a twentieth more in some seconds.
+fn run(micros: u64, lost: u64) -> Summary {
+    let mut summary = Summary::empty(Mode::Fanout);
+    let mut delivery = Timing::new();
+    for second in 0..20_u32 {
+        let wobble = (u64::from(second) * 7919 + micros * 31) % 97;
+        let unsteady = micros + wobble * micros / 2000;
+        let timed = Timing::of_micros((0..1000).map(|n| unsteady + n));
+        delivery.merge(&timed);
+        let at_seconds = f64::from(second);
+        summary.intervals.push(Interval {
+            at_seconds,
+            length_seconds: 1.0,
+            hdr: timed.encode(),
+            ..Interval::default()
+        });
+    }
+    let received = delivery.count();
+    summary.cohorts = vec![Cohort {
+        name: "healthy".into(),
+        expected: received + lost,
+        received,
+        lost,
+        delivery,
+        ..Cohort::default()
+    }];
+    summary
+}
+
+fn runs(summaries: impl IntoIterator<Item = Summary>) -> Runs {
+    Runs { name: "runs".into(), summaries: summaries.into_iter().collect() }
+}
+
+fn change_of(comparison: &Comparison, name: &str) -> Change {
+    comparison
+        .metrics
+        .iter()
+        .find(|metric| metric.name == name)
+        .unwrap_or_else(|| panic!("{comparison:#?}"))
+        .change
+}
+
+#[test]
+fn one_run_a_side_is_judged_by_its_own_unsteadiness() {
+    let compare = |a, b| Comparison::new(&runs([run(a, 0)]), &runs([run(b, 0)])).unwrap();
+    let worse = compare(10_000, 12_000);
+    assert_eq!(change_of(&worse, "delivery latency 99 %"), Change::Worse);
+    assert!(worse.has_regressed());
+    assert_eq!(change_of(&compare(12_000, 10_000), "delivery latency 50 %"), Change::Better);
+    let same = compare(10_000, 10_050);
+    assert_eq!(change_of(&same, "delivery latency 50 %"), Change::Unshown);
+    assert!(!same.has_regressed());
+    let text = same.text(120, false);
+    assert!(text.contains("No difference shown.\n"), "{text}");
+    assert!(text.contains("give several: a1.json,a2.json,a3.json"), "{text}");
+}
+
+#[test]
+fn several_runs_are_judged_by_how_they_differ_from_each_other() {
+    let before = runs([10_000, 10_100, 9900].map(|micros| run(micros, 0)));
+    let noisy = runs([9000, 12_000, 10_800].map(|micros| run(micros, 0)));
+    let slower = runs([15_000, 15_200, 14_900].map(|micros| run(micros, 60)));
+    assert_eq!(
+        change_of(&Comparison::new(&before, &noisy).unwrap(), "delivery latency 50 %"),
+        Change::Unshown
+    );
+    let comparison = Comparison::new(&before, &slower).unwrap();
+    assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Worse);
+    assert_eq!(change_of(&comparison, "deliveries lost"), Change::Worse);
+    let text = comparison.text(120, false);
+    assert!(text.contains("Worse: delivery latency 50 %, delivery latency 99 %"), "{text}");
+    let row = text.lines().find(|line| line.starts_with("delivery latency 50 %")).unwrap();
+    assert!(row.ends_with("worse"), "{row}");
+    assert!(!text.contains("single run"));
+}
+
+#[test]
+fn what_has_no_measure_of_noise_is_not_judged() {
+    let comparison = Comparison::new(&runs([run(10_000, 0)]), &runs([run(10_000, 7)])).unwrap();
+    assert_eq!(change_of(&comparison, "deliveries lost"), Change::Unjudged);
+    let mut short = run(10_000, 0);
+    short.intervals.truncate(3);
+    let comparison = Comparison::new(&runs([run(20_000, 0)]), &runs([short])).unwrap();
+    assert_eq!(change_of(&comparison, "delivery latency 99 %"), Change::Unjudged);
+}
+
+#[test]
+fn what_makes_a_comparison_doubtful_is_said() {
+    let (mut a, mut b) = (run(10_000, 0), run(10_000, 0));
+    a.setup.options.insert("rate".into(), "500".into());
+    b.setup.options.insert("rate".into(), "1000".into());
+    b.partial = Some("interrupted".into());
+    b.client.bound = vec!["send lag".into()];
+    let text = Comparison::new(&runs([a]), &runs([b])).unwrap().text(100, false);
+    for part in
+        ["rate was 500 and is 1000", "is partial: interrupted", "the client may have been the bottleneck"]
+    {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+    let echo = runs([Summary::empty(Mode::Echo)]);
+    let failure = Comparison::new(&runs([run(1, 0)]), &echo).unwrap_err();
+    assert_eq!(failure.message, "a fanout run cannot be compared with a echo run");
+    let empty = Comparison::new(&echo, &echo).unwrap();
+    assert!(empty.text(80, false).contains("Nothing could be judged."));
+}
+
+#[test]
+fn runs_are_read_from_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("a.json"), json(&run(100, 0))).unwrap();
+    assert_eq!(Runs::read(&format!("{0},{0}", path("a.json"))).unwrap().summaries.len(), 2);
+    for (text, wrong) in
+        [("{", "is no JSON"), ("{}", "is no result of a run"), ("{\"schema\":9}", "has schema 9")]
+    {
+        fs::write(path("b.json"), text).unwrap();
+        let failure = Runs::read(&path("b.json")).unwrap_err();
+        assert!(failure.message.contains(wrong) && failure.message.contains("b.json"), "{failure}");
+    }
+    assert!(Runs::read(&path("none.json")).unwrap_err().message.contains("none.json"));
+}
