@@ -40,6 +40,9 @@ _jobwire() {
             jobwire,serve)
                 cmd="jobwire__subcmd__serve"
                 ;;
+            jobwire__subcmd__bench,compare)
+                cmd="jobwire__subcmd__bench__subcmd__compare"
+                ;;
             jobwire__subcmd__help,attach)
                 cmd="jobwire__subcmd__help__subcmd__attach"
                 ;;
@@ -63,6 +66,9 @@ _jobwire() {
                 ;;
             jobwire__subcmd__help,serve)
                 cmd="jobwire__subcmd__help__subcmd__serve"
+                ;;
+            jobwire__subcmd__help__subcmd__bench,compare)
+                cmd="jobwire__subcmd__help__subcmd__bench__subcmd__compare"
                 ;;
             *)
                 ;;
@@ -174,7 +180,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__bench)
-            opts="-c -r -d -n -h --server --dialect --redis --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --output --config --dialect-file --color --log-level --help"
+            opts="-c -r -d -n -h --server --dialect --redis --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -332,6 +338,56 @@ _jobwire() {
                     COMPREPLY=($(compgen -W "text json quiet" -- "${cur}"))
                     return 0
                     ;;
+                --hgrm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hlog)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --csv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --markdown)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --html)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__bench__subcmd__compare)
+            opts="-h --fail-on-regression --config --dialect-file --color --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -464,8 +520,22 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__help__subcmd__bench)
-            opts=""
+            opts="compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__help__subcmd__bench__subcmd__compare)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -15,10 +15,10 @@
 //! | [`run`]; [`find`], [`searching`] | one run; a search over many |
 //! | [`workers`] | several processes that share the connections, coordinated through Redis |
 //! | [`verdict`], [`summary`] | demands, and the result that reports are made from |
+//! | [`report`] | text, page, files and live view, all from the summary; comparing runs |
 
 pub mod account;
 pub mod aim;
-pub mod brief;
 pub mod client;
 pub mod clock;
 pub mod collect;

@@ -601,11 +601,6 @@ pub trait Watcher: Send {
 
     /// The run is over: whatever was drawn is cleared.
     fn end(&mut self);
-
-    /// How long drawing has taken so far.
-    fn spent(&self) -> std::time::Duration {
-        std::time::Duration::ZERO
-    }
 }
 
 /// Shows nothing.

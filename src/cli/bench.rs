@@ -1,29 +1,31 @@
 //! `bench`.
 
+mod compare;
+mod report;
 mod target;
 mod values;
 mod worker;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use url::Url;
 
+use self::report::ReportArgs;
 use self::values::{count, every_second, rate, share, sources};
 use super::Globals;
 use super::values::{bytes, duration, redis_url, server};
+use crate::bench;
 use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
 use crate::bench::plan::Ramp;
 use crate::bench::run::Outcome;
-use crate::bench::summary::{Mode, Progress, Watcher};
+use crate::bench::summary::{Mode, Watcher};
 use crate::bench::verdict::Demand;
-use crate::bench::{self, brief};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 
@@ -44,8 +46,11 @@ client was the bottleneck, so that the figures say nothing about the server.";
 
 /// Load a server with connections and events: latency, losses, memory, a verdict
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    verb: Option<BenchVerb>,
+
     /// What to do (fanout, connect, idle, echo, storm, worker), and what to watch: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID
     /// or a ws:// URL [default: fanout scraping].
     #[arg(value_name = "MODE|TARGET", num_args = 0..=2)]
@@ -187,9 +192,14 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "TIME", env = "JOBWIRE_MAX_CLOCK_ERROR", default_value = "5ms", value_parser = duration)]
     max_clock_error: Duration,
 
-    /// What to print on stdout.
-    #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
-    output: OutputChoice,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+/// What else there is to do about runs.
+#[derive(Debug, Subcommand)]
+enum BenchVerb {
+    Compare(compare::CompareArgs),
 }
 
 /// Source addresses.
@@ -212,36 +222,21 @@ enum FindChoice {
     Rate,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum OutputChoice {
-    /// For people.
-    #[default]
-    Text,
-    /// For programs.
-    Json,
-    /// Nothing; the exit code tells.
-    Quiet,
-}
-
 impl BenchArgs {
-    pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
+    pub(crate) fn run(mut self, globals: &Globals) -> Result<Exit> {
+        if let Some(BenchVerb::Compare(compare)) = self.verb.take() {
+            return compare.run(globals);
+        }
         if self.what.first().is_some_and(|word| word == "worker") {
             return worker::run(&self, globals);
         }
-        let output = self.output;
+        let report = std::mem::take(&mut self.report);
         let options = self.resolve(globals)?;
+        let reports = report.open()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("could not start the runtime")?;
-        let (outcome, signal) = runtime.block_on(until_signal(options))?;
-        let text = match output {
-            OutputChoice::Text => brief::brief(&outcome.summary),
-            OutputChoice::Json => {
-                let json = serde_json::to_string_pretty(&outcome.summary);
-                format!("{}\n", json.context("could not write the summary")?)
-            }
-            OutputChoice::Quiet => String::new(),
-        };
-        anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+        let (outcome, signal) = runtime.block_on(until_signal(options, reports.watcher(globals)))?;
+        reports.write(&outcome.summary, globals)?;
         Ok(signal.unwrap_or(outcome.exit))
     }
 
@@ -341,30 +336,22 @@ impl BenchArgs {
 }
 
 /// Runs in a thread of its own, until it is over or a signal says so; the second is what that makes of the exit code.
-async fn until_signal(options: BenchOptions) -> Result<(Outcome, Option<Exit>)> {
+async fn until_signal(
+    options: BenchOptions,
+    mut watcher: Box<dyn Watcher>,
+) -> Result<(Outcome, Option<Exit>)> {
     let mut signals = Signals::catch().context("could not catch signals")?;
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
-    let mut running =
-        std::pin::pin!(tokio::task::spawn_blocking(move || bench::bench(&options, &flag, &mut Notes)));
+    let mut running = std::pin::pin!(tokio::task::spawn_blocking(move || {
+        let outcome = bench::bench(&options, &flag, watcher.as_mut());
+        watcher.end();
+        outcome
+    }));
     let exit = tokio::select! {
         outcome = &mut running => return Ok((outcome.context("the run broke off")??, None)),
         signal = signals.next() => signal.exit(),
     };
     stop.store(true, Ordering::Release);
     Ok((running.await.context("the run broke off")??, Some(exit)))
-}
-
-/// Says what is to be said, and shows nothing else.
-struct Notes;
-
-impl Watcher for Notes {
-    fn progress(&mut self, _: &Progress) {}
-
-    fn note(&mut self, text: &str) {
-        // A stderr that nobody reads is no reason to end a run.
-        let _ = writeln!(anstream::stderr(), "note: {text}");
-    }
-
-    fn end(&mut self) {}
 }

@@ -54,10 +54,7 @@ impl ManArgs {
             .with_context(|| format!("could not create the directory {}", self.dir.display()))?;
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
-        write_page(&command, &self.dir)?;
-        for verb in command.get_subcommands() {
-            write_page(verb, &self.dir)?;
-        }
+        write_pages(&command, &self.dir)?;
         write(&self.dir.join("jobwire-protocol.7"), PROTOCOL)?;
         Ok(Exit::Success)
     }
@@ -65,6 +62,12 @@ impl ManArgs {
 
 /// The page about the wire, which no command line could tell of.
 const PROTOCOL: &str = include_str!("../../man/jobwire-protocol.7");
+
+/// Writes the page of a command and those of all below it.
+fn write_pages(command: &Command, dir: &Path) -> Result<()> {
+    write_page(command, dir)?;
+    command.get_subcommands().try_for_each(|verb| write_pages(verb, dir))
+}
 
 /// The date on the pages. A constant, so that the same source gives the same pages; moved on with a release.
 const PAGES_DATED: &str = "2026-11-21";

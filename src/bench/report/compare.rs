@@ -3,6 +3,7 @@
 mod metrics;
 mod statistics;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -140,7 +141,7 @@ impl Comparison {
         out.push('\n');
         for (change, word) in [(Change::Worse, "Worse"), (Change::Better, "Better")] {
             if self.metrics.iter().any(|metric| metric.change == change) {
-                out.push_str(&format!("{word}: {}\n", names(change)));
+                let _ = writeln!(out, "{word}: {}", names(change));
             }
         }
         if self.metrics.iter().all(|metric| metric.change == Change::Unjudged) {
@@ -149,7 +150,7 @@ impl Comparison {
             out.push_str("No difference shown.\n");
         }
         for remark in &self.remarks {
-            out.push_str(&format!("{}: {remark}\n", paint("note", Color::Yellow)));
+            let _ = writeln!(out, "{}: {remark}", paint("note", Color::Yellow));
         }
         out
     }

@@ -53,7 +53,7 @@ pub(super) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -80,7 +80,7 @@ pub(super) fn share(share: f64) -> String {
     match share * 100.0 {
         percent if percent > 0.0 && percent < 0.01 => "<0.01 %".to_owned(),
         percent if percent < 100.0 && percent > 99.99 => ">99.99 %".to_owned(),
-        percent if percent < 100.0 && percent >= 99.5 => format!("{percent:.2} %"),
+        percent if (99.5..100.0).contains(&percent) => format!("{percent:.2} %"),
         percent => format!("{} %", three_digits(percent)),
     }
 }

@@ -76,10 +76,10 @@ fn header(out: &mut String, summary: &Summary) {
         _ => "warn",
     };
     let word = if word == "none" { "nothing demanded" } else { word };
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<header><div><h1>bench {} <span class=\"soft\">{}</span></h1><div class=\"soft\">{} · {} · {}</div></div>\
-         <div class=\"verdict {class}\">{}</div></header>\n",
+         <div class=\"verdict {class}\">{}</div></header>",
         summary.mode.as_str(),
         text(&setup.target),
         text(&setup.server),
@@ -249,8 +249,12 @@ fn set_up(out: &mut String, summary: &Summary) {
     let machine = &setup.machine;
     let client = &summary.client;
     let ports = machine.client_ports.map(|(first, last)| format!("{first} to {last}"));
-    let mut facts: Vec<(String, String)> =
-        setup.options.iter().map(|(name, value)| (format!("--{name}"), value.clone())).collect();
+    let mut facts: Vec<(String, String)> = setup
+        .options
+        .iter()
+        .filter(|(name, _)| *name != "mode")
+        .map(|(name, value)| (format!("--{name}"), value.clone()))
+        .collect();
     let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
     add("published into", setup.publisher.clone().unwrap_or_else(|| "nothing".to_owned()));
     add("system", machine.system.clone());

@@ -13,7 +13,7 @@ use crate::bench::summary::{Progress, Watcher};
 use layout::{View, layout};
 
 /// The least time between two drawings.
-const PACE: Duration = Duration::from_millis(250);
+const PACE: Duration = Duration::from_millis(240);
 
 /// A drawing is followed by so many times its own cost without one.
 const REST: u32 = 100;
@@ -41,7 +41,7 @@ impl<W: Write + Send> Watcher for Remarks<W> {
 
     fn note(&mut self, text: &str) {
         // A stderr that is gone has nobody who would miss it.
-        let _ = writeln!(self.0, "{}", super::figures::printable(text));
+        let _ = writeln!(self.0, "note: {}", super::figures::printable(text));
     }
 
     fn end(&mut self) {}
@@ -83,6 +83,11 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
             rates: (0.0, 0.0),
             history: VecDeque::with_capacity(REMEMBERED),
         }
+    }
+
+    /// How long drawing has taken so far.
+    pub const fn spent(&self) -> Duration {
+        self.spent
     }
 
     /// What the rates of the last second were, from states about a second apart.
@@ -158,7 +163,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
     fn note(&mut self, text: &str) {
         let began = Instant::now();
         self.clear();
-        let line = format!("{}\n", super::figures::printable(text));
+        let line = format!("note: {}\n", super::figures::printable(text));
         self.put(&line);
         self.draw();
         self.spent += began.elapsed();
@@ -167,10 +172,6 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
     fn end(&mut self) {
         self.clear();
         self.newest = None;
-    }
-
-    fn spent(&self) -> Duration {
-        self.spent
     }
 }
 
@@ -207,11 +208,11 @@ mod tests {
         live.progress(&state(2.0, 500));
         live.note("probe of 1,000 connections: kept");
         let seen = screen(&live.out);
-        assert!(seen.starts_with("probe of 1,000 connections: kept\n"), "{seen}");
+        assert!(seen.starts_with("note: probe of 1,000 connections: kept\n"), "{seen}");
         assert_eq!(seen.matches("measuring").count(), 1, "{seen}");
         assert!(seen.contains("500/s"), "{seen}");
         live.end();
-        assert_eq!(screen(&live.out).trim(), "probe of 1,000 connections: kept");
+        assert_eq!(screen(&live.out).trim(), "note: probe of 1,000 connections: kept");
     }
 
     #[test]
@@ -231,6 +232,6 @@ mod tests {
         remarks.progress(&state(1.0, 1));
         remarks.note("a worker is lost\u{1b}[2J");
         remarks.end();
-        assert_eq!(remarks.0, b"a worker is lost\n");
+        assert_eq!(remarks.0, b"note: a worker is lost\n");
     }
 }

@@ -10,9 +10,12 @@ use crate::bench::summary::Summary;
 /// The set-up in a line, a table of timings, one of deliveries, and the verdict.
 pub fn markdown(summary: &Summary) -> String {
     let setup = &summary.setup;
-    let text = |text: &str| escape(&printable(text));
-    let options: Vec<String> =
-        setup.options.iter().map(|(name, value)| format!("{} {}", text(name), text(value))).collect();
+    let options: Vec<String> = setup
+        .options
+        .iter()
+        .filter(|(name, _)| *name != "mode")
+        .map(|(name, value)| format!("{} {}", text(name), text(value)))
+        .collect();
     let mut out = format!("### jobwire bench {}: {}\n\n", summary.mode.as_str(), text(&setup.target));
     let machine = &setup.machine;
     let _ = writeln!(
@@ -39,16 +42,27 @@ pub fn markdown(summary: &Summary) -> String {
         count(connections.failed),
         count(connections.closed_early_count())
     );
+    tables(&mut out, summary);
+    verdict(&mut out, summary);
+    out
+}
+
+/// Literally, on one line.
+fn text(text: &str) -> String {
+    escape(&printable(text))
+}
+
+fn tables(out: &mut String, summary: &Summary) {
     let mut times =
         Table::new(["timing", "count"].into_iter().chain(SHOWN.map(|(name, _)| name)).chain(["max"]));
-    let timed = timings::of_server(summary);
-    for named in &timed {
+    let kinds = timings::of_server(summary);
+    for named in &kinds {
         let name = if named.part { format!("connect time: {}", named.name) } else { named.name.clone() };
         let percentiles = SHOWN.iter().map(|(_, percent)| micros(named.timing.micros_at(*percent)));
         let cells = [printable(&name), count(named.timing.count())];
         times.row(cells.into_iter().chain(percentiles).chain([micros(named.timing.max_micros())]));
     }
-    if !timed.is_empty() {
+    if !kinds.is_empty() {
         let _ = writeln!(out, "{}", times.markdown());
     }
     if !summary.cohorts.is_empty() {
@@ -67,6 +81,9 @@ pub fn markdown(summary: &Summary) -> String {
         }
         let _ = writeln!(out, "{}", table.markdown());
     }
+}
+
+fn verdict(out: &mut String, summary: &Summary) {
     let (word, _) = super::text::verdict_word(summary);
     let _ = writeln!(out, "Verdict: **{word}**");
     for (at, assertion) in summary.verdict.assertions.iter().enumerate() {
@@ -77,7 +94,6 @@ pub fn markdown(summary: &Summary) -> String {
     for reason in &summary.client.bound {
         let _ = writeln!(out, "\nThis client may have been the bottleneck: {}", text(reason));
     }
-    out
 }
 
 #[cfg(test)]

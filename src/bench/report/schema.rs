@@ -31,8 +31,8 @@ fn faults(value: &Value, schema: &Value, root: &Value, at: &str, found: &mut Vec
             "enum" => rule.as_array().unwrap().contains(value),
             "minimum" => value.as_f64().is_none_or(|value| value >= number()),
             "maximum" => value.as_f64().is_none_or(|value| value <= number()),
-            "minItems" => value.as_array().is_none_or(|items| items.len() as f64 >= number()),
-            "maxItems" => value.as_array().is_none_or(|items| items.len() as f64 <= number()),
+            "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
+            "maxItems" => value.as_array().is_none_or(|items| items.len() as u64 <= rule.as_u64().unwrap()),
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     faults(item, rule, root, &format!("{at}/{index}"), found);

@@ -134,9 +134,9 @@ fn histogram(page: &mut Page, named: &Named<'_>) {
     let mut figures = Table::new(["", "from", "to"]);
     let mut shares = Table::new(["", "count", "share"]);
     for row in &rows {
-        figures.row(["".to_owned(), micros(row.from), micros(row.to)]);
+        figures.row([String::new(), micros(row.from), micros(row.to)]);
         let share = share_of(row.count, named.timing.count()).unwrap_or_default();
-        shares.row(["".to_owned(), count(row.count), share]);
+        shares.row([String::new(), count(row.count), share]);
     }
     let (figures, shares) = (figures.lines(page.width), shares.lines(page.width));
     let taken = console::measure_text_width(&figures[1]) + console::measure_text_width(&shares[1]);

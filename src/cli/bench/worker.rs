@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{BenchArgs, Notes};
+use super::BenchArgs;
+use crate::bench::report::live;
 use crate::bench::workers::{Call, take_call, work};
 use crate::cli::{Globals, Verb, parse};
 use crate::exit::{Exit, Failure};
@@ -59,5 +60,6 @@ fn serve(call: &Call, redis: &str, globals: &Globals, stop: &AtomicBool) -> Resu
     };
     called.redis = Some(redis.to_owned());
     let options = called.resolve(globals)?;
-    Ok(work(&options, call, redis, stop, &mut Notes)?)
+    let mut remarks = live::watcher(false, false);
+    Ok(work(&options, call, redis, stop, remarks.as_mut())?)
 }

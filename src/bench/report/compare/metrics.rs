@@ -37,7 +37,8 @@ impl Unit {
     pub(super) fn difference(self, before: f64, after: f64) -> f64 {
         match self {
             Self::Share => after - before,
-            _ if before == after => 0.0,
+            // From nothing to nothing.
+            _ if before.abs() + after.abs() <= 0.0 => 0.0,
             _ => after / before - 1.0,
         }
     }
@@ -113,7 +114,7 @@ impl Metric {
             _ => RESOLUTION,
         };
         let change = match interval {
-            None if before == after => Change::Unshown,
+            None if (before - after).abs() <= 0.0 => Change::Unshown,
             None => Change::Unjudged,
             Some((low, _)) if low > step => self.direction(true),
             Some((_, high)) if high < -step => self.direction(false),

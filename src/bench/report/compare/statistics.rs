@@ -98,7 +98,9 @@ fn parts(intervals: &[Timing]) -> Vec<Vec<(u64, u64)>> {
     let size = intervals.len().div_ceil(PARTS).max(1);
     let whole = intervals.chunks(size).map(|chunk| {
         let mut all = Timing::new();
-        chunk.iter().for_each(|timing| all.merge(timing));
+        for timing in chunk {
+            all.merge(timing);
+        }
         recorded(all.histogram())
     });
     whole.filter(|part| !part.is_empty()).collect()

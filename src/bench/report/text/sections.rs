@@ -27,7 +27,7 @@ pub(super) fn head(page: &mut Page, summary: &Summary) {
     facts.extend((!setup.started.is_empty()).then(|| printable(&setup.started)));
     facts.push(format!("took {}", seconds(setup.elapsed_seconds)));
     let option = |(name, value): (&String, &String)| format!("{} {}", printable(name), printable(value));
-    facts.extend(setup.options.iter().map(option));
+    facts.extend(setup.options.iter().filter(|(name, _)| *name != "mode").map(option));
     page.facts(&facts);
 
     let mut facts = Vec::new();

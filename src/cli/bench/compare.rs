@@ -1,0 +1,44 @@
+//! `bench compare`.
+
+use std::io::Write as _;
+
+use anyhow::Result;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
+
+use super::report::columns;
+use crate::bench::report::compare::{Comparison, Runs};
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure};
+
+/// Say what got better or worse between runs, beyond noise
+///
+/// Each side is what bench --output json wrote: a file, or several with commas between. Several runs a side show how much
+/// runs differ anyway; of a single one only its own unsteadiness is known.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:\n  \
+    jobwire bench compare before.json after.json\n  \
+    jobwire bench compare --fail-on-regression a1.json,a2.json,a3.json b1.json,b2.json,b3.json")]
+pub(super) struct CompareArgs {
+    /// The run, or runs, before.
+    #[arg(value_name = "BEFORE")]
+    before: String,
+
+    /// The run, or runs, after.
+    #[arg(value_name = "AFTER")]
+    after: String,
+
+    /// Exit 1 if anything got worse beyond noise.
+    #[arg(long, env = "JOBWIRE_FAIL_ON_REGRESSION", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    fail_on_regression: bool,
+}
+
+impl CompareArgs {
+    pub(super) fn run(self, globals: &Globals) -> Result<Exit> {
+        let comparison = Comparison::new(&Runs::read(&self.before)?, &Runs::read(&self.after)?)?;
+        let text = comparison.text(columns(), globals.color.on_stdout());
+        anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+        let regressed = self.fail_on_regression && comparison.has_regressed();
+        Ok(if regressed { Exit::Failure } else { Exit::Success })
+    }
+}

@@ -1,0 +1,100 @@
+//! `bench`: where its reports go.
+
+use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use console::Term;
+
+use crate::bench::report::{self, OutputPaths, Outputs, live};
+use crate::bench::summary::{Summary, Watcher};
+use crate::cli::Globals;
+use crate::exit::Failure;
+
+/// Columns where there is no terminal to ask.
+const COLUMNS: usize = 100;
+
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Reports")]
+pub(super) struct ReportArgs {
+    /// What to print on stdout.
+    #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
+    output: OutputChoice,
+
+    /// Write the percentile distribution for HdrHistogram's plotters and those of wrk2.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_HGRM")]
+    hgrm: Option<PathBuf>,
+
+    /// Write a HdrHistogram interval log, an interval a second.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_HLOG")]
+    hlog: Option<PathBuf>,
+
+    /// Write a row a second.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_CSV")]
+    csv: Option<PathBuf>,
+
+    /// Write tables to paste into an issue.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_MARKDOWN")]
+    markdown: Option<PathBuf>,
+
+    /// Write a page with curves, which needs nothing else.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_HTML")]
+    html: Option<PathBuf>,
+
+    /// Show nothing while it goes on; without a terminal on stderr nothing is shown anyway.
+    #[arg(long, env = "JOBWIRE_NO_LIVE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    no_live: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum OutputChoice {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// Nothing; the exit code tells.
+    Quiet,
+}
+
+/// Where a run's reports will go; its files are known to be writable.
+#[derive(Debug)]
+pub(super) struct Reports {
+    output: OutputChoice,
+    files: Outputs,
+    live: bool,
+}
+
+impl ReportArgs {
+    /// Opens the files: what cannot be written is said before the run.
+    pub(super) fn open(self) -> Result<Reports, Failure> {
+        let Self { output, hgrm, hlog, csv, markdown, html, no_live } = self;
+        let files = Outputs::open_all(&OutputPaths { hgrm, hlog, csv, markdown, html })?;
+        Ok(Reports { output, files, live: !no_live && output != OutputChoice::Quiet })
+    }
+}
+
+impl Reports {
+    /// Who shows the run while it goes on.
+    pub(super) fn watcher(&self, globals: &Globals) -> Box<dyn Watcher> {
+        live::watcher(self.live, globals.color.on_stderr())
+    }
+
+    /// Writes all of them. A stdout that is gone does not keep the files from being written.
+    pub(super) fn write(self, summary: &Summary, globals: &Globals) -> Result<(), Failure> {
+        let text = match self.output {
+            OutputChoice::Text => report::text(summary, columns(), globals.color.on_stdout()),
+            OutputChoice::Json => report::json(summary),
+            OutputChoice::Quiet => String::new(),
+        };
+        let printed = anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error));
+        self.files.write(summary)?;
+        printed
+    }
+}
+
+/// How wide stdout is.
+pub(super) fn columns() -> usize {
+    if std::io::stdout().is_terminal() { usize::from(Term::stdout().size().1) } else { COLUMNS }
+}
