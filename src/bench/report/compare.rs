@@ -93,8 +93,7 @@ impl Comparison {
         let modes: Vec<_> =
             before.summaries.iter().chain(&after.summaries).map(|summary| summary.mode).collect();
         if let Some(other) = modes.iter().find(|mode| **mode != modes[0]) {
-            let text =
-                format!("a {} run cannot be compared with a {} run", modes[0].as_str(), other.as_str());
+            let text = format!("runs of {} and of {} cannot be compared", modes[0].as_str(), other.as_str());
             return Err(Failure::usage(text));
         }
         let metrics: Vec<Compared> =

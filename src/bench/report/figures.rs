@@ -102,6 +102,15 @@ pub(super) fn bytes(bytes: f64) -> String {
     format!("{} TiB", three_digits(value))
 }
 
+/// A time of RFC 3339 to the second.
+pub(super) fn to_the_second(time: &str) -> String {
+    let time = printable(time);
+    match time.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => time,
+    }
+}
+
 /// A text from outside on one line, without anything that commands a terminal, and not endless.
 pub(super) fn printable(text: &str) -> String {
     let plain = strip_ansi_codes(text);
@@ -174,6 +183,12 @@ mod tests {
         assert_eq!([bytes(700.0), bytes(1e8), bytes(1024.0)], ["700 B", "95.4 MiB", "1 KiB"]);
         assert_eq!(share_of(1, 0), None);
         assert_eq!([counted(1, "event"), counted(2, "event")], ["1 event", "2 events"]);
+    }
+
+    #[test]
+    fn a_time_is_to_the_second() {
+        assert_eq!(to_the_second("2026-01-02T03:04:05.678Z"), "2026-01-02T03:04:05Z");
+        assert_eq!(to_the_second("2026-01-02T03:04:05Z"), "2026-01-02T03:04:05Z");
     }
 
     #[test]

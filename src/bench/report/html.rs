@@ -6,7 +6,9 @@ mod charts;
 
 use std::fmt::Write as _;
 
-use super::figures::{as_f64, bytes, count, micros, printable, rate, seconds, share, share_of};
+use super::figures::{
+    as_f64, bytes, count, micros, printable, rate, seconds, share, share_of, to_the_second,
+};
 use super::timings::{self, SHOWN};
 use crate::bench::summary::Summary;
 
@@ -83,7 +85,7 @@ fn header(out: &mut String, summary: &Summary) {
         summary.mode.as_str(),
         text(&setup.target),
         text(&setup.server),
-        text(&setup.started),
+        escape(&to_the_second(&setup.started)),
         seconds(setup.elapsed_seconds),
         escape(word)
     );

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{count, micros, printable, seconds};
+use super::figures::{count, micros, printable, seconds, to_the_second};
 use super::table::{Table, escape};
 use super::timings::{self, SHOWN};
 use crate::bench::summary::Summary;
@@ -21,7 +21,7 @@ pub fn markdown(summary: &Summary) -> String {
     let _ = writeln!(
         out,
         "{}, {}, on {} ({}, {} cores)\n",
-        text(&setup.started),
+        escape(&to_the_second(&setup.started)),
         seconds(setup.elapsed_seconds),
         text(&machine.system),
         text(&machine.processor),

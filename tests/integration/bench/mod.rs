@@ -3,6 +3,7 @@
 mod bad_input;
 mod faulty;
 mod modes;
+mod report;
 mod truth;
 
 use serde_json::Value;

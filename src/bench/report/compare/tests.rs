@@ -104,7 +104,7 @@ fn what_makes_a_comparison_doubtful_is_said() {
     }
     let echo = runs([Summary::empty(Mode::Echo)]);
     let failure = Comparison::new(&runs([run(1, 0)]), &echo).unwrap_err();
-    assert_eq!(failure.message, "a fanout run cannot be compared with a echo run");
+    assert_eq!(failure.message, "runs of fanout and of echo cannot be compared");
     let empty = Comparison::new(&echo, &echo).unwrap();
     assert!(empty.text(80, false).contains("Nothing could be judged."));
 }

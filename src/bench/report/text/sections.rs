@@ -4,7 +4,7 @@ use colored::Color;
 
 use super::Page;
 use crate::bench::report::figures::{
-    as_f64, bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of,
+    as_f64, bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
 use crate::bench::report::table::Table;
 use crate::bench::summary::{FailureCount, Mode, Summary, Verdict};
@@ -24,7 +24,7 @@ pub(super) fn head(page: &mut Page, summary: &Summary) {
     page.write(format_args!("{}\n", facts.join(" · ")));
 
     let mut facts: Vec<String> = Vec::new();
-    facts.extend((!setup.started.is_empty()).then(|| printable(&setup.started)));
+    facts.extend((!setup.started.is_empty()).then(|| to_the_second(&setup.started)));
     facts.push(format!("took {}", seconds(setup.elapsed_seconds)));
     let option = |(name, value): (&String, &String)| format!("{} {}", printable(name), printable(value));
     facts.extend(setup.options.iter().filter(|(name, _)| *name != "mode").map(option));
