@@ -191,7 +191,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels tasks" -- "${cur}"))
                     return 0
                     ;;
                 --redis)
@@ -259,11 +259,11 @@ _jobwire() {
                     return 0
                     ;;
                 --events)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
                     return 0
                     ;;
                 -n)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
                     return 0
                     ;;
                 --payload-size)
@@ -371,7 +371,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -401,7 +401,7 @@ _jobwire() {
                     return 0
                     ;;
                 --log-level)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -922,7 +922,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --channel | --channel-prefix | --color | --config | --dialect | --dialect-file | --drain | --duration | --events | --fail-rate | --header-timeout | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --max-frame | --max-header | --max-lifetime | --max-payload | --outbox | --owner | --ownerless | --ping-interval | --progress | --publish-key | --rate | --redis | --repeat | --retries | --scenario | --seed | --server | --shards | --speed | --timeout | --token | --token-file | --trust-proxy | --unknown-grace) skip=1 ;;
+            --allowed-origins | --assert | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --threads | --timeout | --token | --token-file | --trust-proxy | --unknown-grace | --warm-up | --within | --workers) skip=1 ;;
             -*) ;;
             *)
                 case $((positionals++)) in

@@ -40,6 +40,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -s V -l version -d 'Print 
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
@@ -199,6 +200,134 @@ trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l fail-fast -d 'End as soon as one job fails'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l new -d 'Wait for a new run of a job that has ended'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server -d 'The server of a target that names none: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l dialect -d 'The dialect of a ws:// URL whose path does not tell it' -r -f -a "downloads\t''
+scraping\t''
+channels\t''
+tasks\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user and password' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-url -d 'Publish with POST to this URL instead; {channel} in it is replaced' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-key -d 'The relay\'s publish key, where there is no --redis [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l header -d 'A header of every upgrade, as in \'Name: value\'; repeatable' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l token -d 'A token for servers that want one; it becomes ?token=' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l owner -d 'Whose the jobs are, where a dialect has owners: the token\'s subject' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s c -l connections -d 'How many connections' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l connect-rate -d 'Open so many connections a second [default: as fast as they open]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l jobs -d 'Spread the connections over so many jobs' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s r -l rate -d 'Events (or round trips) a second, over all jobs' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s d -l duration -d 'The measured time' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l warm-up -d 'Time before it that is not measured' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l ramp -d 'How the rate goes: flat, linear (from nothing), or steps:N' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s n -l events -d 'Publish at most so many events; with connect: open so many connections, -c at a time' -r -f -a "ai:analysis_complete\t''
+ai:conversation_processed\t''
+ai:email_generated\t''
+ai:lead_analyzed\t''
+ai:model_trained\t''
+ai:processing\t''
+ai:response_ready\t''
+campaign:completed\t''
+campaign:email_failed\t''
+campaign:email_sent\t''
+campaign:launched\t''
+campaign:paused\t''
+campaign:resumed\t''
+campaign:stats_updated\t''
+completed\t''
+completion\t''
+connection\t''
+demo:completed\t''
+demo:composing\t''
+demo:failed\t''
+demo:generating\t''
+demo:recording\t''
+demo:uploading\t''
+email:bounced\t''
+email:clicked\t''
+email:delivered\t''
+email:opened\t''
+email:sent\t''
+email:unsubscribed\t''
+error\t''
+failed\t''
+heartbeat\t''
+job_completed\t''
+job_failed\t''
+job_progress\t''
+job_started\t''
+lead:created\t''
+notification:system\t''
+processing\t''
+progress\t''
+queued\t''
+registered\t''
+results_updated\t''
+scraper:completed\t''
+scraper:failed\t''
+scraper:google_maps_progress\t''
+scraper:job_board_progress\t''
+scraper:lead_found\t''
+scraper:linkedin_progress\t''
+scraper:progress\t''
+scraper:started\t''
+scraper_completed\t''
+scraper_failed\t''
+scraper_started\t''
+status\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l payload-size -d 'Fill events up to this length' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l milestones -d 'The share of events that nothing may replace; a missing one of these is lost, never conflated' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l slow -d 'The share of connections that read slowly' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l slow-rate -d 'How many bytes a second those read [default: half of what comes]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l stalled -d 'The share of connections that never read' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l churn -d 'Let so many connections leave and come back, as in 10/s' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l cut -d 'The share of connections that a storm cuts' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l echo -d 'What a round trip is: a WebSocket ping, or text that the server sends back' -r -f -a "ping\t'A WebSocket ping'
+text\t'Text that comes back'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l source-ip -d 'Connect from these addresses in turns: a list, with ranges as in 127.0.0.1-127.0.0.4' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l threads -d 'Threads that hold connections [default: by their number]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server-pid -d 'Report memory and CPU of these processes of the server' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l assert -d 'Demand something of the result, as in \'delivery.p99<50ms\'; repeatable' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l find -d 'Search for the most connections, or the highest rate, that keeps the limits of --within' -r -f -a "connections\t'How many connections'
+rate\t'How many events a second'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l within -d 'The limits of a search, comma-separated' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l workers -d 'Share the connections among so many processes on this host' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l remote-workers -d 'And among so many on other hosts, where `jobwire bench worker --redis URL` waits' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock is known less exactly than this' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
+json\t'For programs'
+quiet\t'Nothing; the exit code tells'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hgrm -d 'Write the percentile distribution for HdrHistogram\'s plotters and those of wrk2' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hlog -d 'Write a HdrHistogram interval log, an interval a second' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l csv -d 'Write a row a second' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l markdown -d 'Write tables to paste into an issue' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l html -d 'Write a page with curves, which needs nothing else' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l no-live -d 'Show nothing while it goes on; without a terminal on stderr nothing is shown anyway'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -a "compare" -d 'Say what got better or worse between runs, beyond noise'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l fail-on-regression -d 'Exit 1 if anything got worse beyond noise'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l duration -d 'How long all of it takes' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l jobs -d 'Jobs, shared out among the dialects' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l fail-rate -d 'The share of jobs that fail, 0 to 1; with any the demo exits 1' -r
@@ -244,13 +373,15 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 
 # Targets, and the events and fields of their dialects.
 
@@ -265,7 +396,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --channel --channel-prefix --color --config --dialect --dialect-file --drain --duration --events --fail-rate --header-timeout --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --max-frame --max-header --max-lifetime --max-payload --outbox --owner --ownerless --ping-interval --progress --publish-key --rate --redis --repeat --retries --scenario --seed --server --shards --speed --timeout --token --token-file --trust-proxy --unknown-grace
+            case --allowed-origins --assert --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers
                 set skip yes
             case '-*'
             case '*'
