@@ -208,9 +208,7 @@ impl<'a> Run<'a> {
         turn: (u64, u64),
         watcher: &mut dyn Watcher,
     ) -> Result<(), Failure> {
-        self.expected = self.expected_of(seats);
-        let crew = Crew::start(&self.shared, self.options, seats, self.address, turn)?;
-        self.crew = Some(crew);
+        self.start_opening(seats, turn)?;
         let all = self.shared.unsettled.load(Ordering::Acquire);
         let by_rate = self.options.connect_rate.map_or(Duration::ZERO, |rate| {
             Duration::try_from_secs_f64(float(all) / rate).unwrap_or(Duration::MAX)
@@ -226,6 +224,13 @@ impl<'a> Run<'a> {
             self.wait("connecting", SETTLE, watcher);
         }
         self.measure.rss = process::own_rss();
+        Ok(())
+    }
+
+    /// Starts the threads, which open the connections.
+    pub fn start_opening(&mut self, seats: &[Seat], turn: (u64, u64)) -> Result<(), Failure> {
+        self.expected = self.expected_of(seats);
+        self.crew = Some(Crew::start(&self.shared, self.options, seats, self.address, turn)?);
         Ok(())
     }
 
@@ -262,6 +267,7 @@ impl<'a> Run<'a> {
             self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
         }
         self.measure.sampler = Some(Sampler::start());
+        self.measure.rss = process::own_rss();
         self.measure.cpu = process::own_cpu();
         self.measure.received = self.shared.received.load(Ordering::Acquire);
         self.measure.since = Some(Instant::now());

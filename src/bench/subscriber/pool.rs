@@ -67,6 +67,8 @@ pub(super) struct Pool {
 struct Busy {
     since: u64,
     cpu: Duration,
+    /// How long the thread had work and no processor, so far.
+    starved: Duration,
     waited: u64,
 }
 
@@ -128,7 +130,12 @@ impl Pool {
             match phase {
                 Phase::Over => break,
                 Phase::Running if busy.is_none() => {
-                    busy = Some(Busy { since: self.now, cpu: thread_cpu(), waited: 0 });
+                    busy = Some(Busy {
+                        since: self.now,
+                        cpu: thread_cpu(),
+                        starved: thread_starved(),
+                        waited: 0,
+                    });
                     self.timers.begin(&self.shared, &self.task, &self.waker, self.now);
                 }
                 Phase::Draining => self.settle_busy(&mut busy),
@@ -185,12 +192,18 @@ impl Pool {
     }
 
     fn settle_busy(&mut self, busy: &mut Option<Busy>) {
-        let Some(Busy { since, cpu, waited }) = busy.take().filter(|busy| busy.since > 0) else { return };
+        let Some(Busy { since, cpu, starved, waited }) = busy.take().filter(|busy| busy.since > 0) else {
+            return;
+        };
         *busy = Some(Busy::default());
         let wall = Duration::from_nanos(self.now.saturating_sub(since)).as_secs_f64();
         if wall > 0.0 {
             self.part.busy = (1.0 - Duration::from_nanos(waited).as_secs_f64() / wall).max(0.0);
-            self.part.busiest_thread_share = thread_cpu().saturating_sub(cpu).as_secs_f64() / wall;
+            let used = thread_cpu().saturating_sub(cpu);
+            self.part.busiest_thread_share = used.as_secs_f64() / wall;
+            // A thread that is woken up and gets no processor seems to wait for the network.
+            let wanted = used + thread_starved().saturating_sub(starved);
+            self.part.busy = self.part.busy.max((wanted.as_secs_f64() / wall).min(1.0));
         }
     }
 
@@ -267,4 +280,13 @@ fn thread_cpu() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// How long this thread has been ready to run and did not; nothing where the system does not tell.
+fn thread_starved() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace()
+        .nth(1)
+        .and_then(|word| word.parse().ok())
+        .map_or(Duration::ZERO, Duration::from_nanos)
 }

@@ -160,8 +160,10 @@ impl Together<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<(process::Usage, Part), Failure> {
         self.wait(run, watcher, APPEAR, "to appear", |known| known.states.len() == self.of as usize)?;
-        let settled =
-            |known: &Known| known.states.values().all(|(state, _)| state.settled || state.refused.is_some());
+        // One that was lost on the way is waited for no longer; the result will say so.
+        let settled = |known: &Known| {
+            known.states.iter().all(|(index, (state, _))| state.settled || known.is_lost(*index))
+        };
         self.wait(run, watcher, SETTLE, "to open their connections", settled)?;
         run.open(&[], (0, 1), watcher)?;
         let open = run.server_usage();

@@ -54,8 +54,8 @@ pub fn work(
     let mut run = Run::new(&own, prepared, Clock::shifted(offset), stop);
     let seats = share(&own, call);
     worker.state.connections = seats.len() as u64;
-    run.open(&seats, (u64::from(call.index), u64::from(call.of)), watcher)?;
-    worker.state.settled = true;
+    worker.exchange.tell(call.index, &worker.state)?;
+    run.start_opening(&seats, (u64::from(call.index), u64::from(call.of)))?;
     worker.follow(&mut run, watcher)
 }
 
@@ -109,6 +109,7 @@ impl Worker<'_> {
         if self.told.is_none_or(|told| told.elapsed() > BEAT) {
             self.told = Some(Instant::now());
             self.state.beats += 1;
+            self.state.settled = run.shared.unsettled.load(Ordering::Acquire) == 0;
             self.state.open = run.shared.open.load(Ordering::Acquire);
             self.state.received = run.shared.received.load(Ordering::Acquire);
             self.state.errors = run.shared.errors.load(Ordering::Acquire);
