@@ -14,6 +14,9 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(5);
 /// A thread that did not wait for the network for this share of the time had no time left.
 const BUSY: f64 = 0.9;
 
+/// A thread that was ready and got no processor for this share of the time reads late.
+const STARVED: f64 = 0.25;
+
 /// Lag and delay are of no account below this, in microseconds.
 const SLIGHT_MICROS: u64 = 5_000;
 
@@ -51,8 +54,8 @@ impl Sampler {
 }
 
 /// Every reason for which the client may have been the bottleneck. `busy` is the share of the time that its busiest
-/// thread did not wait.
-pub fn bound(summary: &Summary, busy: f64) -> Vec<String> {
+/// thread did not wait, `starved` the share for which one was ready and got no processor.
+pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
     let mut reasons = Vec::new();
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     if busy >= BUSY {
@@ -71,6 +74,12 @@ pub fn bound(summary: &Summary, busy: f64) -> Vec<String> {
         summary.round_trip.as_ref().map(|trip| &trip.time),
     ];
     let latency = measured.into_iter().flatten().map(|timing| timing.micros_at(99.0)).max().unwrap_or(0);
+    if starved >= STARVED && latency >= SLIGHT_MICROS {
+        reasons.push(format!(
+            "a thread of this client waited for a processor for {} of the time",
+            percent(starved)
+        ));
+    }
     let explains = |what: &str, timing: &Timing| {
         let late = timing.micros_at(99.0);
         let is_much = latency > 0 && late >= SLIGHT_MICROS && float(late) >= float(latency) * EXPLAINS;
@@ -98,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_client_with_time_left_is_not_the_bottleneck() {
-        assert_eq!(bound(&Summary::example(), 0.4), Vec::<String>::new());
+        assert_eq!(bound(&Summary::example(), 0.4, 0.1), Vec::<String>::new());
     }
 
     #[test]
@@ -109,17 +118,22 @@ mod tests {
         let publish = summary.publish.as_mut().unwrap();
         publish.send_lag = Timing::of_micros([20_000; 10]);
         publish.rate = 300.0;
-        let reasons = bound(&summary, 0.97).join("; ");
-        for word in
-            ["97 % of the time", "95 % of the whole", "left later", "woken up late by 30.0 ms", "300 events"]
-        {
+        let reasons = bound(&summary, 0.97, 0.3).join("; ");
+        for word in [
+            "97 % of the time",
+            "95 % of the whole",
+            "left later",
+            "woken up late by 30.0 ms",
+            "processor for 30 %",
+            "300 events",
+        ] {
             assert!(reasons.contains(word), "{word} is missing in {reasons}");
         }
         // A latency that is far longer has another reason.
         summary.publish.as_mut().unwrap().rate = 500.0;
         summary.cohorts[0].delivery = Timing::of_micros([900_000; 10]);
         summary.client.cpu_share = 0.1;
-        assert!(bound(&summary, 0.1).is_empty());
+        assert!(bound(&summary, 0.1, 0.1).is_empty());
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct Part {
     pub reconnect: Reconnect,
     /// The share of the time that its busiest thread did not wait for the network, 0 to 1.
     pub busy: f64,
+    /// The share of the time that one of its threads was ready and got no processor, the most of any.
+    pub starved: f64,
     /// CPU of its busiest thread as a share of one core.
     pub busiest_thread_share: f64,
 }
@@ -65,6 +67,7 @@ impl Part {
             (a, b) => a.or(b),
         };
         self.busy = self.busy.max(other.busy);
+        self.starved = self.starved.max(other.starved);
         self.busiest_thread_share = self.busiest_thread_share.max(other.busiest_thread_share);
     }
 

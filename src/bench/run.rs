@@ -464,7 +464,7 @@ impl<'a> Run<'a> {
         let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
         let log = std::mem::take(&mut self.log);
         summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
-        summary.client.bound = client::bound(&summary, part.busy);
+        summary.client.bound = client::bound(&summary, part.busy, part.starved);
         summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
         let exit = if self.lost.is_some() { Exit::Unreachable } else { super::exit_of(&summary) };
         Outcome { summary, exit }

@@ -202,8 +202,7 @@ impl Pool {
             let used = thread_cpu().saturating_sub(cpu);
             self.part.busiest_thread_share = used.as_secs_f64() / wall;
             // A thread that is woken up and gets no processor seems to wait for the network.
-            let wanted = used + thread_starved().saturating_sub(starved);
-            self.part.busy = self.part.busy.max((wanted.as_secs_f64() / wall).min(1.0));
+            self.part.starved = thread_starved().saturating_sub(starved).as_secs_f64() / wall;
         }
     }
 
