@@ -54,7 +54,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001. A token needs `exp`, in seconds, and `sub`, which is the task\'s owner: the user_id that it was registered with' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -d 'The audience that a token must name in its `aud` [default: it may name any, or none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
 allow\t''"
@@ -118,7 +118,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subs
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The server: ws, wss, http or https' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it. A JWT with exp and, as sub, the task\'s owner' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l progress -d 'How to show what happens; auto is bars on a terminal and plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'

@@ -93,7 +93,7 @@ impl TokenSource {
     /// What a user whose token was refused can do.
     pub(super) fn advice(&self) -> String {
         match self {
-            Self::Given(_) => "get a fresh token; one in a --token-file is read again when it expires".into(),
+            Self::Given(_) => "get a fresh token: a JWT by HS256 and the relay's --jwt-secret, with exp in the future and the task's owner as sub".into(),
             Self::File(path) => {
                 format!("{} still holds the token that was refused; get a fresh one", path.display())
             }

@@ -73,7 +73,11 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
             Verdict::Unauthorized(Failure::new(Exit::Refused, format!("refused: {said}")))
         }
         Some(code) if CloseReason::is_refusal(code) => {
-            Verdict::Final(Failure::new(Exit::Refused, format!("refused: {said}")))
+            let failure = Failure::new(Exit::Refused, format!("refused: {said}"));
+            Verdict::Final(failure.hint(
+                "a token's sub must be the user_id that the task was registered with; \
+                 `jobwire publish tasks/ID registered user_id=NAME` does that",
+            ))
         }
         Some(code) if code == CloseReason::ImpossibleJob.code() => Verdict::Final(Failure::usage(said)),
         _ => retry(said, None),

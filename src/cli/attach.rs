@@ -54,7 +54,8 @@ pub(crate) struct AttachArgs {
     )]
     server: Url,
 
-    /// The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it.
+    /// The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it. A JWT with exp
+    /// and, as sub, the task's owner.
     #[arg(
         long,
         value_name = "TOKEN",

@@ -13,7 +13,8 @@ use crate::relay::{AuthPolicy, Ownerless, Secret};
 #[command(next_help_heading = "Tokens and owners")]
 pub(super) struct Access {
     /// The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth,
-    /// every socket of a dialect that wants tokens is closed with 4001.
+    /// every socket of a dialect that wants tokens is closed with 4001. A token needs `exp`, in seconds, and `sub`, which is
+    /// the task's owner: the user_id that it was registered with.
     #[arg(
         long,
         value_name = "SECRET",
