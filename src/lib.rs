@@ -40,7 +40,7 @@
 //! | [`relay`] | accept, tokens, shard, hub, outbox, session, frame codec, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
-//! | [`bench`] | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
+//! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`dialect`] | wire contracts as data; pure |
