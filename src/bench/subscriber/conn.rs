@@ -72,6 +72,8 @@ pub(super) struct Conn {
     pub(super) stream: Option<Stream>,
     pub(super) stage: Stage,
     pub(super) cohort: Cohort,
+    /// The server writes no more: what it wrote last, and the end behind it, make no further event of the system.
+    pub(super) has_ended: bool,
     /// It waits for its first message.
     pub(super) is_new: bool,
     /// Its number over all threads and processes.
@@ -98,6 +100,7 @@ impl Conn {
             stream: None,
             stage: Stage::Closed,
             cohort,
+            has_ended: false,
             is_new: true,
             nth,
             job,
@@ -140,6 +143,7 @@ impl Conn {
     /// Forgets the socket and what was half read; the account stays.
     pub(super) fn clear(&mut self) -> Option<Stream> {
         self.stage = Stage::Closed;
+        self.has_ended = false;
         self.kept = Vec::new();
         self.parts = Vec::new();
         self.out = Vec::new();

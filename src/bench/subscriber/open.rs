@@ -59,6 +59,7 @@ impl Pool {
     /// A socket can be read or written.
     pub(super) fn ready(&mut self, at: usize, writable: bool, ended: bool) {
         let Some(conn) = self.conns.get_mut(at) else { return };
+        conn.has_ended |= ended;
         match conn.stage {
             Stage::Closed => {}
             Stage::Tcp => self.connected(at),
@@ -68,10 +69,14 @@ impl Pool {
                 if writable && let Err(error) = conn.flush() {
                     return self.ended(at, None, &reason(&error));
                 }
-                if !self.conns[at].cohort.is_held_back() {
+                // Whoever is slow comes to the end in its time; whoever is stalled looks what the end was.
+                let is_read = match self.conns[at].cohort {
+                    Cohort::Slow => false,
+                    Cohort::Stalled => ended,
+                    _ => true,
+                };
+                if is_read {
                     self.read(at, usize::MAX);
-                } else if ended {
-                    self.ended(at, None, "closed without a close frame");
                 }
             }
         }

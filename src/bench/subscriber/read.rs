@@ -50,7 +50,7 @@ impl Pool {
             let end = buffer.len().min(kept.saturating_add(budget));
             let room = end - kept;
             let result = stream.read(&mut buffer[kept..end]);
-            let is_plain = stream.is_plain();
+            let says_more = stream.is_plain() && !conn.has_ended;
             let read = match result {
                 Ok(0) => {
                     self.take_in(at, &buffer[..kept], kept);
@@ -73,7 +73,7 @@ impl Pool {
             self.take_in(at, &buffer[..kept + read], kept);
             budget = budget.saturating_sub(read);
             // A socket that gave less than was asked for is empty, and says so when it no longer is.
-            if budget == 0 || (is_plain && read < room) {
+            if budget == 0 || (says_more && read < room) {
                 return;
             }
         }
@@ -158,6 +158,10 @@ impl Pool {
         let Some(marker) = marker else { return };
         if self.task.mode == Mode::Echo {
             return self.round_trip(marker);
+        }
+        if self.conns[at].cohort == Cohort::Stalled {
+            // It reads only what its end was.
+            return;
         }
         if marker.seq == PROBE {
             self.shared.probed.store(true, Ordering::Release);

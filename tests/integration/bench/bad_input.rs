@@ -78,3 +78,14 @@ fn a_server_that_hangs_up_or_talks_nonsense_is_said_so() {
         assert!(output.stderr.contains(reason), "{}", output.stderr);
     }
 }
+
+#[test]
+fn an_end_right_behind_the_last_message_is_seen() {
+    let server = Faulty::start(Door::Parting, |_| Deal::plain());
+    let (output, summary) =
+        bench(&["idle", "-c", "200", "-d", "4s", "--server", &server.url(), "--allow-client-bound"]);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let closed = &summary["connections"]["closed_early"];
+    assert_eq!(closed[0]["count"], 200, "{closed}");
+    assert_eq!(summary["connections"]["open_at_end"], 0);
+}

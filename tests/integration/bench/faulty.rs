@@ -47,6 +47,8 @@ pub(super) enum Door {
     Slammed,
     /// It sends what is no frame.
     Garbage,
+    /// It is open for a second; then a last message goes out, and the end right behind it, without a close frame.
+    Parting,
 }
 
 /// A running server; it ends with the process.
@@ -162,6 +164,13 @@ fn upgrade(
             return;
         }
         Door::Garbage => drop(writer.write_all(b"\xff\xff\xff\xff")),
+        Door::Parting => {
+            drop(all);
+            std::thread::sleep(Duration::from_secs(1));
+            // Nobody may be there any more.
+            let _ = writer.write_all(&[0x81, 3, b'b', b'y', b'e']);
+            return drop(writer.shutdown(std::net::Shutdown::Both));
+        }
         Door::Open | Door::Half => all.push(writer),
     }
     drop(all);
