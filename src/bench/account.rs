@@ -3,9 +3,11 @@
 //! Events of a job are counted from 0 (`nth`); a connection watches one job. Missing events are kept as ranges, so that a
 //! late one is told from one that came twice, exactly, and a connection that misses nothing needs no memory for it.
 
-/// Ranges of missing events that are kept. When there are more, the oldest is settled: what comes of it after that counts
-/// as duplicated.
-const MAX_GAPS: usize = 4096;
+use std::collections::VecDeque;
+
+/// Ranges of missing events that are kept, in 8 KB. When there are more, the oldest is settled: what comes of it after
+/// that counts as duplicated.
+const MAX_GAPS: usize = 512;
 
 /// The account of one connection, from its opening to its end.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +19,7 @@ pub struct Account {
     /// The newest conflatable event that came, plus one; 0: none.
     newest_conflatable: u64,
     /// From the first missing event to before the end, in order.
-    gaps: Vec<(u64, u64)>,
+    gaps: VecDeque<(u64, u64)>,
     tally: Tally,
 }
 
@@ -102,11 +104,12 @@ impl Account {
     }
 
     fn miss(&mut self, first: u64, end: u64, conflatable: &impl Fn(u64) -> bool) {
-        if self.gaps.len() == MAX_GAPS {
-            let (first, end) = self.gaps.remove(0);
+        if self.gaps.len() == MAX_GAPS
+            && let Some((first, end)) = self.gaps.pop_front()
+        {
             self.settle(first, end, conflatable);
         }
-        self.gaps.push((first, end));
+        self.gaps.push_back((first, end));
     }
 
     /// Takes an event out of the missing ones; false if it is not among them.
