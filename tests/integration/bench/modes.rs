@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::support::{PATIENCE, Process, RedisServer, Relay, command};
+use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token};
 use super::{bench, cohort};
 
 /// A relay and what every bench against it needs.
@@ -37,6 +37,38 @@ fn every_event_of_every_dialect_reaches_every_socket() {
         assert_eq!(summary["verdict"]["passed"], true);
         assert!(summary["intervals"].as_array().unwrap().len() > 1);
     }
+}
+
+#[test]
+fn channels_and_rooms_have_one_stream_for_all() {
+    let (redis, relay) = relay();
+    for target in ["channel:campaigns", "channel:ai", "room:campaign:7"] {
+        let args = ["fanout", target, "-c", "30", "-r", "100", "-d", "1s", "--assert", "missing==0"];
+        let summary = against(&relay, &redis, &args);
+        let healthy = cohort(&summary, "healthy");
+        let counts = ["expected", "received", "duplicated", "misrouted"].map(|name| healthy[name].as_u64());
+        assert_eq!(counts, [Some(3000), Some(3000), Some(0), Some(0)], "{target}: {healthy}");
+    }
+}
+
+#[test]
+fn tasks_are_benched_by_their_owner() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &["--jwt-secret", SECRET]);
+    let token = token("alice");
+    let args = ["fanout", "tasks", "-c", "40", "--jobs", "4", "-d", "1s", "--token", &token];
+    let summary =
+        against(&relay, &redis, &[&args[..], &["--owner", "alice", "--assert", "missing==0"]].concat());
+    let healthy = cohort(&summary, "healthy");
+    let counts = ["expected", "received", "duplicated", "misrouted"].map(|name| healthy[name].as_u64());
+    assert_eq!(counts, [Some(1000), Some(1000), Some(0), Some(0)], "{healthy}");
+    assert!(!summary.to_string().contains(&token), "a report holds no token");
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = ["fanout", "tasks", "--token", &super::support::token("bob"), "--owner", "alice"];
+    let refused = [&args[..], &["--redis", &url, "--server", &server]].concat();
+    let (output, _) = bench(&refused);
+    assert_eq!(output.code, 4, "{}", output.stderr);
+    assert!(output.stderr.contains("4003") && !output.stderr.contains(&token), "{}", output.stderr);
 }
 
 #[test]
