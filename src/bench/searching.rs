@@ -28,13 +28,22 @@ pub fn run(
     stop: &AtomicBool,
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Failure> {
-    let mut search = Search { options, find, stop, watcher, probes: Vec::new(), last: None, limited: None };
+    let mut search = Search {
+        options,
+        find,
+        stop,
+        watcher,
+        probes: Vec::new(),
+        last: None,
+        limited: None,
+        broken_off: None,
+    };
     let (first, most) = match find.of {
         FindOf::Rate => (whole(options.rate), MOST_RATE),
         FindOf::Connections => (options.connections, most_connections(options)),
     };
     let found = find::search(first, most, |load, confirm| search.attempt(load, confirm))?;
-    let Search { probes, last, limited, .. } = search;
+    let Search { probes, last, limited, broken_off, .. } = search;
     let Some(mut outcome) = last else {
         return Err(Failure::new(Exit::Failure, "the search ended before it had begun"));
     };
@@ -49,7 +58,12 @@ pub fn run(
     // What stopped the search is what the answer says something about.
     summary.client.bound.extend(limited);
     summary.verdict = verdict::judge(summary, &options.demands, options.allow_client_bound);
-    if summary.partial.is_none() {
+    if let Some(failure) = broken_off {
+        summary.partial = Some(format!("the search broke off: {}", failure.message));
+        outcome.exit = failure.exit;
+    } else if stop.load(Ordering::Acquire) && !found.confirmed {
+        summary.partial = Some("interrupted".to_owned());
+    } else if summary.partial.is_none() {
         outcome.exit = super::exit_of(summary);
         if outcome.exit == Exit::Success && found.load.is_none() {
             outcome.exit = Exit::ThresholdCrossed;
@@ -67,6 +81,8 @@ struct Search<'a> {
     last: Option<Outcome>,
     /// Why this client, not the server, broke the limits last, if so.
     limited: Option<String>,
+    /// Why a run could not begin although others had ended.
+    broken_off: Option<Failure>,
 }
 
 impl Search<'_> {
@@ -89,7 +105,15 @@ impl Search<'_> {
             one.described.insert(name.to_owned(), value.to_string());
         }
         one.described.insert("duration".to_owned(), format!("{}s", one.duration.as_secs_f64()));
-        let outcome = run::run(&one, self.stop, self.watcher)?;
+        let outcome = match run::run(&one, self.stop, self.watcher) {
+            Err(failure) if self.last.is_some() => {
+                // What is known is kept: the server may not have survived the last run.
+                self.watcher.note(&format!("tried {load}: it could not begin ({})", failure.message));
+                self.broken_off = Some(failure);
+                return Ok(Trial::Stop);
+            }
+            other => other?,
+        };
         let trial = self.note(load, &outcome, confirm);
         self.last = Some(outcome);
         Ok(trial)

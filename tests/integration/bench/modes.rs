@@ -1,10 +1,8 @@
 //! Every mode against a real relay.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
-use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token};
+use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token, until};
 use super::{bench, cohort};
 
 /// A relay and what every bench against it needs.
@@ -191,13 +189,29 @@ fn a_search_ends_by_itself() {
 }
 
 #[test]
+fn a_search_whose_server_dies_keeps_what_it_found() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let load = ["-c", "5", "-d", "500ms", "--find", "connections", "--within", "missing==0"];
+    let fixed = ["bench", "--output", "json", "--redis", &url, "--server", &server, "--allow-client-bound"];
+    let process = Process::spawn(&mut command(&[&fixed[..], &load].concat()));
+    until(PATIENCE, "the first run of the search", || process.stderr().contains("tried 5: kept"));
+    relay.kill();
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(summary["partial"].as_str().unwrap().contains("the search broke off"), "{summary}");
+    assert!(summary["find"]["found"].as_u64() >= Some(5), "{}", summary["find"]);
+}
+
+#[test]
 fn an_interrupted_run_reports_what_there_is() {
     let (redis, relay) = relay();
     let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
     let args = ["bench", "--output", "json", "-c", "5", "-d", "60s", "--redis", &url, "--server", &server];
     let process = Process::spawn(&mut command(&args));
-    relay.until_connections(5);
-    std::thread::sleep(Duration::from_millis(1500));
+    // A second of warm-up, and some of what is measured.
+    relay.until_events(150);
     process.signal(Signal::INT);
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 130, "{}", output.stderr);
@@ -212,8 +226,8 @@ fn a_redis_that_dies_leaves_a_partial_result() {
     let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
     let args = ["bench", "--output", "json", "-c", "5", "-d", "60s", "--redis", &url, "--server", &server];
     let process = Process::spawn(&mut command(&args));
-    relay.until_connections(5);
-    std::thread::sleep(Duration::from_millis(1500));
+    // A second of warm-up, and some of what is measured.
+    relay.until_events(150);
     redis.stop();
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 3, "{}", output.stderr);
