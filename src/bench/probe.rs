@@ -17,8 +17,8 @@ use crate::net;
 /// A server that refuses some connections at random is still worth a run.
 const ATTEMPTS: u32 = 5;
 
-/// For the connection, and for the event.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For the connection: a little more than it gives itself, so that it can say at which step it waited; and for the event.
+const PATIENCE: Duration = Duration::from_secs(11);
 const EVENT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server may subscribe a moment after it has upgraded, so the event is sent again.
@@ -29,11 +29,13 @@ const AT_ONCE: Duration = Duration::from_millis(150);
 
 /// Opens one socket and, where the run publishes, sees an event through to it.
 pub fn probe(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Failure> {
+    let begin = Instant::now();
     let mut tried = 0;
     loop {
         tried += 1;
         match attempt(options, prepared) {
-            Err(Problem::Connection(_)) if tried < ATTEMPTS => {}
+            // Whoever says nothing for so long says nothing the next time.
+            Err(Problem::Connection(_)) if tried < ATTEMPTS && begin.elapsed() < PATIENCE / 2 => {}
             Err(Problem::Connection(failure) | Problem::Other(failure)) => return Err(failure),
             Ok(()) => return Ok(()),
         }
@@ -104,8 +106,21 @@ fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part) -> Failure 
         Some(404) => {
             Failure::new(Exit::Unreachable, message).hint("name the right path with a whole ws:// URL")
         }
-        _ => Failure::new(Exit::Unreachable, message)
-            .hint("start a relay with `jobwire serve`, or name a server with --server"),
+        _ => Failure::new(Exit::Unreachable, message).hint(hint(&first.step, prepared)),
+    }
+}
+
+/// What there is to do about a step that failed without a status.
+fn hint(step: &str, prepared: &Prepared) -> &'static str {
+    let is_plain = matches!(prepared.aim.server().scheme(), "ws" | "http");
+    match step {
+        "tls" => {
+            "if it has no TLS, say ws://; if it has, its certificate must be for that name and from an authority that this machine trusts, or that SSL_CERT_FILE names"
+        }
+        "upgrade" if is_plain => {
+            "is it a WebSocket server, and is that path one of its? If it wants TLS, say wss://"
+        }
+        _ => "start a relay with `jobwire serve`, or name a server with --server",
     }
 }
 

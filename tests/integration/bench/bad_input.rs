@@ -1,7 +1,7 @@
 //! What cannot succeed does not start, and says why.
 
 use super::faulty::{Deal, Door, Faulty};
-use super::support::{RedisServer, free_port, jobwire};
+use super::support::{RedisServer, Relay, free_port, jobwire};
 use super::{bench, cohort};
 
 #[test]
@@ -36,6 +36,26 @@ fn who_is_not_there_is_named_before_the_run() {
     let output = jobwire(&["bench", "--redis", &format!("redis://user:secret@{nobody}")]);
     assert_eq!(output.code, 3, "{}", output.stderr);
     assert!(output.stderr.contains("redis") && !output.stderr.contains("secret"), "{}", output.stderr);
+}
+
+#[test]
+fn what_is_no_websocket_is_told_apart_from_nobody() {
+    let redis = RedisServer::start();
+    let output = jobwire(&["bench", "idle", "--server", &redis.url().replace("redis", "ws")]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(
+        output.stderr.contains("upgrade failed") && output.stderr.contains("wss://"),
+        "{}",
+        output.stderr
+    );
+    let relay = Relay::start(&[]);
+    let output = jobwire(&["bench", "idle", "--server", &format!("wss://{}", relay.address())]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(
+        output.stderr.contains("tls failed") && output.stderr.contains("SSL_CERT_FILE"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
