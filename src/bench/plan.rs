@@ -141,12 +141,12 @@ impl Plan {
         nanos(self.segments.first().map_or(0.0, |warm_up| warm_up.length))
     }
 
-    /// The length of the whole in nanoseconds: to the end of the last stretch, or to the last event where a number of
-    /// events ends it earlier.
+    /// The length of the whole in nanoseconds: to the end of the last stretch, or to where the next event would be due where
+    /// a number of events ends it earlier.
     pub fn length(&self) -> u64 {
         let end = nanos(self.segments.last().map_or(0.0, |last| last.at + last.length));
         let planned = self.segments.last().map_or(0, |last| last.first + last.events);
-        if self.events < planned { self.due(self.events.saturating_sub(1)) } else { end }
+        if self.events < planned { self.due(self.events) } else { end }
     }
 
     /// The job of an event, from 0.

@@ -34,7 +34,7 @@ fn ramps_rise() {
 fn a_number_of_events_ends_it_earlier() {
     let limited = Load { limit: Some(50), ..load(100.0, 10.0, 1.0, Ramp::Flat) };
     let plan = Plan::new(&limited);
-    assert_eq!((plan.events, plan.length()), (150, 1_490_000_000));
+    assert_eq!((plan.events, plan.length()), (150, 1_500_000_000));
 }
 
 #[test]

@@ -205,6 +205,22 @@ fn a_search_whose_server_dies_keeps_what_it_found() {
 }
 
 #[test]
+fn a_rate_that_no_client_can_send_is_no_measurement() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let load = ["-c", "2", "--jobs", "1", "-r", "10m", "-n", "20k", "--warm-up", "0s"];
+    let args = [&load[..], &["--redis", &url, "--server", &server, "--assert", "connections==2"]].concat();
+    let (output, summary) = bench(&args);
+    assert_eq!(output.code, 98, "{}", output.stderr);
+    assert_eq!(summary["verdict"]["client_bound"], true);
+    let reasons = summary["client"]["bound"].to_string();
+    assert!(reasons.contains("where 10000000 were intended"), "{reasons}");
+    let (output, summary) = bench(&[&args[..], &["--allow-client-bound"]].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(summary["verdict"]["client_bound_allowed"], true);
+}
+
+#[test]
 fn an_interrupted_run_reports_what_there_is() {
     let (redis, relay) = relay();
     let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
