@@ -7,12 +7,15 @@ use std::time::Duration;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
-use super::conn::{Cohort, Stage};
+use super::conn::{Cohort, Conn, Stage};
 use super::frame;
 use super::handshake::Answer;
 use super::pool::Pool;
 use crate::bench::collect::{count_close, count_failure};
 use crate::bench::summary::Mode;
+
+/// For a server to end all connections when the run is over, in nanoseconds.
+const LEAVE_TIMEOUT: u64 = 1_000_000_000;
 
 /// From the first packet to the end of the upgrade, in nanoseconds.
 const OPEN_TIMEOUT: u64 = 10_000_000_000;
@@ -260,6 +263,51 @@ impl Pool {
             self.part.reconnect.cut += 1;
             self.waiting.push_back((at, self.now));
         }
+    }
+
+    /// Takes leave of the server, which then ends the connections: whoever ends one holds its port for a minute, and the
+    /// next run needs them. Those that it has not ended in time are cut.
+    pub(super) fn take_leave(&mut self) {
+        let close = frame::masked(frame::CLOSE, &1000u16.to_be_bytes());
+        let mut left = 0;
+        for conn in self.conns.iter_mut().filter(|conn| conn.stage == Stage::Open) {
+            left += u32::from(conn.cohort != Cohort::Stalled && conn.send(&close).is_ok());
+        }
+        let until = self.shared.clock.now() + LEAVE_TIMEOUT;
+        let mut events = mio::Events::with_capacity(1024);
+        while left > 0 {
+            let now = self.shared.clock.now();
+            let polled = self.poll.poll(&mut events, Some(Duration::from_nanos(until.saturating_sub(now))));
+            if now >= until || polled.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
+                break;
+            }
+            for event in &events {
+                left -= u32::from(self.has_left(event.token().0));
+            }
+        }
+        for stream in self.conns.iter_mut().filter_map(Conn::clear) {
+            // If it cannot be set the port is held for a while, and that is all.
+            let _ = SockRef::from(&stream.tcp).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Reads what still comes, which no longer counts; whether the server has ended the connection.
+    fn has_left(&mut self, at: usize) -> bool {
+        let Some(conn) = self.conns.get_mut(at).filter(|conn| conn.cohort != Cohort::Stalled) else {
+            return false;
+        };
+        let Some(stream) = conn.stream.as_mut().filter(|_| conn.stage == Stage::Open) else { return false };
+        loop {
+            match stream.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        drop(conn.clear());
+        true
     }
 
     fn gone(&mut self, at: usize) {

@@ -231,6 +231,7 @@ impl Pool {
         let lasted = Duration::from_nanos(self.last_open.saturating_sub(self.first_open)).as_secs_f64();
         let opened = u32::try_from(self.part.connections.opened).unwrap_or(u32::MAX);
         self.part.connections.rate = if lasted > 0.0 { f64::from(opened) / lasted } else { 0.0 };
+        self.take_leave();
         self.part.round_trip.lost = self.part.round_trip.sent.saturating_sub(self.part.round_trip.received);
         self.part
     }
