@@ -18,6 +18,9 @@ const LONGER: u32 = 2;
 const MOST_RATE: u64 = 10_000_000;
 const MOST_CONNECTIONS: u64 = 1_000_000;
 
+/// A rate is made if so much of it was sent.
+const MADE: f64 = 0.98;
+
 /// Between two runs, for what the last one left behind.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -35,7 +38,7 @@ pub fn run(
         watcher,
         probes: Vec::new(),
         last: None,
-        limited: None,
+        broken: Vec::new(),
         broken_off: None,
     };
     let (first, most) = match find.of {
@@ -43,7 +46,7 @@ pub fn run(
         FindOf::Connections => (options.connections, most_connections(options)),
     };
     let found = find::search(first, most, |load, confirm| search.attempt(load, confirm))?;
-    let Search { probes, last, limited, broken_off, .. } = search;
+    let Search { probes, last, broken, broken_off, .. } = search;
     let Some(mut outcome) = last else {
         return Err(Failure::new(Exit::Failure, "the search ended before it had begun"));
     };
@@ -55,8 +58,12 @@ pub fn run(
         found: found.load,
         confirmed: found.confirmed,
     });
-    // What stopped the search is what the answer says something about.
-    summary.client.bound.extend(limited);
+    // What stopped the search is what the answer says something about; the probes tell the rest.
+    let beyond = broken.iter().rev().filter(|(load, _)| found.load.is_none_or(|found| *load > found));
+    summary.client.bound = match beyond.min_by_key(|(load, _)| *load) {
+        Some((load, Some(why))) => vec![format!("at {load}: {why}")],
+        _ => Vec::new(),
+    };
     summary.verdict = verdict::judge(summary, &options.demands, options.allow_client_bound);
     if let Some(failure) = broken_off {
         summary.partial = Some(format!("the search broke off: {}", failure.message));
@@ -79,8 +86,8 @@ struct Search<'a> {
     watcher: &'a mut dyn Watcher,
     probes: Vec<Probe>,
     last: Option<Outcome>,
-    /// Why this client, not the server, broke the limits last, if so.
-    limited: Option<String>,
+    /// Loads that did not keep the limits, and why this client may be the cause, where it may.
+    broken: Vec<(u64, Option<String>)>,
     /// Why a run could not begin although others had ended.
     broken_off: Option<Failure>,
 }
@@ -122,18 +129,27 @@ impl Search<'_> {
     fn note(&mut self, load: u64, outcome: &Outcome, confirm: bool) -> Trial {
         let Summary { verdict, client, publish, partial, .. } = &outcome.summary;
         let is_bound = verdict.client_bound && !self.options.allow_client_bound;
-        let passed = verdict.passed && !is_bound;
-        let values: Vec<String> =
-            verdict.assertions.iter().map(|one| format!("{} is {}", one.metric, one.value)).collect();
+        let values = verdict
+            .assertions
+            .iter()
+            .map(|one| format!("{} is {}", one.metric, one.value))
+            .collect::<Vec<_>>();
+        let mut remark = values.join(", ");
+        let short = shortfall(&outcome.summary, load, self.find.of);
+        // A client that reads or sends late makes latencies longer, never shorter: limits that are kept are kept.
+        let passed = verdict.passed && short.is_none();
+        if let Some(why) = short.or_else(|| client.bound.first().filter(|_| is_bound).cloned()) {
+            remark = format!("{remark}; {why}");
+        }
         let word = match (passed, is_bound) {
             (true, _) if confirm => "confirmed",
             (true, _) => "kept",
             (false, true) => "client-bound",
             (false, false) => "broken",
         };
-        self.watcher.note(&format!("tried {load}: {word} ({})", values.join(", ")));
+        self.watcher.note(&format!("tried {load}: {word} ({remark})"));
         if !passed {
-            self.limited = client.bound.first().filter(|_| is_bound).map(|why| format!("at {load}: {why}"));
+            self.broken.push((load, client.bound.first().filter(|_| is_bound).cloned()));
         }
         let seconds =
             publish.as_ref().map_or(0.0, |publish| process::float(publish.sent) / publish.rate.max(1e-9));
@@ -149,6 +165,19 @@ impl Search<'_> {
             (None, true) => Trial::Kept,
             (None, false) => Trial::Broken,
         }
+    }
+}
+
+/// What of the load was not there, so that nothing is known of it.
+fn shortfall(summary: &Summary, load: u64, of: FindOf) -> Option<String> {
+    match (of, &summary.publish) {
+        (FindOf::Connections, _) if summary.connections.peak < load => {
+            Some(format!("{} connections were open", summary.connections.peak))
+        }
+        (FindOf::Rate, Some(publish)) if publish.rate < publish.intended_rate * MADE => {
+            Some(format!("{:.0} events a second were sent", publish.rate))
+        }
+        _ => None,
     }
 }
 
