@@ -126,8 +126,14 @@ impl Publisher {
         seconds: &Sender<Second>,
     ) -> (Publish, Option<String>) {
         (self.sent, self.answered) = (0, 0);
-        let lost = match self.publish_all(shared, stop, seconds) {
-            Ok(()) => self.await_answers().err().map(|error| error.to_string()),
+        let published = self.publish_all(shared, stop, seconds);
+        let now = shared.clock.now();
+        let lost = match published.and_then(|()| self.await_answers()) {
+            Ok(()) if self.answered < self.sent => {
+                let (missing, patience) = (self.sent - self.answered, LAST_ANSWERS.as_secs());
+                Some(format!("{} left {missing} events unanswered for {patience} s", self.address()))
+            }
+            Ok(()) => None,
             Err(error) => Some(error.to_string()),
         };
         let plan = &shared.plan;
@@ -136,9 +142,10 @@ impl Publisher {
         self.publish.intended = plan.events - plan.measured_from;
         self.publish.sent = sent;
         let length = Duration::from_nanos(plan.length().saturating_sub(plan.measured_at())).as_secs_f64();
-        let now =
-            shared.clock.now().saturating_sub(shared.start.load(Ordering::Acquire) + plan.measured_at());
-        let took = Duration::from_nanos(now).as_secs_f64().max(length);
+        let began = shared.start.load(Ordering::Acquire) + plan.measured_at();
+        let took = Duration::from_nanos(now.saturating_sub(began)).as_secs_f64();
+        // The last event leaves before the time is up; a run that was ended has no such time.
+        let took = if self.sent == plan.events { took.max(length) } else { took };
         self.publish.intended_rate = per(self.publish.intended, length);
         self.publish.rate = per(sent, took);
         self.publish.payload_bytes = per(self.bytes, per(self.sent, 1.0));

@@ -233,6 +233,9 @@ fn an_interrupted_run_reports_what_there_is() {
     assert_eq!(output.code, 130, "{}", output.stderr);
     let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(summary["partial"], "interrupted");
+    // What was not sent because it was to end is no fault of this client.
+    let reasons = summary["client"]["bound"].to_string();
+    assert!(!reasons.contains("were intended"), "{reasons}");
     assert_eq!(cohort(&summary, "healthy")["lost"], 0, "{summary}");
 }
 
@@ -249,6 +252,20 @@ fn a_redis_that_dies_leaves_a_partial_result() {
     assert_eq!(output.code, 3, "{}", output.stderr);
     let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert!(summary["partial"].as_str().unwrap().contains("publishing ended early"), "{summary}");
+}
+
+#[test]
+fn a_redis_that_no_longer_answers_is_said_so() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let args = ["bench", "--output", "json", "-c", "5", "-d", "3s", "--redis", &url, "--server", &server];
+    let process = Process::spawn(&mut command(&args));
+    relay.until_events(150);
+    redis.pause();
+    let output = process.finish(PATIENCE * 2);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    assert!(summary["partial"].as_str().unwrap().contains("unanswered"), "{summary}");
 }
 
 #[test]
