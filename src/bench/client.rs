@@ -64,11 +64,7 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
         let share = percent(summary.client.busiest_thread_share);
         reasons.push(format!("a thread of this client used {share} of a core"));
     }
-    let cores = f64::from(summary.setup.machine.cores.max(1));
-    if summary.client.cpu_share >= BUSY * cores {
-        let share = percent(summary.client.cpu_share / cores);
-        reasons.push(format!("this client used {share} of the whole machine's CPU"));
-    }
+    reasons.extend(hosts(summary).iter().flat_map(|host| host.bound(summary.workers.is_empty())));
     let measured = [
         summary.healthy().map(|cohort| &cohort.delivery),
         summary.round_trip.as_ref().map(|trip| &trip.time),
@@ -96,6 +92,60 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
     reasons
 }
 
+/// What the processes of a client use on one host, and what that has.
+struct Host {
+    name: String,
+    cores: f64,
+    cpu_share: f64,
+    memory_bytes: u64,
+    rss_bytes: u64,
+}
+
+/// The hosts of a run: this one first, with what the process itself used that sums up.
+fn hosts(summary: &Summary) -> Vec<Host> {
+    let (machine, workers, client) = (&summary.setup.machine, &summary.workers, &summary.client);
+    let theirs: f64 = workers.iter().map(|worker| worker.cpu_share).sum();
+    let mut hosts = vec![Host {
+        name: machine.host.clone(),
+        cores: f64::from(machine.cores.max(1)),
+        cpu_share: client.cpu_share - theirs,
+        memory_bytes: machine.memory_bytes,
+        rss_bytes: if workers.is_empty() { client.rss_bytes } else { 0 },
+    }];
+    for worker in workers {
+        let at = hosts.iter().position(|host| host.name == worker.host).unwrap_or_else(|| {
+            hosts.push(Host {
+                name: worker.host.clone(),
+                cores: f64::from(worker.cores.max(1)),
+                cpu_share: 0.0,
+                memory_bytes: worker.memory_bytes,
+                rss_bytes: 0,
+            });
+            hosts.len() - 1
+        });
+        hosts[at].cpu_share += worker.cpu_share;
+        hosts[at].rss_bytes += worker.rss_bytes;
+    }
+    hosts
+}
+
+impl Host {
+    /// Why it may have been the bottleneck; it has no name where there is no other.
+    fn bound(&self, alone: bool) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let name = if alone { "machine".to_owned() } else { format!("machine {}", self.name) };
+        let cpu = self.cpu_share / self.cores;
+        if cpu >= BUSY {
+            reasons.push(format!("this client used {:.0} % of the whole {name}'s CPU", cpu * 100.0));
+        }
+        let memory = float(self.rss_bytes) / float(self.memory_bytes.max(1));
+        if self.memory_bytes > 0 && memory >= BUSY {
+            reasons.push(format!("this client held {:.0} % of the whole {name}'s memory", memory * 100.0));
+        }
+        reasons
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
 fn float(number: u64) -> f64 {
     number as f64
@@ -104,6 +154,7 @@ fn float(number: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::summary::Worker;
 
     #[test]
     fn a_client_with_time_left_is_not_the_bottleneck() {
@@ -134,6 +185,33 @@ mod tests {
         summary.cohorts[0].delivery = Timing::of_micros([900_000; 10]);
         summary.client.cpu_share = 0.1;
         assert!(bound(&summary, 0.1, 0.1).is_empty());
+    }
+
+    #[test]
+    fn every_host_is_judged_by_its_own_cores_and_memory() {
+        let mut summary = Summary::example();
+        let worker = |host: &str, cpu_share, rss_bytes| Worker {
+            host: host.into(),
+            cores: 4,
+            memory_bytes: 16 << 30,
+            cpu_share,
+            rss_bytes,
+            ..Worker::default()
+        };
+        // The coordinator's own 0.2 and a worker beside it on two cores; two workers on another host of four.
+        summary.workers = vec![
+            worker("build-1", 0.8, 1 << 30),
+            worker("build-2", 1.9, 9 << 30),
+            worker("build-2", 1.5, 1 << 30),
+        ];
+        summary.client.cpu_share = 0.2 + 0.8 + 1.9 + 1.5;
+        assert_eq!(bound(&summary, 0.1, 0.1), [""; 0]);
+        summary.workers[2] = worker("build-2", 1.8, 6 << 30);
+        summary.client.cpu_share += 0.3;
+        let reasons = bound(&summary, 0.1, 0.1).join("; ");
+        assert!(reasons.contains("92 % of the whole machine build-2's CPU"), "{reasons}");
+        assert!(reasons.contains("94 % of the whole machine build-2's memory"), "{reasons}");
+        assert!(!reasons.contains("build-1"), "{reasons}");
     }
 
     #[test]

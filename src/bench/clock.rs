@@ -26,6 +26,11 @@ impl Clock {
     pub fn now(&self) -> u64 {
         self.nanos + u64::try_from(self.base.elapsed().as_nanos()).unwrap_or(0)
     }
+
+    /// So long from now, in nanoseconds.
+    pub fn after(&self, time: Duration) -> u64 {
+        self.now().saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
 }
 
 impl Default for Clock {

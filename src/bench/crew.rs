@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use super::collect::{Part, Second};
 use super::options::BenchOptions;
-use super::plan::{chosen, part_of};
+use super::plan::{chosen, part_at, part_of};
 use super::process::float;
 use super::subscriber::{self, Cohort, Phase, Seat, Shared, Task};
 use super::summary::Mode;
@@ -68,31 +68,31 @@ impl Crew {
     ) -> Result<Self, Failure> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let wanted = options.threads.unwrap_or_else(|| cores.min(seats.len().div_ceil(PER_THREAD)));
-        let count = wanted.clamp(1, seats.len().max(1));
-        let attempts = match (options.mode, options.limit) {
-            (Mode::Connect, Some(limit)) => limit.max(1).div_ceil(turn.1).max(seats.len() as u64),
-            _ => seats.len() as u64,
-        };
-        shared.unsettled.store(attempts, Ordering::Release);
+        // Who holds no connections, since others do, needs no thread for them.
+        let count = wanted.clamp(1, seats.len().max(1)).min(seats.len());
+        let threads_of = count as u64;
+        // Beyond the first of each connection, where they are opened again and again.
+        let again = options.attempts() - options.connections;
+        let again = if seats.is_empty() { 0 } else { part_at(again, turn) };
+        shared.unsettled.store(seats.len() as u64 + again, Ordering::Release);
         let (sender, seconds) = channel();
         let mut threads = Vec::with_capacity(count);
         for nth in 0..count {
             let own: Vec<Seat> = seats.iter().skip(nth).step_by(count).copied().collect();
-            let before = nth as u64 * attempts / count as u64;
-            let share = (nth as u64 + 1) * attempts / count as u64 - before;
+            let nth = nth as u64;
             let task = Task {
                 mode: options.mode,
-                // What is left over by rounding is shared out so that it adds up.
-                attempts: if attempts == seats.len() as u64 { own.len() as u64 } else { share },
+                attempts: own.len() as u64 + part_at(again, (nth, threads_of)),
                 seats: own,
-                connect_rate: options.connect_rate.map(|rate| rate / float((count as u64) * turn.1)),
+                connect_rate: options.connect_rate.map(|rate| rate / float(threads_of * turn.1)),
                 at_once: (AT_ONCE / count).max(1),
                 headers: options.headers.clone(),
                 sources: options.sources.clone(),
                 slow_rate: slow_rate(options, shared.aim.jobs()),
-                churn: options.churn / float((count as u64) * turn.1),
+                churn: options.churn / float(threads_of * turn.1),
                 echo: options.echo,
-                turn: (turn.0 * count as u64 + nth as u64, turn.1 * count as u64),
+                // Within the process' own turn, since others may have another number of threads.
+                turn: (turn.0 + turn.1 * nth, turn.1 * threads_of),
             };
             let thread = subscriber::spawn(Arc::clone(shared), task, address, sender.clone());
             threads.push(thread.map_err(|error| {

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::aim::Place;
 use super::plan::{Load, Ramp};
 use super::summary::Mode;
 use super::verdict::Demand;
+
+/// To open all connections, where no rate says how long that takes, and for each of them besides.
+const OPEN_PATIENCE: Duration = Duration::from_secs(30);
+const OPEN_PATIENCE_EACH: Duration = Duration::from_millis(10);
 
 /// How events reach the server.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,7 +44,7 @@ impl std::fmt::Debug for Via {
 }
 
 /// What a round trip is made of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EchoBy {
     /// A WebSocket ping, which every server answers.
     #[default]
@@ -132,8 +138,10 @@ pub struct BenchOptions {
     pub workers: u32,
     /// Further processes that wait for work on other hosts are used, so many of them.
     pub remote_workers: u32,
-    /// The command line, without the program: what a worker is told to do.
-    pub argv: Vec<String>,
+    /// The Redis through which coordinator and workers know each other; needed with workers.
+    pub coordination: Option<String>,
+    /// The user's own dialects, for workers on this host.
+    pub dialect_files: Vec<PathBuf>,
     /// How far off a worker's clock may be.
     pub max_clock_error: Duration,
     /// Every option as the user would write it, for the report.
@@ -152,6 +160,35 @@ impl BenchOptions {
             jobs,
             milestones: self.milestones,
         }
+    }
+
+    /// Processes that share the connections with this one, which then has none; 0: there are none.
+    pub fn processes(&self) -> u32 {
+        self.workers + self.remote_workers
+    }
+
+    /// Connections that one process on this host holds, and that all of them hold together.
+    pub fn share(&self) -> (u64, u64) {
+        if self.processes() == 0 {
+            return (self.connections, self.connections);
+        }
+        let of = |count: u32| (self.connections * u64::from(count)).div_ceil(u64::from(self.processes()));
+        (of(self.workers.min(1)), of(self.workers))
+    }
+
+    /// How often a connection is opened, by all processes together.
+    pub fn attempts(&self) -> u64 {
+        let limit = self.limit.filter(|_| self.mode == Mode::Connect);
+        limit.unwrap_or(0).max(self.connections)
+    }
+
+    /// How long opening so many connections may take.
+    pub fn patience(&self, attempts: u64) -> Duration {
+        let by_rate = self.connect_rate.map_or(Duration::ZERO, |rate| {
+            Duration::try_from_secs_f64(super::process::float(attempts) / rate).unwrap_or(Duration::MAX)
+        });
+        let each = OPEN_PATIENCE_EACH.saturating_mul(u32::try_from(attempts).unwrap_or(u32::MAX));
+        OPEN_PATIENCE.saturating_add(by_rate).saturating_add(each)
     }
 
     /// Whether events are published.

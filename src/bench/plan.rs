@@ -2,8 +2,10 @@
 //!
 //! The load is open: nothing that happens during the run changes when an event is due.
 
+use serde::{Deserialize, Serialize};
+
 /// How the rate goes over the measured time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ramp {
     /// The same from beginning to end.
     Flat,
@@ -174,6 +176,12 @@ impl Plan {
 pub fn chosen(nth: u64, all: u64, share: u64) -> bool {
     let up_to = |n: u64| u128::from(n) * u128::from(share) / u128::from(all.max(1));
     up_to(nth + 1) > up_to(nth)
+}
+
+/// How many of `all` are of process (or thread) `turn.0` of `turn.1`; together they are all.
+pub fn part_at(all: u64, turn: (u64, u64)) -> u64 {
+    let up_to = |n: u64| u128::from(n) * u128::from(all) / u128::from(turn.1.max(1));
+    u64::try_from(up_to(turn.0 + 1) - up_to(turn.0)).unwrap_or(all)
 }
 
 /// `share` of `all`, rounded, and at least one where there is a share at all.

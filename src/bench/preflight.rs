@@ -10,12 +10,17 @@ use crate::exit::{Exit, Failure};
 /// Descriptors that are needed besides the connections' own.
 const SPARE: u64 = 64;
 
-/// Checks what this machine allows, and raises the descriptor limit to what is needed.
-pub fn machine(options: &BenchOptions, connections: u64, address: IpAddr) -> Result<Vec<String>, Failure> {
-    descriptors(connections)?;
+/// Checks what this machine allows, and raises the descriptor limit to what is needed. Descriptors are those of a
+/// process, ports those of all that run here.
+pub fn machine(options: &BenchOptions, address: IpAddr) -> Result<Vec<String>, Failure> {
+    let (each, together) = options.share();
+    if together == 0 {
+        return Ok(Vec::new());
+    }
+    descriptors(each)?;
     sources(&options.sources, address)?;
-    ports(options, connections, address)?;
-    Ok(remarks(options, connections, address))
+    ports(options, together, address)?;
+    Ok(remarks(options, together, address))
 }
 
 fn descriptors(connections: u64) -> Result<(), Failure> {

@@ -89,12 +89,20 @@ impl Watched {
     }
 }
 
+/// The name of this machine, as far as the system tells it.
+pub fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
 /// Facts of this machine; what the system does not tell is empty.
 pub fn machine() -> Machine {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let processor = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     Machine {
+        host: host(),
         system: format!(
             "{} {}",
             read("/proc/sys/kernel/ostype").trim(),

@@ -34,9 +34,6 @@ const SHOW_EVERY: Duration = Duration::from_millis(250);
 /// From the last connection to the first event: what a server still does for a new connection is done by then.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// To open all connections, where no rate says how long that takes; each thousand has as long again.
-const OPEN_PATIENCE: Duration = Duration::from_secs(30);
-
 /// When everything has arrived, what comes twice has so long to do so.
 const AFTERWARDS: Duration = Duration::from_millis(300);
 
@@ -78,8 +75,7 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
     let address = subscriber::resolve(aim.server(), &options.sources).map_err(|error| {
         Failure::new(Exit::Unreachable, format!("could not resolve {}: {error}", net::address(aim.server())))
     })?;
-    let share = options.connections / u64::from((options.workers + options.remote_workers).max(1));
-    for note in preflight::machine(options, share, address.ip())? {
+    for note in preflight::machine(options, address.ip())? {
         watcher.note(&note);
     }
     let publisher = match &options.via {
@@ -110,7 +106,7 @@ pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher)
     let seats = crew::seats(options);
     run.open(&seats, (0, 1), watcher)?;
     let open = usage(options)?;
-    run.begin(LEAD, watcher);
+    run.begin(run.shared.clock.after(LEAD), watcher);
     let (after, seconds) = (usage(options).unwrap_or_default(), run.measured_seconds());
     run.drain(watcher);
     let server = Watched { pids: options.server_pids.clone(), before, open, after, seconds };
@@ -210,10 +206,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Failure> {
         self.start_opening(seats, turn)?;
         let all = self.shared.unsettled.load(Ordering::Acquire);
-        let by_rate = self.options.connect_rate.map_or(Duration::ZERO, |rate| {
-            Duration::try_from_secs_f64(float(all) / rate).unwrap_or(Duration::MAX)
-        });
-        let patience = (OPEN_PATIENCE + by_rate).saturating_add(Duration::from_millis(all * 10));
+        let patience = self.options.patience(all);
         while self.shared.unsettled.load(Ordering::Acquire) > 0
             && self.begun.elapsed() < patience
             && !self.stopped()
@@ -229,25 +222,27 @@ impl<'a> Run<'a> {
 
     /// Starts the threads, which open the connections.
     pub fn start_opening(&mut self, seats: &[Seat], turn: (u64, u64)) -> Result<(), Failure> {
-        self.expected = self.expected_of(seats);
+        self.expected = self.expected_of(seats, turn);
         self.crew = Some(Crew::start(&self.shared, self.options, seats, self.address, turn)?);
         Ok(())
     }
 
-    /// What the healthy must get if nothing goes wrong.
-    fn expected_of(&self, seats: &[Seat]) -> u64 {
+    /// What the healthy must get if nothing goes wrong, or the answers to this process' round trips.
+    fn expected_of(&self, seats: &[Seat], turn: (u64, u64)) -> u64 {
         let plan = &self.shared.plan;
+        if self.options.mode == Mode::Echo {
+            return plan.events.saturating_sub(turn.0).div_ceil(turn.1);
+        }
         let jobs = self.shared.aim.jobs();
         let healthy = seats.iter().filter(|seat| seat.cohort == Cohort::Healthy).map(|seat| seat.nth % jobs);
         healthy.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
     }
 
-    /// Does what the mode does, to the end of the measured time. Event 0 is due `lead` from now.
-    pub fn begin(&mut self, lead: Duration, watcher: &mut dyn Watcher) {
+    /// Does what the mode does, to the end of the measured time. Event 0 is due at `start` by the run's clock.
+    pub fn begin(&mut self, start: u64, watcher: &mut dyn Watcher) {
         if self.options.mode == Mode::Connect || self.stopped() {
             return;
         }
-        let start = self.shared.clock.now() + u64::try_from(lead.as_nanos()).unwrap_or(0);
         self.begin_at(start);
         self.publish();
         let end = start + self.shared.plan.length();
@@ -330,7 +325,7 @@ impl<'a> Run<'a> {
                 (last, changed) = (received, Instant::now());
             }
             let is_all = match self.options.mode {
-                Mode::Echo => received >= self.shared.plan.events,
+                Mode::Echo => received >= self.expected,
                 _ => self.lost.is_none() && self.shared.healthy.load(Ordering::Acquire) >= self.expected,
             };
             if changed.elapsed() > if is_all { AFTERWARDS } else { QUIET } {
@@ -416,7 +411,7 @@ impl<'a> Run<'a> {
 
     /// What this process has cost so far.
     pub fn own_cost(&mut self) -> super::summary::Client {
-        let events = self.shared.received.load(Ordering::Acquire) - self.measure.received;
+        let events = self.shared.received.load(Ordering::Acquire).saturating_sub(self.measure.received);
         let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
         let open = self.shared.open.load(Ordering::Acquire).max(1);
         super::summary::Client {

@@ -65,7 +65,7 @@ pub struct Summary {
     pub reconnect: Option<Reconnect>,
     /// The server's memory and CPU; `None` where nobody said which process it is.
     pub server: Option<Server>,
-    /// This process (all workers together): what it cost and whether it was the bottleneck.
+    /// This process, all workers together: what it cost and whether it was the bottleneck (on each host by itself).
     pub client: Client,
     /// The run second by second, oldest first. Long runs have longer intervals, so that there are at most 7,200.
     pub intervals: Vec<Interval>,
@@ -101,6 +101,9 @@ pub struct Setup {
 /// Facts of a machine that explain a figure.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
+    /// Its name.
+    #[serde(default)]
+    pub host: String,
     /// Operating system and its release, as in `Linux 6.8.0`.
     pub system: String,
     /// The processor's name.
@@ -396,6 +399,21 @@ pub struct Assertion {
 pub struct Worker {
     /// Its host and process id, as in `build-3/4711`.
     pub name: String,
+    /// Its host.
+    #[serde(default)]
+    pub host: String,
+    /// Processors that it may use.
+    #[serde(default)]
+    pub cores: u32,
+    /// Memory of its host in bytes.
+    #[serde(default)]
+    pub memory_bytes: u64,
+    /// CPU over the measured time as a share of one core.
+    #[serde(default)]
+    pub cpu_share: f64,
+    /// Resident memory at the peak of connections, in bytes.
+    #[serde(default)]
+    pub rss_bytes: u64,
     /// Its share of the connections.
     pub connections: u64,
     /// What its clock was ahead of the coordinator's, in microseconds.
@@ -450,6 +468,7 @@ impl Summary {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
             machine: Machine {
+                host: "build-1".into(),
                 system: "Linux 6.8.0".into(),
                 processor: "Some CPU".into(),
                 cores: 2,

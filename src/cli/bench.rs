@@ -36,7 +36,7 @@ Examples:
   jobwire bench connect ws://127.0.0.1:9000/echo -c 1k --connect-rate 500
   jobwire bench idle -c 18k -d 60s --server-pid 4711
   jobwire bench storm -c 1k --cut 50% -r 100
-  jobwire bench -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3
+  jobwire bench idle -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3 --redis redis://127.0.0.1
   jobwire bench worker --redis redis://host        wait here for work from a bench elsewhere
   jobwire bench --find rate --within 'delivery.p99<50ms,lost==0'
 
@@ -64,15 +64,17 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
 
-    /// The Redis to publish into: redis://, rediss:// or unix://, with user and password.
+    /// The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and
+    /// password.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 
-    /// Publish with POST to this URL instead; {channel} in it is replaced.
+    /// Publish with POST to this URL, rather than into --redis; {channel} in it is replaced.
     #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = server, hide_env_values = true)]
     publish_url: Option<Url>,
 
-    /// The relay's publish key, where there is no --redis [default: the one that `jobwire serve` left for its user].
+    /// The key for publishing by POST, to --publish-url or, without --redis, to the relay itself [default: the one that
+    /// `jobwire serve` left for its user].
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
     publish_key: Option<String>,
 
@@ -180,17 +182,23 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "ASSERTIONS", env = "JOBWIRE_WITHIN", requires = "find")]
     within: Option<String>,
 
-    /// Share the connections among so many processes on this host.
+    /// Share the connections among so many processes on this host, which know each other through --redis. What they are to
+    /// do, headers and token included, lies there until all have read it, a minute at most.
     #[arg(long, value_name = "N", env = "JOBWIRE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     workers: u32,
 
-    /// And among so many on other hosts, where `jobwire bench worker --redis URL` waits.
+    /// And among so many on other hosts, where `jobwire bench worker --redis URL` waits. They need the same version and, for
+    /// a dialect of your own, its --dialect-file.
     #[arg(long, value_name = "N", env = "JOBWIRE_REMOTE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     remote_workers: u32,
 
     /// Refuse workers whose clock is known less exactly than this.
     #[arg(long, value_name = "TIME", env = "JOBWIRE_MAX_CLOCK_ERROR", default_value = "5ms", value_parser = duration)]
     max_clock_error: Duration,
+
+    /// With worker: take part in one run and end, rather than wait for the next.
+    #[arg(long, env = "JOBWIRE_ONCE")]
+    once: bool,
 
     #[command(flatten)]
     report: ReportArgs,
@@ -242,12 +250,7 @@ impl BenchArgs {
 
     fn resolve(self, globals: &Globals) -> Result<BenchOptions, Failure> {
         let (mode, place) = target::parse(&self.what, &globals.dialects, self.dialect.as_deref())?;
-        if self.stalled + self.slow > 1.0 {
-            return Err(Failure::usage("--slow and --stalled are more than all connections together"));
-        }
-        if self.find.is_some() && self.workers + self.remote_workers > 0 {
-            return Err(Failure::usage("--find and --workers cannot be used together"));
-        }
+        self.check()?;
         let via = match mode {
             Mode::Fanout | Mode::Storm => Some(target::via(&self, &place)?),
             _ => None,
@@ -296,10 +299,37 @@ impl BenchArgs {
             find,
             workers: self.workers,
             remote_workers: self.remote_workers,
-            argv: std::env::args().skip(1).collect(),
+            coordination: self.redis,
+            dialect_files: globals.dialect_files.clone(),
             max_clock_error: self.max_clock_error,
             described,
         })
+    }
+
+    /// Refuses what makes no sense together.
+    fn check(&self) -> Result<(), Failure> {
+        let workers = u64::from(self.workers) + u64::from(self.remote_workers);
+        if self.stalled + self.slow > 1.0 {
+            return Err(Failure::usage("--slow and --stalled are more than all connections together"));
+        }
+        if self.once {
+            return Err(Failure::usage("--once is for `jobwire bench worker`"));
+        }
+        if workers == 0 {
+            return Ok(());
+        }
+        if self.find.is_some() {
+            return Err(Failure::usage("--find and --workers cannot be used together"));
+        }
+        if workers > self.connections {
+            let message = format!("{workers} workers cannot share {} connections", self.connections);
+            return Err(Failure::usage(message).hint("each needs one at least"));
+        }
+        match self.redis {
+            Some(_) => Ok(()),
+            None => Err(Failure::usage("nothing names the Redis through which workers know each other")
+                .hint("name one with --redis; with --publish-url nothing is published into it")),
+        }
     }
 
     /// What shaped the run, for the report; nothing that may be secret.

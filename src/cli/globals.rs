@@ -50,6 +50,8 @@ pub(super) struct GlobalArgs {
 pub(crate) struct Globals {
     /// The dialects that are on: the built-in ones, then the user's in the order given.
     pub(crate) dialects: Dialects,
+    /// The files of the user's.
+    pub(crate) dialect_files: Vec<PathBuf>,
     /// When to use colour.
     pub(crate) color: ColorChoice,
     /// What the verb was called with.
@@ -69,7 +71,8 @@ impl GlobalArgs {
                 .map_err(|error| Failure::usage(error.to_string()))?;
         }
         let log = telemetry::init(log_level, self.color.on_stderr())?;
-        Ok(Globals { dialects, color: self.color, invocation, log })
+        let dialect_files = self.dialect_files.clone();
+        Ok(Globals { dialects, dialect_files, color: self.color, invocation, log })
     }
 
     /// The log filter: the user's, or the one for this level.

@@ -1,22 +1,22 @@
 //! The process that publishes, and sums up what the workers saw.
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::exchange::Exchange;
-use super::{Call, Report, State};
+use super::local::Children;
+use super::orders::Orders;
+use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::collect::Part;
-use crate::bench::options::{BenchOptions, Via};
+use crate::bench::options::BenchOptions;
 use crate::bench::probe;
 use crate::bench::process::{self, Watched, float};
 use crate::bench::run::{self, Outcome, Run};
 use crate::bench::subscriber::Shared;
-use crate::bench::summary::{Client, Watcher, Worker};
+use crate::bench::summary::{Client, Mode, Watcher, Worker};
 use crate::exit::{Exit, Failure};
 
 /// From the announcement of the start to the first event: every worker has looked twice by then.
@@ -25,9 +25,8 @@ const LEAD: Duration = Duration::from_millis(800);
 /// A worker that gave no sign of life for so long is lost.
 const LOST: Duration = Duration::from_secs(5);
 
-/// For workers to appear, and to open their connections.
+/// For workers to appear.
 const APPEAR: Duration = Duration::from_secs(20);
-const SETTLE: Duration = Duration::from_mins(3);
 
 /// For their reports: the longest wait for what is under way, and some.
 const REPORTS: Duration = Duration::from_secs(45);
@@ -54,65 +53,84 @@ pub fn coordinate(
     stop: &AtomicBool,
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Failure> {
-    let Some(Via::Redis(redis)) = &options.via else {
-        return Err(Failure::usage("workers know each other through Redis, which --redis must name")
-            .hint("with workers the modes are fanout and storm"));
+    let Some(redis) = &options.coordination else {
+        return Err(Failure::usage("nothing names the Redis through which workers know each other")
+            .hint("name one with --redis; with --publish-url nothing is published into it"));
     };
     let mut prepared = run::prepare(options, watcher)?;
-    probe::probe(options, &mut prepared)?;
-    let usage = || process::usage(&options.server_pids);
-    let missing = || Failure::usage("--server-pid: there is no such process on this machine");
-    let before = usage().ok_or_else(missing)?;
-    let mut exchange = Exchange::connect(redis, prepared.run)?;
-    let (offset, _) = exchange.clock()?;
-    let run_number = prepared.run;
+    // Source addresses are those of whoever holds the connections.
+    let sources = if options.workers > 0 { options.sources.clone() } else { Vec::new() };
+    probe::probe(&BenchOptions { sources, ..options.clone() }, &mut prepared)?;
+    let before = process::usage(&options.server_pids)
+        .ok_or_else(|| Failure::usage("--server-pid: there is no such process on this machine"))?;
+    let number = prepared.run;
+    let mut exchange = Exchange::connect(redis, number)?;
+    let (offset, error) = exchange.clock()?;
+    let max_clock_error = clock_error_left(options, error)?;
     let mut run = Run::new(options, prepared, Clock::shifted(offset), stop);
     exchange.live()?;
-    let of = options.workers + options.remote_workers;
-    let calls: Vec<Call> = (0..of)
-        .map(|index| Call {
-            argv: options.argv.clone(),
-            run: run_number,
-            begin: run.shared.begin,
-            index,
-            of,
-            max_clock_error: u64::try_from(options.max_clock_error.as_micros()).unwrap_or(u64::MAX),
-        })
-        .collect();
-    exchange.call(&calls)?;
-    let children = Children::spawn(options.workers, redis)?;
+    let of = options.processes();
+    let tickets: Vec<Ticket> =
+        (0..of).map(|index| Ticket { version: VERSION.to_owned(), run: number, index }).collect();
+    let (own, public) = tickets.split_at(options.workers as usize);
+    let call = Call { begin: run.shared.begin, of, max_clock_error, orders: Orders::of(options) };
+    exchange.call(&call, own, public)?;
+    let children = Children::spawn(options.workers, number, redis, &options.dialect_files);
     let known = Arc::new(Mutex::new(Known::default()));
     let over = Arc::new(AtomicBool::new(false));
     let watching = {
         let (known, over, shared) = (Arc::clone(&known), Arc::clone(&over), Arc::clone(&run.shared));
-        let mut exchange = Exchange::connect(redis, run_number)?;
+        let mut exchange = Exchange::connect(redis, number)?;
         std::thread::spawn(move || look_after(&mut exchange, &known, &shared, &over))
     };
-    let together = Together { of, known: &known, offset };
-    let result = together.run(&mut run, &mut exchange, watcher);
+    let result = children.and_then(|children| {
+        let mut together =
+            Together { options, stop, children, public, known: &known, clock: (offset, error) };
+        let result = together.run(&mut run, &mut exchange, watcher);
+        if result.is_err() {
+            together.children.kill();
+        }
+        result
+    });
     over.store(true, Ordering::Release);
     // Its end is of no interest: what it knew is in `known`.
     let _ = watching.join();
-    exchange.withdraw();
+    exchange.withdraw(public);
     exchange.clear();
-    drop(children);
-    let (open, part) = result?;
-    let after = usage().unwrap_or_default();
+    let seen = result?;
+    watcher.end();
+    Ok(outcome(options, run, before, seen))
+}
+
+/// How far off workers' clocks may be, in microseconds. What is uncertain here is so for every worker, and theirs comes on
+/// top.
+fn clock_error_left(options: &BenchOptions, own: u64) -> Result<u64, Failure> {
+    let most = u64::try_from(options.max_clock_error.as_micros()).unwrap_or(u64::MAX);
+    most.checked_sub(own).ok_or_else(|| {
+        let message =
+            format!("this machine's clock is known to {own} µs only, and --max-clock-error is {most} µs");
+        Failure::new(Exit::Failure, message).hint("a Redis that is nearer answers sooner")
+    })
+}
+
+fn outcome(options: &BenchOptions, run: Run<'_>, before: process::Usage, seen: Seen) -> Outcome {
     let server = Watched {
         pids: options.server_pids.clone(),
         before,
-        open: if options.server_pids.is_empty() { before } else { open },
-        after,
+        open: seen.open,
+        after: seen.after,
         seconds: run.measured_seconds(),
     };
-    watcher.end();
     let partial = run.summary.partial.clone();
-    let mut outcome = run.sum_up(part, server);
-    if outcome.summary.workers.iter().any(|worker| worker.lost) {
+    let mut outcome = run.sum_up(seen.part, server);
+    if let Some(failure) = seen.lost {
+        outcome.summary.partial = Some(failure.message);
+        outcome.exit = failure.exit;
+    } else if partial.is_some() && outcome.exit != Exit::Unreachable {
         outcome.summary.partial = partial;
         outcome.exit = Exit::Failure;
     }
-    Ok(outcome)
+    outcome
 }
 
 /// Keeps the coordinator alive in the workers' eyes, and the workers in its own.
@@ -146,37 +164,63 @@ fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
 
 /// The workers of a run.
 struct Together<'a> {
-    of: u32,
+    options: &'a BenchOptions,
+    stop: &'a AtomicBool,
+    children: Children,
+    /// The calls that went out to other hosts.
+    public: &'a [Ticket],
     known: &'a Mutex<Known>,
-    /// Redis' clock minus this one's, in microseconds.
-    offset: i64,
+    /// Redis' clock minus this one's, and how far off that may be, in microseconds.
+    clock: (i64, u64),
+}
+
+/// What came of a run that has begun.
+struct Seen {
+    /// The server at the beginning and at the end of the measured time.
+    open: process::Usage,
+    after: process::Usage,
+    part: Part,
+    /// Why nobody could hear of the workers any more.
+    lost: Option<Failure>,
 }
 
 impl Together<'_> {
     fn run(
-        &self,
+        &mut self,
         run: &mut Run<'_>,
         exchange: &mut Exchange,
         watcher: &mut dyn Watcher,
-    ) -> Result<(process::Usage, Part), Failure> {
-        self.wait(run, watcher, APPEAR, "to appear", |known| known.states.len() == self.of as usize)?;
-        // One that was lost on the way is waited for no longer; the result will say so.
+    ) -> Result<Seen, Failure> {
+        let of = self.options.processes();
+        self.wait(run, watcher, APPEAR, "to appear", |known| known.states.len() == of as usize)?;
+        exchange.withdraw(self.public);
+        // One that was lost on the way is waited for no longer; the result will say so. Whoever interrupts the run now
+        // gets what there is.
+        let stop = self.stop;
         let settled = |known: &Known| {
-            known.states.iter().all(|(index, (state, _))| state.settled || known.is_lost(*index))
+            stop.load(Ordering::Acquire)
+                || known.states.iter().all(|(index, (state, _))| state.settled || known.is_lost(*index))
         };
-        self.wait(run, watcher, SETTLE, "to open their connections", settled)?;
+        let patience = self.options.patience(self.options.attempts());
+        self.wait(run, watcher, patience, "to open their connections", settled)?;
         run.open(&[], (0, 1), watcher)?;
         let open = run.server_usage();
-        let start = run.shared.clock.now() + u64::try_from(LEAD.as_nanos()).unwrap_or(0);
-        exchange.announce("start", start)?;
-        run.begin(LEAD, watcher);
-        exchange.announce("published", run.shared.published.load(Ordering::Acquire))?;
-        let reports = self.reports(run, exchange, watcher)?;
-        Ok((open, self.merge(run, reports)))
+        if self.options.mode != Mode::Connect && !run.stopped() {
+            let start = run.shared.clock.after(LEAD);
+            exchange.announce("start", start)?;
+            run.begin(start, watcher);
+        }
+        let after = run.server_usage();
+        let mut reports = Vec::new();
+        let lost = exchange
+            .announce("published", run.shared.published.load(Ordering::Acquire))
+            .and_then(|()| self.reports(run, exchange, &mut reports, watcher))
+            .err();
+        Ok(Seen { open, after, part: self.merge(run, reports), lost })
     }
 
     fn wait(
-        &self,
+        &mut self,
         run: &mut Run<'_>,
         watcher: &mut dyn Watcher,
         patience: Duration,
@@ -193,10 +237,8 @@ impl Together<'_> {
             let refused =
                 known.states.values().find_map(|(state, _)| Some((&state.name, state.refused.as_ref()?)));
             if let Some((name, why)) = refused {
-                return Err(Failure::new(
-                    Exit::Failure,
-                    format!("the worker {name} cannot take part: {why}"),
-                ));
+                let message = format!("the worker {name} cannot take part: {why}");
+                return Err(Failure::new(Exit::Failure, message));
             }
             if is_so(&known) {
                 return Ok(());
@@ -204,13 +246,14 @@ impl Together<'_> {
             if run.stopped() {
                 return Err(Failure::new(Exit::Interrupted, "interrupted before the run began"));
             }
+            let has_appeared = |name: &str| known.states.values().any(|(state, _)| state.name == name);
+            if let Some(why) = self.children.stillborn(has_appeared) {
+                return Err(Failure::new(Exit::Failure, format!("the worker {why}")));
+            }
             if begin.elapsed() > patience {
-                let there = known.states.len();
-                let message = format!(
-                    "waited {} s for {} workers {what}; {there} are there",
-                    patience.as_secs(),
-                    self.of
-                );
+                let (there, of) = (known.states.len(), self.options.processes());
+                let seconds = patience.as_secs();
+                let message = format!("waited {seconds} s for {of} workers {what}; {there} are there");
                 return Err(Failure::new(Exit::Unreachable, message)
                     .hint("on every other host: jobwire bench worker --redis URL"));
             }
@@ -222,44 +265,53 @@ impl Together<'_> {
         &self,
         run: &mut Run<'_>,
         exchange: &mut Exchange,
+        reports: &mut Vec<Report>,
         watcher: &mut dyn Watcher,
-    ) -> Result<Vec<Report>, Failure> {
+    ) -> Result<(), Failure> {
         let begin = Instant::now();
-        let mut reports: Vec<Report> = Vec::new();
-        while reports.len() < self.of as usize && begin.elapsed() < REPORTS {
+        while begin.elapsed() < REPORTS {
             match exchange.next_report()? {
                 Some(report) => reports.push(report),
                 None => run.tick("draining", Duration::from_millis(50), watcher),
             }
             let has = |index: &u32| reports.iter().any(|report| report.index == *index);
             let known = lock(self.known);
-            // A worker that drains says nothing more, so only one that was silent before is given up at once.
-            let is_silent = |index: &u32| known.is_lost(*index) && begin.elapsed() > Duration::from_secs(12);
-            if (0..self.of).filter(|index| !has(index)).all(|index| is_silent(&index)) {
+            let mut missing = (0..self.options.processes()).filter(|index| !has(index));
+            if missing.all(|index| known.is_lost(index)) {
                 break;
             }
         }
-        Ok(reports)
+        Ok(())
     }
 
     fn merge(&self, run: &mut Run<'_>, reports: Vec<Report>) -> Part {
         let known = lock(self.known);
-        let reported: Vec<u32> = reports.iter().map(|report| report.index).collect();
-        for index in 0..self.of {
-            let (state, _) =
-                known.states.get(&index).cloned().unwrap_or_else(|| (State::default(), Instant::now()));
-            let lost = !reported.contains(&index);
-            if lost {
-                run.summary.partial = Some(format!("the worker {} was lost", state.name));
+        let mut lost = Vec::new();
+        for index in 0..self.options.processes() {
+            let Some((state, _)) = known.states.get(&index) else { continue };
+            let report = reports.iter().find(|report| report.index == index);
+            let cost = report.map(|report| report.client.clone()).unwrap_or_default();
+            if report.is_none() {
+                lost.push(state.name.as_str());
             }
             run.summary.workers.push(Worker {
-                name: state.name,
+                name: state.name.clone(),
+                host: state.host.clone(),
+                cores: state.cores,
+                memory_bytes: state.memory_bytes,
+                cpu_share: cost.cpu_share,
+                rss_bytes: cost.rss_bytes,
                 connections: state.connections,
-                clock_offset_micros: self.offset - state.clock_offset,
-                clock_error_micros: state.clock_error,
-                lost,
+                clock_offset_micros: self.clock.0 - state.clock_offset,
+                clock_error_micros: self.clock.1 + state.clock_error,
+                lost: report.is_none(),
             });
         }
+        run.summary.partial = match lost.as_slice() {
+            [] => None,
+            [one] => Some(format!("the worker {one} was lost")),
+            all => Some(format!("the workers {} were lost", all.join(", "))),
+        };
         let mut all = run.close();
         let own = run.own_cost();
         let mut client = Client {
@@ -287,39 +339,8 @@ impl Together<'_> {
         client.rss_per_connection_bytes /= f64::max(open, 1.0);
         client.cpu_per_event_micros = (events > 0.0).then(|| cpu / events);
         run.summary.client = client;
+        // Those of a worker that was lost were asked for too.
+        all.connections.wanted = self.options.connections;
         all
-    }
-}
-
-/// Worker processes on this host; killed when dropped, should they still run.
-struct Children(Vec<Child>);
-
-impl Children {
-    fn spawn(count: u32, redis: &str) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(Exit::Failure, format!("could not start a worker: {error}"));
-        let program = std::env::current_exe().map_err(failed)?;
-        let mut children = Self(Vec::new());
-        for _ in 0..count {
-            let mut command = Command::new(&program);
-            // A URL may hold a password, which nobody must find in a list of processes; and Ctrl-C is the coordinator's.
-            command.args(["bench", "worker"]).env("JOBWIRE_REDIS", redis).process_group(0);
-            command.stdin(Stdio::null()).stdout(Stdio::null());
-            children.0.push(command.spawn().map_err(failed)?);
-        }
-        Ok(children)
-    }
-}
-
-impl Drop for Children {
-    fn drop(&mut self) {
-        let begin = Instant::now();
-        for child in &mut self.0 {
-            while matches!(child.try_wait(), Ok(None)) && begin.elapsed() < Duration::from_secs(3) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            // One that has ended cannot be killed, and that is well.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

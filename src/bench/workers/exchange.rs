@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Commands as _, Connection, RedisError};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Call, Report, State};
+use super::{Call, Report, State, Ticket};
 use crate::exit::{Exit, Failure};
 
-/// The list from which idle workers take their calls.
+/// The list from which idle workers of other hosts take their calls.
 const CALLS: &str = "jobwire:bench:calls";
 
 /// Whatever a run left behind is gone after this, in seconds.
@@ -20,24 +21,66 @@ const ALIVE: u64 = 10;
 /// Readings of the clock; the quickest is the best.
 const READINGS: u32 = 15;
 
+/// A Redis that answers nothing for so long is lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often an idle worker looks for a call.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Calls that nobody took are gone after this, in seconds.
+const UNTAKEN: i64 = 60;
+
+/// An idle worker's wait for a call.
+pub struct Waiting {
+    connection: Connection,
+    list: String,
+    /// Where it is of one run alone.
+    run: Option<u32>,
+}
+
+impl Waiting {
+    /// Waits for calls of this run, or of any. The error is of a Redis that cannot be reached.
+    pub fn connect(url: &str, run: Option<u32>) -> Result<Self, Failure> {
+        let list = run.map_or_else(|| CALLS.to_owned(), |run| key(run, "calls"));
+        Ok(Self { connection: connect(url)?, list, run })
+    }
+
+    /// A call, if one comes in time. The error is of a Redis that was lost, or of a run that is over.
+    pub fn take(&mut self, patience: Duration) -> Result<Option<String>, Failure> {
+        let begin = Instant::now();
+        loop {
+            let call: Option<String> =
+                self.connection.lpop(&self.list, None).map_err(|error| lost(&error))?;
+            if call.is_some() {
+                return Ok(call);
+            }
+            if let Some(run) = self.run {
+                let alive: bool = self.connection.exists(key(run, "alive")).map_err(|error| lost(&error))?;
+                if !alive {
+                    return Err(gone());
+                }
+            }
+            if begin.elapsed() >= patience {
+                return Ok(None);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
+/// A coordinator that gives no sign of life any more.
+pub(super) fn gone() -> Failure {
+    Failure::new(Exit::Failure, "the coordinator of this worker is gone")
+}
+
 /// A connection of a coordinator or a worker, and the run that it is about.
 pub(super) struct Exchange {
     connection: Connection,
     run: u32,
 }
 
-/// An idle worker's wait for a call, until `patience` is over.
-pub fn take_call(url: &str, patience: Duration) -> Result<Option<Call>, Failure> {
-    let mut connection = connect(url)?;
-    let begin = Instant::now();
-    while begin.elapsed() < patience {
-        let call: Option<String> = connection.lpop(CALLS, None).map_err(|error| lost(&error))?;
-        if let Some(call) = call {
-            return parse(&call).map(Some);
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(None)
+fn key(run: u32, name: &str) -> String {
+    format!("jobwire:bench:{run:08x}:{name}")
 }
 
 fn connect(url: &str) -> Result<Connection, Failure> {
@@ -46,17 +89,30 @@ fn connect(url: &str) -> Result<Connection, Failure> {
             .hint("workers know each other through the Redis of --redis")
     };
     let client = redis::Client::open(url).map_err(|error| unreachable(&error))?;
-    client.get_connection_with_timeout(Duration::from_secs(5)).map_err(|error| unreachable(&error))
+    let connection = client.get_connection_with_timeout(PATIENCE).map_err(|error| unreachable(&error))?;
+    connection
+        .set_read_timeout(Some(PATIENCE))
+        .and_then(|()| connection.set_write_timeout(Some(PATIENCE)))
+        .map_err(|error| unreachable(&error))?;
+    Ok(connection)
 }
 
 fn lost(error: &RedisError) -> Failure {
     Failure::new(Exit::Unreachable, format!("lost redis: {error}"))
 }
 
-fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
+/// What another process wrote.
+pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        Failure::new(Exit::Failure, format!("a worker or coordinator of another version is at work: {error}"))
+        // Not all of it: it may hold a token.
+        let at = format!("{:?} at column {}", error.classify(), error.column());
+        Failure::new(Exit::Failure, format!("a worker or coordinator of another version is at work: {at}"))
     })
+}
+
+fn text(value: &impl Serialize) -> String {
+    // What is written here has text keys and no value that JSON lacks a form for.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 impl Exchange {
@@ -65,7 +121,7 @@ impl Exchange {
     }
 
     fn key(&self, name: &str) -> String {
-        format!("jobwire:bench:{:08x}:{name}", self.run)
+        key(self.run, name)
     }
 
     /// Redis' clock minus this machine's, and how far off that may be, in microseconds.
@@ -87,20 +143,35 @@ impl Exchange {
         Ok(best)
     }
 
-    /// Calls for workers.
-    pub(super) fn call(&mut self, calls: &[Call]) -> Result<(), Failure> {
-        for call in calls {
-            let text = serde_json::to_string(call).unwrap_or_default();
-            let pushed: Result<u64, _> = self.connection.rpush(CALLS, text);
-            pushed.map_err(|error| lost(&error))?;
+    /// Calls workers: one for each ticket, the run's own from its own list.
+    pub(super) fn call(&mut self, call: &Call, own: &[Ticket], public: &[Ticket]) -> Result<(), Failure> {
+        let set: Result<(), _> = self.connection.set_ex(self.key("call"), text(call), UNTAKEN.unsigned_abs());
+        set.map_err(|error| lost(&error))?;
+        for (list, tickets) in [(self.key("calls"), own), (CALLS.to_owned(), public)] {
+            for ticket in tickets {
+                let pushed: Result<u64, _> = self.connection.rpush(&list, text(ticket));
+                pushed.map_err(|error| lost(&error))?;
+            }
+            if !tickets.is_empty() {
+                self.expire(list, UNTAKEN)?;
+            }
         }
-        self.expire(CALLS.to_owned(), 60)
+        Ok(())
     }
 
-    /// Takes calls back that nobody took.
-    pub(super) fn withdraw(&mut self) {
+    /// What the workers are called for; `None` once that is over.
+    pub(super) fn called(&mut self) -> Result<Option<Call>, Failure> {
+        let call: Option<String> = self.connection.get(self.key("call")).map_err(|error| lost(&error))?;
+        call.map(|call| parse(&call)).transpose()
+    }
+
+    /// Takes back what was called for, and the run's tickets that nobody took; those of other runs stay.
+    pub(super) fn withdraw(&mut self, public: &[Ticket]) {
         // They expire in any case.
-        let _: Result<u64, _> = self.connection.del(CALLS);
+        let _: Result<u64, _> = self.connection.del(&[self.key("call"), self.key("calls")]);
+        for ticket in public {
+            let _: Result<u64, _> = self.connection.lrem(CALLS, 1, text(ticket));
+        }
     }
 
     fn expire(&mut self, key: String, seconds: i64) -> Result<(), Failure> {
@@ -110,9 +181,8 @@ impl Exchange {
 
     /// A worker's state.
     pub(super) fn tell(&mut self, index: u32, state: &State) -> Result<(), Failure> {
-        let text = serde_json::to_string(state).unwrap_or_default();
         let key = self.key("workers");
-        let set: Result<u64, _> = self.connection.hset(&key, index, text);
+        let set: Result<u64, _> = self.connection.hset(&key, index, text(state));
         set.map_err(|error| lost(&error))?;
         self.expire(key, EXPIRY)
     }
@@ -152,9 +222,8 @@ impl Exchange {
 
     /// Hands over what a worker saw.
     pub(super) fn report(&mut self, report: &Report) -> Result<(), Failure> {
-        let text = serde_json::to_string(report).unwrap_or_default();
         let key = self.key("parts");
-        let pushed: Result<u64, _> = self.connection.rpush(&key, text);
+        let pushed: Result<u64, _> = self.connection.rpush(&key, text(report));
         pushed.map_err(|error| lost(&error))?;
         self.expire(key, EXPIRY)
     }

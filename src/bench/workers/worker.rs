@@ -1,133 +1,210 @@
 //! A process that holds a share of the connections.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use super::exchange::Exchange;
-use super::{Call, Report, State};
+use super::exchange::{Exchange, gone, parse};
+use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::crew;
-use crate::bench::options::{BenchOptions, Via};
-use crate::bench::run::{self, Run};
-use crate::bench::subscriber::Phase;
-use crate::bench::summary::Watcher;
+use crate::bench::options::BenchOptions;
+use crate::bench::plan::part_at;
+use crate::bench::process;
+use crate::bench::run::{self, Prepared, Run};
+use crate::bench::subscriber::{Phase, Seat, Shared};
+use crate::bench::summary::{Mode, Watcher};
+use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 
 /// How often a worker says how it is doing.
 const BEAT: Duration = Duration::from_millis(250);
 
-/// Takes part in a run, to its end.
+/// How often it looks whether the run goes on.
+const LOOK: Duration = Duration::from_millis(40);
+
+/// Takes part in the run that a call is for, to its end.
 pub fn work(
-    options: &BenchOptions,
-    call: &Call,
+    call: &str,
+    dialects: &Dialects,
     redis: &str,
     stop: &AtomicBool,
     watcher: &mut dyn Watcher,
 ) -> Result<(), Failure> {
-    let mut exchange = Exchange::connect(redis, call.run)?;
-    let (offset, error) = exchange.clock()?;
+    let ticket: Ticket = parse(call)?;
+    let mut exchange = Exchange::connect(redis, ticket.run)?;
+    if !exchange.is_alive()? {
+        return Err(gone());
+    }
+    let machine = process::machine();
     let mut state = State {
-        name: format!("{}/{}", host(), std::process::id()),
-        clock_offset: offset,
-        clock_error: error,
+        name: format!("{}/{}", machine.host, std::process::id()),
+        host: machine.host,
+        cores: machine.cores,
+        memory_bytes: machine.memory_bytes,
         ..State::default()
     };
-    if error > call.max_clock_error {
-        let why = format!(
-            "its clock is known to {error} µs only, and --max-clock-error is {}",
-            call.max_clock_error
-        );
-        state.refused = Some(why.clone());
-        exchange.tell(call.index, &state)?;
-        return Err(Failure::new(Exit::Failure, format!("this worker cannot take part: {why}")));
-    }
-    // The coordinator publishes; a worker only needs to know what.
-    let own =
-        BenchOptions { via: None::<Via>, find: None, workers: 0, remote_workers: call.of, ..options.clone() };
-    let mut prepared = run::prepare(&own, watcher).inspect_err(|failure| {
+    let accepted = accept(&mut exchange, &ticket, dialects, watcher).map_err(|failure| {
         state.refused = Some(failure.message.clone());
         // The failure itself is what is reported here.
-        let _ = exchange.tell(call.index, &state);
+        let _ = exchange.tell(ticket.index, &state);
+        Failure { message: format!("this worker cannot take part: {}", failure.message), ..failure }
     })?;
-    (prepared.run, prepared.begin) = (call.run, Some(call.begin));
-    let mut worker = Worker { exchange, call, state, told: None };
-    let mut run = Run::new(&own, prepared, Clock::shifted(offset), stop);
-    let seats = share(&own, call);
-    worker.state.connections = seats.len() as u64;
-    worker.exchange.tell(call.index, &worker.state)?;
-    run.start_opening(&seats, (u64::from(call.index), u64::from(call.of)))?;
-    worker.follow(&mut run, watcher)
+    let Accepted { call, options, prepared, offset, error } = accepted;
+    let turn = (u64::from(ticket.index), u64::from(call.of));
+    let seats = share(&options, turn);
+    (state.clock_offset, state.clock_error) = (offset, error);
+    state.connections = seats.len() as u64;
+    exchange.tell(ticket.index, &state)?;
+    let halt = AtomicBool::new(false);
+    let mut run = Run::new(&options, prepared, Clock::shifted(offset), &halt);
+    let sign = Sign {
+        index: ticket.index,
+        stop,
+        halt: &halt,
+        over: AtomicBool::new(false),
+        why: Mutex::new(None),
+        shared: &run.shared.clone(),
+    };
+    let beating = Exchange::connect(redis, ticket.run)?;
+    let report = std::thread::scope(|scope| {
+        let beats = scope.spawn(|| sign.beat(beating, state));
+        let report = run
+            .start_opening(&seats, turn)
+            .and_then(|()| follow(&mut run, &mut exchange, &sign, options.mode, watcher));
+        sign.over.store(true, Ordering::Release);
+        beats.thread().unpark();
+        report
+    })?;
+    exchange.report(&report)
+}
+
+/// A call that this process can answer, and what is known before the run.
+struct Accepted {
+    call: Call,
+    options: BenchOptions,
+    prepared: Prepared,
+    /// Redis' clock minus this one's, and how far off that may be, in microseconds.
+    offset: i64,
+    error: u64,
+}
+
+fn accept(
+    exchange: &mut Exchange,
+    ticket: &Ticket,
+    dialects: &Dialects,
+    watcher: &mut dyn Watcher,
+) -> Result<Accepted, Failure> {
+    let refused = |why: String| Err(Failure::new(Exit::Failure, why));
+    if ticket.version != VERSION {
+        let theirs = ticket.version.escape_debug();
+        return refused(format!("it is jobwire {VERSION}, and the coordinator is jobwire {theirs}"));
+    }
+    let Some(call) = exchange.called()? else { return Err(gone()) };
+    if ticket.index >= call.of {
+        return refused(format!("it is number {} of {} workers", ticket.index, call.of));
+    }
+    let (offset, error) = exchange.clock()?;
+    if error > call.max_clock_error {
+        let left = call.max_clock_error;
+        return refused(format!(
+            "its clock is known to {error} µs only, and --max-clock-error leaves it {left}"
+        ));
+    }
+    let options = call.orders.clone().options(call.of, dialects)?;
+    let mut prepared = run::prepare(&options, watcher)?;
+    (prepared.run, prepared.begin) = (ticket.run, Some(call.begin));
+    Ok(Accepted { call, options, prepared, offset, error })
 }
 
 /// A worker's block of the connections.
-fn share(options: &BenchOptions, call: &Call) -> Vec<crate::bench::subscriber::Seat> {
-    let seats = crew::seats(options);
-    let part = |index: u32| seats.len() * index as usize / call.of.max(1) as usize;
-    seats[part(call.index)..part(call.index + 1)].to_vec()
+fn share(options: &BenchOptions, turn: (u64, u64)) -> Vec<Seat> {
+    let before: u64 = (0..turn.0).map(|index| part_at(options.connections, (index, turn.1))).sum();
+    let own = part_at(options.connections, turn);
+    let place = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    crew::seats(options).into_iter().skip(place(before)).take(place(own)).collect()
 }
 
-struct Worker<'a> {
-    exchange: Exchange,
-    call: &'a Call,
-    state: State,
-    told: Option<Instant>,
-}
-
-impl Worker<'_> {
-    fn follow(&mut self, run: &mut Run<'_>, watcher: &mut dyn Watcher) -> Result<(), Failure> {
-        let start = loop {
-            if let Some(start) = self.step("start", "connecting", run, watcher)? {
-                break start;
+/// Goes along with the coordinator: the start, the end, what was seen.
+fn follow(
+    run: &mut Run<'_>,
+    exchange: &mut Exchange,
+    sign: &Sign<'_>,
+    mode: Mode,
+    watcher: &mut dyn Watcher,
+) -> Result<Report, Failure> {
+    let mut start = None;
+    let published = loop {
+        run.tick(if start.is_some() { "measuring" } else { "connecting" }, LOOK, watcher);
+        if let Some(why) = sign.why() {
+            return Err(why);
+        }
+        if start.is_none() {
+            start = exchange.announced("start")?;
+            if let Some(start) = start {
+                run.begin_at(start);
             }
-        };
-        run.begin_at(start);
-        let published = loop {
+        }
+        if let (Some(start), Mode::Fanout | Mode::Storm) = (start, mode) {
             let due = run.shared.plan.first_due_at(run.shared.clock.now().saturating_sub(start));
             run.shared.published.store(due, Ordering::Release);
-            if let Some(published) = self.step("published", "measuring", run, watcher)? {
-                break published;
-            }
-        };
-        run.shared.published.store(published, Ordering::Release);
-        run.settle();
-        run.drain(watcher);
-        let client = run.own_cost();
-        let (part, seconds) = run.close_with_seconds();
-        run.shared.enter(Phase::Over);
-        self.exchange.report(&Report { index: self.call.index, part, seconds, client })
-    }
-
-    /// Waits a little, says how it is doing, and looks whether a number is known by now.
-    fn step(
-        &mut self,
-        name: &str,
-        phase: &'static str,
-        run: &mut Run<'_>,
-        watcher: &mut dyn Watcher,
-    ) -> Result<Option<u64>, Failure> {
-        run.tick(phase, Duration::from_millis(40), watcher);
-        if self.told.is_none_or(|told| told.elapsed() > BEAT) {
-            self.told = Some(Instant::now());
-            self.state.beats += 1;
-            self.state.settled = run.shared.unsettled.load(Ordering::Acquire) == 0;
-            self.state.open = run.shared.open.load(Ordering::Acquire);
-            self.state.received = run.shared.received.load(Ordering::Acquire);
-            self.state.errors = run.shared.errors.load(Ordering::Acquire);
-            self.exchange.tell(self.call.index, &self.state)?;
-            if !self.exchange.is_alive()? {
-                return Err(Failure::new(Exit::Failure, "the coordinator of this worker is gone"));
-            }
         }
-        if run.stopped() {
-            return Err(Failure::new(Exit::Interrupted, "interrupted"));
+        // Without a start where the mode has no measured time, or somebody has interrupted the coordinator.
+        if let Some(published) = exchange.announced("published")? {
+            break published;
         }
-        self.exchange.announced(name)
+    };
+    run.shared.published.store(published, Ordering::Release);
+    run.settle();
+    run.drain(watcher);
+    if let Some(why) = sign.why() {
+        return Err(why);
     }
+    let client = run.own_cost();
+    let (part, seconds) = run.close_with_seconds();
+    run.shared.enter(Phase::Over);
+    Ok(Report { index: sign.index, part, seconds, client })
 }
 
-/// The name of this machine, as far as the system tells it.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+/// A worker's sign of life, and its eye on the coordinator's.
+struct Sign<'a> {
+    index: u32,
+    /// The user wants it to end.
+    stop: &'a AtomicBool,
+    /// It is to end, for whatever reason.
+    halt: &'a AtomicBool,
+    over: AtomicBool,
+    why: Mutex<Option<Failure>>,
+    shared: &'a Shared,
+}
+
+impl Sign<'_> {
+    /// Tells how the worker is doing until it is over, or until there is a reason to end it.
+    fn beat(&self, mut exchange: Exchange, mut state: State) {
+        while !self.over.load(Ordering::Acquire) {
+            let (shared, interrupted) = (self.shared, self.stop.load(Ordering::Acquire));
+            state.beats += 1;
+            state.settled = shared.unsettled.load(Ordering::Acquire) == 0;
+            state.open = shared.open.load(Ordering::Acquire);
+            state.received = shared.received.load(Ordering::Acquire);
+            state.errors = shared.errors.load(Ordering::Acquire);
+            let told = match exchange.is_alive() {
+                _ if interrupted => Err(Failure::new(Exit::Interrupted, "interrupted")),
+                Ok(true) => exchange.tell(self.index, &state),
+                Ok(false) => Err(gone()),
+                Err(failure) => Err(failure),
+            };
+            if let Err(failure) = told {
+                *self.why.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                self.halt.store(true, Ordering::Release);
+                return;
+            }
+            std::thread::park_timeout(BEAT);
+        }
+    }
+
+    /// Why it is to end, if it is.
+    fn why(&self) -> Option<Failure> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }

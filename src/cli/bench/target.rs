@@ -85,15 +85,15 @@ fn url(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> Re
     }
 }
 
-/// How events reach the server: by Redis where one is named, otherwise through the relay itself.
+/// How events reach the server: by a URL where one is named, or by Redis, otherwise through the relay itself.
 pub(super) fn via(args: &BenchArgs, place: &Place) -> Result<Via, Failure> {
-    if let Some(url) = &args.redis {
-        return Ok(Via::Redis(url.clone()));
-    }
     let bearer = |key: &str| ("Authorization".to_owned(), format!("Bearer {key}"));
     if let Some(url) = &args.publish_url {
         let headers = args.publish_key.as_deref().map(bearer).into_iter().collect();
         return Ok(Via::Http { url: url.clone(), headers, name: "http" });
+    }
+    if let Some(url) = &args.redis {
+        return Ok(Via::Redis(url.clone()));
     }
     let server = match place {
         Place::Url(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),

@@ -3,8 +3,10 @@
 mod bad_input;
 mod faulty;
 mod modes;
+mod remote;
 mod report;
 mod truth;
+mod workers;
 
 use serde_json::Value;
 

@@ -198,7 +198,7 @@ pub(super) fn workers(page: &mut Page, summary: &Summary) {
         return;
     }
     page.heading("Workers");
-    let mut table = Table::new(["", "connections", "clock off by", "known to", "state"]);
+    let mut table = Table::new(["", "connections", "CPU", "memory", "clock off by", "known to", "state"]);
     for worker in &summary.workers {
         let error = format!("±{}", micros(worker.clock_error_micros));
         let offset = format!(
@@ -207,7 +207,10 @@ pub(super) fn workers(page: &mut Page, summary: &Summary) {
             micros(worker.clock_offset_micros.unsigned_abs())
         );
         let state = if worker.lost { "LOST" } else { "reported" };
-        table.row([printable(&worker.name), count(worker.connections), offset, error, state.to_owned()]);
+        let cost = [share(worker.cpu_share), bytes(as_f64(worker.rss_bytes))];
+        let [cpu, memory] = if worker.lost { ["–", "–"].map(str::to_owned) } else { cost };
+        let name = printable(&worker.name);
+        table.row([name, count(worker.connections), cpu, memory, offset, error, state.to_owned()]);
     }
     page.table(&table);
 }

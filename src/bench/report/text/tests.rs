@@ -75,12 +75,21 @@ fn what_is_missing_is_said_first_and_again_in_the_verdict() {
     let worker =
         |name: &str, lost| Worker { name: name.into(), connections: 2500, lost, ..Worker::default() };
     summary.workers = vec![
-        Worker { clock_offset_micros: -120, clock_error_micros: 80, ..worker("build-2/99", false) },
+        Worker {
+            clock_offset_micros: -120,
+            clock_error_micros: 80,
+            cpu_share: 0.25,
+            rss_bytes: 9 << 20,
+            ..worker("build-2/99", false)
+        },
         worker("build-3/4711", true),
     ];
     let report = of(&summary);
     assert!(report.contains("PARTIAL RESULT: worker build-3/4711 was lost"), "{report}");
-    assert!(report.contains("build-2/99          2,500       −120 µs    ±80 µs  reported"), "{report}");
+    assert!(
+        report.contains("build-2/99          2,500  25 %   9 MiB       −120 µs    ±80 µs  reported"),
+        "{report}"
+    );
     assert!(report.contains("LOST") && report.contains("Verdict: passed, as far as it got"), "{report}");
 }
 
