@@ -194,6 +194,7 @@ impl Together<'_> {
         let of = self.options.processes();
         self.wait(run, watcher, APPEAR, "to appear", |known| known.states.len() == of as usize)?;
         exchange.withdraw(self.public);
+        exchange.announce("open", 1)?;
         // One that was lost on the way is waited for no longer; the result will say so. Whoever interrupts the run now
         // gets what there is.
         let stop = self.stop;

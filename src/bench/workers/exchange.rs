@@ -207,7 +207,7 @@ impl Exchange {
         self.connection.exists(key).map_err(|error| lost(&error))
     }
 
-    /// Makes a number known to all: `start` or `published`.
+    /// Makes a number known to all: `open`, `start` or `published`.
     pub(super) fn announce(&mut self, name: &str, number: u64) -> Result<(), Failure> {
         let key = self.key(name);
         let set: Result<(), _> = self.connection.set_ex(key, number, EXPIRY.unsigned_abs());
@@ -237,7 +237,7 @@ impl Exchange {
 
     /// Removes what the run left behind.
     pub(super) fn clear(&mut self) {
-        for name in ["workers", "start", "published", "alive", "parts"] {
+        for name in ["workers", "open", "start", "published", "alive", "parts"] {
             let key = self.key(name);
             // It expires in any case.
             let _: Result<u64, _> = self.connection.del(key);

@@ -63,20 +63,24 @@ pub fn work(
         stop,
         halt: &halt,
         over: AtomicBool::new(false),
+        is_opening: AtomicBool::new(false),
         why: Mutex::new(None),
         shared: &run.shared.clone(),
     };
     let beating = Exchange::connect(redis, ticket.run)?;
     let report = std::thread::scope(|scope| {
         let beats = scope.spawn(|| sign.beat(beating, state));
-        let report = run
-            .start_opening(&seats, turn)
-            .and_then(|()| follow(&mut run, &mut exchange, &sign, options.mode, watcher));
+        let report = follow(&mut run, &mut exchange, &sign, (&seats, turn), watcher);
         sign.over.store(true, Ordering::Release);
         beats.thread().unpark();
         report
-    })?;
-    exchange.report(&report)
+    });
+    if report.is_err() {
+        // This process may go on, its connections must not.
+        run.settle();
+        run.close();
+    }
+    exchange.report(&report?)
 }
 
 /// A call that this process can answer, and what is known before the run.
@@ -130,22 +134,26 @@ fn follow(
     run: &mut Run<'_>,
     exchange: &mut Exchange,
     sign: &Sign<'_>,
-    mode: Mode,
+    (seats, turn): (&[Seat], (u64, u64)),
     watcher: &mut dyn Watcher,
 ) -> Result<Report, Failure> {
+    while exchange.announced("open")?.is_none() {
+        sign.ended()?;
+        std::thread::sleep(LOOK);
+    }
+    run.start_opening(seats, turn)?;
+    sign.is_opening.store(true, Ordering::Release);
     let mut start = None;
     let published = loop {
         run.tick(if start.is_some() { "measuring" } else { "connecting" }, LOOK, watcher);
-        if let Some(why) = sign.why() {
-            return Err(why);
-        }
+        sign.ended()?;
         if start.is_none() {
             start = exchange.announced("start")?;
             if let Some(start) = start {
                 run.begin_at(start);
             }
         }
-        if let (Some(start), Mode::Fanout | Mode::Storm) = (start, mode) {
+        if let (Some(start), Mode::Fanout | Mode::Storm) = (start, run.summary.mode) {
             let due = run.shared.plan.first_due_at(run.shared.clock.now().saturating_sub(start));
             run.shared.published.store(due, Ordering::Release);
         }
@@ -157,9 +165,7 @@ fn follow(
     run.shared.published.store(published, Ordering::Release);
     run.settle();
     run.drain(watcher);
-    if let Some(why) = sign.why() {
-        return Err(why);
-    }
+    sign.ended()?;
     let client = run.own_cost();
     let (part, seconds) = run.close_with_seconds();
     run.shared.enter(Phase::Over);
@@ -174,6 +180,8 @@ struct Sign<'a> {
     /// It is to end, for whatever reason.
     halt: &'a AtomicBool,
     over: AtomicBool,
+    /// Its connections are being opened, or have been.
+    is_opening: AtomicBool,
     why: Mutex<Option<Failure>>,
     shared: &'a Shared,
 }
@@ -184,7 +192,8 @@ impl Sign<'_> {
         while !self.over.load(Ordering::Acquire) {
             let (shared, interrupted) = (self.shared, self.stop.load(Ordering::Acquire));
             state.beats += 1;
-            state.settled = shared.unsettled.load(Ordering::Acquire) == 0;
+            let opening = self.is_opening.load(Ordering::Acquire);
+            state.settled = opening && shared.unsettled.load(Ordering::Acquire) == 0;
             state.open = shared.open.load(Ordering::Acquire);
             state.received = shared.received.load(Ordering::Acquire);
             state.errors = shared.errors.load(Ordering::Acquire);
@@ -203,8 +212,8 @@ impl Sign<'_> {
         }
     }
 
-    /// Why it is to end, if it is.
-    fn why(&self) -> Option<Failure> {
-        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Fails where there is a reason to end.
+    fn ended(&self) -> Result<(), Failure> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
     }
 }

@@ -6,7 +6,7 @@ use redis::Commands as _;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::support::{PATIENCE, Process, RedisServer, Relay, command, jobwire, wait_for};
+use super::support::{Output, PATIENCE, Process, RedisServer, Relay, command, jobwire, wait_for};
 use super::{bench, cohort};
 
 /// A run until its end.
@@ -20,6 +20,11 @@ fn run(args: &[&str]) -> Value {
 /// A run under way, with JSON as its output.
 fn start(args: &[&str]) -> Process {
     Process::spawn(&mut command(&[&["bench", "--output", "json", "--allow-client-bound"], args].concat()))
+}
+
+/// What a run wrote in the end.
+fn summary_of(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", output.stderr))
 }
 
 /// The processes that a run has started, so many of them.
@@ -86,7 +91,7 @@ fn a_worker_that_is_killed_is_named_and_the_rest_is_reported() {
         kill(killed);
         let output = process.finish(PATIENCE * 3);
         assert_eq!(output.code, 1, "{}", output.stderr);
-        let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+        let summary = summary_of(&output);
         let partial = summary["partial"].as_str().unwrap();
         assert!(partial.contains(&format!("/{killed} was lost")), "{partial}");
         let lost: Vec<&Value> =
@@ -172,7 +177,7 @@ fn what_came_from_the_environment_reaches_workers() {
     let worker = Process::spawn(&mut command(&["bench", "worker", "--once", "--redis", &url]));
     let output = Process::spawn(&mut bench).finish(PATIENCE * 2);
     assert_eq!(output.code, 0, "{}", output.stderr);
-    let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = summary_of(&output);
     assert_eq!(counts(&summary["connections"], ["opened", "open_at_end"]), [6, 6], "{summary}");
     let worker = worker.finish(PATIENCE);
     assert_eq!(worker.code, 0, "{}", worker.stderr);
@@ -195,7 +200,7 @@ fn two_runs_on_one_redis_do_not_meet() {
     for (process, connections) in [(first, 30), (second, 20)] {
         let output = process.finish(PATIENCE * 2);
         assert_eq!(output.code, 0, "{}", output.stderr);
-        let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+        let summary = summary_of(&output);
         assert_eq!(summary["connections"]["wanted"], connections);
         assert_eq!(summary["workers"].as_array().unwrap().len(), 3);
         assert_eq!(counts(cohort(&summary, "healthy"), ["lost", "misrouted", "duplicated"]), [0, 0, 0]);
@@ -245,7 +250,7 @@ fn an_interrupted_run_with_workers_reports_what_there_is() {
         process.signal(Signal::INT);
         let output = process.finish(PATIENCE);
         assert_eq!(output.code, 130, "{}", output.stderr);
-        let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+        let summary = summary_of(&output);
         assert_eq!(summary["partial"], "interrupted");
         assert!(summary["connections"]["opened"].as_u64() > Some(0), "{summary}");
         if events {
@@ -294,6 +299,6 @@ fn a_redis_that_dies_under_workers_leaves_a_partial_result() {
     redis.stop();
     let output = process.finish(PATIENCE * 2);
     assert_eq!(output.code, 3, "{}", output.stderr);
-    let summary: Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = summary_of(&output);
     assert!(summary["partial"].as_str().unwrap().contains("lost redis"), "{summary}");
 }
