@@ -180,7 +180,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__bench)
-            opts="-c -r -d -n -h --server --dialect --redis --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
+            opts="-c -r -d -n -h --server --dialect --redis --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --once --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -205,9 +205,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 scraping\t''
 channels\t''
 tasks\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user and password' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-url -d 'Publish with POST to this URL instead; {channel} in it is replaced' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-key -d 'The relay\'s publish key, where there is no --redis [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and password' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-url -d 'Publish with POST to this URL, rather than into --redis; {channel} in it is replaced' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-key -d 'The key for publishing by POST, to --publish-url or, without --redis, to the relay itself [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l header -d 'A header of every upgrade, as in \'Name: value\'; repeatable' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l token -d 'A token for servers that want one; it becomes ?token=' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l owner -d 'Whose the jobs are, where a dialect has owners: the token\'s subject' -r
@@ -289,9 +289,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l find -d 'Search for the most connections, or the highest rate, that keeps the limits of --within' -r -f -a "connections\t'How many connections'
 rate\t'How many events a second'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l within -d 'The limits of a search, comma-separated' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l workers -d 'Share the connections among so many processes on this host' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l remote-workers -d 'And among so many on other hosts, where `jobwire bench worker --redis URL` waits' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock is known less exactly than this' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l workers -d 'Share the connections among so many processes on this host, which know each other through --redis. What they are to do, headers and token included, lies there until all have read it, a minute at most' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l remote-workers -d 'And among so many on other hosts, where `jobwire bench worker --redis URL` waits: of the same version and, for a dialect of your own, with its --dialect-file. Whoever can write to that Redis can give them work' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock, and that of this machine, are known less exactly than this' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
 json\t'For programs'
 quiet\t'Nothing; the exit code tells'"
@@ -312,6 +312,7 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l once -d 'With worker: take part in one run and end, rather than wait for the next'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l no-live -d 'Show nothing while it goes on; without a terminal on stderr nothing is shown anyway'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -a "compare" -d 'Say what got better or worse between runs, beyond noise'

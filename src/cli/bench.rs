@@ -187,12 +187,12 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     workers: u32,
 
-    /// And among so many on other hosts, where `jobwire bench worker --redis URL` waits. They need the same version and, for
-    /// a dialect of your own, its --dialect-file.
+    /// And among so many on other hosts, where `jobwire bench worker --redis URL` waits: of the same version and, for a
+    /// dialect of your own, with its --dialect-file. Whoever can write to that Redis can give them work.
     #[arg(long, value_name = "N", env = "JOBWIRE_REMOTE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     remote_workers: u32,
 
-    /// Refuse workers whose clock is known less exactly than this.
+    /// Refuse workers whose clock, and that of this machine, are known less exactly than this.
     #[arg(long, value_name = "TIME", env = "JOBWIRE_MAX_CLOCK_ERROR", default_value = "5ms", value_parser = duration)]
     max_clock_error: Duration,
 

@@ -58,6 +58,9 @@ pub fn coordinate(
             .hint("name one with --redis; with --publish-url nothing is published into it"));
     };
     let mut prepared = run::prepare(options, watcher)?;
+    if options.remote_workers > 0 && prepared.address.ip().is_loopback() {
+        watcher.note(&format!("every host looks for the server at {} on itself", prepared.address));
+    }
     // Source addresses are those of whoever holds the connections.
     let sources = if options.workers > 0 { options.sources.clone() } else { Vec::new() };
     probe::probe(&BenchOptions { sources, ..options.clone() }, &mut prepared)?;

@@ -45,10 +45,12 @@ pub fn work(
         ..State::default()
     };
     let accepted = accept(&mut exchange, &ticket, dialects, watcher).map_err(|failure| {
-        state.refused = Some(failure.message.clone());
+        let hint = failure.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let why = format!("{}{hint}", failure.message);
+        state.refused = Some(why.clone());
         // The failure itself is what is reported here.
         let _ = exchange.tell(ticket.index, &state);
-        Failure { message: format!("this worker cannot take part: {}", failure.message), ..failure }
+        Failure::new(failure.exit, format!("this worker cannot take part: {why}"))
     })?;
     let Accepted { call, options, prepared, offset, error } = accepted;
     let turn = (u64::from(ticket.index), u64::from(call.of));

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::BenchArgs;
 use crate::bench::report::live;
-use crate::bench::summary::Watcher;
+use crate::bench::summary::{Unwatched, Watcher};
 use crate::bench::workers::{Waiting, run_of_parent, work};
 use crate::cli::Globals;
 use crate::dialect::Dialects;
@@ -31,13 +31,15 @@ pub(super) fn run(args: &BenchArgs, globals: &Globals) -> Result<Exit> {
             .hint("name it with --redis or REDIS_URL")
     })?;
     let stop = Arc::new(AtomicBool::new(false));
+    let parent = run_of_parent();
     let mut worker = Idle {
         redis,
         dialects: globals.dialects.clone(),
-        parent: run_of_parent(),
+        parent,
         once: args.once,
         stop: Arc::clone(&stop),
-        remarks: live::watcher(false, false),
+        // One that another process has started has nobody to talk to: that process has said it all.
+        remarks: if parent.is_some() { Box::new(Unwatched) } else { live::watcher(false, false) },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("could not start the runtime")?.block_on(async {
@@ -111,10 +113,8 @@ impl Idle {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Says how it is doing; one that another process has started has nobody to say it to.
+    /// Says how it is doing.
     fn say(&mut self, text: &str) {
-        if self.parent.is_none() {
-            self.remarks.note(text);
-        }
+        self.remarks.note(text);
     }
 }
