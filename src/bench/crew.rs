@@ -17,7 +17,7 @@ use crate::exit::{Exit, Failure};
 /// Connections that one thread can hold well; with more, and more cores, there are more threads.
 const PER_THREAD: usize = 4000;
 
-/// Connections that are opened at one time by all threads together: short of what a server's queue usually holds.
+/// Connections that are opened at one time by all threads and processes together: short of what a server's queue usually holds.
 const AT_ONCE: usize = 256;
 
 /// Bytes a second that a slow connection reads at least.
@@ -75,6 +75,7 @@ impl Crew {
         let again = options.attempts() - options.connections;
         let again = if seats.is_empty() { 0 } else { part_at(again, turn) };
         shared.unsettled.store(seats.len() as u64 + again, Ordering::Release);
+        let at_once = AT_ONCE / usize::try_from(turn.1).unwrap_or(AT_ONCE).max(1);
         let (sender, seconds) = channel();
         let mut threads = Vec::with_capacity(count);
         for nth in 0..count {
@@ -85,7 +86,7 @@ impl Crew {
                 attempts: own.len() as u64 + part_at(again, (nth, threads_of)),
                 seats: own,
                 connect_rate: options.connect_rate.map(|rate| rate / float(threads_of * turn.1)),
-                at_once: (AT_ONCE / count).max(1),
+                at_once: (at_once / count).max(1),
                 headers: options.headers.clone(),
                 sources: options.sources.clone(),
                 slow_rate: slow_rate(options, shared.aim.jobs()),
