@@ -1,5 +1,6 @@
 //! One connection: small, since there are tens of thousands.
 
+use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
 use super::stream::Stream;
@@ -83,6 +84,8 @@ pub(super) struct Conn {
     pub(super) due: u64,
     /// When its present stage began.
     pub(super) since: u64,
+    /// Pings that are not answered yet: sequence number and intended time.
+    pub(super) pings: VecDeque<(u64, u64)>,
     /// When it was cut, if it was and is not back yet.
     pub(super) cut: Option<u64>,
     /// The beginning of a frame, or of the answer to the upgrade.
@@ -106,6 +109,7 @@ impl Conn {
             job,
             due: 0,
             since: 0,
+            pings: VecDeque::new(),
             cut: None,
             kept: Vec::new(),
             parts: Vec::new(),
@@ -144,6 +148,7 @@ impl Conn {
     pub(super) fn clear(&mut self) -> Option<Stream> {
         self.stage = Stage::Closed;
         self.has_ended = false;
+        self.pings = VecDeque::new();
         self.kept = Vec::new();
         self.parts = Vec::new();
         self.out = Vec::new();

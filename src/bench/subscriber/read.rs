@@ -122,7 +122,7 @@ impl Pool {
                     return After::Ended;
                 }
             }
-            frame::PONG => self.answered(payload),
+            frame::PONG => self.answered(at, payload),
             _ => {
                 let (code, why) = frame::close_reason(payload);
                 // The answer is a courtesy to a server that is closing anyway.
@@ -204,12 +204,12 @@ impl Pool {
         }
     }
 
-    /// A pong: sequence number and intended time are its payload.
-    fn answered(&mut self, payload: &[u8]) {
-        let Ok(payload) = <[u8; 16]>::try_from(payload) else { return };
-        let (seq, due) = payload.split_at(8);
-        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes);
-        if let (Ok(seq), Ok(due)) = (number(seq), number(due)) {
+    /// A pong, whose payload is its ping's: whoever answers only the newest of several pings answers all of them with it
+    /// (RFC 6455, 5.5.3).
+    fn answered(&mut self, at: usize, payload: &[u8]) {
+        let Ok(newest) = payload.try_into().map(u64::from_be_bytes) else { return };
+        while let Some(&(seq, due)) = self.conns[at].pings.front().filter(|(seq, _)| *seq <= newest) {
+            self.conns[at].pings.pop_front();
             self.round_trip(Marker { run: self.shared.run, seq, due });
         }
     }

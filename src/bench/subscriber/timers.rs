@@ -184,8 +184,8 @@ impl Pool {
         self.timers.echo_turn = at + 1;
         let bytes = match self.task.echo {
             EchoBy::Ping => {
-                let payload = [seq.to_be_bytes(), due.to_be_bytes()].concat();
-                frame::masked(frame::PING, &payload)
+                self.conns[at].pings.push_back((seq, due));
+                frame::masked(frame::PING, &seq.to_be_bytes())
             }
             EchoBy::Text => {
                 let text = marker::text(Marker { run: self.shared.run, seq, due });
