@@ -1,6 +1,7 @@
 //! Who may see what: tokens (JWT, HS256 alone) and the policy they are checked by. Pure: the time comes in.
 //!
-//! Neither a token nor the secret is ever shown: both are masked in `Debug`, and a refusal says nothing of its cause.
+//! Neither a token nor the secret is ever shown: both are masked in `Debug`, and whoever is refused is not told the cause;
+//! the log is.
 
 use std::fmt;
 use std::sync::Once;
@@ -16,6 +17,9 @@ use crate::dialect::CloseReason;
 
 /// The longest token that is looked at, in bytes; a request's header bounds it as well.
 const MAX_TOKEN: usize = 8 << 10;
+
+/// How long a token may be good for, in milliseconds: 100 years. What claims more does not mean seconds.
+const FARTHEST: u64 = 100 * 36_525 * 864_000;
 
 /// What tokens are signed with: its bytes as they stand, at least one.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,8 +105,65 @@ pub(super) enum Access {
 pub(super) enum Refusal {
     /// There is no secret, so no token could be good.
     NoSecret,
-    /// The token is missing, or no good.
-    Token,
+    /// The token is missing, or no good, for a reason that only the log is told.
+    Token(Fault),
+}
+
+/// What is wrong with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Missing,
+    TooLong,
+    NoJwt,
+    Header,
+    Algorithm,
+    Signature,
+    Critical,
+    Claims,
+    NoSubject,
+    NoExpiry,
+    Audience,
+    Expired,
+    FarExpiry,
+    NotYet,
+}
+
+impl Fault {
+    /// For whoever runs the relay; nothing that the token holds.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no token in the request",
+            Self::TooLong => "the token is over 8 KiB long",
+            Self::NoJwt => "the token is no JWT",
+            Self::Header => "the token's header cannot be read, or its alg is unknown; HS256 is wanted",
+            Self::Algorithm => "the token's alg is not HS256",
+            Self::Signature => "the token was signed with another secret, or changed since",
+            Self::Critical => "the token's header has crit, and no extension is understood",
+            Self::Claims => {
+                "the token's claims are not what they should be: sub is a text, exp and nbf are numbers"
+            }
+            Self::NoSubject => "the token has no sub",
+            Self::NoExpiry => "the token has no exp",
+            Self::Audience => "the token's aud does not name the audience of --jwt-audience",
+            Self::Expired => "the token has expired",
+            Self::FarExpiry => {
+                "the token's exp is over 100 years away; is it in milliseconds? seconds are wanted"
+            }
+            Self::NotYet => "the token's nbf is still to come",
+        }
+    }
+
+    /// Why the library refused a token. Its own words are not used: they may repeat what the token holds.
+    fn of(error: &jsonwebtoken::errors::Error, token: &Token<'_>) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidAlgorithm => Self::Algorithm,
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => Self::Audience,
+            ErrorKind::Json(_) if jsonwebtoken::decode_header(token.0).is_err() => Self::Header,
+            ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => Self::Claims,
+            _ => Self::NoJwt,
+        }
+    }
 }
 
 impl Refusal {
@@ -110,7 +171,7 @@ impl Refusal {
     pub(super) const fn close(self) -> CloseReason {
         match self {
             Self::NoSecret => CloseReason::NoSecret,
-            Self::Token => CloseReason::Unauthorized,
+            Self::Token(_) => CloseReason::Unauthorized,
         }
     }
 
@@ -118,18 +179,19 @@ impl Refusal {
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::NoSecret => "no secret configured that a token could be checked with (SUPABASE_JWT_SECRET)",
-            Self::Token => {
+            Self::Token(_) => {
                 "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
             }
         }
     }
 }
 
-/// The claims that are read. `sub` is required: a token that names nobody, such as a public key to an API, owns nothing.
+/// The claims that are read. `sub` and `exp` are required: a token that names nobody, such as a public
+/// key to an API, owns nothing.
 #[derive(Deserialize)]
 struct Registered {
-    sub: Box<str>,
-    exp: f64,
+    sub: Option<Box<str>>,
+    exp: Option<f64>,
     nbf: Option<f64>,
 }
 
@@ -145,41 +207,51 @@ impl AuthPolicy {
         match (self, token) {
             (Self::Open, _) => Ok(None),
             (Self::NoSecret, _) => Err(Refusal::NoSecret),
-            (Self::Secret(_), None) => Err(Refusal::Token),
+            (Self::Secret(_), None) => Err(Refusal::Token(Fault::Missing)),
             (Self::Secret(secret), Some(token)) => {
-                claims(secret, audience, token, now).map(Some).ok_or(Refusal::Token)
+                claims(secret, audience, token, now).map(Some).map_err(Refusal::Token)
             }
         }
     }
 }
 
-fn claims(secret: &Secret, audience: Option<&str>, token: &Token<'_>, now: u64) -> Option<Claims> {
+fn claims(secret: &Secret, audience: Option<&str>, token: &Token<'_>, now: u64) -> Result<Claims, Fault> {
     static PROVIDER: Once = Once::new();
     // Whatever is installed already was installed here: nothing else in this program knows tokens.
     PROVIDER.call_once(|| {
         let _ = HS256.install_default();
     });
     if token.0.len() > MAX_TOKEN {
-        return None;
+        return Err(Fault::TooLong);
     }
     let mut validation = Validation::new(Algorithm::HS256);
     // Times are compared here: to the millisecond, without leeway, and with the time that came in.
     validation.validate_exp = false;
+    validation.required_spec_claims.clear();
     validation.validate_aud = audience.is_some();
     if let Some(audience) = audience {
         validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "aud"]);
+        validation.set_required_spec_claims(&["aud"]);
     }
     let key = DecodingKey::from_secret(secret.0.as_bytes());
-    let token = jsonwebtoken::decode::<Registered>(token.0, &key, &validation).ok()?;
+    let decoded = jsonwebtoken::decode::<Registered>(token.0, &key, &validation);
+    let token = decoded.map_err(|error| Fault::of(&error, token))?;
     // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
     if token.header.crit.is_some() {
-        return None;
+        return Err(Fault::Critical);
     }
-    let claims = token.claims;
-    let (expires, begins) = (millis(claims.exp), claims.nbf.map_or(0, millis));
-    (now < expires && begins <= now && !claims.sub.is_empty())
-        .then_some(Claims { subject: claims.sub, expires })
+    let Registered { sub, exp, nbf } = token.claims;
+    let subject = sub.filter(|subject| !subject.is_empty()).ok_or(Fault::NoSubject)?;
+    let expires = millis(exp.ok_or(Fault::NoExpiry)?);
+    if expires <= now {
+        Err(Fault::Expired)
+    } else if expires - now > FARTHEST {
+        Err(Fault::FarExpiry)
+    } else if nbf.is_some_and(|begins| now < millis(begins)) {
+        Err(Fault::NotYet)
+    } else {
+        Ok(Claims { subject, expires })
+    }
 }
 
 /// Seconds since the epoch in milliseconds; what does not fit becomes the nearest that does.

@@ -149,6 +149,13 @@ pub(super) struct Client {
     of: Arc<Clients>,
 }
 
+impl Client {
+    /// Its address.
+    pub(super) const fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)

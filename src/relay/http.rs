@@ -3,6 +3,7 @@
 mod stats;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -18,11 +19,12 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
-use super::auth::{self, Access, Ownerless, Ownership, Token};
+use super::auth::{self, Access, Ownerless, Ownership, Refusal, Token};
 use super::client::ClientAddress;
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
+use super::refusals::Why;
 use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
@@ -140,7 +142,7 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
         ));
     }
     let response = upgrade::respond(request.method(), request.version(), request.headers())?;
-    let ClientAddress(client) = *request.extensions().get().expect("accepting gives every request one");
+    let client = client_of(&request);
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
@@ -159,6 +161,12 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
         }
     });
     Ok(response)
+}
+
+/// Whom a request is from.
+fn client_of(request: &Request) -> IpAddr {
+    let ClientAddress(client) = request.extensions().get().expect("accepting gives every request one");
+    *client
 }
 
 /// A parameter of the query, percent-decoded.
@@ -184,7 +192,14 @@ fn access(api: &Api, dialect: &Dialect, request: &Request) -> Access {
     match api.settings().auth.check(audience, token.as_ref(), auth::now()) {
         Ok(None) => Access::Everybody,
         Ok(Some(claims)) => Access::Subject(claims),
-        Err(refusal) => Access::Refused(refusal),
+        Err(refusal) => {
+            let why = match refusal {
+                Refusal::NoSecret => Why::NoSecret,
+                Refusal::Token(fault) => Why::Token(fault),
+            };
+            api.stats.refusals.note(why, client_of(request));
+            Access::Refused(refusal)
+        }
     }
 }
 

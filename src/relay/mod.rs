@@ -20,6 +20,7 @@ mod ingest;
 mod joblog;
 mod origins;
 mod outbox;
+mod refusals;
 mod session;
 mod settings;
 mod shard;

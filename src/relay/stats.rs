@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::client::Clients;
+use super::refusals::Refusals;
 use crate::dialect::{DialectId, Dialects, Undecodable};
 
 /// A number that only ever grows, or that follows something that comes and goes.
@@ -34,6 +35,8 @@ pub(super) struct Stats {
     pub connections: Counter,
     /// Their clients' addresses.
     pub clients: Arc<Clients>,
+    /// Who was refused, for the log.
+    pub refusals: Refusals,
     /// Events taken.
     pub events: Counter,
     /// Events handed to sockets, to their outboxes included.

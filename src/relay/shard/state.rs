@@ -22,7 +22,8 @@ use crate::dialect::{CloseReason, DialectId, Frame, Topic};
 use crate::relay::frame;
 use crate::relay::hub::{Census, Hub};
 use crate::relay::outbox::OutboxKey;
-use crate::relay::session::{Action, PingInterval};
+use crate::relay::refusals::Why;
+use crate::relay::session::{Action, JobSession, PingInterval};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
 
@@ -192,6 +193,10 @@ impl Shared {
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
+                let guarded = conn.session.as_job().is_some_and(JobSession::is_guarded);
+                if let Some(why) = Why::of_close(reason).filter(|_| guarded) {
+                    state.settings.stats.refusals.note(why, conn.client.address());
+                }
                 let slow = reason == CloseReason::SlowConsumer;
                 deadline = Some(now + if slow { SLOW_GOOD_BYE } else { GOOD_BYE });
                 let deaf =

@@ -32,6 +32,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
             "not yet valid",
             claims(json!({"sub": "alice", "exp": unix_now() + 99.0, "nbf": unix_now() + 60.0})),
         ),
+        ("exp in milliseconds", claims(json!({"sub": "alice", "exp": (unix_now() + 3600.0) * 1000.0}))),
         ("nobody's", claims(json!({"exp": unix_now() + 99.0}))),
         ("too long", claims(json!({"sub": "alice", "exp": unix_now() + 99.0, "x": "x".repeat(9_000)}))),
     ]
@@ -68,6 +69,31 @@ fn a_token_that_is_no_good_is_refused_with_4001_or_401() {
         assert_eq!(poll.refusal(), (401, "unauthorized".to_owned()), "{what}");
         assert_eq!(poll.header("www-authenticate"), Some("Bearer"));
         assert!(!poll.body.contains(SECRET));
+    }
+}
+
+#[test]
+fn the_log_says_once_in_a_while_why_somebody_was_refused_and_they_are_not_told() {
+    let relay = relay(&["--unknown-grace", "1ms"]);
+    publish(&relay, "t1", &registered("t1", "alice"));
+    let claims = |exp: f64| signed("HS256", &json!({"sub": "alice", "exp": exp}), SECRET);
+    let expired = claims(unix_now() - 1.0);
+    let cases = [
+        ("/ws/t1".to_owned(), NO_GOOD, "there is no token"),
+        (format!("/ws/t1?token={expired}"), NO_GOOD, "has expired"),
+        (format!("/ws/t1?token={expired}"), NO_GOOD, "has expired"),
+        (format!("/ws/t1?token={}", claims(unix_now() * 1000.0)), NO_GOOD, "is it in milliseconds?"),
+        (socket_of("t1", "bob"), (4003, "not the owner"), "is not the task's user_id"),
+        (socket_of("t2", "bob"), (4003, "unknown task"), "nobody has registered the task"),
+    ];
+    for (path, refusal, _) in &cases {
+        expect_refusal(&mut relay.connect(path), *refusal);
+    }
+    let log = relay.stop().stderr;
+    for (.., reason) in cases {
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(reason)).collect();
+        assert_eq!(lines.len(), 1, "{reason}: {log}");
+        assert!(lines[0].contains("client=127.0.0.1"), "{log}");
     }
 }
 
