@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn only_a_file_that_has_changed_gives_another_try() {
-        let refused = || Failure::new(Exit::Refused, "refused: 4001");
+        let refused = || Failure::new(Exit::Refused, "h:1 refused with 4001");
         let file = tempfile::NamedTempFile::new().unwrap();
         let write = |text: &str| std::fs::write(file.path(), text).unwrap();
         write("one\n");

@@ -208,6 +208,18 @@ impl Board {
         Some(problem)
     }
 
+    /// A target whose server was not reached so far, and why.
+    pub fn unreached(&self) -> Option<(&str, &str)> {
+        let jobs = self.jobs.iter().filter(|job| job.state == State::Connecting);
+        let jobs = jobs.map(|job| (job.name.as_str(), &job.link.0));
+        let streams = self.streams.iter().filter(|stream| !stream.was_connected);
+        let streams = streams.map(|stream| (stream.name.as_str(), &stream.link.0));
+        jobs.chain(streams).find_map(|(name, link)| match link {
+            Link::Reconnecting { reason, .. } => Some((name, reason.as_str())),
+            _ => None,
+        })
+    }
+
     /// The names of the jobs and streams of which more is expected.
     pub fn unsettled(&self) -> impl Iterator<Item = &str> {
         let jobs = self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str());

@@ -73,6 +73,8 @@ pub(super) enum Report {
     Status(String),
     /// A change of the connection.
     Link(Link),
+    /// What the user can do about a server that was not reached yet, while it is tried again.
+    Hint(String),
     /// It gave up, or was refused.
     Lost(Failure),
 }
@@ -166,6 +168,7 @@ impl Follower {
             };
             let wait = tries.backoff.next(rand::random());
             let attempt = tries.failed + 1;
+            let mut hint = None;
             let link = match verdict {
                 Verdict::Final(failure) | Verdict::Unauthorized(failure) => {
                     return self.report(Report::Lost(failure)).await;
@@ -175,12 +178,16 @@ impl Follower {
                 Verdict::Retry { last, .. } if attempt > self.retries => {
                     return self.report(Report::Lost(last.after(attempt))).await;
                 }
-                Verdict::Retry { reason, .. } => {
+                Verdict::Retry { reason, last } => {
                     tries.failed = attempt;
+                    hint = last.hint();
                     Link::Reconnecting { attempt: attempt + 1, wait, reason }
                 }
             };
             self.report(Report::Link(link)).await;
+            if let Some(hint) = hint.filter(|_| !tries.connected) {
+                self.report(Report::Hint(hint)).await;
+            }
             match self.pause(&mut tries, wait).await {
                 Waited::Enough => {}
                 Waited::Stopped => return,

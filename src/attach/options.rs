@@ -5,7 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::token::TokenSource;
-use crate::dialect::{Auth, Target, with_nearest};
+use crate::dialect::{Auth, Target, nearest, with_nearest};
 use crate::exit::Failure;
 
 /// How what happens is shown.
@@ -63,6 +63,26 @@ impl AttachOptions {
         }
     }
 
+    /// What may be a slip of the user's: rooms that no known event is in. They are legal, and stay empty.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let slip = |target: &Target| {
+            let Target::Room { dialect, room } = target else { return None };
+            let (kind, id) = room.split_once(':')?;
+            let known: Vec<&str> =
+                dialect.channels.iter().flat_map(|c| &c.rooms).map(|(kind, _)| &**kind).collect();
+            if known.contains(&kind) {
+                return None;
+            }
+            let message =
+                format!("no event of {} has a {}_id, so {target} may stay silent", dialect.name, kind);
+            Some(match nearest(kind, known) {
+                Some(near) => format!("{message}; did you mean 'room:{near}:{id}'?"),
+                None => message,
+            })
+        };
+        self.targets.iter().filter_map(slip).collect()
+    }
+
     /// Refuses kinds of event that no target's dialect has, and a file without a token.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let dialects = || self.targets.iter().map(Target::dialect);
@@ -92,6 +112,14 @@ mod tests {
         let all = Dialects::builtin();
         let targets = targets.iter().map(|text| Target::parse(text, &all, None).unwrap()).collect();
         AttachOptions::new(targets, Url::parse("https://h/relay").unwrap())
+    }
+
+    #[test]
+    fn a_room_that_no_event_is_in_is_warned_of_with_the_nearest() {
+        assert_eq!(options(&["room:campaign:1", "scraping/1", "channel:leads"]).warnings(), [""; 0]);
+        let warnings = options(&["room:campain:1", "room:zzz:2"]).warnings();
+        assert!(warnings[0].ends_with("room:campain:1 may stay silent; did you mean 'room:campaign:1'?"));
+        assert!(warnings[1].ends_with("room:zzz:2 may stay silent"), "{warnings:?}");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub struct Stream {
     pub problem: Option<Failure>,
     /// Events so far.
     pub events: u64,
+    /// There was a connection.
+    pub was_connected: bool,
     resources: Vec<Job>,
 }
 
@@ -70,7 +72,7 @@ impl Stream {
     /// A stream that is not connected yet.
     pub fn new(name: String, dialect: Arc<Dialect>, now: Instant) -> Self {
         let link = (Link::Connecting, now);
-        Self { name, dialect, link, problem: None, events: 0, resources: Vec::new() }
+        Self { name, dialect, link, problem: None, events: 0, was_connected: false, resources: Vec::new() }
     }
 
     /// Resources that are under way, in the order in which they began; each is called what its room is.
@@ -118,6 +120,7 @@ impl Stream {
 
     /// Takes a change of its connection; whether it is one.
     pub(super) fn linked(&mut self, link: Link, now: Instant) -> bool {
+        self.was_connected |= link == Link::Connected;
         let changed = self.link.0 != link;
         if changed {
             self.link = (link, now);

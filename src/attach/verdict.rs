@@ -42,6 +42,11 @@ impl Verdict {
 }
 
 impl Last {
+    /// What the user can do meanwhile.
+    pub(super) fn hint(self) -> Option<String> {
+        self.0.hint
+    }
+
     /// The failure, after so many attempts.
     pub(super) fn after(self, attempts: u32) -> Failure {
         let Failure { exit, message, hint } = self.0;
@@ -52,6 +57,10 @@ impl Last {
 
 /// What a close code of the server means.
 pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdict {
+    let refused = || {
+        let said = format!("{address} refused with {} {reason}", code.unwrap_or_default());
+        Failure::new(Exit::Refused, said.trim_end())
+    };
     let said = match (code, reason) {
         (Some(code), "") => format!("{address} closed the connection with {code}"),
         (Some(code), reason) => format!("{address} closed the connection with {code} {reason}"),
@@ -64,21 +73,15 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
             Verdict::Wait { reason: format!("{reason}; waiting for it to appear") }
         }
         Some(code) if code == CloseReason::NoSecret.code() && reason == CloseReason::NoSecret.text() => {
-            let failure = Failure::new(Exit::Refused, format!("refused: {said}"));
             Verdict::Final(
-                failure.hint("the relay needs --jwt-secret, or --no-auth to ask nobody for a token"),
+                refused().hint("the relay needs --jwt-secret, or --no-auth to ask nobody for a token"),
             )
         }
-        Some(code) if code == CloseReason::Unauthorized.code() => {
-            Verdict::Unauthorized(Failure::new(Exit::Refused, format!("refused: {said}")))
-        }
-        Some(code) if CloseReason::is_refusal(code) => {
-            let failure = Failure::new(Exit::Refused, format!("refused: {said}"));
-            Verdict::Final(failure.hint(
-                "a token's sub must be the user_id that the task was registered with; \
+        Some(code) if code == CloseReason::Unauthorized.code() => Verdict::Unauthorized(refused()),
+        Some(code) if CloseReason::is_refusal(code) => Verdict::Final(refused().hint(
+            "a token's sub must be the user_id that the task was registered with; \
                  `jobwire publish tasks/ID registered user_id=NAME` does that",
-            ))
-        }
+        )),
         Some(code) if code == CloseReason::ImpossibleJob.code() => Verdict::Final(Failure::usage(said)),
         _ => retry(said, None),
     }

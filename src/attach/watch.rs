@@ -47,6 +47,8 @@ struct Watcher {
     /// What each socket sent last, to know a repeat after a reconnect.
     last: Vec<Option<u64>>,
     fail_fast: bool,
+    /// What has been hinted at so far; as many as there are hints.
+    hints: Vec<String>,
 }
 
 /// [`super::run`] with any renderer and timing.
@@ -78,7 +80,11 @@ pub(super) async fn watch(
     }
     let last = vec![None; jobs.len()];
     let board = Board::new(jobs, now).with_streams(streams);
-    let mut watcher = Watcher { board, renderer, stops, last, fail_fast: options.fail_fast };
+    let mut watcher =
+        Watcher { board, renderer, stops, last, fail_fast: options.fail_fast, hints: Vec::new() };
+    for warning in options.warnings() {
+        watcher.renderer.note(&format!("warning: {warning}"))?;
+    }
     // The inbox goes with the loop: what the followers still say then is nobody's business, and they do not wait.
     let over = watcher.run(inbox, stop, options.timeout).await?;
     all.cancel();
@@ -192,6 +198,7 @@ impl Watcher {
                 let effect = self.board.apply(index, Input::Link(link.clone()), now);
                 self.show(index, &received_at, What::Link(&link), &effect)
             }
+            Report::Hint(hint) => self.hint(hint),
             Report::Lost(failure) => {
                 let said = failure.message.clone();
                 let effect = self.board.apply(index, Input::Lost(failure), now);
@@ -216,6 +223,7 @@ impl Watcher {
                 }
                 self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Link(&link) }, &self.board)
             }
+            Report::Hint(hint) => self.hint(hint),
             Report::Lost(failure) => {
                 let said = failure.message.clone();
                 board.stream_lost(index, failure, now);
@@ -224,6 +232,16 @@ impl Watcher {
             // A stream is not polled.
             Report::Status(_) => Ok(()),
         }
+    }
+
+    /// Says once what the user can do: many targets of one server share their fate.
+    fn hint(&mut self, hint: String) -> io::Result<()> {
+        if self.hints.contains(&hint) {
+            return Ok(());
+        }
+        self.renderer.note(&format!("hint: {hint}"))?;
+        self.hints.push(hint);
+        Ok(())
     }
 
     /// Closes the socket of a job that has ended.
@@ -249,7 +267,7 @@ impl Watcher {
     fn report(&self, over: &Over, limit: Option<Duration>) -> AttachReport {
         let (exit, problem) = match over {
             Over::Settled => (self.board.exit(), self.board.problem()),
-            Over::Stopped => (Exit::Interrupted, None),
+            Over::Stopped => (Exit::Interrupted, self.unreached()),
             Over::Unread => (Exit::Success, None),
             Over::Time => {
                 let problem = self.board.problem().unwrap_or_else(|| self.still_running(limit));
@@ -259,13 +277,21 @@ impl Watcher {
         AttachReport { exit, tally: self.board.tally(), events: self.board.events(), problem }
     }
 
+    /// Why there was no connection, where one is still tried for.
+    fn unreached(&self) -> Option<Failure> {
+        let (name, reason) = self.board.unreached()?;
+        let failure = Failure::new(Exit::Interrupted, format!("{name}: {reason}"));
+        Some(Failure { hint: self.hints.first().cloned(), ..failure })
+    }
+
     fn still_running(&self, limit: Option<Duration>) -> Failure {
         let open: Vec<&str> = self.board.unsettled().collect();
         let more = open.len().saturating_sub(NAMED);
         let named = open[..open.len() - more].join(", ");
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let limit = limit.unwrap_or_default().as_secs_f64();
-        Failure::new(Exit::StillRunning, format!("the time was up after {limit} s; not ended: {named}{more}"))
+        let message = format!("the time was up after {limit} s; not ended: {named}{more}");
+        Failure { hint: self.unreached().and_then(|f| f.hint), ..Failure::new(Exit::StillRunning, message) }
     }
 }
 

@@ -152,7 +152,10 @@ impl AttachArgs {
             runtime::Builder::new_current_thread().enable_all().build().context("could not start")?;
         let (report, signal) = runtime.block_on(until_signal(options))?;
         match (signal, report.problem) {
-            (Some(exit), _) if report.exit == Exit::Interrupted => Ok(exit),
+            (Some(exit), problem) if report.exit == Exit::Interrupted => match problem {
+                Some(problem) => Err(Failure { exit, ..problem }.into()),
+                None => Ok(exit),
+            },
             (_, Some(problem)) => Err(problem.into()),
             (_, None) => Ok(report.exit),
         }

@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use super::event::{remark, time, words};
 use super::layout::Screen;
 use super::lined::Lined;
-use super::text::{columns, fit};
+use super::text::{columns, fit, printable};
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
@@ -160,6 +160,11 @@ impl Renderer for Bars {
         } else {
             self.left_out += 1;
         }
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        self.scrolled.push(self.paint.color(&printable(text), Color::Yellow));
         Ok(())
     }
 

@@ -15,6 +15,9 @@ use crate::dialect::{Outcome, Phase};
 /// A job that is under way and says nothing for longer than this is called quiet.
 const QUIET: Duration = Duration::from_secs(10);
 
+/// A job that was waited for longer than this without a word is said to be unheard of: its name may be misspelt.
+const UNHEARD: Duration = Duration::from_secs(5);
+
 /// Lines for the parts of one job, at most.
 const PART_LINES: usize = 9;
 
@@ -272,9 +275,11 @@ fn said(job: &Job, now: Instant) -> String {
     let text = match job.state {
         State::Connecting => Some(trouble(&job.link, now).unwrap_or_else(|| "connecting".to_owned())),
         State::Waiting if matches!(job.link.0, Link::Awaiting { .. }) => trouble(&job.link, now),
-        State::Waiting => {
-            Some(job.remark.clone().map_or("waiting".into(), |remark| format!("waiting · {remark}")))
-        }
+        State::Waiting => Some(match &job.remark {
+            Some(remark) => format!("waiting · {remark}"),
+            None if job.elapsed(now) < UNHEARD => "waiting".to_owned(),
+            None => "waiting · nothing heard of it yet".to_owned(),
+        }),
         State::EndedBefore(outcome) => Some(format!("{} before; waiting for a new run", outcome.as_str())),
         State::Ended(Outcome::Failed) | State::Lost => error(job),
         State::Ended(Outcome::Cancelled) => Some("cancelled".to_owned()),

@@ -80,6 +80,13 @@ pub(super) trait Renderer: Send {
     /// Something happened on a stream; the board knows it already.
     fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()>;
 
+    /// Something to tell the user that is no event: `hint: …` or `warning: …`. A stderr that nobody reads is no reason to
+    /// stop.
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        let _ = writeln!(anstream::stderr(), "{}", printable(text));
+        Ok(())
+    }
+
     /// How often to call [`Renderer::draw`]; `None`: never.
     fn interval(&self) -> Option<Duration> {
         None
@@ -110,6 +117,10 @@ impl Renderer for Quiet {
     }
 
     fn flowed(&mut self, _flowed: &Flowed<'_>, _board: &Board) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn note(&mut self, _text: &str) -> io::Result<()> {
         Ok(())
     }
 }

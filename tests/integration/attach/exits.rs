@@ -4,12 +4,12 @@ use rustix::process::Signal;
 
 use super::server::{Server, Socket, answer, http};
 use super::{attach, publish};
-use crate::support::{Output, PATIENCE, Relay, free_port, jobwire};
+use crate::support::{Output, PATIENCE, Process, Relay, command, free_port, jobwire, until};
 
 #[track_caller]
 fn assert_error(output: &Output, code: i32, expected: &[&str]) {
     assert_eq!(output.code, code, "{}", output.stderr);
-    assert!(output.stderr.starts_with("error: "), "{}", output.stderr);
+    assert!(output.stderr.lines().any(|line| line.starts_with("error: ")), "{}", output.stderr);
     for text in expected {
         assert!(output.stderr.contains(text), "{text:?} is not in {}", output.stderr);
     }
@@ -105,6 +105,35 @@ fn a_port_where_nobody_listens_is_3_after_the_retries() {
 }
 
 #[test]
+fn what_to_do_about_a_relay_that_is_not_there_is_said_at_once_and_again_at_ctrl_c() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let args = ["attach", "scraping/1", "downloads/a", "--retries", "1000", "--server", &server];
+    let watching = Process::spawn(&mut command(&args));
+    let hint = "hint: start a relay with `jobwire serve`";
+    until(PATIENCE, "the hint", || watching.stderr().contains(hint));
+    watching.until_printed("downloads/a reconnecting");
+    watching.until_printed("attempt 3");
+    assert_eq!(watching.stderr().matches(hint).count(), 1, "{}", watching.stderr());
+    watching.signal(Signal::INT);
+    let output = watching.finish(PATIENCE);
+    assert_error(
+        &output,
+        130,
+        &[&format!("\nerror: scraping/1: nothing listens at {}\n{hint}", &server[5..])],
+    );
+}
+
+#[test]
+fn a_room_that_no_event_is_in_is_warned_of_and_watched() {
+    let relay = Relay::start(&[]);
+    let watching = attach(&relay, &["room:campain:1"]);
+    let warning = "warning: no event of channels has a campain_id, so room:campain:1 may stay silent; did you mean \
+                   'room:campaign:1'?\n";
+    until(PATIENCE, "the warning", || watching.stderr() == warning);
+    watching.until_printed("room:campain:1 connected");
+}
+
+#[test]
 fn a_server_that_is_no_relay_is_3_and_named() {
     for (text, expected) in [
         ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "does not speak HTTP"),
@@ -140,6 +169,6 @@ fn a_refusal_is_4_without_another_try() {
     for (code, reason) in [(4001, "token missing, invalid or expired"), (4003, "not the owner")] {
         let server = Server::start(move |stream, _| Socket::accept(stream).close(code, reason));
         let output = jobwire(&["attach", &server.ws("/ws/scraping/1"), "--progress", "quiet"]);
-        assert_error(&output, 4, &[&format!("closed the connection with {code} {reason}\n")]);
+        assert_error(&output, 4, &[&format!("refused with {code} {reason}\n")]);
     }
 }

@@ -59,7 +59,8 @@ fn who_may_not_watch_is_4_and_told_why() {
     assert_refused(&no_token, &["4001 token missing, invalid or expired", "--token or --token-file"]);
     let (bob, expired) = (token("bob"), token_for("alice", Duration::ZERO));
     let stranger = relay.jobwire(&["attach", "tasks/a", "--token", &bob]);
-    assert_refused(&stranger, &["closed the connection with 4003 not the owner\n"]);
+    assert_refused(&stranger, &["refused with 4003 not the owner\n"]);
+    assert!(!stranger.stdout.contains("refused: "), "said twice: {}", stranger.stdout);
     let late = relay.jobwire(&["attach", "tasks/a", "--token", &expired]);
     assert_refused(&late, &["4001 token missing, invalid or expired", "hint: get a fresh token"]);
     let none = Relay::start(&[]).jobwire(&["attach", "tasks/a", "--token", &bob]);

@@ -117,6 +117,15 @@ fn a_job_that_is_quiet_for_ten_seconds_says_so() {
 }
 
 #[test]
+fn a_job_that_nothing_was_heard_of_says_so_after_a_few_seconds() {
+    let mut stage = Stage::new(1);
+    stage.wait(4);
+    assert!(live(&stage, 24, 80).contains("  waiting\n"), "{}", live(&stage, 24, 80));
+    stage.wait(1);
+    assert!(live(&stage, 24, 80).contains("  waiting · nothing heard of it yet\n"));
+}
+
+#[test]
 fn narrow_and_flat_screens_get_lines_that_fit() {
     for (rows, columns) in [(1, 20), (3, 40), (5, 59), (24, 60)] {
         let picture = live(&four(), rows, columns);
