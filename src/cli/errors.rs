@@ -46,7 +46,21 @@ fn print_usage(usage: &clap::Error) {
         // Help is cut short where its reader has gone; that is no failure.
         _ => drop(usage.print()),
     }
-    hint(refused.map(|refused| refused.hint).as_deref());
+    hint(refused.map(|refused| refused.hint).as_deref().or_else(|| elsewhere(usage)));
+}
+
+/// What a flag that other programs have is called here.
+fn elsewhere(error: &clap::Error) -> Option<&'static str> {
+    match error.get(ContextKind::InvalidArg)? {
+        ContextValue::String(flag) if error.kind() == ErrorKind::UnknownArgument => match flag.as_str() {
+            "--port" | "--host" | "--bind" | "--address" | "-p" => Some(
+                "`jobwire serve --listen HOST:PORT` sets where it listens, and --server URL whom others connect to",
+            ),
+            "--url" => Some("--server names a relay, and --redis a Redis"),
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 fn hint(text: Option<&str>) {

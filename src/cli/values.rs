@@ -39,7 +39,22 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
 pub(super) fn redis_url(text: &str) -> Result<String, String> {
-    RedisBroker::new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    RedisBroker::new(text).map(|_| text.to_owned()).map_err(|error| match without_scheme("redis", text) {
+        Some(meant) => format!("a Redis URL has a scheme; did you mean --redis {meant}?"),
+        None => error.to_string(),
+    })
+}
+
+/// The URL that was meant by a host, with a port unless it is the machine itself, and no more than a path behind it. Of
+/// nothing else, since that may be a password.
+fn without_scheme(scheme: &str, text: &str) -> Option<String> {
+    let (authority, _) = text.split_once('/').unwrap_or((text, ""));
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, ""));
+    let is_plain = !text.contains(['@', '?', '#']) && !host.is_empty();
+    let has_port = port.parse::<u16>().is_ok();
+    let meant = format!("{scheme}://{text}");
+    let is_meant = is_plain && (has_port || authority == "localhost") && Url::parse(&meant).is_ok();
+    is_meant.then_some(meant)
 }
 
 /// The origin of a web page, or `*`.
@@ -47,8 +62,12 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Origins::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// The URL of a server, by one of four schemes.
 pub(super) fn server(text: &str) -> Result<Url, String> {
-    let error = || "a server is a URL, as in ws://127.0.0.1:8000 or https://example.com".to_owned();
+    let error = || match without_scheme("ws", text) {
+        Some(meant) => format!("a server is a URL; did you mean --server {meant}?"),
+        None => "a server is a URL, as in ws://127.0.0.1:8000 or https://example.com".to_owned(),
+    };
     let url = Url::parse(text).map_err(|_| error())?;
     if matches!(url.scheme(), "ws" | "wss" | "http" | "https") { Ok(url) } else { Err(error()) }
 }
@@ -56,6 +75,27 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_host_without_a_scheme_is_answered_with_the_url_and_a_password_is_not_repeated() {
+        for (text, meant) in [
+            ("127.0.0.1:8000", "--server ws://127.0.0.1:8000?"),
+            ("localhost:8000", "--server ws://localhost:8000?"),
+            ("localhost", "--server ws://localhost?"),
+            ("relay.example.com:80/prefix", "--server ws://relay.example.com:80/prefix?"),
+        ] {
+            assert!(server(text).unwrap_err().ends_with(meant), "{text}");
+        }
+        let redis = |text| redis_url(text).unwrap_err();
+        assert!(redis("localhost:6379").ends_with("did you mean --redis redis://localhost:6379?"));
+        assert!(redis("[::1]:6379/2").ends_with("did you mean --redis redis://[::1]:6379/2?"));
+        for secret in ["hunter2", "hunter2@h:1", "u:hunter2@h:1", "h:hunter2", "http://hunter2:1", ":1"] {
+            assert!(
+                !redis(secret).contains("did you mean") && !redis(secret).contains("hunter2"),
+                "{secret}"
+            );
+        }
+    }
 
     #[test]
     fn durations_and_sizes_have_units() {

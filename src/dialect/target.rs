@@ -47,9 +47,15 @@ pub enum Target {
 pub enum TargetError {
     /// It has no slash where one belongs.
     #[error(
-        "a target is DIALECT/JOB, as in scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; got '{0}'"
+        "a target is DIALECT/JOB, as in scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; got '{got}'{}",
+        .meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
     )]
-    Shape(String),
+    Shape {
+        /// The text, escaped.
+        got: String,
+        /// What was probably meant, quoted.
+        meant: Option<String>,
+    },
     /// No such dialect is on.
     #[error("{0}")]
     Dialect(String),
@@ -90,8 +96,9 @@ impl Target {
             Channels::check_room(room)?;
             return Ok(Self::Room { dialect: dialects.of_channels()?, room: room.to_owned() });
         }
-        let (name, job) =
-            text.split_once('/').ok_or_else(|| TargetError::Shape(text.escape_debug().to_string()))?;
+        let shape =
+            || TargetError::Shape { got: text.escape_debug().to_string(), meant: dialects.meant_by(text) };
+        let (name, job) = text.split_once('/').ok_or_else(shape)?;
         let dialect = dialects.require(name)?;
         if dialect.channels.is_some() {
             let shown = text.escape_debug().to_string();
@@ -156,6 +163,27 @@ impl Dialects {
     fn of_channels(&self) -> Result<Arc<Dialect>, TargetError> {
         let found = self.with_channels().map(|(_, dialect)| Arc::clone(dialect));
         found.ok_or_else(|| TargetError::Channel("no dialect that is on has channels".to_owned()))
+    }
+
+    /// The target that was probably meant by a text that has no slash, quoted.
+    fn meant_by(&self, text: &str) -> Option<String> {
+        let (_, of_channels) = self.with_channels()?;
+        let channels = of_channels.channels.as_ref()?;
+        if let Some((before, behind)) = text.split_once(':') {
+            let behind = Some(super::fields::shorten(behind)).filter(|behind| !behind.is_empty())?;
+            let kinds = channels.rooms.iter().map(|(kind, _)| kind.as_str());
+            return Some(match suggest::nearest(before, kinds.chain(["channel", "room"]))? {
+                near @ ("channel" | "room") => format!("'{near}:{behind}'"),
+                kind => format!("'room:{kind}:{behind}'"),
+            });
+        }
+        let names = channels.names.iter().map(|name| &**name);
+        let near = suggest::nearest(text, names.chain(self.names()))?;
+        Some(match self.named(near) {
+            Some((_, dialect)) if dialect.channels.is_some() => "'channel:NAME' or 'room:KIND:ID'".to_owned(),
+            Some(_) => format!("'{near}/ID'"),
+            None => format!("'channel:{near}'"),
+        })
     }
 
     /// The target of a channel, or an error that names the nearest.

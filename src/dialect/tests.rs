@@ -192,6 +192,28 @@ fn a_route_that_no_relay_could_serve_is_refused() {
 }
 
 #[test]
+fn what_was_meant_by_half_a_target_is_named() {
+    let meant = |text| {
+        let error = Target::parse(text, &Dialects::builtin(), None).unwrap_err().to_string();
+        error.split_once("; did you mean ").map(|(_, meant)| meant.to_owned())
+    };
+    for (text, expected) in [
+        ("campaigns", "'channel:campaigns'?"),
+        ("campaign:1", "'room:campaign:1'?"),
+        ("campain:1", "'room:campaign:1'?"),
+        ("chanel:leads", "'channel:leads'?"),
+        ("tasks", "'tasks/ID'?"),
+        ("scrapng", "'scraping/ID'?"),
+        ("channels", "'channel:NAME' or 'room:KIND:ID'?"),
+    ] {
+        assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
+    }
+    for text in ["xyzzy", "campaign:", ""] {
+        assert_eq!(meant(text), None, "{text}");
+    }
+}
+
+#[test]
 fn targets_are_jobs_or_urls() {
     let all = Dialects::builtin();
     assert_eq!(Target::parse("scraping/123", &all, None).unwrap().to_string(), "scraping/123");

@@ -52,6 +52,11 @@ fn slips_get_the_nearest_known_name() {
         (&["serve", "--lisen", "x"], "similar argument exists: '--listen'"),
         (&["attach", "scrapin/1"], "there is no dialect 'scrapin'; did you mean 'scraping'?"),
         (&["--log-level", "inof", "demo"], "no such log level; did you mean 'info'?"),
+        (&["attach", "campaigns"], "did you mean 'channel:campaigns'?"),
+        (&["attach", "tasks"], "did you mean 'tasks/ID'?"),
+        (&["serve", "--port", "8000"], "hint: `jobwire serve --listen HOST:PORT`"),
+        (&["attach", "a/1", "--server", "localhost:8000"], "did you mean --server ws://localhost:8000?"),
+        (&["serve", "--redis", "localhost:6379"], "did you mean --redis redis://localhost:6379?"),
         (&["--color", "alway", "demo"], "tip: a similar value exists: 'always'"),
         (&["completions", "bas"], "tip: a similar value exists: 'bash'"),
     ] {

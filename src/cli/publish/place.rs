@@ -16,7 +16,16 @@ impl Place {
     /// `DIALECT/JOB`, `DIALECT` or `channel:NAME`.
     pub(super) fn parse(text: &str, dialects: &Dialects) -> Result<Self, Failure> {
         if !text.contains(['/', ':']) {
-            return Ok(Self { dialect: dialects.require(text).map_err(|error| usage(&error))?, job: None });
+            let dialect = dialects.require(text).map_err(|error| {
+                let channels = dialects.with_channels().and_then(|(_, dialect)| dialect.channels.as_ref());
+                match channels.and_then(|channels| channels.named(text)) {
+                    Some(name) => {
+                        Failure::usage(format!("a channel is written channel:{name}; got '{name}'"))
+                    }
+                    None => usage(&error),
+                }
+            })?;
+            return Ok(Self { dialect, job: None });
         }
         match Target::parse(text, dialects, None).map_err(|error| usage(&error))? {
             Target::Job { dialect, job } => Ok(Self { dialect, job: Some(job) }),

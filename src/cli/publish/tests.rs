@@ -27,6 +27,7 @@ fn what_cannot_be_meant_is_bad_usage() {
     let table: &[(&[&str], &str)] = &[
         (&[], "publish needs a target, as in scraping/123"),
         (&["scrapin/1", "job_started"], "there is no dialect 'scrapin'; did you mean 'scraping'?"),
+        (&["campaigns", "campaign:launched"], "a channel is written channel:campaigns; got 'campaigns'"),
         (&["scraping", "job_started"], "publish needs a job, as in scraping/123"),
         (&["scraping/1"], "publish needs an event"),
         (&["scraping/1", "job_strated"], "there is no event 'job_strated'; did you mean 'job_started'?"),
