@@ -83,7 +83,7 @@ fn write_page(command: &Command, dir: &Path) -> Result<()> {
         .manual("User Commands");
     let mut roff = Vec::new();
     page.render(&mut roff)?;
-    let page = tidy(&String::from_utf8(roff)?) + &see_also(&name);
+    let page = headed(&tidy(&String::from_utf8(roff)?)) + &see_also(&name);
     write(&dir.join(format!("{name}.1")), &page)
 }
 
@@ -99,6 +99,20 @@ fn see_also(name: &str) -> String {
 
 fn write(path: &Path, page: &str) -> Result<()> {
     fs::write(path, page).with_context(|| format!("could not write {}", path.display()))
+}
+
+/// Puts the examples, which the generator calls extra, under their own heading and as they stand, and what follows them
+/// under another.
+fn headed(page: &str) -> String {
+    let Some((before, extra)) = page.split_once(".SH EXTRA\nExamples:\n") else { return page.to_owned() };
+    let end = |text: &str| extra.find(text).unwrap_or(extra.len());
+    let (blank, section) = (end("\n\n"), end("\n.SH "));
+    let (examples, rest) = extra.split_at(blank.min(section));
+    let rest = match rest.strip_prefix("\n\n") {
+        Some(notes) => format!(".SH NOTES\n{notes}"),
+        None => rest.trim_start().to_owned(),
+    };
+    format!("{before}.SH EXAMPLES\n.nf\n{}\n.fi\n{rest}", examples.trim_end())
 }
 
 /// Drops what the generator leaves for `mandoc -Tlint` to warn of: line breaks beside a blank line, which says as much,

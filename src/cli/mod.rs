@@ -42,7 +42,7 @@ environment, which beats the file. `jobwire VERB --help` has examples; the manua
 wire.
 
 Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
-still running when the time was up; 130 interrupted; 143 terminated.";
+still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 130 interrupted; 143 terminated.";
 
 /// A parsed command line.
 #[derive(Debug, Parser)]

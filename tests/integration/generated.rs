@@ -39,7 +39,12 @@ fn manual_pages_are_what_the_binary_writes() {
     let pages = dir.path().join("deep/er");
     let output = jobwire(&["man", pages.to_str().unwrap()]);
     assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
-    assert_fresh(&files(&pages), "man");
+    let pages = files(&pages);
+    assert_fresh(&pages, "man");
+    for (name, page) in pages.iter().filter(|(name, _)| name.ends_with(".1")) {
+        assert_eq!(page.matches("\n.SH EXAMPLES\n.nf\n").count(), 1, "{name}");
+        assert!(!page.contains(".SH EXTRA"), "{name}");
+    }
 }
 
 #[test]
