@@ -152,10 +152,17 @@ impl<W: Write> Pump<'_, W> {
         }
         let reach = sink.publish(&channel, payload).await?;
         self.tally.sent += 1;
-        if reach.is_nobody() && self.tally.nobody.is_none() {
-            let nobody = sink.nobody(&channel);
+        // What no socket is to get has reached whom it is for.
+        let is_hidden = || {
+            let payload = event.payload(Timestamp::now()).unwrap_or_default();
+            let event = event.dialect.decode(channel.as_bytes(), payload.as_bytes());
+            event.is_ok_and(|event| event.kind.is_some_and(|kind| kind.hidden))
+        };
+        if reach.is_nobody() && self.tally.nobody.is_none() && !(reach.is_at_a_relay() && is_hidden()) {
+            let nobody = sink.nobody(&event.dialect, &channel, reach);
             if !self.quiet {
-                note(self.notes, &format!("warning: {nobody}"));
+                let is_kept = reach.is_at_a_relay() && event.dialect.channels.is_none();
+                note(self.notes, &format!("{}: {nobody}", if is_kept { "note" } else { "warning" }));
             }
             self.tally.nobody = Some(nobody);
         }

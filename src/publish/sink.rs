@@ -48,6 +48,11 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Whether a relay has it, though none of its sockets does.
+    pub(super) const fn is_at_a_relay(self) -> bool {
+        self.sockets.is_some() && self.subscribers > 0
+    }
+
     /// Whether nobody got it. A relay's own subscription does not count if no socket of it was listening.
     pub(super) fn is_nobody(self) -> bool {
         match self.sockets {
@@ -108,15 +113,26 @@ impl Sink {
         }
     }
 
-    /// What a count of nobody means here, for people.
-    pub(super) fn nobody(&self, channel: &str) -> String {
+    /// What a reach of nobody means here, for people. A relay keeps the state of jobs for those who come later.
+    pub(super) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
         let channel = channel.escape_debug();
-        match self {
-            Self::Redis(redis) => format!("nobody is subscribed to '{channel}' at {}", redis.address()),
-            Self::Http(relay) => {
-                format!("nobody listens to '{channel}' at {}", net::address(&relay.server))
+        let relay = match self {
+            Self::Redis(redis) => {
+                return format!("nobody is subscribed to '{channel}' at {}", redis.address());
             }
+            Self::Http(relay) => net::address(&relay.server),
+        };
+        if reach.subscribers == 0 {
+            return format!(
+                "the relay at {relay} took it, but is not subscribed to '{channel}', nor is anybody"
+            );
         }
+        let later = if dialect.channels.is_some() {
+            "what comes on a channel is not kept"
+        } else {
+            "the relay keeps the job's state"
+        };
+        format!("no socket at {relay} got it; {later}")
     }
 }
 
@@ -186,7 +202,13 @@ impl HttpSink {
                 let message = format!("the server at {address} takes no events: it answered {status}");
                 Failure::new(Exit::Unreachable, message).hint(HTTP_HINT)
             }
-            503 => Failure::new(Exit::Unreachable, error.to_string()),
+            502 if message.is_some() => {
+                let message =
+                    format!("the relay at {address} cannot use its Redis, so nothing was published: {error}");
+                Failure::new(Exit::Unreachable, message)
+                    .hint("the relay comes back by itself once Redis does; its /ready answers 200 then")
+            }
+            502..=504 => Failure::new(Exit::Unreachable, error.to_string()),
             _ => Failure::new(Exit::Failure, error.to_string()),
         }
     }

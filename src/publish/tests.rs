@@ -139,8 +139,11 @@ async fn a_wrong_key_and_a_missing_one_are_refused_with_a_hint() {
 async fn nobody_there_is_a_warning_once_or_a_failure() {
     let relay = Relay::start(StatusCode::OK, json!({"subscribers": 1, "sockets": 0})).await;
     let (exit, notes, _) = outcome(options(started(3), relay.sink()), b"").await;
-    let nobody = format!("nobody listens to 'scraping_events' at {}", crate::net::address(&relay.server));
-    assert_eq!((exit, notes), (Exit::Success, format!("warning: {nobody}\n")));
+    let nobody = format!(
+        "no socket at {} got it; the relay keeps the job's state",
+        crate::net::address(&relay.server)
+    );
+    assert_eq!((exit, notes), (Exit::Success, format!("note: {nobody}\n")));
     let strict = PublishOptions { require_subscribers: true, ..options(started(3), relay.sink()) };
     assert_eq!(outcome(strict, b"").await, (Exit::Failure, String::new(), format!("{nobody}; ")));
 }
@@ -156,6 +159,13 @@ async fn what_is_no_relay_is_said_to_be_none() {
             Exit::Unreachable,
             "redis is down",
         ),
+        (
+            StatusCode::BAD_GATEWAY,
+            json!({"error": "broker_failed", "message": "could not connect to redis://h:1"}),
+            Exit::Unreachable,
+            "cannot use its Redis, so nothing was published",
+        ),
+        (StatusCode::BAD_GATEWAY, json!("of a proxy"), Exit::Unreachable, "answered 502"),
         (
             StatusCode::PAYLOAD_TOO_LARGE,
             json!({"error": "e", "message": "too big"}),

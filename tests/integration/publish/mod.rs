@@ -165,9 +165,35 @@ fn nobody_subscribed_is_a_warning_or_with_require_subscribers_a_failure() {
     let relay = Relay::start(&[]);
     let publish = [&["publish"], &args[..], &["--require-subscribers"]].concat();
     let output = relay.jobwire(&publish);
-    assert_error(&output, 1, &[&format!("nobody listens to 'scraping_events' at {}", relay.address())]);
+    assert_error(&output, 1, &[&format!("no socket at {} got it; the relay keeps", relay.address())]);
     let _socket = relay.connect("/ws/scraping/1");
     until(PATIENCE, "the socket to be seen", || relay.jobwire(&publish).code == 0);
+}
+
+#[test]
+fn a_relay_that_has_it_for_whoever_comes_later_is_no_reason_for_a_warning() {
+    let relay = Relay::start(&[]);
+    let address = relay.address();
+    let said = |args: &[&str]| {
+        let output = relay.jobwire(&[&["publish"], args].concat());
+        assert_eq!(output.code, 0, "{}", output.stderr);
+        output.stderr
+    };
+    let kept = format!("note: no socket at {address} got it; the relay keeps the job's state\n");
+    assert_eq!(said(&["scraping/1", "job_progress", "progress=1"]), kept);
+    assert_eq!(said(&["tasks/a", "registered", "user_id=ann"]), "", "it is for no socket");
+    let gone = format!("warning: no socket at {address} got it; what comes on a channel is not kept\n");
+    assert_eq!(said(&["channels", "campaign:paused", "campaign_id=1"]), gone);
+}
+
+#[test]
+fn a_relay_whose_redis_is_down_is_3_and_says_so() {
+    let mut redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    redis.stop();
+    let output = relay.jobwire(&["publish", "scraping/1", "job_progress", "progress=1"]);
+    let said = format!("the relay at {} cannot use its Redis, so nothing was published", relay.address());
+    assert_error(&output, 3, &[&said, "hint: the relay comes back by itself once Redis does"]);
 }
 
 #[test]
