@@ -1,6 +1,7 @@
 //! Emitting events: a source (arguments, standard input, a scenario), a pace, and a sink (Redis, or a relay over HTTP);
 //! each goes with each.
 
+mod announce;
 pub mod line;
 pub mod outgoing;
 mod pace;
@@ -83,6 +84,9 @@ pub async fn run(
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
         SourceOptions::Lines(lines) => Source::lines(input, lines),
         SourceOptions::Scenario { scenario, seed } => {
+            for line in announce::announce(&scenario, &options.sink) {
+                note(notes, &line);
+            }
             summary = Some((scenario.jobs().count(), seed));
             Source::Scenario(Box::new(scenario))
         }

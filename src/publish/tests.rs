@@ -259,7 +259,8 @@ async fn a_scenario_is_published_whole_and_summed_up() {
     let (exit, notes, _) =
         outcome(options(SourceOptions::Scenario { scenario, seed: 3 }, relay.sink()), b"").await;
     assert_eq!(exit, Exit::Success);
-    assert!(notes.starts_with(&format!("published {steps} events of 2 jobs in 0.")), "{notes}");
+    assert!(notes.starts_with("watch with: jobwire attach --server "), "{notes}");
+    assert!(notes.contains(&format!("\npublished {steps} events of 2 jobs in 0.")), "{notes}");
     assert!(notes.ends_with("s (seed 3)\n"), "{notes}");
     for _ in 0..steps {
         relay.next().await;

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::outgoing::{Content, Outgoing};
-use crate::dialect::{Assignment, Dialect, Dialects, JobIdType, Target, with_nearest};
+use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, with_nearest};
 
 /// The dialects that have a scenario.
 pub const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
@@ -156,6 +156,12 @@ impl Scenario {
             names.map(|name| Target::Channel { dialect: Arc::clone(&part.dialect), name: Arc::clone(name) })
         });
         jobs.chain(channels).collect()
+    }
+
+    /// Whose the jobs are, where there are any that belong to somebody.
+    pub fn owner(&self) -> Option<&str> {
+        let mut owned = self.parts.iter().filter(|part| part.jobs > 0 && part.dialect.auth == Auth::Owner);
+        owned.next().map(|part| &*part.owner)
     }
 
     fn plan(dialects: Vec<Arc<Dialect>>, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
