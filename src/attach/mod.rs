@@ -1,8 +1,8 @@
 //! Watching jobs, and streams of events of many resources: sockets, a board of the states, and a renderer; the exit code
 //! is the jobs' result.
 //!
-//! [`run`] starts a follower per job, and one for all channels and rooms together. They report over one bounded channel to a single loop, which puts every report
-//! on the [`board`] and shows it. A job's first ending that counts closes its socket.
+//! [`run`] starts a follower per job, and one for all channels and rooms together. They report over one bounded channel
+//! to a single loop, which puts every report on the [`board`] and shows it. A job's first ending that counts closes its socket.
 
 mod access;
 pub mod board;

@@ -104,11 +104,12 @@ impl AttachOptions {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::dialect::Dialects;
 
-    fn options(targets: &[&str]) -> AttachOptions {
+    /// The settings for these targets of the built-in dialects.
+    pub(in crate::attach) fn options(targets: &[&str]) -> AttachOptions {
         let all = Dialects::builtin();
         let targets = targets.iter().map(|text| Target::parse(text, &all, None).unwrap()).collect();
         AttachOptions::new(targets, Url::parse("https://h/relay").unwrap())

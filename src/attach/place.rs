@@ -141,14 +141,8 @@ fn replayed(socket: &Url) -> Url {
 
 #[cfg(test)]
 mod tests {
+    use super::super::options::tests::options;
     use super::*;
-    use crate::dialect::Dialects;
-
-    fn options(targets: &[&str]) -> AttachOptions {
-        let all = Dialects::builtin();
-        let targets = targets.iter().map(|text| Target::parse(text, &all, None).unwrap()).collect();
-        AttachOptions::new(targets, Url::parse("https://h/relay").unwrap())
-    }
 
     #[test]
     fn a_job_has_a_socket_and_is_polled_on_the_same_server() {
