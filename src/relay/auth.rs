@@ -18,8 +18,9 @@ use crate::dialect::CloseReason;
 /// The longest token that is looked at, in bytes; a request's header bounds it as well.
 const MAX_TOKEN: usize = 8 << 10;
 
-/// How long a token may be good for, in milliseconds: 100 years. What claims more does not mean seconds.
-const FARTHEST: u64 = 100 * 36_525 * 864_000;
+/// How long a token may be good for, in milliseconds: 10,000 years. Tokens for ever are common (9999999999 is in 2286), and a
+/// time in milliseconds taken for seconds is over 50,000 years away.
+const FARTHEST: u64 = 10_000 * 36_525 * 864_000;
 
 /// What tokens are signed with: its bytes as they stand, at least one.
 #[derive(Clone, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Fault {
             Self::Audience => "the token's aud does not name the audience of --jwt-audience",
             Self::Expired => "the token has expired",
             Self::FarExpiry => {
-                "the token's exp is over 100 years away; is it in milliseconds? seconds are wanted"
+                "the token's exp is over 10,000 years away; is it in milliseconds? seconds are wanted"
             }
             Self::NotYet => "the token's nbf is still to come",
         }
