@@ -1,0 +1,91 @@
+//! What became of the connections, and how long connecting took.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bench::timing::Timing;
+
+/// What became of the connections.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Asked for.
+    pub wanted: u64,
+    /// Attempts, reconnections included.
+    pub attempts: u64,
+    /// Attempts that ended in an open WebSocket.
+    pub opened: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Why, the most frequent first.
+    pub failures: Vec<FailureCount>,
+    /// The most that were open at one time.
+    pub peak: u64,
+    /// Open at the end.
+    pub open_at_end: u64,
+    /// Connections that ended although nobody here ended them, the most frequent first.
+    pub closed_early: Vec<CloseCount>,
+    /// Opened connections a second, while they were being opened.
+    pub rate: f64,
+    /// Frames that break RFC 6455 or are no event of the dialect where one belongs.
+    pub garbage: u64,
+    /// Bytes received, WebSocket headers included.
+    pub received_bytes: u64,
+}
+
+impl Connections {
+    /// How many ended early, all reasons together.
+    pub fn closed_early_count(&self) -> u64 {
+        self.closed_early.iter().map(|close| close.count).sum()
+    }
+}
+
+/// A reason for which connecting failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureCount {
+    /// At which step: `tcp`, `tls`, `upgrade`, `first_message` or `local` (this machine).
+    pub step: String,
+    /// The HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// What went wrong, as in `connection refused` or the server's own message.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// A way in which connections ended early.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloseCount {
+    /// The close code; `None` where the connection ended without one.
+    pub code: Option<u16>,
+    /// The server's reason, or what the system said.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// How long connecting took, by part; only attempts that succeeded.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConnectTime {
+    /// To the established TCP connection.
+    pub tcp: Timing,
+    /// From there to the end of the TLS handshake; empty without TLS.
+    pub tls: Timing,
+    /// From there to the end of the HTTP upgrade.
+    pub upgrade: Timing,
+    /// From there to the first message; empty where the server sends none by itself.
+    pub first_message: Timing,
+    /// From the intended start to the end of the upgrade.
+    pub total: Timing,
+}
+
+/// Reconnecting after a storm or by churn.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reconnect {
+    /// Connections that were cut.
+    pub cut: u64,
+    /// Those that came back.
+    pub back: u64,
+    /// From the cut until the last was back, in seconds; `None` where not all came back.
+    pub all_back_seconds: Option<f64>,
+    /// From the cut to the open WebSocket, each.
+    pub time: Timing,
+}

@@ -1,0 +1,61 @@
+//! What was demanded of the run, what came of it, and the search for the largest load.
+
+use serde::{Deserialize, Serialize};
+
+/// A search for the largest load.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Find {
+    /// `connections` or `rate`.
+    pub of: String,
+    /// The limits it had to keep, as given.
+    pub within: String,
+    /// The loads that were tried, in order.
+    pub probes: Vec<Probe>,
+    /// The largest load that kept them; `None` where none did.
+    pub found: Option<u64>,
+    /// Whether a longer run at that load kept them too.
+    pub confirmed: bool,
+}
+
+/// One load that was tried.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The load.
+    pub load: u64,
+    /// How long it was held, in seconds.
+    pub seconds: f64,
+    /// Whether all limits were kept.
+    pub passed: bool,
+    /// This client was the bottleneck, so that nothing is said about the server.
+    pub client_bound: bool,
+    /// The limits and their values.
+    pub assertions: Vec<Assertion>,
+}
+
+/// What was demanded and what came of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// In the order given.
+    pub assertions: Vec<Assertion>,
+    /// All held; true where there were none.
+    pub passed: bool,
+    /// The client was the bottleneck (see [`Client::bound`](super::Client::bound)): the figures say nothing about the server.
+    pub client_bound: bool,
+    /// The user takes that (`--allow-client-bound`).
+    pub client_bound_allowed: bool,
+}
+
+/// A demand on one metric.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Assertion {
+    /// As given, as in `delivery.p99<50ms`.
+    pub text: String,
+    /// The metric, as in `delivery.p99`.
+    pub metric: String,
+    /// The limit as written, as in `50ms`.
+    pub limit: String,
+    /// What was measured, in the limit's unit, as in `31.2ms`; `none` where nothing was.
+    pub value: String,
+    /// Whether it held.
+    pub passed: bool,
+}
