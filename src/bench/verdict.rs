@@ -165,7 +165,8 @@ impl Demand {
         let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
         let number: f64 =
             value[..digits].parse().map_err(|_| format!("'{}' is no number", value.escape_debug()))?;
-        let unit = value[digits..].to_lowercase();
+        // A Greek mu looks the same.
+        let unit = value[digits..].to_lowercase().replace('\u{3bc}', "\u{b5}");
         let known = measure.units();
         let unit = *known.iter().find(|(name, _)| *name == unit).ok_or_else(|| {
             let names: Vec<&str> =
@@ -203,21 +204,38 @@ impl Demand {
                 Op::Not => (value - limit).abs() >= 1e-9,
             }
         });
-        let shown = |value: f64| format!("{}{}", rounded(value / self.unit.1), self.unit.0);
+        let shown = |number: &str| format!("{number}{}", self.unit.0);
+        let limit = exact(self.limit / self.unit.1);
+        let value = reading.map(|value| shown(&apart(value / self.unit.1, self.limit / self.unit.1)));
         Assertion {
             text: self.text.clone(),
             metric: self.metric.clone(),
-            limit: shown(self.limit),
-            value: reading.map_or_else(|| "none".to_owned(), shown),
+            limit: shown(&limit),
+            value: value.unwrap_or_else(|| "none".to_owned()),
             passed,
         }
     }
 }
 
-/// Three decimals, without zeros that say nothing.
-fn rounded(value: f64) -> String {
-    let text = format!("{value:.3}");
+/// With so many decimals, without zeros that say nothing.
+fn rounded(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// As it was given.
+fn exact(limit: f64) -> String {
+    rounded(limit, 9)
+}
+
+/// Three decimals, and as many more as it takes to tell a value from 0 and from its limit.
+fn apart(value: f64, limit: f64) -> String {
+    let is_told = |decimals: &usize| {
+        let text = rounded(value, *decimals);
+        (text != rounded(limit, *decimals) || (value - limit).abs() < 1e-9)
+            && (text.trim_start_matches('-') != "0" || value.abs() < 1e-9)
+    };
+    rounded(value, (3..9).find(is_told).unwrap_or(9))
 }
 
 /// Holds a result against all demands and against the client's own limits.
@@ -323,6 +341,7 @@ mod tests {
             "delivery.p99<50ms",
             "delivery.p99 <= 1s",
             "lost==0",
+            "send_lag.max<900\u{3bc}s",
             "slow.lost!=0",
             "slow.lost<1%",
             "connect.failed<=0.2%",
@@ -343,6 +362,25 @@ mod tests {
         let checked = check("connect.failed<0.1%");
         assert_eq!((checked.limit.as_str(), checked.value.as_str()), ("0.1%", "0.2%"));
         assert_eq!(check("round_trip.p99<1s").value, "none");
+    }
+
+    #[test]
+    fn a_value_is_told_from_its_limit() {
+        for (value, limit, text) in [
+            (31.25, 50.0, "31.25"),
+            (50.000_4, 50.0, "50.0004"),
+            (50.0, 50.0, "50"),
+            (0.000_4, 0.1, "0.0004"),
+            (0.0, 0.0, "0"),
+            (100.0, 50.0, "100"),
+        ] {
+            assert_eq!(apart(value, limit), text);
+        }
+        let mut summary = Summary::example();
+        summary.cohorts[0].expected = 1_000_000;
+        summary.cohorts[0].lost = 3;
+        let checked = Demand::parse("lost<0.0001%").unwrap().check(&summary);
+        assert_eq!((checked.value.as_str(), checked.limit.as_str()), ("0.0003%", "0.0001%"));
     }
 
     #[test]

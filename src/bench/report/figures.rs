@@ -68,6 +68,9 @@ pub(super) fn counted(number: u64, noun: &str) -> String {
 
 /// Something a second: `499.8/s`, `9,000/s`.
 pub(super) fn rate(per_second: f64) -> String {
+    if per_second.abs() < 9.95 {
+        return format!("{}/s", three_digits(per_second));
+    }
     if per_second.abs() < 999.5 {
         let text = format!("{per_second:.1}");
         return format!("{}/s", text.trim_end_matches('0').trim_end_matches('.'));
@@ -173,8 +176,8 @@ mod tests {
     fn counts_rates_shares_and_bytes() {
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
-            [rate(499.8), rate(500.0), rate(9000.4), rate(0.0)],
-            ["499.8/s", "500/s", "9,000/s", "0/s"]
+            [rate(499.8), rate(500.0), rate(9000.4), rate(0.0), rate(0.02)],
+            ["499.8/s", "500/s", "9,000/s", "0/s", "0.02/s"]
         );
         assert_eq!(
             [share(0.0), share(0.002), share(0.000_001), share(0.999_999_9), share(0.999), share(1.0)],

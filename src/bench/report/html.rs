@@ -7,8 +7,9 @@ mod charts;
 use std::fmt::Write as _;
 
 use super::figures::{
-    as_f64, bytes, count, micros, printable, rate, seconds, share, share_of, to_the_second,
+    as_f64, bytes, count, counted, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
+use super::text::sections;
 use super::timings::{self, SHOWN};
 use crate::bench::summary::Summary;
 
@@ -117,7 +118,8 @@ fn tiles(out: &mut String, summary: &Summary) {
         let sum = |of: fn(&crate::bench::summary::Cohort) -> u64| summary.cohorts.iter().map(of).sum::<u64>();
         let (received, lost, expected) = (sum(|c| c.received), sum(|c| c.lost), sum(|c| c.expected));
         tiles.push((count(received), "deliveries received".to_owned()));
-        let of = share_of(lost, expected).map(|share| format!("lost ({share})")).unwrap_or_default();
+        let of =
+            share_of(lost, expected).map_or_else(|| "lost".to_owned(), |share| format!("lost ({share})"));
         tiles.push((count(lost), of));
     }
     if let Some(publish) = &summary.publish {
@@ -127,7 +129,11 @@ fn tiles(out: &mut String, summary: &Summary) {
         tiles.push((seconds(all), "until all were back".to_owned()));
     }
     let connections = &summary.connections;
-    tiles.push((count(connections.opened), format!("connections opened of {}", count(connections.wanted))));
+    let of = match connections.attempts {
+        attempts if attempts == connections.wanted || attempts == 0 => count(connections.wanted),
+        attempts => counted(attempts, "attempt"),
+    };
+    tiles.push((count(connections.opened), format!("connections opened of {of}")));
     out.push_str("<div class=\"tiles\">");
     for (figure, name) in tiles {
         let _ = write!(out, "<div class=\"tile\"><b>{figure}</b><span>{}</span></div>", text(&name));
@@ -201,23 +207,10 @@ fn deliveries(out: &mut String, summary: &Summary) {
 
 /// What failed, and how often.
 fn trouble(out: &mut String, summary: &Summary) {
-    let failures = |what: &'static str, failures: &[crate::bench::summary::FailureCount]| {
-        let row = |failure: &crate::bench::summary::FailureCount| {
-            let status = failure.status.map(|status| format!(", HTTP {status}")).unwrap_or_default();
-            (
-                format!("{what} failed at {}{status}: {}", failure.step, failure.reason),
-                false,
-                vec![count(failure.count)],
-            )
-        };
-        failures.iter().map(row).collect::<Vec<_>>()
-    };
-    let mut rows = failures("connection", &summary.connections.failures);
-    rows.extend(summary.publish.iter().flat_map(|publish| failures("event", &publish.failures)));
-    rows.extend(summary.connections.closed_early.iter().map(|close| {
-        let code = close.code.map_or_else(|| "no close code".to_owned(), |code| format!("close code {code}"));
-        (format!("connection ended early, {code}: {}", close.reason), false, vec![count(close.count)])
-    }));
+    let rows: Vec<_> = sections::trouble(summary)
+        .into_iter()
+        .map(|(times, what)| (what, false, vec![count(times)]))
+        .collect();
     if !rows.is_empty() {
         table(out, "What went wrong", ["", "times"], rows);
     }
@@ -240,9 +233,7 @@ fn search(out: &mut String, summary: &Summary) {
             .collect();
         (count(probe.load), false, vec![seconds(probe.seconds), kept.to_owned(), values.join(", ")])
     });
-    let found = find.found.map_or_else(|| "none".to_owned(), count);
-    let confirmed = if find.confirmed { "confirmed" } else { "not confirmed" };
-    let title = format!("Search for the most {} within {}: {found}, {confirmed}", find.of, find.within);
+    let title = format!("Search for the most {} within {}; {}", find.of, find.within, sections::found(find));
     table(out, &title, ["", "held for", "kept", "values"], rows);
 }
 
@@ -260,7 +251,10 @@ fn set_up(out: &mut String, summary: &Summary) {
     let mut add = |name: &str, value: String| facts.push((name.to_owned(), value));
     add("published into", setup.publisher.clone().unwrap_or_else(|| "nothing".to_owned()));
     add("system", machine.system.clone());
-    add("processor", format!("{}, {} cores for this process", machine.processor, machine.cores));
+    add(
+        "processor",
+        format!("{}, {} for this process", machine.processor, counted(machine.cores.into(), "core")),
+    );
     add("memory", bytes(as_f64(machine.memory_bytes)));
     add("descriptors", count(machine.descriptors));
     add("ports for clients", ports.unwrap_or_else(|| "unknown".to_owned()));

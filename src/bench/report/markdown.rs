@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{count, micros, printable, seconds, to_the_second};
+use super::figures::{count, counted, micros, printable, seconds, to_the_second};
 use super::table::{Table, escape};
+use super::text::sections;
 use super::timings::{self, SHOWN};
 use crate::bench::summary::Summary;
 
@@ -20,12 +21,12 @@ pub fn markdown(summary: &Summary) -> String {
     let machine = &setup.machine;
     let _ = writeln!(
         out,
-        "{}, {}, on {} ({}, {} cores)\n",
+        "{}, {}, on {} ({}, {})\n",
         escape(&to_the_second(&setup.started)),
         seconds(setup.elapsed_seconds),
         text(&machine.system),
         text(&machine.processor),
-        machine.cores
+        counted(machine.cores.into(), "core")
     );
     if !options.is_empty() {
         let _ = writeln!(out, "Options: {}\n", options.join(", "));
@@ -36,13 +37,14 @@ pub fn markdown(summary: &Summary) -> String {
     let connections = &summary.connections;
     let _ = writeln!(
         out,
-        "Connections: {} of {} opened, {} failed, {} ended early\n",
-        count(connections.opened),
-        count(connections.wanted),
+        "Connections: {}, {} failed, {} ended early\n",
+        sections::opened(connections),
         count(connections.failed),
         count(connections.closed_early_count())
     );
     tables(&mut out, summary);
+    costs(&mut out, summary);
+    search(&mut out, summary);
     verdict(&mut out, summary);
     out
 }
@@ -81,6 +83,48 @@ fn tables(out: &mut String, summary: &Summary) {
         }
         let _ = writeln!(out, "{}", table.markdown());
     }
+    let trouble = sections::trouble(summary);
+    if !trouble.is_empty() {
+        let mut table = Table::new(["what went wrong", "times"]);
+        for (times, what) in trouble {
+            table.row([what, count(times)]);
+        }
+        let _ = writeln!(out, "{}", table.markdown());
+    }
+}
+
+/// What is a line each: round trips, reconnections, and what the run cost.
+fn costs(out: &mut String, summary: &Summary) {
+    let mut line = |what: &str, facts: &[String]| {
+        let _ = writeln!(out, "{what}: {}\n", escape(&facts.join(", ")));
+    };
+    if let Some(trip) = &summary.round_trip {
+        let counts = [("sent", trip.sent), ("answered", trip.received), ("lost", trip.lost)];
+        let facts = counts.map(|(what, number)| format!("{what} {}", count(number)));
+        line(&format!("Round trips by {}", text(&trip.by)), &facts);
+    }
+    if let Some(reconnect) = &summary.reconnect {
+        line("Reconnections", &sections::reconnections(reconnect));
+    }
+    if let Some(server) = &summary.server {
+        line("Server", &sections::server_facts(server));
+    }
+    line("This client", &sections::client_facts(&summary.client));
+    if !summary.workers.is_empty() {
+        let lost = summary.workers.iter().filter(|worker| worker.lost).count() as u64;
+        line("Workers", &[count(summary.workers.len() as u64), format!("lost {}", count(lost))]);
+    }
+}
+
+fn search(out: &mut String, summary: &Summary) {
+    let Some(find) = &summary.find else { return };
+    let _ = writeln!(
+        out,
+        "Search for the most {} within {}; {}\n",
+        text(&find.of),
+        text(&find.within),
+        escape(&sections::found(find))
+    );
 }
 
 fn verdict(out: &mut String, summary: &Summary) {
@@ -99,7 +143,7 @@ fn verdict(out: &mut String, summary: &Summary) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::summary::Mode;
+    use crate::bench::summary::{Find, Mode, Reconnect};
 
     #[test]
     fn a_run_is_pasted_into_an_issue() {
@@ -108,10 +152,20 @@ mod tests {
             "### jobwire bench fanout: scraping/1..50\n",
             "| delivery latency, healthy | 50,000 | 2.8 ms | 4.05 ms | 4.8 ms | 5.05 ms | 5.25 ms | 5.29 ms | 5.3 ms | 5.3 ms |",
             "| slow | 2,103 | 900 | 3 | 1,200 | 0 | 0 |",
+            "| connection failed at upgrade, HTTP 503: too many connections | 10 |\n",
+            "\nThis client: CPU 40 % of a core, ",
             "Verdict: **FAILED**\n\n- delivery.p99&lt;50ms: held, was 5.25ms\n- lost==0: **broken**, was 3\n",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");
         }
+        let mut found = Summary::example();
+        found.find = Some(Find { of: "rate".into(), within: "lost==0".into(), ..Find::default() });
+        found.reconnect = Some(Reconnect { cut: 5, back: 4, ..Reconnect::default() });
+        found.verdict.passed = true;
+        let text = markdown(&found);
+        assert!(text.contains("\nReconnections: cut 5, back 4, 1 never came back\n"), "{text}");
+        assert!(text.contains("within lost==0; found: none"), "{text}");
+        assert!(text.contains("Verdict: **FAILED**"), "a search that found nothing: {text}");
         let empty = markdown(&Summary::empty(Mode::Idle));
         assert!(!empty.contains("timing") && empty.contains("Verdict: **none**"), "{empty}");
     }

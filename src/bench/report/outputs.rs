@@ -1,14 +1,14 @@
 //! The files that a run's reports go into: shown to be writable before the run, written whole after it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::{csv, hgrm, hlog, html, markdown};
 use crate::bench::summary::Summary;
 use crate::exit::{Exit, Failure};
 
-/// Where each report goes; `None` where it is not wanted.
+/// Where each report goes; `None` where it is not wanted, `-` for stdout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutputPaths {
     /// The percentile distribution (`--hgrm`).
@@ -53,10 +53,12 @@ struct Output {
 
 #[derive(Debug)]
 enum Place {
+    /// Standard output, asked for as `-`.
+    Stdout,
     /// A new file beside the old one, which it replaces at once in the end.
     Beside { file: File, path: PathBuf, target: PathBuf },
     /// The thing itself: a pipe or a device, or a file in a folder that takes no new ones.
-    Itself(File),
+    Itself { file: File, path: PathBuf },
 }
 
 impl Outputs {
@@ -64,17 +66,23 @@ impl Outputs {
     pub fn open_all(paths: &OutputPaths) -> Result<Self, Failure> {
         let mut opened: Vec<Output> = Vec::new();
         for (flag, path, render) in paths.all() {
-            if let Some(other) = opened.iter().find(|other| other.path == path && other.is_replaced()) {
+            let target = target(path);
+            if let Some(other) = opened.iter().find(|other| other.place.is_only_for(&target)) {
                 let both = format!("{} and {flag} both write to {}", other.flag, path.display());
                 return Err(Failure::usage(both).hint("give each a file of its own"));
             }
-            let place = Place::open(path).map_err(|error| {
+            let place = Place::open(target).map_err(|error| {
                 Failure::usage(format!("cannot write to {} ({flag}): {error}", path.display()))
                     .hint("choose a file in a folder that exists and that you may write to")
             })?;
             opened.push(Output { flag, path: path.to_owned(), render, place });
         }
         Ok(Self(opened))
+    }
+
+    /// The flag whose report goes to stdout, if any does.
+    pub fn on_stdout(&self) -> Option<&'static str> {
+        self.0.iter().find(|output| matches!(output.place, Place::Stdout)).map(|output| output.flag)
     }
 
     /// Writes every report. One that fails does not keep the others from being written; the first failure is returned.
@@ -91,44 +99,90 @@ impl Outputs {
     }
 }
 
-impl Output {
-    const fn is_replaced(&self) -> bool {
-        matches!(self.place, Place::Beside { .. })
+/// The file that a path means: through links, so that it is not a link that is replaced, and the same however it is
+/// written. `-` is stdout.
+fn target(path: &Path) -> PathBuf {
+    let folder = |path: &Path| match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    };
+    if path.as_os_str() == STDOUT {
+        return path.to_owned();
+    }
+    if let Ok(found) = fs::canonicalize(path) {
+        return found;
+    }
+    // A new file, or one that a link promises.
+    let path = fs::read_link(path).map_or_else(|_| path.to_owned(), |to| folder(path).join(to));
+    match (fs::canonicalize(folder(&path)), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path,
     }
 }
 
+/// What stands for stdout.
+const STDOUT: &str = "-";
+
 impl Place {
-    fn open(path: &Path) -> io::Result<Self> {
-        // Through a link, so that it is not the link that is replaced.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        match fs::metadata(&target) {
-            Ok(found) if found.is_dir() => {
-                return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
+    /// Whether nothing else may go to this file.
+    fn is_only_for(&self, path: &Path) -> bool {
+        match self {
+            Self::Stdout => path.as_os_str() == STDOUT,
+            Self::Beside { target, .. } => target == path,
+            Self::Itself { path: own, file } => {
+                own == path && file.metadata().is_ok_and(|found| found.is_file())
             }
-            Ok(found) if found.is_file() => drop(OpenOptions::new().append(true).open(&target)?),
+        }
+    }
+
+    fn open(target: PathBuf) -> io::Result<Self> {
+        if target.as_os_str() == STDOUT {
+            return Ok(Self::Stdout);
+        }
+        let itself = |target: PathBuf| -> io::Result<Self> {
+            Ok(Self::Itself { file: OpenOptions::new().write(true).open(&target)?, path: target })
+        };
+        let old = fs::metadata(&target).ok();
+        match &old {
+            Some(found) if found.is_dir() => {
+                return Err(io::Error::new(ErrorKind::IsADirectory, "is a directory"));
+            }
+            Some(found) if found.is_file() => drop(OpenOptions::new().append(true).open(&target)?),
             // Opening a pipe here would wait for its reader; but a run that nobody reads is not to start.
-            Ok(_) => return Ok(Self::Itself(OpenOptions::new().write(true).open(&target)?)),
-            Err(_) => {}
+            Some(_) => return itself(target),
+            None => {}
         }
         let Some(name) = target.file_name() else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not the name of a file"));
+            return Err(io::Error::new(ErrorKind::InvalidInput, "is not the name of a file"));
         };
         let mut beside = std::ffi::OsString::from(".");
         beside.push(name);
         beside.push(format!(".{}.part", std::process::id()));
         let path = target.with_file_name(beside);
         match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
-            Ok(file) => Ok(Self::Beside { file, path, target }),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && target.is_file() => {
-                Ok(Self::Itself(OpenOptions::new().write(true).open(&target)?))
+            Ok(file) => {
+                // Whoever may read the old one may read the new one, and nobody else.
+                let kept = old.map_or(Ok(()), |old| file.set_permissions(old.permissions()));
+                let place = Self::Beside { file, path, target };
+                kept.map(|()| place)
             }
+            Err(error) if error.kind() == ErrorKind::PermissionDenied && old.is_some() => itself(target),
             Err(error) => Err(error),
         }
     }
 
     fn write(mut self, text: &str) -> io::Result<()> {
         match &mut self {
-            Self::Itself(file) => {
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                    // Its reader has seen enough.
+                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                    written => written,
+                }
+            }
+            Self::Itself { file, .. } => {
                 if file.metadata()?.is_file() {
                     file.set_len(0)?;
                 }
@@ -208,6 +262,43 @@ mod tests {
                 .unwrap_err();
         assert!(failure.message.starts_with("--csv and --html both write to "), "{failure}");
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn one_file_by_two_names_is_found_out_before_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("old"), "old").unwrap();
+        std::os::unix::fs::symlink("old", folder.path().join("link")).unwrap();
+        std::os::unix::fs::symlink("new", folder.path().join("promise")).unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        for (one, other) in [("old", "link"), ("new", "sub/../new"), ("promise", "new"), ("new", "./new")] {
+            let path = |name: &str| Some(folder.path().join(name));
+            let paths = OutputPaths { csv: path(one), html: path(other), ..OutputPaths::default() };
+            let failure = Outputs::open_all(&paths).unwrap_err();
+            assert!(failure.message.starts_with("--csv and --html both write to "), "{failure}");
+        }
+        let out = Some(PathBuf::from("-"));
+        let paths = OutputPaths { csv: out.clone(), html: out.clone(), ..OutputPaths::default() };
+        assert_eq!(Outputs::open_all(&paths).unwrap_err().message, "--csv and --html both write to -");
+        let paths = OutputPaths { csv: out, ..OutputPaths::default() };
+        assert_eq!(Outputs::open_all(&paths).unwrap().on_stdout(), Some("--csv"));
+        assert_eq!(names(folder.path()), ["link", "old", "promise", "sub"]);
+        // What a link promised is made, and the link stays.
+        let paths = OutputPaths { csv: Some(folder.path().join("promise")), ..OutputPaths::default() };
+        Outputs::open_all(&paths).unwrap().write(&Summary::example()).unwrap();
+        assert_eq!(names(folder.path()), ["link", "new", "old", "promise", "sub"]);
+    }
+
+    #[test]
+    fn a_report_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("r.csv");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let paths = OutputPaths { csv: Some(path.clone()), ..OutputPaths::default() };
+        Outputs::open_all(&paths).unwrap().write(&Summary::example()).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -77,7 +77,7 @@ pub(super) fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' => safe.extend(['\\', c]),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '$' => safe.extend(['\\', c]),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
@@ -112,7 +112,10 @@ mod tests {
     #[test]
     fn markdown_is_not_commanded_by_a_cell() {
         let mut table = Table::new(["reason", "count"]);
-        table.row(["a|b\n<script>", "1"]);
-        assert_eq!(table.markdown(), "| reason | count |\n|---|--:|\n| a\\|b &lt;script&gt; | 1 |\n");
+        table.row(["a|b\n<script> ~~$x$~~", "1"]);
+        assert_eq!(
+            table.markdown(),
+            "| reason | count |\n|---|--:|\n| a\\|b &lt;script&gt; \\~\\~\\$x\\$\\~\\~ | 1 |\n"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! The report on a terminal: what was run, what came of it, and the verdict last, where it is seen.
 
-mod sections;
+pub(super) mod sections;
 
 use std::fmt::Write as _;
 
@@ -47,7 +47,7 @@ pub fn text(summary: &Summary, width: usize, color: bool) -> String {
 
 /// The verdict in a word or two, and the colour that goes with it.
 pub(super) fn verdict_word(summary: &Summary) -> (&'static str, Color) {
-    sections::word(&summary.verdict, summary.partial.is_some())
+    sections::word(summary)
 }
 
 /// A report on its way.

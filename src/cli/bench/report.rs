@@ -1,6 +1,6 @@
 //! `bench`: where its reports go.
 
-use std::io::{IsTerminal, Write as _};
+use std::io::{ErrorKind, IsTerminal, Write as _};
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
@@ -22,11 +22,12 @@ pub(super) struct ReportArgs {
     #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
     output: OutputChoice,
 
-    /// Write the percentile distribution for HdrHistogram's plotters and those of wrk2.
+    /// Write the percentile distribution in milliseconds, for HdrHistogram's plotters and those of wrk2; - is stdout,
+    /// here and below.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_HGRM")]
     hgrm: Option<PathBuf>,
 
-    /// Write a HdrHistogram interval log, an interval a second.
+    /// Write a HdrHistogram interval log in microseconds, an interval a second.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_HLOG")]
     hlog: Option<PathBuf>,
 
@@ -48,7 +49,7 @@ pub(super) struct ReportArgs {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum OutputChoice {
+pub(super) enum OutputChoice {
     /// For people.
     #[default]
     Text,
@@ -71,7 +72,17 @@ impl ReportArgs {
     pub(super) fn open(self) -> Result<Reports, Failure> {
         let Self { output, hgrm, hlog, csv, markdown, html, no_live } = self;
         let files = Outputs::open_all(&OutputPaths { hgrm, hlog, csv, markdown, html })?;
-        Ok(Reports { output, files, live: !no_live && output != OutputChoice::Quiet })
+        let live = !no_live && output != OutputChoice::Quiet;
+        let output = match (files.on_stdout(), output) {
+            (Some(flag), OutputChoice::Json) => {
+                return Err(Failure::usage(format!("--output json and {flag} both write to stdout"))
+                    .hint("give one of them a file"));
+            }
+            // It stands in for the text.
+            (Some(_), _) => OutputChoice::Quiet,
+            (None, output) => output,
+        };
+        Ok(Reports { output, files, live })
     }
 }
 
@@ -88,9 +99,17 @@ impl Reports {
             OutputChoice::Json => report::json(summary),
             OutputChoice::Quiet => String::new(),
         };
-        let printed = anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error));
+        let printed = print(&text);
         self.files.write(summary)?;
         printed
+    }
+}
+
+/// Prints a report. That its reader has gone is no failure, and does not change what the exit code tells.
+pub(super) fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
+        _ => Ok(()),
     }
 }
 

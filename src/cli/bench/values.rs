@@ -32,10 +32,12 @@ pub(super) fn every_second(text: &str) -> Result<f64, String> {
 }
 
 fn scaled(text: &str) -> Option<f64> {
-    let (number, factor) = match text.to_ascii_lowercase() {
-        text if text.ends_with('k') => (text.trim_end_matches('k').to_owned(), 1e3),
-        text if text.ends_with('m') => (text.trim_end_matches('m').to_owned(), 1e6),
-        text => (text, 1.0),
+    let (number, factor) = if let Some(number) = text.strip_suffix(['k', 'K']) {
+        (number, 1e3)
+    } else if let Some(number) = text.strip_suffix(['m', 'M']) {
+        (number, 1e6)
+    } else {
+        (text, 1.0)
     };
     let is_plain = number.starts_with(|c: char| c.is_ascii_digit());
     number.parse::<f64>().ok().filter(|_| is_plain).map(|number| (number * factor * 1e6).round() / 1e6)
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn numbers_have_suffixes_and_bounds() {
         assert_eq!((count("5k"), count("1.5m"), count("7")), (Ok(5000), Ok(1_500_000), Ok(7)));
-        for bad in ["0", "-1", "1.5", "k", "", "1e99", "x", "nan", "inf"] {
+        for bad in ["0", "-1", "1.5", "k", "5kk", "5mk", "", "1e99", "x", "nan", "inf"] {
             assert!(count(bad).is_err(), "{bad:?}");
         }
         assert_eq!((rate("0.5"), rate("5K"), every_second("10/s")), (Ok(0.5), Ok(5000.0), Ok(10.0)));

@@ -7,7 +7,9 @@ use crate::bench::report::figures::{
     as_f64, bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
 use crate::bench::report::table::Table;
-use crate::bench::summary::{FailureCount, Mode, Summary, Verdict};
+use crate::bench::summary::{
+    Client, CloseCount, Connections, FailureCount, Find, Mode, Reconnect, Server, Summary, Verdict,
+};
 
 /// Reasons beyond these are counted together.
 const REASONS: usize = 8;
@@ -51,7 +53,7 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
         Some(share) if connections.failed > 0 => format!("failed {} ({share})", count(connections.failed)),
         _ => "failed 0".to_owned(),
     };
-    let mut facts = vec![format!("opened {} of {}", count(connections.opened), count(connections.wanted))];
+    let mut facts = vec![opened(connections)];
     facts.extend((connections.rate > 0.0).then(|| format!("at {}", rate(connections.rate))));
     facts.extend([
         failed,
@@ -60,19 +62,27 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
         format!("ended early {}", count(connections.closed_early_count())),
         format!("received {}", bytes(as_f64(connections.received_bytes))),
     ]);
-    if connections.attempts != connections.wanted {
-        facts.insert(1, counted(connections.attempts, "attempt"));
-    }
     if connections.garbage > 0 {
         facts.push(page.paint(&format!("garbage {}", counted(connections.garbage, "frame")), Color::Red));
     }
     page.facts(&facts);
     failures(page, &connections.failures);
-    let closes = connections.closed_early.iter().map(|close| {
-        let code = close.code.map_or_else(|| "no close code".to_owned(), |code| format!("close code {code}"));
-        (close.count, with_reason(format!("ended early: {code}"), &close.reason))
-    });
+    let closes = connections.closed_early.iter().map(|close| (close.count, close_text(close)));
     reasons(page, closes);
+}
+
+/// `opened 4,990 of 5,000`; where connections were opened again, of the attempts.
+pub(in crate::bench::report) fn opened(connections: &Connections) -> String {
+    let Connections { wanted, attempts, opened, .. } = connections;
+    if attempts == wanted || *attempts == 0 {
+        return format!("opened {} of {}", count(*opened), count(*wanted));
+    }
+    format!(
+        "opened {} by {} for {}",
+        count(*opened),
+        counted(*attempts, "attempt"),
+        counted(*wanted, "place")
+    )
 }
 
 pub(super) fn publish(page: &mut Page, summary: &Summary) {
@@ -143,46 +153,45 @@ pub(super) fn others(page: &mut Page, summary: &Summary) {
     }
     if let Some(reconnect) = &summary.reconnect {
         page.heading("Reconnections");
-        let all = match reconnect.all_back_seconds {
-            Some(after) => format!("the last after {}", seconds(after)),
-            None if reconnect.cut == 0 => "none was cut".to_owned(),
-            None => format!("{} never came back", count(reconnect.cut.saturating_sub(reconnect.back))),
-        };
-        page.facts(&[
-            format!("cut {}", count(reconnect.cut)),
-            format!("back {}", count(reconnect.back)),
-            all,
-        ]);
+        page.facts(&reconnections(reconnect));
     }
+}
+
+/// What became of the connections that were cut.
+pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> [String; 3] {
+    let all = match reconnect.all_back_seconds {
+        Some(after) => format!("the last after {}", seconds(after)),
+        None if reconnect.cut == 0 => "none was cut".to_owned(),
+        None => format!("{} never came back", count(reconnect.cut.saturating_sub(reconnect.back))),
+    };
+    [format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all]
 }
 
 pub(super) fn server(page: &mut Page, summary: &Summary) {
     let Some(server) = &summary.server else { return };
     page.heading("Server");
     let pids: Vec<String> = server.pids.iter().map(u32::to_string).collect();
+    let mut facts = vec![format!("process {}", pids.join(", "))];
+    facts.extend(server_facts(server));
+    page.facts(&facts);
+}
+
+/// What the server cost.
+pub(in crate::bench::report) fn server_facts(server: &Server) -> Vec<String> {
     let mut facts = vec![
-        format!("process {}", pids.join(", ")),
         format!("memory {} → {}", bytes(as_f64(server.rss_before_bytes)), bytes(as_f64(server.rss_bytes))),
         format!("{} a connection", bytes(server.rss_per_connection_bytes)),
     ];
     facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
     facts.push(format!("CPU {} of a core", share(server.cpu_share)));
     facts.extend(server.cpu_per_delivery_micros.map(|cpu| format!("{} a delivery", duration(cpu))));
-    page.facts(&facts);
+    facts
 }
 
 pub(super) fn client(page: &mut Page, summary: &Summary) {
     let client = &summary.client;
     page.heading("This client");
-    let mut facts = vec![
-        format!("CPU {} of a core", share(client.cpu_share)),
-        format!("busiest thread {}", share(client.busiest_thread_share)),
-    ];
-    facts.extend(client.cpu_per_event_micros.map(|cpu| format!("{} an event", duration(cpu))));
-    facts.push(format!("memory {}", bytes(as_f64(client.rss_bytes))));
-    facts.push(format!("{} a connection", bytes(client.rss_per_connection_bytes)));
-    facts.extend((client.redraw_share > 0.0).then(|| format!("display {}", share(client.redraw_share))));
-    page.facts(&facts);
+    page.facts(&client_facts(client));
     if client.bound.is_empty() {
         page.line("it was not the bottleneck");
     }
@@ -191,6 +200,19 @@ pub(super) fn client(page: &mut Page, summary: &Summary) {
         let text = page.paint(&text, Color::Yellow);
         page.line(&text);
     }
+}
+
+/// What this client cost.
+pub(in crate::bench::report) fn client_facts(client: &Client) -> Vec<String> {
+    let mut facts = vec![
+        format!("CPU {} of a core", share(client.cpu_share)),
+        format!("busiest thread {}", share(client.busiest_thread_share)),
+    ];
+    facts.extend(client.cpu_per_event_micros.map(|cpu| format!("{} an event", duration(cpu))));
+    facts.push(format!("memory {}", bytes(as_f64(client.rss_bytes))));
+    facts.push(format!("{} a connection", bytes(client.rss_per_connection_bytes)));
+    facts.extend((client.redraw_share > 0.0).then(|| format!("display {}", share(client.redraw_share))));
+    facts
 }
 
 pub(super) fn workers(page: &mut Page, summary: &Summary) {
@@ -231,18 +253,22 @@ pub(super) fn find(page: &mut Page, summary: &Summary) {
         table.row([count(probe.load), seconds(probe.seconds), kept.to_owned(), values]);
     }
     page.table(&table);
-    let unit = if find.of == "rate" { "/s".to_owned() } else { format!(" {of}") };
-    let result = match find.found {
+    page.line(&found(find));
+}
+
+/// What a search came to.
+pub(in crate::bench::report) fn found(find: &Find) -> String {
+    let unit = if find.of == "rate" { "/s".to_owned() } else { format!(" {}", printable(&find.of)) };
+    match find.found {
         Some(load) if find.confirmed => format!("found: {}{unit}, confirmed by a longer run", count(load)),
         Some(load) => format!("found: {}{unit}, not confirmed by a longer run", count(load)),
         None => "found: none, not even the smallest load kept the limits".to_owned(),
-    };
-    page.line(&result);
+    }
 }
 
 pub(super) fn verdict(page: &mut Page, summary: &Summary) {
     let verdict = &summary.verdict;
-    let (word, color) = word(verdict, summary.partial.is_some());
+    let (word, color) = word(summary);
     let word = page.paint(word, color);
     page.heading(&format!("Verdict: {word}"));
     for assertion in &verdict.assertions {
@@ -250,7 +276,7 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
         let mark = page.paint(mark, color);
         page.line(&format!("{mark} {}, was {}", printable(&assertion.text), printable(&assertion.value)));
     }
-    if verdict.assertions.is_empty() {
+    if verdict.assertions.is_empty() && summary.find.is_none() {
         page.line(no_demands(summary.mode));
     }
     if verdict.client_bound {
@@ -259,14 +285,15 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
 }
 
 /// The verdict in a word or two.
-pub(super) fn word(verdict: &Verdict, partial: bool) -> (&'static str, Color) {
-    match verdict {
+pub(super) fn word(summary: &Summary) -> (&'static str, Color) {
+    match &summary.verdict {
         Verdict { client_bound: true, client_bound_allowed: false, .. } => {
             ("INVALID, client-bound", Color::Yellow)
         }
         Verdict { passed: false, .. } => ("FAILED", Color::Red),
+        _ if summary.find.as_ref().is_some_and(|find| find.found.is_none()) => ("FAILED", Color::Red),
         Verdict { assertions, .. } if assertions.is_empty() => ("none", Color::BrightBlack),
-        _ if partial => ("passed, as far as it got", Color::Yellow),
+        _ if summary.partial.is_some() => ("passed, as far as it got", Color::Yellow),
         _ => ("passed", Color::Green),
     }
 }
@@ -277,6 +304,24 @@ const fn no_demands(mode: Mode) -> &'static str {
         Mode::Echo => "nothing was demanded; --assert 'round_trip.p99<50ms' would",
         Mode::Connect | Mode::Idle => "nothing was demanded; --assert 'connect.failed==0' would",
     }
+}
+
+/// Everything that went wrong and how often, the connections first.
+pub(in crate::bench::report) fn trouble(summary: &Summary) -> Vec<(u64, String)> {
+    let named = |what: &'static str, failures: &[FailureCount]| -> Vec<(u64, String)> {
+        failures.iter().map(|failure| (failure.count, format!("{what} {}", failure_text(failure)))).collect()
+    };
+    let mut all = named("connection", &summary.connections.failures);
+    all.extend(summary.publish.iter().flat_map(|publish| named("event", &publish.failures)));
+    let closes = summary.connections.closed_early.iter();
+    all.extend(closes.map(|close| (close.count, format!("connection {}", close_text(close)))));
+    all
+}
+
+/// `ended early, close code 1013: slow consumer`.
+fn close_text(close: &CloseCount) -> String {
+    let code = close.code.map_or_else(|| "no close code".to_owned(), |code| format!("close code {code}"));
+    with_reason(format!("ended early, {code}"), &close.reason)
 }
 
 fn failures(page: &mut Page, failures: &[FailureCount]) {

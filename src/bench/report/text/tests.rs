@@ -14,7 +14,7 @@ fn a_fan_out_run_is_read_at_a_glance() {
         "  2026-01-02T03:04:05Z · took 12.5 s · connections 5000 · duration 10s · rate 500",
         "  opened 4,990 of 5,000 · at 9,000/s · failed 10 (0.2 %) · peak 4,990 · open at the end 4,988",
         "  10 × failed at upgrade, HTTP 503: too many connections",
-        "   2 × ended early: close code 1013: slow consumer",
+        "   2 × ended early, close code 1013: slow consumer",
         "           connections  expected  received  lost  conflated  duplicated  reordered  misrouted",
         "  slow             250     2,103       900     3      1,200           0          0          0",
         "  3 of 52,103 deliveries lost (<0.01 %)",
