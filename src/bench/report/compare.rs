@@ -1,6 +1,8 @@
 //! Two runs, or several of each: what got better, what worse, and what cannot be told from noise.
 
+mod json;
 mod metrics;
+mod remarks;
 mod statistics;
 
 use std::fmt::Write as _;
@@ -9,12 +11,10 @@ use std::path::Path;
 
 use colored::{Color, Colorize};
 
-use super::figures::printable;
 use super::table::Table;
 use crate::bench::summary::{SCHEMA, Summary};
 use crate::exit::Failure;
 use metrics::{Metric, Unit};
-use statistics::CONFIDENCE;
 
 /// The runs of one side, at least one.
 #[derive(Debug, Clone)]
@@ -26,6 +26,12 @@ pub struct Runs {
 impl Runs {
     /// Reads what `--output json` wrote: a file, or several with commas between.
     pub fn read(paths: &str) -> Result<Self, Failure> {
+        if paths.split(',').any(str::is_empty) {
+            let message = format!("'{}' leaves a file unnamed", paths.escape_debug());
+            return Err(
+                Failure::usage(message).hint("several runs are a1.json,a2.json,a3.json without blanks")
+            );
+        }
         let summaries = paths.split(',').map(|path| read(Path::new(path))).collect::<Result<_, _>>()?;
         Ok(Self { name: paths.to_owned(), summaries })
     }
@@ -71,6 +77,7 @@ pub struct Compared {
     pub name: String,
     /// What became of it.
     pub change: Change,
+    more_is_better: bool,
     before: f64,
     after: f64,
     /// Where the change lies: relative for durations and rates, absolute for shares.
@@ -81,6 +88,8 @@ pub struct Compared {
 /// The whole comparison.
 #[derive(Debug, Clone)]
 pub struct Comparison {
+    /// The names of the runs of either side.
+    pub sides: [Vec<String>; 2],
     /// Every metric that both sides have.
     pub metrics: Vec<Compared>,
     /// What the reader must know to believe it.
@@ -98,7 +107,8 @@ impl Comparison {
         }
         let metrics: Vec<Compared> =
             metrics::all(&before.summaries, &after.summaries).iter().map(Metric::compare).collect();
-        Ok(Self { remarks: remarks(before, after), metrics })
+        let sides = [before, after].map(|side| side.name.split(',').map(str::to_owned).collect());
+        Ok(Self { remarks: remarks::of(before, after, &metrics), metrics, sides })
     }
 
     /// Whether anything is worse beyond noise.
@@ -171,46 +181,6 @@ impl Compared {
         let value = |value| self.unit.value(value);
         [self.name.clone(), value(self.before), value(self.after), change, between, result.to_owned()]
     }
-}
-
-/// What stands between the figures and their meaning.
-fn remarks(before: &Runs, after: &Runs) -> Vec<String> {
-    let mut found = Vec::new();
-    let (a, b) = (&before.first().setup, &after.first().setup);
-    let names = a.options.keys().chain(b.options.keys().filter(|name| !a.options.contains_key(*name)));
-    for name in names.filter(|name| a.options.get(*name) != b.options.get(*name)) {
-        let value = |options: &std::collections::BTreeMap<String, String>| {
-            options.get(name).map_or_else(|| "not set".to_owned(), |value| printable(value))
-        };
-        let (old, new) = (value(&a.options), value(&b.options));
-        found.push(format!("the set-ups differ: {} was {old} and is {new}", printable(name)));
-    }
-    if (&a.machine.processor, a.machine.cores) != (&b.machine.processor, b.machine.cores) {
-        found.push("the machines differ".to_owned());
-    }
-    for side in [before, after] {
-        let name = printable(&side.name);
-        if let Some(reason) = side.summaries.iter().find_map(|summary| summary.partial.as_deref()) {
-            found.push(format!("{name} is partial: {}", printable(reason)));
-        }
-        if side.summaries.iter().any(|summary| !summary.client.bound.is_empty()) {
-            found.push(format!("{name}: the client may have been the bottleneck"));
-        }
-    }
-    let single = [before, after].into_iter().filter(|side| side.summaries.len() == 1).count();
-    if single > 0 {
-        found.push(
-            "of a single run only its own unsteadiness is known, not how runs differ from each other; give several: \
-             a1.json,a2.json,a3.json"
-                .to_owned(),
-        );
-    }
-    found.push(format!(
-        "an interval holds the true change with {:.0} % confidence: of 100 metrics that did not change, about one \
-         seems to",
-        CONFIDENCE * 100.0
-    ));
-    found
 }
 
 #[cfg(test)]

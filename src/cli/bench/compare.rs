@@ -1,15 +1,13 @@
 //! `bench compare`.
 
-use std::io::Write as _;
-
 use anyhow::Result;
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 
-use super::report::columns;
+use super::report::{OutputChoice, columns, print};
 use crate::bench::report::compare::{Comparison, Runs};
 use crate::cli::Globals;
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 
 /// Say what got better or worse between runs, beyond noise
 ///
@@ -28,6 +26,10 @@ pub(super) struct CompareArgs {
     #[arg(value_name = "AFTER")]
     after: String,
 
+    /// What to print on stdout.
+    #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
+    output: OutputChoice,
+
     /// Exit 1 if anything got worse beyond noise.
     #[arg(long, env = "JOBWIRE_FAIL_ON_REGRESSION", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
     fail_on_regression: bool,
@@ -36,8 +38,11 @@ pub(super) struct CompareArgs {
 impl CompareArgs {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit> {
         let comparison = Comparison::new(&Runs::read(&self.before)?, &Runs::read(&self.after)?)?;
-        let text = comparison.text(columns(), globals.color.on_stdout());
-        anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+        print(&match self.output {
+            OutputChoice::Text => comparison.text(columns(), globals.color.on_stdout()),
+            OutputChoice::Json => comparison.json(),
+            OutputChoice::Quiet => String::new(),
+        })?;
         let regressed = self.fail_on_regression && comparison.has_regressed();
         Ok(if regressed { Exit::Failure } else { Exit::Success })
     }

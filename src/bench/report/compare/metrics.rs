@@ -85,7 +85,13 @@ impl Side {
             return None;
         }
         let of_one = || self.within.map(|(error, freedom)| Estimate { value: scaled[0], error, freedom });
-        Estimate::of_runs(&scaled).or_else(of_one)
+        let mut found = Estimate::of_runs(&scaled).or_else(of_one)?;
+        if unit == Unit::Micros {
+            // Runs that agree to the step of a histogram need not be as alike as that.
+            let runs = as_f64(scaled.len() as u64);
+            found.error = found.error.max(RESOLUTION / 12_f64.sqrt() / runs.sqrt());
+        }
+        Some(found)
     }
 
     /// Of all runs: the geometric mean, or the mean of shares.
@@ -120,7 +126,15 @@ impl Metric {
             Some((_, high)) if high < -step => self.direction(false),
             Some(_) => Change::Unshown,
         };
-        Compared { name: self.name.clone(), change, before, after, interval, unit }
+        Compared {
+            name: self.name.clone(),
+            change,
+            more_is_better: self.more_is_better,
+            before,
+            after,
+            interval,
+            unit,
+        }
     }
 
     const fn direction(&self, more: bool) -> Change {

@@ -106,7 +106,47 @@ fn what_makes_a_comparison_doubtful_is_said() {
     let failure = Comparison::new(&runs([run(1, 0)]), &echo).unwrap_err();
     assert_eq!(failure.message, "runs of fanout and of echo cannot be compared");
     let empty = Comparison::new(&echo, &echo).unwrap();
-    assert!(empty.text(80, false).contains("Nothing could be judged."));
+    let text = empty.text(80, false);
+    assert!(text.contains("Nothing could be judged.") && !text.contains("holds the true change"), "{text}");
+}
+
+#[test]
+fn runs_that_are_not_alike_are_said_so() {
+    let started = |at: &str, server: &str| {
+        let mut run = run(10_000, 0);
+        run.setup.started = at.into();
+        run.setup.server = server.into();
+        run
+    };
+    let remarks =
+        |a: [Summary; 2], b: [Summary; 2]| Comparison::new(&runs(a), &runs(b)).unwrap().remarks.join("\n");
+    let text = remarks([started("1", "a"), started("1", "a")], [started("2", "a"), started("3", "b")]);
+    assert!(text.contains("the same run is there more than once"), "{text}");
+    assert!(text.contains("the runs of runs are not alike: they differ in the server"), "{text}");
+    let text = remarks([started("1", "a"), started("2", "a")], [started("3", "b"), started("4", "b")]);
+    assert!(text.contains("the set-ups differ: the server was a and is b"), "{text}");
+    assert!(!text.contains("more than once") && !text.contains("not alike"), "{text}");
+}
+
+#[test]
+fn two_steps_of_the_histogram_are_no_difference() {
+    let side = |micros| runs([run(micros, 0), run(micros, 0)]);
+    let comparison = Comparison::new(&side(10_000), &side(10_040)).unwrap();
+    assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Unshown);
+}
+
+#[test]
+fn what_programs_read_is_finite() {
+    let (mut nothing, mut much) = (run(10_000, 0), run(10_000, 3));
+    nothing.connections.rate = 0.0;
+    much.connections.rate = 100.0;
+    let text = Comparison::new(&runs([nothing]), &runs([much])).unwrap().json();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let lost =
+        value["metrics"].as_array().unwrap().iter().find(|one| one["name"] == "deliveries lost").unwrap();
+    assert_eq!((lost["result"].as_str(), lost["interval"].is_null()), (Some("not judged"), true));
+    assert!(lost["change"].as_f64().unwrap() > 0.0);
+    assert_eq!((value["regressed"].as_bool(), value["confidence"].as_f64()), (Some(false), Some(0.99)));
 }
 
 #[test]
@@ -123,4 +163,5 @@ fn runs_are_read_from_what_was_written() {
         assert!(failure.message.contains(wrong) && failure.message.contains("b.json"), "{failure}");
     }
     assert!(Runs::read(&path("none.json")).unwrap_err().message.contains("none.json"));
+    assert_eq!(Runs::read("a.json,").unwrap_err().message, "'a.json,' leaves a file unnamed");
 }
