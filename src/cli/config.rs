@@ -41,7 +41,7 @@ pub(super) fn with_environment(command: Command) -> Command {
         (None, Some(own)) if env::var_os(own).is_some() => arg.env(Resettable::Reset),
         (None, _) => arg,
     };
-    command.mut_args(choose).mut_subcommands(|verb| verb.mut_args(choose))
+    command.mut_args(choose).mut_subcommands(with_environment)
 }
 
 /// The variable that sets this flag in the present environment.

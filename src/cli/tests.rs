@@ -8,8 +8,8 @@ fn flags(command: &Command) -> Vec<(String, Arg)> {
         let named = |arg: &Arg| Some((format!("{owner} --{}", arg.get_long()?), arg.clone()));
         command.get_arguments().filter_map(named).collect()
     };
-    let verbs = command.get_subcommands().flat_map(|verb| of(verb.get_name(), verb));
-    of("jobwire", command).into_iter().chain(verbs).collect()
+    let below = command.get_subcommands().flat_map(flags);
+    of(command.get_name(), command).into_iter().chain(below).collect()
 }
 
 #[test]

@@ -11,8 +11,6 @@ mod html;
 pub mod live;
 mod markdown;
 mod outputs;
-#[cfg(test)]
-mod schema;
 mod table;
 mod text;
 mod timings;

@@ -7,7 +7,7 @@ use crate::bench::timing::Timing;
 /// What became of the connections.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Connections {
-    /// Asked for.
+    /// Connections that were to be open at a time.
     pub wanted: u64,
     /// Attempts, reconnections included.
     pub attempts: u64,

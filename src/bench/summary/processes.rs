@@ -15,9 +15,9 @@ pub struct Server {
     pub rss_bytes: u64,
     /// Growth of resident memory a connection, in bytes.
     pub rss_per_connection_bytes: f64,
-    /// The same of the proportional set size; `None` where the system does not tell.
+    /// The same of the proportional set size, in bytes; `None` where the system does not tell.
     pub pss_per_connection_bytes: Option<f64>,
-    /// CPU over the measured time as a share of one core.
+    /// CPU from the first event to the last, warm-up included, as a share of one core.
     pub cpu_share: f64,
     /// CPU a delivery, in microseconds; `None` where nothing was delivered.
     pub cpu_per_delivery_micros: Option<f64>,
@@ -26,7 +26,7 @@ pub struct Server {
 /// This process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Client {
-    /// CPU over the measured time as a share of one core.
+    /// CPU from the first event to the last, warm-up included, as a share of one core.
     pub cpu_share: f64,
     /// The same of the busiest thread.
     pub busiest_thread_share: f64,

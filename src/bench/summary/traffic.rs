@@ -85,7 +85,8 @@ pub struct Interval {
     pub received: u64,
     /// Failed connections, early ends, failed publications, garbage.
     pub errors: u64,
-    /// Median of what was timed in it (delivery, round trip or connect time, by mode); `None` where nothing was.
+    /// Median of what was timed in it (delivery to the healthy connections, round trip or connect time, by mode); `None`
+    /// where nothing was.
     pub p50_micros: Option<u64>,
     /// The 99th percentile of the same.
     pub p99_micros: Option<u64>,

@@ -5,6 +5,7 @@ mod faulty;
 mod modes;
 mod remote;
 mod report;
+mod schema;
 mod truth;
 mod workers;
 
@@ -16,8 +17,16 @@ use super::support::{self, Output, PATIENCE, Process, command};
 fn bench(args: &[&str]) -> (Output, Value) {
     let output =
         Process::spawn(&mut command(&[&["bench", "--output", "json"], args].concat())).finish(PATIENCE * 2);
-    let summary = serde_json::from_str(&output.stdout).unwrap_or(Value::Null);
+    let summary = if output.stdout.is_empty() { Value::Null } else { read(&output.stdout) };
     (output, summary)
+}
+
+/// A report, which keeps to its schema.
+#[track_caller]
+fn read(text: &str) -> Value {
+    let summary = serde_json::from_str(text).unwrap();
+    schema::hold_report(&summary);
+    summary
 }
 
 /// The counts of a cohort.

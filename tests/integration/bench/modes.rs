@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 
 use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token, until};
-use super::{bench, cohort};
+use super::{bench, cohort, read};
 
 /// A relay and what every bench against it needs.
 fn relay() -> (RedisServer, Relay) {
@@ -200,7 +200,7 @@ fn a_search_whose_server_dies_keeps_what_it_found() {
     relay.kill();
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 3, "{}", output.stderr);
-    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = read(&output.stdout);
     assert!(summary["partial"].as_str().unwrap().contains("the search broke off"), "{summary}");
     assert!(summary["find"]["found"].as_u64() >= Some(5), "{}", summary["find"]);
 }
@@ -232,7 +232,7 @@ fn an_interrupted_run_reports_what_there_is() {
     process.signal(Signal::INT);
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 130, "{}", output.stderr);
-    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = read(&output.stdout);
     assert_eq!(summary["partial"], "interrupted");
     // What was not sent because it was to end is no fault of this client.
     let reasons = summary["client"]["bound"].to_string();
@@ -251,7 +251,7 @@ fn a_redis_that_dies_leaves_a_partial_result() {
     redis.stop();
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 3, "{}", output.stderr);
-    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = read(&output.stdout);
     assert!(summary["partial"].as_str().unwrap().contains("publishing ended early"), "{summary}");
 }
 
@@ -265,6 +265,6 @@ fn a_redis_that_no_longer_answers_is_said_so() {
     redis.pause();
     let output = process.finish(PATIENCE * 2);
     assert_eq!(output.code, 3, "{}", output.stderr);
-    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let summary = read(&output.stdout);
     assert!(summary["partial"].as_str().unwrap().contains("unanswered"), "{summary}");
 }

@@ -8,7 +8,7 @@ use jobwire::bench::summary::{Mode, Summary};
 use tempfile::TempDir;
 
 use super::bench;
-use super::support::{RedisServer, Relay, jobwire};
+use super::support::{RedisServer, Relay, command, jobwire};
 
 fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
@@ -56,6 +56,42 @@ fn a_file_that_cannot_be_written_is_named_before_the_run() {
     assert!(output.stderr.contains(&missing) && output.stderr.contains("--html"), "{}", output.stderr);
 }
 
+#[test]
+fn a_report_of_before_outlives_a_run_that_does_not_begin() {
+    let folder = TempDir::new().unwrap();
+    let (html, csv) = (path(&folder, "r.html"), path(&folder, "r.csv"));
+    fs::write(&html, "of yesterday").unwrap();
+    let nobody = ["bench", "--redis", "redis://127.0.0.1:1", "--server", "ws://127.0.0.1:1"];
+    let output = jobwire(&[&nobody[..], &["--html", &html, "--csv", &csv]].concat());
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert_eq!(fs::read_to_string(&html).unwrap(), "of yesterday");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "and nothing else");
+}
+
+#[test]
+fn a_report_on_stdout_stands_in_for_the_text_and_its_reader_may_leave() {
+    let relay = Relay::start(&[]);
+    let server = format!("ws://{}", relay.address());
+    let idle = ["bench", "idle", "-c", "3", "-d", "200ms", "--server", &server, "--allow-client-bound"];
+    let output = jobwire(&[&idle[..], &["--csv", "-", "--assert", "connections>5"]].concat());
+    assert_eq!(output.code, 99, "{}", output.stderr);
+    assert!(
+        output.stdout.starts_with("at_seconds,") && !output.stdout.contains("Verdict"),
+        "{}",
+        output.stdout
+    );
+    let output = jobwire(&[&idle[..], &["--csv", "-", "--output", "json"]].concat());
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    assert!(output.stderr.contains("--output json and --csv both write to stdout"), "{}", output.stderr);
+    // What was demanded counts, whether or not anyone reads the report.
+    for (flags, code) in [(&["--assert", "connections>5"][..], 99), (&["--markdown", "-"], 0), (&[], 0)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut process = command(&[&idle[..], flags].concat());
+        assert_eq!(process.stdout(writer).status().unwrap().code(), Some(code), "{flags:?}");
+    }
+}
+
 /// A run in which so many of a thousand connections failed.
 fn run(path: &Path, failed: u64) -> String {
     let mut summary = Summary::empty(Mode::Connect);
@@ -83,6 +119,12 @@ fn comparing_fails_only_for_what_is_worse_beyond_noise() {
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stdout.contains("Worse: connections failed"), "{}", output.stdout);
     assert_eq!(compare(&worse, &["--fail-on-regression"]).code, 1);
+    let output = compare(&worse, &["--output", "json", "--fail-on-regression"]);
+    assert_eq!(output.code, 1, "{}", output.stderr);
+    let comparison = serde_json::from_str(&output.stdout).unwrap();
+    super::schema::hold_comparison(&comparison);
+    assert_eq!(comparison["regressed"], true, "{comparison}");
+    assert_eq!(compare(&worse, &["--output", "quiet"]).stdout, "");
     let output = compare("none.json", &[]);
     assert_eq!(output.code, 2);
     assert!(output.stderr.contains("none.json"), "{}", output.stderr);
