@@ -255,15 +255,15 @@ _jobwire() {
                     return 0
                     ;;
                 --ramp)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "flat linear steps:2" -- "${cur}"))
                     return 0
                     ;;
                 --events)
-                    COMPREPLY=($(compgen -W "ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -n)
-                    COMPREPLY=($(compgen -W "ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --payload-size)
@@ -382,12 +382,16 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__bench__subcmd__compare)
-            opts="-h --fail-on-regression --config --dialect-file --color --log-level --help"
+            opts="-h --output --fail-on-regression --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "text json quiet" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -912,7 +916,7 @@ _jobwire_offer() {
 }
 
 _jobwire_targets() {
-    local line words=() word current verb="" target="" event="" skip="" i positionals=0
+    local line words=() word current verb="" target="" event="" skip="" flag="" i positionals=0
     _jobwire_line
     current=${line[${#line[@]} - 1]}
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
@@ -922,7 +926,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --threads | --timeout | --token | --token-file | --trust-proxy | --unknown-grace | --warm-up | --within | --workers) skip=1 ;;
+            --allowed-origins | --assert | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --threads | --timeout | --token | --token-file | --trust-proxy | --unknown-grace | --warm-up | --within | --workers | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in
@@ -933,11 +937,33 @@ _jobwire_targets() {
                 ;;
         esac
     done
+    if [[ $verb == bench && -n $skip && ( $flag == --assert || $flag == --within ) ]]; then
+        # A quote that is open does not belong to the name, and would be closed behind the only one; but an operator and a
+        # limit follow.
+        _jobwire_offer "${current#[\'\"]}" delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection
+        compopt -o nospace 2>/dev/null
+        if [[ $current == [\'\"]* && ${#COMPREPLY[@]} -eq 1 ]]; then
+            COMPREPLY=("${COMPREPLY[0]}"{'<','<=','==','>','>='})
+        fi
+        return
+    fi
     if [[ -n $skip || $current == -* ]]; then
         _jobwire "$@"
         return
     fi
     case $verb/$positionals in
+        bench/1) words=(fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/) ;;
+        bench/*)
+            case $target in
+                compare)
+                    compopt -o filenames 2>/dev/null
+                    COMPREPLY=($(compgen -f -- "$current"))
+                    return
+                    ;;
+                worker) ;;
+                *) ((positionals == 2)) && words=(downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/) ;;
+            esac
+            ;;
         attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks/) ;;
         publish/1) words=(downloads/ scraping/ channels tasks/) ;;
         publish/2) _jobwire_events "$target" ;;

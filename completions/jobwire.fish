@@ -217,62 +217,10 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s r -l rate -d 'Events (or round trips) a second, over all jobs' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s d -l duration -d 'The measured time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l warm-up -d 'Time before it that is not measured' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l ramp -d 'How the rate goes: flat, linear (from nothing), or steps:N' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s n -l events -d 'Publish at most so many events; with connect: open so many connections, -c at a time' -r -f -a "ai:analysis_complete\t''
-ai:conversation_processed\t''
-ai:email_generated\t''
-ai:lead_analyzed\t''
-ai:model_trained\t''
-ai:processing\t''
-ai:response_ready\t''
-campaign:completed\t''
-campaign:email_failed\t''
-campaign:email_sent\t''
-campaign:launched\t''
-campaign:paused\t''
-campaign:resumed\t''
-campaign:stats_updated\t''
-completed\t''
-completion\t''
-connection\t''
-demo:completed\t''
-demo:composing\t''
-demo:failed\t''
-demo:generating\t''
-demo:recording\t''
-demo:uploading\t''
-email:bounced\t''
-email:clicked\t''
-email:delivered\t''
-email:opened\t''
-email:sent\t''
-email:unsubscribed\t''
-error\t''
-failed\t''
-heartbeat\t''
-job_completed\t''
-job_failed\t''
-job_progress\t''
-job_started\t''
-lead:created\t''
-notification:system\t''
-processing\t''
-progress\t''
-queued\t''
-registered\t''
-results_updated\t''
-scraper:completed\t''
-scraper:failed\t''
-scraper:google_maps_progress\t''
-scraper:job_board_progress\t''
-scraper:lead_found\t''
-scraper:linkedin_progress\t''
-scraper:progress\t''
-scraper:started\t''
-scraper_completed\t''
-scraper_failed\t''
-scraper_started\t''
-status\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l ramp -d 'How the rate goes: flat, linear (from nothing), or steps:N' -r -f -a "flat\t''
+linear\t''
+steps:2\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s n -l events -d 'Publish at most so many events; with connect: open so many connections, -c at a time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l payload-size -d 'Fill events up to this length' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l milestones -d 'The share of events that nothing may replace; a missing one of these is lost, never conflated' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l slow -d 'The share of connections that read slowly' -r
@@ -295,8 +243,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
 json\t'For programs'
 quiet\t'Nothing; the exit code tells'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hgrm -d 'Write the percentile distribution for HdrHistogram\'s plotters and those of wrk2' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hlog -d 'Write a HdrHistogram interval log, an interval a second' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hgrm -d 'Write the percentile distribution in milliseconds, for HdrHistogram\'s plotters and those of wrk2; - is stdout, here and below' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l hlog -d 'Write a HdrHistogram interval log in microseconds, an interval a second' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l csv -d 'Write a row a second' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l markdown -d 'Write tables to paste into an issue' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l html -d 'Write a page with curves, which needs nothing else' -r -F
@@ -316,6 +264,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l no-live -d 'Show nothing while it goes on; without a terminal on stderr nothing is shown anyway'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -a "compare" -d 'Say what got better or worse between runs, beyond noise'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
+json\t'For programs'
+quiet\t'Nothing; the exit code tells'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -397,7 +348,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers
+            case --allowed-origins --assert --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
@@ -539,6 +490,25 @@ function __fish_jobwire_fields
     end
 end
 
+# What may stand behind bench: a mode and a target, either of which may be left out.
+function __fish_jobwire_loads
+    set -l found (__fish_jobwire_positionals)
+    switch "$found[2]"
+        case ''
+            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/
+        case fanout connect idle echo storm
+            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/
+    end
+end
+
+function __fish_jobwire_bench
+    __fish_jobwire_behind bench 0 1
+    and not string match -q compare (__fish_jobwire_positionals)[2]
+end
+
+complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
 complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks/'
 complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels tasks/'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{PATIENCE, Process, Pty, jobwire};
 
 /// What a line is completed to; in bash without what stands before the last `:` or `=`, which readline keeps.
-const OFFERS: [(&str, &[&str]); 14] = [
+const OFFERS: [(&str, &[&str]); 29] = [
     ("ser", &["serve"]),
     ("attach scr", &["scraping/"]),
     ("attach --progress json scraping/1 down", &["downloads/"]),
@@ -27,6 +27,21 @@ const OFFERS: [(&str, &[&str]); 14] = [
     ("publish downloads/a completed storageProvider=g", &["storageProvider=gcs"]),
     ("attach --progress qu", &["quiet"]),
     ("serve --log-level de", &["debug"]),
+    ("bench fa", &["fanout"]),
+    ("bench co", &["compare", "connect"]),
+    ("bench down", &["downloads", "downloads/"]),
+    ("bench room:le", &["room:lead:"]),
+    ("bench -c 5 wor", &["worker"]),
+    ("bench idle --jobs 5 channel:em", &["channel:emails"]),
+    ("bench --find r", &["rate"]),
+    ("bench --ramp li", &["linear"]),
+    ("bench echo --echo te", &["text"]),
+    ("bench --output js", &["json"]),
+    ("bench --assert round_trip.l", &["round_trip.lost"]),
+    ("bench fanout --within delivery.p99", &["delivery.p99", "delivery.p99.9", "delivery.p99.99"]),
+    ("bench storm --assert reconnect.al", &["reconnect.all_back"]),
+    ("bench compare --output qu", &["quiet"]),
+    ("bench compare --fail-on", &["--fail-on-regression"]),
 ];
 
 fn script(name: &str) -> PathBuf {
@@ -112,6 +127,17 @@ fn bash_completes_on_a_terminal() {
     shell.until_shown("jobwire publish channels campaign:launched campaign_name=x");
     shell.send("\u{15}jobwire publish downloads/a:b completed storageProvider=g\tfileS\t");
     shell.until_shown("storageProvider=gcs fileSize=");
+    shell.send("\u{15}jobwire bench fan\tchannel:em\t--assert 'connect.fa\t<1%' --within connect.ra\t=");
+    shell.until_shown(
+        "jobwire bench fanout channel:emails --assert 'connect.failed<1%' --within connect.rate=",
+    );
+    let folder = script("").display().to_string();
+    shell.send(&format!("\u{15}cd '{folder}' && echo mo''ved\r"));
+    shell.until_shown("moved");
+    shell.send("jobwire bench --html jobwire.fi\t");
+    shell.until_shown("jobwire bench --html jobwire.fish");
+    shell.send("\u{15}jobwire bench compare jobwire.fi\t");
+    shell.until_shown("jobwire bench compare jobwire.fish");
 }
 
 #[test]
@@ -152,6 +178,11 @@ fn zsh_completes_on_a_terminal() {
         ("jobwire attach --progress qu\tdown\tx", "jobwire attach --progress quiet downloads/x"),
         ("jobwire attach channel:em\troom:camp\t1", "jobwire attach channel:emails room:campaign:1"),
         ("jobwire publish chan\tcampaign:la\tx", "jobwire publish channels campaign:launched x"),
+        ("jobwire bench fan\tchannel:em\t--fin\tr\tx", "jobwire bench fanout channel:emails --find=rate x"),
+        ("jobwire bench -c 5 downloads\t/1", "jobwire bench -c 5 downloads/1"),
+        ("jobwire bench --assert 'connect.fa\t<1%'", "jobwire bench --assert 'connect.failed<1%'"),
+        ("jobwire bench idle --within connect.ra\t=", "jobwire bench idle --within connect.rate="),
+        ("jobwire bench compare --fail-o\tx", "jobwire bench compare --fail-on-regression x"),
         ("jobwire --log-level de\tx", "jobwire --log-level debug x"),
     ] {
         shell.send(line);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueHint};
 
 use super::report::{OutputChoice, columns, print};
 use crate::bench::report::compare::{Comparison, Runs};
@@ -19,11 +19,11 @@ use crate::exit::Exit;
     jobwire bench compare --fail-on-regression a1.json,a2.json,a3.json b1.json,b2.json,b3.json")]
 pub(super) struct CompareArgs {
     /// The run, or runs, before.
-    #[arg(value_name = "BEFORE")]
+    #[arg(value_name = "BEFORE", value_hint = ValueHint::FilePath)]
     before: String,
 
     /// The run, or runs, after.
-    #[arg(value_name = "AFTER")]
+    #[arg(value_name = "AFTER", value_hint = ValueHint::FilePath)]
     after: String,
 
     /// What to print on stdout.

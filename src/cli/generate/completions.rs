@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::builder::PossibleValuesParser;
-use clap::{ArgAction, Command, ValueEnum};
+use clap::{Arg, ArgAction, Command, ValueEnum};
 
+use crate::bench::verdict::metrics;
 use crate::dialect::{Dialect, Dialects, EventDef, FieldDef};
 use crate::publish::scenario::{ALL, SCENARIOS};
 use crate::telemetry::LEVELS;
@@ -66,6 +67,9 @@ impl Shell {
             .replace("@VALUED@", &valued)
             .replace("@TARGETS@", &self.words(&targets))
             .replace("@PUBLISHED@", &self.words(&published))
+            .replace("@LOADED@", &self.words(&loaded(dialects)))
+            .replace("@MODES@", &self.words(&MODES))
+            .replace("@METRICS@", &self.words(&metrics()))
             .replace("@EVENTS@\n", &self.events(dialects))
             .replace("@FIELDS@\n", &self.fields(dialects))
     }
@@ -144,26 +148,39 @@ fn with_values(command: Command, dialects: &Dialects) -> Command {
     let kinds: BTreeSet<String> = dialects.iter().flat_map(|(_, dialect)| kinds(dialect)).collect();
     let kinds = kinds.into_iter().filter(|kind| !kind.contains('*')).collect();
     let own = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let values: [(&str, Vec<String>); 4] = [
-        ("dialect", dialects.names().map(str::to_owned).collect()),
-        ("scenario", own(&[&SCENARIOS[..], &[ALL]].concat())),
-        ("events", kinds),
-        ("log-level", own(&LEVELS)),
+    // Of every verb, or of one: the events of bench are a number.
+    let values: [(&str, Option<&str>, Vec<String>); 5] = [
+        ("dialect", None, dialects.names().map(str::to_owned).collect()),
+        ("scenario", None, own(&[&SCENARIOS[..], &[ALL]].concat())),
+        ("events", Some("attach"), kinds),
+        ("ramp", Some("bench"), own(&["flat", "linear", "steps:2"])),
+        ("log-level", None, own(&LEVELS)),
     ];
-    let offer = |arg: clap::Arg| match values.iter().find(|(flag, _)| arg.get_long() == Some(flag)) {
-        Some((_, values)) => arg.value_parser(PossibleValuesParser::new(values.clone())),
-        None => arg,
+    let offer = |verb: &str, arg: Arg| {
+        let found = values
+            .iter()
+            .find(|(flag, of, _)| arg.get_long() == Some(flag) && of.is_none_or(|of| of == verb));
+        match found {
+            Some((_, _, values)) => arg.value_parser(PossibleValuesParser::new(values.clone())),
+            None => arg,
+        }
     };
-    command.mut_args(offer).mut_subcommands(|verb| verb.mut_args(offer))
+    let of_verb = |verb: Command| {
+        let name = verb.get_name().to_owned();
+        verb.mut_args(|arg| offer(&name, arg))
+    };
+    command.mut_args(|arg| offer("", arg)).mut_subcommands(of_verb)
 }
 
 /// Every flag that is followed by its value.
 fn valued_flags(command: &Command) -> BTreeSet<String> {
     let all = command.get_subcommands().flat_map(Command::get_arguments).chain(command.get_arguments());
     let takes = |action: &ArgAction| matches!(action, ArgAction::Set | ArgAction::Append);
-    all.filter(|arg| takes(arg.get_action()))
-        .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
-        .collect()
+    let names = |arg: &Arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        long.into_iter().chain(arg.get_short().map(|short| format!("-{short}"))).collect::<Vec<_>>()
+    };
+    all.filter(|arg| takes(arg.get_action())).flat_map(names).collect()
 }
 
 /// What `attach` can be pointed at, as far as it is known: the job is the user's.
@@ -179,6 +196,15 @@ fn published(dialect: &Dialect) -> String {
     format!("{}{slash}", dialect.name)
 }
 
+/// What `bench` can be pointed at: a dialect whose jobs it makes up, or what attach takes.
+fn loaded(dialects: &Dialects) -> Vec<String> {
+    let jobs = |dialect: &Dialect| dialect.channels.is_none().then(|| dialect.name.to_string());
+    dialects.iter().flat_map(|(_, dialect)| jobs(dialect).into_iter().chain(watched(dialect))).collect()
+}
+
+/// What else may stand first behind `bench`.
+const MODES: [&str; 7] = ["fanout", "connect", "idle", "echo", "storm", "worker", "compare"];
+
 /// The fields of an event as they are begun, or whole where only some values are right.
 fn assignments(event: &EventDef) -> Vec<String> {
     let begun = |field: &FieldDef| match field.values.as_slice() {
@@ -190,9 +216,13 @@ fn assignments(event: &EventDef) -> Vec<String> {
     event.settable().filter(is_open).flat_map(begun).collect()
 }
 
-/// Puts the functions below in the places of the positional arguments, which clap completes as files.
+/// Puts the functions below in the places of arguments that clap completes as files, and `bench compare` before the flags
+/// of `bench`, behind which clap leaves no place for a verb.
 fn zsh_targets(script: &str) -> String {
-    const ACTIONS: [(&str, &str); 4] = [
+    const ACTIONS: [(&str, &str); 7] = [
+        ("'::what -- ", "_jobwire_load"),
+        ("'*--assert=", "_jobwire_metrics"),
+        ("'--within=", "_jobwire_metrics"),
         ("'::target -- ", "_jobwire_published"),
         ("'::event -- ", "_jobwire_events"),
         ("'*::fields -- ", "_jobwire_fields"),
@@ -205,5 +235,21 @@ fn zsh_targets(script: &str) -> String {
             _ => format!("{line}\n"),
         }
     };
-    script.lines().map(line).collect()
+    let script: String = script.lines().map(line).collect();
+    let compare = between(&script, "(compare)\n", "&& ret=0\n").unwrap_or_default();
+    let before = format!(
+        "(bench)\nif [[ $words[2] == compare ]] && (( CURRENT > 2 )); then\nshift words\n(( CURRENT -= 1 ))\n\
+         {compare}&& ret=0\nreturn ret\nfi\n_arguments"
+    );
+    script.replacen("(bench)\n_arguments", &before, 1).replacen(
+        "\":: :_jobwire__subcmd__bench_commands\" \\\n\"*::: :->bench\" \\\n",
+        "'::and -- What to watch:_jobwire_loaded' \\\n",
+        1,
+    )
+}
+
+/// What stands between two marks, the first time.
+fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
+    let rest = &text[text.find(start)? + start.len()..];
+    Some(&rest[..rest.find(end)?])
 }

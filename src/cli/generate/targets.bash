@@ -36,7 +36,7 @@ _jobwire_offer() {
 }
 
 _jobwire_targets() {
-    local line words=() word current verb="" target="" event="" skip="" i positionals=0
+    local line words=() word current verb="" target="" event="" skip="" flag="" i positionals=0
     _jobwire_line
     current=${line[${#line[@]} - 1]}
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
@@ -46,7 +46,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            @VALUED@) skip=1 ;;
+            @VALUED@) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in
@@ -57,11 +57,33 @@ _jobwire_targets() {
                 ;;
         esac
     done
+    if [[ $verb == bench && -n $skip && ( $flag == --assert || $flag == --within ) ]]; then
+        # A quote that is open does not belong to the name, and would be closed behind the only one; but an operator and a
+        # limit follow.
+        _jobwire_offer "${current#[\'\"]}" @METRICS@
+        compopt -o nospace 2>/dev/null
+        if [[ $current == [\'\"]* && ${#COMPREPLY[@]} -eq 1 ]]; then
+            COMPREPLY=("${COMPREPLY[0]}"{'<','<=','==','>','>='})
+        fi
+        return
+    fi
     if [[ -n $skip || $current == -* ]]; then
         _jobwire "$@"
         return
     fi
     case $verb/$positionals in
+        bench/1) words=(@MODES@ @LOADED@) ;;
+        bench/*)
+            case $target in
+                compare)
+                    compopt -o filenames 2>/dev/null
+                    COMPREPLY=($(compgen -f -- "$current"))
+                    return
+                    ;;
+                worker) ;;
+                *) ((positionals == 2)) && words=(@LOADED@) ;;
+            esac
+            ;;
         attach/*) words=(@TARGETS@) ;;
         publish/1) words=(@PUBLISHED@) ;;
         publish/2) _jobwire_events "$target" ;;

@@ -41,6 +41,25 @@ function __fish_jobwire_fields
     end
 end
 
+# What may stand behind bench: a mode and a target, either of which may be left out.
+function __fish_jobwire_loads
+    set -l found (__fish_jobwire_positionals)
+    switch "$found[2]"
+        case ''
+            printf '%s\n' @MODES@ @LOADED@
+        case fanout connect idle echo storm
+            printf '%s\n' @LOADED@
+    end
+end
+
+function __fish_jobwire_bench
+    __fish_jobwire_behind bench 0 1
+    and not string match -q compare (__fish_jobwire_positionals)[2]
+end
+
+complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a '@METRICS@'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a '@METRICS@'
 complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a '@TARGETS@'
 complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a '@PUBLISHED@'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'

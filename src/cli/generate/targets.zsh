@@ -11,6 +11,19 @@ _jobwire_targets() {
     _jobwire_offer @TARGETS@
 }
 
+_jobwire_load() {
+    _jobwire_offer @MODES@ @LOADED@
+}
+
+_jobwire_loaded() {
+    _jobwire_offer @LOADED@
+}
+
+# An operator and a limit follow.
+_jobwire_metrics() {
+    compadd -S '' @METRICS@
+}
+
 _jobwire_published() {
     _jobwire_offer @PUBLISHED@
 }
