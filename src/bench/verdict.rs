@@ -126,6 +126,27 @@ pub fn metrics() -> Vec<String> {
     timed.chain(counted).chain(OTHERS.iter().map(|(name, _)| (*name).to_owned())).collect()
 }
 
+/// The names of timings, of which [`parts`] can be asked for.
+pub fn timings() -> Vec<String> {
+    TIMINGS.map(str::to_owned).into()
+}
+
+/// What can be asked for of a timing.
+pub fn parts() -> Vec<String> {
+    PARTS.map(str::to_owned).into()
+}
+
+/// The names of counts that can be asked for as a share.
+pub fn counted() -> Vec<String> {
+    COUNTED.map(str::to_owned).into()
+}
+
+/// The names of plain numbers.
+pub fn numbers() -> Vec<String> {
+    let plain = OTHERS.iter().filter(|(_, measure)| *measure == Measure::Count);
+    plain.map(|(name, _)| (*name).to_owned()).collect()
+}
+
 fn measure(metric: &str) -> Option<Measure> {
     if COUNTED.contains(&metric) {
         return Some(Measure::Counted);

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Command, CommandFactory};
 
 use super::{Cli, Globals};
+use crate::bench::verdict;
 use crate::exit::{Exit, Failure};
 use completions::Shell;
 
@@ -83,15 +84,38 @@ fn write_page(command: &Command, dir: &Path) -> Result<()> {
         .manual("User Commands");
     let mut roff = Vec::new();
     page.render(&mut roff)?;
-    let page = headed(&tidy(&String::from_utf8(roff)?)) + &see_also(&name);
+    let page = headed(&tidy(&String::from_utf8(roff)?)) + &more(&name) + &see_also(&name);
     write(&dir.join(format!("{name}.1")), &page)
+}
+
+/// What a page says beyond its flags.
+fn more(name: &str) -> String {
+    let all = |words: Vec<String>| {
+        let bold: Vec<String> =
+            words.iter().map(|word| format!("\\fB{}\\fR", word.replace('-', "\\-"))).collect();
+        bold.join(",\n")
+    };
+    match name {
+        "jobwire-bench" => include_str!("generate/bench.roff")
+            .replace("@TIMINGS@", &all(verdict::timings()))
+            .replace("@PARTS@", &all(verdict::parts()))
+            .replace("@COUNTED@", &all(verdict::counted()))
+            .replace("@NUMBERS@", &all(verdict::numbers())),
+        "jobwire-bench-compare" => include_str!("generate/bench-compare.roff").to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// The pages of a command and of all below it.
+fn pages(command: &Command, name: &str) -> Vec<String> {
+    let below =
+        command.get_subcommands().flat_map(|verb| pages(verb, &format!("{name}-{}", verb.get_name())));
+    std::iter::once(name.to_owned()).chain(below).collect()
 }
 
 /// Every page but this one.
 fn see_also(name: &str) -> String {
-    let command = Cli::command();
-    let verbs = command.get_subcommands().map(|verb| format!("jobwire-{}", verb.get_name()));
-    let pages = std::iter::once("jobwire".to_owned()).chain(verbs).map(|name| (name, 1));
+    let pages = pages(&Cli::command(), "jobwire").into_iter().map(|name| (name, 1));
     let pages = pages.chain([("jobwire-protocol".to_owned(), 7)]).filter(|(other, _)| other != name);
     let lines = pages.map(|(page, section)| format!(".BR {} ({section})", page.replace('-', "\\-")));
     format!(".SH \"SEE ALSO\"\n{}\n", lines.collect::<Vec<_>>().join(",\n"))
