@@ -427,13 +427,9 @@ impl<'a> Run<'a> {
     /// Makes the summary of what all threads, of this process or of several, saw.
     pub fn sum_up(mut self, part: Part, server: Watched) -> Outcome {
         let mut summary = self.summary;
-        let deliveries = part.cohorts.iter().map(|cohort| cohort.received).sum();
         summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
         summary.client.busiest_thread_share =
             summary.client.busiest_thread_share.max(part.busiest_thread_share);
-        if !server.pids.is_empty() {
-            summary.server = Some(server.report(part.connections.peak, deliveries));
-        }
         summary.partial = match &self.lost {
             Some(why) => Some(format!("publishing ended early: {why}")),
             None if self.stop.load(Ordering::Acquire) => Some("interrupted".to_owned()),
@@ -459,6 +455,12 @@ impl<'a> Run<'a> {
         let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
         let log = std::mem::take(&mut self.log);
         summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
+        if !server.pids.is_empty() {
+            // Its CPU is that of the warm-up too, and so are these.
+            let received = summary.intervals.iter().map(|interval| interval.received).sum();
+            let deliveries = if summary.publish.is_some() { received } else { 0 };
+            summary.server = Some(server.report(summary.connections.peak, deliveries));
+        }
         summary.client.bound = client::bound(&summary, part.busy, part.starved);
         summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
         let exit = if self.lost.is_some() { Exit::Unreachable } else { super::exit_of(&summary) };
