@@ -230,6 +230,15 @@ enum FindChoice {
     Rate,
 }
 
+impl EchoChoice {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Text => "text",
+        }
+    }
+}
+
 impl BenchArgs {
     pub(crate) fn run(mut self, globals: &Globals) -> Result<Exit> {
         if let Some(BenchVerb::Compare(compare)) = self.verb.take() {
@@ -339,17 +348,22 @@ impl BenchArgs {
             ("mode", mode.as_str().to_owned()),
             ("connections", self.connections.to_string()),
             ("jobs", self.jobs.to_string()),
-            ("rate", self.rate.to_string()),
-            ("duration", format!("{}s", self.duration.as_secs_f64())),
-            ("warm-up", format!("{}s", self.warm_up.as_secs_f64())),
-            ("milestones", percent(self.milestones)),
-            ("ramp", values::ramp_text(self.ramp)),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         let mut add = |name: &str, value: Option<String>| {
             all.extend(value.map(|value| (name.to_owned(), value)));
         };
+        let publishes = matches!(mode, Mode::Fanout | Mode::Storm);
+        let is_timed = publishes || mode == Mode::Echo;
+        add("rate", is_timed.then(|| self.rate.to_string()));
+        add("ramp", is_timed.then(|| values::ramp_text(self.ramp)));
+        add("milestones", publishes.then(|| percent(self.milestones)));
+        add("echo", (mode == Mode::Echo).then(|| self.echo.as_str().to_owned()));
+        add("duration", (mode != Mode::Connect).then(|| format!("{}s", self.duration.as_secs_f64())));
+        add("warm-up", is_timed.then(|| format!("{}s", self.warm_up.as_secs_f64())));
+        let workers = self.workers + self.remote_workers;
+        add("workers", (workers > 0).then(|| workers.to_string()));
         add("connect-rate", self.connect_rate.map(|rate| rate.to_string()));
         add("events", self.events.map(|events| events.to_string()));
         add("payload-size", self.payload_size.map(|size| size.to_string()));

@@ -114,7 +114,7 @@ fn full() -> Summary {
     summary.setup.publisher = Some("127.0.0.1:6379".into());
     summary.setup.options.insert("rate".into(), "5".into());
     summary.setup.machine.client_ports = Some((1, 2));
-    summary.connections.failures = failures.clone();
+    summary.connections.failures.clone_from(&failures);
     summary.connections.closed_early = vec![CloseCount { code: Some(1013), reason: "slow".into(), count: 1 }];
     summary.publish = Some(Publish { failures, ..Publish::default() });
     summary.cohorts = vec![Cohort { name: "healthy".into(), ..Cohort::default() }];
