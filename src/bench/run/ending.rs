@@ -1,0 +1,88 @@
+//! The end of a run: what it cost, and everything that was seen, in one summary.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{Outcome, Run};
+use crate::bench::collect::Part;
+use crate::bench::options::EchoBy;
+use crate::bench::process::{self, Watched, float};
+use crate::bench::subscriber::Cohort;
+use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Watcher};
+use crate::bench::{client, exit_of, verdict};
+use crate::exit::Exit;
+
+impl Run<'_> {
+    /// Ends the run and sums it up.
+    pub(super) fn finish(mut self, server: Watched, watcher: &mut dyn Watcher) -> Outcome {
+        self.summary.client = self.own_cost();
+        let part = self.close();
+        watcher.end();
+        self.sum_up(part, server)
+    }
+
+    /// What this process has cost so far.
+    pub fn own_cost(&mut self) -> Client {
+        let events = self.shared.received.load(Ordering::Acquire).saturating_sub(self.measure.received);
+        let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+        let open = self.shared.open.load(Ordering::Acquire).max(1);
+        Client {
+            cpu_share: self.measure.share,
+            cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / float(events)),
+            rss_bytes: self.measure.rss,
+            rss_per_connection_bytes: float(self.measure.rss.saturating_sub(self.rss_before)) / float(open),
+            redraw_share: self.redraw.as_secs_f64() / self.begun.elapsed().as_secs_f64().max(1e-9),
+            ..std::mem::take(&mut self.summary.client)
+        }
+    }
+
+    /// Makes the summary of what all threads, of this process or of several, saw.
+    pub fn sum_up(mut self, part: Part, server: Watched) -> Outcome {
+        let mut summary = self.summary;
+        summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
+        summary.client.busiest_thread_share =
+            summary.client.busiest_thread_share.max(part.busiest_thread_share);
+        summary.partial = match &self.lost {
+            Some(why) => Some(format!("publishing ended early: {why}")),
+            None if self.stop.load(Ordering::Acquire) => Some("interrupted".to_owned()),
+            None => summary.partial.take(),
+        };
+        summary.connections = part.connections;
+        summary.connect_time = part.connect_time;
+        summary.round_trip = (self.options.mode == Mode::Echo).then_some(part.round_trip);
+        if let Some(trip) = &mut summary.round_trip {
+            trip.by = if self.options.echo == EchoBy::Ping { "ping" } else { "text" }.into();
+        }
+        summary.reconnect = (part.reconnect.cut > 0).then_some(part.reconnect);
+        if let Some(reconnect) = summary.reconnect.as_mut().filter(|reconnect| reconnect.back < reconnect.cut)
+        {
+            reconnect.all_back_seconds = None;
+        }
+        if summary.publish.is_some() {
+            summary.cohorts = in_order(part.cohorts);
+        }
+        let start = self.shared.start.load(Ordering::Acquire);
+        let measured = start.saturating_sub(self.shared.begin) + self.shared.plan.measured_at();
+        let measured = Duration::from_nanos(measured).as_secs_f64();
+        let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
+        let log = std::mem::take(&mut self.log);
+        summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
+        if !server.pids.is_empty() {
+            // Its CPU is that of the warm-up too, and so are these.
+            let received = summary.intervals.iter().map(|interval| interval.received).sum();
+            let deliveries = if summary.publish.is_some() { received } else { 0 };
+            summary.server = Some(server.report(summary.connections.peak, deliveries));
+        }
+        summary.client.bound = client::bound(&summary, part.busy, part.starved);
+        summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
+        let exit = if self.lost.is_some() { Exit::Unreachable } else { exit_of(&summary) };
+        Outcome { summary, exit }
+    }
+}
+
+fn in_order(cohorts: Vec<CohortCounts>) -> Vec<CohortCounts> {
+    let place = |name: &str| Cohort::ALL.iter().position(|cohort| cohort.as_str() == name);
+    let mut cohorts = cohorts;
+    cohorts.sort_by_key(|cohort| place(&cohort.name));
+    cohorts
+}
