@@ -219,19 +219,16 @@ fn trouble(out: &mut String, summary: &Summary) {
 fn search(out: &mut String, summary: &Summary) {
     let Some(find) = &summary.find else { return };
     let rows = find.probes.iter().map(|probe| {
-        let kept = if probe.client_bound {
-            "client-bound"
-        } else if probe.passed {
-            "yes"
-        } else {
-            "no"
-        };
         let values: Vec<String> = probe
             .assertions
             .iter()
             .map(|one| format!("{} {}", text(&one.metric), text(&one.value)))
             .collect();
-        (count(probe.load), false, vec![seconds(probe.seconds), kept.to_owned(), values.join(", ")])
+        (
+            count(probe.load),
+            false,
+            vec![seconds(probe.seconds), probe.outcome().to_owned(), values.join(", ")],
+        )
     });
     let title = format!("Search for the most {} within {}; {}", find.of, find.within, sections::found(find));
     table(out, &title, ["", "held for", "kept", "values"], rows);
@@ -335,7 +332,7 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part} is not in the page");
         }
-        assert_eq!(page.matches("<svg").count(), 4);
+        assert_eq!(page.matches("<svg").count(), 5);
         for asking in ["http:", "https:", "//", "src=", "url(", "@import", "<script", "NaN", "inf"] {
             let found = page.find(asking).map(|at| &page[at.saturating_sub(40)..(at + 40).min(page.len())]);
             let words = found.filter(|text| !text.contains("information"));

@@ -107,9 +107,9 @@ fn costs(out: &mut String, summary: &Summary) {
         line("Reconnections", &sections::reconnections(reconnect));
     }
     if let Some(server) = &summary.server {
-        line("Server", &sections::server_facts(server));
+        line("Server", &sections::server_facts(server, summary.connections.peak));
     }
-    line("This client", &sections::client_facts(&summary.client));
+    line("This client", &sections::client_facts(&summary.client, summary.connections.peak));
     if !summary.workers.is_empty() {
         let lost = summary.workers.iter().filter(|worker| worker.lost).count() as u64;
         line("Workers", &[count(summary.workers.len() as u64), format!("lost {}", count(lost))]);

@@ -26,10 +26,23 @@ pub struct Probe {
     pub seconds: f64,
     /// Whether all limits were kept.
     pub passed: bool,
-    /// This client was the bottleneck, so that nothing is said about the server.
+    /// This client may have been the bottleneck: limits that were not kept then say nothing about the server.
     pub client_bound: bool,
     /// The limits and their values.
     pub assertions: Vec<Assertion>,
+}
+
+impl Probe {
+    /// Whether it kept the limits, as reports say it: a client that is late makes latencies longer, so what was kept in spite
+    /// of it was kept, and what was not says nothing about the server.
+    pub fn outcome(&self) -> &'static str {
+        match (self.passed, self.client_bound) {
+            (true, false) => "yes",
+            (true, true) => "yes, though client-bound",
+            (false, true) => "client-bound",
+            (false, false) => "no",
+        }
+    }
 }
 
 /// What was demanded and what came of it.

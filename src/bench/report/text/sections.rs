@@ -172,17 +172,21 @@ pub(super) fn server(page: &mut Page, summary: &Summary) {
     page.heading("Server");
     let pids: Vec<String> = server.pids.iter().map(u32::to_string).collect();
     let mut facts = vec![format!("process {}", pids.join(", "))];
-    facts.extend(server_facts(server));
+    facts.extend(server_facts(server, summary.connections.peak));
     page.facts(&facts);
 }
 
+/// With fewer connections than this, what a process needs once is most of what it needs for each.
+const MANY: u64 = 100;
+
 /// What the server cost.
-pub(in crate::bench::report) fn server_facts(server: &Server) -> Vec<String> {
-    let mut facts = vec![
-        format!("memory {} → {}", bytes(as_f64(server.rss_before_bytes)), bytes(as_f64(server.rss_bytes))),
-        format!("{} a connection", bytes(server.rss_per_connection_bytes)),
-    ];
-    facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
+pub(in crate::bench::report) fn server_facts(server: &Server, connections: u64) -> Vec<String> {
+    let (before, open) = (server.rss_before_bytes, server.rss_bytes);
+    let mut facts = vec![format!("memory {} → {}", bytes(as_f64(before)), bytes(as_f64(open)))];
+    if connections >= MANY {
+        facts.push(format!("{} a connection", bytes(server.rss_per_connection_bytes)));
+        facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
+    }
     facts.push(format!("CPU {} of a core", share(server.cpu_share)));
     facts.extend(server.cpu_per_delivery_micros.map(|cpu| format!("{} a delivery", duration(cpu))));
     facts
@@ -191,7 +195,7 @@ pub(in crate::bench::report) fn server_facts(server: &Server) -> Vec<String> {
 pub(super) fn client(page: &mut Page, summary: &Summary) {
     let client = &summary.client;
     page.heading("This client");
-    page.facts(&client_facts(client));
+    page.facts(&client_facts(client, summary.connections.peak));
     if client.bound.is_empty() {
         page.line("it was not the bottleneck");
     }
@@ -203,14 +207,16 @@ pub(super) fn client(page: &mut Page, summary: &Summary) {
 }
 
 /// What this client cost.
-pub(in crate::bench::report) fn client_facts(client: &Client) -> Vec<String> {
+pub(in crate::bench::report) fn client_facts(client: &Client, connections: u64) -> Vec<String> {
     let mut facts = vec![
         format!("CPU {} of a core", share(client.cpu_share)),
         format!("busiest thread {}", share(client.busiest_thread_share)),
     ];
     facts.extend(client.cpu_per_event_micros.map(|cpu| format!("{} an event", duration(cpu))));
     facts.push(format!("memory {}", bytes(as_f64(client.rss_bytes))));
-    facts.push(format!("{} a connection", bytes(client.rss_per_connection_bytes)));
+    if connections >= MANY {
+        facts.push(format!("{} a connection", bytes(client.rss_per_connection_bytes)));
+    }
     facts.extend((client.redraw_share > 0.0).then(|| format!("display {}", share(client.redraw_share))));
     facts
 }
@@ -243,14 +249,9 @@ pub(super) fn find(page: &mut Page, summary: &Summary) {
     page.heading(&format!("Search for the most {of} within {}", printable(&find.within)));
     let mut table = Table::new(["", "held for", "kept", "values"]).optional(["held for"]);
     for probe in &find.probes {
-        let kept = match (probe.client_bound, probe.passed) {
-            (true, _) => "client-bound",
-            (false, true) => "yes",
-            (false, false) => "no",
-        };
         let values = probe.assertions.iter().map(|one| format!("{} {}", one.metric, one.value));
         let values = printable(&values.collect::<Vec<_>>().join(", "));
-        table.row([count(probe.load), seconds(probe.seconds), kept.to_owned(), values]);
+        table.row([count(probe.load), seconds(probe.seconds), probe.outcome().to_owned(), values]);
     }
     page.table(&table);
     page.line(&found(find));

@@ -108,6 +108,7 @@ fn a_client_that_was_the_bottleneck_says_so() {
 #[test]
 fn the_other_modes_have_their_parts() {
     let mut summary = Summary::empty(Mode::Storm);
+    summary.connections.peak = 1000;
     let time = Timing::of_micros([1000, 2000, 900_000]);
     summary.reconnect = Some(Reconnect { cut: 3, back: 2, all_back_seconds: None, time });
     let time = Timing::of_micros([100, 200]);
@@ -139,7 +140,7 @@ fn a_search_shows_each_of_its_probes() {
         load,
         seconds: 5.0,
         passed,
-        client_bound: false,
+        client_bound: load == 1500,
         assertions: vec![Assertion {
             metric: "delivery.p99".into(),
             value: value.into(),
@@ -150,13 +151,14 @@ fn a_search_shows_each_of_its_probes() {
     summary.find = Some(Find {
         of: "connections".into(),
         within: "delivery.p99<50ms".into(),
-        probes: vec![probe(1000, true, "2ms"), probe(2000, false, "81ms")],
+        probes: vec![probe(1000, true, "2ms"), probe(2000, false, "81ms"), probe(1500, true, "3ms")],
         found: Some(1000),
         confirmed: true,
     });
     let report = of(&summary);
     assert!(report.contains("Search for the most connections within delivery.p99<50ms"), "{report}");
-    assert!(report.contains("2,000       5 s    no  delivery.p99 81ms"), "{report}");
+    assert!(report.contains("no  delivery.p99 81ms"), "{report}");
+    assert!(report.contains("yes, though client-bound"), "{report}");
     assert!(report.contains("found: 1,000 connections, confirmed by a longer run"), "{report}");
 }
 
