@@ -27,6 +27,16 @@ pub enum Place {
     Url(Url, Option<(Arc<Dialect>, String)>),
 }
 
+impl Place {
+    /// The server that it names itself.
+    pub fn server(&self) -> Option<&Url> {
+        match self {
+            Self::Url(url, _) => Some(url),
+            _ => None,
+        }
+    }
+}
+
 /// A place, spread over jobs.
 #[derive(Debug, Clone)]
 pub struct Aim {
@@ -62,10 +72,7 @@ impl Aim {
             Place::Room(_, room) => vec![room.clone()],
             Place::Url(_, None) => vec![String::new()],
         };
-        let server = match &place {
-            Place::Url(url, _) => url.clone(),
-            _ => server,
-        };
+        let server = place.server().cloned().unwrap_or(server);
         Self { server, place, jobs, token }
     }
 

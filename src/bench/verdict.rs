@@ -201,6 +201,11 @@ impl Demand {
         Ok(Self { text: plain.clone(), metric: metric.to_owned(), op, limit: number * unit.1, unit })
     }
 
+    /// What it is about.
+    pub fn metric(&self) -> &str {
+        &self.metric
+    }
+
     /// Several demands, separated by commas.
     pub fn parse_all(text: &str) -> Result<Vec<Self>, String> {
         text.split(',').map(Self::parse).collect()
@@ -284,8 +289,12 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     }
     let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
     let of = |cohort: &Cohort, count: u64| Reading { value: float(count), whole: float(cohort.expected) };
-    let healthy = |count: fn(&Cohort) -> u64| summary.healthy().map(|cohort| of(cohort, count(cohort)));
-    let lost_of = |name| cohort(name).map(|cohort| of(cohort, cohort.lost));
+    // Where nothing was expected, that nothing is missing says nothing.
+    let healthy = |count: fn(&Cohort) -> u64| {
+        summary.healthy().filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, count(cohort)))
+    };
+    let lost_of =
+        |name| cohort(name).filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, cohort.lost));
     let connections = &summary.connections;
     let counted = |value: u64, whole: u64| Some(Reading { value: float(value), whole: float(whole) });
     let plain = |value: f64| Some(Reading { value, whole: 1.0 });

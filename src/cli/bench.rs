@@ -276,7 +276,7 @@ impl BenchArgs {
             }
             _ => None,
         };
-        Ok(BenchOptions {
+        let options = BenchOptions {
             mode,
             server: self.server,
             place,
@@ -312,7 +312,9 @@ impl BenchArgs {
             dialect_files: globals.dialect_files.clone(),
             max_clock_error: self.max_clock_error,
             described,
-        })
+        };
+        measurable(&options)?;
+        Ok(options)
     }
 
     /// Refuses what makes no sense together.
@@ -377,6 +379,18 @@ impl BenchArgs {
         add("within", self.within.clone());
         all
     }
+}
+
+/// Refuses demands that no result could keep.
+fn measurable(options: &BenchOptions) -> Result<(), Failure> {
+    let within = options.find.iter().flat_map(|find| &find.within);
+    for demand in options.demands.iter().chain(within) {
+        let metric = demand.metric();
+        if let Some(what) = options.cannot_measure(metric) {
+            return Err(Failure::usage(format!("this run has no {metric}: that takes {what}")));
+        }
+    }
+    Ok(())
 }
 
 /// Runs in a thread of its own, until it is over or a signal says so; the second is what that makes of the exit code.

@@ -34,6 +34,18 @@ fn demands_are_held_against_the_result() {
 }
 
 #[test]
+fn where_nothing_was_expected_nothing_is_kept() {
+    let mut summary = Summary::example();
+    for cohort in &mut summary.cohorts {
+        (cohort.expected, cohort.received, cohort.lost) = (0, 0, 0);
+    }
+    for demand in ["lost==0", "missing==0", "slow.lost==0"] {
+        let checked = Demand::parse(demand).unwrap().check(&summary);
+        assert_eq!((checked.passed, checked.value.as_str()), (false, "none"), "{demand}");
+    }
+}
+
+#[test]
 fn a_value_is_told_from_its_limit() {
     for (value, limit, text) in [
         (31.25, 50.0, "31.25"),

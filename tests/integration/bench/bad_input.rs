@@ -13,6 +13,13 @@ fn nonsense_on_the_command_line_is_refused() {
         (&["--assert", "delivery.p98<1ms"], "there is no metric"),
         (&["--assert", "delivery.p99<1"], "needs a unit"),
         (&["--assert", "losst==0"], "'lost'"),
+        (&["connect", "--assert", "lost==0"], "this run has no lost"),
+        (&["echo", "--assert", "delivery.p99<1s"], "fanout and storm"),
+        (
+            &["fanout", "--redis", "redis://127.0.0.1:1", "--find", "rate", "--within", "slow.lost==0"],
+            "--slow",
+        ),
+        (&["idle", "--assert", "server.cpu<1%"], "--server-pid"),
         (&["fanot", "scraping"], "'fanout'"),
         (&["--find", "rate"], "--within"),
         (&["idle", "--source-ip", "203.0.113.7"], "203.0.113.7"),
