@@ -231,7 +231,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l echo -d 'What a round trip is: a WebSocket ping, or text that the server sends back' -r -f -a "ping\t'A WebSocket ping'
 text\t'Text that comes back'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l source-ip -d 'Connect from these addresses in turns: a list, with ranges as in 127.0.0.1-127.0.0.4' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l threads -d 'Threads that hold connections [default: by their number]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l threads -d 'Threads that hold connections [default: as few as can hold them and read what comes]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server-pid -d 'Report memory and CPU of these processes of the server' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l assert -d 'Demand something of the result, as in \'delivery.p99<50ms\'; repeatable' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l find -d 'Search for the most connections, or the highest rate, that keeps the limits of --within' -r -f -a "connections\t'How many connections'

@@ -124,7 +124,7 @@ pub struct BenchOptions {
     pub echo: EchoBy,
     /// Source addresses, taken in turns.
     pub sources: Vec<IpAddr>,
-    /// Threads that hold connections; `None`: chosen by their number.
+    /// Threads that hold connections; `None`: chosen by the load.
     pub threads: Option<usize>,
     /// Processes of the server whose memory and CPU are read.
     pub server_pids: Vec<u32>,

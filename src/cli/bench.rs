@@ -158,7 +158,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "ADDRESSES", env = "JOBWIRE_SOURCE_IP", value_parser = sources)]
     source_ip: Option<Sources>,
 
-    /// Threads that hold connections [default: by their number].
+    /// Threads that hold connections [default: as few as can hold them and read what comes].
     #[arg(long, value_name = "N", env = "JOBWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 
