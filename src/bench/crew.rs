@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use super::collect::{Part, Second};
 use super::options::BenchOptions;
 use super::plan::{chosen, part_at, part_of};
-use super::process::{float, nearest};
+use super::process::{client_ports, float, nearest};
 use super::subscriber::{self, Cohort, Phase, Seat, Shared, Task};
 use super::summary::Mode;
 use crate::exit::{Exit, Failure};
@@ -95,6 +95,7 @@ impl Crew {
                 at_once: (at_once / count).max(1),
                 headers: options.headers.clone(),
                 sources: options.sources.clone(),
+                ports: ports(options),
                 slow_rate: slow_rate(options, shared.aim.jobs()),
                 churn: options.churn / float(threads_of * turn.1),
                 echo: options.echo,
@@ -131,6 +132,13 @@ impl Crew {
         drop(self.sender);
         (all, self.seconds.iter().collect())
     }
+}
+
+/// The ports for clients, where connections need a good part of them.
+fn ports(options: &BenchOptions) -> Option<(u16, u16)> {
+    let (first, last) = client_ports()?;
+    let all = u64::from(last.saturating_sub(first)) * options.sources.len().max(1) as u64;
+    (options.connections > all / 4).then_some((first, last))
 }
 
 /// As few threads as can do it: another one takes its core from a server on the same host.

@@ -25,7 +25,7 @@ use url::{Host, Url};
 pub use self::conn::Cohort;
 use self::handshake::Handshake;
 use self::pool::Pool;
-use self::stream::Dialer;
+use self::stream::{Dialer, Ports};
 use super::aim::Aim;
 use super::clock::Clock;
 use super::collect::{Part, Second};
@@ -159,6 +159,8 @@ pub struct Task {
     pub headers: Vec<(String, String)>,
     /// Source addresses.
     pub sources: Vec<IpAddr>,
+    /// First and last of the ports that are chosen here; `None`: the system chooses.
+    pub ports: Option<(u16, u16)>,
     /// Bytes a second that a slow connection reads.
     pub slow_rate: u64,
     /// Connections a second that leave and come back.
@@ -201,7 +203,8 @@ pub fn spawn(
     } else {
         None
     };
-    let dialer = Dialer { address, sources: task.sources.clone(), tls };
+    let ports = task.ports.map(|range| Ports::new(range, task.turn, shared.run));
+    let dialer = Dialer { address, sources: task.sources.clone(), ports, tls };
     let handshake = Handshake::new(server, &task.headers);
     let pool = Pool::new(shared, task, dialer, handshake, seconds)?;
     std::thread::Builder::new().name("bench".into()).spawn(move || pool.run())
