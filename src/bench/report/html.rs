@@ -175,32 +175,11 @@ fn times(out: &mut String, summary: &Summary) {
 }
 
 fn deliveries(out: &mut String, summary: &Summary) {
-    if summary.cohorts.is_empty() {
-        return;
-    }
-    let head = [
-        "",
-        "connections",
-        "expected",
-        "received",
-        "lost",
-        "conflated",
-        "duplicated",
-        "reordered",
-        "misrouted",
-    ];
+    let Some(first) = summary.cohorts.first() else { return };
+    let head = [""].into_iter().chain(first.counts().map(|(name, _)| name));
     let rows = summary.cohorts.iter().map(|cohort| {
-        let counts = [
-            cohort.connections,
-            cohort.expected,
-            cohort.received,
-            cohort.lost,
-            cohort.conflated,
-            cohort.duplicated,
-            cohort.reordered,
-            cohort.misrouted,
-        ];
-        (cohort.name.clone(), false, counts.map(count).to_vec())
+        let counts = cohort.counts().map(|(_, number)| count(number));
+        (cohort.name.clone(), false, counts.to_vec())
     });
     table(out, "Deliveries", head, rows);
 }

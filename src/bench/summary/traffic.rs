@@ -53,6 +53,22 @@ pub struct Cohort {
     pub delivery: Timing,
 }
 
+impl Cohort {
+    /// Its counts by name, in the order of every report.
+    pub const fn counts(&self) -> [(&'static str, u64); 8] {
+        [
+            ("connections", self.connections),
+            ("expected", self.expected),
+            ("received", self.received),
+            ("lost", self.lost),
+            ("conflated", self.conflated),
+            ("duplicated", self.duplicated),
+            ("reordered", self.reordered),
+            ("misrouted", self.misrouted),
+        ]
+    }
+}
+
 /// Round trips.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoundTrip {

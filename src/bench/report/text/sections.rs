@@ -101,34 +101,13 @@ pub(super) fn publish(page: &mut Page, summary: &Summary) {
 }
 
 pub(super) fn deliveries(page: &mut Page, summary: &Summary) {
-    if summary.cohorts.is_empty() {
-        return;
-    }
+    let Some(first) = summary.cohorts.first() else { return };
     page.heading("Deliveries");
-    let head = [
-        "",
-        "connections",
-        "expected",
-        "received",
-        "lost",
-        "conflated",
-        "duplicated",
-        "reordered",
-        "misrouted",
-    ];
+    let head = [""].into_iter().chain(first.counts().map(|(name, _)| name));
     let mut table = Table::new(head).optional(["connections", "expected"]);
     for cohort in &summary.cohorts {
-        let counts = [
-            cohort.connections,
-            cohort.expected,
-            cohort.received,
-            cohort.lost,
-            cohort.conflated,
-            cohort.duplicated,
-            cohort.reordered,
-            cohort.misrouted,
-        ];
-        table.row(std::iter::once(printable(&cohort.name)).chain(counts.map(count)));
+        let counts = cohort.counts().map(|(_, number)| count(number));
+        table.row(std::iter::once(printable(&cohort.name)).chain(counts));
     }
     page.table(&table);
     let lost: u64 = summary.cohorts.iter().map(|cohort| cohort.lost).sum();
