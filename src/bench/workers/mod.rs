@@ -3,15 +3,15 @@
 //!
 //! | key | what it is | expires after |
 //! |---|---|---|
-//! | `jobwire:bench:calls` | list of [`Ticket`]s: any worker on another host takes one | 60 s |
+//! | `jobwire:bench:calls` | list of `Ticket`s: any worker on another host takes one | 60 s |
 //! | `jobwire:bench:{run}:calls` | the same for the workers that the run started itself | 60 s |
-//! | `jobwire:bench:{run}:call` | the [`Call`]: what the workers are to do, with headers and token; removed once all have it | 60 s |
-//! | `jobwire:bench:{run}:workers` | hash of each worker's [`State`], its sign of life | 1 h |
+//! | `jobwire:bench:{run}:call` | the `Call`: what the workers are to do, with headers and token; removed once all have it | 60 s |
+//! | `jobwire:bench:{run}:workers` | hash of each worker's `State`, its sign of life | 1 h |
 //! | `jobwire:bench:{run}:open` | 1 once all workers are there, and begin to open their connections | 1 h |
 //! | `jobwire:bench:{run}:start` | when event 0 is due, by Redis' clock in nanoseconds | 1 h |
 //! | `jobwire:bench:{run}:published` | how many events there were; the measured time is over | 1 h |
 //! | `jobwire:bench:{run}:alive` | the coordinator's sign of life | 10 s |
-//! | `jobwire:bench:{run}:parts` | list of [`Report`]s: what each worker saw | 1 h |
+//! | `jobwire:bench:{run}:parts` | list of `Report`s: what each worker saw | 1 h |
 //!
 //! A coordinator removes all of its own in the end. The run is a random number of eight hexadecimal digits, so that runs
 //! that share a Redis do not meet.
