@@ -232,7 +232,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 text\t'Text that comes back'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l source-ip -d 'Connect from these addresses in turns: a list, with ranges as in 127.0.0.1-127.0.0.4' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l threads -d 'Threads that hold connections [default: as few as can hold them and read what comes]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server-pid -d 'Report memory and CPU of these processes of the server' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server-pid -d 'Report memory and CPU of these processes of the server [default: what a jobwire relay says of itself in /ws/stats]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l assert -d 'Demand something of the result, as in \'delivery.p99<50ms\'; repeatable' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l find -d 'Search for the most connections, or the highest rate, that keeps the limits of --within' -r -f -a "connections\t'How many connections'
 rate\t'How many events a second'"

@@ -44,7 +44,7 @@
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`dialect`] | wire contracts as data; pure |
-//! | [`exit`], [`telemetry`] | exit codes and failures; logging |
+//! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
@@ -70,3 +70,4 @@ pub mod net;
 pub mod publish;
 pub mod relay;
 pub mod telemetry;
+pub mod usage;

@@ -10,7 +10,7 @@
 //! | [`plan`], [`marker`], [`account`] | when events are due, how they are recognised, what a connection should have got; pure |
 //! | [`subscriber`] | threads with an event loop each, which hold the connections |
 //! | [`publisher`] | a thread that sends every event when it is due |
-//! | [`collect`], [`client`], [`process`] | merging what threads saw; what it cost, here and on the server |
+//! | [`collect`], [`client`], [`meter`] | merging what threads saw; what it cost, here and on the server |
 //! | [`preflight`], [`probe`] | what can go wrong is said before a run |
 //! | [`run`]; [`find`], [`searching`] | one run; a search over many |
 //! | [`workers`] | several processes that share the connections, coordinated through Redis |
@@ -25,6 +25,7 @@ pub mod collect;
 pub mod crew;
 pub mod find;
 pub mod marker;
+pub mod meter;
 pub mod options;
 pub mod plan;
 pub mod preflight;

@@ -202,10 +202,9 @@ impl BenchOptions {
         let is_secure = matches!(self.place.server().unwrap_or(&self.server).scheme(), "wss" | "https");
         let (has, what) = match first {
             _ if metric.starts_with("connect.tls") => (is_secure, "a server at wss://"),
-            "connect" | "connections" | "closed_early" | "garbage" | "client" => return None,
+            "connect" | "connections" | "closed_early" | "garbage" | "client" | "server" => return None,
             "round_trip" => (self.mode == Mode::Echo, "the mode echo"),
             "reconnect" => (self.mode == Mode::Storm || self.churn > 0.0, "the mode storm, or --churn"),
-            "server" => (!self.server_pids.is_empty(), "--server-pid"),
             "slow" => (self.publishes() && self.slow > 0.0, "--slow, in the modes fanout and storm"),
             "churn" => (self.publishes() && self.churn > 0.0, "--churn, in the modes fanout and storm"),
             "storm" => (self.mode == Mode::Storm && self.publishes(), "the mode storm"),

@@ -16,15 +16,16 @@ use super::client::Sampler;
 use super::clock::Clock;
 use super::collect::{Log, Part, Second};
 use super::crew::{self, Crew};
+use super::meter::Meter;
 use super::options::BenchOptions;
 use super::plan::Plan;
 use super::preflight;
-use super::process::{self, Watched};
+use super::process;
 use super::publisher::Publisher;
 use super::subscriber::{self, Cohort, Phase, Seat, Shared};
 use super::summary::{Mode, Progress, Publish, Setup, Summary, Watcher};
 use crate::exit::{Exit, Failure};
-use crate::net;
+use crate::{net, usage};
 
 /// From the decision to begin to the first event.
 const LEAD: Duration = Duration::from_millis(20);
@@ -67,6 +68,8 @@ pub struct Prepared {
     pub run: u32,
     /// When the run began by the clock of all processes, where there are several.
     pub begin: Option<u64>,
+    /// What the server uses, where somebody says it.
+    pub meter: Meter,
 }
 
 /// Checks everything that can be checked and connects the publisher.
@@ -96,29 +99,22 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
         Mode::Echo => Plan::new(&options.load(1)),
         _ => Plan::new(&options.load(aim.jobs())),
     };
-    Ok(Prepared { aim, address, plan, publisher, run: rand::random(), begin: None })
+    Ok(Prepared { aim, address, plan, publisher, run: rand::random(), begin: None, meter: Meter::default() })
 }
 
 /// Runs once, in this process alone.
 pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher) -> Result<Outcome, Failure> {
     let mut prepared = prepare(options, watcher)?;
     super::probe::probe(options, &mut prepared)?;
-    let before = usage(options)?;
+    prepared.meter = Meter::start(options, prepared.aim.server())?;
     let mut run = Run::new(options, prepared, Clock::new(), stop);
     let seats = crew::seats(options);
     run.open(&seats, (0, 1), watcher)?;
-    let open = usage(options)?;
+    run.meter.all_open();
     run.begin(run.shared.clock.after(LEAD), watcher);
-    let (after, seconds) = (usage(options).unwrap_or_default(), run.measured_seconds());
+    run.meter.ended();
     run.drain(watcher);
-    let server = Watched { pids: options.server_pids.clone(), before, open, after, seconds };
-    Ok(run.finish(server, watcher))
-}
-
-fn usage(options: &BenchOptions) -> Result<process::Usage, Failure> {
-    process::usage(&options.server_pids).ok_or_else(|| {
-        Failure::usage("--server-pid: there is no such process on this machine, or it is not ours to look at")
-    })
+    Ok(run.finish(watcher))
 }
 
 /// A run under way.
@@ -136,6 +132,8 @@ pub struct Run<'a> {
     pub log: Log,
     /// What is known so far.
     pub summary: Summary,
+    /// What the server uses.
+    pub meter: Meter,
     lost: Option<String>,
     expected: u64,
     begun: Instant,
@@ -170,7 +168,7 @@ impl<'a> Run<'a> {
             machine: process::machine(),
             ..summary.setup
         };
-        let Prepared { aim, address, plan, publisher, run, begin } = prepared;
+        let Prepared { aim, address, plan, publisher, run, begin, meter } = prepared;
         let mut shared = Shared::new(clock, aim, plan, run);
         shared.begin = begin.unwrap_or(shared.begin);
         Self {
@@ -184,12 +182,13 @@ impl<'a> Run<'a> {
             crew: None,
             log: Log::default(),
             summary,
+            meter,
             lost: None,
             expected: 0,
             begun: Instant::now(),
             shown: None,
             redraw: Duration::ZERO,
-            rss_before: process::own_rss(),
+            rss_before: usage::own_rss(),
             measure: Measure::default(),
         }
     }
@@ -218,7 +217,7 @@ impl<'a> Run<'a> {
         if self.options.mode != Mode::Connect {
             self.wait("connecting", SETTLE, watcher);
         }
-        self.measure.rss = process::own_rss();
+        self.measure.rss = usage::own_rss();
         Ok(())
     }
 
@@ -264,8 +263,8 @@ impl<'a> Run<'a> {
             self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
         }
         self.measure.sampler = Some(Sampler::start());
-        self.measure.rss = process::own_rss();
-        self.measure.cpu = process::own_cpu();
+        self.measure.rss = usage::own_rss();
+        self.measure.cpu = usage::own_cpu();
         self.measure.received = self.shared.received.load(Ordering::Acquire);
         self.measure.since = Some(Instant::now());
         self.shared.enter(Phase::Running);
@@ -297,7 +296,7 @@ impl<'a> Run<'a> {
         }
         if let Some(since) = self.measure.since {
             self.measure.seconds = since.elapsed().as_secs_f64();
-            let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+            let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
             self.measure.share = if self.measure.seconds > 0.0 { cpu / self.measure.seconds } else { 0.0 };
         }
         if let Some(sampler) = self.measure.sampler.take() {
@@ -386,11 +385,6 @@ impl<'a> Run<'a> {
     pub fn close_with_seconds(&mut self) -> (Part, Vec<Second>) {
         let part = self.close();
         (part, std::mem::take(&mut self.log).into_seconds())
-    }
-
-    /// What the server uses now.
-    pub fn server_usage(&self) -> process::Usage {
-        process::usage(&self.options.server_pids).unwrap_or_default()
     }
 
     /// Ends the threads: what they saw.

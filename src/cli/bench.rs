@@ -34,7 +34,7 @@ Examples:
   jobwire bench -c 5k --jobs 50 -r 500 -d 10s --redis redis://127.0.0.1
   jobwire bench fanout channel:campaigns -c 1k --assert 'delivery.p99<50ms' --assert lost==0
   jobwire bench connect ws://127.0.0.1:9000/echo -c 1k --connect-rate 500
-  jobwire bench idle -c 18k -d 60s --server-pid 4711
+  jobwire bench idle ws://127.0.0.1:9000/echo -c 18k -d 60s --server-pid 4711
   jobwire bench storm -c 1k --cut 50% -r 100
   jobwire bench idle -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3 --redis redis://127.0.0.1
   jobwire bench worker --redis redis://host        wait here for work from a bench elsewhere
@@ -162,7 +162,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
 
-    /// Report memory and CPU of these processes of the server.
+    /// Report memory and CPU of these processes of the server [default: what a jobwire relay says of itself in /ws/stats].
     #[arg(long, value_name = "PID", env = "JOBWIRE_SERVER_PID", value_delimiter = ',')]
     server_pid: Vec<u32>,
 

@@ -6,25 +6,26 @@ use std::time::Duration;
 use super::{Outcome, Run};
 use crate::bench::collect::Part;
 use crate::bench::options::EchoBy;
-use crate::bench::process::{self, Watched, float};
+use crate::bench::process::float;
 use crate::bench::subscriber::Cohort;
 use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Watcher};
 use crate::bench::{client, exit_of, verdict};
 use crate::exit::Exit;
+use crate::usage;
 
 impl Run<'_> {
     /// Ends the run and sums it up.
-    pub(super) fn finish(mut self, server: Watched, watcher: &mut dyn Watcher) -> Outcome {
+    pub(super) fn finish(mut self, watcher: &mut dyn Watcher) -> Outcome {
         self.summary.client = self.own_cost();
         let part = self.close();
         watcher.end();
-        self.sum_up(part, server)
+        self.sum_up(part)
     }
 
     /// What this process has cost so far.
     pub fn own_cost(&mut self) -> Client {
         let events = self.shared.received.load(Ordering::Acquire).saturating_sub(self.measure.received);
-        let cpu = process::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+        let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
         let open = self.shared.open.load(Ordering::Acquire).max(1);
         Client {
             cpu_share: self.measure.share,
@@ -37,7 +38,7 @@ impl Run<'_> {
     }
 
     /// Makes the summary of what all threads, of this process or of several, saw.
-    pub fn sum_up(mut self, part: Part, server: Watched) -> Outcome {
+    pub fn sum_up(mut self, part: Part) -> Outcome {
         let mut summary = self.summary;
         summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
         summary.client.busiest_thread_share =
@@ -67,12 +68,10 @@ impl Run<'_> {
         let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
         let log = std::mem::take(&mut self.log);
         summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
-        if !server.pids.is_empty() {
-            // Its CPU is that of the warm-up too, and so are these.
-            let received = summary.intervals.iter().map(|interval| interval.received).sum();
-            let deliveries = if summary.publish.is_some() { received } else { 0 };
-            summary.server = Some(server.report(summary.connections.peak, deliveries));
-        }
+        // Its CPU is that of the warm-up too, and so are these.
+        let received = summary.intervals.iter().map(|interval| interval.received).sum();
+        let deliveries = if summary.publish.is_some() { received } else { 0 };
+        summary.server = self.meter.report(summary.connections.peak, deliveries, self.measure.seconds);
         summary.client.bound = client::bound(&summary, part.busy, part.starved);
         summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
         let exit = if self.lost.is_some() { Exit::Unreachable } else { exit_of(&summary) };

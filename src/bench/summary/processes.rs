@@ -7,7 +7,7 @@ use crate::bench::timing::Timing;
 /// The server's memory and CPU.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Server {
-    /// Its processes.
+    /// Its processes; empty where these are figures of the relay's own, from its `/ws/stats`.
     pub pids: Vec<u32>,
     /// Resident memory before the first connection, in bytes.
     pub rss_before_bytes: u64,

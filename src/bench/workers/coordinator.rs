@@ -11,9 +11,10 @@ use super::orders::Orders;
 use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::collect::Part;
+use crate::bench::meter::Meter;
 use crate::bench::options::BenchOptions;
 use crate::bench::probe;
-use crate::bench::process::{self, Watched, float};
+use crate::bench::process::float;
 use crate::bench::run::{self, Outcome, Run};
 use crate::bench::subscriber::Shared;
 use crate::bench::summary::{Client, Mode, Watcher, Worker};
@@ -64,8 +65,7 @@ pub fn coordinate(
     // Source addresses are those of whoever holds the connections.
     let sources = if options.workers > 0 { options.sources.clone() } else { Vec::new() };
     probe::probe(&BenchOptions { sources, ..options.clone() }, &mut prepared)?;
-    let before = process::usage(&options.server_pids)
-        .ok_or_else(|| Failure::usage("--server-pid: there is no such process on this machine"))?;
+    prepared.meter = Meter::start(options, prepared.aim.server())?;
     let number = prepared.run;
     let mut exchange = Exchange::connect(redis, number)?;
     let (offset, error) = exchange.clock()?;
@@ -102,7 +102,7 @@ pub fn coordinate(
     exchange.clear();
     let seen = result?;
     watcher.end();
-    Ok(outcome(options, run, before, seen))
+    Ok(outcome(run, seen))
 }
 
 /// How far off workers' clocks may be, in microseconds. What is uncertain here is so for every worker, and theirs comes on
@@ -116,16 +116,9 @@ fn clock_error_left(options: &BenchOptions, own: u64) -> Result<u64, Failure> {
     })
 }
 
-fn outcome(options: &BenchOptions, run: Run<'_>, before: process::Usage, seen: Seen) -> Outcome {
-    let server = Watched {
-        pids: options.server_pids.clone(),
-        before,
-        open: seen.open,
-        after: seen.after,
-        seconds: run.measured_seconds(),
-    };
+fn outcome(run: Run<'_>, seen: Seen) -> Outcome {
     let partial = run.summary.partial.clone();
-    let mut outcome = run.sum_up(seen.part, server);
+    let mut outcome = run.sum_up(seen.part);
     if let Some(failure) = seen.lost {
         outcome.summary.partial = Some(failure.message);
         outcome.exit = failure.exit;
@@ -179,9 +172,6 @@ struct Together<'a> {
 
 /// What came of a run that has begun.
 struct Seen {
-    /// The server at the beginning and at the end of the measured time.
-    open: process::Usage,
-    after: process::Usage,
     part: Part,
     /// Why nobody could hear of the workers any more.
     lost: Option<Failure>,
@@ -208,19 +198,19 @@ impl Together<'_> {
         let patience = self.options.patience(self.options.attempts());
         self.wait(run, watcher, patience, "to open their connections", settled)?;
         run.open(&[], (0, 1), watcher)?;
-        let open = run.server_usage();
+        run.meter.all_open();
         if self.options.mode != Mode::Connect && !run.stopped() {
             let start = run.shared.clock.after(LEAD);
             exchange.announce("start", start)?;
             run.begin(start, watcher);
         }
-        let after = run.server_usage();
+        run.meter.ended();
         let mut reports = Vec::new();
         let lost = exchange
             .announce("published", run.shared.published.load(Ordering::Acquire))
             .and_then(|()| self.reports(run, exchange, &mut reports, watcher))
             .err();
-        Ok(Seen { open, after, part: self.merge(run, reports), lost })
+        Ok(Seen { part: self.merge(run, reports), lost })
     }
 
     fn wait(

@@ -11,6 +11,7 @@ use super::{Api, Shared};
 use crate::broker::Status;
 use crate::dialect::{DialectId, Undecodable};
 use crate::relay::hub::Census;
+use crate::usage;
 
 /// Rooms that are named, the busiest ones.
 const ROOMS: usize = 100;
@@ -40,6 +41,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
             (dialect.name.to_string(), json!({ "active_jobs": count }))
         })
         .collect();
+    let used = usage::own();
     axum::Json(json!({
         "total_connections": api.stats.connections.get(),
         "client_addresses": addresses,
@@ -60,6 +62,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "channels": channels,
         "rooms": rooms,
         "redis": redis(&api, &status),
+        "process": { "rss_bytes": used.rss, "cpu_seconds": used.cpu },
     }))
     .into_response()
 }

@@ -19,7 +19,6 @@ fn nonsense_on_the_command_line_is_refused() {
             &["fanout", "--redis", "redis://127.0.0.1:1", "--find", "rate", "--within", "slow.lost==0"],
             "--slow",
         ),
-        (&["idle", "--assert", "server.cpu<1%"], "--server-pid"),
         (&["fanot", "scraping"], "'fanout'"),
         (&["--find", "rate"], "--within"),
         (&["idle", "--source-ip", "203.0.113.7"], "203.0.113.7"),
@@ -63,6 +62,17 @@ fn what_is_no_websocket_is_told_apart_from_nobody() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn what_nobody_can_say_of_a_server_is_not_demanded() {
+    let server = Faulty::start(Door::Open, |_| Deal::plain());
+    let args = ["bench", "idle", "-c", "1", "-d", "1s", "--server", &server.url()];
+    let output = jobwire(&[&args[..], &["--assert", "server.cpu<1%"]].concat());
+    assert_eq!(output.code, 2, "{}", output.stderr);
+    assert!(output.stderr.contains("--server-pid"), "{}", output.stderr);
+    let output = jobwire(&[&args[..], &["--server-pid", "999999999"]].concat());
+    assert_eq!(output.code, 2, "{}", output.stderr);
 }
 
 #[test]

@@ -99,6 +99,9 @@ fn connections_are_opened_held_and_timed() {
         (idle["connections"]["peak"].as_u64(), idle["connections"]["open_at_end"].as_u64()),
         (Some(50), Some(50))
     );
+    assert_eq!(idle["server"]["pids"], serde_json::json!([]));
+    let before = idle["server"]["rss_before_bytes"].as_u64().unwrap();
+    assert!((1 << 20..1 << 30).contains(&before), "it is the relay's own figure: {idle}");
     assert!(idle["publish"].is_null() && idle["cohorts"].as_array().unwrap().is_empty());
     // So many on one connection come several at once, and the relay answers only the newest of these.
     let echo = against(&relay, &redis, &["echo", "-c", "1", "-r", "2k", "-d", "1s"]);

@@ -150,7 +150,12 @@ pub(super) fn server(page: &mut Page, summary: &Summary) {
     let Some(server) = &summary.server else { return };
     page.heading("Server");
     let pids: Vec<String> = server.pids.iter().map(u32::to_string).collect();
-    let mut facts = vec![format!("process {}", pids.join(", "))];
+    let by = if pids.is_empty() {
+        "by its own statistics".to_owned()
+    } else {
+        format!("process {}", pids.join(", "))
+    };
+    let mut facts = vec![by];
     facts.extend(server_facts(server, summary.connections.peak));
     page.facts(&facts);
 }

@@ -1,0 +1,136 @@
+//! What the server uses: by the system, of processes of this machine, or by the statistics of a relay, wherever it is.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::Method;
+use serde::Deserialize;
+use tokio::runtime::Runtime;
+use url::Url;
+
+use super::options::BenchOptions;
+use super::process::float;
+use super::summary::Server;
+use crate::exit::Failure;
+use crate::net;
+use crate::usage::{self, Usage};
+
+/// How long the statistics may take; a server without them may say nothing at all.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where relays have their statistics.
+const STATS: &str = "/ws/stats";
+
+/// Reads what the server uses before the first connection, while all are open, and at the end of the measured time.
+#[derive(Debug, Default)]
+pub struct Meter {
+    source: Source,
+    before: Usage,
+    open: Usage,
+    end: Usage,
+}
+
+#[derive(Debug, Default)]
+enum Source {
+    /// Nobody says.
+    #[default]
+    Nothing,
+    /// These processes.
+    Processes(Vec<u32>),
+    /// What the relay at this URL says.
+    Relay(Url, Runtime),
+}
+
+/// What matters here of a relay's statistics.
+#[derive(Deserialize)]
+struct Stats {
+    process: Process,
+}
+
+#[derive(Deserialize)]
+struct Process {
+    cpu_seconds: f64,
+    rss_bytes: u64,
+}
+
+impl Source {
+    fn read(&self) -> Option<Usage> {
+        match self {
+            Self::Nothing => None,
+            Self::Processes(pids) => usage::of(pids),
+            Self::Relay(url, runtime) => {
+                let answer = net::http::request(Method::GET, url, &[], Bytes::new(), PATIENCE);
+                let body = runtime.block_on(answer).ok()?.success(url).ok()?;
+                let Process { cpu_seconds, rss_bytes } = serde_json::from_slice::<Stats>(&body).ok()?.process;
+                Some(Usage { cpu: cpu_seconds, rss: rss_bytes, pss: None })
+            }
+        }
+    }
+}
+
+impl Meter {
+    /// Reads the processes that the user names, otherwise the relay's statistics, if it has any that say it.
+    pub fn start(options: &BenchOptions, server: &Url) -> Result<Self, Failure> {
+        if options.server_pids.is_empty() {
+            let relay = Self::of_relay(server);
+            if relay.is_none() && options.demands.iter().any(|demand| demand.metric().starts_with("server."))
+            {
+                let message = "nothing says what the server uses, and something of it is demanded";
+                return Err(
+                    Failure::usage(message).hint("name its processes on this machine with --server-pid")
+                );
+            }
+            return Ok(relay.unwrap_or_default());
+        }
+        let source = Source::Processes(options.server_pids.clone());
+        let before = source.read().ok_or_else(|| {
+            Failure::usage(
+                "--server-pid: there is no such process on this machine, or it is not ours to look at",
+            )
+        })?;
+        Ok(Self::from(source, before))
+    }
+
+    fn of_relay(server: &Url) -> Option<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let source = Source::Relay(net::http_url(server, STATS), runtime);
+        let before = source.read()?;
+        Some(Self::from(source, before))
+    }
+
+    fn from(source: Source, before: Usage) -> Self {
+        Self { source, before, open: before, end: before }
+    }
+
+    /// All connections are open.
+    pub fn all_open(&mut self) {
+        self.open = self.source.read().unwrap_or(self.open);
+        self.end = self.open;
+    }
+
+    /// The measured time is over.
+    pub fn ended(&mut self) {
+        self.end = self.source.read().unwrap_or(self.end);
+    }
+
+    /// What is reported of `seconds` with so many connections and deliveries; `None` where nobody says.
+    pub fn report(&self, connections: u64, deliveries: u64, seconds: f64) -> Option<Server> {
+        let pids = match &self.source {
+            Source::Nothing => return None,
+            Source::Processes(pids) => pids.clone(),
+            Source::Relay(..) => Vec::new(),
+        };
+        let each = |before: u64, open: u64| float(open.saturating_sub(before)) / float(connections.max(1));
+        let cpu = (self.end.cpu - self.open.cpu).max(0.0);
+        let pss = self.before.pss.zip(self.open.pss).map(|(before, open)| each(before, open));
+        Some(Server {
+            pids,
+            rss_before_bytes: self.before.rss,
+            rss_bytes: self.open.rss,
+            rss_per_connection_bytes: each(self.before.rss, self.open.rss),
+            pss_per_connection_bytes: pss,
+            cpu_share: if seconds > 0.0 { cpu / seconds } else { 0.0 },
+            cpu_per_delivery_micros: (deliveries > 0).then(|| cpu * 1e6 / float(deliveries)),
+        })
+    }
+}
