@@ -50,19 +50,14 @@ pub struct Worker {
     /// Its host and process id, as in `build-3/4711`.
     pub name: String,
     /// Its host.
-    #[serde(default)]
     pub host: String,
     /// Processors that it may use.
-    #[serde(default)]
     pub cores: u32,
     /// Memory of its host in bytes.
-    #[serde(default)]
     pub memory_bytes: u64,
     /// CPU over the measured time as a share of one core.
-    #[serde(default)]
     pub cpu_share: f64,
     /// Resident memory at the peak of connections, in bytes.
-    #[serde(default)]
     pub rss_bytes: u64,
     /// Its share of the connections.
     pub connections: u64,

@@ -29,7 +29,6 @@ pub struct Setup {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Its name.
-    #[serde(default)]
     pub host: String,
     /// Operating system and its release, as in `Linux 6.8.0`.
     pub system: String,
