@@ -104,7 +104,8 @@ impl Account {
     }
 
     fn miss(&mut self, first: u64, end: u64, conflatable: &impl Fn(u64) -> bool) {
-        if self.gaps.len() == MAX_GAPS
+        // One that was split by what came late may have made one more.
+        while self.gaps.len() >= MAX_GAPS
             && let Some((first, end)) = self.gaps.pop_front()
         {
             self.settle(first, end, conflatable);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::summary::Summary;
+use super::summary::{Mode, Summary};
 use super::timing::Timing;
 
 /// How often the sampler asks to be woken up.
@@ -68,6 +68,7 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
     let measured = [
         summary.healthy().map(|cohort| &cohort.delivery),
         summary.round_trip.as_ref().map(|trip| &trip.time),
+        (summary.mode == Mode::Connect).then_some(&summary.connect_time.total),
     ];
     let latency = measured.into_iter().flatten().map(|timing| timing.micros_at(99.0)).max().unwrap_or(0);
     if starved >= STARVED && latency >= SLIGHT_MICROS {

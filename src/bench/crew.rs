@@ -125,9 +125,7 @@ impl Crew {
         self.shared.enter(Phase::Over);
         let mut all = Part::default();
         for thread in self.threads {
-            if let Ok(part) = thread.join() {
-                all.merge(part);
-            }
+            all.merge(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         }
         drop(self.sender);
         (all, self.seconds.iter().collect())

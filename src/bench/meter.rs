@@ -27,7 +27,8 @@ pub struct Meter {
     source: Source,
     before: Usage,
     open: Usage,
-    end: Usage,
+    /// `None` where it can no longer be read.
+    end: Option<Usage>,
 }
 
 #[derive(Debug, Default)]
@@ -99,21 +100,26 @@ impl Meter {
     }
 
     fn from(source: Source, before: Usage) -> Self {
-        Self { source, before, open: before, end: before }
+        Self { source, before, open: before, end: Some(before) }
     }
 
-    /// All connections are open.
+    /// All connections are open, and the measured time begins.
     pub fn all_open(&mut self) {
         self.open = self.source.read().unwrap_or(self.open);
-        self.end = self.open;
     }
 
     /// The measured time is over.
     pub fn ended(&mut self) {
-        self.end = self.source.read().unwrap_or(self.end);
+        self.end = self.source.read();
     }
 
-    /// What is reported of `seconds` with so many connections and deliveries; `None` where nobody says.
+    /// All connections are open, and the measured time was that of opening them.
+    pub fn connected(&mut self) {
+        self.end = self.source.read();
+        self.open = Usage { cpu: self.before.cpu, ..self.end.unwrap_or(self.before) };
+    }
+
+    /// What is reported of `seconds` with so many connections and deliveries; `None` where nobody says, or no longer.
     pub fn report(&self, connections: u64, deliveries: u64, seconds: f64) -> Option<Server> {
         let pids = match &self.source {
             Source::Nothing => return None,
@@ -121,7 +127,7 @@ impl Meter {
             Source::Relay(..) => Vec::new(),
         };
         let each = |before: u64, open: u64| float(open.saturating_sub(before)) / float(connections.max(1));
-        let cpu = (self.end.cpu - self.open.cpu).max(0.0);
+        let cpu = (self.end?.cpu - self.open.cpu).max(0.0);
         let pss = self.before.pss.zip(self.open.pss).map(|(before, open)| each(before, open));
         Some(Server {
             pids,

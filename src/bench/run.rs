@@ -43,8 +43,9 @@ const AFTERWARDS: Duration = Duration::from_millis(300);
 /// When something is missing, and nothing came for so long, nothing will.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// The longest wait for what is missing.
+/// The longest wait for what is missing, connections that are to come back included; and after an interrupt.
 const DRAIN: Duration = Duration::from_secs(30);
+const DRAIN_STOPPED: Duration = Duration::from_secs(1);
 
 /// A run that has come to its end, by itself or not.
 pub struct Outcome {
@@ -112,7 +113,11 @@ pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher)
     run.open(&seats, (0, 1), watcher)?;
     run.meter.all_open();
     run.begin(run.shared.clock.after(LEAD), watcher);
-    run.meter.ended();
+    if options.mode == Mode::Connect {
+        run.meter.connected();
+    } else {
+        run.meter.ended();
+    }
     run.drain(watcher);
     Ok(run.finish(watcher))
 }
@@ -224,6 +229,9 @@ impl<'a> Run<'a> {
     /// Starts the threads, which open the connections.
     pub fn start_opening(&mut self, seats: &[Seat], turn: (u64, u64)) -> Result<(), Failure> {
         self.expected = self.expected_of(seats, turn);
+        if self.options.mode == Mode::Connect {
+            self.start_measuring();
+        }
         self.crew = Some(Crew::start(&self.shared, self.options, seats, self.address, turn)?);
         Ok(())
     }
@@ -241,7 +249,10 @@ impl<'a> Run<'a> {
 
     /// Does what the mode does, to the end of the measured time. Event 0 is due at `start` by the run's clock.
     pub fn begin(&mut self, start: u64, watcher: &mut dyn Watcher) {
-        if self.options.mode == Mode::Connect || self.stopped() {
+        if self.options.mode == Mode::Connect {
+            return self.settle();
+        }
+        if self.stopped() {
             return;
         }
         self.begin_at(start);
@@ -262,12 +273,17 @@ impl<'a> Run<'a> {
             let half = (plan.length() - plan.measured_at()) / 2;
             self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
         }
-        self.measure.sampler = Some(Sampler::start());
         self.measure.rss = usage::own_rss();
+        self.start_measuring();
+        self.shared.enter(Phase::Running);
+    }
+
+    /// What this process costs counts from here.
+    fn start_measuring(&mut self) {
+        self.measure.sampler = Some(Sampler::start());
         self.measure.cpu = usage::own_cpu();
         self.measure.received = self.shared.received.load(Ordering::Acquire);
         self.measure.since = Some(Instant::now());
-        self.shared.enter(Phase::Running);
     }
 
     fn publish(&mut self) {
@@ -279,8 +295,11 @@ impl<'a> Run<'a> {
 
     fn is_done(&self, end: u64) -> bool {
         match &self.publishing {
-            // It ends early where the connection is lost; where it is late, the run is longer.
-            Some(publishing) => publishing.is_finished(),
+            // It ends early where the connection is lost; where it is late, the run is longer. A storm may come later.
+            Some(publishing) => {
+                publishing.is_finished()
+                    && (self.options.mode != Mode::Storm || self.shared.clock.now() >= end)
+            }
             None => self.shared.clock.now() >= end,
         }
     }
@@ -288,9 +307,8 @@ impl<'a> Run<'a> {
     /// The measured time is over.
     pub fn settle(&mut self) {
         self.halt.store(true, Ordering::Release);
-        if let Some(publishing) = self.publishing.take()
-            && let Ok((publish, lost)) = publishing.join()
-        {
+        if let Some(publishing) = self.publishing.take() {
+            let (publish, lost) = publishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             self.summary.publish = Some(publish);
             self.lost = lost;
         }
@@ -319,10 +337,11 @@ impl<'a> Run<'a> {
         }
         let begin = Instant::now();
         let (mut last, mut changed) = (0, Instant::now());
-        while begin.elapsed() < DRAIN && !self.stopped() {
+        // What is under way when the user ends the run is no loss.
+        while begin.elapsed() < if self.stopped() { DRAIN_STOPPED } else { DRAIN } {
             self.tick("draining", TICK, watcher);
             let received = self.shared.received.load(Ordering::Acquire);
-            if received != last {
+            if received != last || self.shared.away.load(Ordering::Acquire) > 0 {
                 (last, changed) = (received, Instant::now());
             }
             let is_all = match self.options.mode {

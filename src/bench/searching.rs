@@ -135,7 +135,7 @@ impl Search<'_> {
             .map(|one| format!("{} is {}", one.metric, one.value))
             .collect::<Vec<_>>();
         let mut remark = values.join(", ");
-        let short = shortfall(&outcome.summary, load, self.find.of);
+        let short = shortfall(&outcome.summary, load, self.find.of, self.options);
         // A client that reads or sends late makes latencies longer, never shorter: limits that are kept are kept.
         let passed = verdict.passed && short.is_none();
         if let Some(why) = short.or_else(|| client.bound.first().filter(|_| is_bound).cloned()) {
@@ -169,16 +169,25 @@ impl Search<'_> {
 }
 
 /// What of the load was not there, so that nothing is known of it.
-fn shortfall(summary: &Summary, load: u64, of: FindOf) -> Option<String> {
-    match (of, &summary.publish) {
-        (FindOf::Connections, _) if summary.connections.peak < load => {
-            Some(format!("{} connections were open", summary.connections.peak))
-        }
-        (FindOf::Rate, Some(publish)) if publish.rate < publish.intended_rate * MADE => {
-            Some(format!("{:.0} events a second were sent", publish.rate))
-        }
-        _ => None,
+fn shortfall(summary: &Summary, load: u64, of: FindOf, options: &BenchOptions) -> Option<String> {
+    let (connections, wanted) = match of {
+        FindOf::Connections => (&summary.connections, load),
+        FindOf::Rate => (&summary.connections, options.connections),
+    };
+    let ended = connections.closed_early_count();
+    if connections.peak < wanted {
+        return Some(format!("{} connections were open", connections.peak));
     }
+    // Those that do not read a server may end.
+    if ended > 0 && options.slow + options.stalled <= 0.0 {
+        return Some(format!("{ended} connections ended early"));
+    }
+    if let Some(publish) =
+        summary.publish.as_ref().filter(|publish| publish.rate < publish.intended_rate * MADE)
+    {
+        return Some(format!("{:.0} events a second were sent", publish.rate));
+    }
+    None
 }
 
 /// What this machine's descriptors and ports allow.

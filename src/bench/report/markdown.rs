@@ -155,7 +155,7 @@ mod tests {
         found.reconnect = Some(Reconnect { cut: 5, back: 4, ..Reconnect::default() });
         found.verdict.passed = true;
         let text = markdown(&found);
-        assert!(text.contains("\nReconnections: cut 5, back 4, 1 never came back\n"), "{text}");
+        assert!(text.contains("\nReconnections: cut 5, back 4, 1 not back when the run ended\n"), "{text}");
         assert!(text.contains("within lost==0; found: none"), "{text}");
         assert!(text.contains("Verdict: **FAILED**"), "a search that found nothing: {text}");
         let empty = markdown(&Summary::empty(Mode::Idle));

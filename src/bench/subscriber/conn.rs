@@ -75,6 +75,8 @@ pub(super) struct Conn {
     pub(super) cohort: Cohort,
     /// The server writes no more: what it wrote last, and the end behind it, make no further event of the system.
     pub(super) has_ended: bool,
+    /// The server ended it although it was healthy: what it no longer gets is lost to it.
+    pub(super) was_dropped: bool,
     /// It waits for its first message.
     pub(super) is_new: bool,
     /// Its number over all threads and processes.
@@ -84,7 +86,7 @@ pub(super) struct Conn {
     pub(super) due: u64,
     /// When its present stage began.
     pub(super) since: u64,
-    /// Pings that are not answered yet: sequence number and intended time.
+    /// Pings, or texts, that are not answered yet: sequence number and intended time.
     pub(super) pings: VecDeque<(u64, u64)>,
     /// When it was cut, if it was and is not back yet.
     pub(super) cut: Option<u64>,
@@ -104,6 +106,7 @@ impl Conn {
             stage: Stage::Closed,
             cohort,
             has_ended: false,
+            was_dropped: false,
             is_new: true,
             nth,
             job,

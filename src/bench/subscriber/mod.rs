@@ -84,6 +84,8 @@ pub struct Shared {
     pub received: AtomicU64,
     /// Of these, what the healthy got of the measured events.
     pub healthy: AtomicU64,
+    /// Connections that were ended from here and are not back yet.
+    pub away: AtomicU64,
     /// Connections that failed or ended early.
     pub errors: AtomicU64,
     /// The probe has arrived.
@@ -107,6 +109,7 @@ impl Shared {
             unsettled: AtomicU64::new(0),
             received: AtomicU64::new(0),
             healthy: AtomicU64::new(0),
+            away: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             probed: AtomicBool::new(false),
         }

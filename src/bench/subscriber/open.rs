@@ -167,6 +167,7 @@ impl Pool {
         if let Some(cut) = conn.cut.take() {
             let took = Duration::from_nanos(now.saturating_sub(cut));
             self.part.reconnect.back += 1;
+            self.shared.away.fetch_sub(1, Ordering::AcqRel);
             self.part.reconnect.time.record(took);
             let seconds = took.as_secs_f64();
             let last = self.part.reconnect.all_back_seconds.get_or_insert(0.0);
@@ -205,7 +206,7 @@ impl Pool {
         self.opening -= 1;
         let is_return = self.conns[at].cut.is_some();
         drop(self.conns[at].clear());
-        if is_return && !matches!(step, "local") {
+        if is_return {
             // Whoever was cut tries until it is back; the pause keeps a dead server from being stormed.
             self.waiting.push_back((at, self.now + 100_000_000));
             return;
@@ -236,7 +237,12 @@ impl Pool {
     pub(super) fn ended(&mut self, at: usize, code: Option<u16>, why: &str) {
         count_close(&mut self.part.connections.closed_early, code, why, 1);
         self.note_error();
-        self.account_until_now(at);
+        if self.conns[at].cohort == Cohort::Healthy {
+            // Its account stays open to the end of the run.
+            self.conns[at].was_dropped = true;
+        } else {
+            self.account_until_now(at);
+        }
         self.gone(at);
         drop(self.conns[at].clear());
     }
@@ -261,6 +267,7 @@ impl Pool {
         } else {
             self.conns[at].cut = Some(self.now);
             self.part.reconnect.cut += 1;
+            self.shared.away.fetch_add(1, Ordering::AcqRel);
             self.waiting.push_back((at, self.now));
         }
     }
@@ -269,7 +276,7 @@ impl Pool {
     /// next run needs them. Those that it has not ended in time are cut.
     pub(super) fn take_leave(&mut self) {
         let close = frame::masked(frame::CLOSE, &1000u16.to_be_bytes());
-        let mut left = 0;
+        let mut left = 0_u32;
         for conn in self.conns.iter_mut().filter(|conn| conn.stage == Stage::Open) {
             left += u32::from(conn.cohort != Cohort::Stalled && conn.send(&close).is_ok());
         }
@@ -282,7 +289,7 @@ impl Pool {
                 break;
             }
             for event in &events {
-                left -= u32::from(self.has_left(event.token().0));
+                left = left.saturating_sub(u32::from(self.has_left(event.token().0)));
             }
         }
         for stream in self.conns.iter_mut().filter_map(Conn::clear) {

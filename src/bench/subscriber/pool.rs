@@ -18,6 +18,7 @@ use super::{MARGIN, Phase, Shared, Task};
 use crate::bench::account::Account;
 use crate::bench::collect::{Part, Second};
 use crate::bench::marker::Seeker;
+use crate::bench::summary::Mode;
 use crate::bench::timing::Timing;
 
 /// For all connections of a thread together, in bytes.
@@ -58,6 +59,8 @@ pub(super) struct Pool {
     pub(super) healthy: u64,
     /// Time of the last reading, by the run's clock.
     pub(super) now: u64,
+    /// Of the opening before the run: how many, and from when to when.
+    opened_at_first: u32,
     first_open: u64,
     last_open: u64,
 }
@@ -70,6 +73,12 @@ struct Busy {
     /// How long the thread had work and no processor, so far.
     starved: Duration,
     waited: u64,
+}
+
+impl Busy {
+    fn since(now: u64) -> Self {
+        Self { since: now, cpu: thread_cpu(), starved: thread_starved(), waited: 0 }
+    }
 }
 
 impl Pool {
@@ -103,6 +112,7 @@ impl Pool {
             received: 0,
             healthy: 0,
             now: shared.clock.now(),
+            opened_at_first: 0,
             first_open: 0,
             last_open: 0,
             shared,
@@ -130,13 +140,12 @@ impl Pool {
             match phase {
                 Phase::Over => break,
                 Phase::Running if busy.is_none() => {
-                    busy = Some(Busy {
-                        since: self.now,
-                        cpu: thread_cpu(),
-                        starved: thread_starved(),
-                        waited: 0,
-                    });
+                    busy = Some(Busy::since(self.now));
                     self.timers.begin(&self.shared, &self.task, &self.waker, self.now);
+                }
+                // There opening is what is measured.
+                Phase::Connecting if busy.is_none() && self.task.mode == Mode::Connect => {
+                    busy = Some(Busy::since(self.now));
                 }
                 Phase::Draining => self.settle_busy(&mut busy),
                 _ => {}
@@ -213,8 +222,9 @@ impl Pool {
         self.end_second(self.second.nth + 1);
         let published = self.shared.published.load(Ordering::Acquire);
         for at in 0..self.conns.len() {
-            if self.conns[at].stage == Stage::Open {
-                self.part.connections.open_at_end += 1;
+            let is_open = self.conns[at].stage == Stage::Open;
+            self.part.connections.open_at_end += u64::from(is_open);
+            if is_open || self.conns[at].was_dropped {
                 let until = self.shared.plan.nth_from(self.conns[at].job, published);
                 self.close_account(at, until);
             }
@@ -229,8 +239,9 @@ impl Pool {
             part.misrouted = misrouted;
         }
         let lasted = Duration::from_nanos(self.last_open.saturating_sub(self.first_open)).as_secs_f64();
-        let opened = u32::try_from(self.part.connections.opened).unwrap_or(u32::MAX);
-        self.part.connections.rate = if lasted > 0.0 { f64::from(opened) / lasted } else { 0.0 };
+        // Those that came back later were not part of it.
+        self.part.connections.rate =
+            if lasted > 0.0 { f64::from(self.opened_at_first) / lasted } else { 0.0 };
         self.take_leave();
         self.part.round_trip.lost = self.part.round_trip.sent.saturating_sub(self.part.round_trip.received);
         self.part
@@ -247,6 +258,7 @@ impl Pool {
         }
         if self.shared.phase() == Phase::Connecting {
             self.last_open = self.now;
+            self.opened_at_first += 1;
         }
         let start = self.shared.start.load(Ordering::Acquire);
         let plan = &self.shared.plan;

@@ -157,7 +157,7 @@ impl Pool {
         }
         let Some(marker) = marker else { return };
         if self.task.mode == Mode::Echo {
-            return self.round_trip(marker);
+            return self.echoed(at, marker);
         }
         if self.conns[at].cohort == Cohort::Stalled {
             // It reads only what its end was.
@@ -211,6 +211,15 @@ impl Pool {
         while let Some(&(seq, due)) = self.conns[at].pings.front().filter(|(seq, _)| *seq <= newest) {
             self.conns[at].pings.pop_front();
             self.round_trip(Marker { run: self.shared.run, seq, due });
+        }
+    }
+
+    /// A text that was sent on this connection has come back; what comes again, or to others, is none.
+    fn echoed(&mut self, at: usize, marker: Marker) {
+        let pings = &mut self.conns[at].pings;
+        if let Some(found) = pings.iter().position(|(seq, _)| *seq == marker.seq) {
+            pings.remove(found);
+            self.round_trip(marker);
         }
     }
 

@@ -21,6 +21,9 @@ const SLOW_EVERY: u64 = 50_000_000;
 /// How often late connections are looked for, in nanoseconds.
 const CHECK_EVERY: u64 = 500_000_000;
 
+/// Round trips of a connection that are waited for at one time; an older one is lost.
+const MAX_PINGS: usize = 4096;
+
 #[derive(Debug)]
 pub(super) struct Timers {
     slow: Vec<usize>,
@@ -182,11 +185,13 @@ impl Pool {
         let open = (0..all).map(|nth| (from + nth) % all).find(|at| self.conns[*at].stage == Stage::Open);
         let Some(at) = open else { return };
         self.timers.echo_turn = at + 1;
+        let pings = &mut self.conns[at].pings;
+        if pings.len() == MAX_PINGS {
+            pings.pop_front();
+        }
+        pings.push_back((seq, due));
         let bytes = match self.task.echo {
-            EchoBy::Ping => {
-                self.conns[at].pings.push_back((seq, due));
-                frame::masked(frame::PING, &seq.to_be_bytes())
-            }
+            EchoBy::Ping => frame::masked(frame::PING, &seq.to_be_bytes()),
             EchoBy::Text => {
                 let text = marker::text(Marker { run: self.shared.run, seq, due });
                 frame::masked(frame::TEXT, &text)

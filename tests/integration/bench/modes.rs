@@ -93,6 +93,8 @@ fn connections_are_opened_held_and_timed() {
         (Some(100), Some(0))
     );
     assert_eq!(connected["connect_time"]["total"]["count"], 100);
+    assert!(connected["client"]["cpu_share"].as_f64() > Some(0.0), "{}", connected["client"]);
+    assert!(connected["server"]["cpu_share"].as_f64() > Some(0.0), "{}", connected["server"]);
     let idle =
         against(&relay, &redis, &["idle", "-c", "50", "-d", "1s", "--source-ip", "127.0.0.1-127.0.0.3"]);
     assert_eq!(
@@ -256,6 +258,25 @@ fn a_redis_that_dies_leaves_a_partial_result() {
     assert_eq!(output.code, 3, "{}", output.stderr);
     let summary = read(&output.stdout);
     assert!(summary["partial"].as_str().unwrap().contains("publishing ended early"), "{summary}");
+}
+
+#[test]
+fn what_a_server_no_longer_delivers_because_it_died_is_lost() {
+    let (redis, relay) = relay();
+    let (url, server) = (redis.url(), format!("ws://{}", relay.address()));
+    let fixed = ["bench", "--output", "json", "--redis", &url, "--server", &server, "--allow-client-bound"];
+    let load = ["-c", "10", "--jobs", "1", "-d", "4s", "--assert", "lost==0"];
+    let process = Process::spawn(&mut command(&[&fixed[..], &load].concat()));
+    relay.until_events(150);
+    relay.kill();
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 99, "{}", output.stderr);
+    let summary = read(&output.stdout);
+    let healthy = cohort(&summary, "healthy");
+    assert_eq!(healthy["expected"], 4000, "{healthy}");
+    assert!(healthy["lost"].as_u64() > Some(1000) && healthy["received"].as_u64() > Some(0), "{healthy}");
+    assert_eq!(summary["connections"]["closed_early"][0]["count"], 10);
+    assert!(summary["server"].is_null(), "nobody can say any more what it used: {}", summary["server"]);
 }
 
 #[test]

@@ -141,7 +141,9 @@ pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> [String;
     let all = match reconnect.all_back_seconds {
         Some(after) => format!("the last after {}", seconds(after)),
         None if reconnect.cut == 0 => "none was cut".to_owned(),
-        None => format!("{} never came back", count(reconnect.cut.saturating_sub(reconnect.back))),
+        None => {
+            format!("{} not back when the run ended", count(reconnect.cut.saturating_sub(reconnect.back)))
+        }
     };
     [format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all]
 }

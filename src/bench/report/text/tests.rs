@@ -122,7 +122,7 @@ fn the_other_modes_have_their_parts() {
     });
     let report = of(&summary);
     for part in [
-        "cut 3 · back 2 · 1 never came back",
+        "cut 3 · back 2 · 1 not back when the run ended",
         "by ping · sent 3 · answered 2 · lost 1",
         "process 41, 42",
         "2.83 KiB a connection",
