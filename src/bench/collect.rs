@@ -60,6 +60,7 @@ impl Part {
         self.round_trip.time.merge(&other.round_trip.time);
         self.reconnect.cut += other.reconnect.cut;
         self.reconnect.back += other.reconnect.back;
+        self.reconnect.unaccounted += other.reconnect.unaccounted;
         self.reconnect.time.merge(&other.reconnect.time);
         let seconds = (self.reconnect.all_back_seconds, other.reconnect.all_back_seconds);
         self.reconnect.all_back_seconds = match seconds {
@@ -228,8 +229,9 @@ impl Log {
         early.chain(self.seconds.into_values()).collect()
     }
 
-    /// The log of the whole run; `warm_up` says whether a second belongs to it.
-    pub fn finish(mut self, warm_up: impl Fn(f64) -> bool) -> Vec<Interval> {
+    /// The log of the whole run, which `ended` so many seconds after its beginning; `warm_up` says whether a second belongs
+    /// to it.
+    pub fn finish(mut self, ended: f64, warm_up: impl Fn(f64) -> bool) -> Vec<Interval> {
         self.done.extend(self.seconds.values().map(interval));
         // A second that a thread reported after it had been written out stands there twice.
         self.done.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
@@ -239,6 +241,10 @@ impl Log {
                 Some(last) => join(last, &one),
                 None => merged.push(one),
             }
+        }
+        if let Some(last) = merged.last_mut() {
+            // The last second is over when the run is.
+            last.length_seconds = (ended - last.at_seconds).clamp(0.001, last.length_seconds);
         }
         for one in &mut merged {
             one.warm_up = warm_up(one.at_seconds);
@@ -314,8 +320,9 @@ mod tests {
         }
         log.add(second(3, 900));
         assert_eq!(log.overall().count(), 31);
-        let intervals = log.finish(|at| at < 2.0);
+        let intervals = log.finish(29.25, |at| at < 2.0);
         assert_eq!(intervals.len(), 30);
+        assert_eq!(intervals.iter().map(|one| one.length_seconds).sum::<f64>().to_string(), "29.25");
         assert_eq!((intervals[3].received, intervals[3].max_micros), (2, Some(900)));
         assert_eq!(intervals.iter().filter(|one| one.warm_up).count(), 2);
     }

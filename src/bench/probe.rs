@@ -93,7 +93,17 @@ fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part) -> Failure 
         let message = format!("the server at {address} ends connections at once{code}: {}", close.reason);
         let is_refusal = matches!(close.code, Some(4001 | 4003));
         let failure = Failure::new(if is_refusal { Exit::Refused } else { Exit::Unreachable }, message);
-        return if is_refusal { failure.hint(token_hint(options)) } else { failure };
+        return match close.code {
+            Some(4003) => failure.hint(
+                "say whose the jobs are with --owner, the token's subject; who registered them first, in an earlier run too, \
+                 owns them for a day",
+            ),
+            Some(4001) if close.reason.contains("no secret") => {
+                failure.hint("the server checks tokens and has nothing to check them with: `jobwire serve --jwt-secret`")
+            }
+            _ if is_refusal => failure.hint(token_hint(options)),
+            _ => failure,
+        };
     }
     let Some(first) = part.connections.failures.first() else {
         return Failure::new(Exit::Unreachable, format!("the server at {address} does not answer"));

@@ -112,7 +112,7 @@ pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher)
     let seats = crew::seats(options);
     run.open(&seats, (0, 1), watcher)?;
     run.meter.all_open();
-    run.begin(run.shared.clock.after(LEAD), watcher);
+    run.begin(run.start_after(LEAD), watcher);
     if options.mode == Mode::Connect {
         run.meter.connected();
     } else {
@@ -142,6 +142,8 @@ pub struct Run<'a> {
     lost: Option<String>,
     expected: u64,
     begun: Instant,
+    /// When its threads were ended, by the run's clock.
+    ended: u64,
     shown: Option<Instant>,
     redraw: Duration,
     rss_before: u64,
@@ -191,6 +193,7 @@ impl<'a> Run<'a> {
             lost: None,
             expected: 0,
             begun: Instant::now(),
+            ended: 0,
             shown: None,
             redraw: Duration::ZERO,
             rss_before: usage::own_rss(),
@@ -245,6 +248,14 @@ impl<'a> Run<'a> {
         let jobs = self.shared.aim.jobs();
         let healthy = seats.iter().filter(|seat| seat.cohort == Cohort::Healthy).map(|seat| seat.nth % jobs);
         healthy.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
+    }
+
+    /// When event 0 is due: `lead` from now, and a little more, so that the measured time begins with a second of the log.
+    pub fn start_after(&self, lead: Duration) -> u64 {
+        const SECOND: u64 = 1_000_000_000;
+        let earliest = self.shared.clock.after(lead);
+        let measured = (earliest + self.shared.plan.measured_at()).saturating_sub(self.shared.begin);
+        earliest + measured.next_multiple_of(SECOND) - measured
     }
 
     /// Does what the mode does, to the end of the measured time. Event 0 is due at `start` by the run's clock.
@@ -408,6 +419,7 @@ impl<'a> Run<'a> {
 
     /// Ends the threads: what they saw.
     pub fn close(&mut self) -> Part {
+        self.ended = self.shared.clock.now();
         let Some(crew) = self.crew.take() else { return Part::default() };
         let (part, seconds) = crew.finish();
         for second in seconds {

@@ -181,6 +181,9 @@ impl Demand {
         let measure = measure(metric).ok_or_else(|| {
             let known = metrics();
             let shown = metric.escape_debug().to_string();
+            if PARTS.contains(&metric) {
+                return format!("there is no metric '{shown}'; did you mean 'delivery.{metric}'?");
+            }
             with_nearest(&format!("there is no metric '{shown}'"), metric, known.iter().map(String::as_str))
         })?;
         let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());

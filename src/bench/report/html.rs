@@ -209,7 +209,7 @@ fn search(out: &mut String, summary: &Summary) {
             vec![seconds(probe.seconds), probe.outcome().to_owned(), values.join(", ")],
         )
     });
-    let title = format!("Search for the most {} within {}; {}", find.of, find.within, sections::found(find));
+    let title = format!("{}; {}", sections::searched(find), sections::found(find));
     table(out, &title, ["", "held for", "kept", "values"], rows);
 }
 

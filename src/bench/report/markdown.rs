@@ -110,13 +110,7 @@ fn costs(out: &mut String, summary: &Summary) {
 
 fn search(out: &mut String, summary: &Summary) {
     let Some(find) = &summary.find else { return };
-    let _ = writeln!(
-        out,
-        "Search for the most {} within {}; {}\n",
-        text(&find.of),
-        text(&find.within),
-        escape(&sections::found(find))
-    );
+    let _ = writeln!(out, "{}; {}\n", text(&sections::searched(find)), escape(&sections::found(find)));
 }
 
 fn verdict(out: &mut String, summary: &Summary) {

@@ -65,9 +65,10 @@ impl Run<'_> {
         let start = self.shared.start.load(Ordering::Acquire);
         let measured = start.saturating_sub(self.shared.begin) + self.shared.plan.measured_at();
         let measured = Duration::from_nanos(measured).as_secs_f64();
-        let begins = Duration::from_nanos(start.saturating_sub(self.shared.begin)).as_secs_f64();
+        let ended = Duration::from_nanos(self.ended.saturating_sub(self.shared.begin)).as_secs_f64();
         let log = std::mem::take(&mut self.log);
-        summary.intervals = log.finish(|at| start > 0 && at >= begins.floor() && at + 1.0 <= measured);
+        // All that is before the measured time; where there is none, nothing is.
+        summary.intervals = log.finish(ended, |at| start > 0 && at + 0.5 < measured);
         // Its CPU is that of the warm-up too, and so are these.
         let received = summary.intervals.iter().map(|interval| interval.received).sum();
         let deliveries = if summary.publish.is_some() { received } else { 0 };

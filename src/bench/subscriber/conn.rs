@@ -90,6 +90,8 @@ pub(super) struct Conn {
     pub(super) pings: VecDeque<(u64, u64)>,
     /// When it was cut, if it was and is not back yet.
     pub(super) cut: Option<u64>,
+    /// The first event of its job that its last account did not expect, where it is to come back.
+    pub(super) left: Option<u64>,
     /// The beginning of a frame, or of the answer to the upgrade.
     pub(super) kept: Vec<u8>,
     /// A message in parts, as far as it is there.
@@ -114,6 +116,7 @@ impl Conn {
             since: 0,
             pings: VecDeque::new(),
             cut: None,
+            left: None,
             kept: Vec::new(),
             parts: Vec::new(),
             out: Vec::new(),

@@ -263,8 +263,12 @@ impl Pool {
         let start = self.shared.start.load(Ordering::Acquire);
         let plan = &self.shared.plan;
         let first = if start == 0 { 0 } else { plan.first_due_at((self.now + MARGIN).saturating_sub(start)) };
-        let job = self.conns[at].job;
-        self.conns[at].account = Account::starting(plan.nth_from(job, first.max(plan.measured_from)));
+        let conn = &mut self.conns[at];
+        let first = plan.nth_from(conn.job, first.max(plan.measured_from));
+        if let Some(left) = conn.left.take() {
+            self.part.reconnect.unaccounted += first.saturating_sub(left);
+        }
+        conn.account = Account::starting(first);
     }
 
     /// Closes the account of a connection that ends now, while the run goes on.
@@ -273,7 +277,10 @@ impl Pool {
         let plan = &self.shared.plan;
         let due = if start == 0 { 0 } else { plan.first_due_at(self.now.saturating_sub(MARGIN + start)) };
         let until = due.min(self.shared.published.load(Ordering::Acquire));
-        let until = plan.nth_from(self.conns[at].job, until);
+        let conn = &mut self.conns[at];
+        let until = plan.nth_from(conn.job, until);
+        let measured_from = plan.nth_from(conn.job, plan.measured_from);
+        conn.left = (start > 0).then(|| until.max(measured_from));
         self.close_account(at, until);
     }
 

@@ -200,7 +200,7 @@ impl Together<'_> {
         run.open(&[], (0, 1), watcher)?;
         run.meter.all_open();
         if self.options.mode != Mode::Connect && !run.stopped() {
-            let start = run.shared.clock.after(LEAD);
+            let start = run.start_after(LEAD);
             exchange.announce("start", start)?;
             run.begin(start, watcher);
         }

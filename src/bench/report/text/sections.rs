@@ -137,7 +137,7 @@ pub(super) fn others(page: &mut Page, summary: &Summary) {
 }
 
 /// What became of the connections that were cut.
-pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> [String; 3] {
+pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> Vec<String> {
     let all = match reconnect.all_back_seconds {
         Some(after) => format!("the last after {}", seconds(after)),
         None if reconnect.cut == 0 => "none was cut".to_owned(),
@@ -145,7 +145,13 @@ pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> [String;
             format!("{} not back when the run ended", count(reconnect.cut.saturating_sub(reconnect.back)))
         }
     };
-    [format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all]
+    let mut facts =
+        vec![format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all];
+    if reconnect.unaccounted > 0 {
+        let unaccounted = count(reconnect.unaccounted);
+        facts.push(format!("{unaccounted} deliveries due meanwhile (0.5 s around it) not expected"));
+    }
+    facts
 }
 
 pub(super) fn server(page: &mut Page, summary: &Summary) {
@@ -231,8 +237,7 @@ pub(super) fn workers(page: &mut Page, summary: &Summary) {
 
 pub(super) fn find(page: &mut Page, summary: &Summary) {
     let Some(find) = &summary.find else { return };
-    let of = printable(&find.of);
-    page.heading(&format!("Search for the most {of} within {}", printable(&find.within)));
+    page.heading(&printable(&searched(find)));
     let mut table = Table::new(["", "held for", "kept", "values"]).optional(["held for"]);
     for probe in &find.probes {
         let values = probe.assertions.iter().map(|one| format!("{} {}", one.metric, one.value));
@@ -243,7 +248,13 @@ pub(super) fn find(page: &mut Page, summary: &Summary) {
     page.line(&found(find));
 }
 
-/// What a search came to.
+/// `Search for the most connections within lost==0`.
+pub(in crate::bench::report) fn searched(find: &Find) -> String {
+    let most = if find.of == "rate" { "highest" } else { "most" };
+    format!("Search for the {most} {} within {}", find.of, find.within)
+}
+
+/// What it came to.
 pub(in crate::bench::report) fn found(find: &Find) -> String {
     let unit = if find.of == "rate" { "/s".to_owned() } else { format!(" {}", printable(&find.of)) };
     match find.found {
@@ -267,7 +278,10 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
         page.line(no_demands(summary.mode));
     }
     if verdict.client_bound {
-        page.line("this client was the bottleneck: the figures say nothing about the server");
+        page.line(match summary.find.as_ref().and_then(|find| find.found) {
+            Some(_) => "the server holds at least what was found: above it, this client was the bottleneck",
+            None => "this client was the bottleneck: the figures say nothing about the server",
+        });
     }
 }
 

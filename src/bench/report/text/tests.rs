@@ -110,7 +110,7 @@ fn the_other_modes_have_their_parts() {
     let mut summary = Summary::empty(Mode::Storm);
     summary.connections.peak = 1000;
     let time = Timing::of_micros([1000, 2000, 900_000]);
-    summary.reconnect = Some(Reconnect { cut: 3, back: 2, all_back_seconds: None, time });
+    summary.reconnect = Some(Reconnect { cut: 3, back: 2, unaccounted: 70, all_back_seconds: None, time });
     let time = Timing::of_micros([100, 200]);
     summary.round_trip = Some(RoundTrip { by: "ping".into(), sent: 3, received: 2, lost: 1, time });
     summary.server = Some(Server {
@@ -123,6 +123,7 @@ fn the_other_modes_have_their_parts() {
     let report = of(&summary);
     for part in [
         "cut 3 · back 2 · 1 not back when the run ended",
+        "70 deliveries due meanwhile",
         "by ping · sent 3 · answered 2 · lost 1",
         "process 41, 42",
         "2.83 KiB a connection",
