@@ -164,13 +164,14 @@ impl Pool {
             if let Some(busy) = &mut busy {
                 busy.waited += self.now - before;
             }
+            // What the last turn read belongs to its second, what this one reads to the one that may begin now.
+            self.roll();
             for event in &events {
                 if event.token() != WAKE {
                     self.ready(event.token().0, event.is_writable(), event.is_read_closed());
                 }
             }
             self.on_time(phase);
-            self.roll();
         }
         self.settle_busy(&mut busy);
         self.finish()
