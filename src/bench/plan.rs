@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a share of events is counted in; the square of it is in range.
+const WHOLE: u64 = 1_000_000_000;
+
 /// How the rate goes over the measured time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ramp {
@@ -39,8 +42,8 @@ enum Shape {
 pub struct Plan {
     segments: Vec<Segment>,
     jobs: u64,
-    /// Every so manyth event of a job is a milestone; 0: none is.
-    milestone_every: u64,
+    /// So many of [`WHOLE`] events of a job are milestones.
+    milestones: u64,
     /// The first event that is measured; those before it are the warm-up.
     pub measured_from: u64,
     /// Events in all, warm-up included.
@@ -72,7 +75,7 @@ impl Plan {
         let mut plan = Self {
             segments: Vec::new(),
             jobs: load.jobs.max(1),
-            milestone_every: every(load.milestones),
+            milestones: part_of(WHOLE, load.milestones),
             measured_from: 0,
             events: 0,
         };
@@ -166,9 +169,10 @@ impl Plan {
         (seq + self.jobs - 1).saturating_sub(job) / self.jobs
     }
 
-    /// Whether the event of a job with that number may be replaced by a newer one.
+    /// Whether the event of a job with that number may be replaced by a newer one: it is a milestone where another whole one
+    /// is due with it, so that they are spread evenly and any share of them is met.
     pub fn is_conflatable(&self, nth: u64) -> bool {
-        self.milestone_every == 0 || !(nth + 1).is_multiple_of(self.milestone_every)
+        nth % WHOLE * self.milestones % WHOLE + self.milestones < WHOLE
     }
 }
 
@@ -187,10 +191,6 @@ pub fn part_at(all: u64, turn: (u64, u64)) -> u64 {
 /// `share` of `all`, rounded, and at least one where there is a share at all.
 pub fn part_of(all: u64, share: f64) -> u64 {
     if share <= 0.0 { 0 } else { whole((fraction(all) * share).round()).clamp(1, all) }
-}
-
-fn every(share: f64) -> u64 {
-    if share <= 0.0 { 0 } else { whole((1.0 / share).round()).max(1) }
 }
 
 #[expect(

@@ -44,6 +44,13 @@ fn milestones_are_a_share_of_the_events_of_each_job() {
     let of = |milestones| Plan::new(&Load { milestones, ..load(1.0, 1.0, 0.0, Ramp::Flat) });
     assert!((0..30).all(|nth| of(0.0).is_conflatable(nth)));
     assert!((0..30).all(|nth| !of(1.0).is_conflatable(nth)));
+    for (percent, milestones) in
+        [(1_u32, 10), (30, 300), (41, 410), (50, 500), (66, 660), (70, 700), (99, 990)]
+    {
+        let plan = of(f64::from(percent) / 100.0);
+        let all = |from: u64| (from..from + 1000).filter(|nth| !plan.is_conflatable(*nth)).count();
+        assert_eq!((all(0), all(123_456_789_000)), (milestones, milestones), "{percent} %");
+    }
 }
 
 proptest! {
@@ -65,6 +72,13 @@ proptest! {
             prop_assert_eq!(plan.nth_from(job, first), nth);
             prop_assert_eq!(plan.nth_from(job, first + 1), nth + 1);
         }
+    }
+
+    #[test]
+    fn milestones_come_as_evenly_as_they_can(share in 0.0f64..=1.0, from in 0u64..u64::MAX / 2, length in 1u32..2000) {
+        let plan = Plan::new(&Load { milestones: share, ..load(1.0, 1.0, 0.0, Ramp::Flat) });
+        let count = (from..from + u64::from(length)).filter(|nth| !plan.is_conflatable(*nth)).count();
+        prop_assert!((count as f64 - f64::from(length) * share).abs() < 1.01, "{count} of {length}");
     }
 
     #[test]
