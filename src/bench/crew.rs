@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use super::aim::Place;
 use super::collect::{Part, Second};
 use super::options::BenchOptions;
 use super::plan::{chosen, part_at, part_of};
@@ -35,7 +36,7 @@ pub struct Crew {
     shared: Arc<Shared>,
 }
 
-/// Who sits where, over all processes.
+/// Who sits where, over all processes. Every job has its share of every cohort.
 pub fn seats(options: &BenchOptions) -> Vec<Seat> {
     let all = options.connections;
     let mut seats: Vec<Seat> = (0..all).map(|nth| Seat { nth, cohort: Cohort::Healthy }).collect();
@@ -43,15 +44,23 @@ pub fn seats(options: &BenchOptions) -> Vec<Seat> {
     let churning = (options.churn * 3.0).ceil();
     let churn = if churning > 0.0 { part_of(all, (churning / float(all)).min(0.5)) } else { 0 };
     let cut = if options.mode == Mode::Storm { part_of(all, options.cut) } else { 0 };
-    let cohorts = [
+    let mut cohorts = [
         (Cohort::Stalled, part_of(all, options.stalled)),
         (Cohort::Slow, part_of(all, options.slow)),
         (Cohort::Churn, churn),
         (Cohort::Storm, cut),
     ];
+    let mut left = all;
+    for (_, count) in &mut cohorts {
+        *count = left.min(*count);
+        left -= *count;
+    }
+    // Whoever is chosen later is spread over what the others left, which matters less to a few.
+    cohorts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let order = by_job(all, jobs(options));
     for (cohort, count) in cohorts {
-        let free: Vec<usize> = (0..seats.len()).filter(|at| seats[*at].cohort == Cohort::Healthy).collect();
-        let count = count.min(free.len() as u64);
+        let free: Vec<usize> =
+            order.iter().copied().filter(|at| seats[*at].cohort == Cohort::Healthy).collect();
         for (nth, at) in free.iter().enumerate() {
             if chosen(nth as u64, free.len() as u64, count) {
                 seats[*at].cohort = cohort;
@@ -59,6 +68,53 @@ pub fn seats(options: &BenchOptions) -> Vec<Seat> {
         }
     }
     seats
+}
+
+/// The seats that go to process, or thread, `turn.0` of `turn.1`: all get their share of every cohort, and of every job in it.
+pub fn dealt(options: &BenchOptions, seats: &[Seat], turn: (u64, u64)) -> Vec<Seat> {
+    let jobs = jobs(options);
+    let mut own = Vec::new();
+    // To whom the first goes that is left over when all have equally many.
+    let mut next = 0;
+    for cohort in Cohort::ALL {
+        let mut deck: Vec<Seat> = seats.iter().filter(|seat| seat.cohort == cohort).copied().collect();
+        deck.sort_by_key(|seat| (seat.nth % jobs, seat.nth));
+        let rounds = deck.len() as u64 / turn.1;
+        for (at, seat) in (0..).zip(deck) {
+            let (round, place) = (at / turn.1, at % turn.1);
+            let begin = if round < rounds { scattered(round) } else { next };
+            if (begin + place) % turn.1 == turn.0 {
+                own.push(seat);
+            }
+        }
+        next += seats.iter().filter(|seat| seat.cohort == cohort).count() as u64 % turn.1;
+    }
+    own.sort_by_key(|seat| seat.nth);
+    own
+}
+
+/// A number that follows no rhythm, so that whoever takes seats by turns has not the turn of one source address only.
+fn scattered(round: u64) -> u64 {
+    round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+}
+
+/// Over how many jobs the connections are spread.
+fn jobs(options: &BenchOptions) -> u64 {
+    match options.place {
+        Place::Jobs(_) => options.jobs.min(options.connections).max(1),
+        _ => 1,
+    }
+}
+
+/// All seats, those of job 0 first. Each job begins at another of its own, so that what is chosen of all is not what every
+/// job opens last.
+fn by_job(all: u64, jobs: u64) -> Vec<usize> {
+    let of = |job: u64| (all - job).div_ceil(jobs);
+    let seats = (0..jobs.min(all)).flat_map(|job| {
+        let first = of(job) * job / jobs;
+        (0..of(job)).map(move |nth| job + (first + nth) % of(job) * jobs)
+    });
+    seats.filter_map(|nth| usize::try_from(nth).ok()).collect()
 }
 
 impl Crew {
@@ -84,9 +140,8 @@ impl Crew {
         let at_once = AT_ONCE / usize::try_from(turn.1).unwrap_or(AT_ONCE).max(1);
         let (sender, seconds) = channel();
         let mut threads = Vec::with_capacity(count);
-        for nth in 0..count {
-            let own: Vec<Seat> = seats.iter().skip(nth).step_by(count).copied().collect();
-            let nth = nth as u64;
+        for nth in 0..threads_of {
+            let own = dealt(options, seats, (nth, threads_of));
             let task = Task {
                 mode: options.mode,
                 attempts: own.len() as u64 + part_at(again, (nth, threads_of)),
@@ -162,3 +217,6 @@ fn slow_rate(options: &BenchOptions, jobs: u64) -> u64 {
         .slow_rate
         .unwrap_or_else(|| part_of(u64::from(u32::MAX), usual / f64::from(u32::MAX)).max(SLOWEST))
 }
+
+#[cfg(test)]
+mod tests;

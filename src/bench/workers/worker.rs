@@ -9,7 +9,6 @@ use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::crew;
 use crate::bench::options::BenchOptions;
-use crate::bench::plan::part_at;
 use crate::bench::process;
 use crate::bench::run::{self, Prepared, Run};
 use crate::bench::subscriber::{Phase, Seat, Shared};
@@ -54,7 +53,7 @@ pub fn work(
     })?;
     let Accepted { call, options, prepared, offset, error } = accepted;
     let turn = (u64::from(ticket.index), u64::from(call.of));
-    let seats = share(&options, turn);
+    let seats = crew::dealt(&options, &crew::seats(&options), turn);
     (state.clock_offset, state.clock_error) = (offset, error);
     state.connections = seats.len() as u64;
     exchange.tell(ticket.index, &state)?;
@@ -121,14 +120,6 @@ fn accept(
     let mut prepared = run::prepare(&options, watcher)?;
     (prepared.run, prepared.begin) = (ticket.run, Some(call.begin));
     Ok(Accepted { call, options, prepared, offset, error })
-}
-
-/// A worker's block of the connections.
-fn share(options: &BenchOptions, turn: (u64, u64)) -> Vec<Seat> {
-    let before: u64 = (0..turn.0).map(|index| part_at(options.connections, (index, turn.1))).sum();
-    let own = part_at(options.connections, turn);
-    let place = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    crew::seats(options).into_iter().skip(place(before)).take(place(own)).collect()
 }
 
 /// Goes along with the coordinator: the start, the end, what was seen.

@@ -126,7 +126,7 @@ fn connections_are_held_opened_again_and_timed_by_workers() {
     assert_eq!(counts(&connect["connections"], ["attempts", "opened", "failed"]), [100, 100, 0]);
     assert_eq!(connect["connect_time"]["total"]["count"], 100);
 
-    // Two threads in the last, which has two connections, and one in the others. So few round trips that every ping has
+    // Two threads in the first, which has two connections, and one in the others. So few round trips that every ping has
     // been answered before the next: a server may answer the last of several only.
     let echo = with(&["echo", "-c", "4", "--threads", "2", "-r", "20", "-d", "3s", "--workers", "3"]);
     assert_eq!(counts(&echo["round_trip"], ["sent", "received", "lost"]), [60, 60, 0]);
