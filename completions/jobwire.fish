@@ -215,13 +215,13 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l connect-rate -d 'Open so many connections a second [default: as fast as they open]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l jobs -d 'Spread the connections over so many jobs' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s r -l rate -d 'Events (or round trips) a second, over all jobs' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s d -l duration -d 'The measured time' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s d -l duration -d 'The measured time, 366 days at most' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l warm-up -d 'Time before it that is not measured' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l ramp -d 'How the rate goes: flat, linear (from nothing), or steps:N' -r -f -a "flat\t''
 linear\t''
 steps:2\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s n -l events -d 'Publish at most so many events; with connect: open so many connections, -c at a time' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l payload-size -d 'Fill events up to this length' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l payload-size -d 'Fill events up to this length, 1MiB at most' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l milestones -d 'The share of events that nothing may replace; a missing one of these is lost, never conflated' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l slow -d 'The share of connections that read slowly' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l slow-rate -d 'How many bytes a second those read [default: half of what comes]' -r

@@ -1,6 +1,7 @@
 //! `bench`.
 
 mod compare;
+mod measurable;
 mod report;
 mod target;
 mod values;
@@ -17,9 +18,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use url::Url;
 
 use self::report::ReportArgs;
-use self::values::{count, every_second, rate, share, sources};
+use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
-use super::values::{bytes, duration, redis_url, server};
+use super::values::{duration, redis_url, server};
 use crate::bench;
 use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
 use crate::bench::plan::Ramp;
@@ -106,12 +107,12 @@ pub(crate) struct BenchArgs {
     #[arg(short = 'r', long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", default_value = "100", value_parser = rate)]
     rate: f64,
 
-    /// The measured time.
-    #[arg(short = 'd', long, value_name = "TIME", env = "JOBWIRE_DURATION", default_value = "10s", value_parser = duration)]
+    /// The measured time, 366 days at most.
+    #[arg(short = 'd', long, value_name = "TIME", env = "JOBWIRE_DURATION", default_value = "10s", value_parser = length)]
     duration: Duration,
 
     /// Time before it that is not measured.
-    #[arg(long, value_name = "TIME", env = "JOBWIRE_WARM_UP", default_value = "1s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_WARM_UP", default_value = "1s", value_parser = length)]
     warm_up: Duration,
 
     /// How the rate goes: flat, linear (from nothing), or steps:N.
@@ -122,8 +123,8 @@ pub(crate) struct BenchArgs {
     #[arg(short = 'n', long = "events", value_name = "N", env = "JOBWIRE_EVENTS", value_parser = count)]
     events: Option<u64>,
 
-    /// Fill events up to this length.
-    #[arg(long, value_name = "BYTES", env = "JOBWIRE_PAYLOAD_SIZE", value_parser = bytes)]
+    /// Fill events up to this length, 1MiB at most.
+    #[arg(long, value_name = "BYTES", env = "JOBWIRE_PAYLOAD_SIZE", value_parser = payload)]
     payload_size: Option<usize>,
 
     /// The share of events that nothing may replace; a missing one of these is lost, never conflated.
@@ -313,7 +314,7 @@ impl BenchArgs {
             max_clock_error: self.max_clock_error,
             described,
         };
-        measurable(&options)?;
+        measurable::check(&options)?;
         Ok(options)
     }
 
@@ -379,18 +380,6 @@ impl BenchArgs {
         add("within", self.within.clone());
         all
     }
-}
-
-/// Refuses demands that no result could keep.
-fn measurable(options: &BenchOptions) -> Result<(), Failure> {
-    let within = options.find.iter().flat_map(|find| &find.within);
-    for demand in options.demands.iter().chain(within) {
-        let metric = demand.metric();
-        if let Some(what) = options.cannot_measure(metric) {
-            return Err(Failure::usage(format!("this run has no {metric}: that takes {what}")));
-        }
-    }
-    Ok(())
 }
 
 /// Runs in a thread of its own, until it is over or a signal says so; the second is what that makes of the exit code.

@@ -2,12 +2,20 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::super::values::{bytes, duration};
 use super::Sources;
 use crate::bench::plan::Ramp;
 
 /// Addresses that a list may come to.
 const MAX_SOURCES: u128 = 65_536;
+
+/// The longest that a run, or its warm-up, may be.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
+
+/// Bytes of an event at most: what a relay takes unless it is told otherwise.
+const LARGEST: usize = 1 << 20;
 
 /// `5000`, `5k`, `1.5m`; at least 1.
 pub(super) fn count(text: &str) -> Result<u64, String> {
@@ -18,6 +26,22 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
     Ok(number as u64)
+}
+
+/// `500ms`, `30s`, `5m`, `8784h` at most.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    let length = duration(text)?;
+    let is_short = length <= LONGEST;
+    is_short.then_some(length).ok_or_else(|| "at most 366 days are measured, or 8784h".to_owned())
+}
+
+/// `500`, `64KiB`, `1MiB` at most.
+pub(super) fn payload(text: &str) -> Result<usize, String> {
+    let size = bytes(text)?;
+    let is_small = size <= LARGEST;
+    is_small
+        .then_some(size)
+        .ok_or_else(|| "an event has at most 1MiB, since a relay takes no more".to_owned())
 }
 
 /// `0.5`, `500`, `5k`.
@@ -115,6 +139,14 @@ mod tests {
         assert!(rate("0").is_err() && rate("11m").is_err() && rate("NaN").is_err());
         assert_eq!((share("5%"), share("0.5")), (Ok(0.05), Ok(0.5)));
         assert!(share("101%").is_err() && share("x").is_err() && share("-1%").is_err());
+    }
+
+    #[test]
+    fn lengths_and_sizes_end_somewhere() {
+        assert_eq!((length("8784h"), length("1ms")), (Ok(LONGEST), Ok(Duration::from_millis(1))));
+        assert!(length("9999999h").unwrap_err().contains("366 days") && length("x").is_err());
+        assert_eq!((payload("1MiB"), payload("500")), (Ok(LARGEST), Ok(500)));
+        assert!(payload("1048577").unwrap_err().contains("1MiB") && payload("x").is_err());
     }
 
     #[test]
