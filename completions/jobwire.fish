@@ -239,7 +239,7 @@ rate\t'How many events a second'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l within -d 'The limits of a search, comma-separated' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l workers -d 'Share the connections among so many processes on this host, which know each other through --redis. What they are to do, headers and token included, lies there until all have read it, a minute at most' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l remote-workers -d 'And among so many on other hosts, where `jobwire bench worker --redis URL` waits: of the same version and, for a dialect of your own, with its --dialect-file. Whoever can write to that Redis can give them work' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock, and that of this machine, are known less exactly than this' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock, and that of this machine, are known less exactly than this. Where they drift further apart while events are published, the result is partial' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
 json\t'For programs'
 quiet\t'Nothing; the exit code tells'"

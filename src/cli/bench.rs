@@ -193,7 +193,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_REMOTE_WORKERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
     remote_workers: u32,
 
-    /// Refuse workers whose clock, and that of this machine, are known less exactly than this.
+    /// Refuse workers whose clock, and that of this machine, are known less exactly than this. Where they drift further apart
+    /// while events are published, the result is partial.
     #[arg(long, value_name = "TIME", env = "JOBWIRE_MAX_CLOCK_ERROR", default_value = "5ms", value_parser = duration)]
     max_clock_error: Duration,
 

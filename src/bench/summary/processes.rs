@@ -61,9 +61,9 @@ pub struct Worker {
     pub rss_bytes: u64,
     /// Its share of the connections.
     pub connections: u64,
-    /// What its clock was ahead of the coordinator's, in microseconds.
+    /// What its clock was ahead of the coordinator's at the beginning, in microseconds.
     pub clock_offset_micros: i64,
-    /// How far off that may be, in microseconds.
+    /// How far off that may be, in microseconds, with what the clocks drifted apart until the end.
     pub clock_error_micros: u64,
     /// It did not report in the end; its share is missing.
     pub lost: bool,

@@ -116,6 +116,15 @@ fn clock_error_left(options: &BenchOptions, own: u64) -> Result<u64, Failure> {
     })
 }
 
+/// How far off a worker's clock may have been from the coordinator's at any time of the run, in microseconds: by what it was
+/// known to at the beginning (here, there), or in the end, and by what they drifted apart. Readings of the end are Redis' clock
+/// minus the run's, and how far off that may be, here and there.
+fn clock_error(begin: (u64, u64), end: Option<((i64, u64), (i64, u64))>) -> u64 {
+    let begin = begin.0 + begin.1;
+    // What Redis' own clock did is the same for both.
+    end.map_or(begin, |(here, there)| begin.max(here.1 + there.1) + here.0.abs_diff(there.0))
+}
+
 fn outcome(run: Run<'_>, seen: Seen) -> Outcome {
     let partial = run.summary.partial.clone();
     let mut outcome = run.sum_up(seen.part);
@@ -206,10 +215,16 @@ impl Together<'_> {
         }
         run.meter.ended();
         let mut reports = Vec::new();
-        let lost = exchange
+        let drift = exchange
             .announce("published", run.shared.published.load(Ordering::Acquire))
             .and_then(|()| self.reports(run, exchange, &mut reports, watcher))
-            .err();
+            .and_then(|()| exchange.drift(run.shared.clock));
+        let (drift, lost) = match drift {
+            Ok(drift) => (drift, None),
+            // What there is, is reported: as well as the clocks were known before.
+            Err(failure) => ((0, 0), Some(failure)),
+        };
+        self.list(run, &reports, drift);
         Ok(Seen { part: self.merge(run, reports), lost })
     }
 
@@ -278,15 +293,27 @@ impl Together<'_> {
         Ok(())
     }
 
-    fn merge(&self, run: &mut Run<'_>, reports: Vec<Report>) -> Part {
+    /// Who took part, and what is wrong with the whole for one of them.
+    fn list(&self, run: &mut Run<'_>, reports: &[Report], drift: (i64, u64)) {
         let known = lock(self.known);
         let mut lost = Vec::new();
+        let mut drifted = Vec::new();
         for index in 0..self.options.processes() {
             let Some((state, _)) = known.states.get(&index) else { continue };
             let report = reports.iter().find(|report| report.index == index);
             let cost = report.map(|report| report.client.clone()).unwrap_or_default();
             if report.is_none() {
                 lost.push(state.name.as_str());
+            }
+            let clock_error = clock_error(
+                (self.clock.1, state.clock_error),
+                report.map(|report| (drift, (report.clock_drift, report.clock_error))),
+            );
+            // What one process alone measures is by one clock.
+            if run.summary.publish.is_some()
+                && Duration::from_micros(clock_error) > self.options.max_clock_error
+            {
+                drifted.push(format!("{} ±{clock_error} µs", state.name));
             }
             run.summary.workers.push(Worker {
                 name: state.name.clone(),
@@ -297,15 +324,27 @@ impl Together<'_> {
                 rss_bytes: cost.rss_bytes,
                 connections: state.connections,
                 clock_offset_micros: self.clock.0 - state.clock_offset,
-                clock_error_micros: self.clock.1 + state.clock_error,
+                clock_error_micros: clock_error,
                 lost: report.is_none(),
             });
         }
-        run.summary.partial = match lost.as_slice() {
+        let lost = match lost.as_slice() {
             [] => None,
             [one] => Some(format!("the worker {one} was lost")),
             all => Some(format!("the workers {} were lost", all.join(", "))),
         };
+        let drifted = (!drifted.is_empty()).then(|| {
+            let most = self.options.max_clock_error.as_micros();
+            let all = drifted.join(", ");
+            format!(
+                "clocks drifted further apart than --max-clock-error ({most} µs), so that latencies may be off: {all}"
+            )
+        });
+        let partial: Vec<String> = lost.into_iter().chain(drifted).collect();
+        run.summary.partial = (!partial.is_empty()).then(|| partial.join("; "));
+    }
+
+    fn merge(&self, run: &mut Run<'_>, reports: Vec<Report>) -> Part {
         let mut all = run.close();
         let own = run.own_cost();
         let mut client = Client {
@@ -336,5 +375,22 @@ impl Together<'_> {
         // Those of a worker that was lost were asked for too.
         all.connections.wanted = self.options.connections;
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drift_is_part_of_the_clock_error() {
+        assert_eq!(clock_error((40, 60), None), 100, "a worker that was lost");
+        assert_eq!(clock_error((40, 60), Some(((0, 30), (0, 30)))), 100);
+        // 30 ppm over ten minutes, on two hosts in opposite directions.
+        assert_eq!(clock_error((40, 60), Some(((-18_000, 30), (18_000, 30)))), 36_100);
+        // That of Redis alone.
+        assert_eq!(clock_error((40, 60), Some(((9000, 30), (9005, 30)))), 105);
+        // Worse known in the end.
+        assert_eq!(clock_error((40, 60), Some(((0, 200), (7, 60)))), 267);
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Call, Report, State, Ticket};
+use crate::bench::clock::Clock;
 use crate::exit::{Exit, Failure};
 
 /// The list from which idle workers of other hosts take their calls.
@@ -126,14 +127,23 @@ impl Exchange {
 
     /// Redis' clock minus this machine's, and how far off that may be, in microseconds.
     pub(super) fn clock(&mut self) -> Result<(i64, u64), Failure> {
+        self.ahead(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    /// Redis' clock minus that of the run, and how far off that may be, in microseconds: what they drifted apart.
+    pub(super) fn drift(&mut self, clock: Clock) -> Result<(i64, u64), Failure> {
+        self.ahead(|| Duration::from_nanos(clock.now()))
+    }
+
+    fn ahead(&mut self, own: impl Fn() -> Duration) -> Result<(i64, u64), Failure> {
         let mut best = (0, u64::MAX);
         for _ in 0..READINGS {
             let asked = Instant::now();
-            let before = SystemTime::now();
+            let before = own();
             let (seconds, micros): (i64, i64) =
                 redis::cmd("TIME").query(&mut self.connection).map_err(|error| lost(&error))?;
             let round = asked.elapsed();
-            let middle = before.duration_since(UNIX_EPOCH).unwrap_or_default() + round / 2;
+            let middle = before + round / 2;
             let error = u64::try_from(round.as_micros() / 2).unwrap_or(u64::MAX) + 1;
             if error < best.1 {
                 let own = i64::try_from(middle.as_micros()).unwrap_or(0);

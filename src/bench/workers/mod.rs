@@ -70,7 +70,7 @@ struct State {
     memory_bytes: u64,
     /// Grows while it lives.
     beats: u64,
-    /// Redis' clock minus its own, in microseconds, and how far off that may be.
+    /// Redis' clock minus its own at the beginning, in microseconds, and how far off that may be.
     clock_offset: i64,
     clock_error: u64,
     connections: u64,
@@ -87,6 +87,9 @@ struct State {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Report {
     index: u32,
+    /// Redis' clock minus that of the run, as it was counted here to the end, in microseconds, and how far off that may be.
+    clock_drift: i64,
+    clock_error: u64,
     part: Part,
     seconds: Vec<Second>,
     client: Client,

@@ -162,7 +162,8 @@ fn follow(
     let client = run.own_cost();
     let (part, seconds) = run.close_with_seconds();
     run.shared.enter(Phase::Over);
-    Ok(Report { index: sign.index, part, seconds, client })
+    let (clock_drift, clock_error) = exchange.drift(run.shared.clock)?;
+    Ok(Report { index: sign.index, clock_drift, clock_error, part, seconds, client })
 }
 
 /// A worker's sign of life, and its eye on the coordinator's.

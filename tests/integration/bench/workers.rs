@@ -1,5 +1,9 @@
 //! Several processes that share the connections of one run.
 
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::Commands as _;
@@ -302,4 +306,70 @@ fn a_redis_that_dies_under_workers_leaves_a_partial_result() {
     assert_eq!(output.code, 3, "{}", output.stderr);
     let summary = summary_of(&output);
     assert!(summary["partial"].as_str().unwrap().contains("lost redis"), "{summary}");
+}
+
+#[test]
+fn clocks_that_drift_apart_make_latencies_partial() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let (url, server) = (redis.url(), relay.ws(""));
+    let shared = ["-c", "6", "--remote-workers", "1", "--redis", &url, "--server", &server];
+    for (more, partial) in [(&["-d", "3s"][..], true), (&["idle", "-d", "3s"], false)] {
+        let ahead = Arc::new(AtomicBool::new(false));
+        let through = drifting(redis.port(), &ahead);
+        let worker = Process::spawn(&mut command(&["bench", "worker", "--once", "--redis", &through]));
+        let process = start(&[more, &shared[..]].concat());
+        // Its connections come after it has looked at the clock.
+        relay.until_connections(6);
+        ahead.store(true, Ordering::Release);
+        let output = process.finish(PATIENCE * 2);
+        let summary = summary_of(&output);
+        let worker_there = &summary["workers"][0];
+        assert!(
+            (900_000..1_100_000).contains(&worker_there["clock_error_micros"].as_u64().unwrap()),
+            "{summary}"
+        );
+        if partial {
+            let expected = format!("{} ±", worker_there["name"].as_str().unwrap());
+            let text = summary["partial"].as_str().unwrap();
+            assert!(text.contains("--max-clock-error (5000 µs)") && text.contains(&expected), "{text}");
+        } else {
+            assert!(summary["partial"].is_null(), "{summary}");
+        }
+        assert_eq!(output.code, i32::from(partial), "{}", output.stderr);
+        assert_eq!(worker.finish(PATIENCE).code, 0);
+        relay.until_connections(0);
+    }
+}
+
+/// The URL of a way to a Redis, on which its clock is a second ahead from some time on.
+fn drifting(port: u16, ahead: &Arc<AtomicBool>) -> String {
+    const TIME: &[u8] = b"*2\r\n$10\r\n";
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let ahead = Arc::clone(ahead);
+    let pass = |mut from: TcpStream, mut to: TcpStream, ahead: &AtomicBool| {
+        let mut chunk = vec![0; 1 << 16];
+        while let Ok(read @ 1..) = from.read(&mut chunk) {
+            let chunk = &mut chunk[..read];
+            if ahead.load(Ordering::Acquire) && chunk.starts_with(TIME) {
+                let seconds = &mut chunk[TIME.len()..TIME.len() + 10];
+                let number: u64 = std::str::from_utf8(seconds).unwrap().parse().unwrap();
+                seconds.copy_from_slice((number + 1).to_string().as_bytes());
+            }
+            if to.write_all(chunk).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", port))) else { return };
+            let (requests, answers) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let ahead = Arc::clone(&ahead);
+            std::thread::spawn(move || pass(requests, server, &AtomicBool::new(false)));
+            std::thread::spawn(move || pass(answers, client, &ahead));
+        }
+    });
+    url
 }
