@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::summary::{Mode, Summary};
+use super::summary::{Mode, Publish, Summary};
 use super::timing::Timing;
 
 /// How often the sampler asks to be woken up.
@@ -22,6 +22,9 @@ const SLIGHT_MICROS: u64 = 5_000;
 
 /// Lag and delay explain a latency if they are at least this share of it.
 const EXPLAINS: f64 = 0.5;
+
+/// Events that waited for their endpoint for this share of the time were late for its sake.
+const NOTABLE: f64 = 0.01;
 
 /// A thread that sleeps and looks how late it wakes up.
 pub struct Sampler {
@@ -83,14 +86,25 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
         is_much.then(|| format!("{what} by {:.1} ms at the 99th percentile", float(late) / 1e3))
     };
     if let Some(publish) = &summary.publish {
-        reasons.extend(explains("events left later than intended", &publish.send_lag));
+        let whose =
+            if waited_for_endpoint(publish) { "the endpoint of the events did not keep up: " } else { "" };
+        reasons.extend(explains(&format!("{whose}events left later than intended"), &publish.send_lag));
         if publish.rate < publish.intended_rate * 0.98 {
             let (is, was) = (publish.rate, publish.intended_rate);
-            reasons.push(format!("{is:.0} events a second were sent where {was:.0} were intended"));
+            reasons.push(format!("{whose}{is:.0} events a second were sent where {was:.0} were intended"));
         }
     }
     reasons.extend(explains("threads were woken up late", &summary.client.loop_delay));
     reasons
+}
+
+/// Whether it was for the endpoint's sake that events left late: they waited for it for a notable share of the time, and
+/// for long enough to explain their lag.
+fn waited_for_endpoint(publish: &Publish) -> bool {
+    let waited = publish.endpoint_wait_seconds;
+    let took = if publish.rate > 0.0 { float(publish.sent) / publish.rate } else { 0.0 };
+    let lag = float(publish.send_lag.micros_at(99.0)) / 1e6;
+    waited > 0.0 && waited >= took * NOTABLE && waited >= lag * EXPLAINS
 }
 
 /// What the processes of a client use on one host, and what that has.
@@ -186,6 +200,21 @@ mod tests {
         summary.cohorts[0].delivery = Timing::of_micros([900_000; 10]);
         summary.client.cpu_share = 0.1;
         assert!(bound(&summary, 0.1, 0.1).is_empty());
+    }
+
+    #[test]
+    fn an_endpoint_that_does_not_keep_up_is_named() {
+        let mut summary = Summary::example();
+        let publish = summary.publish.as_mut().unwrap();
+        publish.send_lag = Timing::of_micros([1_000_000; 10]);
+        publish.rate = 300.0;
+        let named = |summary: &Summary| bound(summary, 0.1, 0.1).join("; ").matches("endpoint").count();
+        assert_eq!(named(&summary), 0);
+        // It may have waited and yet been late for another reason.
+        for (waited, times) in [(0.1, 0), (0.4, 0), (0.6, 2), (7.0, 2)] {
+            summary.publish.as_mut().unwrap().endpoint_wait_seconds = waited;
+            assert_eq!(named(&summary), times, "{waited} s: {:?}", bound(&summary, 0.1, 0.1));
+        }
     }
 
     #[test]

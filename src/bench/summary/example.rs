@@ -66,6 +66,7 @@ impl Summary {
             intended_rate: 500.0,
             rate: 499.8,
             send_lag: Timing::of_micros(20..60),
+            endpoint_wait_seconds: 0.0,
             payload_bytes: 230.0,
         });
         let cohort = |name: &str, connections, lost, conflated, delivery: Timing| Cohort {

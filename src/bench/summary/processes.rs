@@ -40,7 +40,7 @@ pub struct Client {
     pub loop_delay: Timing,
     /// CPU of the live display as a share of one core; 0 without one.
     pub redraw_share: f64,
-    /// Why this client may have been the bottleneck; empty where it was not.
+    /// Why this client, or what it published through, may have been the bottleneck; empty where neither was.
     pub bound: Vec<String>,
 }
 

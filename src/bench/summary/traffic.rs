@@ -14,7 +14,7 @@ pub struct Publish {
     pub intended: u64,
     /// Events that were sent, warm-up not counted.
     pub sent: u64,
-    /// Events that the other side refused or never confirmed.
+    /// Events that the other side refused or never confirmed, warm-up not counted.
     pub failed: u64,
     /// Why, the most frequent first.
     pub failures: Vec<FailureCount>,
@@ -24,6 +24,9 @@ pub struct Publish {
     pub rate: f64,
     /// How much later than intended events left this process.
     pub send_lag: Timing,
+    /// For how long events that were due had to wait for where they were published: for room, answers or a connection; in
+    /// seconds, warm-up not counted.
+    pub endpoint_wait_seconds: f64,
     /// Length of the events in bytes, the mean.
     pub payload_bytes: f64,
 }
