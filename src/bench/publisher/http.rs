@@ -1,4 +1,5 @@
-//! A POST for each event, pipelined over one connection.
+//! A POST for each event, pipelined over one connection at a time: servers end connections that were idle, or that have
+//! answered often enough, and the next one takes over.
 
 use std::io;
 
@@ -19,10 +20,25 @@ const MAX_ANSWER: usize = 1 << 20;
 
 pub(super) struct Http {
     pub(super) wire: Wire,
+    host: String,
+    port: u16,
+    is_secure: bool,
     address: String,
     path: String,
     rest: String,
     unread: Vec<u8>,
+    has_ended: bool,
+    has_answered: bool,
+}
+
+/// An answer that is all there.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    status: u16,
+    /// In bytes, with its head.
+    length: usize,
+    /// Whether none follows on its connection.
+    is_last: bool,
 }
 
 impl Http {
@@ -41,7 +57,34 @@ impl Http {
         let rest =
             format!(" HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n{own}Content-Length: ");
         let path = url[Position::BeforePath..Position::AfterQuery].to_owned();
-        Ok(Self { wire, address, path, rest, unread: Vec::new() })
+        let (host, unread) = (host.to_owned(), Vec::new());
+        let (has_ended, has_answered) = (false, false);
+        Ok(Self { wire, host, port, is_secure, address, path, rest, unread, has_ended, has_answered })
+    }
+
+    /// Connects again.
+    pub(super) fn reconnect(&mut self) -> io::Result<()> {
+        self.wire = Wire::tcp(&self.host, self.port, self.is_secure).map_err(|error| {
+            io::Error::new(error.kind(), format!("could not connect to {} again: {error}", self.address))
+        })?;
+        self.unread.clear();
+        (self.has_ended, self.has_answered) = (false, false);
+        Ok(())
+    }
+
+    /// Whether nothing more can be sent over this connection.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Whether anything was answered over this connection.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Gives the connection up.
+    pub(super) fn end(&mut self) {
+        self.has_ended = true;
     }
 
     pub(super) fn address(&self) -> &str {
@@ -56,26 +99,44 @@ impl Http {
         out.extend_from_slice(payload);
     }
 
+    /// What was answered; the end of the connection is no error.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
-        self.wire.receive(&mut self.unread)?;
         let mut answers = Answers::default();
+        if self.has_ended {
+            return Ok(answers);
+        }
+        match self.wire.receive(&mut self.unread) {
+            Err(error) if is_end(&error) => self.has_ended = true,
+            result => result?,
+        }
         let mut from = 0;
-        while let Some((status, length)) = whole_answer(&self.unread[from..])? {
-            if (200..300).contains(&status) {
-                answers.good += 1;
-            } else {
-                answers.bad.push((Some(status), format!("answered {status}")));
-            }
+        while let Some(Answer { status, length, is_last }) = whole_answer(&self.unread[from..])? {
             from += length;
+            match status {
+                200..300 => answers.good += 1,
+                // It says that an answer will come.
+                100 | 102..200 => continue,
+                _ => answers.bad.push((Some(status), format!("answered {status}"))),
+            }
+            self.has_answered = true;
+            if is_last {
+                self.has_ended = true;
+                break;
+            }
         }
         self.unread.drain(..from);
         Ok(answers)
     }
 }
 
-/// The status and the length of the answer at the beginning, where it is all there.
-fn whole_answer(bytes: &[u8]) -> io::Result<Option<(u16, usize)>> {
-    let broken = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+/// Whether a connection ended so that another one may do better.
+pub(super) fn is_end(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+}
+
+/// The answer at the beginning, where it is all there.
+fn whole_answer(bytes: &[u8]) -> io::Result<Option<Answer>> {
     if bytes.len() >= 5 && !bytes.starts_with(b"HTTP/") {
         return Err(broken("it does not speak HTTP"));
     }
@@ -83,34 +144,130 @@ fn whole_answer(bytes: &[u8]) -> io::Result<Option<(u16, usize)>> {
         return if bytes.len() > MAX_ANSWER { Err(broken("an answer has no end")) } else { Ok(None) };
     };
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let status = head.split(' ').nth(1).and_then(|word| word.trim_end().parse().ok());
     let status = status.ok_or_else(|| broken("an answer has no status"))?;
     let header = |name: &str| {
         head.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
     };
+    let says =
+        |option| header("connection").is_some_and(|all| all.split(',').any(|one| one.trim() == option));
+    let is_last = says("close") || status == 101 || (head.starts_with("http/1.0") && !says("keep-alive"));
     let body = end + 4;
-    if header("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
-        return Ok(memmem::find(&bytes[end..], b"\r\n0\r\n\r\n").map(|at| (status, end + at + 7)));
+    let whole = |length| Answer { status, length, is_last };
+    if matches!(status, 100..200 | 204 | 304) {
+        return Ok(Some(whole(body)));
     }
-    let length: usize = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    if header("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
+        return Ok(chunks(&bytes[body..])?.map(|length| whole(body + length)));
+    }
+    let Some(length) = header("content-length") else {
+        // Its body is all that comes before the end of the connection, and of no interest.
+        return Ok(Some(Answer { is_last: true, ..whole(body) }));
+    };
+    let length: usize = length.parse().map_err(|_| broken("an answer has no length"))?;
     if length > MAX_ANSWER {
         return Err(broken("an answer is over 1 MiB"));
     }
-    Ok((bytes.len() >= body + length).then_some((status, body + length)))
+    Ok((bytes.len() >= body + length).then(|| whole(body + length)))
+}
+
+/// The length of a chunked body with its trailers, where it is all there.
+fn chunks(bytes: &[u8]) -> io::Result<Option<usize>> {
+    let mut at = 0;
+    let mut is_over = false;
+    while let Some(end) = bytes.get(at..).and_then(|rest| memmem::find(rest, b"\r\n")) {
+        let line = &bytes[at..at + end];
+        at += end + 2;
+        if is_over {
+            if line.is_empty() {
+                return Ok(Some(at));
+            }
+            continue;
+        }
+        let size = line.split(|byte| *byte == b';').next().and_then(|size| std::str::from_utf8(size).ok());
+        let size = size.and_then(|size| usize::from_str_radix(size.trim(), 16).ok());
+        match size.ok_or_else(|| broken("a chunk of an answer has no length"))? {
+            0 => is_over = true,
+            size if size > MAX_ANSWER => return Err(broken("an answer is over 1 MiB")),
+            size => at += size + 2,
+        }
+    }
+    if bytes.len() > MAX_ANSWER { Err(broken("an answer is over 1 MiB")) } else { Ok(None) }
+}
+
+fn broken(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn found(bytes: &[u8]) -> Option<(u16, usize, bool)> {
+        whole_answer(bytes).unwrap().map(|answer| (answer.status, answer.length, answer.is_last))
+    }
+
     #[test]
     fn answers_are_told_apart_in_a_pipeline() {
         let two = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 204 No\r\n\r\n";
-        assert_eq!(whole_answer(two).unwrap(), Some((200, 40)));
-        assert_eq!(whole_answer(&two[40..]).unwrap(), Some((204, 19)));
-        assert_eq!(whole_answer(&two[..39]).unwrap(), None);
-        let chunked = b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nHTTP";
-        assert_eq!(whole_answer(chunked).unwrap(), Some((500, chunked.len() - 4)));
+        assert_eq!(found(two), Some((200, 40, false)));
+        assert_eq!(found(&two[40..]), Some((204, 19, false)));
+        assert_eq!(found(&two[..39]), None);
         assert!(whole_answer(b"+PONG\r\n").is_err());
+    }
+
+    #[test]
+    fn a_chunked_answer_is_whole_with_its_trailers() {
+        for body in [
+            "2\r\n{}\r\n0\r\n\r\n",
+            "4;x=1\r\n\r\n0\r\r\n0\r\n\r\n",
+            "2\r\n{}\r\n0\r\nDigest: a\r\nB: c\r\n\r\n",
+        ] {
+            let answer = format!("HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
+            assert_eq!(
+                found(format!("{answer}HTTP").as_bytes()),
+                Some((500, answer.len(), false)),
+                "{body:?}"
+            );
+            for short in 0..answer.len() {
+                assert_eq!(found(&answer.as_bytes()[..short]), None, "{short} bytes of {body:?}");
+            }
+        }
+        assert!(whole_answer(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n").is_err());
+    }
+
+    #[test]
+    fn the_last_answer_of_a_connection_says_so() {
+        for (answer, is_last) in [
+            ("HTTP/1.1 204 No\r\nConnection: Close\r\n\r\n", true),
+            ("HTTP/1.1 204 No\r\nConnection: x, close\r\n\r\n", true),
+            ("HTTP/1.1 204 No\r\nConnection: keep-alive\r\n\r\n", false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", false),
+            ("HTTP/1.1 200 OK\r\n\r\n", true),
+            ("HTTP/1.1 100 Continue\r\n\r\n", false),
+        ] {
+            assert_eq!(found(answer.as_bytes()).map(|found| found.2), Some(is_last), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_an_answer_is_none() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let mut http = Http::connect(&url, &[]).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        let all = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No\r\n\r\n";
+        io::Write::write_all(&mut peer, all).unwrap();
+        drop(peer);
+        let (mut good, mut bad) = (0, 0);
+        while !http.has_ended() {
+            let answers = http.read().unwrap();
+            (good, bad) = (good + answers.good, bad + answers.bad.len());
+        }
+        assert_eq!((good, bad), (1, 0));
+        http.reconnect().unwrap();
+        assert!(!http.has_ended() && !http.has_answered());
     }
 }

@@ -1,7 +1,7 @@
 //! The publisher: a thread that sends every event when it is due, however the server is doing.
 //!
 //! Requests are pipelined and answers read when they are there, so that no answer holds the next event up. An event that
-//! leaves late keeps its intended time; how late it was is measured.
+//! leaves late keeps its intended time; how late it was is measured, and for how long that was for the endpoint's sake.
 
 mod http;
 mod redis;
@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::aim::Events;
 use super::clock::until;
@@ -24,6 +24,7 @@ use crate::exit::{Exit, Failure};
 
 use self::http::Http;
 use self::redis::Redis;
+use self::wire::RETRY;
 
 /// Events that go out in one write at most.
 const BATCH: u64 = 256;
@@ -31,11 +32,17 @@ const BATCH: u64 = 256;
 /// How often answers are read, in nanoseconds.
 const READ_EVERY: u64 = 5_000_000;
 
-/// How long the last answers may take.
+/// How long no answer may come while the publisher waits for some.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Answers that may be outstanding; with more, the publisher waits, and what it then sends is late.
 const MAX_OUTSTANDING: u64 = 50_000;
+
+/// How long before an event is due a connection that has ended is replaced; more than the longest sleep.
+const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
+
+/// Connections in a row that may end without a single answer.
+const MAX_FRUITLESS: u32 = 10;
 
 /// How a request is written and its answer read.
 enum Protocol {
@@ -50,13 +57,21 @@ struct Answers {
     bad: Vec<(Option<u16>, String)>,
 }
 
-/// A connection over which events are published.
+/// Connections over which events are published, one at a time.
 pub struct Publisher {
     protocol: Protocol,
     events: Vec<Events>,
     out: Vec<u8>,
     sent: u64,
     answered: u64,
+    /// Of what is sent, the first that counts.
+    measured_from: u64,
+    /// Failures since the last second that was reported, those of the warm-up too.
+    errors: u64,
+    /// Connections that ended without an answer, in a row.
+    fruitless: u32,
+    /// For how long due events waited for the endpoint.
+    waited: Duration,
     publish: Publish,
     bytes: u64,
 }
@@ -69,7 +84,19 @@ impl Publisher {
             Via::Http { url, headers, name } => (Protocol::Http(Http::connect(url, headers)?), *name),
         };
         let publish = Publish { by: by.to_owned(), ..Publish::default() };
-        Ok(Self { protocol, events, out: Vec::new(), sent: 0, answered: 0, publish, bytes: 0 })
+        Ok(Self {
+            protocol,
+            events,
+            out: Vec::new(),
+            sent: 0,
+            answered: 0,
+            measured_from: 0,
+            errors: 0,
+            fruitless: 0,
+            waited: Duration::ZERO,
+            publish,
+            bytes: 0,
+        })
     }
 
     /// Where to, for people.
@@ -86,27 +113,28 @@ impl Publisher {
         if let Some(events) = self.events.first_mut() {
             let payload = events.conflatable.with(marker);
             self.protocol.write(&events.channel, payload, &mut self.out);
-            self.sent += 1;
         }
-        self.confirm()
+        self.confirm(1)
     }
 
     /// Publishes something before the run, as it is, and waits for the answer.
     pub fn announce(&mut self, all: &[(String, String)]) -> Result<(), Failure> {
         for (channel, payload) in all {
             self.protocol.write(channel, payload.as_bytes(), &mut self.out);
-            self.sent += 1;
         }
-        self.confirm()
+        self.confirm(all.len() as u64)
     }
 
-    fn confirm(&mut self) -> Result<(), Failure> {
-        let lost = |error: &io::Error, address: &str| {
+    fn confirm(&mut self, events: u64) -> Result<(), Failure> {
+        let lost = |error: &dyn std::fmt::Display, address: &str| {
             Failure::new(Exit::Unreachable, format!("could not publish to {address}: {error}"))
         };
-        self.flush().map_err(|error| lost(&error, self.address()))?;
-        self.await_answers().map_err(|error| lost(&error, self.address()))?;
+        self.exchange(events).map_err(|error| lost(&error, self.address()))?;
         if let Some(first) = self.publish.failures.first() {
+            // What has no status was never answered where every answer has one.
+            if matches!(self.protocol, Protocol::Http(_)) && first.status.is_none() {
+                return Err(lost(&first.reason, self.address()));
+            }
             let message = format!("{} refused an event: {}", self.address(), first.reason);
             let exit = if matches!(first.status, Some(401 | 403)) { Exit::Refused } else { Exit::Failure };
             return Err(Failure::new(exit, message));
@@ -118,6 +146,17 @@ impl Publisher {
         Ok(())
     }
 
+    fn exchange(&mut self, events: u64) -> io::Result<()> {
+        // It may have ended while nothing was sent.
+        self.read_answers()?;
+        if self.protocol.has_ended() {
+            self.reconnect()?;
+        }
+        self.sent += events;
+        self.flush()?;
+        self.await_answers(&AtomicBool::new(false))
+    }
+
     /// Publishes the whole plan, until it is done, stopped, or the connection is lost, which is the second value.
     pub fn run(
         mut self,
@@ -125,20 +164,26 @@ impl Publisher {
         stop: &AtomicBool,
         seconds: &Sender<Second>,
     ) -> (Publish, Option<String>) {
-        (self.sent, self.answered) = (0, 0);
+        let plan = &shared.plan;
+        (self.sent, self.answered, self.errors) = (0, 0, 0);
+        self.measured_from = plan.measured_from;
         let published = self.publish_all(shared, stop, seconds);
         let now = shared.clock.now();
-        let lost = match published.and_then(|()| self.await_answers()) {
-            Ok(()) if self.answered < self.sent => {
+        let lost = match published.and_then(|()| self.await_answers(stop)) {
+            Ok(()) if self.answered < self.sent && !stop.load(Ordering::Acquire) => {
                 let (missing, patience) = (self.sent - self.answered, LAST_ANSWERS.as_secs());
                 Some(format!("{} left {missing} events unanswered for {patience} s", self.address()))
             }
             Ok(()) => None,
             Err(error) => Some(error.to_string()),
         };
-        let plan = &shared.plan;
+        self.fail_unanswered("no answer");
+        if self.errors > 0 {
+            let nth = shared.second(shared.clock.now());
+            let _ = seconds.send(Second { nth, errors: self.errors, ..Second::default() });
+        }
+        self.publish.failures.sort_by_key(|one| std::cmp::Reverse(one.count));
         let sent = self.sent.saturating_sub(plan.measured_from);
-        self.publish.failed += self.sent - self.answered.min(self.sent);
         self.publish.intended = plan.events - plan.measured_from;
         self.publish.sent = sent;
         let length = Duration::from_nanos(plan.length().saturating_sub(plan.measured_at())).as_secs_f64();
@@ -148,6 +193,7 @@ impl Publisher {
         let took = if self.sent == plan.events { took.max(length) } else { took };
         self.publish.intended_rate = per(self.publish.intended, length);
         self.publish.rate = per(sent, took);
+        self.publish.endpoint_wait_seconds = self.waited.as_secs_f64();
         self.publish.payload_bytes = per(self.bytes, per(self.sent, 1.0));
         (self.publish, lost)
     }
@@ -165,13 +211,21 @@ impl Publisher {
         while next < plan.events && !stop.load(Ordering::Acquire) {
             let now = shared.clock.now();
             let wait = until(now, start + plan.due(next));
-            if now >= next_read || self.sent - self.answered > MAX_OUTSTANDING {
-                self.read_answers(&mut second)?;
+            if now >= next_read {
+                self.read_answers()?;
                 next_read = now + READ_EVERY;
-                if self.sent - self.answered > MAX_OUTSTANDING {
-                    std::thread::sleep(Duration::from_micros(200));
-                    continue;
-                }
+            }
+            // A wait counts from when an event was due, and in the measured time.
+            let waits_from = start + plan.due(next).max(plan.measured_at());
+            if self.sent - self.answered > MAX_OUTSTANDING {
+                self.make_room(stop)?;
+                self.waited += until(now.max(waits_from), shared.clock.now());
+                continue;
+            }
+            if self.protocol.has_ended() && wait <= RECONNECT_AHEAD {
+                self.reconnect()?;
+                self.waited += until(now.max(waits_from), shared.clock.now());
+                continue;
             }
             if !wait.is_zero() {
                 std::thread::sleep(wait.min(Duration::from_millis(100)));
@@ -182,23 +236,45 @@ impl Publisher {
                 self.write(shared, next, start + plan.due(next));
                 next += 1;
             }
-            self.flush()?;
+            self.sent = next;
+            let blocked = self.flush()?;
+            if now >= start + plan.measured_at() {
+                self.waited += blocked;
+            }
             let left = shared.clock.now();
             for seq in first.max(plan.measured_from)..next {
                 self.publish
                     .send_lag
                     .record(Duration::from_nanos(left.saturating_sub(start + plan.due(seq))));
             }
-            self.sent = next;
             shared.published.store(next, Ordering::Release);
             let nth = shared.second(left);
             if nth > second.nth {
+                second.errors = std::mem::take(&mut self.errors);
                 let _ = seconds.send(std::mem::replace(&mut second, Second { nth, ..Second::default() }));
             }
             second.published += next - first;
         }
+        second.errors = std::mem::take(&mut self.errors);
         // Whoever collects the seconds is gone only when the run is.
         let _ = seconds.send(second);
+        Ok(())
+    }
+
+    /// Waits for answers until another event may go.
+    fn make_room(&mut self, stop: &AtomicBool) -> io::Result<()> {
+        let mut heard = Instant::now();
+        while self.sent - self.answered > MAX_OUTSTANDING && !stop.load(Ordering::Acquire) {
+            std::thread::sleep(RETRY);
+            if self.read_answers()? {
+                heard = Instant::now();
+            } else if heard.elapsed() >= LAST_ANSWERS {
+                let (missing, patience) = (self.sent - self.answered, LAST_ANSWERS.as_secs());
+                let address = self.address();
+                let message = format!("{address} left {missing} events unanswered for {patience} s");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            }
+        }
         Ok(())
     }
 
@@ -212,28 +288,108 @@ impl Publisher {
         self.protocol.write(&events.channel, payload, &mut self.out);
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        let result = self.protocol.wire().send(&self.out);
-        self.out.clear();
-        result
-    }
-
-    fn read_answers(&mut self, second: &mut Second) -> io::Result<()> {
-        let answers = self.protocol.read()?;
-        second.errors += answers.bad.len() as u64;
-        self.answered += answers.good + answers.bad.len() as u64;
-        for (status, reason) in answers.bad {
-            self.publish.failed += 1;
-            count_failure(&mut self.publish.failures, "publish", status, &reason, 1);
+    /// Sends what was written; for how long there was no room for it. What a connection that ends does not take has failed.
+    fn flush(&mut self) -> io::Result<Duration> {
+        let mut out = std::mem::take(&mut self.out);
+        let mut left = &out[..];
+        let mut blocked = Duration::ZERO;
+        let mut moved = Instant::now();
+        while !self.protocol.has_ended() {
+            let is_written = left.is_empty();
+            let wire = self.protocol.wire();
+            match if is_written { wire.flush().map(|()| 0) } else { wire.write(left) } {
+                Ok(_) if is_written => break,
+                Ok(written) => (left, moved) = (&left[written..], Instant::now()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let begin = Instant::now();
+                    // It may read no further before somebody reads what it says.
+                    if self.read_answers()? {
+                        moved = Instant::now();
+                    } else if moved.elapsed() >= wire::TIMEOUT {
+                        let message = format!("it took nothing for {} s", wire::TIMEOUT.as_secs());
+                        return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+                    }
+                    std::thread::sleep(RETRY);
+                    blocked += begin.elapsed();
+                }
+                Err(error) => {
+                    // What it still said is there to be read.
+                    self.read_answers()?;
+                    self.protocol.end(error)?;
+                    self.ended();
+                }
+            }
         }
-        Ok(())
+        out.clear();
+        self.out = out;
+        Ok(blocked)
     }
 
-    fn await_answers(&mut self) -> io::Result<()> {
-        let begin = std::time::Instant::now();
-        let mut second = Second::default();
-        while self.answered < self.sent && begin.elapsed() < LAST_ANSWERS {
-            self.read_answers(&mut second)?;
+    /// Takes answers in; whether there were any.
+    fn read_answers(&mut self) -> io::Result<bool> {
+        let had_ended = self.protocol.has_ended();
+        let answers = self.protocol.read()?;
+        let before = self.answered;
+        self.answered += answers.good;
+        for (status, reason) in answers.bad {
+            self.fail(status, &reason, 1);
+        }
+        let is_any = self.answered > before;
+        if self.protocol.has_ended() && !had_ended {
+            self.ended();
+        }
+        Ok(is_any)
+    }
+
+    /// Counts as failed what is next to be answered.
+    fn fail(&mut self, status: Option<u16>, reason: &str, count: u64) {
+        // Answers come in the order of what was sent, so that it is known which is of the warm-up.
+        let warm_up = self.measured_from.saturating_sub(self.answered).min(count);
+        self.answered += count;
+        self.errors += count;
+        if count > warm_up {
+            self.publish.failed += count - warm_up;
+            count_failure(&mut self.publish.failures, "publish", status, reason, count - warm_up);
+        }
+    }
+
+    fn fail_unanswered(&mut self, reason: &str) {
+        self.fail(None, reason, self.sent.saturating_sub(self.answered));
+    }
+
+    /// The connection has ended, and nothing more is answered over it.
+    fn ended(&mut self) {
+        if self.protocol.has_answered() {
+            self.fruitless = 0;
+        } else if self.answered < self.sent {
+            self.fruitless += 1;
+        }
+        self.fail_unanswered("the connection ended before the answer");
+    }
+
+    fn reconnect(&mut self) -> io::Result<()> {
+        if self.fruitless >= MAX_FRUITLESS {
+            let message =
+                format!("{} ended {MAX_FRUITLESS} connections in a row without an answer", self.address());
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, message));
+        }
+        self.protocol.reconnect()
+    }
+
+    /// Waits for the answers to all that was sent, until none came for some time, or that time after a stop.
+    fn await_answers(&mut self, stop: &AtomicBool) -> io::Result<()> {
+        let mut heard = Instant::now();
+        let mut stopped = None;
+        while self.answered < self.sent && heard.elapsed() < LAST_ANSWERS {
+            if self.read_answers()? {
+                heard = Instant::now();
+            }
+            if stop.load(Ordering::Acquire)
+                && stopped.get_or_insert_with(Instant::now).elapsed() >= LAST_ANSWERS
+            {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -261,9 +417,81 @@ impl Protocol {
             Self::Http(http) => http.read(),
         }
     }
+
+    /// Whether the connection has ended and another may take over.
+    fn has_ended(&self) -> bool {
+        matches!(self, Self::Http(http) if http.has_ended())
+    }
+
+    fn has_answered(&self) -> bool {
+        matches!(self, Self::Http(http) if http.has_answered())
+    }
+
+    /// Gives up a connection that failed so; the error comes back where no other may take over.
+    fn end(&mut self, error: io::Error) -> io::Result<()> {
+        match self {
+            Self::Http(http) if http::is_end(&error) => {
+                http.end();
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn reconnect(&mut self) -> io::Result<()> {
+        match self {
+            Self::Redis(_) => Ok(()),
+            Self::Http(http) => http.reconnect(),
+        }
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
 fn per(count: u64, whole: f64) -> f64 {
     if whole > 0.0 { count as f64 / whole } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn publisher(listener: &TcpListener) -> Publisher {
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        Publisher::connect(&Via::Http { url, headers: Vec::new(), name: "http" }, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn answers_make_room_and_silence_is_an_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut publisher = publisher(&listener);
+        let (mut peer, _) = listener.accept().unwrap();
+        publisher.sent = MAX_OUTSTANDING + 1;
+        peer.write_all(b"HTTP/1.1 204 No\r\n\r\n").unwrap();
+        publisher.make_room(&AtomicBool::new(false)).unwrap();
+        assert_eq!(publisher.answered, 1);
+        publisher.sent += 1;
+        let error = publisher.make_room(&AtomicBool::new(false)).unwrap_err().to_string();
+        assert!(error.contains("left 50001 events unanswered for 5 s"), "{error}");
+        publisher.make_room(&AtomicBool::new(true)).unwrap();
+    }
+
+    #[test]
+    fn connections_that_answer_nothing_are_not_replaced_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut publisher = publisher(&listener);
+        publisher.measured_from = 3;
+        for nth in 0..MAX_FRUITLESS {
+            drop(listener.accept().unwrap());
+            publisher.sent += 1;
+            while !publisher.protocol.has_ended() {
+                publisher.read_answers().unwrap();
+            }
+            assert_eq!(publisher.reconnect().is_ok(), nth + 1 < MAX_FRUITLESS, "{nth}");
+        }
+        assert_eq!((publisher.answered, publisher.publish.failed, publisher.errors), (10, 7, 10));
+        assert_eq!(publisher.publish.failures[0].count, 7);
+    }
 }

@@ -1,16 +1,16 @@
 //! `PUBLISH`, pipelined over a plain connection.
 
-use std::io;
-use std::time::{Duration, Instant};
+use std::io::{self, ErrorKind};
+use std::time::Instant;
 
 use redis::ConnectionAddr;
 
 use super::Answers;
-use super::wire::Wire;
+use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::exit::{Exit, Failure};
 
-/// To log in.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// A longer answer is none, in bytes.
+const MAX_ANSWER: usize = 64 << 10;
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
@@ -59,21 +59,28 @@ impl Redis {
         for word in words {
             bulk(word.as_bytes(), &mut command);
         }
-        self.wire.send(&command)?;
         let begin = Instant::now();
+        let mut left = &command[..];
         loop {
+            // The first write goes into an empty buffer; whatever has no room is tried again below.
+            let step = if left.is_empty() { self.wire.flush().map(|()| 0) } else { self.wire.write(left) };
+            match step {
+                Ok(written) => left = &left[written..],
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => return Err(error),
+            }
             let answers = self.read()?;
             // Whoever may not PING has been let in all the same.
-            if let Some((_, reason)) = answers.bad.into_iter().find(|(_, why)| !why.starts_with("NOPERM")) {
-                return Err(io::Error::other(reason));
+            if let Some((_, reason)) = answers.bad.iter().find(|(_, why)| !why.starts_with("NOPERM")) {
+                return Err(io::Error::other(reason.clone()));
             }
-            if answers.good > 0 {
+            if answers.good > 0 || !answers.bad.is_empty() {
                 return Ok(());
             }
             if begin.elapsed() > TIMEOUT {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"));
+                return Err(io::Error::new(ErrorKind::TimedOut, "no answer within 5 s"));
             }
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::sleep(RETRY);
         }
     }
 
@@ -89,11 +96,14 @@ impl Redis {
                     answers.bad.push((None, String::from_utf8_lossy(reason).chars().take(120).collect()));
                 }
                 Some((b':' | b'+', _)) => answers.good += 1,
-                _ => return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not speak RESP")),
+                _ => return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak RESP")),
             }
             from += end + 2;
         }
         self.unread.drain(..from);
+        if self.unread.len() > MAX_ANSWER {
+            return Err(io::Error::new(ErrorKind::InvalidData, "an answer has no end"));
+        }
         Ok(answers)
     }
 }

@@ -51,21 +51,47 @@ pub(super) enum Door {
     Parting,
 }
 
+/// What it does with connections over which events are posted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Post {
+    /// A connection ends after so many answers; 0: never.
+    pub(super) answers: u64,
+    /// Whether the last answer says that it is.
+    pub(super) says_close: bool,
+    /// A connection ends when nothing came for so long; zero: never.
+    pub(super) idle: Duration,
+    /// How long each event is dealt with.
+    pub(super) work: Duration,
+    /// From this event on, over all connections, it reads without an answer; 0: never.
+    pub(super) silent_from: u64,
+    /// Everything that is posted is answered so, where it is not empty.
+    pub(super) refusal: &'static str,
+    /// So many events are answered as usual before anything else begins: the probe, and a warm-up.
+    pub(super) spared: u64,
+}
+
 /// A running server; it ends with the process.
 pub(super) struct Faulty {
     port: u16,
     sockets: Arc<Mutex<Vec<TcpStream>>>,
     latencies: Arc<Mutex<Vec<Duration>>>,
+    posting: Arc<AtomicU64>,
 }
 
 impl Faulty {
     /// Starts one that does with events what `deal` says.
     pub(super) fn start(door: Door, deal: impl Fn(u64) -> Deal + Send + 'static) -> Self {
+        Self::start_with(door, Post::default(), deal)
+    }
+
+    /// Starts one that has its own way with connections over which events are posted.
+    pub(super) fn start_with(door: Door, post: Post, deal: impl Fn(u64) -> Deal + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
             sockets: Arc::default(),
             latencies: Arc::default(),
+            posting: Arc::default(),
         };
         let (events, deliveries) = channel();
         let sockets = Arc::clone(&server.sockets);
@@ -73,11 +99,12 @@ impl Faulty {
         std::thread::spawn(move || deliver(&deliveries, &sockets, &latencies, &deal));
         let sockets = Arc::clone(&server.sockets);
         let upgrades = Arc::new(AtomicU64::new(0));
+        let posted = Posted { post, events, all: Arc::default(), connections: Arc::clone(&server.posting) };
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (sockets, events, upgrades) =
-                    (Arc::clone(&sockets), events.clone(), Arc::clone(&upgrades));
-                std::thread::spawn(move || serve(stream.unwrap(), door, &sockets, &events, &upgrades));
+                let (sockets, posted, upgrades) =
+                    (Arc::clone(&sockets), posted.clone(), Arc::clone(&upgrades));
+                std::thread::spawn(move || serve(stream.unwrap(), door, &sockets, &posted, &upgrades));
             }
         });
         server
@@ -93,6 +120,11 @@ impl Faulty {
         format!("http://127.0.0.1:{}/publish/{{channel}}", self.port)
     }
 
+    /// Connections over which something was posted.
+    pub(super) fn posting_connections(&self) -> u64 {
+        self.posting.load(Ordering::Relaxed)
+    }
+
     /// How long after its intended time each event was written, as this server saw it, at a percentile.
     pub(super) fn latency_at(&self, percent: usize) -> Duration {
         let mut all = self.latencies.lock().unwrap().clone();
@@ -101,18 +133,28 @@ impl Faulty {
     }
 }
 
+/// What connections that post have in common.
+#[derive(Clone)]
+struct Posted {
+    post: Post,
+    events: Sender<Vec<u8>>,
+    all: Arc<AtomicU64>,
+    connections: Arc<AtomicU64>,
+}
+
 /// One connection: an upgrade, or POSTs one after the other.
 fn serve(
     stream: TcpStream,
     door: Door,
     sockets: &Mutex<Vec<TcpStream>>,
-    events: &Sender<Vec<u8>>,
+    posted: &Posted,
     upgrades: &AtomicU64,
 ) {
     stream.set_nodelay(true).unwrap();
+    let post = posted.post;
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
-    loop {
+    for answered in 0.. {
         let mut head = BTreeMap::new();
         let mut line = String::new();
         while matches!(reader.read_line(&mut line), Ok(read) if read > 2) {
@@ -127,11 +169,32 @@ fn serve(
         }
         let Some(length) = head.get("content-length").and_then(|length| length.parse().ok()) else { return };
         let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() || events.send(body).is_err() {
+        if reader.read_exact(&mut body).is_err() {
             return;
         }
-        if writer.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").is_err() {
+        posted.connections.fetch_add(u64::from(answered == 0), Ordering::Relaxed);
+        let nth = posted.all.fetch_add(1, Ordering::Relaxed);
+        let is_spared = nth < post.spared;
+        if !is_spared && post.silent_from > 0 && nth >= post.silent_from {
+            continue;
+        }
+        if !is_spared && !post.refusal.is_empty() {
+            if writer.write_all(post.refusal.as_bytes()).is_err() {
+                return;
+            }
+            continue;
+        }
+        std::thread::sleep(post.work);
+        if posted.events.send(body).is_err() {
             return;
+        }
+        let is_last = post.answers > 0 && answered + 1 >= post.answers;
+        let close = if is_last && post.says_close { "Connection: close\r\n" } else { "" };
+        if write!(writer, "HTTP/1.1 204 No Content\r\n{close}\r\n").is_err() || is_last {
+            return;
+        }
+        if !post.idle.is_zero() {
+            reader.get_ref().set_read_timeout(Some(post.idle)).unwrap();
         }
     }
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod faulty;
 mod modes;
+mod publishing;
 mod remote;
 mod report;
 mod schema;
