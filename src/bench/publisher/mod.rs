@@ -4,6 +4,7 @@
 //! leaves late keeps its intended time; how late it was is measured, and for how long that was for the endpoint's sake.
 
 mod http;
+mod protocol;
 mod redis;
 mod wire;
 
@@ -23,6 +24,7 @@ use super::summary::Publish;
 use crate::exit::{Exit, Failure};
 
 use self::http::Http;
+use self::protocol::Protocol;
 use self::redis::Redis;
 use self::wire::RETRY;
 
@@ -43,19 +45,6 @@ const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
 
 /// Connections in a row that may end without a single answer.
 const MAX_FRUITLESS: u32 = 10;
-
-/// How a request is written and its answer read.
-enum Protocol {
-    Redis(Redis),
-    Http(Http),
-}
-
-/// What answers said.
-#[derive(Debug, Default)]
-struct Answers {
-    good: u64,
-    bad: Vec<(Option<u16>, String)>,
-}
 
 /// Connections over which events are published, one at a time.
 pub struct Publisher {
@@ -396,102 +385,10 @@ impl Publisher {
     }
 }
 
-impl Protocol {
-    fn write(&self, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
-        match self {
-            Self::Redis(_) => redis::publish(channel, payload, out),
-            Self::Http(http) => http.post(channel, payload, out),
-        }
-    }
-
-    fn wire(&mut self) -> &mut wire::Wire {
-        match self {
-            Self::Redis(redis) => &mut redis.wire,
-            Self::Http(http) => &mut http.wire,
-        }
-    }
-
-    fn read(&mut self) -> io::Result<Answers> {
-        match self {
-            Self::Redis(redis) => redis.read(),
-            Self::Http(http) => http.read(),
-        }
-    }
-
-    /// Whether the connection has ended and another may take over.
-    fn has_ended(&self) -> bool {
-        matches!(self, Self::Http(http) if http.has_ended())
-    }
-
-    fn has_answered(&self) -> bool {
-        matches!(self, Self::Http(http) if http.has_answered())
-    }
-
-    /// Gives up a connection that failed so; the error comes back where no other may take over.
-    fn end(&mut self, error: io::Error) -> io::Result<()> {
-        match self {
-            Self::Http(http) if http::is_end(&error) => {
-                http.end();
-                Ok(())
-            }
-            _ => Err(error),
-        }
-    }
-
-    fn reconnect(&mut self) -> io::Result<()> {
-        match self {
-            Self::Redis(_) => Ok(()),
-            Self::Http(http) => http.reconnect(),
-        }
-    }
-}
-
 #[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
 fn per(count: u64, whole: f64) -> f64 {
     if whole > 0.0 { count as f64 / whole } else { 0.0 }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-    use std::net::TcpListener;
-
-    use super::*;
-
-    fn publisher(listener: &TcpListener) -> Publisher {
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        Publisher::connect(&Via::Http { url, headers: Vec::new(), name: "http" }, Vec::new()).unwrap()
-    }
-
-    #[test]
-    fn answers_make_room_and_silence_is_an_end() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut publisher = publisher(&listener);
-        let (mut peer, _) = listener.accept().unwrap();
-        publisher.sent = MAX_OUTSTANDING + 1;
-        peer.write_all(b"HTTP/1.1 204 No\r\n\r\n").unwrap();
-        publisher.make_room(&AtomicBool::new(false)).unwrap();
-        assert_eq!(publisher.answered, 1);
-        publisher.sent += 1;
-        let error = publisher.make_room(&AtomicBool::new(false)).unwrap_err().to_string();
-        assert!(error.contains("left 50001 events unanswered for 5 s"), "{error}");
-        publisher.make_room(&AtomicBool::new(true)).unwrap();
-    }
-
-    #[test]
-    fn connections_that_answer_nothing_are_not_replaced_for_ever() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut publisher = publisher(&listener);
-        publisher.measured_from = 3;
-        for nth in 0..MAX_FRUITLESS {
-            drop(listener.accept().unwrap());
-            publisher.sent += 1;
-            while !publisher.protocol.has_ended() {
-                publisher.read_answers().unwrap();
-            }
-            assert_eq!(publisher.reconnect().is_ok(), nth + 1 < MAX_FRUITLESS, "{nth}");
-        }
-        assert_eq!((publisher.answered, publisher.publish.failed, publisher.errors), (10, 7, 10));
-        assert_eq!(publisher.publish.failures[0].count, 7);
-    }
-}
+mod tests;

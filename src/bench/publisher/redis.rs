@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use redis::ConnectionAddr;
 
-use super::Answers;
+use super::protocol::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::exit::{Exit, Failure};
 

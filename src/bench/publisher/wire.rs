@@ -77,6 +77,10 @@ impl Wire {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
+        // Its last word is said now: the first event may be far away.
+        while session.wants_write() {
+            session.write_tls(&mut stream)?;
+        }
         Ok(Self::Tls(Box::new(StreamOwned::new(session, stream))))
     }
 

@@ -1,0 +1,70 @@
+//! What Redis and HTTP have in common as ways to publish.
+
+use std::io;
+
+use super::http::{self, Http};
+use super::redis::{self, Redis};
+use super::wire::Wire;
+
+/// How a request is written and its answer read.
+pub(super) enum Protocol {
+    Redis(Redis),
+    Http(Http),
+}
+
+/// What answers said.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) good: u64,
+    pub(super) bad: Vec<(Option<u16>, String)>,
+}
+
+impl Protocol {
+    pub(super) fn write(&self, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Redis(_) => redis::publish(channel, payload, out),
+            Self::Http(http) => http.post(channel, payload, out),
+        }
+    }
+
+    pub(super) fn wire(&mut self) -> &mut Wire {
+        match self {
+            Self::Redis(redis) => &mut redis.wire,
+            Self::Http(http) => &mut http.wire,
+        }
+    }
+
+    pub(super) fn read(&mut self) -> io::Result<Answers> {
+        match self {
+            Self::Redis(redis) => redis.read(),
+            Self::Http(http) => http.read(),
+        }
+    }
+
+    /// Whether the connection has ended and another may take over.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self, Self::Http(http) if http.has_ended())
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        matches!(self, Self::Http(http) if http.has_answered())
+    }
+
+    /// Gives up a connection that failed so; the error comes back where no other may take over.
+    pub(super) fn end(&mut self, error: io::Error) -> io::Result<()> {
+        match self {
+            Self::Http(http) if http::is_end(&error) => {
+                http.end();
+                Ok(())
+            }
+            _ => Err(error),
+        }
+    }
+
+    pub(super) fn reconnect(&mut self) -> io::Result<()> {
+        match self {
+            Self::Redis(_) => Ok(()),
+            Self::Http(http) => http.reconnect(),
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Room for answers, and connections that give none.
+
+use std::io::Write as _;
+use std::net::TcpListener;
+
+use super::*;
+
+fn publisher(listener: &TcpListener) -> Publisher {
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    Publisher::connect(&Via::Http { url, headers: Vec::new(), name: "http" }, Vec::new()).unwrap()
+}
+
+#[test]
+fn answers_make_room_and_silence_is_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut publisher = publisher(&listener);
+    let (mut peer, _) = listener.accept().unwrap();
+    publisher.sent = MAX_OUTSTANDING + 1;
+    peer.write_all(b"HTTP/1.1 204 No\r\n\r\n").unwrap();
+    publisher.make_room(&AtomicBool::new(false)).unwrap();
+    assert_eq!(publisher.answered, 1);
+    publisher.sent += 1;
+    let error = publisher.make_room(&AtomicBool::new(false)).unwrap_err().to_string();
+    assert!(error.contains("left 50001 events unanswered for 5 s"), "{error}");
+    publisher.make_room(&AtomicBool::new(true)).unwrap();
+}
+
+#[test]
+fn connections_that_answer_nothing_are_not_replaced_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut publisher = publisher(&listener);
+    publisher.measured_from = 3;
+    for nth in 0..MAX_FRUITLESS {
+        drop(listener.accept().unwrap());
+        publisher.sent += 1;
+        while !publisher.protocol.has_ended() {
+            publisher.read_answers().unwrap();
+        }
+        assert_eq!(publisher.reconnect().is_ok(), nth + 1 < MAX_FRUITLESS, "{nth}");
+    }
+    assert_eq!((publisher.answered, publisher.publish.failed, publisher.errors), (10, 7, 10));
+    assert_eq!(publisher.publish.failures[0].count, 7);
+}
