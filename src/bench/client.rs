@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::numbers::as_f64;
 use super::summary::{Mode, Publish, Summary};
 use super::timing::Timing;
 
@@ -82,8 +83,8 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
     }
     let explains = |what: &str, timing: &Timing| {
         let late = timing.micros_at(99.0);
-        let is_much = latency > 0 && late >= SLIGHT_MICROS && float(late) >= float(latency) * EXPLAINS;
-        is_much.then(|| format!("{what} by {:.1} ms at the 99th percentile", float(late) / 1e3))
+        let is_much = latency > 0 && late >= SLIGHT_MICROS && as_f64(late) >= as_f64(latency) * EXPLAINS;
+        is_much.then(|| format!("{what} by {:.1} ms at the 99th percentile", as_f64(late) / 1e3))
     };
     if let Some(publish) = &summary.publish {
         let whose =
@@ -102,8 +103,8 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
 /// for long enough to explain their lag.
 fn waited_for_endpoint(publish: &Publish) -> bool {
     let waited = publish.endpoint_wait_seconds;
-    let took = if publish.rate > 0.0 { float(publish.sent) / publish.rate } else { 0.0 };
-    let lag = float(publish.send_lag.micros_at(99.0)) / 1e6;
+    let took = if publish.rate > 0.0 { as_f64(publish.sent) / publish.rate } else { 0.0 };
+    let lag = as_f64(publish.send_lag.micros_at(99.0)) / 1e6;
     waited > 0.0 && waited >= took * NOTABLE && waited >= lag * EXPLAINS
 }
 
@@ -153,17 +154,12 @@ impl Host {
         if cpu >= BUSY {
             reasons.push(format!("this client used {:.0} % of the whole {name}'s CPU", cpu * 100.0));
         }
-        let memory = float(self.rss_bytes) / float(self.memory_bytes.max(1));
+        let memory = as_f64(self.rss_bytes) / as_f64(self.memory_bytes.max(1));
         if self.memory_bytes > 0 && memory >= BUSY {
             reasons.push(format!("this client held {:.0} % of the whole {name}'s memory", memory * 100.0));
         }
         reasons
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Log {
     /// beginning, which then come as those that their interval began with.
     pub fn into_seconds(self) -> Vec<Second> {
         let early = self.done.into_iter().map(|one| Second {
-            nth: super::process::nearest(one.at_seconds),
+            nth: super::numbers::whole(one.at_seconds),
             connections: Some(one.connections),
             published: one.published,
             received: one.received,

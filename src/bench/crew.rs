@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 
 use super::aim::Place;
 use super::collect::{Part, Second};
+use super::numbers::{as_f64, whole};
 use super::options::BenchOptions;
 use super::plan::{chosen, part_at, part_of};
-use super::process::{client_ports, float, nearest};
+use super::process::client_ports;
 use super::subscriber::{self, Cohort, Phase, Seat, Shared, Task};
 use super::summary::Mode;
 use crate::exit::{Exit, Failure};
@@ -42,7 +43,7 @@ pub fn seats(options: &BenchOptions) -> Vec<Seat> {
     let mut seats: Vec<Seat> = (0..all).map(|nth| Seat { nth, cohort: Cohort::Healthy }).collect();
     // Each that leaves is back and has settled before it leaves again.
     let churning = (options.churn * 3.0).ceil();
-    let churn = if churning > 0.0 { part_of(all, (churning / float(all)).min(0.5)) } else { 0 };
+    let churn = if churning > 0.0 { part_of(all, (churning / as_f64(all)).min(0.5)) } else { 0 };
     let cut = if options.mode == Mode::Storm { part_of(all, options.cut) } else { 0 };
     let mut cohorts = [
         (Cohort::Stalled, part_of(all, options.stalled)),
@@ -146,13 +147,13 @@ impl Crew {
                 mode: options.mode,
                 attempts: own.len() as u64 + part_at(again, (nth, threads_of)),
                 seats: own,
-                connect_rate: options.connect_rate.map(|rate| rate / float(threads_of * turn.1)),
+                connect_rate: options.connect_rate.map(|rate| rate / as_f64(threads_of * turn.1)),
                 at_once: (at_once / count).max(1),
                 headers: options.headers.clone(),
                 sources: options.sources.clone(),
                 ports: ports(options),
                 slow_rate: slow_rate(options, shared.aim.jobs()),
-                churn: options.churn / float(threads_of * turn.1),
+                churn: options.churn / as_f64(threads_of * turn.1),
                 echo: options.echo,
                 // Within the process' own turn, since others may have another number of threads.
                 turn: (turn.0 + turn.1 * nth, turn.1 * threads_of),
@@ -201,18 +202,18 @@ fn threads_for(options: &BenchOptions, connections: usize, jobs: u64) -> usize {
         _ => connections.div_ceil(HELD_BY_THREAD),
     };
     let each = match options.mode {
-        Mode::Fanout | Mode::Storm => options.rate / float(jobs) * float(connections as u64),
+        Mode::Fanout | Mode::Storm => options.rate / as_f64(jobs) * as_f64(connections as u64),
         Mode::Echo => options.rate,
         Mode::Connect | Mode::Idle => 0.0,
     };
-    let read = usize::try_from(nearest((each / READ_BY_THREAD).ceil())).unwrap_or(usize::MAX);
+    let read = usize::try_from(whole((each / READ_BY_THREAD).ceil())).unwrap_or(usize::MAX);
     held.max(read)
 }
 
 /// Half of what comes to a connection, unless the user says otherwise.
 fn slow_rate(options: &BenchOptions, jobs: u64) -> u64 {
     let size = options.payload_size.unwrap_or(250) as u64;
-    let usual = options.rate / float(jobs) * float(size) / 2.0;
+    let usual = options.rate / as_f64(jobs) * as_f64(size) / 2.0;
     options
         .slow_rate
         .unwrap_or_else(|| part_of(u64::from(u32::MAX), usual / f64::from(u32::MAX)).max(SLOWEST))

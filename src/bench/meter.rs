@@ -8,8 +8,8 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 use url::Url;
 
+use super::numbers::as_f64;
 use super::options::BenchOptions;
-use super::process::float;
 use super::summary::Server;
 use crate::exit::Failure;
 use crate::net;
@@ -126,7 +126,7 @@ impl Meter {
             Source::Processes(pids) => pids.clone(),
             Source::Relay(..) => Vec::new(),
         };
-        let each = |before: u64, open: u64| float(open.saturating_sub(before)) / float(connections.max(1));
+        let each = |before: u64, open: u64| as_f64(open.saturating_sub(before)) / as_f64(connections.max(1));
         let cpu = (self.end?.cpu - self.open.cpu).max(0.0);
         let pss = self.before.pss.zip(self.open.pss).map(|(before, open)| each(before, open));
         Some(Server {
@@ -136,7 +136,7 @@ impl Meter {
             rss_per_connection_bytes: each(self.before.rss, self.open.rss),
             pss_per_connection_bytes: pss,
             cpu_share: if seconds > 0.0 { cpu / seconds } else { 0.0 },
-            cpu_per_delivery_micros: (deliveries > 0).then(|| cpu * 1e6 / float(deliveries)),
+            cpu_per_delivery_micros: (deliveries > 0).then(|| cpu * 1e6 / as_f64(deliveries)),
         })
     }
 }

@@ -26,6 +26,7 @@ pub mod crew;
 pub mod find;
 pub mod marker;
 pub mod meter;
+mod numbers;
 pub mod options;
 pub mod plan;
 pub mod preflight;

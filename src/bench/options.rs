@@ -185,7 +185,7 @@ impl BenchOptions {
     /// How long opening so many connections may take.
     pub fn patience(&self, attempts: u64) -> Duration {
         let by_rate = self.connect_rate.map_or(Duration::ZERO, |rate| {
-            Duration::try_from_secs_f64(super::process::float(attempts) / rate).unwrap_or(Duration::MAX)
+            Duration::try_from_secs_f64(super::numbers::as_f64(attempts) / rate).unwrap_or(Duration::MAX)
         });
         let each = OPEN_PATIENCE_EACH.saturating_mul(u32::try_from(attempts).unwrap_or(u32::MAX));
         OPEN_PATIENCE.saturating_add(by_rate).saturating_add(each)

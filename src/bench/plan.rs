@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers::{as_f64, nanos, whole};
+
 /// What a share of events is counted in; the square of it is in range.
 const WHOLE: u64 = 1_000_000_000;
 
@@ -109,7 +111,7 @@ impl Plan {
             Shape::Flat => length * rate,
             Shape::Growing => length * rate / 2.0,
         };
-        let events = whole(area.round());
+        let events = whole(area);
         // A stretch without an event still takes its time.
         self.segments.push(Segment { at, length, first: self.events, events, shape });
         self.events += events;
@@ -119,7 +121,7 @@ impl Plan {
     pub fn due(&self, seq: u64) -> u64 {
         let segment = self.segments.iter().rev().find(|segment| segment.first <= seq && segment.events > 0);
         let Some(segment) = segment else { return 0 };
-        let part = fraction(seq - segment.first) / fraction(segment.events);
+        let part = as_f64(seq - segment.first) / as_f64(segment.events);
         let part = match segment.shape {
             Shape::Flat => part,
             Shape::Growing => part.sqrt(),
@@ -190,25 +192,7 @@ pub fn part_at(all: u64, turn: (u64, u64)) -> u64 {
 
 /// `share` of `all`, rounded, and at least one where there is a share at all.
 pub fn part_of(all: u64, share: f64) -> u64 {
-    if share <= 0.0 { 0 } else { whole((fraction(all) * share).round()).clamp(1, all) }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it saturates, and none is negative"
-)]
-fn whole(number: f64) -> u64 {
-    number as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
-fn fraction(number: u64) -> f64 {
-    number as f64
-}
-
-fn nanos(seconds: f64) -> u64 {
-    whole((seconds * 1e9).round())
+    if share <= 0.0 { 0 } else { whole(as_f64(all) * share).clamp(1, all) }
 }
 
 #[cfg(test)]

@@ -41,17 +41,6 @@ pub fn client_ports() -> Option<(u16, u16)> {
     Some((words.next()?.ok()?, words.next()?.ok()?))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
-pub(super) fn float(number: u64) -> f64 {
-    number as f64
-}
-
-/// The nearest whole number; 0 for what is negative.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-pub(super) fn nearest(number: f64) -> u64 {
-    number.round() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

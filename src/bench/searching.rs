@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::find::{self, Trial};
+use super::numbers::{as_f64, whole};
 use super::options::{BenchOptions, FindOf, FindOptions};
 use super::process;
 use super::run::{self, Outcome};
@@ -42,7 +43,7 @@ pub fn run(
         broken_off: None,
     };
     let (first, most) = match find.of {
-        FindOf::Rate => (whole(options.rate), MOST_RATE),
+        FindOf::Rate => (whole(options.rate).max(1), MOST_RATE),
         FindOf::Connections => (options.connections, most_connections(options)),
     };
     let found = find::search(first, most, |load, confirm| search.attempt(load, confirm))?;
@@ -102,13 +103,13 @@ impl Search<'_> {
         }
         let mut one = BenchOptions { find: None, demands: self.find.within.clone(), ..self.options.clone() };
         match self.find.of {
-            FindOf::Rate => one.rate = process::float(load),
+            FindOf::Rate => one.rate = as_f64(load),
             FindOf::Connections => one.connections = load,
         }
         if confirm {
             one.duration *= LONGER;
         }
-        for (name, value) in [("rate", one.rate), ("connections", process::float(one.connections))] {
+        for (name, value) in [("rate", one.rate), ("connections", as_f64(one.connections))] {
             one.described.insert(name.to_owned(), value.to_string());
         }
         one.described.insert("duration".to_owned(), format!("{}s", one.duration.as_secs_f64()));
@@ -151,8 +152,7 @@ impl Search<'_> {
         if !passed {
             self.broken.push((load, client.bound.first().filter(|_| is_bound).cloned()));
         }
-        let seconds =
-            publish.as_ref().map_or(0.0, |publish| process::float(publish.sent) / publish.rate.max(1e-9));
+        let seconds = publish.as_ref().map_or(0.0, |publish| as_f64(publish.sent) / publish.rate.max(1e-9));
         self.probes.push(Probe {
             load,
             seconds,
@@ -198,9 +198,4 @@ fn most_connections(options: &BenchOptions) -> u64 {
     });
     // Ports of connections that were closed a moment ago rest for a while.
     MOST_CONNECTIONS.min(descriptors).min(ports - ports / 10).max(1)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are within bounds")]
-fn whole(rate: f64) -> u64 {
-    (rate as u64).max(1)
 }

@@ -1,5 +1,6 @@
 //! Demands on a run: `metric op value[unit]`, as in `delivery.p99<50ms`, `lost==0` or `connect.failed<0.1%`.
 
+use super::numbers::as_f64;
 use super::summary::{Assertion, Cohort, Summary, Verdict};
 use super::timing::Timing;
 use crate::dialect::with_nearest;
@@ -284,14 +285,14 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         let value = match part {
             _ if timing.is_empty() => return None,
             "mean" => timing.mean_micros(),
-            "min" => float(timing.min_micros()),
-            "max" => float(timing.max_micros()),
-            percent => float(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
+            "min" => as_f64(timing.min_micros()),
+            "max" => as_f64(timing.max_micros()),
+            percent => as_f64(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
         };
         return Some(Reading { value, whole: 0.0 });
     }
     let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
-    let of = |cohort: &Cohort, count: u64| Reading { value: float(count), whole: float(cohort.expected) };
+    let of = |cohort: &Cohort, count: u64| Reading { value: as_f64(count), whole: as_f64(cohort.expected) };
     // Where nothing was expected, that nothing is missing says nothing.
     let healthy = |count: fn(&Cohort) -> u64| {
         summary.healthy().filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, count(cohort)))
@@ -299,7 +300,7 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     let lost_of =
         |name| cohort(name).filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, cohort.lost));
     let connections = &summary.connections;
-    let counted = |value: u64, whole: u64| Some(Reading { value: float(value), whole: float(whole) });
+    let counted = |value: u64, whole: u64| Some(Reading { value: as_f64(value), whole: as_f64(whole) });
     let plain = |value: f64| Some(Reading { value, whole: 1.0 });
     match metric {
         "lost" => healthy(|cohort| cohort.lost),
@@ -353,11 +354,6 @@ fn timing<'a>(summary: &'a Summary, name: &str) -> Option<&'a Timing> {
         "send_lag" => summary.publish.as_ref().map(|publish| &publish.send_lag),
         _ => None,
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are below 2^52")]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

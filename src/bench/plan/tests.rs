@@ -78,7 +78,7 @@ proptest! {
     fn milestones_come_as_evenly_as_they_can(share in 0.0f64..=1.0, from in 0u64..u64::MAX / 2, length in 1u32..2000) {
         let plan = Plan::new(&Load { milestones: share, ..load(1.0, 1.0, 0.0, Ramp::Flat) });
         let count = (from..from + u64::from(length)).filter(|nth| !plan.is_conflatable(*nth)).count();
-        prop_assert!((fraction(count as u64) - f64::from(length) * share).abs() < 1.01, "{count} of {length}");
+        prop_assert!((as_f64(count as u64) - f64::from(length) * share).abs() < 1.01, "{count} of {length}");
     }
 
     #[test]

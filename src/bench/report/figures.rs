@@ -2,6 +2,8 @@
 
 use console::{strip_ansi_codes, truncate_str};
 
+use crate::bench::numbers::{as_f64, whole};
+
 /// The longest text from outside that a report repeats, in columns.
 const LONGEST: usize = 200;
 
@@ -128,22 +130,6 @@ pub(super) fn printable(text: &str) -> String {
         .take(4 * LONGEST)
         .collect();
     truncate_str(line.trim(), LONGEST, "…").into_owned()
-}
-
-/// Exact up to 2^53, which no count here reaches.
-#[expect(clippy::cast_precision_loss, reason = "no count here is beyond 2^53")]
-pub(super) fn as_f64(count: u64) -> f64 {
-    count as f64
-}
-
-/// To the nearest whole number; 0 for what is negative or no number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, which is meant"
-)]
-pub(super) fn whole(value: f64) -> u64 {
-    value.round() as u64
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
 use jiff::Timestamp;
 
-use super::figures::as_f64;
 use super::timings;
+use crate::bench::numbers::as_f64;
 use crate::bench::summary::Summary;
 use crate::bench::timing::Timing;
 

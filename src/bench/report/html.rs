@@ -7,10 +7,11 @@ mod charts;
 use std::fmt::Write as _;
 
 use super::figures::{
-    as_f64, bytes, count, counted, micros, printable, rate, seconds, share, share_of, to_the_second,
+    bytes, count, counted, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
 use super::text::sections;
 use super::timings::{self, SHOWN};
+use crate::bench::numbers::as_f64;
 use crate::bench::summary::Summary;
 
 const STYLE: &str = include_str!("html/style.css");

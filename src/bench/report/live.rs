@@ -100,7 +100,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
         if length < 0.95 {
             return;
         }
-        let rate = |now: u64, then: u64| super::figures::as_f64(now.saturating_sub(then)) / length;
+        let rate = |now: u64, then: u64| crate::bench::numbers::as_f64(now.saturating_sub(then)) / length;
         self.rates = (rate(progress.received, before.received), rate(progress.published, before.published));
         if self.history.len() == REMEMBERED {
             self.history.pop_front();

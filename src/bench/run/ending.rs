@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Outcome, Run};
 use crate::bench::collect::Part;
+use crate::bench::numbers::as_f64;
 use crate::bench::options::EchoBy;
-use crate::bench::process::float;
 use crate::bench::subscriber::Cohort;
 use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Watcher};
 use crate::bench::{client, exit_of, verdict};
@@ -29,9 +29,9 @@ impl Run<'_> {
         let open = self.shared.open.load(Ordering::Acquire).max(1);
         Client {
             cpu_share: self.measure.share,
-            cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / float(events)),
+            cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / as_f64(events)),
             rss_bytes: self.measure.rss,
-            rss_per_connection_bytes: float(self.measure.rss.saturating_sub(self.rss_before)) / float(open),
+            rss_per_connection_bytes: as_f64(self.measure.rss.saturating_sub(self.rss_before)) / as_f64(open),
             redraw_share: self.redraw.as_secs_f64() / self.begun.elapsed().as_secs_f64().max(1e-9),
             ..std::mem::take(&mut self.summary.client)
         }

@@ -12,6 +12,7 @@ use super::pool::Pool;
 use super::{Phase, Shared, Task, frame};
 use crate::bench::clock::until;
 use crate::bench::marker::{self, Marker};
+use crate::bench::numbers::nanos;
 use crate::bench::options::EchoBy;
 use crate::bench::summary::Mode;
 
@@ -202,13 +203,4 @@ impl Pool {
             self.ended(at, None, &reason(&error));
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it saturates, and none is negative"
-)]
-fn nanos(seconds: f64) -> u64 {
-    (seconds * 1e9) as u64
 }

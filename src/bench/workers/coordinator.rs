@@ -12,9 +12,9 @@ use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::collect::Part;
 use crate::bench::meter::Meter;
+use crate::bench::numbers::as_f64;
 use crate::bench::options::BenchOptions;
 use crate::bench::probe;
-use crate::bench::process::float;
 use crate::bench::run::{self, Outcome, Run};
 use crate::bench::subscriber::Shared;
 use crate::bench::summary::{Client, Mode, Watcher, Worker};
@@ -359,9 +359,9 @@ impl Together<'_> {
             client.rss_bytes += report.client.rss_bytes;
             client.loop_delay.merge(&report.client.loop_delay);
             let received: u64 = report.part.cohorts.iter().map(|cohort| cohort.received).sum();
-            let peak = float(report.part.connections.peak);
-            cpu += report.client.cpu_per_event_micros.unwrap_or(0.0) * float(received);
-            events += float(received);
+            let peak = as_f64(report.part.connections.peak);
+            cpu += report.client.cpu_per_event_micros.unwrap_or(0.0) * as_f64(received);
+            events += as_f64(received);
             client.rss_per_connection_bytes += report.client.rss_per_connection_bytes * peak;
             open += peak;
             for second in report.seconds {

@@ -2,7 +2,8 @@
 
 use super::statistics::{Estimate, difference, percentile_errors};
 use super::{Change, Compared};
-use crate::bench::report::figures::{as_f64, bytes, duration, rate, share};
+use crate::bench::numbers::as_f64;
+use crate::bench::report::figures::{bytes, duration, rate, share};
 use crate::bench::report::timings;
 use crate::bench::summary::{Cohort, Summary};
 use crate::bench::timing::Timing;

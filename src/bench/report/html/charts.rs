@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::chart::{Chart, Line, Scale, Stretch, time_ticks};
 use super::text;
-use crate::bench::report::figures::{as_f64, count, duration, micros, whole};
+use crate::bench::numbers::{as_f64, whole};
+use crate::bench::report::figures::{count, duration, micros};
 use crate::bench::report::timings::{self, Named};
 use crate::bench::summary::{Interval, Mode, Summary};
 

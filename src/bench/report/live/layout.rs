@@ -3,7 +3,8 @@
 use colored::{Color, Colorize};
 use console::truncate_str;
 
-use crate::bench::report::figures::{as_f64, count, micros, rate, seconds};
+use crate::bench::numbers::as_f64;
+use crate::bench::report::figures::{count, micros, rate, seconds};
 use crate::bench::summary::Progress;
 
 /// What is shown.

@@ -3,8 +3,9 @@
 use colored::Color;
 
 use super::Page;
+use crate::bench::numbers::as_f64;
 use crate::bench::report::figures::{
-    as_f64, bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
+    bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
 use crate::bench::report::table::Table;
 use crate::bench::summary::{
