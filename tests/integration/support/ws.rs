@@ -53,6 +53,16 @@ impl WebSocket {
         }
     }
 
+    /// The next text frame but heartbeats, of which the first comes at any moment.
+    pub(crate) fn next_but_heartbeats(&mut self, deadline: Duration) -> String {
+        loop {
+            let text = self.next_text(deadline);
+            if !text.starts_with(r#"{"type":"heartbeat","#) {
+                return text;
+            }
+        }
+    }
+
     /// The close frame with which the server ends the connection; text before it is skipped.
     pub(crate) fn next_close(&mut self, deadline: Duration) -> Option<CloseFrame> {
         let start = Instant::now();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, Relay, WebSocket};
 
-/// A client that reads JSON and heeds no heartbeats, of which the first comes at any moment.
+/// A client that reads JSON and heeds no heartbeats.
 struct Client(WebSocket);
 
 impl Client {
@@ -28,12 +28,7 @@ impl Client {
     }
 
     fn next_text(&mut self) -> String {
-        loop {
-            let text = self.0.next_text(PATIENCE);
-            if !text.starts_with(r#"{"type":"heartbeat","#) {
-                return text;
-            }
-        }
+        self.0.next_but_heartbeats(PATIENCE)
     }
 
     /// Sends a command and takes the next message for its answer.
