@@ -130,7 +130,8 @@ fn a_server_that_hangs_up_or_talks_nonsense_is_said_so() {
 
 #[test]
 fn an_end_right_behind_the_last_message_is_seen() {
-    let server = Faulty::start(Door::Parting, |_| Deal::plain());
+    // Of these, one is the preflight's.
+    let server = Faulty::start(Door::Parting(201), |_| Deal::plain());
     let (output, summary) =
         bench(&["idle", "-c", "200", "-d", "4s", "--server", &server.url(), "--allow-client-bound"]);
     assert_eq!(output.code, 0, "{}", output.stderr);

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::support::{PATIENCE, until};
+
 /// What is done to an event, by its sequence number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Deal {
@@ -47,8 +49,9 @@ pub(super) enum Door {
     Slammed,
     /// It sends what is no frame.
     Garbage,
-    /// It is open for a second; then a last message goes out, and the end right behind it, without a close frame.
-    Parting,
+    /// It is open until so many have upgraded; then a last message goes out, and the end right behind it, without a close
+    /// frame.
+    Parting(u64),
 }
 
 /// What it does with connections over which events are posted.
@@ -164,8 +167,7 @@ fn serve(
             line.clear();
         }
         if let Some(key) = head.get("sec-websocket-key") {
-            let nth = upgrades.fetch_add(1, Ordering::Relaxed);
-            return upgrade(writer, reader, door, nth, key, sockets);
+            return upgrade(writer, reader, door, upgrades, key, sockets);
         }
         let Some(length) = head.get("content-length").and_then(|length| length.parse().ok()) else { return };
         let mut body = vec![0; length];
@@ -203,10 +205,11 @@ fn upgrade(
     mut writer: TcpStream,
     mut reader: BufReader<TcpStream>,
     door: Door,
-    nth: u64,
+    upgrades: &AtomicU64,
     key: &str,
     sockets: &Mutex<Vec<TcpStream>>,
 ) {
+    let nth = upgrades.fetch_add(1, Ordering::Relaxed);
     if door == Door::Half && nth % 2 == 1 {
         let body = r#"{"error":"busy","message":"come back later"}"#;
         let _ = write!(writer, "HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n{body}", body.len());
@@ -227,9 +230,9 @@ fn upgrade(
             return;
         }
         Door::Garbage => drop(writer.write_all(b"\xff\xff\xff\xff")),
-        Door::Parting => {
+        Door::Parting(guests) => {
             drop(all);
-            std::thread::sleep(Duration::from_secs(1));
+            until(PATIENCE, "all to be there", || upgrades.load(Ordering::Relaxed) >= guests);
             // Nobody may be there any more.
             let _ = writer.write_all(&[0x81, 3, b'b', b'y', b'e']);
             return drop(writer.shutdown(std::net::Shutdown::Both));

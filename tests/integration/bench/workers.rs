@@ -4,7 +4,6 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use redis::Commands as _;
 use rustix::process::{Pid, Signal, kill_process};
@@ -299,8 +298,13 @@ fn a_redis_that_dies_under_workers_leaves_a_partial_result() {
     let (url, server) = (redis.url(), relay.ws(""));
     let args = ["echo", "-c", "6", "-d", "4s", "--workers", "2", "--redis", &url, "--server", &server];
     let process = start(&args);
-    relay.until_connections(6);
-    std::thread::sleep(Duration::from_millis(1500));
+    // The coordinator has said when the first round trip is due.
+    let mut connection = redis.connection();
+    wait_for(PATIENCE, "the start", || {
+        let starts: Vec<String> =
+            redis::cmd("KEYS").arg("jobwire:bench:*:start").query(&mut connection).unwrap();
+        (!starts.is_empty()).then_some(())
+    });
     redis.stop();
     let output = process.finish(PATIENCE * 2);
     assert_eq!(output.code, 3, "{}", output.stderr);
