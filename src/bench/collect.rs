@@ -13,6 +13,7 @@ use super::timing::Timing;
 
 /// Reasons that are told apart; what comes beyond is counted as one.
 const MAX_REASONS: usize = 50;
+const VARIOUS: &str = "various other reasons";
 
 /// Intervals that are kept; a longer run merges neighbours.
 const MAX_INTERVALS: usize = 7200;
@@ -104,27 +105,34 @@ fn merge_connections(mine: &mut Connections, other: Connections) {
 
 /// Counts a failure under its reason.
 pub fn count_failure(all: &mut Vec<FailureCount>, step: &str, status: Option<u16>, reason: &str, count: u64) {
-    let known = |one: &&mut FailureCount| one.step == step && one.status == status && one.reason == reason;
-    if let Some(one) = all.iter_mut().find(known) {
-        one.count += count;
-    } else if all.len() < MAX_REASONS {
-        all.push(FailureCount { step: step.into(), status, reason: reason.into(), count });
-    } else if let Some(last) = all.last_mut() {
-        last.reason = "various other reasons".into();
-        last.count += count;
+    let is_known = |one: &FailureCount| one.step == step && one.status == status && one.reason == reason;
+    let new = || FailureCount { step: step.into(), status, reason: reason.into(), count: 0 };
+    let (one, is_rest) = place(all, is_known, new);
+    one.count += count;
+    if is_rest {
+        one.reason = VARIOUS.into();
     }
 }
 
 /// Counts an early end under its code and reason.
 pub fn count_close(all: &mut Vec<CloseCount>, code: Option<u16>, reason: &str, count: u64) {
-    if let Some(one) = all.iter_mut().find(|one| one.code == code && one.reason == reason) {
-        one.count += count;
-    } else if all.len() < MAX_REASONS {
-        all.push(CloseCount { code, reason: reason.into(), count });
-    } else if let Some(last) = all.last_mut() {
-        last.reason = "various other reasons".into();
-        last.count += count;
+    let is_known = |one: &CloseCount| one.code == code && one.reason == reason;
+    let (one, is_rest) = place(all, is_known, || CloseCount { code, reason: reason.into(), count: 0 });
+    one.count += count;
+    if is_rest {
+        one.reason = VARIOUS.into();
     }
+}
+
+/// The one that is known, or a new one; once there are many, the last of them, which then stands for the rest.
+fn place<T>(all: &mut Vec<T>, is_known: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> (&mut T, bool) {
+    let found = all.iter().position(is_known);
+    let is_rest = found.is_none() && all.len() == MAX_REASONS;
+    if found.is_none() && !is_rest {
+        all.push(new());
+    }
+    let at = found.unwrap_or(all.len() - 1);
+    (&mut all[at], is_rest)
 }
 
 impl Cohort {
