@@ -139,10 +139,13 @@ impl Crew {
         let again = if seats.is_empty() { 0 } else { part_at(again, turn) };
         shared.unsettled.store(seats.len() as u64 + again, Ordering::Release);
         let at_once = AT_ONCE / usize::try_from(turn.1).unwrap_or(AT_ONCE).max(1);
+        // Of all processes together: each has its part of the rate.
+        let churning = if turn.1 > 1 { churners(&self::seats(options)) } else { churners(seats) };
         let (sender, seconds) = channel();
         let mut threads = Vec::with_capacity(count);
         for nth in 0..threads_of {
             let own = dealt(options, seats, (nth, threads_of));
+            let churn = options.churn * as_f64(churners(&own)) / as_f64(churning.max(1));
             let task = Task {
                 mode: options.mode,
                 attempts: own.len() as u64 + part_at(again, (nth, threads_of)),
@@ -153,7 +156,7 @@ impl Crew {
                 sources: options.sources.clone(),
                 ports: ports(options),
                 slow_rate: slow_rate(options, shared.aim.jobs()),
-                churn: options.churn / as_f64(threads_of * turn.1),
+                churn,
                 echo: options.echo,
                 // Within the process' own turn, since others may have another number of threads.
                 turn: (turn.0 + turn.1 * nth, turn.1 * threads_of),
@@ -186,6 +189,10 @@ impl Crew {
         drop(self.sender);
         (all, self.seconds.iter().collect())
     }
+}
+
+fn churners(seats: &[Seat]) -> u64 {
+    seats.iter().filter(|seat| seat.cohort == Cohort::Churn).count() as u64
 }
 
 /// The ports for clients, where connections need a good part of them.
