@@ -9,6 +9,9 @@ use crate::bench::report::compare::{Comparison, Runs};
 use crate::cli::Globals;
 use crate::exit::Exit;
 
+/// Where nobody counts columns, none is left out.
+const UNBOUNDED: usize = 1000;
+
 /// Say what got better or worse between runs, beyond noise
 ///
 /// Each side is what bench --output json wrote: a file, or several with commas between. Several runs a side show how much
@@ -39,7 +42,7 @@ impl CompareArgs {
     pub(super) fn run(self, globals: &Globals) -> Result<Exit> {
         let comparison = Comparison::new(&Runs::read(&self.before)?, &Runs::read(&self.after)?)?;
         print(&match self.output {
-            OutputChoice::Text => comparison.text(columns(), globals.color.on_stdout()),
+            OutputChoice::Text => comparison.text(columns(UNBOUNDED), globals.color.on_stdout()),
             OutputChoice::Json => comparison.json(),
             OutputChoice::Quiet => String::new(),
         })?;

@@ -95,7 +95,7 @@ impl Reports {
     /// Writes all of them. A stdout that is gone does not keep the files from being written.
     pub(super) fn write(self, summary: &Summary, globals: &Globals) -> Result<(), Failure> {
         let text = match self.output {
-            OutputChoice::Text => report::text(summary, columns(), globals.color.on_stdout()),
+            OutputChoice::Text => report::text(summary, columns(COLUMNS), globals.color.on_stdout()),
             OutputChoice::Json => report::json(summary),
             OutputChoice::Quiet => String::new(),
         };
@@ -113,7 +113,7 @@ pub(super) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// How wide stdout is.
-pub(super) fn columns() -> usize {
-    if std::io::stdout().is_terminal() { usize::from(Term::stdout().size().1) } else { COLUMNS }
+/// How wide stdout is; `otherwise` where it is no terminal.
+pub(super) fn columns(otherwise: usize) -> usize {
+    if std::io::stdout().is_terminal() { usize::from(Term::stdout().size().1) } else { otherwise }
 }
