@@ -24,7 +24,8 @@ pub(super) struct Http {
     port: u16,
     is_secure: bool,
     address: String,
-    path: String,
+    /// The path, in parts where the channel stands between.
+    path: Vec<String>,
     rest: String,
     unread: Vec<u8>,
     has_ended: bool,
@@ -56,7 +57,11 @@ impl Http {
         let named = &url[Position::BeforeHost..Position::AfterPort];
         let rest =
             format!(" HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n{own}Content-Length: ");
-        let path = url[Position::BeforePath..Position::AfterQuery].to_owned();
+        let path =
+            PLACES.iter().fold(url[Position::BeforePath..Position::AfterQuery].to_owned(), |path, place| {
+                path.replace(place, PLACES[0])
+            });
+        let path = path.split(PLACES[0]).map(str::to_owned).collect();
         let (host, unread) = (host.to_owned(), Vec::new());
         let (has_ended, has_answered) = (false, false);
         Ok(Self { wire, host, port, is_secure, address, path, rest, unread, has_ended, has_answered })
@@ -93,9 +98,17 @@ impl Http {
 
     /// Appends a request.
     pub(super) fn post(&self, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
-        let channel = utf8_percent_encode(channel, NON_ALPHANUMERIC).to_string();
-        let path = PLACES.iter().fold(self.path.clone(), |path, place| path.replace(place, &channel));
-        out.extend_from_slice(format!("POST {path}{}{}\r\n\r\n", self.rest, payload.len()).as_bytes());
+        out.extend_from_slice(b"POST ");
+        for (nth, part) in self.path.iter().enumerate() {
+            if nth > 0 {
+                let encoded = utf8_percent_encode(channel, NON_ALPHANUMERIC);
+                encoded.for_each(|piece| out.extend_from_slice(piece.as_bytes()));
+            }
+            out.extend_from_slice(part.as_bytes());
+        }
+        out.extend_from_slice(self.rest.as_bytes());
+        out.extend_from_slice(payload.len().to_string().as_bytes());
+        out.extend_from_slice(b"\r\n\r\n");
         out.extend_from_slice(payload);
     }
 
