@@ -59,6 +59,9 @@ pub(super) struct Pool {
     pub(super) healthy: u64,
     /// Time of the last reading, by the run's clock.
     pub(super) now: u64,
+    /// Measured round trips that were due, whether or not a connection was open for them.
+    pub(super) due_trips: u64,
+    is_draining: bool,
     /// Of the opening before the run: how many, and from when to when.
     opened_at_first: u32,
     first_open: u64,
@@ -112,6 +115,8 @@ impl Pool {
             received: 0,
             healthy: 0,
             now: shared.clock.now(),
+            due_trips: 0,
+            is_draining: false,
             opened_at_first: 0,
             first_open: 0,
             last_open: 0,
@@ -147,7 +152,7 @@ impl Pool {
                 Phase::Connecting if busy.is_none() && self.task.mode == Mode::Connect => {
                     busy = Some(Busy::since(self.now));
                 }
-                Phase::Draining => self.settle_busy(&mut busy),
+                Phase::Draining => self.end_running(&mut busy),
                 _ => {}
             }
             self.now = self.shared.clock.now();
@@ -201,6 +206,18 @@ impl Pool {
         let _ = self.seconds.send(second);
     }
 
+    /// The measured time is over: what was due in it goes out, and what was measured of the thread is written down.
+    fn end_running(&mut self, busy: &mut Option<Busy>) {
+        if !self.is_draining {
+            self.is_draining = true;
+            self.now = self.shared.clock.now();
+            if self.task.mode == Mode::Echo {
+                self.send_round_trips();
+            }
+        }
+        self.settle_busy(busy);
+    }
+
     fn settle_busy(&mut self, busy: &mut Option<Busy>) {
         let Some(Busy { since, cpu, starved, waited }) = busy.take().filter(|busy| busy.since > 0) else {
             return;
@@ -244,7 +261,7 @@ impl Pool {
         self.part.connections.rate =
             if lasted > 0.0 { f64::from(self.opened_at_first) / lasted } else { 0.0 };
         self.take_leave();
-        self.part.round_trip.lost = self.part.round_trip.sent.saturating_sub(self.part.round_trip.received);
+        self.part.round_trip.lost = self.due_trips.saturating_sub(self.part.round_trip.received);
         self.part
     }
 

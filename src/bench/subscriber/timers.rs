@@ -166,7 +166,7 @@ impl Pool {
         }
     }
 
-    fn send_round_trips(&mut self) {
+    pub(super) fn send_round_trips(&mut self) {
         let start = self.shared.start.load(Ordering::Acquire);
         let (plan, step) = (&self.shared.plan, self.task.turn.1);
         let due_by = self.now.saturating_sub(start);
@@ -181,6 +181,8 @@ impl Pool {
     }
 
     fn send_round_trip(&mut self, seq: u64, due: u64) {
+        let is_measured = u64::from(seq >= self.shared.plan.measured_from);
+        self.due_trips += is_measured;
         let all = self.conns.len();
         let from = self.timers.echo_turn;
         let open = (0..all).map(|nth| (from + nth) % all).find(|at| self.conns[*at].stage == Stage::Open);
@@ -198,7 +200,7 @@ impl Pool {
                 frame::masked(frame::TEXT, &text)
             }
         };
-        self.part.round_trip.sent += u64::from(seq >= self.shared.plan.measured_from);
+        self.part.round_trip.sent += is_measured;
         if let Err(error) = self.conns[at].send(&bytes) {
             self.ended(at, None, &reason(&error));
         }

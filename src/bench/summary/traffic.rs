@@ -81,7 +81,7 @@ pub struct RoundTrip {
     pub sent: u64,
     /// Answered.
     pub received: u64,
-    /// Not answered by the end.
+    /// Due and not answered by the end, those included for which no connection was open.
     pub lost: u64,
     /// From the intended sending to the answer.
     pub time: Timing,

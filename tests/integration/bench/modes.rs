@@ -115,6 +115,23 @@ fn connections_are_opened_held_and_timed() {
 }
 
 #[test]
+fn round_trips_that_are_due_while_nothing_is_open_are_lost() {
+    let relay = Relay::start(&[]);
+    let server = relay.ws("");
+    let args = ["echo", "-c", "2", "-r", "100", "-d", "4s", "--warm-up", "0s", "--server", &server];
+    let process = Process::spawn(&mut command(&[&["bench", "--output", "json"], &args[..]].concat()));
+    // The preflight has one open, the run two.
+    relay.until_connections(2);
+    relay.kill();
+    let output = process.finish(PATIENCE);
+    let summary: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+    let [sent, received, lost] =
+        ["sent", "received", "lost"].map(|name| summary["round_trip"][name].as_u64().unwrap());
+    assert_eq!(received + lost, 400, "{summary}");
+    assert!(sent < 400 && lost > 0, "{summary}");
+}
+
+#[test]
 fn a_storm_cuts_a_share_and_waits_until_all_are_back() {
     let (redis, relay) = relay();
     let summary =
