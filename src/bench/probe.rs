@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::collect::Part;
 use super::crew::Crew;
-use super::options::BenchOptions;
+use super::options::{BenchOptions, EchoBy};
+use super::plan::{Load, Plan, Ramp};
 use super::run::Prepared;
-use super::subscriber::{Cohort, Seat, Shared};
+use super::subscriber::{Cohort, Phase, Seat, Shared};
 use super::summary::Mode;
 use crate::exit::{Exit, Failure};
 use crate::net;
@@ -49,9 +50,11 @@ enum Problem {
 }
 
 fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Problem> {
-    let shared =
-        Arc::new(Shared::new(Clock::new(), prepared.aim.clone(), prepared.plan.clone(), prepared.run));
-    let one = BenchOptions { mode: Mode::Idle, threads: Some(1), connect_rate: None, ..options.clone() };
+    let is_echo = options.mode == Mode::Echo;
+    let plan = if is_echo { one_event() } else { prepared.plan.clone() };
+    let shared = Arc::new(Shared::new(Clock::new(), prepared.aim.clone(), plan, prepared.run));
+    let mode = if is_echo { Mode::Echo } else { Mode::Idle };
+    let one = BenchOptions { mode, threads: Some(1), connect_rate: None, ..options.clone() };
     let seat = Seat { nth: 0, cohort: Cohort::Healthy };
     let crew = Crew::start(&shared, &one, &[seat], prepared.address, (0, 1)).map_err(Problem::Other)?;
     let is_settled = || shared.unsettled.load(Ordering::Acquire) == 0;
@@ -67,12 +70,21 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
         }
         seen = seen.map(|_| arrived());
     }
+    if is_echo && is_open() {
+        shared.start.store(shared.clock.now(), Ordering::Release);
+        shared.enter(Phase::Running);
+        let has_come_back = || shared.received.load(Ordering::Acquire) > 0;
+        if !wait(EVENT_PATIENCE, || has_come_back() || !is_open()) || !has_come_back() {
+            seen = Ok(false);
+        }
+    }
     let still_open = is_open();
     let (part, _) = crew.finish();
     match seen {
         _ if !still_open => Err(Problem::Connection(refused(options, prepared, &part))),
         Err(failure) => Err(Problem::Other(failure)),
         Ok(true) => Ok(()),
+        Ok(false) if is_echo => Err(Problem::Other(not_echoed(options, prepared))),
         Ok(false) => Err(Problem::Other(not_seen(prepared))),
     }
 }
@@ -140,6 +152,36 @@ fn token_hint(options: &BenchOptions) -> &'static str {
     } else {
         "another token may do"
     }
+}
+
+/// One round trip, due at once.
+fn one_event() -> Plan {
+    let load = Load {
+        rate: 1.0,
+        seconds: 1.0,
+        warm_up: 0.0,
+        ramp: Ramp::Flat,
+        limit: None,
+        jobs: 1,
+        milestones: 0.0,
+    };
+    Plan::new(&load)
+}
+
+fn not_echoed(options: &BenchOptions, prepared: &Prepared) -> Failure {
+    let server = net::address(prepared.aim.server());
+    let seconds = EVENT_PATIENCE.as_secs();
+    let (message, hint) = match options.echo {
+        EchoBy::Text => (
+            format!("the server at {server} did not send a text back within {seconds} s"),
+            "--echo text is for servers that echo; without it round trips are WebSocket pings, which any server answers",
+        ),
+        EchoBy::Ping => (
+            format!("the server at {server} did not answer a WebSocket ping within {seconds} s"),
+            "RFC 6455 demands it; if the server echoes text, say --echo text",
+        ),
+    };
+    Failure::new(Exit::Unreachable, message).hint(hint)
 }
 
 fn not_seen(prepared: &Prepared) -> Failure {

@@ -132,6 +132,15 @@ fn round_trips_that_are_due_while_nothing_is_open_are_lost() {
 }
 
 #[test]
+fn a_server_that_echoes_no_text_is_said_so_before_the_run() {
+    let relay = Relay::start(&[]);
+    let (output, _) = bench(&["echo", "--echo", "text", "-c", "2", "--server", &relay.ws("")]);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    assert!(output.stderr.contains("did not send a text back"), "{}", output.stderr);
+    assert!(output.stderr.contains("hint: --echo text is for servers that echo"), "{}", output.stderr);
+}
+
+#[test]
 fn a_storm_cuts_a_share_and_waits_until_all_are_back() {
     let (redis, relay) = relay();
     let summary =
