@@ -141,9 +141,10 @@ fn attach_exits_with_the_outcome_by_it() {
 #[test]
 fn publish_knows_its_events_and_checks_its_fields() {
     let farm = Farm::start(&[]);
-    let mut socket = farm.relay.connect("/builds/x/live");
     let output = farm.jobwire(&["publish", "builds/x", "compiling", "percent=50", "step=1", "of=2"]);
     assert_eq!(output.code, 0, "{}", output.stderr);
+    // Later than the event: whoever waits for a job that nobody knows is told so after a while.
+    let mut socket = farm.relay.connect("/builds/x/live");
     let event: serde_json::Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
     assert_eq!(event["build"], json!({"id": "x"}));
     assert_eq!(
