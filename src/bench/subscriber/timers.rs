@@ -73,10 +73,11 @@ impl Timers {
         }
     }
 
-    /// When the next connection may begin.
+    /// When the next connection may begin. Its time does not move with the server: one that keeps all of them waiting has
+    /// the following ones wait from when they were meant to begin.
     pub(super) fn next_opening(&mut self, rate: Option<f64>, now: u64) -> u64 {
         let Some(rate) = rate else { return now };
-        let due = self.next_opening.max(now);
+        let due = if self.next_opening == 0 { now } else { self.next_opening };
         self.next_opening = due + nanos(1.0 / rate);
         due
     }
