@@ -61,6 +61,11 @@ impl Sampler {
 /// thread did not wait, `starved` the share for which one was ready and got no processor.
 pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
     let mut reasons = Vec::new();
+    let is_partial = summary.partial.is_some();
+    if is_partial && summary.publish.as_ref().is_some_and(|publish| publish.sent == 0) {
+        // It ended before anything was measured.
+        return reasons;
+    }
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
     if busy >= BUSY {
         reasons.push(format!("a thread of this client had work for {} of the time", percent(busy)));
@@ -90,7 +95,8 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
         let whose =
             if waited_for_endpoint(publish) { "the endpoint of the events did not keep up: " } else { "" };
         reasons.extend(explains(&format!("{whose}events left later than intended"), &publish.send_lag));
-        if publish.rate < publish.intended_rate * 0.98 {
+        // Where the run was ended, or the endpoint was lost, that is the reason.
+        if publish.rate < publish.intended_rate * 0.98 && !is_partial {
             let (is, was) = (publish.rate, publish.intended_rate);
             reasons.push(format!("{whose}{is:.0} events a second were sent where {was:.0} were intended"));
         }

@@ -1,6 +1,6 @@
 //! What the server uses: by the system, of processes of this machine, or by the statistics of a relay, wherever it is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::Method;
@@ -21,14 +21,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Where relays have their statistics.
 const STATS: &str = "/ws/stats";
 
-/// Reads what the server uses before the first connection, while all are open, and at the end of the measured time.
+/// Reads what the server uses before the first connection, and at the beginning and the end of the measured time.
 #[derive(Debug, Default)]
 pub struct Meter {
     source: Source,
     before: Usage,
+    /// While all connections are open.
     open: Usage,
+    begin: Option<Mark>,
     /// `None` where it can no longer be read.
-    end: Option<Usage>,
+    end: Option<Mark>,
+}
+
+/// What was used until when.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    usage: Usage,
+    at: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -100,34 +109,41 @@ impl Meter {
     }
 
     fn from(source: Source, before: Usage) -> Self {
-        Self { source, before, open: before, end: Some(before) }
+        Self { source, before, open: before, begin: None, end: None }
     }
 
-    /// All connections are open, and the measured time begins.
-    pub fn all_open(&mut self) {
-        self.open = self.source.read().unwrap_or(self.open);
+    fn mark(&self) -> Option<Mark> {
+        self.source.read().map(|usage| Mark { usage, at: Instant::now() })
+    }
+
+    /// The measured time begins: all connections are open, or it is that of opening them.
+    pub fn begin(&mut self) {
+        self.begin = self.mark();
+        self.open = self.begin.map_or(self.before, |mark| mark.usage);
     }
 
     /// The measured time is over.
-    pub fn ended(&mut self) {
-        self.end = self.source.read();
+    pub fn end(&mut self) {
+        self.end = self.mark();
     }
 
-    /// All connections are open, and the measured time was that of opening them.
-    pub fn connected(&mut self) {
-        self.end = self.source.read();
-        self.open = Usage { cpu: self.before.cpu, ..self.end.unwrap_or(self.before) };
+    /// The same where it was that of opening all connections.
+    pub fn end_opening(&mut self) {
+        self.end = self.mark();
+        self.open = self.end.map_or(self.open, |mark| mark.usage);
     }
 
-    /// What is reported of `seconds` with so many connections and deliveries; `None` where nobody says, or no longer.
-    pub fn report(&self, connections: u64, deliveries: u64, seconds: f64) -> Option<Server> {
+    /// What is reported of so many connections and deliveries; `None` where nobody says, or no longer.
+    pub fn report(&self, connections: u64, deliveries: u64) -> Option<Server> {
         let pids = match &self.source {
             Source::Nothing => return None,
             Source::Processes(pids) => pids.clone(),
             Source::Relay(..) => Vec::new(),
         };
         let each = |before: u64, open: u64| as_f64(open.saturating_sub(before)) / as_f64(connections.max(1));
-        let cpu = (self.end?.cpu - self.open.cpu).max(0.0);
+        let (begin, end) = (self.begin?, self.end?);
+        let seconds = end.at.duration_since(begin.at).as_secs_f64();
+        let cpu = (end.usage.cpu - begin.usage.cpu).max(0.0);
         let pss = self.before.pss.zip(self.open.pss).map(|(before, open)| each(before, open));
         Some(Server {
             pids,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::aim::Aim;
 use super::client::Sampler;
-use super::clock::Clock;
+use super::clock::{Clock, until};
 use super::collect::{Log, Part, Second};
 use super::crew::{self, Crew};
 use super::meter::Meter;
@@ -110,14 +110,9 @@ pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher)
     prepared.meter = Meter::start(options, prepared.aim.server())?;
     let mut run = Run::new(options, prepared, Clock::new(), stop);
     let seats = crew::seats(options);
-    run.open(&seats, (0, 1), watcher)?;
-    run.meter.all_open();
+    run.start_opening(&seats, (0, 1))?;
+    run.await_open(watcher);
     run.begin(run.start_after(LEAD), watcher);
-    if options.mode == Mode::Connect {
-        run.meter.connected();
-    } else {
-        run.meter.ended();
-    }
     run.drain(watcher);
     Ok(run.finish(watcher))
 }
@@ -157,9 +152,10 @@ struct Measure {
     cpu: Duration,
     received: u64,
     since: Option<Instant>,
-    seconds: f64,
     share: f64,
     rss: u64,
+    /// Connections that this memory was for.
+    open: u64,
 }
 
 impl<'a> Run<'a> {
@@ -206,14 +202,8 @@ impl<'a> Run<'a> {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// Opens the connections and waits until each has succeeded or failed.
-    pub fn open(
-        &mut self,
-        seats: &[Seat],
-        turn: (u64, u64),
-        watcher: &mut dyn Watcher,
-    ) -> Result<(), Failure> {
-        self.start_opening(seats, turn)?;
+    /// Waits until each connection has succeeded or failed.
+    pub fn await_open(&mut self, watcher: &mut dyn Watcher) {
         let all = self.shared.unsettled.load(Ordering::Acquire);
         let patience = self.options.patience(all);
         while self.shared.unsettled.load(Ordering::Acquire) > 0
@@ -225,8 +215,13 @@ impl<'a> Run<'a> {
         if self.options.mode != Mode::Connect {
             self.wait("connecting", SETTLE, watcher);
         }
+        self.weigh();
+    }
+
+    /// Notes what this process holds in memory, and for how many connections.
+    fn weigh(&mut self) {
         self.measure.rss = usage::own_rss();
-        Ok(())
+        self.measure.open = self.shared.open.load(Ordering::Acquire);
     }
 
     /// Starts the threads, which open the connections.
@@ -268,6 +263,12 @@ impl<'a> Run<'a> {
         }
         self.begin_at(start);
         self.publish();
+        while !self.stopped() && self.shared.clock.now() < start {
+            self.tick("warming up", until(self.shared.clock.now(), start).min(TICK), watcher);
+        }
+        if !self.stopped() {
+            self.start_measuring();
+        }
         let end = start + self.shared.plan.length();
         while !self.stopped() && !self.is_done(end) {
             let measuring = self.shared.clock.now() >= start + self.shared.plan.measured_at();
@@ -276,7 +277,7 @@ impl<'a> Run<'a> {
         self.settle();
     }
 
-    /// Tells the threads when event 0 is due, and begins to measure.
+    /// Tells the threads when event 0 is due.
     pub fn begin_at(&mut self, start: u64) {
         let plan = &self.shared.plan;
         self.shared.start.store(start, Ordering::Release);
@@ -284,13 +285,13 @@ impl<'a> Run<'a> {
             let half = (plan.length() - plan.measured_at()) / 2;
             self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
         }
-        self.measure.rss = usage::own_rss();
-        self.start_measuring();
+        self.weigh();
         self.shared.enter(Phase::Running);
     }
 
-    /// What this process costs counts from here.
-    fn start_measuring(&mut self) {
+    /// What this process and the server cost counts from here: from event 0, or in [`Mode::Connect`] from the first attempt.
+    pub fn start_measuring(&mut self) {
+        self.meter.begin();
         self.measure.sampler = Some(Sampler::start());
         self.measure.cpu = usage::own_cpu();
         self.measure.received = self.shared.received.load(Ordering::Acquire);
@@ -315,40 +316,54 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Whether what this process costs counts already.
+    pub fn is_measuring(&self) -> bool {
+        self.measure.since.is_some()
+    }
+
     /// The measured time is over.
     pub fn settle(&mut self) {
+        self.note_stop();
         self.halt.store(true, Ordering::Release);
         if let Some(publishing) = self.publishing.take() {
             let (publish, lost) = publishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             self.summary.publish = Some(publish);
             self.lost = lost;
         }
-        if let Some(since) = self.measure.since {
-            self.measure.seconds = since.elapsed().as_secs_f64();
-            let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
-            self.measure.share = if self.measure.seconds > 0.0 { cpu / self.measure.seconds } else { 0.0 };
-        }
-        if let Some(sampler) = self.measure.sampler.take() {
-            self.summary.client.loop_delay = sampler.finish();
+        self.stop_measuring();
+        if self.options.mode == Mode::Connect {
+            self.meter.end_opening();
+        } else {
+            self.meter.end();
         }
         self.shared.enter(Phase::Draining);
     }
 
-    /// How long the measured time was.
-    pub fn measured_seconds(&self) -> f64 {
-        self.measure.seconds
+    /// What this process costs as a share of the time is known from here on.
+    pub fn stop_measuring(&mut self) {
+        let (Some(since), Some(sampler)) = (self.measure.since, self.measure.sampler.take()) else { return };
+        self.summary.client.loop_delay = sampler.finish();
+        let seconds = since.elapsed().as_secs_f64();
+        let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
+        self.measure.share = if seconds > 0.0 { cpu / seconds } else { 0.0 };
+    }
+
+    /// Whoever ends the run does not wait for what is under way, which then is no loss.
+    fn note_stop(&self) {
+        if self.stopped() {
+            self.shared.cut_short.store(true, Ordering::Release);
+        }
     }
 
     /// Waits for what is still under way.
     pub fn drain(&mut self, watcher: &mut dyn Watcher) {
         if !matches!(self.options.mode, Mode::Fanout | Mode::Storm | Mode::Echo)
-            || self.measure.since.is_none()
+            || self.shared.start.load(Ordering::Acquire) == 0
         {
             return;
         }
         let begin = Instant::now();
         let (mut last, mut changed) = (0, Instant::now());
-        // What is under way when the user ends the run is no loss.
         while begin.elapsed() < if self.stopped() { DRAIN_STOPPED } else { DRAIN } {
             self.tick("draining", TICK, watcher);
             let received = self.shared.received.load(Ordering::Acquire);
@@ -419,6 +434,7 @@ impl<'a> Run<'a> {
 
     /// Ends the threads: what they saw.
     pub fn close(&mut self) -> Part {
+        self.note_stop();
         self.ended = self.shared.clock.now();
         let Some(crew) = self.crew.take() else { return Part::default() };
         let (part, seconds) = crew.finish();

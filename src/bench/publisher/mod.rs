@@ -320,8 +320,11 @@ impl Publisher {
         let had_ended = self.protocol.has_ended();
         let answers = self.protocol.read()?;
         let before = self.answered;
-        self.answered += answers.good;
-        for (status, reason) in answers.bad {
+        let awaited = self.sent - before;
+        let good = answers.good.min(awaited);
+        self.answered += good;
+        let bad = usize::try_from(awaited - good).unwrap_or(usize::MAX);
+        for (status, reason) in answers.bad.into_iter().take(bad) {
             self.fail(status, &reason, 1);
         }
         let is_any = self.answered > before;

@@ -26,7 +26,7 @@ impl Run<'_> {
     pub fn own_cost(&mut self) -> Client {
         let events = self.shared.received.load(Ordering::Acquire).saturating_sub(self.measure.received);
         let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
-        let open = self.shared.open.load(Ordering::Acquire).max(1);
+        let open = self.measure.open.max(1);
         Client {
             cpu_share: self.measure.share,
             cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / as_f64(events)),
@@ -43,9 +43,13 @@ impl Run<'_> {
         summary.setup.elapsed_seconds = self.begun.elapsed().as_secs_f64();
         summary.client.busiest_thread_share =
             summary.client.busiest_thread_share.max(part.busiest_thread_share);
+        let is_interrupted = self.stop.load(Ordering::Acquire);
+        // Whoever is interrupted may not have opened any yet.
+        let is_gone = !is_interrupted && part.connections.opened > 0 && part.connections.open_at_end == 0;
         summary.partial = match &self.lost {
             Some(why) => Some(format!("publishing ended early: {why}")),
-            None if self.stop.load(Ordering::Acquire) => Some("interrupted".to_owned()),
+            None if is_interrupted => Some("interrupted".to_owned()),
+            None if is_gone => Some("no connection was left at the end: the server ended all of them, or is gone".to_owned()),
             None => summary.partial.take(),
         };
         summary.connections = part.connections;
@@ -72,10 +76,10 @@ impl Run<'_> {
         // Its CPU is that of the warm-up too, and so are these.
         let received = summary.intervals.iter().map(|interval| interval.received).sum();
         let deliveries = if summary.publish.is_some() { received } else { 0 };
-        summary.server = self.meter.report(summary.connections.peak, deliveries, self.measure.seconds);
+        summary.server = self.meter.report(summary.connections.peak, deliveries);
         summary.client.bound = client::bound(&summary, part.busy, part.starved);
         summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
-        let exit = if self.lost.is_some() { Exit::Unreachable } else { exit_of(&summary) };
+        let exit = if self.lost.is_some() || (is_gone && summary.verdict.passed) { Exit::Unreachable } else { exit_of(&summary) };
         Outcome { summary, exit }
     }
 }

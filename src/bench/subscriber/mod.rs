@@ -39,7 +39,7 @@ use crate::net;
 pub const PROBE: u64 = MAX_SEQ;
 
 /// Around the moment at which a connection opens or ends during the run, what is published then may reach it or not; it
-/// counts as due only from so many nanoseconds on either side.
+/// counts as due only from so many nanoseconds on either side, and before an end as many more as deliveries have taken.
 pub const MARGIN: u64 = 500_000_000;
 
 /// How far the run is.
@@ -88,6 +88,8 @@ pub struct Shared {
     pub away: AtomicU64,
     /// Connections that failed or ended early.
     pub errors: AtomicU64,
+    /// Somebody ended the run: what is under way is waited for no longer.
+    pub cut_short: AtomicBool,
     /// The probe has arrived.
     pub probed: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl Shared {
             healthy: AtomicU64::new(0),
             away: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            cut_short: AtomicBool::new(false),
             probed: AtomicBool::new(false),
         }
     }

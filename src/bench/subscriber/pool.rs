@@ -61,6 +61,12 @@ pub(super) struct Pool {
     pub(super) now: u64,
     /// Measured round trips that were due, whether or not a connection was open for them.
     pub(super) due_trips: u64,
+    /// The longest delivery to who reads at once, in nanoseconds.
+    pub(super) longest: u64,
+    /// One more than the newest event that came to anybody.
+    pub(super) newest: u64,
+    /// From the first event to the end of the plan, by the run's clock, once that is known.
+    span: Option<(u64, u64)>,
     is_draining: bool,
     /// Of the opening before the run: how many, and from when to when.
     opened_at_first: u32,
@@ -68,8 +74,15 @@ pub(super) struct Pool {
     last_open: u64,
 }
 
-/// What is measured of the thread itself while the run goes on.
-#[derive(Default)]
+/// What is measured of the thread itself.
+enum Watch {
+    /// The measured time has not begun.
+    Before,
+    Since(Busy),
+    /// It is over, and written down.
+    Over,
+}
+
 struct Busy {
     since: u64,
     cpu: Duration,
@@ -116,6 +129,9 @@ impl Pool {
             healthy: 0,
             now: shared.clock.now(),
             due_trips: 0,
+            longest: 0,
+            newest: 0,
+            span: None,
             is_draining: false,
             opened_at_first: 0,
             first_open: 0,
@@ -139,21 +155,16 @@ impl Pool {
 
     pub(super) fn run(mut self) -> Part {
         let mut events = Events::with_capacity(EVENTS);
-        let mut busy: Option<Busy> = None;
+        let mut watch = Watch::Before;
         loop {
             let phase = self.shared.phase();
             match phase {
                 Phase::Over => break,
-                Phase::Running if busy.is_none() => {
-                    busy = Some(Busy::since(self.now));
-                    self.timers.begin(&self.shared, &self.task, &self.waker, self.now);
-                }
+                Phase::Running => self.go_on(&mut watch),
                 // There opening is what is measured.
-                Phase::Connecting if busy.is_none() && self.task.mode == Mode::Connect => {
-                    busy = Some(Busy::since(self.now));
-                }
-                Phase::Draining => self.end_running(&mut busy),
-                _ => {}
+                Phase::Connecting if self.task.mode == Mode::Connect => self.watch_opening(&mut watch),
+                Phase::Connecting => {}
+                Phase::Draining => self.end_running(&mut watch),
             }
             self.now = self.shared.clock.now();
             let timeout = self.timers.timeout(self.now, self.waiting.front().map(|(_, due)| *due), TICK);
@@ -166,7 +177,7 @@ impl Pool {
             }
             let before = self.now;
             self.now = self.shared.clock.now();
-            if let Some(busy) = &mut busy {
+            if let Watch::Since(busy) = &mut watch {
                 busy.waited += self.now - before;
             }
             // What the last turn read belongs to its second, what this one reads to the one that may begin now.
@@ -178,7 +189,7 @@ impl Pool {
             }
             self.on_time(phase);
         }
-        self.settle_busy(&mut busy);
+        self.settle(&mut watch);
         self.finish()
     }
 
@@ -206,23 +217,46 @@ impl Pool {
         let _ = self.seconds.send(second);
     }
 
+    /// Watches the thread itself from the first event to the last: what it idles before and after would make it look idle.
+    fn go_on(&mut self, watch: &mut Watch) {
+        let span = *self.span.get_or_insert_with(|| {
+            self.timers.begin(&self.shared, &self.task, &self.waker, self.now);
+            let start = self.shared.start.load(Ordering::Acquire);
+            (start, start + self.shared.plan.length())
+        });
+        match watch {
+            Watch::Before if self.now >= span.0 => *watch = Watch::Since(Busy::since(self.now)),
+            Watch::Since(_) if self.now >= span.1 => self.settle(watch),
+            _ => {}
+        }
+    }
+
+    fn watch_opening(&mut self, watch: &mut Watch) {
+        let is_over = self.shared.unsettled.load(Ordering::Acquire) == 0;
+        match watch {
+            Watch::Before => *watch = Watch::Since(Busy::since(self.now)),
+            Watch::Since(_) if is_over => self.settle(watch),
+            _ => {}
+        }
+    }
+
     /// The measured time is over: what was due in it goes out, and what was measured of the thread is written down.
-    fn end_running(&mut self, busy: &mut Option<Busy>) {
+    fn end_running(&mut self, watch: &mut Watch) {
         if !self.is_draining {
             self.is_draining = true;
             self.now = self.shared.clock.now();
+            self.timers.end();
             if self.task.mode == Mode::Echo {
                 self.send_round_trips();
             }
         }
-        self.settle_busy(busy);
+        self.settle(watch);
     }
 
-    fn settle_busy(&mut self, busy: &mut Option<Busy>) {
-        let Some(Busy { since, cpu, starved, waited }) = busy.take().filter(|busy| busy.since > 0) else {
+    fn settle(&mut self, watch: &mut Watch) {
+        let Watch::Since(Busy { since, cpu, starved, waited }) = std::mem::replace(watch, Watch::Over) else {
             return;
         };
-        *busy = Some(Busy::default());
         let wall = Duration::from_nanos(self.now.saturating_sub(since)).as_secs_f64();
         if wall > 0.0 {
             self.part.busy = (1.0 - Duration::from_nanos(waited).as_secs_f64() / wall).max(0.0);
@@ -239,6 +273,9 @@ impl Pool {
         self.roll();
         self.end_second(self.second.nth + 1);
         let published = self.shared.published.load(Ordering::Acquire);
+        let start = self.shared.start.load(Ordering::Acquire);
+        let is_cut_short = self.shared.cut_short.load(Ordering::Acquire);
+        let published = if is_cut_short { published.min(self.arrived_by_now(start)) } else { published };
         for at in 0..self.conns.len() {
             let is_open = self.conns[at].stage == Stage::Open;
             self.part.connections.open_at_end += u64::from(is_open);
@@ -260,9 +297,18 @@ impl Pool {
         // Those that came back later were not part of it.
         self.part.connections.rate =
             if lasted > 0.0 { f64::from(self.opened_at_first) / lasted } else { 0.0 };
+        let under_way = if is_cut_short { self.trips_under_way() } else { 0 };
+        self.part.round_trip.lost = self.due_trips.saturating_sub(self.part.round_trip.received + under_way);
         self.take_leave();
-        self.part.round_trip.lost = self.due_trips.saturating_sub(self.part.round_trip.received);
         self.part
+    }
+
+    /// Measured round trips whose answers may still come.
+    fn trips_under_way(&self) -> u64 {
+        let since = self.now.saturating_sub(self.longest.saturating_add(MARGIN));
+        let measured_from = self.shared.plan.measured_from;
+        let is_under_way = |(seq, due): &&(u64, u64)| *seq >= measured_from && *due >= since;
+        self.conns.iter().map(|conn| conn.pings.iter().filter(is_under_way).count() as u64).sum()
     }
 
     /// One more is open.
@@ -292,14 +338,21 @@ impl Pool {
     /// Closes the account of a connection that ends now, while the run goes on.
     pub(super) fn account_until_now(&mut self, at: usize) {
         let start = self.shared.start.load(Ordering::Acquire);
+        let until = self.arrived_by_now(start);
         let plan = &self.shared.plan;
-        let due = if start == 0 { 0 } else { plan.first_due_at(self.now.saturating_sub(MARGIN + start)) };
-        let until = due.min(self.shared.published.load(Ordering::Acquire));
         let conn = &mut self.conns[at];
         let until = plan.nth_from(conn.job, until);
         let measured_from = plan.nth_from(conn.job, plan.measured_from);
         conn.left = (start > 0).then(|| until.max(measured_from));
         self.close_account(at, until);
+    }
+
+    /// The first event that may still be under way: what came to nobody yet, or is due for no longer than others took, is not
+    /// lost when a connection ends.
+    fn arrived_by_now(&self, start: u64) -> u64 {
+        let under_way = self.longest.saturating_add(MARGIN).saturating_add(start);
+        let due = if start == 0 { 0 } else { self.shared.plan.first_due_at(self.now.saturating_sub(under_way)) };
+        due.min(self.newest)
     }
 
     fn close_account(&mut self, at: usize, until: u64) {

@@ -190,12 +190,17 @@ impl Pool {
             return;
         }
         self.received += 1;
+        self.newest = self.newest.max(marker.seq + 1);
+        let took = self.now.saturating_sub(marker.due);
+        if !conn.cohort.is_held_back() {
+            self.longest = self.longest.max(took);
+        }
         if !is_measured {
             return;
         }
         let arrival = conn.account.arrived(plan.nth(marker.seq), |nth| plan.is_conflatable(nth));
         if arrival == Arrival::New {
-            let micros = self.now.saturating_sub(marker.due) / 1000;
+            let micros = took / 1000;
             delivery.record_micros(micros);
             if conn.cohort == Cohort::Healthy {
                 self.healthy += 1;
@@ -228,7 +233,9 @@ impl Pool {
         if marker.seq < self.shared.plan.measured_from {
             return;
         }
-        let took = Duration::from_nanos(self.now.saturating_sub(marker.due));
+        let took = self.now.saturating_sub(marker.due);
+        self.longest = self.longest.max(took);
+        let took = Duration::from_nanos(took);
         self.part.round_trip.received += 1;
         self.part.round_trip.time.record(took);
         self.timed.record(took);

@@ -22,8 +22,9 @@ const SLOW_EVERY: u64 = 50_000_000;
 /// How often late connections are looked for, in nanoseconds.
 const CHECK_EVERY: u64 = 500_000_000;
 
-/// Round trips of a connection that are waited for at one time; an older one is lost.
-const MAX_PINGS: usize = 4096;
+/// Round trips of a thread that are waited for at one time, in 16 bytes each; every connection has an equal part of them. One
+/// that has no room is not sent, and is lost.
+const MAX_TRIPS: usize = 1 << 22;
 
 #[derive(Debug)]
 pub(super) struct Timers {
@@ -71,6 +72,11 @@ impl Timers {
             let (shared, waker, turn) = (Arc::clone(shared), Arc::clone(waker), task.turn);
             std::thread::spawn(move || pace(&shared, &waker, turn));
         }
+    }
+
+    /// The run is over: nobody leaves any more.
+    pub(super) fn end(&mut self) {
+        self.next_churn = u64::MAX;
     }
 
     /// When the next connection may begin. Its time does not move with the server: one that keeps all of them waiting has
@@ -186,14 +192,15 @@ impl Pool {
         self.due_trips += is_measured;
         let all = self.conns.len();
         let from = self.timers.echo_turn;
-        let open = (0..all).map(|nth| (from + nth) % all).find(|at| self.conns[*at].stage == Stage::Open);
-        let Some(at) = open else { return };
+        // Those that read slowly or leave would show what is done here, not what the server does.
+        let can = |at: &usize| {
+            self.conns[*at].stage == Stage::Open
+                && self.conns[*at].cohort == Cohort::Healthy
+                && self.conns[*at].pings.len() < MAX_TRIPS / all
+        };
+        let Some(at) = (0..all).map(|nth| (from + nth) % all).find(can) else { return };
         self.timers.echo_turn = at + 1;
-        let pings = &mut self.conns[at].pings;
-        if pings.len() == MAX_PINGS {
-            pings.pop_front();
-        }
-        pings.push_back((seq, due));
+        self.conns[at].pings.push_back((seq, due));
         let bytes = match self.task.echo {
             EchoBy::Ping => frame::masked(frame::PING, &seq.to_be_bytes()),
             EchoBy::Text => {

@@ -196,6 +196,7 @@ impl Together<'_> {
         let of = self.options.processes();
         self.wait(run, watcher, APPEAR, "to appear", |known| known.states.len() == of as usize)?;
         exchange.withdraw(self.public);
+        run.start_opening(&[], (0, 1))?;
         exchange.announce("open", 1)?;
         // One that was lost on the way is waited for no longer; the result will say so. Whoever interrupts the run now
         // gets what there is.
@@ -206,14 +207,14 @@ impl Together<'_> {
         };
         let patience = self.options.patience(self.options.attempts());
         self.wait(run, watcher, patience, "to open their connections", settled)?;
-        run.open(&[], (0, 1), watcher)?;
-        run.meter.all_open();
-        if self.options.mode != Mode::Connect && !run.stopped() {
+        if self.options.mode == Mode::Connect || run.stopped() {
+            run.settle();
+        } else {
+            run.await_open(watcher);
             let start = run.start_after(LEAD);
             exchange.announce("start", start)?;
             run.begin(start, watcher);
         }
-        run.meter.ended();
         let mut reports = Vec::new();
         let drift = exchange
             .announce("published", run.shared.published.load(Ordering::Acquire))

@@ -146,6 +146,7 @@ fn follow(
                 run.begin_at(start);
             }
         }
+        keep_time(run, start);
         if let (Some(start), Mode::Fanout | Mode::Storm) = (start, run.summary.mode) {
             let due = run.shared.plan.first_due_at(run.shared.clock.now().saturating_sub(start));
             run.shared.published.store(due, Ordering::Release);
@@ -164,6 +165,21 @@ fn follow(
     run.shared.enter(Phase::Over);
     let (clock_drift, clock_error) = exchange.drift(run.shared.clock)?;
     Ok(Report { index: sign.index, clock_drift, clock_error, part, seconds, client })
+}
+
+/// Measures what this process costs while there is something to do: word of the end comes a little later.
+fn keep_time(run: &mut Run<'_>, start: Option<u64>) {
+    let now = run.shared.clock.now();
+    match start {
+        Some(start) if now >= start && !run.is_measuring() => run.start_measuring(),
+        Some(start) if now >= start + run.shared.plan.length() => run.stop_measuring(),
+        None if run.summary.mode == Mode::Connect
+            && run.shared.unsettled.load(Ordering::Acquire) == 0 =>
+        {
+            run.stop_measuring();
+        }
+        _ => {}
+    }
 }
 
 /// A worker's sign of life, and its eye on the coordinator's.

@@ -134,7 +134,8 @@ fn an_end_right_behind_the_last_message_is_seen() {
     let server = Faulty::start(Door::Parting(201), |_| Deal::plain());
     let (output, summary) =
         bench(&["idle", "-c", "200", "-d", "4s", "--server", &server.url(), "--allow-client-bound"]);
-    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.code, 3, "whoever ends all of them may be gone: {}", output.stderr);
+    assert!(summary["partial"].as_str().unwrap().starts_with("no connection was left"), "{summary}");
     let closed = &summary["connections"]["closed_early"];
     assert_eq!(closed[0]["count"], 200, "{closed}");
     assert_eq!(summary["connections"]["open_at_end"], 0);
