@@ -51,6 +51,15 @@ pub enum Arrival {
     Before,
 }
 
+/// What is known of the events of a job, by their numbers.
+pub trait Course {
+    /// Whether a newer one may replace it.
+    fn is_conflatable(&self, nth: u64) -> bool;
+
+    /// Whether it could not be published, so that nobody is to get it.
+    fn is_unpublished(&self, nth: u64) -> bool;
+}
+
 impl Account {
     /// Of a connection that must get everything from event `from` on.
     pub fn starting(from: u64) -> Self {
@@ -58,13 +67,13 @@ impl Account {
     }
 
     /// Event `nth` came.
-    pub fn arrived(&mut self, nth: u64, conflatable: impl Fn(u64) -> bool) -> Arrival {
+    pub fn arrived(&mut self, nth: u64, course: &impl Course) -> Arrival {
         if nth < self.from {
             return Arrival::Before;
         }
         if nth >= self.next {
             if nth > self.next {
-                self.miss(self.next, nth, &conflatable);
+                self.miss(self.next, nth, course);
             }
             self.next = nth + 1;
         } else if self.fill(nth) {
@@ -74,28 +83,31 @@ impl Account {
             return Arrival::Again;
         }
         self.tally.received += 1;
-        if conflatable(nth) {
+        if course.is_conflatable(nth) {
             self.newest_conflatable = self.newest_conflatable.max(nth + 1);
         }
         Arrival::New
     }
 
     /// Closes the account: everything before event `until` was due. Events from there on may have come or not.
-    pub fn close(mut self, until: u64, conflatable: impl Fn(u64) -> bool) -> Tally {
+    pub fn close(mut self, until: u64, course: &impl Course) -> Tally {
         if self.next < until {
-            self.miss(self.next, until, &conflatable);
+            self.miss(self.next, until, course);
         }
         for (first, end) in std::mem::take(&mut self.gaps) {
-            self.settle(first, end.min(until), &conflatable);
+            self.settle(first, end.min(until), course);
         }
         let tally = &mut self.tally;
         tally.expected = tally.received + tally.lost + tally.conflated;
         self.tally
     }
 
-    fn settle(&mut self, first: u64, end: u64, conflatable: &impl Fn(u64) -> bool) {
+    fn settle(&mut self, first: u64, end: u64, course: &impl Course) {
         for nth in first..end {
-            if conflatable(nth) && self.newest_conflatable > nth + 1 {
+            if course.is_unpublished(nth) {
+                continue;
+            }
+            if course.is_conflatable(nth) && self.newest_conflatable > nth + 1 {
                 self.tally.conflated += 1;
             } else {
                 self.tally.lost += 1;
@@ -103,12 +115,12 @@ impl Account {
         }
     }
 
-    fn miss(&mut self, first: u64, end: u64, conflatable: &impl Fn(u64) -> bool) {
+    fn miss(&mut self, first: u64, end: u64, course: &impl Course) {
         // One that was split by what came late may have made one more.
         while self.gaps.len() >= MAX_GAPS
             && let Some((first, end)) = self.gaps.pop_front()
         {
-            self.settle(first, end, conflatable);
+            self.settle(first, end, course);
         }
         self.gaps.push_back((first, end));
     }

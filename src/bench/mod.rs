@@ -39,6 +39,7 @@ pub mod searching;
 pub mod subscriber;
 pub mod summary;
 pub mod timing;
+pub mod unpublished;
 pub mod verdict;
 pub mod workers;
 

@@ -166,6 +166,11 @@ impl Plan {
         seq / self.jobs
     }
 
+    /// Event `nth` of a job; the inverse of [`Plan::job`] and [`Plan::nth`].
+    pub fn seq(&self, job: u64, nth: u64) -> u64 {
+        nth.saturating_mul(self.jobs).saturating_add(job)
+    }
+
     /// How many events of a job come before event `seq`; the first of the job from there on.
     pub fn nth_from(&self, job: u64, seq: u64) -> u64 {
         (seq + self.jobs - 1).saturating_sub(job) / self.jobs

@@ -126,10 +126,10 @@ impl Http {
         while let Some(Answer { status, length, is_last }) = whole_answer(&self.unread[from..])? {
             from += length;
             match status {
-                200..300 => answers.good += 1,
+                200..300 => answers.good(),
                 // It says that an answer will come.
                 100 | 102..200 => continue,
-                _ => answers.bad.push((Some(status), format!("answered {status}"))),
+                _ => answers.bad(Some(status), format!("answered {status}")),
             }
             self.has_answered = true;
             if is_last {
@@ -274,12 +274,12 @@ mod tests {
         let all = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No\r\n\r\n";
         io::Write::write_all(&mut peer, all).unwrap();
         drop(peer);
-        let (mut good, mut bad) = (0, 0);
+        let (mut all, mut bad) = (0, 0);
         while !http.has_ended() {
             let answers = http.read().unwrap();
-            (good, bad) = (good + answers.good, bad + answers.bad.len());
+            (all, bad) = (all + answers.count, bad + answers.bad.len());
         }
-        assert_eq!((good, bad), (1, 0));
+        assert_eq!((all, bad), (1, 0));
         http.reconnect().unwrap();
         assert!(!http.has_ended() && !http.has_answered());
     }

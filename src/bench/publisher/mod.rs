@@ -55,6 +55,8 @@ pub struct Publisher {
     answered: u64,
     /// Of what is sent, the first that counts.
     measured_from: u64,
+    /// Of the run, once it is under way.
+    shared: Option<Arc<Shared>>,
     /// Failures since the last second that was reported, those of the warm-up too.
     errors: u64,
     /// Connections that ended without an answer, in a row.
@@ -80,6 +82,7 @@ impl Publisher {
             sent: 0,
             answered: 0,
             measured_from: 0,
+            shared: None,
             errors: 0,
             fruitless: 0,
             waited: Duration::ZERO,
@@ -156,6 +159,7 @@ impl Publisher {
         let plan = &shared.plan;
         (self.sent, self.answered, self.errors) = (0, 0, 0);
         self.measured_from = plan.measured_from;
+        self.shared = Some(Arc::clone(shared));
         let published = self.publish_all(shared, stop, seconds);
         let now = shared.clock.now();
         let lost = match published.and_then(|()| self.await_answers(stop)) {
@@ -320,24 +324,30 @@ impl Publisher {
         let had_ended = self.protocol.has_ended();
         let answers = self.protocol.read()?;
         let before = self.answered;
-        let awaited = self.sent - before;
-        let good = answers.good.min(awaited);
-        self.answered += good;
-        let bad = usize::try_from(awaited - good).unwrap_or(usize::MAX);
-        for (status, reason) in answers.bad.into_iter().take(bad) {
+        let all = answers.count.min(self.sent - before);
+        for (nth, status, reason) in answers.bad.into_iter().filter(|(nth, ..)| *nth < all) {
+            self.answered = before + nth;
             self.fail(status, &reason, 1);
         }
-        let is_any = self.answered > before;
+        self.answered = before + all;
+        if answers.count > all {
+            // As a server says that it will wait no longer; what is sent over it now may have no answer.
+            self.protocol
+                .end(io::Error::new(io::ErrorKind::ConnectionAborted, "it answered what nobody asked"))?;
+        }
         if self.protocol.has_ended() && !had_ended {
             self.ended();
         }
-        Ok(is_any)
+        Ok(all > 0)
     }
 
     /// Counts as failed what is next to be answered.
     fn fail(&mut self, status: Option<u16>, reason: &str, count: u64) {
         // Answers come in the order of what was sent, so that it is known which is of the warm-up.
         let warm_up = self.measured_from.saturating_sub(self.answered).min(count);
+        if let Some(shared) = &self.shared {
+            shared.unpublished.add(self.answered, self.answered + count);
+        }
         self.answered += count;
         self.errors += count;
         if count > warm_up {

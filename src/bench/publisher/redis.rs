@@ -71,10 +71,10 @@ impl Redis {
             }
             let answers = self.read()?;
             // Whoever may not PING has been let in all the same.
-            if let Some((_, reason)) = answers.bad.iter().find(|(_, why)| !why.starts_with("NOPERM")) {
+            if let Some((_, _, reason)) = answers.bad.iter().find(|(_, _, why)| !why.starts_with("NOPERM")) {
                 return Err(io::Error::other(reason.clone()));
             }
-            if answers.good > 0 || !answers.bad.is_empty() {
+            if answers.count > 0 {
                 return Ok(());
             }
             if begin.elapsed() > TIMEOUT {
@@ -93,9 +93,9 @@ impl Redis {
             let line = &self.unread[from..from + end];
             match line.split_first() {
                 Some((b'-', reason)) => {
-                    answers.bad.push((None, String::from_utf8_lossy(reason).chars().take(120).collect()));
+                    answers.bad(None, String::from_utf8_lossy(reason).chars().take(120).collect());
                 }
-                Some((b':' | b'+', _)) => answers.good += 1,
+                Some((b':' | b'+', _)) => answers.good(),
                 _ => return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak RESP")),
             }
             from += end + 2;

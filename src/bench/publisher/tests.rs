@@ -41,3 +41,26 @@ fn connections_that_answer_nothing_are_not_replaced_for_ever() {
     assert_eq!((publisher.answered, publisher.publish.failed, publisher.errors), (10, 7, 10));
     assert_eq!(publisher.publish.failures[0].count, 7);
 }
+
+#[test]
+fn an_answer_that_nobody_asked_for_only_ends_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut publisher = publisher(&listener);
+    let (mut peer, _) = listener.accept().unwrap();
+    peer.write_all(b"HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n").unwrap();
+    while !publisher.protocol.has_ended() {
+        assert!(!publisher.read_answers().unwrap());
+    }
+    assert_eq!((publisher.sent, publisher.answered, publisher.publish.failed), (0, 0, 0));
+    publisher.reconnect().unwrap();
+    let (mut peer, _) = listener.accept().unwrap();
+    publisher.sent = 3;
+    peer.write_all(
+        b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No\r\n\r\n",
+    )
+    .unwrap();
+    while publisher.answered < 3 {
+        publisher.read_answers().unwrap();
+    }
+    assert_eq!((publisher.publish.failed, publisher.protocol.has_ended()), (1, false));
+}

@@ -49,7 +49,9 @@ impl Run<'_> {
         summary.partial = match &self.lost {
             Some(why) => Some(format!("publishing ended early: {why}")),
             None if is_interrupted => Some("interrupted".to_owned()),
-            None if is_gone => Some("no connection was left at the end: the server ended all of them, or is gone".to_owned()),
+            None if is_gone => {
+                Some("no connection was left at the end: the server ended all of them, or is gone".to_owned())
+            }
             None => summary.partial.take(),
         };
         summary.connections = part.connections;
@@ -79,7 +81,11 @@ impl Run<'_> {
         summary.server = self.meter.report(summary.connections.peak, deliveries);
         summary.client.bound = client::bound(&summary, part.busy, part.starved);
         summary.verdict = verdict::judge(&summary, &self.options.demands, self.options.allow_client_bound);
-        let exit = if self.lost.is_some() || (is_gone && summary.verdict.passed) { Exit::Unreachable } else { exit_of(&summary) };
+        let exit = if self.lost.is_some() || (is_gone && summary.verdict.passed) {
+            Exit::Unreachable
+        } else {
+            exit_of(&summary)
+        };
         Outcome { summary, exit }
     }
 }

@@ -26,6 +26,7 @@ pub use self::conn::Cohort;
 use self::handshake::Handshake;
 use self::pool::Pool;
 use self::stream::{Dialer, Ports};
+use super::account::Course;
 use super::aim::Aim;
 use super::clock::Clock;
 use super::collect::{Part, Second};
@@ -33,6 +34,7 @@ use super::marker::MAX_SEQ;
 use super::options::EchoBy;
 use super::plan::Plan;
 use super::summary::Mode;
+use super::unpublished::Unpublished;
 use crate::net;
 
 /// The sequence number of the event that checks the way before a run.
@@ -76,6 +78,8 @@ pub struct Shared {
     pub storm_at: AtomicU64,
     /// Events published so far.
     pub published: AtomicU64,
+    /// Of these, what could not be published after all.
+    pub unpublished: Unpublished,
     /// Connections that are open.
     pub open: AtomicU64,
     /// Attempts that are still to succeed or to fail.
@@ -107,6 +111,7 @@ impl Shared {
             start: AtomicU64::new(0),
             storm_at: AtomicU64::new(0),
             published: AtomicU64::new(0),
+            unpublished: Unpublished::default(),
             open: AtomicU64::new(0),
             unsettled: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -136,6 +141,22 @@ impl Shared {
     /// Which second of the run it is.
     pub fn second(&self, now: u64) -> u64 {
         now.saturating_sub(self.begin) / 1_000_000_000
+    }
+}
+
+/// The events of a job.
+struct OfJob<'a> {
+    shared: &'a Shared,
+    job: u64,
+}
+
+impl Course for OfJob<'_> {
+    fn is_conflatable(&self, nth: u64) -> bool {
+        self.shared.plan.is_conflatable(nth)
+    }
+
+    fn is_unpublished(&self, nth: u64) -> bool {
+        self.shared.unpublished.contains(self.shared.plan.seq(self.job, nth))
     }
 }
 

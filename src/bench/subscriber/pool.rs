@@ -14,7 +14,7 @@ use super::conn::{Cohort, Conn, Stage};
 use super::handshake::Handshake;
 use super::stream::Dialer;
 use super::timers::Timers;
-use super::{MARGIN, Phase, Shared, Task};
+use super::{MARGIN, OfJob, Phase, Shared, Task};
 use crate::bench::account::Account;
 use crate::bench::collect::{Part, Second};
 use crate::bench::marker::Seeker;
@@ -351,14 +351,15 @@ impl Pool {
     /// lost when a connection ends.
     fn arrived_by_now(&self, start: u64) -> u64 {
         let under_way = self.longest.saturating_add(MARGIN).saturating_add(start);
-        let due = if start == 0 { 0 } else { self.shared.plan.first_due_at(self.now.saturating_sub(under_way)) };
+        let due =
+            if start == 0 { 0 } else { self.shared.plan.first_due_at(self.now.saturating_sub(under_way)) };
         due.min(self.newest)
     }
 
     fn close_account(&mut self, at: usize, until: u64) {
         let conn = &mut self.conns[at];
-        let tally =
-            std::mem::take(&mut conn.account).close(until, |nth| self.shared.plan.is_conflatable(nth));
+        let course = OfJob { shared: &self.shared, job: conn.job };
+        let tally = std::mem::take(&mut conn.account).close(until, &course);
         // What a connection never reads nobody can count.
         if conn.cohort != Cohort::Stalled {
             self.part.cohort(conn.cohort.as_str()).add(&tally);

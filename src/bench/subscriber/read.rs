@@ -8,7 +8,7 @@ use super::conn::{Cohort, Stage};
 use super::frame::{self, Frame, Parsed};
 use super::open::reason;
 use super::pool::Pool;
-use super::{PROBE, Phase};
+use super::{OfJob, PROBE, Phase};
 use crate::bench::account::Arrival;
 use crate::bench::marker::Marker;
 use crate::bench::summary::Mode;
@@ -198,7 +198,8 @@ impl Pool {
         if !is_measured {
             return;
         }
-        let arrival = conn.account.arrived(plan.nth(marker.seq), |nth| plan.is_conflatable(nth));
+        let arrival =
+            conn.account.arrived(plan.nth(marker.seq), &OfJob { shared: &self.shared, job: conn.job });
         if arrival == Arrival::New {
             let micros = took / 1000;
             delivery.record_micros(micros);

@@ -217,7 +217,8 @@ impl Together<'_> {
         }
         let mut reports = Vec::new();
         let drift = exchange
-            .announce("published", run.shared.published.load(Ordering::Acquire))
+            .tell_unpublished(&run.shared.unpublished.ranges())
+            .and_then(|()| exchange.announce("published", run.shared.published.load(Ordering::Acquire)))
             .and_then(|()| self.reports(run, exchange, &mut reports, watcher))
             .and_then(|()| exchange.drift(run.shared.clock));
         let (drift, lost) = match drift {

@@ -224,6 +224,20 @@ impl Exchange {
         set.map_err(|error| lost(&error))
     }
 
+    /// Makes known what could not be published: the first of each range, and what comes after its last.
+    pub(super) fn tell_unpublished(&mut self, ranges: &[(u64, u64)]) -> Result<(), Failure> {
+        let key = self.key("unpublished");
+        let set: Result<(), _> = self.connection.set_ex(key, text(&ranges), EXPIRY.unsigned_abs());
+        set.map_err(|error| lost(&error))
+    }
+
+    /// What could not be published.
+    pub(super) fn unpublished(&mut self) -> Result<Vec<(u64, u64)>, Failure> {
+        let key = self.key("unpublished");
+        let ranges: Option<String> = self.connection.get(key).map_err(|error| lost(&error))?;
+        ranges.map_or(Ok(Vec::new()), |ranges| parse(&ranges))
+    }
+
     /// A number that was made known, if it was.
     pub(super) fn announced(&mut self, name: &str) -> Result<Option<u64>, Failure> {
         let key = self.key(name);

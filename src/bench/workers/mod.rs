@@ -9,6 +9,7 @@
 //! | `jobwire:bench:{run}:workers` | hash of each worker's `State`, its sign of life | 1 h |
 //! | `jobwire:bench:{run}:open` | 1 once all workers are there, and begin to open their connections | 1 h |
 //! | `jobwire:bench:{run}:start` | when event 0 is due, by Redis' clock in nanoseconds | 1 h |
+//! | `jobwire:bench:{run}:unpublished` | which events could not be published, as JSON: `[[first, end], …]` | 1 h |
 //! | `jobwire:bench:{run}:published` | how many events there were; the measured time is over | 1 h |
 //! | `jobwire:bench:{run}:alive` | the coordinator's sign of life | 10 s |
 //! | `jobwire:bench:{run}:parts` | list of `Report`s: what each worker saw | 1 h |

@@ -157,6 +157,9 @@ fn follow(
         }
     };
     run.shared.published.store(published, Ordering::Release);
+    for (first, end) in exchange.unpublished()? {
+        run.shared.unpublished.add(first, end);
+    }
     run.settle();
     run.drain(watcher);
     sign.ended()?;
@@ -173,9 +176,7 @@ fn keep_time(run: &mut Run<'_>, start: Option<u64>) {
     match start {
         Some(start) if now >= start && !run.is_measuring() => run.start_measuring(),
         Some(start) if now >= start + run.shared.plan.length() => run.stop_measuring(),
-        None if run.summary.mode == Mode::Connect
-            && run.shared.unsettled.load(Ordering::Acquire) == 0 =>
-        {
+        None if run.summary.mode == Mode::Connect && run.shared.unsettled.load(Ordering::Acquire) == 0 => {
             run.stop_measuring();
         }
         _ => {}

@@ -52,6 +52,8 @@ pub(super) enum Door {
     /// It is open until so many have upgraded; then a last message goes out, and the end right behind it, without a close
     /// frame.
     Parting(u64),
+    /// Behind so many connections it stays closed for so long; whoever knocks waits.
+    Closing(usize, Duration),
 }
 
 /// What it does with connections over which events are posted.
@@ -104,7 +106,12 @@ impl Faulty {
         let upgrades = Arc::new(AtomicU64::new(0));
         let posted = Posted { post, events, all: Arc::default(), connections: Arc::clone(&server.posting) };
         std::thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (nth, stream) in listener.incoming().enumerate() {
+                if let Door::Closing(behind, pause) = door
+                    && nth == behind
+                {
+                    std::thread::sleep(pause);
+                }
                 let (sockets, posted, upgrades) =
                     (Arc::clone(&sockets), posted.clone(), Arc::clone(&upgrades));
                 std::thread::spawn(move || serve(stream.unwrap(), door, &sockets, &posted, &upgrades));
@@ -126,6 +133,11 @@ impl Faulty {
     /// Connections over which something was posted.
     pub(super) fn posting_connections(&self) -> u64 {
         self.posting.load(Ordering::Relaxed)
+    }
+
+    /// Events that it has sent.
+    pub(super) fn delivered(&self) -> usize {
+        self.latencies.lock().unwrap().len()
     }
 
     /// How long after its intended time each event was written, as this server saw it, at a percentile.
@@ -237,7 +249,7 @@ fn upgrade(
             let _ = writer.write_all(&[0x81, 3, b'b', b'y', b'e']);
             return drop(writer.shutdown(std::net::Shutdown::Both));
         }
-        Door::Open | Door::Half => all.push(writer),
+        Door::Open | Door::Half | Door::Closing(..) => all.push(writer),
     }
     drop(all);
     // What clients say is of no interest.

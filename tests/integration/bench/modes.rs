@@ -1,5 +1,7 @@
 //! Every mode against a real relay.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token, until};
@@ -129,6 +131,26 @@ fn round_trips_that_are_due_while_nothing_is_open_are_lost() {
         ["sent", "received", "lost"].map(|name| summary["round_trip"][name].as_u64().unwrap());
     assert_eq!(received + lost, 400, "{summary}");
     assert!(sent < 400 && lost > 0, "{summary}");
+}
+
+#[test]
+fn a_pause_between_round_trips_is_not_omitted() {
+    let relay = Relay::start(&[]);
+    let args = ["echo", "-c", "2", "-r", "4k", "-d", "5s", "--warm-up", "0s", "--server", &relay.ws("")];
+    let process = Process::spawn(&mut command(
+        &[&["bench", "--output", "json", "--allow-client-bound"], &args[..]].concat(),
+    ));
+    // The preflight has one open, the run two.
+    relay.until_connections(2);
+    // Whether the run has begun or not, a second and a half of its round trips come to a relay that does nothing.
+    relay.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_secs(3));
+    relay.signal(Signal::CONT);
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let trip = &read(&output.stdout)["round_trip"];
+    assert_eq!((trip["sent"].as_u64(), trip["lost"].as_u64()), (Some(20_000), Some(0)), "{trip}");
+    assert!(trip["time"]["max"].as_u64() > Some(1_000_000), "{trip}");
 }
 
 #[test]

@@ -36,7 +36,8 @@ fn connections_that_end_after_some_answers_are_replaced() {
         let (sent, failed, _) = counts(&summary);
         let failed = failed.unwrap();
         assert!(sent == Some(100) && failed < 10, "{}", summary["publish"]);
-        assert_eq!(cohort(&summary, "healthy")["lost"], failed * 2, "{summary}");
+        let healthy = cohort(&summary, "healthy");
+        assert_eq!((&healthy["expected"], &healthy["lost"]), (&((100 - failed) * 2).into(), &0.into()));
         // With the probe's.
         assert!(server.posting_connections() >= 5, "{}", server.posting_connections());
     }
@@ -55,6 +56,7 @@ fn what_the_end_of_a_connection_left_unanswered_has_failed() {
     assert_eq!(summary["partial"], Value::Null, "{}", output.stderr);
     let healthy = cohort(&summary, "healthy");
     assert_eq!(healthy["received"], (200 - failed) * 2, "{healthy}");
+    assert_eq!(healthy["lost"], 0, "nobody is to get what was not published: {healthy}");
 }
 
 #[test]
