@@ -23,8 +23,10 @@ pub enum Trial {
 pub struct Found {
     /// The largest load that kept the limits.
     pub load: Option<u64>,
-    /// A longer try of that load kept them too.
+    /// A last try of that load kept them too.
     pub confirmed: bool,
+    /// It was to end before that was known.
+    pub interrupted: bool,
 }
 
 /// Searches upwards from `first`, never beyond `most`. `attempt` is given a load and whether this is to confirm it.
@@ -38,12 +40,13 @@ pub fn search<E>(
         Trial::Broken => attempt(load, confirm),
         other => Ok(other),
     };
-    let nothing = Found { load: None, confirmed: false };
+    let nothing = Found { load: None, confirmed: false, interrupted: false };
+    let so_far = |good: u64| Found { load: (good > 0).then_some(good), confirmed: false, interrupted: true };
     let (mut good, mut bad) = (0, None);
     let mut load = first.clamp(1, most.max(1));
     loop {
         match attempt(load, false)? {
-            Trial::Stop => return Ok(Found { load: (good > 0).then_some(good), confirmed: false }),
+            Trial::Stop => return Ok(so_far(good)),
             Trial::Kept => good = load,
             Trial::Broken => bad = Some(load),
         }
@@ -61,8 +64,8 @@ pub fn search<E>(
     let mut load = good;
     for _ in 0..STEPS_BACK {
         match attempt(load, true)? {
-            Trial::Kept => return Ok(Found { load: Some(load), confirmed: true }),
-            Trial::Stop => return Ok(Found { load: Some(load), confirmed: false }),
+            Trial::Kept => return Ok(Found { load: Some(load), confirmed: true, interrupted: false }),
+            Trial::Stop => return Ok(so_far(load)),
             Trial::Broken if load == 1 => break,
             Trial::Broken => load = (load - load / 10).max(1),
         }
@@ -111,8 +114,10 @@ mod tests {
 
     #[test]
     fn the_search_ends_where_nothing_or_everything_keeps_the_limits() {
-        assert_eq!(find(100, 1000, 0).0, Found { load: None, confirmed: false });
-        assert_eq!(find(100, 1000, 5000).0, Found { load: Some(1000), confirmed: true });
+        assert_eq!(find(100, 1000, 0).0, Found { load: None, confirmed: false, interrupted: false });
+        let most = Found { load: Some(1000), confirmed: true, interrupted: false };
+        assert_eq!(find(100, 1000, 5000).0, most);
+        assert_eq!(find(5000, 1000, 5000).0, most, "the first guess is beyond what can be tried");
     }
 
     #[test]
@@ -121,11 +126,27 @@ mod tests {
             Ok(if load <= if longer { 90 } else { 100 } { Trial::Kept } else { Trial::Broken })
         });
         assert!(found.confirmed && found.load.unwrap() <= 90);
-        let mut tries = 0;
-        let Ok(stopped) = search::<Infallible>(10, 1000, |_, _| {
-            tries += 1;
-            Ok(if tries < 3 { Trial::Kept } else { Trial::Stop })
-        });
-        assert_eq!(stopped, Found { load: Some(20), confirmed: false });
+    }
+
+    #[test]
+    fn what_was_stopped_counts_neither_as_kept_nor_as_broken() {
+        let until = |last: usize, limit: u64| {
+            let mut tries = 0;
+            let Ok(found) = search::<Infallible>(10, 1000, |load, _| {
+                tries += 1;
+                Ok(match load {
+                    _ if tries > last => Trial::Stop,
+                    load if load <= limit => Trial::Kept,
+                    _ => Trial::Broken,
+                })
+            });
+            found
+        };
+        let so_far = |load| Found { load, confirmed: false, interrupted: true };
+        assert_eq!(until(0, 1000), so_far(None));
+        assert_eq!(until(2, 1000), so_far(Some(20)));
+        assert_eq!(until(2, 10), so_far(Some(10)), "what failed once was to be tried again");
+        assert_eq!(until(2, 5), so_far(None), "smaller loads were to be tried");
+        assert_eq!(until(8, 1000), so_far(Some(1000)), "it was to be confirmed");
     }
 }

@@ -1,23 +1,21 @@
 //! A search for the largest load: one run after another, until it is known.
 
+mod ceiling;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::find::{self, Trial};
 use super::numbers::{as_f64, whole};
 use super::options::{BenchOptions, FindOf, FindOptions};
-use super::process;
+use super::plan::Plan;
 use super::run::{self, Outcome};
-use super::summary::{Find, Probe, Summary, Watcher};
+use super::summary::{Ceiling, Find, Mode, Probe, Summary, Watcher};
 use super::verdict;
 use crate::exit::{Exit, Failure};
 
 /// The confirming run is so many times as long.
 const LONGER: u32 = 2;
-
-/// No search goes on above these.
-const MOST_RATE: u64 = 10_000_000;
-const MOST_CONNECTIONS: u64 = 1_000_000;
 
 /// A rate is made if so much of it was sent.
 const MADE: f64 = 0.98;
@@ -25,31 +23,34 @@ const MADE: f64 = 0.98;
 /// Between two runs, for what the last one left behind.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Searches; the summary is that of the confirming run, or of the last one where there is none.
+/// Searches; the summary is that of the last whole run, which is the confirming one where there is one. Only where not even
+/// the first run was whole it is that of a part.
 pub fn run(
     options: &BenchOptions,
     find: &FindOptions,
     stop: &AtomicBool,
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Failure> {
+    let most = ceiling::ceiling(options, find.of);
+    let first = match find.of {
+        FindOf::Rate => whole(options.rate).max(1),
+        FindOf::Connections => options.connections,
+    };
     let mut search = Search {
         options,
         find,
         stop,
         watcher,
+        most: &most,
         probes: Vec::new(),
         last: None,
         broken: Vec::new(),
-        broken_off: None,
+        ended: None,
     };
-    let (first, most) = match find.of {
-        FindOf::Rate => (whole(options.rate).max(1), MOST_RATE),
-        FindOf::Connections => (options.connections, most_connections(options)),
-    };
-    let found = find::search(first, most, |load, confirm| search.attempt(load, confirm))?;
-    let Search { probes, last, broken, broken_off, .. } = search;
+    let found = find::search(first, most.load, |load, confirm| search.attempt(load, confirm))?;
+    let Search { probes, last, broken, ended, .. } = search;
     let Some(mut outcome) = last else {
-        return Err(Failure::new(Exit::Failure, "the search ended before it had begun"));
+        return Err(Failure::new(Exit::Interrupted, "the search ended before it had begun"));
     };
     let summary = &mut outcome.summary;
     summary.find = Some(Find {
@@ -58,6 +59,11 @@ pub fn run(
         probes,
         found: found.load,
         confirmed: found.confirmed,
+        longer: found.load.is_some_and(|load| {
+            planned(&one(options, find, load, true)) > planned(&one(options, find, load, false))
+        }),
+        interrupted: found.interrupted,
+        ceiling: Some(most).filter(|most| found.load == Some(most.load) && !found.interrupted),
     });
     // What stopped the search is what the answer says something about; the probes tell the rest.
     let beyond = broken.iter().rev().filter(|(load, _)| found.load.is_none_or(|found| *load > found));
@@ -66,12 +72,10 @@ pub fn run(
         _ => Vec::new(),
     };
     summary.verdict = verdict::judge(summary, &options.demands, options.allow_client_bound);
-    if let Some(failure) = broken_off {
-        summary.partial = Some(format!("the search broke off: {}", failure.message));
-        outcome.exit = failure.exit;
-    } else if stop.load(Ordering::Acquire) && !found.confirmed {
-        summary.partial = Some("interrupted".to_owned());
-    } else if summary.partial.is_none() {
+    if let Some(ended) = ended {
+        summary.partial = Some(ended.why);
+        outcome.exit = ended.exit;
+    } else {
         outcome.exit = super::exit_of(summary);
         if outcome.exit == Exit::Success && found.load.is_none() {
             outcome.exit = Exit::ThresholdCrossed;
@@ -85,50 +89,75 @@ struct Search<'a> {
     find: &'a FindOptions,
     stop: &'a AtomicBool,
     watcher: &'a mut dyn Watcher,
+    most: &'a Ceiling,
     probes: Vec<Probe>,
     last: Option<Outcome>,
     /// Loads that did not keep the limits, and why this client may be the cause, where it may.
     broken: Vec<(u64, Option<String>)>,
-    /// Why a run could not begin although others had ended.
-    broken_off: Option<Failure>,
+    ended: Option<Ended>,
+}
+
+/// What ended the search before it was done.
+struct Ended {
+    why: String,
+    exit: Exit,
+}
+
+impl Ended {
+    fn interrupted() -> Self {
+        Self { why: "interrupted".to_owned(), exit: Exit::Interrupted }
+    }
 }
 
 impl Search<'_> {
     fn attempt(&mut self, load: u64, confirm: bool) -> Result<Trial, Failure> {
-        if self.stop.load(Ordering::Acquire) {
-            return Ok(Trial::Stop);
-        }
-        if self.last.is_some() {
+        if self.last.is_some() && !self.stop.load(Ordering::Acquire) {
             std::thread::sleep(PAUSE);
         }
-        let mut one = BenchOptions { find: None, demands: self.find.within.clone(), ..self.options.clone() };
-        match self.find.of {
-            FindOf::Rate => one.rate = as_f64(load),
-            FindOf::Connections => one.connections = load,
+        if self.stop.load(Ordering::Acquire) {
+            self.ended = Some(Ended::interrupted());
+            return Ok(Trial::Stop);
         }
-        if confirm {
-            one.duration *= LONGER;
-        }
-        for (name, value) in [("rate", one.rate), ("connections", as_f64(one.connections))] {
-            one.described.insert(name.to_owned(), value.to_string());
-        }
-        one.described.insert("duration".to_owned(), format!("{}s", one.duration.as_secs_f64()));
+        let one = one(self.options, self.find, load, confirm);
+        self.watcher.trying(&self.named(load, confirm));
         let outcome = match run::run(&one, self.stop, self.watcher) {
+            Err(_) if self.last.is_some() && self.stop.load(Ordering::Acquire) => {
+                self.ended = Some(Ended::interrupted());
+                return Ok(Trial::Stop);
+            }
             Err(failure) if self.last.is_some() => {
                 // What is known is kept: the server may not have survived the last run.
                 self.watcher.note(&format!("tried {load}: it could not begin ({})", failure.message));
-                self.broken_off = Some(failure);
+                let why = format!("the search broke off: {}", failure.message);
+                self.ended = Some(Ended { why, exit: failure.exit });
                 return Ok(Trial::Stop);
             }
             other => other?,
         };
-        let trial = self.note(load, &outcome, confirm);
-        self.last = Some(outcome);
+        let trial = self.note(load, &outcome, &one, confirm);
+        if let Some(why) = &outcome.summary.partial {
+            self.ended = Some(Ended { why: why.clone(), exit: outcome.exit });
+        }
+        if trial != Trial::Stop || self.last.is_none() {
+            self.last = Some(outcome);
+        }
         Ok(trial)
     }
 
-    fn note(&mut self, load: u64, outcome: &Outcome, confirm: bool) -> Trial {
-        let Summary { verdict, client, publish, partial, .. } = &outcome.summary;
+    /// `probe 3: 400 connections`.
+    fn named(&self, load: u64, confirm: bool) -> String {
+        let unit = match self.find.of {
+            FindOf::Rate => "/s",
+            FindOf::Connections if load == 1 => " connection",
+            FindOf::Connections => " connections",
+        };
+        let why = if confirm { ", to confirm it" } else { "" };
+        format!("probe {}: {load}{unit}{why}", self.probes.len() + 1)
+    }
+
+    fn note(&mut self, load: u64, outcome: &Outcome, one: &BenchOptions, confirm: bool) -> Trial {
+        let Summary { verdict, client, partial, .. } = &outcome.summary;
+        let interrupted = partial.is_some();
         let is_bound = verdict.client_bound && !self.options.allow_client_bound;
         let values = verdict
             .assertions
@@ -138,32 +167,85 @@ impl Search<'_> {
         let mut remark = values.join(", ");
         let short = shortfall(&outcome.summary, load, self.find.of, self.options);
         // A client that reads or sends late makes latencies longer, never shorter: limits that are kept are kept.
-        let passed = verdict.passed && short.is_none();
-        if let Some(why) = short.or_else(|| client.bound.first().filter(|_| is_bound).cloned()) {
+        let passed = verdict.passed && short.is_none() && !interrupted;
+        let why = short.or_else(|| client.bound.first().filter(|_| is_bound).cloned());
+        if let Some(why) = why.filter(|_| !interrupted) {
             remark = format!("{remark}; {why}");
         }
+        if passed && load == self.most.load {
+            remark = format!("{remark}; {}", self.most.of.as_str());
+        }
         let word = match (passed, is_bound) {
+            _ if interrupted => "interrupted",
             (true, _) if confirm => "confirmed",
             (true, _) => "kept",
             (false, true) => "client-bound",
             (false, false) => "broken",
         };
         self.watcher.note(&format!("tried {load}: {word} ({remark})"));
-        if !passed {
-            self.broken.push((load, client.bound.first().filter(|_| is_bound).cloned()));
+        if !passed && !interrupted {
+            self.broken.push((load, client.bound.first().cloned()));
         }
-        let seconds = publish.as_ref().map_or(0.0, |publish| as_f64(publish.sent) / publish.rate.max(1e-9));
         self.probes.push(Probe {
             load,
-            seconds,
+            seconds: lasted(&outcome.summary, one),
             passed,
+            interrupted,
             client_bound: is_bound,
             assertions: verdict.assertions.clone(),
         });
-        match (partial, passed) {
-            (Some(_), _) => Trial::Stop,
-            (None, true) => Trial::Kept,
-            (None, false) => Trial::Broken,
+        match (interrupted, passed) {
+            (true, _) => Trial::Stop,
+            (false, true) => Trial::Kept,
+            (false, false) => Trial::Broken,
+        }
+    }
+}
+
+/// A run of that load.
+fn one(options: &BenchOptions, find: &FindOptions, load: u64, confirm: bool) -> BenchOptions {
+    let mut one = BenchOptions { find: None, demands: find.within.clone(), ..options.clone() };
+    match find.of {
+        FindOf::Rate => one.rate = as_f64(load),
+        FindOf::Connections => one.connections = load,
+    }
+    if confirm {
+        one.duration *= LONGER;
+    }
+    let duration = format!("{}s", one.duration.as_secs_f64());
+    let changed = [
+        ("rate", one.rate.to_string()),
+        ("connections", one.connections.to_string()),
+        ("duration", duration),
+    ];
+    for (name, value) in changed {
+        // What says nothing in this mode is not described.
+        one.described.entry(name.to_owned()).and_modify(|described| *described = value);
+    }
+    one
+}
+
+/// The measured time in nanoseconds; 0 where connections are closed again, and something else than the time ends a run.
+fn planned(options: &BenchOptions) -> u64 {
+    if options.mode == Mode::Connect {
+        return 0;
+    }
+    let plan = Plan::new(&options.load(options.jobs));
+    plan.length().saturating_sub(plan.measured_at())
+}
+
+/// How long the load was held, in seconds; where connections are closed again, how long it took.
+fn lasted(summary: &Summary, options: &BenchOptions) -> f64 {
+    match &summary.publish {
+        _ if options.mode == Mode::Connect => summary.setup.elapsed_seconds,
+        Some(publish) => as_f64(publish.sent) / publish.rate.max(1e-9),
+        None if summary.partial.is_none() => Duration::from_nanos(planned(options)).as_secs_f64(),
+        None => {
+            let held = summary
+                .intervals
+                .iter()
+                .filter(|one| !one.warm_up && one.connections >= summary.connections.wanted);
+            held.map(|one| one.length_seconds).sum()
         }
     }
 }
@@ -188,14 +270,4 @@ fn shortfall(summary: &Summary, load: u64, of: FindOf, options: &BenchOptions) -
         return Some(format!("{:.0} events a second were sent", publish.rate));
     }
     None
-}
-
-/// What this machine's descriptors and ports allow.
-fn most_connections(options: &BenchOptions) -> u64 {
-    let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1024).saturating_sub(128);
-    let ports = process::client_ports().map_or(MOST_CONNECTIONS, |(first, last)| {
-        (u64::from(last.saturating_sub(first)) + 1) * options.sources.len().max(1) as u64
-    });
-    // Ports of connections that were closed a moment ago rest for a while.
-    MOST_CONNECTIONS.min(descriptors).min(ports - ports / 10).max(1)
 }

@@ -15,7 +15,7 @@ mod traffic;
 use serde::{Deserialize, Serialize};
 
 pub use connections::{CloseCount, ConnectTime, Connections, FailureCount, Reconnect};
-pub use judgement::{Assertion, Find, Probe, Verdict};
+pub use judgement::{Assertion, Ceiling, CeilingOf, Find, Probe, Verdict};
 pub use processes::{Client, Server, Worker};
 pub use progress::{Progress, Unwatched, Watcher};
 pub use setup::{Machine, Setup};
@@ -82,7 +82,7 @@ pub struct Summary {
     pub client: Client,
     /// The run second by second, oldest first. Long runs have longer intervals, so that there are at most 7,200.
     pub intervals: Vec<Interval>,
-    /// The search, where there was one; the rest of the summary is then that of the confirming run.
+    /// The search, where there was one; the rest of the summary is then that of its last whole run.
     pub find: Option<Find>,
     /// What was demanded and what came of it.
     pub verdict: Verdict,

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::figures::{
     bytes, count, counted, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
+use super::search;
 use super::text::sections;
 use super::timings::{self, SHOWN};
 use crate::bench::numbers::as_f64;
@@ -38,7 +39,7 @@ pub fn html(summary: &Summary) -> String {
     times(&mut out, summary);
     deliveries(&mut out, summary);
     trouble(&mut out, summary);
-    search(&mut out, summary);
+    searched(&mut out, summary);
     set_up(&mut out, summary);
     let _ = write!(
         out,
@@ -196,22 +197,15 @@ fn trouble(out: &mut String, summary: &Summary) {
     }
 }
 
-fn search(out: &mut String, summary: &Summary) {
+fn searched(out: &mut String, summary: &Summary) {
     let Some(find) = &summary.find else { return };
-    let rows = find.probes.iter().map(|probe| {
-        let values: Vec<String> = probe
-            .assertions
-            .iter()
-            .map(|one| format!("{} {}", text(&one.metric), text(&one.value)))
-            .collect();
-        (
-            count(probe.load),
-            false,
-            vec![seconds(probe.seconds), probe.outcome().to_owned(), values.join(", ")],
-        )
-    });
-    let title = format!("{}; {}", sections::searched(find), sections::found(find));
-    table(out, &title, ["", "held for", "kept", "values"], rows);
+    let rows = search::rows(find)
+        .map(|[load, lasted, kept, values]| (load, false, vec![lasted, kept, text(&values)]));
+    let title = format!("{}; {}", search::searched(find), search::found(find));
+    table(out, &title, search::head(summary.mode), rows);
+    if let Some(further) = search::further(find) {
+        let _ = writeln!(out, "<section class=\"notice\">{}</section>", text(&further));
+    }
 }
 
 fn set_up(out: &mut String, summary: &Summary) {
@@ -294,7 +288,7 @@ fn table<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::summary::Mode;
+    use crate::bench::summary::{Ceiling, CeilingOf, Find, Mode, Probe};
 
     #[test]
     fn a_page_holds_everything_and_asks_for_nothing() {
@@ -330,6 +324,35 @@ mod tests {
             assert!(page.contains("nothing demanded") && !page.contains("<svg"), "{page}");
             assert!(!page.contains("NaN") && page.ends_with("</html>\n"));
         }
+    }
+
+    #[test]
+    fn a_search_is_on_the_page_with_what_its_answer_is_worth() {
+        let mut summary = Summary::example();
+        let probe = Probe { load: 172, seconds: 1.0, interrupted: true, ..Probe::default() };
+        summary.find = Some(Find {
+            of: "connections".into(),
+            within: "lost==0".into(),
+            probes: vec![probe],
+            found: Some(172),
+            ceiling: Some(Ceiling {
+                load: 172,
+                of: CeilingOf::Descriptors,
+                hint: Some("raise <them>".into()),
+            }),
+            ..Find::default()
+        });
+        let page = html(&summary);
+        for part in [
+            "found: at least 172 connections: this client can hold no more (its descriptors)",
+            "<td>172</td><td>1 s</td><td>interrupted</td>",
+            "to search further, raise &lt;them&gt;",
+        ] {
+            assert!(page.contains(part), "{part} is not in the page");
+        }
+        summary.find.as_mut().unwrap().interrupted = true;
+        let page = html(&summary);
+        assert!(page.contains("<div class=\"verdict warn\">none, interrupted</div>"));
     }
 
     #[test]

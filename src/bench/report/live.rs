@@ -39,6 +39,9 @@ pub struct Remarks<W>(W);
 impl<W: Write + Send> Watcher for Remarks<W> {
     fn progress(&mut self, _: &Progress) {}
 
+    // What came of it is a remark.
+    fn trying(&mut self, _: &str) {}
+
     fn note(&mut self, text: &str) {
         // A stderr that is gone has nobody who would miss it.
         let _ = writeln!(self.0, "note: {}", super::figures::printable(text));
@@ -58,6 +61,8 @@ pub struct Live<W, C> {
     /// When drawing is allowed again.
     next: Option<Instant>,
     spent: Duration,
+    /// Which of many runs it is.
+    trying: Option<String>,
     newest: Option<Progress>,
     second: Option<Progress>,
     /// Received and published a second, of the last whole second.
@@ -78,6 +83,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
             drawn: 0,
             next: None,
             spent: Duration::ZERO,
+            trying: None,
             newest: None,
             second: None,
             rates: (0.0, 0.0),
@@ -113,7 +119,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
         let Some(progress) = &self.newest else { return };
         let history: Vec<f64> = self.history.iter().copied().collect();
         let (received, published) = self.rates;
-        let view = View { progress, received, published, history: &history };
+        let view = View { trying: self.trying.as_deref(), progress, received, published, history: &history };
         let lines = layout(&view, (self.columns)().max(20), self.color);
         let mut frame = self.to_top();
         for line in &lines {
@@ -160,6 +166,10 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
         self.spent += began.elapsed();
     }
 
+    fn trying(&mut self, what: &str) {
+        self.trying = Some(super::figures::printable(what));
+    }
+
     fn note(&mut self, text: &str) {
         let began = Instant::now();
         self.clear();
@@ -172,6 +182,10 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
     fn end(&mut self) {
         self.clear();
         self.newest = None;
+        // The next run of a search has seconds of its own.
+        self.second = None;
+        self.rates = (0.0, 0.0);
+        self.history.clear();
     }
 }
 
@@ -213,6 +227,27 @@ mod tests {
         assert!(seen.contains("500/s"), "{seen}");
         live.end();
         assert_eq!(screen(&live.out).trim(), "note: probe of 1,000 connections: kept");
+    }
+
+    #[test]
+    fn a_search_shows_which_load_it_tries_and_each_run_its_own_rates() {
+        let mut live = Live::new(Vec::new(), || 80, false);
+        live.trying("probe 3: 400 connections");
+        live.progress(&state(8.0, 0));
+        live.next = None;
+        live.progress(&state(9.0, 500));
+        let seen = screen(&live.out);
+        assert!(seen.starts_with("probe 3: 400 connections\nmeasuring 9 s"), "{seen}");
+        live.end();
+        live.trying("probe 4: 800 connections");
+        live.next = None;
+        live.progress(&state(1.0, 0));
+        let seen = screen(&live.out);
+        assert!(seen.starts_with("probe 4: 800 connections\nmeasuring 1 s"), "{seen}");
+        assert!(!seen.contains("probe 3") && !seen.contains("500/s"), "{seen}");
+        live.next = None;
+        live.progress(&state(2.0, 700));
+        assert!(screen(&live.out).contains("700/s"));
     }
 
     #[test]

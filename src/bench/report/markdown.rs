@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{count, counted, micros, printable, seconds, to_the_second};
+use super::search;
 use super::table::{Table, escape};
 use super::text::sections;
 use super::timings::{self, SHOWN};
@@ -44,7 +45,7 @@ pub fn markdown(summary: &Summary) -> String {
     );
     tables(&mut out, summary);
     costs(&mut out, summary);
-    search(&mut out, summary);
+    searched(&mut out, summary);
     verdict(&mut out, summary);
     out
 }
@@ -108,9 +109,12 @@ fn costs(out: &mut String, summary: &Summary) {
     }
 }
 
-fn search(out: &mut String, summary: &Summary) {
+fn searched(out: &mut String, summary: &Summary) {
     let Some(find) = &summary.find else { return };
-    let _ = writeln!(out, "{}; {}\n", text(&sections::searched(find)), escape(&sections::found(find)));
+    let _ = writeln!(out, "{}; {}\n", text(&search::searched(find)), escape(&search::found(find)));
+    if let Some(further) = search::further(find) {
+        let _ = writeln!(out, "{}\n", escape(&further));
+    }
 }
 
 fn verdict(out: &mut String, summary: &Summary) {
@@ -129,7 +133,7 @@ fn verdict(out: &mut String, summary: &Summary) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::summary::{Find, Mode, Reconnect};
+    use crate::bench::summary::{Ceiling, CeilingOf, Find, Mode, Reconnect};
 
     #[test]
     fn a_run_is_pasted_into_an_issue() {
@@ -152,6 +156,15 @@ mod tests {
         assert!(text.contains("\nReconnections: cut 5, back 4, 1 not back when the run ended\n"), "{text}");
         assert!(text.contains("within lost==0; found: none"), "{text}");
         assert!(text.contains("Verdict: **FAILED**"), "a search that found nothing: {text}");
+        found.find = Some(Find {
+            of: "connections".into(),
+            found: Some(172),
+            ceiling: Some(Ceiling { load: 172, of: CeilingOf::Descriptors, hint: Some("raise them".into()) }),
+            ..Find::default()
+        });
+        let text = markdown(&found);
+        assert!(text.contains("; found: at least 172 connections: this client can hold no more"), "{text}");
+        assert!(text.contains("\nto search further, raise them\n"), "{text}");
         let empty = markdown(&Summary::empty(Mode::Idle));
         assert!(!empty.contains("timing") && empty.contains("Verdict: **none**"), "{empty}");
     }

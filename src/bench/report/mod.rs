@@ -11,6 +11,7 @@ mod html;
 pub mod live;
 mod markdown;
 mod outputs;
+mod search;
 mod table;
 mod text;
 mod timings;

@@ -34,6 +34,9 @@ pub trait Watcher: Send {
     /// Takes the newest state. Must not block for long: it costs the client's own CPU.
     fn progress(&mut self, progress: &Progress);
 
+    /// From now on, until it says otherwise, runs are to try this, as in `probe 3: 400 connections`.
+    fn trying(&mut self, what: &str);
+
     /// Says something once, on its own line (a probe's result, a worker lost).
     fn note(&mut self, text: &str);
 
@@ -47,6 +50,8 @@ pub struct Unwatched;
 
 impl Watcher for Unwatched {
     fn progress(&mut self, _: &Progress) {}
+
+    fn trying(&mut self, _: &str) {}
 
     fn note(&mut self, _: &str) {}
 

@@ -2,8 +2,8 @@
 //! against its schema.
 
 use jobwire::bench::summary::{
-    Assertion, CloseCount, Cohort, FailureCount, Find, Interval, Mode, Probe, Publish, Reconnect, RoundTrip,
-    Server, Summary, Worker,
+    Assertion, Ceiling, CeilingOf, CloseCount, Cohort, FailureCount, Find, Interval, Mode, Probe, Publish,
+    Reconnect, RoundTrip, Server, Summary, Worker,
 };
 use serde_json::{Value, json};
 
@@ -123,7 +123,9 @@ fn full() -> Summary {
     summary.server = Some(Server { pids: vec![7], pss_per_connection_bytes: Some(1.0), ..Server::default() });
     summary.intervals = vec![Interval { p50_micros: Some(5), ..Interval::default() }];
     let probe = Probe { assertions: assertions.clone(), ..Probe::default() };
-    summary.find = Some(Find { of: "rate".into(), probes: vec![probe], found: Some(5), ..Find::default() });
+    let ceiling = Some(Ceiling { load: 5, of: CeilingOf::Ports, hint: Some("more addresses".into()) });
+    summary.find =
+        Some(Find { of: "rate".into(), probes: vec![probe], found: Some(5), ceiling, ..Find::default() });
     summary.verdict.assertions = assertions;
     summary.workers = vec![Worker { clock_offset_micros: -5, ..Worker::default() }];
     summary

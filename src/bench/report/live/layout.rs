@@ -10,6 +10,8 @@ use crate::bench::summary::Progress;
 /// What is shown.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct View<'a> {
+    /// Which of many runs it is, where there are many.
+    pub(super) trying: Option<&'a str>,
     pub(super) progress: &'a Progress,
     /// Deliveries or answers received a second, in the last one.
     pub(super) received: f64,
@@ -31,11 +33,12 @@ pub(super) fn layout(view: &View<'_>, width: usize, color: bool) -> Vec<String> 
     };
     let bar =
         progress.planned_seconds.map(|planned| share_bar(progress.elapsed_seconds / planned.max(0.001)));
-    let mut lines = vec![format!(
+    let mut lines: Vec<String> = view.trying.iter().map(ToString::to_string).collect();
+    lines.push(format!(
         "{} {time}{}",
         paint(progress.phase.to_owned(), Color::Cyan),
         bar.map(|bar| format!("  {bar}")).unwrap_or_default()
-    )];
+    ));
     let errors = format!("errors {}", count(progress.errors));
     let errors = if progress.errors > 0 { paint(errors, Color::Red) } else { errors };
     lines.push(format!(
@@ -110,6 +113,7 @@ mod tests {
             p99: Some(4900),
         };
         let view = View {
+            trying: None,
             progress: &progress,
             received: 50_000.0,
             published: 500.0,
@@ -133,7 +137,7 @@ mod tests {
     #[test]
     fn before_anything_happened_there_is_little_to_see() {
         let progress = Progress { phase: "checking", ..Progress::default() };
-        let view = View { progress: &progress, received: 0.0, published: 0.0, history: &[] };
+        let view = View { trying: None, progress: &progress, received: 0.0, published: 0.0, history: &[] };
         assert_eq!(layout(&view, 80, false), ["checking 0 s", "  connections  0 of 0 · errors 0"]);
         assert_eq!(sparkline(&[0.0, 0.0]), "▁▁");
     }

@@ -7,9 +7,10 @@ use crate::bench::numbers::as_f64;
 use crate::bench::report::figures::{
     bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
+use crate::bench::report::search;
 use crate::bench::report::table::Table;
 use crate::bench::summary::{
-    Client, CloseCount, Connections, FailureCount, Find, Mode, Reconnect, Server, Summary, Verdict,
+    Client, CloseCount, Connections, FailureCount, Mode, Reconnect, Server, Summary, Verdict,
 };
 
 /// Reasons beyond these are counted together.
@@ -189,7 +190,8 @@ pub(super) fn client(page: &mut Page, summary: &Summary) {
     let client = &summary.client;
     page.heading("This client");
     page.facts(&client_facts(client, summary.connections.peak));
-    if client.bound.is_empty() {
+    let capped = summary.find.as_ref().is_some_and(|find| find.ceiling.is_some());
+    if client.bound.is_empty() && !capped {
         page.line("it was not the bottleneck");
     }
     for reason in &client.bound {
@@ -238,30 +240,16 @@ pub(super) fn workers(page: &mut Page, summary: &Summary) {
 
 pub(super) fn find(page: &mut Page, summary: &Summary) {
     let Some(find) = &summary.find else { return };
-    page.heading(&printable(&searched(find)));
-    let mut table = Table::new(["", "held for", "kept", "values"]).optional(["held for"]);
-    for probe in &find.probes {
-        let values = probe.assertions.iter().map(|one| format!("{} {}", one.metric, one.value));
-        let values = printable(&values.collect::<Vec<_>>().join(", "));
-        table.row([count(probe.load), seconds(probe.seconds), probe.outcome().to_owned(), values]);
+    page.heading(&printable(&search::searched(find)));
+    let head = search::head(summary.mode);
+    let mut table = Table::new(head).optional([head[1]]);
+    for row in search::rows(find) {
+        table.row(row);
     }
     page.table(&table);
-    page.line(&found(find));
-}
-
-/// `Search for the most connections within lost==0`.
-pub(in crate::bench::report) fn searched(find: &Find) -> String {
-    let most = if find.of == "rate" { "highest" } else { "most" };
-    format!("Search for the {most} {} within {}", find.of, find.within)
-}
-
-/// What it came to.
-pub(in crate::bench::report) fn found(find: &Find) -> String {
-    let unit = if find.of == "rate" { "/s".to_owned() } else { format!(" {}", printable(&find.of)) };
-    match find.found {
-        Some(load) if find.confirmed => format!("found: {}{unit}, confirmed by a longer run", count(load)),
-        Some(load) => format!("found: {}{unit}, not confirmed by a longer run", count(load)),
-        None => "found: none, not even the smallest load kept the limits".to_owned(),
+    page.line(&search::found(find));
+    if let Some(further) = search::further(find) {
+        page.line(&further);
     }
 }
 
@@ -280,6 +268,9 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
     }
     if verdict.client_bound {
         page.line(match summary.find.as_ref().and_then(|find| find.found) {
+            Some(_) if verdict.client_bound_allowed => {
+                "the server holds at least what was found: above it, this client may have been the bottleneck"
+            }
             Some(_) => "the server holds at least what was found: above it, this client was the bottleneck",
             None => "this client was the bottleneck: the figures say nothing about the server",
         });
@@ -289,6 +280,9 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
 /// The verdict in a word or two.
 pub(super) fn word(summary: &Summary) -> (&'static str, Color) {
     match &summary.verdict {
+        _ if summary.find.as_ref().is_some_and(|find| find.interrupted) => {
+            ("none, interrupted", Color::Yellow)
+        }
         Verdict { client_bound: true, client_bound_allowed: false, .. } => {
             ("INVALID, client-bound", Color::Yellow)
         }

@@ -1,5 +1,7 @@
 use super::*;
-use crate::bench::summary::{Assertion, Cohort, Find, Mode, Probe, Reconnect, RoundTrip, Server, Worker};
+use crate::bench::summary::{
+    Assertion, Ceiling, CeilingOf, Cohort, Find, Mode, Probe, Reconnect, RoundTrip, Server, Worker,
+};
 use crate::bench::timing::Timing;
 
 fn of(summary: &Summary) -> String {
@@ -141,6 +143,7 @@ fn a_search_shows_each_of_its_probes() {
         load,
         seconds: 5.0,
         passed,
+        interrupted: false,
         client_bound: load == 1500,
         assertions: vec![Assertion {
             metric: "delivery.p99".into(),
@@ -155,12 +158,43 @@ fn a_search_shows_each_of_its_probes() {
         probes: vec![probe(1000, true, "2ms"), probe(2000, false, "81ms"), probe(1500, true, "3ms")],
         found: Some(1000),
         confirmed: true,
+        longer: true,
+        ..Find::default()
     });
     let report = of(&summary);
     assert!(report.contains("Search for the most connections within delivery.p99<50ms"), "{report}");
     assert!(report.contains("no  delivery.p99 81ms"), "{report}");
     assert!(report.contains("yes, though client-bound"), "{report}");
     assert!(report.contains("found: 1,000 connections, confirmed by a longer run"), "{report}");
+    assert!(report.contains("held for"), "{report}");
+
+    let find = summary.find.as_mut().unwrap();
+    find.ceiling =
+        Some(Ceiling { load: 1000, of: CeilingOf::Ports, hint: Some("use more addresses".into()) });
+    summary.mode = Mode::Connect;
+    let report = of(&summary);
+    assert!(
+        report.contains("at least 1,000 connections: this client can hold no more (its ports)"),
+        "{report}"
+    );
+    assert!(report.contains("to search further, use more addresses"), "{report}");
+    assert!(report.contains("took") && !report.contains("held for"), "{report}");
+}
+
+#[test]
+fn an_interrupted_search_has_no_verdict() {
+    let mut summary = Summary::empty(Mode::Idle);
+    let probe = Probe { load: 100, interrupted: true, ..Probe::default() };
+    summary.find =
+        Some(Find { of: "connections".into(), probes: vec![probe], interrupted: true, ..Find::default() });
+    summary.verdict.passed = false;
+    let report = of(&summary);
+    assert!(report.contains("interrupted before any load was known to be kept"), "{report}");
+    assert!(report.contains("Verdict: none, interrupted") && !report.contains("FAILED"), "{report}");
+    assert!(
+        report.lines().any(|line| line.trim_start().starts_with("100 ") && line.contains("interrupted")),
+        "{report}"
+    );
 }
 
 #[test]
