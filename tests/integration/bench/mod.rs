@@ -7,6 +7,7 @@ mod publishing;
 mod remote;
 mod report;
 mod schema;
+mod search;
 mod truth;
 mod workers;
 
