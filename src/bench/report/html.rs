@@ -346,7 +346,7 @@ mod tests {
         for part in [
             "found: at least 172 connections: this client can hold no more (its descriptors)",
             "<td>172</td><td>1 s</td><td>interrupted</td>",
-            "to search further, raise &lt;them&gt;",
+            "to go further, raise &lt;them&gt;",
         ] {
             assert!(page.contains(part), "{part} is not in the page");
         }

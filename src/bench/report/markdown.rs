@@ -164,7 +164,7 @@ mod tests {
         });
         let text = markdown(&found);
         assert!(text.contains("; found: at least 172 connections: this client can hold no more"), "{text}");
-        assert!(text.contains("\nto search further, raise them\n"), "{text}");
+        assert!(text.contains("\nto go further, raise them\n"), "{text}");
         let empty = markdown(&Summary::empty(Mode::Idle));
         assert!(!empty.contains("timing") && empty.contains("Verdict: **none**"), "{empty}");
     }

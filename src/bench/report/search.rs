@@ -53,7 +53,7 @@ pub(super) fn found(find: &Find) -> String {
 /// How to search further, where this client was the limit.
 pub(super) fn further(find: &Find) -> Option<String> {
     let hint = find.ceiling.as_ref()?.hint.as_ref()?;
-    Some(format!("to search further, {}", printable(hint)))
+    Some(format!("to go further, {}", printable(hint)))
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
             found(&descriptors),
             "found: at least 172 connections: this client can hold no more (its descriptors); confirmed by a longer run"
         );
-        assert_eq!(further(&descriptors).as_deref(), Some("to search further, raise them"));
+        assert_eq!(further(&descriptors).as_deref(), Some("to go further, raise them"));
         let ports = found(&capped("connections", 28_000, CeilingOf::Ports, None));
         assert!(ports.contains("at least 28,000 connections: this client can hold no more (its ports)"));
         let search = capped("rate", 10_000_000, CeilingOf::Search, None);

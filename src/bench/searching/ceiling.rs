@@ -47,8 +47,7 @@ fn connections(machine: Machine, addresses: u64, loopback: bool) -> Ceiling {
         load: descriptors.max(1),
         of: CeilingOf::Descriptors,
         hint: Some(format!(
-            "raise them (`ulimit -Hn {}` as root, or LimitNOFILE= of the service), or share connections with --workers, \
-             without --find",
+            "raise them (`ulimit -Hn {}` as root, or LimitNOFILE=), or use --workers without --find",
             machine.descriptors.saturating_mul(4)
         )),
     };
@@ -62,10 +61,8 @@ fn connections(machine: Machine, addresses: u64, loopback: bool) -> Ceiling {
             hint: Some(if loopback && more <= 250 {
                 format!("use more addresses: --source-ip 127.0.0.1-127.0.0.{more}")
             } else {
-                format!(
-                    "use more than {addresses} address(es) of this machine with --source-ip, or --remote-workers on other \
-                     hosts, without --find"
-                )
+                "use more addresses of this machine (--source-ip), or --remote-workers without --find"
+                    .to_owned()
             }),
         }
     });
@@ -100,7 +97,7 @@ mod tests {
         assert_eq!((load, what), (50_400, CeilingOf::Ports));
         assert!(hint.contains("--source-ip 127.0.0.1-127.0.0.8"), "{hint}");
         let (_, _, hint) = of(1 << 20, Some(28_000), 2, false);
-        assert!(hint.contains("more than 2 address(es)") && !hint.contains("127"), "{hint}");
+        assert!(hint.contains("(--source-ip)") && !hint.contains("127"), "{hint}");
         let (load, what, hint) = of(1 << 30, None, 1, true);
         assert_eq!((load, what, hint.as_str()), (MOST_CONNECTIONS, CeilingOf::Search, ""));
         assert_eq!(of(64, None, 1, true).0, 1, "one is always tried, and says itself what it lacks");

@@ -247,7 +247,8 @@ pub(super) fn find(page: &mut Page, summary: &Summary) {
         table.row(row);
     }
     page.table(&table);
-    page.line(&search::found(find));
+    let found: Vec<String> = search::found(find).split("; ").map(str::to_owned).collect();
+    page.facts(&found);
     if let Some(further) = search::further(find) {
         page.line(&further);
     }

@@ -177,7 +177,7 @@ fn a_search_shows_each_of_its_probes() {
         report.contains("at least 1,000 connections: this client can hold no more (its ports)"),
         "{report}"
     );
-    assert!(report.contains("to search further, use more addresses"), "{report}");
+    assert!(report.contains("to go further, use more addresses"), "{report}");
     assert!(report.contains("took") && !report.contains("held for"), "{report}");
 }
 
