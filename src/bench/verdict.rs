@@ -2,7 +2,7 @@
 
 use super::numbers::as_f64;
 use super::summary::{Assertion, Cohort, Summary, Verdict};
-use super::timing::Timing;
+use super::timing::{MAX_MICROS, Timing};
 use crate::dialect::with_nearest;
 
 /// A demand that was understood.
@@ -11,7 +11,7 @@ pub struct Demand {
     text: String,
     metric: String,
     op: Op,
-    /// In the metric's own unit: microseconds, bytes, a count, or with `is_share` a share of 1.
+    /// In the metric's own unit: microseconds, bytes, a count, or with `%` a share of 1.
     limit: f64,
     unit: Unit,
 }
@@ -54,13 +54,14 @@ enum Measure {
 impl Measure {
     const fn units(self) -> &'static [Unit] {
         match self {
-            Self::Time => &[("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6), ("m", 6e7)],
+            // No minutes: that `m` would be a slip for `ms`, and hold whatever happens.
+            Self::Time => &[("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6)],
             Self::Count => &[("", 1.0), ("k", 1e3), ("m", 1e6), ("/s", 1.0)],
             Self::Counted => &[("", 1.0), ("k", 1e3), ("m", 1e6), ("%", 0.01)],
             Self::Bytes => {
                 &[("b", 1.0), ("", 1.0), ("kb", 1e3), ("kib", 1024.0), ("mb", 1e6), ("mib", 1_048_576.0)]
             }
-            Self::Share => &[("%", 0.01), ("", 1.0)],
+            Self::Share => &[("%", 0.01)],
         }
     }
 }
@@ -202,7 +203,15 @@ impl Demand {
             let shown = unit.escape_debug();
             format!("{metric} is not measured in '{shown}'; its units are {}", names.join(", "))
         })?;
-        Ok(Self { text: plain.clone(), metric: metric.to_owned(), op, limit: number * unit.1, unit })
+        let limit = number * unit.1;
+        if split(metric).is_some() && limit > as_f64(MAX_MICROS) {
+            let longest = MAX_MICROS / 1_000_000;
+            return Err(format!(
+                "{metric} is never beyond {longest}s, since longer durations count as that; {value} says \
+                 nothing"
+            ));
+        }
+        Ok(Self { text: plain.clone(), metric: metric.to_owned(), op, limit, unit })
     }
 
     /// What it is about.

@@ -78,7 +78,11 @@ fn what_is_not_understood_names_the_nearest() {
 #[test]
 fn every_metric_can_be_asked_for() {
     for metric in metrics() {
-        let unit = if measure(&metric) == Some(Measure::Time) { "ms" } else { "" };
+        let unit = match measure(&metric) {
+            Some(Measure::Time) => "ms",
+            Some(Measure::Share) => "%",
+            _ => "",
+        };
         Demand::parse(&format!("{metric}<1{unit}")).unwrap();
     }
     let two = Demand::parse_all("delivery.p99<50ms,lost==0").unwrap();
