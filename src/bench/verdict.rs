@@ -233,14 +233,15 @@ impl Demand {
         });
         // In the limit's unit, so that 0.1 + 0.2 is not held against 0.3.
         let passed = reading.is_some_and(|value| {
+            let equal = is_same(value, limit);
             let (value, limit) = (value / self.unit.1, self.limit / self.unit.1);
             match self.op {
-                Op::Less => value < limit,
-                Op::AtMost => value <= limit,
-                Op::More => value > limit,
-                Op::AtLeast => value >= limit,
-                Op::Equal => (value - limit).abs() < 1e-9,
-                Op::Not => (value - limit).abs() >= 1e-9,
+                Op::Less => value < limit && !equal,
+                Op::AtMost => value < limit || equal,
+                Op::More => value > limit && !equal,
+                Op::AtLeast => value > limit || equal,
+                Op::Equal => equal,
+                Op::Not => !equal,
             }
         });
         let shown = |number: &str| format!("{number}{}", self.unit.0);
@@ -255,6 +256,11 @@ impl Demand {
         }
     }
 }
+/// Whether a value and a limit are apart by no more than rounding makes of them; counts up to 10^12 are told apart.
+fn is_same(value: f64, limit: f64) -> bool {
+    (value - limit).abs() <= 1e-9_f64.max(limit.abs() * 1e-13)
+}
+
 
 /// With so many decimals, without zeros that say nothing.
 fn rounded(value: f64, decimals: usize) -> String {
@@ -271,7 +277,7 @@ fn exact(limit: f64) -> String {
 fn apart(value: f64, limit: f64) -> String {
     let is_told = |decimals: &usize| {
         let text = rounded(value, *decimals);
-        (text != rounded(limit, *decimals) || (value - limit).abs() < 1e-9)
+        (text != rounded(limit, *decimals) || is_same(value, limit))
             && (text.trim_start_matches('-') != "0" || value.abs() < 1e-9)
     };
     rounded(value, (3..9).find(is_told).unwrap_or(9))
