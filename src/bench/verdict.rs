@@ -227,14 +227,13 @@ impl Demand {
     /// Holds a result against it. What was not measured does not hold.
     pub fn check(&self, summary: &Summary) -> Assertion {
         let reading = read(summary, &self.metric).map(|reading| match self.unit.0 {
-            "%" if reading.whole > 0.0 => reading.value / reading.whole,
-            "%" if reading.value == 0.0 => 0.0,
+            "%" => reading.value / reading.whole,
             _ => reading.value,
         });
         // In the limit's unit, so that 0.1 + 0.2 is not held against 0.3.
         let passed = reading.is_some_and(|value| {
-            let equal = is_same(value, limit);
             let (value, limit) = (value / self.unit.1, self.limit / self.unit.1);
+            let equal = is_same(value, limit);
             match self.op {
                 Op::Less => value < limit && !equal,
                 Op::AtMost => value < limit || equal,
@@ -256,11 +255,11 @@ impl Demand {
         }
     }
 }
+
 /// Whether a value and a limit are apart by no more than rounding makes of them; counts up to 10^12 are told apart.
 fn is_same(value: f64, limit: f64) -> bool {
     (value - limit).abs() <= 1e-9_f64.max(limit.abs() * 1e-13)
 }
-
 
 /// With so many decimals, without zeros that say nothing.
 fn rounded(value: f64, decimals: usize) -> String {
@@ -315,8 +314,11 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     let lost_of =
         |name| cohort(name).filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, cohort.lost));
     let connections = &summary.connections;
-    let counted = |value: u64, whole: u64| Some(Reading { value: as_f64(value), whole: as_f64(whole) });
+    // Nor does it say anything that nothing failed where nothing was tried.
+    let counted =
+        |value: u64, whole: u64| (whole > 0).then(|| Reading { value: as_f64(value), whole: as_f64(whole) });
     let plain = |value: f64| Some(Reading { value, whole: 1.0 });
+    let a_connection = |value: f64| plain(value).filter(|_| connections.peak > 0);
     match metric {
         "lost" => healthy(|cohort| cohort.lost),
         "conflated" => healthy(|cohort| cohort.conflated),
@@ -332,22 +334,24 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         "connect.failed" => counted(connections.failed, connections.attempts),
         "closed_early" => counted(connections.closed_early_count(), connections.opened),
         "garbage" => counted(connections.garbage, connections.opened),
-        "connections" => counted(connections.peak, connections.wanted),
+        "connections" => plain(as_f64(connections.peak)),
         "connect.rate" => plain(connections.rate),
         "publish.failed" => {
             summary.publish.as_ref().and_then(|publish| counted(publish.failed, publish.intended))
         }
         "publish.rate" => summary.publish.as_ref().and_then(|publish| plain(publish.rate)),
-        "round_trip.lost" => summary.round_trip.as_ref().and_then(|trip| counted(trip.lost, trip.sent)),
+        "round_trip.lost" => {
+            summary.round_trip.as_ref().and_then(|trip| counted(trip.lost, trip.received + trip.lost))
+        }
         "reconnect.all_back" => {
             summary.reconnect.as_ref().and_then(|back| back.all_back_seconds).and_then(|s| plain(s * 1e6))
         }
         "server.cpu" => summary.server.as_ref().and_then(|server| plain(server.cpu_share)),
         "server.rss_per_connection" => {
-            summary.server.as_ref().and_then(|server| plain(server.rss_per_connection_bytes))
+            summary.server.as_ref().and_then(|server| a_connection(server.rss_per_connection_bytes))
         }
         "client.cpu" => plain(summary.client.cpu_share),
-        "client.rss_per_connection" => plain(summary.client.rss_per_connection_bytes),
+        "client.rss_per_connection" => a_connection(summary.client.rss_per_connection_bytes),
         _ => None,
     }
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::bench::summary::{Mode, Publish, RoundTrip};
 
 fn check(text: &str) -> Assertion {
     Demand::parse(text).unwrap().check(&Summary::example())
@@ -73,6 +74,59 @@ fn what_is_not_understood_names_the_nearest() {
     assert!(error("lost<5ms").contains("not measured in 'ms'"));
     assert!(error("lost").contains("METRIC OP VALUE"));
     assert!(error("lost==x").contains("no number"));
+}
+
+#[test]
+fn a_limit_that_nothing_could_break_is_refused() {
+    let error = |text: &str| Demand::parse(text).unwrap_err();
+    for (slip, unit) in
+        [("server.cpu<50", "%"), ("client.cpu<0.8", "%"), ("connect.p99<50m", "us, µs, ms, s")]
+    {
+        assert!(error(slip).ends_with(unit), "{}", error(slip));
+    }
+    for beyond in ["delivery.p99<61s", "slow.delivery.max<=60001ms", "delivery.p99<50000s"] {
+        assert!(error(beyond).contains("is never beyond 60s"), "{}", error(beyond));
+    }
+    for within in ["delivery.p99<60s", "reconnect.all_back<300s", "server.cpu<150%"] {
+        assert!(Demand::parse(within).is_ok(), "{within}");
+    }
+}
+
+#[test]
+fn every_operator_takes_the_same_for_equal() {
+    let mut summary = Summary::example();
+    (summary.connections.attempts, summary.connections.failed) = (1000, 9);
+    for (op, holds) in [("<", false), (">", false), ("!=", false), ("<=", true), (">=", true), ("==", true)] {
+        let demand = Demand::parse(&format!("connect.failed{op}0.9%")).unwrap();
+        assert_eq!(demand.check(&summary).passed, holds, "{op}");
+    }
+    summary.cohorts[0].received = 1_000_000_000_000;
+    for (demand, holds) in [("received==1000000000001", false), ("received<1000000.000001m", true)] {
+        assert_eq!(Demand::parse(demand).unwrap().check(&summary).passed, holds, "{demand}");
+    }
+}
+
+#[test]
+fn where_nothing_was_tried_nothing_is_kept() {
+    let mut summary = Summary::empty(Mode::Echo);
+    summary.publish = Some(Publish::default());
+    summary.round_trip = Some(RoundTrip::default());
+    for demand in [
+        "connect.failed==0",
+        "connect.failed<1%",
+        "closed_early==0",
+        "garbage==0",
+        "publish.failed==0",
+        "round_trip.lost==0",
+        "client.rss_per_connection<1kb",
+    ] {
+        let checked = Demand::parse(demand).unwrap().check(&summary);
+        assert_eq!((checked.passed, checked.value.as_str()), (false, "none"), "{demand}");
+    }
+    // Round trips for which no connection was open are lost, and were never sent.
+    summary.round_trip = Some(RoundTrip { sent: 10, received: 10, lost: 30, ..RoundTrip::default() });
+    let checked = Demand::parse("round_trip.lost<75%").unwrap().check(&summary);
+    assert_eq!((checked.passed, checked.value.as_str()), (false, "75%"));
 }
 
 #[test]

@@ -173,7 +173,7 @@ pub(super) fn all(before: &[Summary], after: &[Summary]) -> Vec<Metric> {
         (run.connections.rate > 0.0).then_some(run.connections.rate)
     });
     add("round trips lost", Unit::Share, false, &|run| {
-        run.round_trip.as_ref().and_then(|trip| part(trip.lost, trip.sent))
+        run.round_trip.as_ref().and_then(|trip| part(trip.lost, trip.received + trip.lost))
     });
     add("server's memory a connection", Unit::Bytes, false, &|run| {
         run.server.as_ref().map(|server| server.rss_per_connection_bytes).filter(|bytes| *bytes > 0.0)
