@@ -156,7 +156,7 @@ impl BenchOptions {
             seconds: self.duration.as_secs_f64(),
             warm_up: self.warm_up.as_secs_f64(),
             ramp: self.ramp,
-            limit: self.limit.filter(|_| self.mode != Mode::Connect),
+            limit: self.limit.filter(|_| !matches!(self.mode, Mode::Connect | Mode::Idle)),
             jobs,
             milestones: self.milestones,
         }

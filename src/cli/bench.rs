@@ -2,6 +2,7 @@
 
 mod compare;
 mod measurable;
+mod modes;
 mod report;
 mod target;
 mod values;
@@ -261,6 +262,7 @@ impl BenchArgs {
 
     fn resolve(self, globals: &Globals) -> Result<BenchOptions, Failure> {
         let (mode, place) = target::parse(&self.what, &globals.dialects, self.dialect.as_deref())?;
+        modes::check(&self, mode, globals.invocation.given())?;
         self.check()?;
         let via = match mode {
             Mode::Fanout | Mode::Storm => Some(target::via(&self, &place)?),
@@ -365,7 +367,7 @@ impl BenchArgs {
         add("milestones", publishes.then(|| percent(self.milestones)));
         add("echo", (mode == Mode::Echo).then(|| self.echo.as_str().to_owned()));
         add("duration", (mode != Mode::Connect).then(|| format!("{}s", self.duration.as_secs_f64())));
-        add("warm-up", is_timed.then(|| format!("{}s", self.warm_up.as_secs_f64())));
+        add("warm-up", (mode != Mode::Connect).then(|| format!("{}s", self.warm_up.as_secs_f64())));
         let workers = self.workers + self.remote_workers;
         add("workers", (workers > 0).then(|| workers.to_string()));
         add("connect-rate", self.connect_rate.map(|rate| rate.to_string()));

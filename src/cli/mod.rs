@@ -76,6 +76,13 @@ pub(crate) struct Invocation {
     effective: Effective,
 }
 
+impl Invocation {
+    /// The long names of the verb's own flags that were given, without what is from elsewhere.
+    pub(crate) fn given(&self) -> impl Iterator<Item = &str> {
+        self.effective.on_command_line()
+    }
+}
+
 impl fmt::Debug for Invocation {
     /// Without what may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::BenchArgs;
+use super::{BenchArgs, modes};
 use crate::bench::report::live;
 use crate::bench::summary::{Unwatched, Watcher};
 use crate::bench::workers::{Waiting, run_of_parent, work};
@@ -26,6 +26,7 @@ pub(super) fn run(args: &BenchArgs, globals: &Globals) -> Result<Exit> {
     if args.what.len() > 1 {
         return Err(Failure::usage("a worker takes no target: whoever calls it names one").into());
     }
+    modes::check_worker(globals.invocation.given())?;
     let redis = args.redis.clone().ok_or_else(|| {
         Failure::usage("a worker needs the Redis of whoever calls it")
             .hint("name it with --redis or REDIS_URL")

@@ -73,6 +73,12 @@ impl Effective {
         self.file.as_deref()
     }
 
+    /// The keys of the verb's own flags that stand on the command line.
+    pub(in crate::cli) fn on_command_line(&self) -> impl Iterator<Item = &str> {
+        let own = self.entries.iter().filter(|entry| !entry.global);
+        own.filter(|entry| matches!(entry.origin, Origin::Flag)).map(|entry| entry.key.as_str())
+    }
+
     /// The keys whose values are others in `new`.
     pub(in crate::cli) fn changed<'a>(&self, new: &'a Self) -> Vec<&'a str> {
         let differs = |entry: &&Entry| self.entry(&entry.key).is_none_or(|old| old.values != entry.values);

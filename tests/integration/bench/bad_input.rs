@@ -1,7 +1,7 @@
 //! What cannot succeed does not start, and says why.
 
 use super::faulty::{Deal, Door, Faulty};
-use super::support::{RedisServer, Relay, free_port, jobwire};
+use super::support::{PATIENCE, Process, RedisServer, Relay, command, free_port, jobwire};
 use super::{bench, cohort};
 
 #[test]
@@ -42,6 +42,36 @@ fn nonsense_on_the_command_line_is_refused() {
         assert_eq!(output.code, 2, "{args:?}: {}", output.stderr);
         assert!(output.stderr.contains(reason), "{args:?}: {}", output.stderr);
     }
+}
+
+#[test]
+fn a_flag_of_another_mode_is_refused_where_it_is_given() {
+    for (args, reasons) in [
+        (
+            &["--echo", "text", "--cut", "50%"][..],
+            &["mode fanout", "--echo (for echo)", "--cut (for storm)", "bench storm"][..],
+        ),
+        (&["connect", "--slow", "50%"], &["mode connect", "--slow (for fanout and storm)"]),
+        (&["connect", "--churn", "10/s"], &["--churn (for fanout, storm and idle)"]),
+        (&["connect", "-d", "10s"], &["--duration (for fanout, storm, echo and idle)"]),
+        (&["idle", "-r", "500"], &["mode idle", "--rate (for fanout, storm and echo)"]),
+        (&["idle", "-n", "500"], &["--events (for fanout, storm, echo and connect)"]),
+        (&["echo", "--stalled", "5%"], &["mode echo", "--stalled"]),
+        (&["echo", "--payload-size", "1k", "--milestones", "1%"], &["--payload-size", "--milestones"]),
+        (&["storm", "--redis", "redis://127.0.0.1:1", "--echo", "ping"], &["mode storm", "--echo"]),
+        (&["worker", "--redis", "redis://127.0.0.1:1", "-c", "5"], &["a worker takes no --"]),
+    ] {
+        let output = jobwire(&[&["bench", "--server", "ws://127.0.0.1:1"], args].concat());
+        assert_eq!(output.code, 2, "{args:?}: {}", output.stderr);
+        for reason in reasons {
+            assert!(output.stderr.contains(reason), "{args:?}: {}", output.stderr);
+        }
+    }
+    // What stands elsewhere is for all runs alike, and here nobody answers.
+    let mut elsewhere = command(&["bench", "idle", "--server", "ws://127.0.0.1:1"]);
+    elsewhere.envs([("JOBWIRE_RATE", "500"), ("JOBWIRE_CUT", "10%"), ("JOBWIRE_ECHO", "text")]);
+    let output = Process::spawn(&mut elsewhere).finish(PATIENCE);
+    assert_eq!(output.code, 3, "{}", output.stderr);
 }
 
 #[test]
