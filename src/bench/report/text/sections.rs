@@ -297,9 +297,14 @@ pub(super) fn word(summary: &Summary) -> (&'static str, Color) {
 
 const fn no_demands(mode: Mode) -> &'static str {
     match mode {
-        Mode::Fanout | Mode::Storm => "nothing was demanded; --assert 'delivery.p99<50ms' would",
-        Mode::Echo => "nothing was demanded; --assert 'round_trip.p99<50ms' would",
-        Mode::Connect | Mode::Idle => "nothing was demanded; --assert 'connect.failed==0' would",
+        Mode::Fanout | Mode::Storm => {
+            "nothing was demanded; --assert 'delivery.p99<50ms' --assert lost==0 would"
+        }
+        Mode::Echo => {
+            "nothing was demanded; --assert 'round_trip.p99<50ms' --assert round_trip.lost==0 would"
+        }
+        Mode::Connect => "nothing was demanded; --assert connect.failed==0 would",
+        Mode::Idle => "nothing was demanded; --assert connect.failed==0 --assert closed_early==0 would",
     }
 }
 
