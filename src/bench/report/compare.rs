@@ -4,14 +4,11 @@ mod json;
 mod metrics;
 mod remarks;
 mod statistics;
+mod text;
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use colored::{Color, Colorize};
-
-use super::table::Table;
 use crate::bench::summary::{SCHEMA, Summary};
 use crate::exit::Failure;
 use metrics::{Metric, Unit};
@@ -94,6 +91,8 @@ pub struct Comparison {
     pub metrics: Vec<Compared>,
     /// What the reader must know to believe it.
     pub remarks: Vec<String>,
+    /// What the intervals mean, where there are any.
+    about_intervals: Option<String>,
 }
 
 impl Comparison {
@@ -108,78 +107,17 @@ impl Comparison {
         let metrics: Vec<Compared> =
             metrics::all(&before.summaries, &after.summaries).iter().map(Metric::compare).collect();
         let sides = [before, after].map(|side| side.name.split(',').map(str::to_owned).collect());
-        Ok(Self { remarks: remarks::of(before, after, &metrics), metrics, sides })
+        Ok(Self {
+            remarks: remarks::of(before, after, &metrics),
+            about_intervals: remarks::about_intervals(&metrics),
+            metrics,
+            sides,
+        })
     }
 
     /// Whether anything is worse beyond noise.
     pub fn has_regressed(&self) -> bool {
         self.metrics.iter().any(|metric| metric.change == Change::Worse)
-    }
-
-    /// The comparison for a terminal of this width.
-    pub fn text(&self, width: usize, color: bool) -> String {
-        let paint =
-            |text: &str, tint: Color| if color { text.color(tint).to_string() } else { text.to_owned() };
-        if color {
-            colored::control::set_override(true);
-        }
-        let mut table =
-            Table::new(["", "before", "after", "change", "between", "result"]).optional(["between"]);
-        for metric in &self.metrics {
-            table.row(metric.cells());
-        }
-        let mut out = String::new();
-        for (at, line) in table.lines(width).into_iter().enumerate() {
-            let change = at.checked_sub(1).map(|at| self.metrics[at].change);
-            let line = match change {
-                Some(Change::Better) => paint(&line, Color::Green),
-                Some(Change::Worse) => paint(&line, Color::Red),
-                _ => line,
-            };
-            out.push_str(&line);
-            out.push('\n');
-        }
-        let names = |wanted: Change| {
-            let names = self
-                .metrics
-                .iter()
-                .filter(|metric| metric.change == wanted)
-                .map(|metric| metric.name.as_str());
-            names.collect::<Vec<_>>().join(", ")
-        };
-        out.push('\n');
-        for (change, word) in [(Change::Worse, "Worse"), (Change::Better, "Better")] {
-            if self.metrics.iter().any(|metric| metric.change == change) {
-                let _ = writeln!(out, "{word}: {}", names(change));
-            }
-        }
-        if self.metrics.iter().all(|metric| metric.change == Change::Unjudged) {
-            out.push_str("Nothing could be judged.\n");
-        } else if !self.metrics.iter().any(|metric| matches!(metric.change, Change::Better | Change::Worse)) {
-            out.push_str("No difference shown.\n");
-        }
-        for remark in &self.remarks {
-            let _ = writeln!(out, "{}: {remark}", paint("note", Color::Yellow));
-        }
-        out
-    }
-}
-
-impl Compared {
-    fn cells(&self) -> [String; 6] {
-        let between = match self.interval {
-            Some((low, high)) => format!("{} … {}", self.unit.change(low), self.unit.change(high)),
-            None => "?".to_owned(),
-        };
-        let change = self.unit.change(self.unit.difference(self.before, self.after));
-        let result = match self.change {
-            Change::Better => "better",
-            Change::Worse => "worse",
-            Change::Unshown => "no difference shown",
-            Change::Unjudged => "not judged",
-        };
-        let value = |value| self.unit.value(value);
-        [self.name.clone(), value(self.before), value(self.after), change, between, result.to_owned()]
     }
 }
 

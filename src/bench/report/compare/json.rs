@@ -17,7 +17,7 @@ struct Written<'a> {
     confidence: f64,
     regressed: bool,
     metrics: Vec<Metric<'a>>,
-    remarks: &'a [String],
+    remarks: Vec<&'a String>,
 }
 
 #[derive(Serialize)]
@@ -43,7 +43,7 @@ impl Comparison {
             confidence: CONFIDENCE,
             regressed: self.has_regressed(),
             metrics: self.metrics.iter().map(written).collect(),
-            remarks: &self.remarks,
+            remarks: self.remarks.iter().chain(&self.about_intervals).collect(),
         };
         let mut text = serde_json::to_string_pretty(&written).expect("it has no key that is not text");
         text.push('\n');

@@ -51,7 +51,7 @@ impl Unit {
             p if p >= 0.1 || p == 0.0 => 1,
             _ => 3,
         };
-        let unit = if self == Self::Share { "points" } else { "%" };
+        let unit = if self == Self::Share { "pts" } else { "%" };
         if percent.is_finite() && percent < 1e5 {
             format!("{percent:+.digits$} {unit}")
         } else {

@@ -29,20 +29,24 @@ pub(super) fn of(before: &Runs, after: &Runs, metrics: &[Compared]) -> Vec<Strin
                 .to_owned(),
         );
     }
-    let intervals = metrics.iter().filter(|metric| metric.interval.is_some()).count();
-    if intervals == 0 {
+    if about_intervals(metrics).is_none() {
         found.push(
             "there is no interval of confidence for any of this: the runs are too few, or too short"
                 .to_owned(),
         );
-    } else {
-        found.push(format!(
+    }
+    found
+}
+
+/// What the intervals mean, where there are any.
+pub(super) fn about_intervals(metrics: &[Compared]) -> Option<String> {
+    metrics.iter().any(|metric| metric.interval.is_some()).then(|| {
+        format!(
             "an interval holds the true change with {:.0} % confidence: of 100 metrics that did not change, about one \
              seems to",
             CONFIDENCE * 100.0
-        ));
-    }
-    found
+        )
+    })
 }
 
 /// A run that stands there twice makes all noise seem to vanish.

@@ -55,7 +55,7 @@ fn one_run_a_side_is_judged_by_its_own_unsteadiness() {
     let same = compare(10_000, 10_050);
     assert_eq!(change_of(&same, "delivery latency 50 %"), Change::Unshown);
     assert!(!same.has_regressed());
-    let text = same.text(120, false);
+    let text = same.text(200, false);
     assert!(text.contains("No difference shown.\n"), "{text}");
     assert!(text.contains("give several: a1.json,a2.json,a3.json"), "{text}");
 }
@@ -72,7 +72,7 @@ fn several_runs_are_judged_by_how_they_differ_from_each_other() {
     let comparison = Comparison::new(&before, &slower).unwrap();
     assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Worse);
     assert_eq!(change_of(&comparison, "deliveries lost"), Change::Worse);
-    let text = comparison.text(120, false);
+    let text = comparison.text(200, false);
     assert!(text.contains("Worse: delivery latency 50 %, delivery latency 99 %"), "{text}");
     let row = text.lines().find(|line| line.starts_with("delivery latency 50 %")).unwrap();
     assert!(row.ends_with("worse"), "{row}");
@@ -108,6 +108,36 @@ fn what_makes_a_comparison_doubtful_is_said() {
     let empty = Comparison::new(&echo, &echo).unwrap();
     let text = empty.text(80, false);
     assert!(text.contains("Nothing could be judged.") && !text.contains("holds the true change"), "{text}");
+}
+
+#[test]
+fn a_comparison_fits_its_terminal() {
+    let side = |micros: u64| {
+        runs([0, 100, 250].map(|more| {
+            let mut run = run(micros + more, more / 10);
+            let mut slow = run.cohorts[0].clone();
+            slow.name = "healthy".into();
+            run.cohorts.push(Cohort { name: "stalled".into(), ..slow });
+            run.connect_time.first_message = Timing::of_micros(10_000..30_000);
+            run.connections.attempts = 1000;
+            run
+        }))
+    };
+    let comparison = Comparison::new(&side(10_000), &side(12_340)).unwrap();
+    for (width, has_table, has_intervals) in
+        [(120, true, true), (80, true, false), (60, false, false), (40, false, false)]
+    {
+        let text = comparison.text(width, false);
+        for line in text.lines() {
+            assert!(console::measure_text_width(line) <= width, "{width}: {line}\n{text}");
+        }
+        assert_eq!(text.contains("  before  "), has_table, "{text}");
+        assert_eq!(text.contains(" … "), has_intervals, "{text}");
+        assert_eq!(text.contains("interval holds"), has_intervals, "{text}");
+    }
+    assert!(comparison.json().contains("an interval holds the true change"));
+    let narrow = comparison.text(60, false);
+    assert!(narrow.contains("delivery latency, healthy 50 %\n  10."), "{narrow}");
 }
 
 #[test]
