@@ -7,9 +7,9 @@ use url::Url;
 use crate::broker::RedisBroker;
 use crate::relay::Origins;
 
-/// `30s`, `500ms`, `5m`, `1h`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
+/// `30s`, `500ms`, `5m`, `1h`, `2d`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m or 1h".to_owned();
+    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m, 1h or 2d".to_owned();
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let number: f64 = text[..unit].parse().map_err(|_| error())?;
     let seconds = match &text[unit..] {
@@ -17,6 +17,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => number,
         "m" => number * 60.0,
         "h" => number * 3600.0,
+        "d" => number * 86_400.0,
         _ => return Err(error()),
     };
     Duration::try_from_secs_f64(seconds).map_err(|_| error())
@@ -103,7 +104,8 @@ mod tests {
         assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2h"), Ok(Duration::from_hours(2)));
-        for bad in ["", "s", "-1s", "1 s", "1d", "1e99h", "."] {
+        assert_eq!(duration("2d"), Ok(Duration::from_hours(48)));
+        for bad in ["", "s", "-1s", "1 s", "1w", "1e99h", "."] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
         assert_eq!(bytes("64KiB"), Ok(65536));

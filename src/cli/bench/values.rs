@@ -28,11 +28,11 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     Ok(number as u64)
 }
 
-/// `500ms`, `30s`, `5m`, `8784h` at most.
+/// `500ms`, `30s`, `5m`, `366d` at most.
 pub(super) fn length(text: &str) -> Result<Duration, String> {
     let length = duration(text)?;
     let is_short = length <= LONGEST;
-    is_short.then_some(length).ok_or_else(|| "at most 366 days are measured, or 8784h".to_owned())
+    is_short.then_some(length).ok_or_else(|| "at most 366 days are measured".to_owned())
 }
 
 /// `500`, `64KiB`, `1MiB` at most.
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn lengths_and_sizes_end_somewhere() {
-        assert_eq!((length("8784h"), length("1ms")), (Ok(LONGEST), Ok(Duration::from_millis(1))));
+        assert_eq!((length("366d"), length("1ms")), (Ok(LONGEST), Ok(Duration::from_millis(1))));
         assert!(length("9999999h").unwrap_err().contains("366 days") && length("x").is_err());
         assert_eq!((payload("1MiB"), payload("500")), (Ok(LARGEST), Ok(500)));
         assert!(payload("1048577").unwrap_err().contains("1MiB") && payload("x").is_err());
