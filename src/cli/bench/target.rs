@@ -14,6 +14,9 @@ use crate::net::{self, publish_key};
 
 const MODES: [Mode; 5] = [Mode::Fanout, Mode::Connect, Mode::Idle, Mode::Echo, Mode::Storm];
 
+/// What is a mode on the command line, and none of a run.
+pub(super) const WORKER: &str = "worker";
+
 /// The dialect whose jobs are watched unless the user says otherwise.
 const DIALECT: &str = "scraping";
 
@@ -23,13 +26,24 @@ pub(super) fn parse(
     dialects: &Dialects,
     dialect: Option<&str>,
 ) -> Result<(Mode, Place), Failure> {
-    let named = |text: &String| MODES.into_iter().find(|mode| mode.as_str() == text);
+    let named = |text: &str| MODES.into_iter().find(|mode| mode.as_str() == text);
+    let is_mode = |text: &str| named(text).is_some() || text == WORKER;
+    let one_each =
+        "a run has one mode and one target: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID or a URL";
     let (mode, target) = match what {
         [] => (Mode::Fanout, None),
         [one] => match named(one) {
             Some(mode) => (mode, None),
             None => (Mode::Fanout, Some(one)),
         },
+        [mode, target, ..] if is_mode(mode) && is_mode(target) && dialects.named(target).is_none() => {
+            let message = format!("two modes were given, '{mode}' and '{target}'");
+            return Err(Failure::usage(message).hint(one_each));
+        }
+        [target, mode, ..] if is_mode(mode) && !is_mode(target) => {
+            let message = format!("the mode comes first, as in: {mode} {}", target.escape_debug());
+            return Err(Failure::usage(message).hint(one_each));
+        }
         [mode, target, ..] => {
             let modes = MODES.iter().map(|mode| mode.as_str());
             let message = format!("there is no mode '{}'", mode.escape_debug());
@@ -152,6 +166,9 @@ mod tests {
         assert!(parsed(&["fan-out", "scraping"]).unwrap_err().contains("fanout"));
         assert!(parsed(&["fanout", "ws://h/a/b/c"]).is_err());
         assert!(parsed(&["echo", "http://h/a"]).is_err());
+        assert_eq!(parsed(&["fanout", "echo"]).unwrap_err(), "two modes were given, 'fanout' and 'echo'");
+        assert!(parsed(&["idle", "worker"]).unwrap_err().contains("two modes"));
+        assert!(parsed(&["scraping", "storm"]).unwrap_err().contains("storm scraping"));
         assert!(parsed(&["channels"]).unwrap_err().contains("no jobs"));
         assert!(headers(&["X-A: b".into()]).is_ok());
         assert!(headers(&["nonsense".into()]).is_err() && headers(&["A: b\r\nC: d".into()]).is_err());
