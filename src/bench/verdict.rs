@@ -143,6 +143,11 @@ pub fn counted() -> Vec<String> {
     COUNTED.map(str::to_owned).into()
 }
 
+/// The names of all that are neither timings nor such counts.
+pub fn others() -> Vec<String> {
+    OTHERS.map(|(name, _)| name.to_owned()).into()
+}
+
 /// The names of plain numbers.
 pub fn numbers() -> Vec<String> {
     let plain = OTHERS.iter().filter(|(_, measure)| *measure == Measure::Count);
@@ -183,10 +188,13 @@ impl Demand {
         let measure = measure(metric).ok_or_else(|| {
             let known = metrics();
             let shown = metric.escape_debug().to_string();
-            if PARTS.contains(&metric) {
-                return format!("there is no metric '{shown}'; did you mean 'delivery.{metric}'?");
-            }
-            with_nearest(&format!("there is no metric '{shown}'"), metric, known.iter().map(String::as_str))
+            let message = format!("there is no metric '{shown}'");
+            let message = if PARTS.contains(&metric) {
+                format!("{message}; did you mean 'delivery.{metric}'?")
+            } else {
+                with_nearest(&message, metric, known.iter().map(String::as_str))
+            };
+            format!("{message} (jobwire bench --help names all, and jobwire-bench(1) says what they are)")
         })?;
         let digits = value.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(value.len());
         let number: f64 =

@@ -1,6 +1,7 @@
 //! `bench`.
 
 mod compare;
+mod help;
 mod measurable;
 mod modes;
 mod report;
@@ -18,6 +19,7 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand, ValueEnum};
 use url::Url;
 
+pub(super) use self::help::EXAMPLES;
 use self::report::ReportArgs;
 use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
@@ -31,24 +33,9 @@ use crate::bench::verdict::Demand;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 
-const EXAMPLES: &str = "\
-Examples:
-  jobwire bench -c 5k --jobs 50 -r 500 -d 10s --redis redis://127.0.0.1
-  jobwire bench fanout channel:campaigns -c 1k --assert 'delivery.p99<50ms' --assert lost==0
-  jobwire bench connect ws://127.0.0.1:9000/echo -c 1k --connect-rate 500
-  jobwire bench idle ws://127.0.0.1:9000/echo -c 18k -d 60s --server-pid 4711
-  jobwire bench storm -c 1k --cut 50% -r 100
-  jobwire bench idle -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3 --redis redis://127.0.0.1
-  jobwire bench worker --redis redis://host        wait here for work from a bench elsewhere
-  jobwire bench --find rate --within 'delivery.p99<50ms,lost==0'
-
-A percentage or a number with k or m is taken wherever it makes sense. Latency counts from the time at which an event
-should have left, so that nothing that falls behind looks good. Exits 99 where an assertion failed, and 98 where this
-client was the bottleneck, so that the figures say nothing about the server.";
-
 /// Load a server with connections and events: latency, losses, memory, a verdict
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+#[command(after_long_help = help::below(), args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub(crate) struct BenchArgs {
     #[command(subcommand)]
     verb: Option<BenchVerb>,
@@ -247,7 +234,7 @@ impl BenchArgs {
         if let Some(BenchVerb::Compare(compare)) = self.verb.take() {
             return compare.run(globals);
         }
-        if self.what.first().is_some_and(|word| word == "worker") {
+        if self.what.first().is_some_and(|word| word == target::WORKER) {
             return worker::run(&self, globals);
         }
         let report = std::mem::take(&mut self.report);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::{Args, Command, CommandFactory};
 
-use super::{Cli, Globals};
+use super::{Cli, Globals, bench};
 use crate::bench::verdict;
 use crate::exit::{Exit, Failure};
 use completions::Shell;
@@ -77,7 +77,12 @@ const PAGES_DATED: &str = "2026-11-21";
 fn write_page(command: &Command, dir: &Path) -> Result<()> {
     let name = command.get_display_name().unwrap_or("jobwire").to_owned();
     let source = concat!("jobwire ", env!("CARGO_PKG_VERSION"));
-    let page = clap_mangen::Man::new(command.clone())
+    // Its page has a section on what the help names below the examples.
+    let command = match name.as_str() {
+        "jobwire-bench" => command.clone().after_long_help(bench::EXAMPLES),
+        _ => command.clone(),
+    };
+    let page = clap_mangen::Man::new(command)
         .title(name.to_uppercase())
         .date(PAGES_DATED)
         .source(source)

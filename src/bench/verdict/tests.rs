@@ -70,6 +70,9 @@ fn what_is_not_understood_names_the_nearest() {
     let error = |text: &str| Demand::parse(text).unwrap_err();
     assert!(error("delivery.p98<1ms").contains("delivery.p9"), "{}", error("delivery.p98<1ms"));
     assert!(error("losst==0").contains("'lost'") || error("losst==0").contains("lost"));
+    for unknown in ["losst==0", "p99<1ms", "nonsense==0"] {
+        assert!(error(unknown).contains("jobwire-bench(1)"), "{}", error(unknown));
+    }
     assert!(error("delivery.p99<50").contains("needs a unit"));
     assert!(error("lost<5ms").contains("not measured in 'ms'"));
     assert!(error("lost").contains("METRIC OP VALUE"));
