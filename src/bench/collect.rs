@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 
 use super::account::Tally;
+use super::numbers::whole;
 use super::summary::{
     CloseCount, Cohort, ConnectTime, Connections, FailureCount, Interval, Reconnect, RoundTrip,
 };
@@ -160,7 +162,7 @@ impl Cohort {
 }
 
 /// What happened in one second, as far as one thread saw it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Second {
     /// Which second of the run, from 0.
     pub nth: u64,
@@ -177,11 +179,22 @@ pub struct Second {
 }
 
 /// The seconds of a run, merged as they come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Log {
     seconds: BTreeMap<u64, Second>,
     overall: Timing,
     done: Vec<Interval>,
+    /// How many seconds an interval has.
+    length: u64,
+    /// What other processes saw.
+    others: Vec<Vec<Interval>>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        let (seconds, overall) = (BTreeMap::new(), Timing::new());
+        Self { seconds, overall, done: Vec::new(), length: 1, others: Vec::new() }
+    }
 }
 
 impl Log {
@@ -218,46 +231,62 @@ impl Log {
             }
         }
         if self.done.len() > MAX_INTERVALS {
-            self.done = pairs(std::mem::take(&mut self.done));
+            self.length *= 2;
+            self.done = coarsened(std::mem::take(&mut self.done), self.length);
         }
         self.seconds.range(..now).next_back().and_then(|(_, second)| second.timed.as_ref())
     }
 
-    /// Everything by seconds, for another process to make one log of; long runs have lost the exact seconds of their
-    /// beginning, which then come as those that their interval began with.
-    pub fn into_seconds(self) -> Vec<Second> {
-        let early = self.done.into_iter().map(|one| Second {
-            nth: super::numbers::whole(one.at_seconds),
-            connections: Some(one.connections),
-            published: one.published,
-            received: one.received,
-            errors: one.errors,
-            timed: Timing::decode(&one.hdr).ok(),
-        });
-        early.chain(self.seconds.into_values()).collect()
-    }
-
-    /// The log of the whole run, which `ended` so many seconds after its beginning; `warm_up` says whether a second belongs
-    /// to it.
-    pub fn finish(mut self, ended: f64, warm_up: impl Fn(f64) -> bool) -> Vec<Interval> {
-        self.done.extend(self.seconds.values().map(interval));
+    /// Everything, for another process to make one log of.
+    pub fn into_intervals(mut self) -> Vec<Interval> {
+        let mut all = std::mem::take(&mut self.done);
+        all.extend(self.seconds.values().map(interval));
+        all.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
         // A second that a thread reported after it had been written out stands there twice.
-        self.done.sort_by(|a, b| a.at_seconds.total_cmp(&b.at_seconds));
-        let mut merged: Vec<Interval> = Vec::with_capacity(self.done.len());
-        for one in self.done {
-            match merged.last_mut().filter(|last| one.at_seconds < last.at_seconds + last.length_seconds) {
-                Some(last) => join(last, &one),
-                None => merged.push(one),
+        let mut once: Vec<Interval> = Vec::with_capacity(all.len());
+        for one in all {
+            let is_same = |last: &&mut Interval| {
+                whole(last.at_seconds) == whole(one.at_seconds)
+                    && whole(last.length_seconds) == whole(one.length_seconds)
+            };
+            match once.last_mut().filter(is_same) {
+                Some(last) => add(last, &one),
+                None => once.push(one),
             }
         }
-        if let Some(last) = merged.last_mut() {
+        coarsened(once, self.length)
+    }
+
+    /// Adds the whole log of another process. Its histograms stay as they are written, which needs little memory.
+    pub fn add_log(&mut self, other: Vec<Interval>) {
+        self.others.push(other);
+    }
+
+    /// The log of the whole run, which `ended` so many seconds after its beginning; `measured` is where in it the measured time
+    /// begins and ends, in seconds, if it did.
+    pub fn finish(mut self, ended: f64, measured: Option<(f64, f64)>) -> Vec<Interval> {
+        let mut logs = std::mem::take(&mut self.others);
+        logs.push(self.into_intervals());
+        let longest = logs.iter().flatten().map(|one| whole(one.length_seconds)).max().unwrap_or(1);
+        let length = longest.next_power_of_two();
+        let mut all: BTreeMap<u64, Interval> = BTreeMap::new();
+        for one in logs.into_iter().flat_map(|log| coarsened(log, length)) {
+            match all.entry(whole(one.at_seconds) / length) {
+                Entry::Vacant(free) => drop(free.insert(one)),
+                Entry::Occupied(mut taken) => add(taken.get_mut(), &one),
+            }
+        }
+        let mut all: Vec<Interval> = all.into_values().collect();
+        if let Some(last) = all.last_mut() {
             // The last second is over when the run is.
             last.length_seconds = (ended - last.at_seconds).clamp(0.001, last.length_seconds);
         }
-        for one in &mut merged {
-            one.warm_up = warm_up(one.at_seconds);
+        for one in &mut all {
+            // Most of it, as the measured time begins with a second of the log.
+            one.warm_up = measured.is_some_and(|(begin, _)| one.at_seconds + 0.5 < begin);
+            one.draining = measured.is_some_and(|(_, end)| one.at_seconds + 0.5 > end);
         }
-        merged
+        all
     }
 }
 
@@ -268,6 +297,7 @@ fn interval(second: &Second) -> Interval {
         at_seconds: f64::from(at),
         length_seconds: 1.0,
         warm_up: false,
+        draining: false,
         connections: second.connections.unwrap_or(0),
         published: second.published,
         received: second.received,
@@ -279,35 +309,43 @@ fn interval(second: &Second) -> Interval {
     }
 }
 
-fn pairs(all: Vec<Interval>) -> Vec<Interval> {
-    let mut merged: Vec<Interval> = Vec::with_capacity(all.len() / 2 + 1);
-    for (nth, one) in all.into_iter().enumerate() {
-        match merged.last_mut().filter(|_| nth % 2 == 1) {
+/// In intervals of so many seconds, which begin where that divides the time.
+fn coarsened(all: Vec<Interval>, length: u64) -> Vec<Interval> {
+    let mut coarse: Vec<Interval> = Vec::with_capacity(all.len());
+    for one in all {
+        let place = |one: &Interval| whole(one.at_seconds) / length;
+        match coarse.last_mut().filter(|last| place(last) == place(&one)) {
             Some(last) => {
-                join(last, &one);
-                last.length_seconds = one.at_seconds + one.length_seconds - last.at_seconds;
+                let connections = last.connections.max(one.connections);
+                add(last, &one);
+                last.connections = connections;
             }
-            None => merged.push(one),
+            None => coarse.push(one),
         }
     }
-    merged
+    coarse
 }
 
-fn join(mine: &mut Interval, other: &Interval) {
-    mine.connections = mine.connections.max(other.connections);
+/// Adds what others saw in the same time.
+fn add(mine: &mut Interval, other: &Interval) {
+    let end = (mine.at_seconds + mine.length_seconds).max(other.at_seconds + other.length_seconds);
+    mine.at_seconds = mine.at_seconds.min(other.at_seconds);
+    mine.length_seconds = end - mine.at_seconds;
+    mine.connections += other.connections;
     mine.published += other.published;
     mine.received += other.received;
     mine.errors += other.errors;
+    if other.hdr.is_empty() {
+        return;
+    }
     let mut timed = Timing::decode(&mine.hdr).unwrap_or_default();
     if let Ok(more) = Timing::decode(&other.hdr) {
         timed.merge(&more);
     }
-    if !timed.is_empty() {
-        mine.p50_micros = Some(timed.micros_at(50.0));
-        mine.p99_micros = Some(timed.micros_at(99.0));
-        mine.max_micros = Some(timed.max_micros());
-        mine.hdr = timed.encode();
-    }
+    mine.p50_micros = Some(timed.micros_at(50.0));
+    mine.p99_micros = Some(timed.micros_at(99.0));
+    mine.max_micros = Some(timed.max_micros());
+    mine.hdr = timed.encode();
 }
 
 #[cfg(test)]
@@ -328,20 +366,43 @@ mod tests {
         }
         log.add(second(3, 900));
         assert_eq!(log.overall().count(), 31);
-        let intervals = log.finish(29.25, |at| at < 2.0);
+        let intervals = log.finish(29.25, Some((2.0, 28.0)));
         assert_eq!(intervals.len(), 30);
         assert_eq!(intervals.iter().map(|one| one.length_seconds).sum::<f64>().to_string(), "29.25");
         assert_eq!((intervals[3].received, intervals[3].max_micros), (2, Some(900)));
-        assert_eq!(intervals.iter().filter(|one| one.warm_up).count(), 2);
+        assert_eq!(intervals[3].connections, 10, "each has its own");
+        let marked = |is: fn(&Interval) -> bool| intervals.iter().filter(|one| is(one)).count();
+        assert_eq!((marked(|one| one.warm_up), marked(|one| one.draining)), (2, 2));
     }
 
     #[test]
     fn a_long_run_has_longer_intervals() {
-        let seconds: Vec<Interval> = (0..5).map(|nth| interval(&second(nth, 100 * (nth + 1)))).collect();
-        let halved = pairs(seconds);
-        let lengths: Vec<f64> = halved.iter().map(|one| one.length_seconds).collect();
-        assert_eq!(lengths, [2.0, 2.0, 1.0]);
-        assert_eq!((halved[1].published, halved[1].max_micros), (2, Some(400)));
+        let seconds: Vec<Interval> = (1..6).map(|nth| interval(&second(nth, 100 * nth))).collect();
+        let halved = coarsened(seconds, 2);
+        let spans: Vec<(f64, f64)> = halved.iter().map(|one| (one.at_seconds, one.length_seconds)).collect();
+        assert_eq!(spans, [(1.0, 1.0), (2.0, 2.0), (4.0, 2.0)]);
+        assert_eq!((halved[1].published, halved[1].max_micros, halved[1].connections), (2, Some(300), 5));
+    }
+
+    #[test]
+    fn logs_of_several_processes_are_one_whatever_their_intervals() {
+        let log = |from: u64, to: u64, length| {
+            let mut log = Log { length, ..Log::default() };
+            (from..to).for_each(|nth| log.add(second(nth, 100 + nth)));
+            log
+        };
+        let mut all = log(0, 8, 1);
+        all.add_log(log(1, 8, 2).into_intervals());
+        all.add_log(log(3, 5, 1).into_intervals());
+        let intervals = all.finish(7.5, None);
+        let seen: Vec<(f64, f64, u64, u64)> = intervals
+            .iter()
+            .map(|one| (one.at_seconds, one.length_seconds, one.connections, one.received))
+            .collect();
+        let expected = [(0.0, 2.0, 10, 3), (2.0, 2.0, 15, 5), (4.0, 2.0, 15, 5), (6.0, 1.5, 10, 4)];
+        assert_eq!(seen, expected);
+        assert!(intervals.iter().all(|one| !one.warm_up && !one.draining));
+        assert_eq!(intervals[3].max_micros, Some(107));
     }
 
     #[test]

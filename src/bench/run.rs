@@ -23,7 +23,7 @@ use super::preflight;
 use super::process;
 use super::publisher::Publisher;
 use super::subscriber::{self, Cohort, Phase, Seat, Shared};
-use super::summary::{Mode, Progress, Publish, Setup, Summary, Watcher};
+use super::summary::{Interval, Mode, Progress, Publish, Setup, Summary, Watcher};
 use crate::exit::{Exit, Failure};
 use crate::{net, usage};
 
@@ -53,6 +53,8 @@ pub struct Outcome {
     pub summary: Summary,
     /// What the process ends with.
     pub exit: Exit,
+    /// Whether connections were opened, and none was left at the end.
+    pub is_gone: bool,
 }
 
 /// What is known before a run.
@@ -152,6 +154,8 @@ struct Measure {
     cpu: Duration,
     received: u64,
     since: Option<Instant>,
+    /// When it was over, by the run's clock.
+    end: u64,
     share: f64,
     rss: u64,
     /// Connections that this memory was for.
@@ -324,6 +328,7 @@ impl<'a> Run<'a> {
     /// The measured time is over.
     pub fn settle(&mut self) {
         self.note_stop();
+        self.measure.end = self.shared.clock.now();
         self.halt.store(true, Ordering::Release);
         if let Some(publishing) = self.publishing.take() {
             let (publish, lost) = publishing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -427,9 +432,9 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the threads: what they saw, and when.
-    pub fn close_with_seconds(&mut self) -> (Part, Vec<Second>) {
+    pub fn close_with_log(&mut self) -> (Part, Vec<Interval>) {
         let part = self.close();
-        (part, std::mem::take(&mut self.log).into_seconds())
+        (part, std::mem::take(&mut self.log).into_intervals())
     }
 
     /// Ends the threads: what they saw.

@@ -120,7 +120,7 @@ impl Search<'_> {
         }
         let one = one(self.options, self.find, load, confirm);
         self.watcher.trying(&self.named(load, confirm));
-        let outcome = match run::run(&one, self.stop, self.watcher) {
+        let mut outcome = match run::run(&one, self.stop, self.watcher) {
             Err(_) if self.last.is_some() && self.stop.load(Ordering::Acquire) => {
                 self.ended = Some(Ended::interrupted());
                 return Ok(Trial::Stop);
@@ -134,6 +134,10 @@ impl Search<'_> {
             }
             other => other?,
         };
+        if outcome.is_gone {
+            // That is what came of the load; whether the server is gone the next preflight will say.
+            outcome.summary.partial = None;
+        }
         let trial = self.note(load, &outcome, &one, confirm);
         if let Some(why) = &outcome.summary.partial {
             self.ended = Some(Ended { why: why.clone(), exit: outcome.exit });

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use hdrhistogram::serialization::V2DeflateSerializer;
-use hdrhistogram::serialization::interval_log::IntervalLogWriterBuilder;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 
 use super::timings;
@@ -47,7 +47,7 @@ pub fn hgrm(summary: &Summary) -> String {
 }
 
 /// The intervals as a HdrHistogram interval log of format 1.3: values in microseconds, the maximum column in
-/// milliseconds, the warm-up tagged.
+/// milliseconds, the warm-up and what lies behind the measured time tagged.
 pub fn hlog(summary: &Summary) -> String {
     // HdrHistogram's readers know a file by this line; it comes before all others.
     let mut out = b"#[Histogram log format version 1.3]\n".to_vec();
@@ -67,11 +67,11 @@ pub fn hlog(summary: &Summary) -> String {
             "\"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"",
         )
         .expect(MEMORY);
-    let warm_up = hdrhistogram::serialization::interval_log::Tag::new("warm-up");
+    let [warm_up, draining] = ["warm-up", "draining"].map(Tag::new);
     for interval in &summary.intervals {
         let timing = Timing::decode(&interval.hdr).unwrap_or_default();
         let (at, length) = (span(interval.at_seconds), span(interval.length_seconds));
-        let tag = warm_up.filter(|_| interval.warm_up);
+        let tag = warm_up.filter(|_| interval.warm_up).or(draining.filter(|_| interval.draining));
         writer.write_histogram(timing.histogram(), at, length, tag).expect(MEMORY);
     }
     String::from_utf8(out).expect("a log is plain ASCII")
@@ -87,17 +87,18 @@ fn span(seconds: f64) -> Duration {
 pub fn csv(summary: &Summary) -> String {
     let kind = timings::of_intervals(summary.mode).replace(' ', "_");
     let mut out = format!(
-        "at_seconds,length_seconds,warm_up,connections,published,received,errors,\
+        "at_seconds,length_seconds,warm_up,draining,connections,published,received,errors,\
          {kind}_p50_micros,{kind}_p99_micros,{kind}_max_micros\n"
     );
     let cell = |micros: Option<u64>| micros.map(|micros| micros.to_string()).unwrap_or_default();
     for interval in &summary.intervals {
         let _ = writeln!(
             out,
-            "{:.3},{:.3},{},{},{},{},{},{},{},{}",
+            "{:.3},{:.3},{},{},{},{},{},{},{},{},{}",
             interval.at_seconds,
             interval.length_seconds,
             interval.warm_up,
+            interval.draining,
             interval.connections,
             interval.published,
             interval.received,
@@ -163,7 +164,7 @@ mod tests {
         assert!(rows[0].ends_with(
             ",errors,delivery_latency_p50_micros,delivery_latency_p99_micros,delivery_latency_max_micros"
         ));
-        assert_eq!(rows[1], "0.000,1.000,true,4990,500,4000,0,2299,4259,4299");
+        assert_eq!(rows[1], "0.000,1.000,true,false,4990,500,4000,0,2299,4259,4299");
         assert_eq!(rows.len(), 13);
         assert!(rows[12].contains(",0,,"), "{}", rows[12]);
         assert_eq!(csv(&Summary::empty(Mode::Connect)).lines().count(), 1);

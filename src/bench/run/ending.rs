@@ -69,12 +69,10 @@ impl Run<'_> {
             summary.cohorts = in_order(part.cohorts);
         }
         let start = self.shared.start.load(Ordering::Acquire);
-        let measured = start.saturating_sub(self.shared.begin) + self.shared.plan.measured_at();
-        let measured = Duration::from_nanos(measured).as_secs_f64();
-        let ended = Duration::from_nanos(self.ended.saturating_sub(self.shared.begin)).as_secs_f64();
+        let in_run = |at: u64| Duration::from_nanos(at.saturating_sub(self.shared.begin)).as_secs_f64();
+        let measured = (in_run(start + self.shared.plan.measured_at()), in_run(self.measure.end));
         let log = std::mem::take(&mut self.log);
-        // All that is before the measured time; where there is none, nothing is.
-        summary.intervals = log.finish(ended, |at| start > 0 && at + 0.5 < measured);
+        summary.intervals = log.finish(in_run(self.ended), (start > 0).then_some(measured));
         // Its CPU is that of the warm-up too, and so are these.
         let received = summary.intervals.iter().map(|interval| interval.received).sum();
         let deliveries = if summary.publish.is_some() { received } else { 0 };
@@ -86,7 +84,7 @@ impl Run<'_> {
         } else {
             exit_of(&summary)
         };
-        Outcome { summary, exit }
+        Outcome { summary, exit, is_gone }
     }
 }
 

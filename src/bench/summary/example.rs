@@ -100,6 +100,7 @@ impl Summary {
                     at_seconds: f64::from(u32::try_from(second).expect("small")),
                     length_seconds: 1.0,
                     warm_up: second < 2,
+                    draining: false,
                     connections: 4990,
                     published: 500,
                     received: timed.count(),

@@ -96,6 +96,8 @@ pub struct Interval {
     pub length_seconds: f64,
     /// Whether it belongs to the warm-up, whose events count nowhere else.
     pub warm_up: bool,
+    /// Whether it lies behind the measured time: what was still under way arrives.
+    pub draining: bool,
     /// Connections that were open at its end.
     pub connections: u64,
     /// Events published.

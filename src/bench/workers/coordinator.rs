@@ -366,9 +366,7 @@ impl Together<'_> {
             events += as_f64(received);
             client.rss_per_connection_bytes += report.client.rss_per_connection_bytes * peak;
             open += peak;
-            for second in report.seconds {
-                run.log.add(second);
-            }
+            run.log.add_log(report.intervals);
             all.merge(report.part);
         }
         client.rss_per_connection_bytes /= f64::max(open, 1.0);

@@ -261,7 +261,7 @@ impl Exchange {
 
     /// Removes what the run left behind.
     pub(super) fn clear(&mut self) {
-        for name in ["workers", "open", "start", "published", "alive", "parts"] {
+        for name in ["workers", "open", "start", "unpublished", "published", "alive", "parts"] {
             let key = self.key(name);
             // It expires in any case.
             let _: Result<u64, _> = self.connection.del(key);

@@ -30,8 +30,8 @@ pub use self::exchange::Waiting;
 pub use self::local::{RUN, run_of_parent};
 use self::orders::Orders;
 pub use self::worker::work;
-use super::collect::{Part, Second};
-use super::summary::Client;
+use super::collect::Part;
+use super::summary::{Client, Interval};
 
 /// Coordinator and workers must be of one version, since nothing that they tell each other is promised to another.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -92,6 +92,6 @@ struct Report {
     clock_drift: i64,
     clock_error: u64,
     part: Part,
-    seconds: Vec<Second>,
+    intervals: Vec<Interval>,
     client: Client,
 }

@@ -164,10 +164,10 @@ fn follow(
     run.drain(watcher);
     sign.ended()?;
     let client = run.own_cost();
-    let (part, seconds) = run.close_with_seconds();
+    let (part, intervals) = run.close_with_log();
     run.shared.enter(Phase::Over);
     let (clock_drift, clock_error) = exchange.drift(run.shared.clock)?;
-    Ok(Report { index: sign.index, clock_drift, clock_error, part, seconds, client })
+    Ok(Report { index: sign.index, clock_drift, clock_error, part, intervals, client })
 }
 
 /// Measures what this process costs while there is something to do: word of the end comes a little later.

@@ -144,7 +144,11 @@ fn hovers(intervals: &[Interval], kind: &str) -> Vec<Stretch> {
         let mut title = format!(
             "at {:.0} s{}\n{} connections open\n{} published, {} received, {} errors",
             one.at_seconds,
-            if one.warm_up { " (warm-up)" } else { "" },
+            match one {
+                one if one.warm_up => " (warm-up)",
+                one if one.draining => " (draining)",
+                _ => "",
+            },
             count(one.connections),
             count(one.published),
             count(one.received),
