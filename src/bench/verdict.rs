@@ -356,7 +356,9 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         }
         "server.cpu" => summary.server.as_ref().and_then(|server| plain(server.cpu_share)),
         "server.rss_per_connection" => {
-            summary.server.as_ref().and_then(|server| a_connection(server.rss_per_connection_bytes))
+            let grown = summary.server.as_ref().map(|server| server.rss_per_connection_bytes);
+            // One that had room left from before does not tell.
+            grown.filter(|bytes| *bytes > 0.0).and_then(a_connection)
         }
         "client.cpu" => plain(summary.client.cpu_share),
         "client.rss_per_connection" => a_connection(summary.client.rss_per_connection_bytes),

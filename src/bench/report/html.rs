@@ -244,8 +244,10 @@ fn set_up(out: &mut String, summary: &Summary) {
     add("this client's memory", memory);
     if let Some(server) = &summary.server {
         add("the server's CPU", format!("{} of a core", share(server.cpu_share)));
-        let growth = bytes(server.rss_per_connection_bytes);
-        add("the server's memory", format!("{}, {growth} a connection", bytes(as_f64(server.rss_bytes))));
+        add(
+            "the server's memory",
+            format!("{}, {}", bytes(as_f64(server.rss_bytes)), sections::grown(server)),
+        );
     }
     for worker in &summary.workers {
         let state = if worker.lost { ", LOST" } else { "" };

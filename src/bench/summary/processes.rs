@@ -13,7 +13,7 @@ pub struct Server {
     pub rss_before_bytes: u64,
     /// Resident memory while all were open, in bytes.
     pub rss_bytes: u64,
-    /// Growth of resident memory a connection, in bytes.
+    /// Growth of resident memory a connection, in bytes; 0 where it did not grow, having room from before.
     pub rss_per_connection_bytes: f64,
     /// The same of the proportional set size, in bytes; `None` where the system does not tell.
     pub pss_per_connection_bytes: Option<f64>,

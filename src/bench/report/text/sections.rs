@@ -173,12 +173,20 @@ pub(super) fn server(page: &mut Page, summary: &Summary) {
 /// With fewer connections than this, what a process needs once is most of what it needs for each.
 const MANY: u64 = 100;
 
+/// By how much the server grew for a connection.
+pub(in crate::bench::report) fn grown(server: &Server) -> String {
+    match server.rss_per_connection_bytes {
+        grown if grown > 0.0 => format!("{} a connection", bytes(grown)),
+        _ => "it did not grow, having room from before; start it anew to measure that".to_owned(),
+    }
+}
+
 /// What the server cost.
 pub(in crate::bench::report) fn server_facts(server: &Server, connections: u64) -> Vec<String> {
     let (before, open) = (server.rss_before_bytes, server.rss_bytes);
     let mut facts = vec![format!("memory {} → {}", bytes(as_f64(before)), bytes(as_f64(open)))];
     if connections >= MANY {
-        facts.push(format!("{} a connection", bytes(server.rss_per_connection_bytes)));
+        facts.push(grown(server));
         facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
     }
     facts.push(format!("CPU {} of a core", share(server.cpu_share)));
