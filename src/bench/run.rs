@@ -158,8 +158,6 @@ struct Measure {
     end: u64,
     share: f64,
     rss: u64,
-    /// Connections that this memory was for.
-    open: u64,
 }
 
 impl<'a> Run<'a> {
@@ -219,13 +217,7 @@ impl<'a> Run<'a> {
         if self.options.mode != Mode::Connect {
             self.wait("connecting", SETTLE, watcher);
         }
-        self.weigh();
-    }
-
-    /// Notes what this process holds in memory, and for how many connections.
-    fn weigh(&mut self) {
         self.measure.rss = usage::own_rss();
-        self.measure.open = self.shared.open.load(Ordering::Acquire);
     }
 
     /// Starts the threads, which open the connections.
@@ -289,7 +281,7 @@ impl<'a> Run<'a> {
             let half = (plan.length() - plan.measured_at()) / 2;
             self.shared.storm_at.store(start + plan.measured_at() + half, Ordering::Release);
         }
-        self.weigh();
+        self.measure.rss = usage::own_rss();
         self.shared.enter(Phase::Running);
     }
 

@@ -18,20 +18,25 @@ impl Run<'_> {
     pub(super) fn finish(mut self, watcher: &mut dyn Watcher) -> Outcome {
         self.summary.client = self.own_cost();
         let part = self.close();
+        self.summary.client.rss_per_connection_bytes = self.rss_per_connection(&part);
         watcher.end();
         self.sum_up(part)
+    }
+
+    /// By how much this process grew for each of its connections, in bytes.
+    pub fn rss_per_connection(&self, part: &Part) -> f64 {
+        let growth = self.measure.rss.saturating_sub(self.rss_before);
+        as_f64(growth) / as_f64(part.connections.peak.max(1))
     }
 
     /// What this process has cost so far.
     pub fn own_cost(&mut self) -> Client {
         let events = self.shared.received.load(Ordering::Acquire).saturating_sub(self.measure.received);
         let cpu = usage::own_cpu().saturating_sub(self.measure.cpu).as_secs_f64();
-        let open = self.measure.open.max(1);
         Client {
             cpu_share: self.measure.share,
             cpu_per_event_micros: (events > 0).then(|| cpu * 1e6 / as_f64(events)),
             rss_bytes: self.measure.rss,
-            rss_per_connection_bytes: as_f64(self.measure.rss.saturating_sub(self.rss_before)) / as_f64(open),
             redraw_share: self.redraw.as_secs_f64() / self.begun.elapsed().as_secs_f64().max(1e-9),
             ..std::mem::take(&mut self.summary.client)
         }

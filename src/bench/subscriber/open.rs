@@ -38,6 +38,9 @@ impl Pool {
     }
 
     fn begin(&mut self, at: usize, due: u64) {
+        if self.conns[at].stage == Stage::Open {
+            self.leave(at);
+        }
         self.part.connections.attempts += 1;
         let conn = &mut self.conns[at];
         // Without a rate there is no intention but to begin when it is its turn.
@@ -180,13 +183,11 @@ impl Pool {
             self.received += 1;
         }
         self.opened(at);
+        self.queue_again(at);
         if let Some(greeting) = self.shared.aim.greeting()
             && let Err(error) = self.conns[at].send(&frame::masked(frame::TEXT, greeting.as_bytes()))
         {
             return self.ended(at, None, &reason(&error));
-        }
-        if self.attempts_left > 0 && self.task.mode == Mode::Connect {
-            return self.leave_and_return(at);
         }
         // Frames may have come behind the answer, and then no further event tells of them.
         if self.conns[at].cohort != Cohort::Stalled {
@@ -211,9 +212,12 @@ impl Pool {
             self.waiting.push_back((at, self.now + 100_000_000));
             return;
         }
-        if !is_return {
-            self.settled();
-        }
+        self.settled();
+        self.queue_again(at);
+    }
+
+    /// Where there are more attempts than places, the place waits for its next turn; its connection stays until then.
+    fn queue_again(&mut self, at: usize) {
         if self.attempts_left > 0 && self.task.mode == Mode::Connect {
             self.attempts_left -= 1;
             let due = self.next_opening();
@@ -247,8 +251,17 @@ impl Pool {
         drop(self.conns[at].clear());
     }
 
-    /// Ends a connection from here and queues it to come back. A cut is abrupt; leaving says so first.
+    /// Ends a connection from here and queues it to come back.
     pub(super) fn leave_and_return(&mut self, at: usize) {
+        self.leave(at);
+        self.conns[at].cut = Some(self.now);
+        self.part.reconnect.cut += 1;
+        self.shared.away.fetch_add(1, Ordering::AcqRel);
+        self.waiting.push_back((at, self.now));
+    }
+
+    /// Ends a connection from here. A cut is abrupt; leaving says so first.
+    fn leave(&mut self, at: usize) {
         let is_cut = self.conns[at].cohort == Cohort::Storm;
         if !is_cut {
             // If it cannot be written the connection ends all the same.
@@ -259,16 +272,6 @@ impl Pool {
         if let Some(stream) = self.conns[at].clear() {
             // No socket of this side is left waiting, or it would hold its port for a minute.
             let _ = SockRef::from(&stream.tcp).set_linger(Some(Duration::ZERO));
-        }
-        if self.task.mode == Mode::Connect {
-            self.attempts_left -= 1;
-            let due = self.next_opening();
-            self.waiting.push_back((at, due));
-        } else {
-            self.conns[at].cut = Some(self.now);
-            self.part.reconnect.cut += 1;
-            self.shared.away.fetch_add(1, Ordering::AcqRel);
-            self.waiting.push_back((at, self.now));
         }
     }
 

@@ -163,8 +163,9 @@ fn follow(
     run.settle();
     run.drain(watcher);
     sign.ended()?;
-    let client = run.own_cost();
+    let mut client = run.own_cost();
     let (part, intervals) = run.close_with_log();
+    client.rss_per_connection_bytes = run.rss_per_connection(&part);
     run.shared.enter(Phase::Over);
     let (clock_drift, clock_error) = exchange.drift(run.shared.clock)?;
     Ok(Report { index: sign.index, clock_drift, clock_error, part, intervals, client })

@@ -97,6 +97,15 @@ fn connections_are_opened_held_and_timed() {
     assert_eq!(connected["connect_time"]["total"]["count"], 100);
     assert!(connected["client"]["cpu_share"].as_f64() > Some(0.0), "{}", connected["client"]);
     assert!(connected["server"]["cpu_share"].as_f64() > Some(0.0), "{}", connected["server"]);
+    // Who greets is heard, as connections stay until their places are needed.
+    let args = ["connect", "channel:ai", "-c", "50", "-n", "100", "--connect-rate", "100"];
+    let greeted = against(&relay, &redis, &args);
+    assert_eq!(greeted["connections"]["peak"], 50, "{}", greeted["connections"]);
+    let heard = greeted["connect_time"]["first_message"]["count"].as_u64();
+    assert!(heard > Some(50), "{}", greeted["connect_time"]);
+    let together = against(&relay, &redis, &["connect", "-c", "20", "-n", "400", "--workers", "2"]);
+    assert_eq!(together["connections"]["opened"], 400);
+    assert!(together["server"]["cpu_share"].as_f64() > Some(0.0), "{}", together["server"]);
     let idle =
         against(&relay, &redis, &["idle", "-c", "50", "-d", "1s", "--source-ip", "127.0.0.1-127.0.0.3"]);
     assert_eq!(
@@ -114,6 +123,25 @@ fn connections_are_opened_held_and_timed() {
         (Some(2000), Some(0))
     );
     assert_eq!(echo["round_trip"]["time"]["count"], 2000);
+}
+
+#[test]
+fn a_server_that_is_gone_at_the_end_is_said_so() {
+    let relay = Relay::start(&[]);
+    let server = relay.ws("");
+    let args = ["idle", "-c", "20", "-d", "4s", "--server", &server, "--allow-client-bound"];
+    let process = Process::spawn(&mut command(
+        &[&["bench", "--output", "json", "--assert", "connect.failed==0"], &args[..]].concat(),
+    ));
+    relay.until_connections(20);
+    relay.kill();
+    let output = process.finish(PATIENCE);
+    assert_eq!(output.code, 3, "{}", output.stderr);
+    let summary = read(&output.stdout);
+    assert!(summary["partial"].as_str().unwrap().starts_with("no connection was left"), "{summary}");
+    let each = summary["client"]["rss_per_connection_bytes"].as_f64().unwrap();
+    let all = summary["client"]["rss_bytes"].as_f64().unwrap();
+    assert!(each <= all / 19.0, "it is shared among those that there were: {each} of {all}");
 }
 
 #[test]
