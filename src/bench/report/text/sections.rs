@@ -177,7 +177,7 @@ const MANY: u64 = 100;
 pub(in crate::bench::report) fn grown(server: &Server) -> String {
     match server.rss_per_connection_bytes {
         grown if grown > 0.0 => format!("{} a connection", bytes(grown)),
-        _ => "it did not grow, having room from before; start it anew to measure that".to_owned(),
+        _ => "it had room from before; start it anew to measure that".to_owned(),
     }
 }
 
@@ -185,7 +185,7 @@ pub(in crate::bench::report) fn grown(server: &Server) -> String {
 pub(in crate::bench::report) fn server_facts(server: &Server, connections: u64) -> Vec<String> {
     let (before, open) = (server.rss_before_bytes, server.rss_bytes);
     let mut facts = vec![format!("memory {} → {}", bytes(as_f64(before)), bytes(as_f64(open)))];
-    if connections >= MANY {
+    if connections >= MANY || server.rss_per_connection_bytes <= 0.0 {
         facts.push(grown(server));
         facts.extend(server.pss_per_connection_bytes.map(|pss| format!("{} proportional", bytes(pss))));
     }
