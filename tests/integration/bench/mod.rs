@@ -23,6 +23,11 @@ fn bench(args: &[&str]) -> (Output, Value) {
     (output, summary)
 }
 
+/// A run under way, with JSON as its output.
+fn start(args: &[&str]) -> Process {
+    Process::spawn(&mut command(&[&["bench", "--output", "json", "--allow-client-bound"], args].concat()))
+}
+
 /// A report, which keeps to its schema.
 #[track_caller]
 fn read(text: &str) -> Value {

@@ -1,11 +1,9 @@
 //! Every mode against a real relay.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 
 use super::support::{PATIENCE, Process, RedisServer, Relay, SECRET, command, token, until};
-use super::{bench, cohort, read};
+use super::{bench, cohort, read, start};
 
 /// A relay and what every bench against it needs.
 fn relay() -> (RedisServer, Relay) {
@@ -129,10 +127,8 @@ fn connections_are_opened_held_and_timed() {
 fn a_server_that_is_gone_at_the_end_is_said_so() {
     let relay = Relay::start(&[]);
     let server = relay.ws("");
-    let args = ["idle", "-c", "20", "-d", "4s", "--server", &server, "--allow-client-bound"];
-    let process = Process::spawn(&mut command(
-        &[&["bench", "--output", "json", "--assert", "connect.failed==0"], &args[..]].concat(),
-    ));
+    let process =
+        start(&["idle", "-c", "20", "-d", "4s", "--server", &server, "--assert", "connect.failed==0"]);
     relay.until_connections(20);
     relay.kill();
     let output = process.finish(PATIENCE);
@@ -149,7 +145,7 @@ fn round_trips_that_are_due_while_nothing_is_open_are_lost() {
     let relay = Relay::start(&[]);
     let server = relay.ws("");
     let args = ["echo", "-c", "2", "-r", "100", "-d", "4s", "--warm-up", "0s", "--server", &server];
-    let process = Process::spawn(&mut command(&[&["bench", "--output", "json"], &args[..]].concat()));
+    let process = start(&args);
     // The preflight has one open, the run two.
     relay.until_connections(2);
     relay.kill();
@@ -161,18 +157,30 @@ fn round_trips_that_are_due_while_nothing_is_open_are_lost() {
     assert!(sent < 400 && lost > 0, "{summary}");
 }
 
+/// Bytes that have come to a listener's connections and that it has not read.
+fn unread(address: &str) -> u64 {
+    let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
+    let local = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let queued = |line: &str| {
+        let mut words = line.split_whitespace().skip(1);
+        let is_own = words.next()?.ends_with(&local) && words.nth(1)? == "01";
+        let queues = words.next()?.split_once(':')?;
+        is_own.then(|| u64::from_str_radix(queues.1, 16).unwrap())
+    };
+    table.lines().filter_map(queued).sum()
+}
+
 #[test]
 fn a_pause_between_round_trips_is_not_omitted() {
     let relay = Relay::start(&[]);
     let args = ["echo", "-c", "2", "-r", "4k", "-d", "5s", "--warm-up", "0s", "--server", &relay.ws("")];
-    let process = Process::spawn(&mut command(
-        &[&["bench", "--output", "json", "--allow-client-bound"], &args[..]].concat(),
-    ));
+    let process = start(&args);
     // The preflight has one open, the run two.
     relay.until_connections(2);
-    // Whether the run has begun or not, a second and a half of its round trips come to a relay that does nothing.
     relay.signal(Signal::STOP);
-    std::thread::sleep(Duration::from_secs(3));
+    // Pings of 14 bytes, of which 56,000 come in a second.
+    until(PATIENCE, "more than a second of round trips to wait", || unread(relay.address()) > 60_000);
     relay.signal(Signal::CONT);
     let output = process.finish(PATIENCE);
     assert_eq!(output.code, 0, "{}", output.stderr);

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::support::{Output, PATIENCE, Process, RedisServer, Relay, command, jobwire, wait_for};
-use super::{bench, cohort};
+use super::{bench, cohort, start};
 
 /// A run until its end.
 fn run(args: &[&str]) -> Value {
@@ -18,11 +18,6 @@ fn run(args: &[&str]) -> Value {
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(summary["partial"].is_null(), "{summary}");
     summary
-}
-
-/// A run under way, with JSON as its output.
-fn start(args: &[&str]) -> Process {
-    Process::spawn(&mut command(&[&["bench", "--output", "json", "--allow-client-bound"], args].concat()))
 }
 
 /// What a run wrote in the end.
