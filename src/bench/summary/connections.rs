@@ -84,8 +84,8 @@ pub struct Reconnect {
     pub cut: u64,
     /// Those that came back.
     pub back: u64,
-    /// Events of their jobs that were due while they were away, or within 0.5 s of that: nobody can say which of these
-    /// should have reached them, so that they are not expected.
+    /// Events of their jobs that were due while they were away, within 0.5 s of that, or under way when they left: nobody can
+    /// say which of these should have reached them, so that they are not expected.
     pub unaccounted: u64,
     /// From the cut until the last was back, in seconds; `None` where not all came back.
     pub all_back_seconds: Option<f64>,

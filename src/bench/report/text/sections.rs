@@ -151,7 +151,7 @@ pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> Vec<Stri
         vec![format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all];
     if reconnect.unaccounted > 0 {
         let unaccounted = count(reconnect.unaccounted);
-        facts.push(format!("{unaccounted} deliveries due meanwhile (0.5 s around it) not expected"));
+        facts.push(format!("{unaccounted} deliveries due meanwhile, or under way, not expected"));
     }
     facts
 }
