@@ -6,6 +6,7 @@
 pub mod backoff;
 pub mod http;
 pub mod publish_key;
+pub mod seldom;
 pub mod shutdown;
 pub mod stream;
 pub mod websocket;

@@ -1,7 +1,7 @@
 //! From the broker to the shards: decode, number, hand over.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -11,6 +11,7 @@ use super::shard::ShardHandle;
 use super::stats::Stats;
 use crate::broker::{BoxFuture, Publication, Sink};
 use crate::dialect::{Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
+use crate::net::seldom::Seldom;
 
 /// Bytes of a dropped payload that are logged.
 const LOGGED: usize = 80;
@@ -160,23 +161,21 @@ impl Sink for Ingest {
 }
 
 /// Logs dropped payloads, at most one a second.
-#[derive(Debug, Default)]
-pub(super) struct DropLog {
-    last: Option<Instant>,
-    silent: u64,
+#[derive(Debug)]
+pub(super) struct DropLog(Seldom<()>);
+
+impl Default for DropLog {
+    fn default() -> Self {
+        Self(Seldom::every(Duration::from_secs(1)))
+    }
 }
 
 impl DropLog {
     fn log(&mut self, reason: Undecodable, channel: &[u8], payload: &[u8]) {
-        if self.last.is_some_and(|last| last.elapsed() < Duration::from_secs(1)) {
-            self.silent += 1;
-            return;
-        }
+        let Some(more) = self.0.due(()) else { return };
         let start = String::from_utf8_lossy(&payload[..payload.len().min(LOGGED)]);
         let channel = String::from_utf8_lossy(&channel[..channel.len().min(LOGGED)]);
-        let more = std::mem::take(&mut self.silent);
         warn!(%reason, channel = ?channel, payload = ?start, more, "dropped a publication");
-        self.last = Some(Instant::now());
     }
 }
 

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tracing::warn;
 
 use super::auth::Fault;
 use crate::dialect::CloseReason;
+use crate::net::seldom::Seldom;
 
 /// How often one reason is logged at most; in between it is counted.
 const EVERY: Duration = Duration::from_secs(10);
@@ -52,54 +53,22 @@ impl fmt::Display for Why {
     }
 }
 
-/// What was logged of each reason, and when. As many entries as there are reasons.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Vec<Entry>>);
-
+/// The log of refusals, a line a reason in a while.
 #[derive(Debug)]
-struct Entry {
-    why: Why,
-    logged: Instant,
-    silent: u64,
+pub(super) struct Refusals(Mutex<Seldom<Why>>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Mutex::new(Seldom::every(EVERY)))
+    }
 }
 
 impl Refusals {
     /// Logs that somebody was refused, unless the same was logged a moment ago.
     pub(super) fn note(&self, why: Why, client: IpAddr) {
-        if let Some(more) = self.count(why, Instant::now()) {
+        let due = self.0.lock().unwrap_or_else(PoisonError::into_inner).due(why);
+        if let Some(more) = due {
             warn!(%client, reason = %why, more, "refused");
         }
-    }
-
-    /// How many were refused for this reason without a line since the last one; `None` where this gets none either.
-    fn count(&self, why: Why, now: Instant) -> Option<u64> {
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(entry) = entries.iter_mut().find(|entry| entry.why == why) else {
-            entries.push(Entry { why, logged: now, silent: 0 });
-            return Some(0);
-        };
-        if now.saturating_duration_since(entry.logged) < EVERY {
-            entry.silent += 1;
-            return None;
-        }
-        entry.logged = now;
-        Some(std::mem::take(&mut entry.silent))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_reason_gets_a_line_in_a_while_and_the_next_one_counts_the_others() {
-        let (refusals, start) = (Refusals::default(), Instant::now());
-        let at = |why, seconds| refusals.count(why, start + Duration::from_secs(seconds));
-        assert_eq!(at(Why::Token(Fault::Expired), 0), Some(0));
-        assert_eq!(at(Why::Token(Fault::Signature), 0), Some(0));
-        assert_eq!(at(Why::Token(Fault::Expired), 1), None);
-        assert_eq!(at(Why::Token(Fault::Expired), 9), None);
-        assert_eq!(at(Why::Token(Fault::Expired), 10), Some(2));
-        assert_eq!(at(Why::Token(Fault::Signature), 60), Some(0));
     }
 }

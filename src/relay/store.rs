@@ -15,6 +15,7 @@ use super::shard::WeakHandle;
 use super::slots::ConnId;
 use crate::broker::{Broker, BrokerError, StateStore};
 use crate::dialect::{Auth, DialectId, Dialects, Topic};
+use crate::net::seldom::Seldom;
 
 /// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
 const QUEUE: usize = 20_000;
@@ -111,7 +112,7 @@ impl StoreAccess {
 /// While the store is away, a connection whose job this relay knows nothing of, or not whose it is, stays unanswered: to
 /// call the job unknown would be a guess. It is asked again when the store is back.
 pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
-    let mut complaint = Complaint::default();
+    let mut complaints = Seldom::every(COMPLAIN_EVERY);
     let mut held: VecDeque<Question> = VecDeque::new();
     let mut together = Vec::with_capacity(TOGETHER);
     loop {
@@ -130,7 +131,9 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         let answers = join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job))).await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
             if let Err(error) = &answer {
-                complaint.make("could not read job state back", error);
+                if complaints.due(()).is_some() {
+                    warn!(error, "could not read job state back");
+                }
             }
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
@@ -192,7 +195,7 @@ pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop:
     if access.store().is_none() {
         return;
     }
-    let mut complaint = Complaint::default();
+    let mut complaints = Seldom::every(COMPLAIN_EVERY);
     let mut next = Instant::now() + WRITE_EVERY;
     loop {
         let only_urgent = tokio::select! {
@@ -201,7 +204,9 @@ pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop:
             () = tokio::time::sleep_until(next) => false,
         };
         if let Err(error) = write(&access, only_urgent).await {
-            complaint.make("could not write job state behind", &error);
+            if complaints.due(()).is_some() {
+                warn!(error, "could not write job state behind");
+            }
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(WRITE_EVERY) => {}
@@ -237,18 +242,5 @@ async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
         read.into_iter()
             .try_for_each(|read| read.map(drop))
             .map_err(|error: BrokerError| error.to_string())?;
-    }
-}
-
-/// Says the same thing at most once in a while.
-#[derive(Debug, Default)]
-struct Complaint(Option<Instant>);
-
-impl Complaint {
-    fn make(&mut self, what: &str, error: &str) {
-        if self.0.is_none_or(|last| last.elapsed() >= COMPLAIN_EVERY) {
-            self.0 = Some(Instant::now());
-            warn!(error, "{what}");
-        }
     }
 }
