@@ -1,8 +1,9 @@
 //! Where publications come from and go to: an embedded broker in this process, or Redis.
 //!
 //! # Guarantees of every broker
-//! - **At most once.** A publication that arrives while a source is disconnected is not replayed; [`Status::connects`]
-//!   grows by one for every gap that has ended.
+//! - **At most once.** A publication that arrives while a source is disconnected, or while one of its subscriptions is
+//!   refused, is not replayed; [`Status::connects`] grows by one for every connection, and [`Sink::confirmed`] names the
+//!   subscriptions whose gap has ended.
 //! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
 //!   of several channels that one publisher used one after the other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
@@ -99,12 +100,25 @@ pub trait Sink: Send {
 pub struct Status {
     /// Connected, and every subscription answered.
     pub connected: bool,
-    /// Subscriptions that the broker refused (Redis: NOPERM), by channel or prefix, with its reason.
-    pub denied: Vec<(String, String)>,
+    /// Subscriptions that the broker refuses (Redis: NOPERM); each is tried again until it is let through.
+    pub denied: Vec<Denied>,
     /// Why the source is not connected, if it is not; never holds a password.
     pub error: Option<String>,
     /// How often a connection was established so far.
     pub connects: u64,
+}
+
+/// Subscriptions to one channel or prefix that the broker refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The channel or the prefix.
+    pub name: String,
+    /// The broker's reason.
+    pub reason: String,
+    /// Whether it was subscribed before; otherwise it is refused since the start.
+    pub revoked: bool,
+    /// Positions in the list handed to [`Broker::run`].
+    pub subscriptions: Vec<usize>,
 }
 
 /// Why a broker could not do what it was asked.

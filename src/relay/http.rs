@@ -387,7 +387,7 @@ async fn health(State(api): Shared) -> Response {
     let denied: Vec<_> = status
         .denied
         .iter()
-        .map(|(channel, reason)| json!({ "channel": channel, "reason": reason }))
+        .map(|denied| json!({ "channel": denied.name, "reason": denied.reason, "revoked": denied.revoked }))
         .collect();
     axum::Json(json!({
         "status": state,
