@@ -14,6 +14,7 @@ mod memory;
 mod redis;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::memory::MemoryBroker;
 pub use self::redis::{RedisBroker, RedisUrlError};
+pub use self::trouble::Trouble;
 
 /// A boxed future, so that brokers stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -98,8 +100,10 @@ pub trait Sink: Send {
 /// How a source is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Connected, and every subscription answered.
+    /// Connected, every subscription answered, and one of them confirmed.
     pub connected: bool,
+    /// Connected, whatever may be subscribed: commands can be sent.
+    pub reachable: bool,
     /// Subscriptions that the broker refuses (Redis: NOPERM); each is tried again until it is let through.
     pub denied: Vec<Denied>,
     /// Why the source is not connected, if it is not; never holds a password.
@@ -187,7 +191,18 @@ pub trait StateStore: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, BrokerError>>;
 
     /// Writes jobs, each only if `updated` is newer than what is there; an absent owner leaves the one that is there.
-    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    ///
+    /// Resolves to the jobs that the store refused to write. After an error all of them may be unwritten.
+    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<Vec<NotSaved>, BrokerError>>;
+}
+
+/// A job that a store refused to write.
+#[derive(Debug, Clone)]
+pub struct NotSaved {
+    /// Its position among the jobs to save.
+    pub job: usize,
+    /// Why.
+    pub error: BrokerError,
 }
 
 /// One job on its way into the store.

@@ -58,11 +58,11 @@ impl<'a> Journal<'a> {
         }
         let denied = self.denied_now();
         let first_reason = denied.first().map(|denied| denied.reason.clone());
-        self.status.send_modify(|status| status.denied = denied);
+        self.status.send_modify(|status| (status.denied, status.reachable) = (denied, true));
         if self.known.is_empty() || self.known.iter().any(|known| known.denied.is_none()) {
             self.usable();
         } else if let Some(reason) = first_reason {
-            self.failed(&Failure::Refused(reason));
+            self.useless(&Failure::Refused(reason));
         }
     }
 
@@ -127,8 +127,14 @@ impl<'a> Journal<'a> {
         });
     }
 
-    /// The connection is gone, an attempt to open one failed, or one that stands is of no use.
+    /// The connection is gone, or an attempt to open one failed.
     pub(super) fn failed(&mut self, failure: &Failure) {
+        self.status.send_modify(|status| status.reachable = false);
+        self.useless(failure);
+    }
+
+    /// No event can come, though the connection may stand.
+    fn useless(&mut self, failure: &Failure) {
         let error = failure.clone().at(&self.connector.address);
         if std::mem::take(&mut self.connected) {
             let told = self.due("lost", failure.reason());

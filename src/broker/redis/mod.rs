@@ -120,7 +120,7 @@ impl Broker for RedisBroker {
                     journal,
                 ) => {}
             }
-            self.status.send_modify(|status| status.connected = false);
+            self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
     }
 
