@@ -103,7 +103,7 @@ impl MemoryBroker {
         sink.confirmed(&all);
         sink.flush().await;
         self.status.send_modify(|status| {
-            status.connected = true;
+            (status.connected, status.reachable) = (true, true);
             status.connects += 1;
         });
         let mut burst = Vec::with_capacity(BURST);
@@ -141,7 +141,7 @@ struct Running<'a>(&'a MemoryBroker);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         *self.0.lock() = Queue::default();
-        self.0.status.send_modify(|status| status.connected = false);
+        self.0.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
     }
 }
 

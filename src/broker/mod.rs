@@ -1,8 +1,9 @@
 //! Where publications come from and go to: an embedded broker in this process, or Redis.
 //!
 //! # Guarantees of every broker
-//! - **At most once.** A publication that arrives while a source is disconnected is not replayed; [`Status::connects`]
-//!   grows by one for every gap that has ended.
+//! - **At most once.** A publication that arrives while a source is disconnected, or while one of its subscriptions is
+//!   refused, is not replayed; [`Status::connects`] grows by one for every connection, and [`Sink::confirmed`] names the
+//!   subscriptions whose gap has ended.
 //! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
 //!   of several channels that one publisher used one after the other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
@@ -13,6 +14,7 @@ mod memory;
 mod redis;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::memory::MemoryBroker;
 pub use self::redis::{RedisBroker, RedisUrlError};
+pub use self::trouble::Trouble;
 
 /// A boxed future, so that brokers stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -97,14 +100,29 @@ pub trait Sink: Send {
 /// How a source is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Connected, and every subscription answered.
+    /// Connected, every subscription answered, and one of them confirmed.
     pub connected: bool,
-    /// Subscriptions that the broker refused (Redis: NOPERM), by channel or prefix, with its reason.
-    pub denied: Vec<(String, String)>,
+    /// Connected, whatever may be subscribed: commands can be sent.
+    pub reachable: bool,
+    /// Subscriptions that the broker refuses (Redis: NOPERM); each is tried again until it is let through.
+    pub denied: Vec<Denied>,
     /// Why the source is not connected, if it is not; never holds a password.
     pub error: Option<String>,
     /// How often a connection was established so far.
     pub connects: u64,
+}
+
+/// Subscriptions to one channel or prefix that the broker refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The channel or the prefix.
+    pub name: String,
+    /// The broker's reason.
+    pub reason: String,
+    /// Whether it was subscribed before; otherwise it is refused since the start.
+    pub revoked: bool,
+    /// Positions in the list handed to [`Broker::run`].
+    pub subscriptions: Vec<usize>,
 }
 
 /// Why a broker could not do what it was asked.
@@ -173,7 +191,18 @@ pub trait StateStore: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, BrokerError>>;
 
     /// Writes jobs, each only if `updated` is newer than what is there; an absent owner leaves the one that is there.
-    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    ///
+    /// Resolves to the jobs that the store refused to write. After an error all of them may be unwritten.
+    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<Vec<NotSaved>, BrokerError>>;
+}
+
+/// A job that a store refused to write.
+#[derive(Debug, Clone)]
+pub struct NotSaved {
+    /// Its position among the jobs to save.
+    pub job: usize,
+    /// Why.
+    pub error: BrokerError,
 }
 
 /// One job on its way into the store.

@@ -1,5 +1,6 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
+mod health;
 mod stats;
 
 use std::borrow::Cow;
@@ -43,6 +44,8 @@ pub(super) struct Api {
     /// Taken out of the options, since a reload replaces them.
     pub(super) reloadable: RwLock<Arc<Reloadable>>,
     pub(super) broker: Arc<dyn Broker>,
+    /// The dialect of each subscription.
+    pub(super) subscribers: Vec<DialectId>,
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
@@ -71,8 +74,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
     let mut router = Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
@@ -370,37 +373,4 @@ fn broker_failed(error: &BrokerError) -> ApiError {
         _ => StatusCode::BAD_GATEWAY,
     };
     ApiError::new(status, "broker_failed", error.to_string())
-}
-
-/// `GET /ready`: 200 only while events can come.
-async fn ready(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    if api.draining.load(Ordering::Relaxed) {
-        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", "this relay is shutting down")
-            .into_response();
-    }
-    if status.connected {
-        return axum::Json(json!({ "ready": true })).into_response();
-    }
-    let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message).into_response()
-}
-
-/// `GET /health`: that the process is alive, and how its broker is doing.
-async fn health(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    let state = if status.connected && status.denied.is_empty() { "ok" } else { "degraded" };
-    let denied: Vec<_> = status
-        .denied
-        .iter()
-        .map(|(channel, reason)| json!({ "channel": channel, "reason": reason }))
-        .collect();
-    axum::Json(json!({
-        "status": state,
-        "broker": api.broker.name(),
-        "connected": status.connected,
-        "denied": denied,
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
-    .into_response()
 }

@@ -103,7 +103,7 @@ impl Relay {
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let ingest = Ingest {
             dialects: Arc::clone(&dialects),
-            subscribers,
+            subscribers: subscribers.clone(),
             log: Arc::clone(&log),
             shards: shards.clone(),
             stats: Arc::clone(&stats),
@@ -133,6 +133,7 @@ impl Relay {
             options,
             reloadable,
             broker,
+            subscribers,
             log,
             shards,
             stats,
