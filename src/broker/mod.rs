@@ -6,7 +6,8 @@
 //! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
 //!   of several channels that one publisher used one after the other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
-//! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed.
+//! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed. The sink is told of each
+//!   ([`Sink::confirmed`]) before its first publication, and again after every gap.
 
 mod memory;
 mod redis;
@@ -68,6 +69,17 @@ pub struct Publication<'a> {
 pub trait Sink: Send {
     /// Takes one publication. Must not block; called for every publication of a burst, in order.
     fn publication(&mut self, publication: Publication<'_>);
+
+    /// Is told that subscriptions are confirmed: from here on none of their publications is missed, until the next call
+    /// that names them.
+    ///
+    /// Comes in order with the publications, before the first one of these subscriptions, at the start and again after
+    /// each gap: a connection that was lost, or a subscription that was refused or revoked. Publications of the time before
+    /// are lost, so that everything remembered of these subscriptions may be outdated. One call may name some of the
+    /// subscriptions only; a flush follows, and after it [`Status`] says that they are there.
+    fn confirmed(&mut self, subscriptions: &[usize]) {
+        let _ = subscriptions;
+    }
 
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
     ///

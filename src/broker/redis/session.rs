@@ -175,7 +175,11 @@ impl Handler for Session<'_> {
 
     fn answer(&mut self, word: &[u8]) {
         match (self.owed.pop_front(), word) {
-            (Some(Owed::Subscription(_)), b"subscribe" | b"psubscribe") => self.unanswered -= 1,
+            (Some(Owed::Subscription(index)), b"subscribe" | b"psubscribe") => {
+                self.unanswered -= 1;
+                self.burst = true;
+                self.sink.confirmed(self.routes.all()[index].subscriptions());
+            }
             (Some(Owed::Pong), b"pong" | b"PONG") => {}
             _ => self.fail(Failure::Unreachable("the server sent a reply to nothing asked".to_owned())),
         }

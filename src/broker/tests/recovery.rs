@@ -14,6 +14,7 @@ async fn everything_is_subscribed_again_after_a_restart() {
     let mut server = RedisServer::start(&[]);
     let mut running = server.broker();
     running.subscribe(vec![channel("a"), prefix("b:")]).await;
+    assert_eq!(running.confirmed(2).await, [0, 1]);
     running.publish("a", "before").await;
     running.expect(0, "a", b"before").await;
     for restart in 2..5 {
@@ -26,6 +27,7 @@ async fn everything_is_subscribed_again_after_a_restart() {
         let status = running.status("connected again", |status| status.connected).await;
         assert_eq!((status.connects, status.error), (restart, None));
         assert_eq!(running.publish("a", "after").await, 1);
+        assert_eq!(running.confirmed(2).await, [0, 1]);
         running.publish("b:1", "too").await;
         running.expect(0, "a", b"after").await;
         running.expect(1, "b:1", b"too").await;

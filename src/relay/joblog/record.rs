@@ -35,8 +35,8 @@ pub(super) struct Record {
     percent: Option<Number>,
     /// A kind that opens a run was seen here, so that what a store kept is of a run before.
     opened: bool,
-    /// A kind was seen that opens a run after an ending.
-    reopens: bool,
+    /// The readiest opening of a run among the kinds seen; it counts once an ending is read back.
+    reopens: Opens,
     updated: u64,
     newest: Option<Kept>,
     kept: Vec<Kept>,
@@ -71,6 +71,9 @@ pub(super) struct Change {
     pub(super) kind: Arc<str>,
     pub(super) entity: Option<Arc<str>>,
     pub(super) ended: bool,
+    /// What is kept is another than before, so that the store is behind.
+    pub(super) dirty: bool,
+    /// It is an ending or an owner.
     pub(super) urgent: bool,
     /// It said whose job it is, which was not known.
     pub(super) owned: bool,
@@ -90,7 +93,7 @@ impl Record {
             ended: None,
             percent: None,
             opened: false,
-            reopens: false,
+            reopens: Opens::Never,
             updated: 0,
             newest: None,
             kept: Vec::new(),
@@ -108,10 +111,11 @@ impl Record {
     ) -> Change {
         let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
-        if opens == Opens::Always || (opens == Opens::AfterEnding && self.ended.is_some()) {
+        let opened = opens.after(self.ended);
+        if opened {
             self.begin_run();
         }
-        self.reopens |= opens == Opens::AfterEnding;
+        self.reopens = self.reopens.max(opens);
         let mut urgent = false;
         let owned = match &decoded.owner {
             Some(owner) if self.owner.is_none() && !owner.is_empty() => {
@@ -125,10 +129,13 @@ impl Record {
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         // A remark is no state: who joins later is to see how the job is doing.
         let stateless = decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
-        // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
-        self.updated = at.micros.max(self.updated.saturating_add(1));
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
-        if !stateless && (self.ended.is_none() || ends.is_some()) {
+        let news = !stateless && (self.ended.is_none() || ends.is_some());
+        if news || opened || owned {
+            // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
+            self.updated = at.micros.max(self.updated.saturating_add(1));
+        }
+        if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }
@@ -146,7 +153,7 @@ impl Record {
                 urgent = true;
             }
         }
-        Change { kind, entity, ended: ends.is_some(), urgent, owned }
+        Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
     }
 
     /// Forgets the run before; whose job it is stays.
@@ -300,7 +307,7 @@ impl Record {
             return false;
         }
         let ended = stored.ended.as_deref().and_then(Outcome::parse);
-        if self.opened || (self.reopens && ended.is_some()) {
+        if self.opened || self.reopens.after(ended) {
             // It is of a run before.
             return false;
         }
@@ -329,7 +336,7 @@ impl Record {
         self.percent = self.percent.take().or(known_percent);
         self.updated = stored.updated;
         self.ended = ended.or(self.ended);
-        (self.opened, self.reopens) = (false, false);
+        (self.opened, self.reopens) = (false, Opens::Never);
         self.ended.is_some()
     }
 }
