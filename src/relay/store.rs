@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::foreign::Foreign;
 use super::joblog::{Dirty, JobLog, Known, Stamp};
 use super::shard::WeakHandle;
 use super::slots::ConnId;
@@ -83,6 +84,8 @@ pub(super) struct StoreAccess {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) dialects: Arc<Dialects>,
     pub(super) log: Arc<Mutex<JobLog>>,
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
     pub(super) shards: Vec<WeakHandle>,
 }
@@ -174,6 +177,10 @@ async fn look_up(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<
 /// Returns whether the job turned out to be somebody else's, or somebody's at last.
 async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<bool, BrokerError> {
     let Some(store) = access.store() else { return Ok(false) };
+    if access.dialects.get(id).has_foreign_state() {
+        let stored = access.foreign.read(id, job).await?;
+        return Ok(access.log().restore(id, job, stored.as_ref(), Stamp::now()));
+    }
     let stored = match store.load(&access.dialects.get(id).name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,

@@ -109,6 +109,11 @@ impl Connector {
         Self { endpoint: Arc::new(endpoint), tls, address }
     }
 
+    /// The database that commands go to.
+    pub(super) fn database(&self) -> u32 {
+        self.endpoint.database
+    }
+
     /// Connects and logs in within `limit`, and selects the database if `select` is set.
     pub(super) async fn connect(&self, limit: Duration, select: bool) -> Result<Box<dyn Stream>, Failure> {
         let attempt = async {
