@@ -80,16 +80,33 @@ pub enum Auth {
 }
 
 /// Whether a kind opens a new run of its job, which forgets everything of the run before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+///
+/// An event that comes after an ending and opens no run came late: it is relayed and changes no state. The order of the
+/// values is that of how readily they open one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opens {
     /// It belongs to the run that is going on.
     #[default]
     Never,
+    /// It is a retry if the run before has failed or was cancelled, and opens a new run. After a success it came late.
+    AfterFailure,
     /// It opens a new run if the one before has ended.
     AfterEnding,
     /// It always opens a new run.
     Always,
+}
+
+impl Opens {
+    /// Whether a new run begins, given how the run before ended, if it did.
+    pub const fn after(self, ended: Option<Outcome>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::AfterFailure => matches!(ended, Some(Outcome::Failed | Outcome::Cancelled)),
+            Self::AfterEnding => ended.is_some(),
+            Self::Always => true,
+        }
+    }
 }
 
 /// How a run of a job ended.

@@ -155,7 +155,9 @@ impl JobLog {
         if change.ended {
             self.note_ending(at.now, place, sequence);
         }
-        self.mark(place, change.urgent);
+        if change.dirty {
+            self.mark(place, change.urgent);
+        }
         self.evict(at.now, place);
         taken
     }
