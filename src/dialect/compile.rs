@@ -66,8 +66,9 @@ pub(super) fn pointer(text: &str, path: &[&str]) -> Result<Pointer, Fault> {
 
 pub(super) fn compile(text: &str, origin: &str) -> Result<Dialect, DialectError> {
     let spec: Spec = toml::from_str(text).map_err(|error| {
-        let at = error.span().map(|span| span.start);
-        let key = at.map(|at| locate::key_at(text, at)).unwrap_or_default().join(".");
+        let span = error.span();
+        let at = span.as_ref().map(|span| span.start);
+        let key = span.map(|span| locate::key_at(text, &span)).unwrap_or_default().join(".");
         let said = error.message();
         DialectError {
             origin: origin.to_owned(),
@@ -116,6 +117,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         auth: spec.auth,
         lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
+        slash: spec.job.slash,
         unknown: spec.unknown.as_ref().map(unknown).transpose()?,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
         wrap: spec.wrap.as_ref().map(wrap),

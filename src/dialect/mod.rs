@@ -280,6 +280,8 @@ pub struct Dialect {
     pub lifetime: Option<Duration>,
     /// What a job's id looks like.
     pub job_id: JobIdType,
+    /// Whether it may hold a slash.
+    slash: bool,
     /// What a socket of an unknown job gets; `None`: nothing.
     pub unknown: Option<Unknown>,
     /// Polling, where the contract has it.

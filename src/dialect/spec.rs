@@ -71,8 +71,9 @@ impl OneOrMany {
     expecting = "expected a JSON pointer such as \"/text\", a table with `text` (and `longest`) or with `name` and `detail`, or a list of those"
 )]
 pub(super) enum Texts {
-    One(TextSpec),
+    // First: a list of two texts would be taken for a table of two fields.
     Many(Vec<TextSpec>),
+    One(TextSpec),
 }
 
 impl Texts {
@@ -150,6 +151,9 @@ pub(super) struct TypeSpec {
 pub(super) struct JobSpec {
     #[serde(rename = "type", default)]
     pub(super) id: super::JobIdType,
+    /// Ids may hold a slash, which is `%2F` in a path.
+    #[serde(default)]
+    pub(super) slash: bool,
     pub(super) pointer: Option<String>,
 }
 

@@ -5,6 +5,7 @@
 
 mod attach;
 mod bench;
+mod celery;
 mod cli;
 mod clients;
 mod closed_stderr;
