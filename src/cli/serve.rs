@@ -37,6 +37,7 @@ use reload::Reloads;
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
     jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
+    jobwire serve --redis redis://127.0.0.1:6379/1  and Celery's tasks, whose results are in database 1\n  \
     jobwire serve --jwt-secret SECRET               check the tokens of those who watch tasks\n  \
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
     jobwire serve --config jobwire.toml --print-config > effective.toml")]

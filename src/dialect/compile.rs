@@ -243,7 +243,11 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
             ));
         }
         if overlap(&other.source, &new.source) {
-            return fail(format!("channel: the dialect {} listens there already", other.name));
+            let way_out = match other.replaceable {
+                true => format!("; a file with `name = \"{}\"` replaces it", other.name),
+                false => String::new(),
+            };
+            return fail(format!("channel: the dialect {} listens there already{way_out}", other.name));
         }
         for (key, route) in routes(new) {
             if routes(other).iter().any(|(_, taken)| *taken == route) {

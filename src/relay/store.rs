@@ -177,11 +177,18 @@ async fn look_up(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<
 /// Returns whether the job turned out to be somebody else's, or somebody's at last.
 async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<bool, BrokerError> {
     let Some(store) = access.store() else { return Ok(false) };
-    if access.dialects.get(id).has_foreign_state() {
-        let stored = access.foreign.read(id, job).await?;
+    let dialect = access.dialects.get(id);
+    if dialect.has_foreign_state() {
+        let mut stored = access.foreign.read(id, job).await?;
+        if dialect.auth == Auth::Owner
+            && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
+        {
+            // Whose it is says an API of the user's, where it does for jobs of every dialect.
+            stored.get_or_insert_default().owner = Some(owner);
+        }
         return Ok(access.log().restore(id, job, stored.as_ref(), Stamp::now()));
     }
-    let stored = match store.load(&access.dialects.get(id).name, job).await {
+    let stored = match store.load(&dialect.name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
         other => other?,

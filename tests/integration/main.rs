@@ -19,4 +19,5 @@ mod proxy;
 mod publish;
 mod readme;
 mod serve;
+mod snippets;
 mod support;

@@ -196,6 +196,13 @@ fn a_file_of_the_user_s_replaces_it_and_no_other_built_in_one() {
     assert_eq!(all.named("celery").unwrap().1.channel_of("t"), "mine:t");
     let prefixed = all.with_celery_prefix("prod").unwrap();
     assert_eq!(prefixed.named("celery").unwrap().1.channel_of("t"), "mine:t", "its channel is its own");
+    let same = mine.replace("\"celery\"", "\"ours\"").replace("mine:", "celery-task-meta-");
+    let error =
+        Dialects::builtin().add(Dialect::from_toml(&same, "mine.toml").unwrap(), "mine.toml").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mine.toml: channel: the dialect celery listens there already; a file with `name = \"celery\"` replaces it"
+    );
     let other = mine.replace("\"celery\"", "\"downloads\"");
     let error = all.add(Dialect::from_toml(&other, "mine.toml").unwrap(), "mine.toml").unwrap_err();
     assert_eq!(error.to_string(), "mine.toml: name: there is a dialect called downloads already");

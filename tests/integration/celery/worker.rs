@@ -50,12 +50,14 @@ impl<'r> Celery<'r> {
             "INFO",
         ]);
         worker.args(["--without-gossip", "--without-mingle", "--without-heartbeat"]);
-        let worker = Process::spawn(&mut worker);
+        let mut worker = Process::spawn(&mut worker);
         let (client, stdin) = Process::spawn_fed(prepared("python3").arg("celery_send.py"));
-        let celery = Self { redis, _worker: worker, client, stdin };
-        until(START, "the client", || celery.client.stdout().starts_with("ready"));
-        until(START, "the worker", || celery._worker.stderr().contains(" ready."));
-        celery
+        until(START, "the client", || client.stdout().starts_with("ready"));
+        until(START, "the worker", || {
+            assert!(!worker.has_ended(), "{}{}", worker.stdout(), worker.stderr());
+            worker.stderr().contains(" ready.")
+        });
+        Self { redis, _worker: worker, client, stdin }
     }
 
     /// Sends a task with these arguments and options, both as JSON.
