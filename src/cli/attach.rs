@@ -30,6 +30,7 @@ use crate::net::shutdown::Signals;
 /// whose subscriptions are restored after a lost connection; what happened meanwhile is missed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
+    jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
     jobwire attach --progress json scraping/123 | jq .event.progress\n  \

@@ -46,7 +46,7 @@ fn print_usage(usage: &clap::Error) {
     let safe = printable_lines(&plain);
     match secret {
         Some(secret) => {
-            let text = usage.render().ansi().to_string().replace(&format!("'{secret}"), "'…'");
+            let text = usage.render().ansi().to_string().replace(&format!("'{secret}'"), "'…'");
             let _ = write!(anstream::stderr(), "{text}");
         }
         // It repeats an argument that would command the terminal; colours are not worth telling apart from it.

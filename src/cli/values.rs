@@ -1,10 +1,9 @@
 //! Forms of values that several flags share.
 
-use std::time::Duration;
-
 use url::Url;
 
 use crate::broker::RedisBroker;
+pub(super) use crate::dialect::duration;
 use crate::relay::Origins;
 
 /// Reads a switch of the environment or the file; empty is off, as if it were unset.
@@ -16,22 +15,6 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
         "" | "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
         _ => Err("a switch is true or false, yes or no, on or off, 1 or 0"),
     }
-}
-
-/// `30s`, `500ms`, `5m`, `1h`, `2d`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m, 1h or 2d".to_owned();
-    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..unit].parse().map_err(|_| error())?;
-    let seconds = match &text[unit..] {
-        "ms" => number / 1000.0,
-        "" | "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        "d" => number * 86_400.0,
-        _ => return Err(error()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| error())
 }
 
 /// `65536`, `64KiB`, `1MiB`, `2GiB`; also `64k` and `1m`.
@@ -97,6 +80,8 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

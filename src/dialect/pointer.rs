@@ -94,6 +94,37 @@ impl Tree {
         }
     }
 
+    /// Hands over the raw text of every wanted value in `text`, in order, all those of a name that an object repeats.
+    pub(super) fn each<'a>(&self, text: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in serde_json::from_str::<Members<'a>>(text)?.0 {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            Some(b'[') => {
+                for (nth, value) in serde_json::from_str::<Vec<&'a RawValue>>(text)?.into_iter().enumerate() {
+                    if let Some(child) = self.item(nth) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A value that is wanted whole, or holds some that are.
+    fn one<'a>(&self, value: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        if self.slots.is_empty() {
+            return self.each(value, found);
+        }
+        found(value);
+        Ok(())
+    }
+
     /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
     /// a name that an object repeats the last one counts. Returns whether the document is an object.
     pub(super) fn scan<'a>(
@@ -196,6 +227,33 @@ impl<'a> DeserializeSeed<'a> for Wanted<'_, '_, 'a> {
             Scan { tree, slots }.deserialize(&mut inner).map_err(serde::de::Error::custom)?;
         }
         Ok(())
+    }
+}
+
+/// All members of an object in their order, those of a repeated name too.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Deserialize<'a> for Members<'a> {
+    fn deserialize<D: Deserializer<'a>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'a> Visitor<'a> for MembersVisitor {
+    type Value = Members<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Members<'a>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(key) = map.next_key_seed(Key)? {
+            members.push((key, map.next_value()?));
+        }
+        Ok(Members(members))
     }
 }
 

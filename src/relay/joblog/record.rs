@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Number;
 
-use super::{Known, Stamp, decode_stored};
+use super::{Known, Stamp, Taken, decode_stored};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Frame, Opens, Outcome, StatusSource};
 use crate::relay::frame;
@@ -38,6 +38,8 @@ pub(super) struct Record {
     /// The readiest opening of a run among the kinds seen; it counts once an ending is read back.
     reopens: Opens,
     updated: u64,
+    /// The newest event was read where another system keeps it, and may still come live.
+    read: bool,
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
@@ -95,6 +97,7 @@ impl Record {
             opened: false,
             reopens: Opens::Never,
             updated: 0,
+            read: false,
             newest: None,
             kept: Vec::new(),
             merged: None,
@@ -154,6 +157,19 @@ impl Record {
             }
         }
         Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
+    }
+
+    /// Whether an event is the very state that was just read: then it has that one's place in the order, so that whoever was
+    /// sent the state is not sent it again, and whoever was not gets it.
+    pub(super) fn is_read_state(&mut self, frame: &Frame) -> Option<Taken> {
+        let newest = self.newest.as_ref().filter(|_| std::mem::take(&mut self.read))?;
+        (newest.frame == *frame).then(|| Taken {
+            sequence: newest.sequence,
+            job: Arc::clone(&self.job),
+            kind: Arc::clone(&newest.kind),
+            entity: newest.entity.clone(),
+            owned: false,
+        })
     }
 
     /// Forgets the run before; whose job it is stays.
@@ -332,7 +348,12 @@ impl Record {
         }
         let frame = frame::text_of(&decoded.frame_parts());
         let known_percent = self.percent.take();
-        self.take(dialect, &decoded, &frame, sequence, at);
+        let change = self.take(dialect, &decoded, &frame, sequence, at);
+        self.read = dialect.has_foreign_state();
+        if self.read && self.newest.is_none() {
+            // A remark, but it is all that the other system knows of the job.
+            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame });
+        }
         self.percent = self.percent.take().or(known_percent);
         self.updated = stored.updated;
         self.ended = ended.or(self.ended);
