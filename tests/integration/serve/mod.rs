@@ -10,6 +10,7 @@ mod handshake;
 mod http;
 mod listeners;
 mod outage;
+mod pings;
 mod process;
 mod publications;
 mod publish;
