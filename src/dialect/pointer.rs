@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::raw::Members;
+
 /// Why a text is no pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
@@ -82,13 +84,42 @@ impl Tree {
         }
     }
 
-    /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
-    /// a name that an object repeats the last one counts. Returns whether the document is an object.
+    /// Checks that all of `text` is JSON, and puts the raw text of every wanted value in its slot. Of a name that an object
+    /// repeats the last one counts. Returns whether the document is an object.
+    ///
+    /// Reads it once. What that cannot read, a lone surrogate in a name for one, is read more slowly.
     pub(super) fn scan<'a>(
         &self,
         text: &'a str,
         slots: &mut [Option<&'a RawValue>],
     ) -> serde_json::Result<bool> {
+        self.scan_once(text, slots).or_else(|_| {
+            self.clear(slots);
+            self.scan_raw(serde_json::from_str(text)?, slots)
+        })
+    }
+
+    /// Reads a value that is JSON, and parses none of what it holds.
+    fn scan_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<bool> {
+        if !value.get().starts_with('{') {
+            return Ok(false);
+        }
+        for (key, value) in Members::read(value.get())?.iter() {
+            let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) else { continue };
+            child.clear(slots);
+            for &slot in &child.slots {
+                slots[slot] = Some(value);
+            }
+            child.scan_raw(value, slots)?;
+        }
+        Ok(true)
+    }
+
+    fn scan_once<'a>(&self, text: &'a str, slots: &mut [Option<&'a RawValue>]) -> serde_json::Result<bool> {
         let mut input = serde_json::Deserializer::from_str(text);
         let is_object = Scan { tree: self, slots }.deserialize(&mut input)?;
         input.end()?;
@@ -217,6 +248,20 @@ mod tests {
         let found = scan(&["/a/b", "/a/c"], r#"{"a":{"b":1,"c":2},"a":{"c":3}}"#).unwrap();
         assert_eq!(found, (true, vec![None, Some("3")]));
         assert_eq!(scan(&["/a/b"], r#"{"a":{"b":1},"a":5}"#).unwrap(), (true, vec![None]));
+    }
+
+    #[test]
+    fn lone_surrogates_huge_numbers_and_depth_hide_no_value() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let text = format!(
+            r#"{{"k\udce9":1,"m":{{"\uDCE9":{deep},"b":"\udce9"}},"n":1e400,"s":{{"b":1}},"s":"\ud800","d":{deep}}}"#
+        );
+        let found = scan(&["/m/b", "/n", "/s/b", "/d", "/s", "/n/b"], &text).unwrap();
+        let expected = [Some(r#""\udce9""#), Some("1e400"), None, Some(&*deep), Some(r#""\ud800""#), None];
+        assert_eq!(found, (true, expected.to_vec()));
+        assert!(!scan(&["/a"], r#""\udce9""#).unwrap().0);
+        assert!(!scan(&["/a"], "1e400").unwrap().0);
+        assert!(scan(&["/a"], r#"{"k\udce9":1,"a":tru}"#).is_err());
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
-use super::decode::{MAX_ENTITY, entity, number, text};
+use super::decode::{MAX_ENTITY, entity, number};
 use super::pointer::Tree;
+use super::raw::{text, words};
 use super::spec::{OneOrMany, Spec, StatusSpec};
 use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
@@ -177,10 +178,12 @@ fn want_texts(tree: &mut Tree, texts: Option<&OneOrMany>, first: usize, path: &[
     Ok(())
 }
 
-/// The first text that is not empty in the slots from `first`.
-fn first_text(slots: &Slots<'_>, first: usize) -> Option<String> {
-    let texts = slots[first..first + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(text));
-    texts.map(std::borrow::Cow::into_owned).find(|text| !text.is_empty())
+/// What the first of the slots from `first` that says something says.
+fn first_words(slots: &Slots<'_>, first: usize) -> Option<String> {
+    slots[first..first + MAX_TEXTS]
+        .iter()
+        .find_map(|slot| slot.and_then(words))
+        .map(std::borrow::Cow::into_owned)
 }
 
 /// The first text or whole number in the slots of the result, and the others in brackets behind it.
@@ -227,15 +230,14 @@ impl Dialect {
             },
             named,
         );
-        let part =
-            entity(&slots[ENTITY..ENTITY_COUNT]).filter(|_| kind.entity.is_some()).map(|name| EntityView {
+        let part = entity(&slots[ENTITY..ENTITY_COUNT], text).filter(|_| kind.entity.is_some()).map(|name| {
+            EntityView {
                 name: name.into_owned(),
                 phase: kind.entity,
                 count: slots[ENTITY_COUNT].and_then(count),
-            });
-        let owned = |slot: usize| {
-            slots[slot].and_then(text).filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned)
-        };
+            }
+        });
+        let owned = |slot: usize| slots[slot].and_then(words).map(std::borrow::Cow::into_owned);
         let percent = slots[PERCENT].and_then(number).and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0));
         Some(View {
             percent,
@@ -243,10 +245,10 @@ impl Dialect {
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
             // The texts behind the first are what a job is doing; one that has ended does nothing any more.
-            message: if kind.ends.is_some() { owned(MESSAGE) } else { first_text(&slots, MESSAGE) },
+            message: if kind.ends.is_some() { owned(MESSAGE) } else { first_words(&slots, MESSAGE) },
             error: match (kind.ends, kind.entity) {
-                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| first_text(&slots, ERROR)),
-                (Some(super::Outcome::Failed), _) => first_text(&slots, ERROR),
+                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| first_words(&slots, ERROR)),
+                (Some(super::Outcome::Failed), _) => first_words(&slots, ERROR),
                 _ => None,
             },
             result: result(&slots),
@@ -270,8 +272,8 @@ impl Dialect {
             step: slots[STEP].and_then(count),
             total: slots[TOTAL].and_then(count),
             count: slots[COUNT].and_then(count),
-            message: first_text(&slots, MESSAGE),
-            error: first_text(&slots, ERROR).filter(|_| state == JobState::Failed),
+            message: first_words(&slots, MESSAGE),
+            error: first_words(&slots, ERROR).filter(|_| state == JobState::Failed),
             result: result(&slots),
         })
     }

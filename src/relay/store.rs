@@ -130,10 +130,10 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         }
         let answers = join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job))).await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
-            if let Err(error) = &answer {
-                if complaints.due(()).is_some() {
-                    warn!(error, "could not read job state back");
-                }
+            if let Err(error) = &answer
+                && complaints.due(()).is_some()
+            {
+                warn!(error, "could not read job state back");
             }
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
