@@ -59,6 +59,23 @@ impl Ingest {
         let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
         let echo = self.echo_polling && dialect.echoes() && !hidden;
         let echo = if echo { log.status(id, &taken.job) } else { None };
+        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
+        let event = Event {
+            sequence: taken.sequence,
+            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
+            frame,
+            echo: echo.map(|body| frame::text(body.as_bytes())),
+            conflation: conflatable.then(|| ConflationKey {
+                job: Arc::clone(&taken.job),
+                kind: taken.kind,
+                entity: taken.entity,
+            }),
+            ends: decoded.kind.and_then(|kind| kind.ends),
+        };
+        if !hidden {
+            // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
+            log.hold(id, &taken.job, &event);
+        }
         let unmerged = log.unmerged();
         drop(log);
         self.taken += 1;
@@ -68,33 +85,15 @@ impl Ingest {
         }
         if !decoded.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
-            note_slips(
-                &self.stats,
-                &mut self.slips,
-                (id, &dialect.name),
-                decoded.slips,
-                Odd { channel, payload, kind: &decoded.kind_name },
-            );
+            let odd = Odd { channel, payload, kind: &decoded.kind_name };
+            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
         }
         if taken.owned && dialect.auth == Auth::Owner {
-            self.owned.push(Topic::job(id, Arc::clone(&taken.job)));
+            self.owned.push(Topic::job(id, taken.job));
         }
-        if hidden {
-            return Ok(());
+        if !hidden {
+            self.batch.push(event);
         }
-        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        self.batch.push(Event {
-            sequence: taken.sequence,
-            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
-            frame,
-            echo: echo.map(|body| frame::text(body.as_bytes())),
-            conflation: conflatable.then_some(ConflationKey {
-                job: taken.job,
-                kind: taken.kind,
-                entity: taken.entity,
-            }),
-            ends: decoded.kind.and_then(|kind| kind.ends),
-        });
         Ok(())
     }
 
@@ -107,13 +106,8 @@ impl Ingest {
         self.taken += 1;
         if !event.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
-            note_slips(
-                &self.stats,
-                &mut self.slips,
-                (id, &dialect.name),
-                event.slips,
-                Odd { channel, payload, kind: &event.kind_name },
-            );
+            let odd = Odd { channel, payload, kind: &event.kind_name };
+            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), event.slips, odd);
         }
         let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
         self.batch.push(event_of_channel(id, &event, sequence, publication.payload));
