@@ -13,6 +13,7 @@ mod outage;
 mod process;
 mod publications;
 mod publish;
+mod refusals;
 mod runs;
 mod scraping;
 mod slow;
