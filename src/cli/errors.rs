@@ -10,6 +10,7 @@ use clap::{Command, CommandFactory};
 
 use super::{Cli, config};
 use crate::exit::{Exit, Failure};
+use crate::text::printable_lines;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Green.on_default();
@@ -28,7 +29,8 @@ pub fn exit_code(result: Result<Exit>) -> ExitCode {
     let exit = failure.map_or(Exit::Failure, |failure| failure.exit);
     if exit != Exit::Success {
         // A stderr that nobody reads is no reason to panic over an error.
-        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {error:#}");
+        let message = format!("{error:#}");
+        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable_lines(&message));
         hint(failure.and_then(|failure| failure.hint.as_deref()));
     }
     exit.into()
@@ -38,13 +40,18 @@ pub fn exit_code(result: Result<Exit>) -> ExitCode {
 /// value, which may be a secret; this names the variable, and no secret.
 fn print_usage(usage: &clap::Error) {
     let refused = from_environment(usage, &Cli::command());
-    match &refused {
-        Some(refused) if refused.is_secret => {
-            let text = usage.render().ansi().to_string().replace(&refused.value, "…");
+    let secret = refused.as_ref().filter(|refused| refused.is_secret).map(|refused| refused.value.as_str());
+    let plain = usage.render().to_string();
+    let safe = printable_lines(&plain);
+    match secret {
+        Some(secret) => {
+            let text = usage.render().ansi().to_string().replace(secret, "…");
             let _ = write!(anstream::stderr(), "{text}");
         }
+        // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
+        None if safe != plain => drop(write!(anstream::stderr(), "{safe}")),
         // Help is cut short where its reader has gone; that is no failure.
-        _ => drop(usage.print()),
+        None => drop(usage.print()),
     }
     hint(refused.map(|refused| refused.hint).as_deref().or_else(|| elsewhere(usage)));
 }
@@ -65,7 +72,7 @@ fn elsewhere(error: &clap::Error) -> Option<&'static str> {
 
 fn hint(text: Option<&str>) {
     if let Some(text) = text {
-        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {text}");
+        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {}", printable_lines(text));
     }
 }
 

@@ -23,6 +23,7 @@ use crate::publish::line::Lines;
 use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
+use crate::text::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -155,7 +156,9 @@ impl PublishArgs {
         let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
         if self.list {
             let text = list::render(&dialects, self.target.as_deref(), self.event.as_deref())?;
-            anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+            anstream::stdout()
+                .write_all(printable_lines(&text).as_bytes())
+                .map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
         let options = self.resolve(&dialects)?;

@@ -24,6 +24,7 @@ use crate::net::shutdown::{Hangups, Signals};
 use crate::relay::{
     self, AuthPolicy, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
 };
+use crate::text::printable_lines;
 use key::PublishKey;
 use reload::Reloads;
 
@@ -296,7 +297,7 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
 
 /// Prints on stderr; that nobody reads it, as after a terminal was closed, is no reason to end.
 fn say(text: &str) {
-    let _ = anstream::stderr().write_all(text.as_bytes());
+    let _ = anstream::stderr().write_all(printable_lines(text).as_bytes());
 }
 
 /// What a start says: where it listens, what it relays, from where, and who may do what.

@@ -63,30 +63,34 @@ impl Ingest {
         let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
         let echo = self.echo_polling && dialect.echoes() && !hidden;
         let echo = if echo { log.status(id, &taken.job) } else { None };
+        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
+        let event = Event {
+            sequence: taken.sequence,
+            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
+            frame,
+            echo: echo.map(|body| frame::text(body.as_bytes())),
+            conflation: conflatable.then(|| ConflationKey {
+                job: Arc::clone(&taken.job),
+                kind: taken.kind,
+                entity: taken.entity,
+            }),
+            ends: decoded.kind.and_then(|kind| kind.ends),
+        };
+        if !hidden {
+            // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
+            log.hold(id, &taken.job, &event);
+        }
         drop(log);
         self.taken += 1;
         if dialect.has_foreign_state() {
             self.foreign.seen(id, &taken.job);
         }
         if taken.owned && dialect.auth == Auth::Owner {
-            self.owned.push(Topic::job(id, Arc::clone(&taken.job)));
+            self.owned.push(Topic::job(id, taken.job));
         }
-        if hidden {
-            return Ok(());
+        if !hidden {
+            self.batch.push(event);
         }
-        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        self.batch.push(Event {
-            sequence: taken.sequence,
-            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
-            frame,
-            echo: echo.map(|body| frame::text(body.as_bytes())),
-            conflation: conflatable.then_some(ConflationKey {
-                job: taken.job,
-                kind: taken.kind,
-                entity: taken.entity,
-            }),
-            ends: decoded.kind.and_then(|kind| kind.ends),
-        });
         Ok(())
     }
 

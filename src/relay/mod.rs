@@ -22,6 +22,7 @@ mod joblog;
 mod origins;
 mod outbox;
 mod refusals;
+mod reservation;
 mod session;
 mod settings;
 mod shard;
@@ -90,7 +91,9 @@ impl Relay {
         let dialects = as_wished(dialects, &options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
+        let log = Arc::new(Mutex::new(
+            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
+        ));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
@@ -106,7 +109,7 @@ impl Relay {
         let ingest = Ingest {
             foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
-            subscribers,
+            subscribers: subscribers.clone(),
             log: Arc::clone(&log),
             shards: shards.clone(),
             stats: Arc::clone(&stats),
@@ -137,6 +140,7 @@ impl Relay {
             options,
             reloadable,
             broker,
+            subscribers,
             log,
             shards,
             stats,

@@ -3,7 +3,9 @@
 //! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
 //! up. The newest record always stays, however big. Pure: the time comes in.
 
+mod hold;
 mod record;
+mod welcome;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub(super) use self::hold::Held;
+use self::hold::Holds;
 use self::record::Record;
+pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::session::Snapshot;
 use crate::broker::{JobToSave, StoredJob};
@@ -110,12 +115,15 @@ pub(super) struct JobLog {
     /// Records to write behind, endings and owners first.
     urgent: Vec<u32>,
     dirty: Vec<u32>,
+    /// What waits for watchers whose job is still being looked up.
+    holds: Holds,
 }
 
 impl JobLog {
     /// Empty; `stored` says whether changes are collected for a store.
     pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
-        let index = dialects.iter().map(|_| HashMap::new()).collect();
+        let index: Vec<_> = dialects.iter().map(|_| HashMap::new()).collect();
+        let holds = Holds::new(index.len());
         Self {
             dialects,
             limits,
@@ -130,6 +138,7 @@ impl JobLog {
             ended: VecDeque::new(),
             urgent: Vec::new(),
             dirty: Vec::new(),
+            holds,
         }
     }
 
@@ -260,9 +269,9 @@ impl JobLog {
         self.index.iter().map(HashMap::len).sum()
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take, with what waits for watchers.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.holds.bytes()
     }
 
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
@@ -389,7 +398,7 @@ impl JobLog {
 
     fn evict(&mut self, now: Instant, keep: u32) {
         self.expire(now);
-        while self.jobs() > self.limits.jobs || self.bytes > self.limits.bytes {
+        while self.jobs() > self.limits.jobs || self.bytes() > self.limits.bytes {
             match self.oldest {
                 Some(oldest) if oldest != keep => self.forget(oldest),
                 _ => break,

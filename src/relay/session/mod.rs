@@ -79,14 +79,6 @@ impl Session {
         }
     }
 
-    /// The session of a job's watcher, if it is one, to change.
-    pub(super) const fn as_job_mut(&mut self) -> Option<&mut JobSession> {
-        match self {
-            Self::Job(session) => Some(session),
-            Self::Channel(_) => None,
-        }
-    }
-
     /// Whether it gets what it is subscribed to.
     pub(super) fn is_admitted(&self) -> bool {
         match self {

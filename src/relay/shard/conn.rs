@@ -11,6 +11,7 @@ use crate::dialect::{CloseReason, Frame};
 use crate::relay::client::Client;
 use crate::relay::frame::{self, Decoder, Incoming};
 use crate::relay::outbox::{Outbox, OutboxKey};
+use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Session};
 use crate::relay::wheel::Millis;
 
@@ -53,6 +54,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
+    /// Present until its job was looked up: what comes meanwhile waits there.
+    pub(super) reservation: Option<Box<Reservation>>,
     decoder: Decoder,
     outbox: Option<Box<Outbox>>,
 }
@@ -65,6 +68,7 @@ impl Conn {
             client,
             phase: Phase::Open,
             deadline: Millis::MAX,
+            reservation: None,
             decoder: Decoder::new(),
             outbox: None,
         }
@@ -136,6 +140,7 @@ impl Conn {
     /// Queues the close frame. A client that reads too slowly gets it instead of what waits for it.
     pub(super) fn close(&mut self, reason: CloseReason, phase: Phase) -> Wrote {
         self.phase = phase;
+        self.reservation = None;
         if let (CloseReason::SlowConsumer, Some(outbox)) = (reason, &mut self.outbox) {
             outbox.clear();
             if outbox.is_empty() {
@@ -196,6 +201,7 @@ impl Conn {
     /// Answers the client's close with its own code.
     pub(super) fn answer_close(&mut self, code: u16) -> Wrote {
         self.phase = Phase::Closed;
+        self.reservation = None;
         self.say_good_bye(&frame::close(code, ""))
     }
 }

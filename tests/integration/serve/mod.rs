@@ -19,6 +19,7 @@ mod slow;
 mod snapshot;
 mod state;
 mod tasks;
+mod welcome;
 
 /// An event of the scraping contract, all fields there.
 pub(crate) fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod exchange;
+mod far;
 mod http;
 mod nginx;
 mod process;
@@ -18,6 +19,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 pub(crate) use exchange::{Answer, exchange, request_head};
+pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use nginx::Nginx;
 pub(crate) use process::{Output, Process, command, jobwire, program};
