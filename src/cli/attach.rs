@@ -7,8 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -79,11 +78,11 @@ pub(crate) struct AttachArgs {
     events: Vec<String>,
 
     /// End as soon as one job fails.
-    #[arg(long, env = "JOBWIRE_FAIL_FAST", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_FAIL_FAST")]
     fail_fast: bool,
 
     /// Wait for a new run of a job that has ended.
-    #[arg(long, env = "JOBWIRE_NEW", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_NEW")]
     new: bool,
 
     /// Stop waiting after this time and exit 8.

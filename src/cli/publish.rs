@@ -15,7 +15,7 @@ use url::Url;
 
 use self::place::Place;
 use super::Globals;
-use super::values::{duration, redis_url, server};
+use super::values::{duration, publish_key, redis_url, server};
 use crate::dialect::{Assignment, Dialect, Dialects};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
@@ -142,7 +142,7 @@ pub(crate) struct PublishArgs {
     server: Url,
 
     /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// Print the events and fields of all dialects, of TARGET's, or of one event, and exit.

@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use self::access::{Access, describe};
 use super::Globals;
-use super::values::{bytes, duration, origin, redis_url};
+use super::values::{bytes, duration, origin, publish_key, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
@@ -68,7 +67,7 @@ pub(crate) struct ServeArgs {
     trust_proxy: Vec<ProxyNetwork>,
 
     /// The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// What stands before the names of channels on Redis.
@@ -86,7 +85,7 @@ pub(crate) struct ServeArgs {
     celery_prefix: String,
 
     /// Show watchers of Celery's tasks their traceback, args and kwargs, which are null otherwise.
-    #[arg(long, env = "JOBWIRE_CELERY_TRACEBACK", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_CELERY_TRACEBACK")]
     celery_traceback: bool,
 
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
@@ -102,7 +101,7 @@ pub(crate) struct ServeArgs {
     unknown_grace: Option<Duration>,
 
     /// Print the effective configuration as TOML, with the origin of each value and without secrets, and exit.
-    #[arg(long, env = "JOBWIRE_PRINT_CONFIG", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_PRINT_CONFIG")]
     print_config: bool,
 
     #[command(flatten)]
@@ -160,7 +159,13 @@ impl ServeArgs {
         let dialects = Arc::new(self.dialects(globals)?);
         let mut options = self.options()?;
         if self.print_config {
-            let text = globals.invocation.effective.to_string();
+            let effective = &globals.invocation.effective;
+            if let Some(key) = effective.unprintable() {
+                let message =
+                    format!("the value of {key} is not UTF-8, which no configuration file can hold");
+                return Err(Failure::usage(message).into());
+            }
+            let text = effective.to_string();
             std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
