@@ -120,6 +120,7 @@ impl Relay {
             owned: Vec::new(),
             taken: 0,
             drops: ingest::DropLog::default(),
+            slips: ingest::SlipLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
         let access = StoreAccess {

@@ -103,6 +103,8 @@ pub(super) struct JobLog {
     stored: bool,
     sequence: u64,
     bytes: usize,
+    /// Payloads that could not be merged into a job's state.
+    unmerged: u64,
     /// A map a dialect: the job's id → its place in `records`.
     index: Vec<HashMap<Arc<str>, u32>>,
     records: Vec<Option<Box<Record>>>,
@@ -130,6 +132,7 @@ impl JobLog {
             stored,
             sequence: 0,
             bytes: 0,
+            unmerged: 0,
             index,
             records: Vec::new(),
             free: Vec::new(),
@@ -274,6 +277,11 @@ impl JobLog {
         self.bytes + self.holds.bytes()
     }
 
+    /// Payloads so far that could not be merged into their job's state.
+    pub(super) const fn unmerged(&self) -> u64 {
+        self.unmerged
+    }
+
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
     ///
     /// One of which the store may know more is not written but named: it is to be read back, or what is kept there of
@@ -354,6 +362,7 @@ impl JobLog {
         let before = record.bytes;
         let result = change(record, self.dialects.get(record.dialect));
         self.bytes = self.bytes + record.bytes - before;
+        self.unmerged += std::mem::take(&mut record.unmerged);
         result
     }
 
