@@ -196,15 +196,18 @@ impl Dialect {
         let job = self.job_of(channel, found[JOB])?;
         let kind_name = found[KIND].and_then(word).unwrap_or_default();
         let kind = self.kind(&kind_name);
-        let percent = match &self.decoder.percent {
-            None => found[PERCENT].and_then(amount),
-            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
-        };
         let mut slips = Slips::default();
         if kind.is_none() {
             slips.of_kind(found[KIND]);
         }
-        slips.of_percent(found[PERCENT], percent.as_ref().and_then(Number::as_f64));
+        let percent = match &self.decoder.percent {
+            None => {
+                // A text is read, but where one pointer says all of it a number was meant.
+                slips.of_percent(found[PERCENT], found[PERCENT].and_then(number).and_then(|n| n.as_f64()));
+                found[PERCENT].and_then(amount)
+            }
+            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
+        };
         if matches!(self.source, Source::PerJob(_)) {
             slips.of_job(found[JOB], &job);
         }

@@ -64,7 +64,7 @@ impl Plan {
 /// Where a text stands.
 #[derive(Debug, Clone)]
 pub(super) enum TextAt {
-    /// Any text, and what else can be put in words.
+    /// A text, or another value in words.
     Plain(Slot),
     /// A text or a number of so many characters at most.
     Bare { slot: Slot, longest: usize },
@@ -112,14 +112,16 @@ pub(super) fn first_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String>
 
 /// The first text among several places, and the others in brackets behind it.
 pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String> {
-    let named = |raw: &RawValue| {
-        text(raw).map_or_else(|| count(raw).map(|number| number.to_string()), |text| Some(text.into_owned()))
-    };
+    let whole = |slot: Slot| slots[slot].and_then(count).map(|number| number.to_string());
     let read = |place: &TextAt| match place {
-        TextAt::Plain(slot) => slots[*slot].and_then(named).filter(|text| !text.is_empty()),
+        TextAt::Plain(slot) => slots[*slot].and_then(text).map(Cow::into_owned).or_else(|| whole(*slot)),
         _ => place.read(slots),
     };
-    places.iter().filter_map(read).reduce(|first, next| format!("{first} ({next})"))
+    places
+        .iter()
+        .filter_map(read)
+        .filter(|text| !text.is_empty())
+        .reduce(|first, next| format!("{first} ({next})"))
 }
 
 /// The first whole number among several places.
