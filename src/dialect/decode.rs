@@ -184,7 +184,7 @@ impl Dialect {
             kind_name,
             entity: entity(&found[ENTITY..SLOTS]),
             percent: found[PERCENT].and_then(number),
-            owner: found[OWNER].and_then(text),
+            owner: found[OWNER].and_then(identity),
             inner,
             payload,
             wrap: self.wrap.as_ref().filter(|_| envelope.is_none()),
@@ -237,6 +237,17 @@ pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
     } else {
         Some(Cow::Borrowed(plain))
     }
+}
+
+/// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
+/// as `7.0` or `true`.
+pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let json = raw.get();
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Cow::Borrowed(json));
+    }
+    text(raw)
 }
 
 /// A JSON number; `None` for anything else.

@@ -47,6 +47,8 @@ pub(super) struct Newcomer {
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,
     pub(super) wants: Wants,
+    /// Who is asking.
+    pub(super) access: Access,
 }
 
 /// What a newcomer wants.
@@ -55,8 +57,6 @@ pub(super) enum Wants {
     /// To watch a job.
     Job {
         job: Arc<str>,
-        /// Who is asking.
-        access: Access,
         /// Whether any job can have that id.
         possible: bool,
         /// Whether it wants the run so far instead of the newest event alone.

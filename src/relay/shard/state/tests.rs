@@ -43,7 +43,7 @@ impl Fixture {
 
     /// Hands the shard a socket that watches scraping job 1 and gives back its other end.
     async fn connect(&self) -> Client {
-        let wants = Wants::Job { job: "1".into(), access: Access::Everybody, possible: true, replay: false };
+        let wants = Wants::Job { job: "1".into(), possible: true, replay: false };
         let client = self.adopt(self.scraping(), wants);
         let topic = Topic::job(self.scraping(), "1");
         let closing = self.shared.state().closing;
@@ -74,7 +74,7 @@ impl Fixture {
         self.shared.adopt(NewConnection {
             stream,
             client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
-            newcomer: Newcomer { early: Bytes::new(), dialect, wants },
+            newcomer: Newcomer { early: Bytes::new(), dialect, wants, access: Access::Everybody },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Client(client)
