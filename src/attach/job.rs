@@ -128,14 +128,15 @@ impl Job {
             self.remark = Some(text.clone());
             return Effect::Remark(text);
         }
-        let had_ended = matches!(self.state, State::Ended(_) | State::EndedBefore(_));
-        let opens = match kind.opens {
-            // Its own opening, shown again after a reconnect, opens nothing.
-            Opens::Always => !(snapshot && self.opener == Some(print)),
-            Opens::AfterEnding => had_ended,
-            Opens::Never => self.is_missed_opening(snapshot && kind.entity.is_none(), kind.ends),
+        let ended = match self.state {
+            State::Ended(outcome) | State::EndedBefore(outcome) => Some(outcome),
+            _ => None,
         };
-        if had_ended && !opens {
+        // Its own opening, shown again after a reconnect, opens nothing.
+        let shown_again = kind.opens == Opens::Always && snapshot && self.opener == Some(print);
+        let opens = (kind.opens.after(ended) && !shown_again)
+            || self.is_missed_opening(snapshot && kind.entity.is_none(), kind.ends);
+        if ended.is_some() && !opens {
             return Effect::Nothing;
         }
         if let Some(outcome) = self.old_ending(snapshot, kind.ends) {

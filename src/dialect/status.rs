@@ -34,6 +34,10 @@ enum From {
     Job,
     Kind,
     Percent,
+    /// The text for people, as a watcher reads it.
+    Message,
+    /// What went wrong, as a watcher reads it.
+    Error,
     Pointer(Pointer),
 }
 
@@ -52,9 +56,12 @@ impl Body {
                 "@job" => Ok(From::Job),
                 "@kind" => Ok(From::Kind),
                 "@percent" => Ok(From::Percent),
-                text if text.starts_with('@') => {
-                    Err(Fault::at(&path, format!("'{text}' is none of @job, @kind and @percent")))
-                }
+                "@message" => Ok(From::Message),
+                "@error" => Ok(From::Error),
+                text if text.starts_with('@') => Err(Fault::at(
+                    &path,
+                    format!("'{text}' is none of @job, @kind, @percent, @message and @error"),
+                )),
                 text => pointer(text, &path).map(From::Pointer),
             };
             Ok(Field {
@@ -103,9 +110,18 @@ impl Dialect {
         let mut slots: Vec<Option<&RawValue>> = vec![None; sources().count()];
         // What is not JSON never got as far as the job log; an empty body would still be a valid one.
         let _ = tree.scan(source.newest, &mut slots);
+        let is_read = sources().any(|from| matches!(from, From::Message | From::Error));
+        let view = if is_read || source.kind == super::EVERY_OTHER { self.view(source.newest) } else { None };
+        let view = view.as_ref();
+        // The kind that stands for every other one has many names.
+        let kind =
+            view.filter(|_| source.kind == super::EVERY_OTHER).map_or(source.kind, |view| &*view.kind.name);
+        let shown = |text: Option<&String>| text.map_or(Value::Null, |text| Value::from(text.as_str()));
         let value_of = |from: &From, raw: Option<&RawValue>| match from {
             From::Job => self.job_value(source.job),
-            From::Kind => Value::from(source.kind),
+            From::Kind => Value::from(kind),
+            From::Message => shown(view.and_then(|view| view.message.as_ref())),
+            From::Error => shown(view.and_then(|view| view.error.as_ref())),
             From::Percent => source.percent.cloned().map_or(Value::Null, Value::Number),
             From::Pointer(_) => {
                 raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
@@ -117,7 +133,7 @@ impl Dialect {
             let found: Vec<Option<&RawValue>> = slots.by_ref().take(field.from.len()).collect();
             let candidates = field.from.iter().zip(found);
             let value = candidates.map(|(from, raw)| value_of(from, raw)).find(|value| !value.is_null());
-            if !field.kinds.is_empty() && !field.kinds.iter().any(|kind| *kind == *source.kind) {
+            if !field.kinds.is_empty() && !field.kinds.iter().any(|only| *only == *kind) {
                 continue;
             }
             let value = value.or_else(|| field.default.clone()).unwrap_or(Value::Null);

@@ -1,5 +1,8 @@
 use super::*;
 
+mod celery;
+mod file;
+
 fn builtin(name: &str) -> Arc<Dialect> {
     Arc::clone(Dialects::builtin().named(name).unwrap().1)
 }

@@ -1,6 +1,7 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
 mod access;
+mod health;
 mod stats;
 
 use std::borrow::Cow;
@@ -27,6 +28,7 @@ use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
 use super::jwks::Jwks;
+use super::reservation::Reservation;
 use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
@@ -46,6 +48,8 @@ pub(super) struct Api {
     /// Key sets, where there are any.
     pub(super) jwks: Jwks,
     pub(super) broker: Arc<dyn Broker>,
+    /// The dialect of each subscription.
+    pub(super) subscribers: Vec<DialectId>,
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
@@ -74,8 +78,8 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
     let mut router = Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
@@ -121,7 +125,12 @@ async fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<R
     let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
     let access = allowed(&api, &dialect, &request)?;
     let access = api.restricted(access.await, &dialect, &job, client_of(&request));
-    open(api, id, Wants::Job { job: job.into(), possible, replay }, access, request)
+    let job: Arc<str> = job.into();
+    // Before the 101: whatever is published after it, the socket gets.
+    let refused = matches!(access, Access::Refused(_));
+    let reservation =
+        (possible && !refused).then(|| Box::new(Reservation::begin(&api.log, id, &job, replay)));
+    open(api, id, Wants::Job { job, possible, reservation }, access, request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.
@@ -368,37 +377,4 @@ fn broker_failed(error: &BrokerError) -> ApiError {
         _ => StatusCode::BAD_GATEWAY,
     };
     ApiError::new(status, "broker_failed", error.to_string())
-}
-
-/// `GET /ready`: 200 only while events can come.
-async fn ready(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    if api.draining.load(Ordering::Relaxed) {
-        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", "this relay is shutting down")
-            .into_response();
-    }
-    if status.connected {
-        return axum::Json(json!({ "ready": true })).into_response();
-    }
-    let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message).into_response()
-}
-
-/// `GET /health`: that the process is alive, and how its broker is doing.
-async fn health(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    let state = if status.connected && status.denied.is_empty() { "ok" } else { "degraded" };
-    let denied: Vec<_> = status
-        .denied
-        .iter()
-        .map(|(channel, reason)| json!({ "channel": channel, "reason": reason }))
-        .collect();
-    axum::Json(json!({
-        "status": state,
-        "broker": api.broker.name(),
-        "connected": status.connected,
-        "denied": denied,
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
-    .into_response()
 }

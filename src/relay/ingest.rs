@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::warn;
 
+use super::foreign::Foreign;
 use super::frame;
 use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
@@ -19,6 +20,8 @@ const LOGGED: usize = 80;
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
 /// queue is bounded in batches; while one is full the broker is not read.
 pub(super) struct Ingest {
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     pub(super) dialects: Arc<Dialects>,
     /// The dialect of each subscription.
     pub(super) subscribers: Vec<DialectId>,
@@ -48,7 +51,8 @@ impl Ingest {
         if dialect.channels.is_some() {
             return self.take_channel(id, publication);
         }
-        let decoded = dialect.decode(publication.channel, publication.payload)?;
+        let payload = dialect.redacted(publication.payload);
+        let decoded = dialect.decode(publication.channel, &payload)?;
         let frame = frame::text_of(&decoded.frame_parts());
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,27 +63,34 @@ impl Ingest {
         let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
         let echo = self.echo_polling && dialect.echoes() && !hidden;
         let echo = if echo { log.status(id, &taken.job) } else { None };
-        drop(log);
-        self.taken += 1;
-        if taken.owned && dialect.auth == Auth::Owner {
-            self.owned.push(Topic::job(id, Arc::clone(&taken.job)));
-        }
-        if hidden {
-            return Ok(());
-        }
         let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        self.batch.push(Event {
+        let event = Event {
             sequence: taken.sequence,
             topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
             frame,
             echo: echo.map(|body| frame::text(body.as_bytes())),
-            conflation: conflatable.then_some(ConflationKey {
-                job: taken.job,
+            conflation: conflatable.then(|| ConflationKey {
+                job: Arc::clone(&taken.job),
                 kind: taken.kind,
                 entity: taken.entity,
             }),
             ends: decoded.kind.and_then(|kind| kind.ends),
-        });
+        };
+        if !hidden {
+            // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
+            log.hold(id, &taken.job, &event);
+        }
+        drop(log);
+        self.taken += 1;
+        if dialect.has_foreign_state() {
+            self.foreign.seen(id, &taken.job);
+        }
+        if taken.owned && dialect.auth == Auth::Owner {
+            self.owned.push(Topic::job(id, taken.job));
+        }
+        if !hidden {
+            self.batch.push(event);
+        }
         Ok(())
     }
 
@@ -131,6 +142,7 @@ impl Sink for Ingest {
         if let Err(reason) = self.take(publication) {
             self.stats.drop_undecodable(reason);
             self.drops.log(reason, publication.channel, publication.payload);
+            self.foreign.hint(self.subscribers[publication.subscription], reason);
         }
     }
 

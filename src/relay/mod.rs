@@ -13,6 +13,7 @@ mod accept;
 mod auth;
 mod client;
 mod error;
+mod foreign;
 pub mod frame;
 mod http;
 mod hub;
@@ -22,6 +23,7 @@ mod jwks;
 mod origins;
 mod outbox;
 mod refusals;
+mod reservation;
 mod session;
 mod settings;
 mod shard;
@@ -49,6 +51,7 @@ use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
+use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
@@ -90,7 +93,9 @@ impl Relay {
         let dialects = as_wished(dialects, &options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
+        let log = Arc::new(Mutex::new(
+            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
+        ));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
@@ -100,9 +105,13 @@ impl Relay {
             .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
+        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
+        let foreign = Arc::new(foreign);
+        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
         let ingest = Ingest {
+            foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
-            subscribers,
+            subscribers: subscribers.clone(),
             log: Arc::clone(&log),
             shards: shards.clone(),
             stats: Arc::clone(&stats),
@@ -119,6 +128,7 @@ impl Relay {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
+            foreign,
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
@@ -134,6 +144,7 @@ impl Relay {
             reloadable,
             jwks,
             broker,
+            subscribers,
             log,
             shards,
             stats,

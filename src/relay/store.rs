@@ -10,10 +10,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::foreign::Foreign;
 use super::joblog::{Dirty, JobLog, Known, Stamp};
+use super::reservation::StoreReading;
 use super::shard::WeakHandle;
 use super::slots::ConnId;
-use crate::broker::{Broker, BrokerError, StateStore};
+use crate::broker::{Broker, BrokerError, StateStore, StoredJob};
 use crate::dialect::{Auth, DialectId, Dialects, Topic};
 use crate::net::seldom::Seldom;
 
@@ -83,6 +85,8 @@ pub(super) struct StoreAccess {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) dialects: Arc<Dialects>,
     pub(super) log: Arc<Mutex<JobLog>>,
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
     pub(super) shards: Vec<WeakHandle>,
 }
@@ -128,20 +132,27 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         for question in together.drain(..) {
             askers.entry((question.dialect, question.job)).or_default().push(question.asker);
         }
-        let answers = join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job))).await;
+        let answers = join_all(askers.iter().map(|((dialect, job), askers)| {
+            // Watchers want the state that was there when they asked, which others may have read meanwhile.
+            let watched = askers.iter().any(|asker| matches!(asker, Asker::Connection(..)));
+            look_up(&access, *dialect, job, watched)
+        }))
+        .await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
-            if let Err(error) = &answer {
-                if complaints.due(()).is_some() {
-                    warn!(error, "could not read job state back");
-                }
+            if let Err(error) = &answer
+                && complaints.due(()).is_some()
+            {
+                warn!(error, "could not read job state back");
             }
+            let reading =
+                answer.as_ref().map_or(StoreReading::Unread, |stored| StoreReading::Read(stored.clone()));
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
                 match asker {
                     Asker::Connection(..) if !known && held.len() < QUEUE => {
                         held.push_back(Question { dialect, job: Arc::clone(&job), asker });
                     }
-                    Asker::Connection(shard, id) => shard.restored(id).await,
+                    Asker::Connection(shard, id) => shard.restored(id, reading.clone()).await,
                     Asker::Request(request) => {
                         // Who asked may have hung up.
                         let _ = request.send(answer.is_ok());
@@ -152,34 +163,57 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     }
 }
 
-async fn look_up(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<(), String> {
-    if access.log().known(id, job) == Some(Known::Whole) {
-        return Ok(());
+/// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything.
+async fn look_up(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+    always: bool,
+) -> Result<Option<Arc<StoredJob>>, String> {
+    if !always && access.log().known(id, job) == Some(Known::Whole) {
+        return Ok(None);
     }
     if !access.broker.status().borrow().connected {
         return Err("redis is not connected".to_owned());
     }
     match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
-        Ok(Ok(news)) => {
+        Ok(Ok((stored, news))) => {
             if news {
                 access.tell_owner(id, job).await;
             }
-            Ok(())
+            Ok(stored.map(Arc::new))
         }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("redis does not answer".to_owned()),
     }
 }
 
-/// Returns whether the job turned out to be somebody else's, or somebody's at last.
-async fn read_back(access: &StoreAccess, id: DialectId, job: &str) -> Result<bool, BrokerError> {
-    let Some(store) = access.store() else { return Ok(false) };
-    let stored = match store.load(&access.dialects.get(id).name, job).await {
+/// Returns what was read, and whether the job turned out to be somebody else's, or somebody's at last.
+async fn read_back(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &str,
+) -> Result<(Option<StoredJob>, bool), BrokerError> {
+    let Some(store) = access.store() else { return Ok((None, false)) };
+    let dialect = access.dialects.get(id);
+    if dialect.has_foreign_state() {
+        let mut stored = access.foreign.read(id, job).await?;
+        if dialect.auth == Auth::Owner
+            && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
+        {
+            // Whose it is says an API of the user's, where it does for jobs of every dialect.
+            stored.get_or_insert_default().owner = Some(owner);
+        }
+        let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+        return Ok((stored, news));
+    }
+    let stored = match store.load(&dialect.name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
         other => other?,
     };
-    Ok(access.log().restore(id, job, stored.as_ref(), Stamp::now()))
+    let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+    Ok((stored, news))
 }
 
 /// Forgets ended jobs when their time is up, until `stop`.
@@ -231,7 +265,7 @@ async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
         let read = join_all(unread.iter().map(|(id, job)| read_back(access, *id, job))).await;
         access.log().put_back(&unread);
         for ((id, job), read) in unread.iter().zip(&read) {
-            if let Ok(true) = read {
+            if let Ok((_, true)) = read {
                 access.tell_owner(*id, job).await;
             }
         }

@@ -74,6 +74,26 @@ fn download(status: &str, percent: u32) -> String {
 }
 
 #[test]
+fn a_download_that_works_on_after_its_failure_is_tried_again_and_after_its_success_is_late() {
+    let failed =
+        r#"{"type":"status","data":{"jobId":"a","status":"failed","progress":40,"error":"HTTP 403"}}"#;
+    for is_snapshot in [false, true] {
+        let mut bench = Bench::new("downloads", false);
+        assert_eq!(bench.live(failed), Effect::Ended(Outcome::Failed));
+        assert_eq!(bench.event(&download("processing", 10), is_snapshot), Effect::Began(2));
+        assert_eq!((bench.job().state, bench.percent()), (State::Running, Some(10.0)));
+        assert_eq!(bench.job().facts.error, None);
+        assert_eq!(bench.live(&download("completed", 100)), Effect::Ended(Outcome::Succeeded));
+        assert_eq!(bench.event(&download("processing", 98), is_snapshot), Effect::Nothing);
+        assert_eq!(bench.job().state, State::Ended(Outcome::Succeeded));
+    }
+    let mut bench = Bench::new("downloads", false);
+    bench.live(failed);
+    assert_eq!(bench.live(&download("completed", 100)), Effect::Ended(Outcome::Succeeded));
+    assert_eq!(bench.job().ending(), None, "the old error is gone");
+}
+
+#[test]
 fn a_run_goes_from_connecting_to_its_ending() {
     let mut bench = Bench::new("scraping", false);
     assert_eq!(bench.job().state, State::Connecting);

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use url::Url;
 
 use crate::cli::values::{auth, duration, key_set};
@@ -66,7 +65,7 @@ pub(super) struct Access {
     pub(super) jwt_audience: Option<String>,
 
     /// Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks.
-    #[arg(long, env = "JOBWIRE_NO_AUTH", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_NO_AUTH")]
     pub(super) no_auth: bool,
 
     /// What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held
@@ -80,7 +79,7 @@ pub(super) struct Access {
     pub(super) max_lifetime: Option<Duration>,
 
     /// Send the polling body after each event of a task, for clients that understand nothing else.
-    #[arg(long, env = "JOBWIRE_ECHO_POLLING", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_ECHO_POLLING")]
     pub(super) echo_polling: bool,
 }
 
@@ -92,7 +91,9 @@ enum OwnerlessChoice {
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    Secret::new(text).ok_or("an empty secret would let everybody sign tokens")
+    // Blanks alone are what a template leaves behind whose variable is empty.
+    let secret = Secret::new(text).filter(|_| !text.trim().is_empty());
+    secret.ok_or("an empty secret would let everybody sign tokens")
 }
 
 impl Access {

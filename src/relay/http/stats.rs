@@ -112,7 +112,7 @@ fn redis(api: &Api, status: &Status) -> Value {
     if api.broker.name() != "redis" {
         return Value::Null;
     }
-    let denied: Vec<_> = status.denied.iter().map(|(channel, _)| channel).collect();
+    let denied: Vec<_> = status.denied.iter().map(|denied| &denied.name).collect();
     json!({
         "connected": status.connected,
         "connects": status.connects,

@@ -3,7 +3,9 @@
 //! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
 //! up. The newest record always stays, however big. Pure: the time comes in.
 
+mod hold;
 mod record;
+mod welcome;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub(super) use self::hold::Held;
+use self::hold::Holds;
 use self::record::Record;
+pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::session::Snapshot;
 use crate::broker::{JobToSave, StoredJob};
@@ -110,12 +115,15 @@ pub(super) struct JobLog {
     /// Records to write behind, endings and owners first.
     urgent: Vec<u32>,
     dirty: Vec<u32>,
+    /// What waits for watchers whose job is still being looked up.
+    holds: Holds,
 }
 
 impl JobLog {
     /// Empty; `stored` says whether changes are collected for a store.
     pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
-        let index = dialects.iter().map(|_| HashMap::new()).collect();
+        let index: Vec<_> = dialects.iter().map(|_| HashMap::new()).collect();
+        let holds = Holds::new(index.len());
         Self {
             dialects,
             limits,
@@ -130,6 +138,7 @@ impl JobLog {
             ended: VecDeque::new(),
             urgent: Vec::new(),
             dirty: Vec::new(),
+            holds,
         }
     }
 
@@ -141,9 +150,12 @@ impl JobLog {
 
     /// Takes an event: numbers it and brings its job's record up to date.
     pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
+        let place = self.place(id, &decoded.job);
+        if let Some(taken) = self.record_mut(place).is_read_state(frame) {
+            return taken;
+        }
         self.sequence += 1;
         let sequence = self.sequence;
-        let place = self.place(id, &decoded.job);
         let (job, change) = self.change(place, |record, dialect| {
             (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
         });
@@ -152,7 +164,9 @@ impl JobLog {
         if change.ended {
             self.note_ending(at.now, place, sequence);
         }
-        self.mark(place, change.urgent);
+        if change.dirty {
+            self.mark(place, change.urgent);
+        }
         self.evict(at.now, place);
         taken
     }
@@ -255,9 +269,9 @@ impl JobLog {
         self.index.iter().map(HashMap::len).sum()
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take, with what waits for watchers.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.holds.bytes()
     }
 
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
@@ -362,7 +376,8 @@ impl JobLog {
     }
 
     fn mark(&mut self, place: u32, urgent: bool) {
-        if !self.stored {
+        let dialect = self.records[place as usize].as_ref().map(|record| record.dialect);
+        if !self.stored || dialect.is_some_and(|id| self.dialects.get(id).has_foreign_state()) {
             return;
         }
         let record = self.record_mut(place);
@@ -383,7 +398,7 @@ impl JobLog {
 
     fn evict(&mut self, now: Instant, keep: u32) {
         self.expire(now);
-        while self.jobs() > self.limits.jobs || self.bytes > self.limits.bytes {
+        while self.jobs() > self.limits.jobs || self.bytes() > self.limits.bytes {
             match self.oldest {
                 Some(oldest) if oldest != keep => self.forget(oldest),
                 _ => break,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Number;
 
-use super::{Known, Stamp, decode_stored};
+use super::{Known, Stamp, Taken, decode_stored};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Frame, Opens, Outcome, StatusSource};
 use crate::relay::frame;
@@ -35,9 +35,11 @@ pub(super) struct Record {
     percent: Option<Number>,
     /// A kind that opens a run was seen here, so that what a store kept is of a run before.
     opened: bool,
-    /// A kind was seen that opens a run after an ending.
-    reopens: bool,
+    /// The readiest opening of a run among the kinds seen; it counts once an ending is read back.
+    reopens: Opens,
     updated: u64,
+    /// The newest event was read where another system keeps it, and may still come live.
+    read: bool,
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
@@ -71,6 +73,9 @@ pub(super) struct Change {
     pub(super) kind: Arc<str>,
     pub(super) entity: Option<Arc<str>>,
     pub(super) ended: bool,
+    /// What is kept is another than before, so that the store is behind.
+    pub(super) dirty: bool,
+    /// It is an ending or an owner.
     pub(super) urgent: bool,
     /// It said whose job it is, which was not known.
     pub(super) owned: bool,
@@ -90,8 +95,9 @@ impl Record {
             ended: None,
             percent: None,
             opened: false,
-            reopens: false,
+            reopens: Opens::Never,
             updated: 0,
+            read: false,
             newest: None,
             kept: Vec::new(),
             merged: None,
@@ -108,10 +114,11 @@ impl Record {
     ) -> Change {
         let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
-        if opens == Opens::Always || (opens == Opens::AfterEnding && self.ended.is_some()) {
+        let opened = opens.after(self.ended);
+        if opened {
             self.begin_run();
         }
-        self.reopens |= opens == Opens::AfterEnding;
+        self.reopens = self.reopens.max(opens);
         let mut urgent = false;
         let owned = match &decoded.owner {
             Some(owner) if self.owner.is_none() && !owner.is_empty() => {
@@ -125,10 +132,13 @@ impl Record {
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         // A remark is no state: who joins later is to see how the job is doing.
         let stateless = decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
-        // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
-        self.updated = at.micros.max(self.updated.saturating_add(1));
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
-        if !stateless && (self.ended.is_none() || ends.is_some()) {
+        let news = !stateless && (self.ended.is_none() || ends.is_some());
+        if news || opened || owned {
+            // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
+            self.updated = at.micros.max(self.updated.saturating_add(1));
+        }
+        if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }
@@ -146,7 +156,20 @@ impl Record {
                 urgent = true;
             }
         }
-        Change { kind, entity, ended: ends.is_some(), urgent, owned }
+        Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
+    }
+
+    /// Whether an event is the very state that was just read: then it has that one's place in the order, so that whoever was
+    /// sent the state is not sent it again, and whoever was not gets it.
+    pub(super) fn is_read_state(&mut self, frame: &Frame) -> Option<Taken> {
+        let newest = self.newest.as_ref().filter(|_| std::mem::take(&mut self.read))?;
+        (newest.frame == *frame).then(|| Taken {
+            sequence: newest.sequence,
+            job: Arc::clone(&self.job),
+            kind: Arc::clone(&newest.kind),
+            entity: newest.entity.clone(),
+            owned: false,
+        })
     }
 
     /// Forgets the run before; whose job it is stays.
@@ -300,7 +323,7 @@ impl Record {
             return false;
         }
         let ended = stored.ended.as_deref().and_then(Outcome::parse);
-        if self.opened || (self.reopens && ended.is_some()) {
+        if self.opened || self.reopens.after(ended) {
             // It is of a run before.
             return false;
         }
@@ -325,11 +348,16 @@ impl Record {
         }
         let frame = frame::text_of(&decoded.frame_parts());
         let known_percent = self.percent.take();
-        self.take(dialect, &decoded, &frame, sequence, at);
+        let change = self.take(dialect, &decoded, &frame, sequence, at);
+        self.read = dialect.has_foreign_state();
+        if self.read && self.newest.is_none() {
+            // A remark, but it is all that the other system knows of the job.
+            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame });
+        }
         self.percent = self.percent.take().or(known_percent);
         self.updated = stored.updated;
         self.ended = ended.or(self.ended);
-        (self.opened, self.reopens) = (false, false);
+        (self.opened, self.reopens) = (false, Opens::Never);
         self.ended.is_some()
     }
 }
