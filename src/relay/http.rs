@@ -31,6 +31,7 @@ use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::subprotocol;
 use super::upgrade;
 use crate::broker::{Broker, BrokerError};
 use crate::dialect::{Auth, Dialect, DialectId, Dialects, Topic, Undecodable};
@@ -187,13 +188,18 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-/// Who is asking for a job of a dialect: the token is in the query, where a browser's socket can put it, or in the header.
+/// Who is asking for a job of a dialect: the token is in the query, in the header, or among the subprotocols, which are where
+/// a browser's socket can put it.
 fn access(api: &Api, dialect: &Dialect, request: &Request) -> Access {
     if dialect.auth == Auth::None {
         return Access::Everybody;
     }
     let query = in_query(request, "token");
-    let token = query.as_deref().or_else(|| bearer(request.headers())).map(Token);
+    let token = query
+        .as_deref()
+        .or_else(|| bearer(request.headers()))
+        .or_else(|| subprotocol::token(request.headers()));
+    let token = token.map(Token);
     let audience = api.options.jwt_audience.as_deref();
     match api.settings().auth.check(audience, token.as_ref(), auth::now()) {
         Ok(None) => Access::Everybody,

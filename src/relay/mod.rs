@@ -28,6 +28,7 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod subprotocol;
 mod threads;
 mod upgrade;
 mod wheel;
