@@ -30,6 +30,7 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod subprotocol;
 mod threads;
 mod troubles;
 mod upgrade;
