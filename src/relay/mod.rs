@@ -30,6 +30,7 @@ mod slots;
 mod stats;
 mod store;
 mod threads;
+mod troubles;
 mod upgrade;
 mod wheel;
 
@@ -61,6 +62,7 @@ use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
 use self::threads::Watch;
+use self::troubles::Troubles;
 use crate::broker::{Broker, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
 
@@ -121,11 +123,13 @@ impl Relay {
             slips: ingest::SlipLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
+        let troubles = Arc::new(Troubles::new(Arc::clone(&dialects)));
         let access = StoreAccess {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
             foreign,
+            troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
@@ -144,6 +148,7 @@ impl Relay {
             shards,
             stats,
             restore,
+            troubles,
             draining,
             next_shard,
         });

@@ -61,6 +61,8 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "stale_connections": api.stats.stale.get(),
         "dropped": dropped,
         "unmerged": api.stats.unmerged.get(),
+        "state_reads_failed": api.troubles.reads.get(),
+        "state_writes_failed": api.troubles.writes.get(),
         "jobs_kept": jobs,
         "job_log_bytes": bytes,
         "dialects": per_dialect,
