@@ -108,9 +108,7 @@ impl Relay {
             .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
-        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
-        let foreign = Arc::new(foreign);
-        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
+        let foreign = Foreign::start(&broker, &dialects, options.max_payload);
         let ingest = Ingest {
             foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),

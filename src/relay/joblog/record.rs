@@ -21,6 +21,7 @@ const MAX_KEPT: usize = 256;
 const MAX_UNMERGED: usize = 16;
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Record {
     pub(super) dialect: DialectId,
     pub(super) job: Arc<str>,
