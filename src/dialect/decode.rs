@@ -7,11 +7,12 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
+use super::facts::{Percent, Plan, amount};
 use super::job::ImpossibleJob;
 use super::pointer::{Pointer, Tree};
 use super::raw::{distinct, exact, text};
 use super::slip::Slips;
-use super::spec::Spec;
+use super::spec::{OneOrMany, Spec};
 use super::{Dialect, Kind, Source};
 
 /// Why a publication is dropped.
@@ -86,7 +87,7 @@ pub struct Decoded<'a> {
     pub kind_name: Cow<'a, str>,
     /// The part of the job it speaks of.
     pub entity: Option<Cow<'a, str>>,
-    /// The percent, if it is a number.
+    /// The percent, if it is a number or a text that is one.
     pub percent: Option<Number>,
     /// Whose job it is, if it says so.
     pub owner: Option<Cow<'a, str>>,
@@ -125,6 +126,8 @@ const SLOTS: usize = ENTITY + MAX_ENTITY;
 #[derive(Debug, Clone)]
 pub(super) struct Decoder {
     tree: Tree,
+    /// How the percent is found where it is more than one value behind one pointer; read on its own.
+    percent: Option<Box<(Plan, Percent)>>,
 }
 
 impl Decoder {
@@ -134,16 +137,26 @@ impl Decoder {
             return Err(Fault::at(&["pointers", "entity"], format!("at most {MAX_ENTITY} pointers")));
         }
         let mut wanted = vec![(KIND, pointer(&p.kind, &["pointers", "kind"])?)];
-        let optional = [
-            (JOB, &spec.job.pointer, ["job", "pointer"]),
-            (PERCENT, &p.percent, ["pointers", "percent"]),
-            (OWNER, &p.owner, ["pointers", "owner"]),
-        ];
+        let optional =
+            [(JOB, &spec.job.pointer, ["job", "pointer"]), (OWNER, &p.owner, ["pointers", "owner"])];
         for (slot, text, key) in optional {
             if let Some(text) = text {
                 wanted.push((slot, pointer(text, &key)?));
             }
         }
+        let percent = match (&p.current, p.percent.as_ref().map(OneOrMany::as_slice)) {
+            (None, None) => None,
+            (None, Some([text])) => {
+                wanted.push((PERCENT, pointer(text, &["pointers", "percent"])?));
+                None
+            }
+            _ => {
+                let mut plan = Plan::default();
+                let sources = [p.current.as_ref(), p.total.as_ref(), p.percent.as_ref()];
+                let percent = Percent::compile(&mut plan, sources, &["pointers"])?;
+                Some(Box::new((plan, percent)))
+            }
+        };
         for (nth, text) in p.entity.iter().enumerate() {
             wanted.push((ENTITY + nth, pointer(text, &["pointers", "entity", &nth.to_string()])?));
         }
@@ -159,7 +172,7 @@ impl Decoder {
                 tree.want(&pointer.under(&wrap.field), SLOTS + slot);
             }
         }
-        Ok(Self { tree })
+        Ok(Self { tree, percent })
     }
 }
 
@@ -181,9 +194,12 @@ impl Dialect {
             None => (payload, &slots[..SLOTS]),
         };
         let job = self.job_of(channel, found[JOB])?;
-        let kind_name = found[KIND].and_then(text).unwrap_or_default();
+        let kind_name = found[KIND].and_then(word).unwrap_or_default();
         let kind = self.kind(&kind_name);
-        let percent = found[PERCENT].and_then(number);
+        let percent = match &self.decoder.percent {
+            None => found[PERCENT].and_then(amount),
+            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
+        };
         let mut slips = Slips::default();
         if kind.is_none() {
             slips.of_kind(found[KIND]);
@@ -245,6 +261,12 @@ impl Dialect {
     pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
         Ok(self.decode(channel.as_bytes(), payload)?.frame_parts().concat().into())
     }
+}
+
+/// A kind's name: a text, or a number or truth value as it is written.
+pub(super) fn word(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = || raw.get().starts_with(|c: char| c.is_ascii_digit() || "-tf".contains(c));
+    text(raw).or_else(|| plain().then(|| Cow::Borrowed(raw.get())))
 }
 
 /// A JSON number; `None` for anything else.

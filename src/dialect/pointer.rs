@@ -96,6 +96,37 @@ impl Tree {
         }
     }
 
+    /// Hands over the raw text of every wanted value in `text`, in order, all those of a name that an object repeats.
+    pub(super) fn each<'a>(&self, text: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(text)?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            Some(b'[') => {
+                for (nth, value) in serde_json::from_str::<Vec<&'a RawValue>>(text)?.into_iter().enumerate() {
+                    if let Some(child) = self.item(nth) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A value that is wanted whole, or holds some that are.
+    fn one<'a>(&self, value: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        if self.slots.is_empty() {
+            return self.each(value, found);
+        }
+        found(value);
+        Ok(())
+    }
+
     /// Checks that all of `text` is JSON, and puts the raw text of every wanted value in its slot. Of a name that an object
     /// repeats the last one counts. Returns whether the document is an object.
     ///

@@ -34,6 +34,10 @@ enum From {
     Job,
     Kind,
     Percent,
+    /// The text for people, as a watcher reads it.
+    Message,
+    /// What went wrong, as a watcher reads it.
+    Error,
     Pointer(Pointer),
 }
 
@@ -52,9 +56,12 @@ impl Body {
                 "@job" => Ok(From::Job),
                 "@kind" => Ok(From::Kind),
                 "@percent" => Ok(From::Percent),
-                text if text.starts_with('@') => {
-                    Err(Fault::at(&path, format!("'{text}' is none of @job, @kind and @percent")))
-                }
+                "@message" => Ok(From::Message),
+                "@error" => Ok(From::Error),
+                text if text.starts_with('@') => Err(Fault::at(
+                    &path,
+                    format!("'{text}' is none of @job, @kind, @percent, @message and @error"),
+                )),
                 text => pointer(text, &path).map(From::Pointer),
             };
             Ok(Field {
@@ -103,9 +110,18 @@ impl Dialect {
         let mut slots: Vec<Option<&RawValue>> = vec![None; sources().count()];
         // What is not JSON never got as far as the job log; an empty body would still be a valid one.
         let _ = tree.scan(source.newest, &mut slots);
+        let is_read = sources().any(|from| matches!(from, From::Message | From::Error));
+        let view = if is_read || source.kind == super::EVERY_OTHER { self.view(source.newest) } else { None };
+        let view = view.as_ref();
+        // The kind that stands for every other one has many names.
+        let kind =
+            view.filter(|_| source.kind == super::EVERY_OTHER).map_or(source.kind, |view| &*view.kind.name);
+        let shown = |text: Option<&String>| text.map(|text| Value::from(text.as_str()).to_string());
         let value_of = |from: &From, raw: Option<&RawValue>| match from {
             From::Job => Some(self.job_value(source.job).to_string()),
-            From::Kind => Some(Value::from(source.kind).to_string()),
+            From::Kind => Some(Value::from(kind).to_string()),
+            From::Message => shown(view.and_then(|view| view.message.as_ref())),
+            From::Error => shown(view.and_then(|view| view.error.as_ref())),
             From::Percent => source.percent.map(Number::to_string),
             From::Pointer(_) => raw.filter(|raw| raw.get() != "null").map(readable),
         };
@@ -113,7 +129,7 @@ impl Dialect {
         let mut slots = slots.into_iter();
         for field in fields {
             let found: Vec<Option<&RawValue>> = slots.by_ref().take(field.from.len()).collect();
-            if !field.kinds.is_empty() && !field.kinds.iter().any(|kind| *kind == *source.kind) {
+            if !field.kinds.is_empty() && !field.kinds.iter().any(|only| *only == *kind) {
                 continue;
             }
             let value = field.from.iter().zip(found).find_map(|(from, raw)| value_of(from, raw));

@@ -1,5 +1,8 @@
 use super::*;
 
+mod celery;
+mod file;
+
 fn builtin(name: &str) -> Arc<Dialect> {
     Arc::clone(Dialects::builtin().named(name).unwrap().1)
 }
@@ -344,14 +347,14 @@ fn slips_of_a_worker_are_named_and_its_event_is_decoded_all_the_same() {
     assert_eq!(scraping(r#","event_type":7"#), [Slip::KindType]);
     assert_eq!(scraping(r#","event_type":"job_paused\udce9""#), [Slip::UnknownKind]);
     let progress = |value: &str| scraping(&format!(r#","event_type":"job_progress","progress":{value}"#));
-    for good in ["0", "45.5", "100", "1e2", "null"] {
+    for good in ["0", "45.5", "100", "1e2", "null", r#""45 %""#] {
         assert_eq!(progress(good), [], "{good}");
     }
     for (bad, slip) in [
         ("101", Slip::PercentRange),
         ("-1", Slip::PercentRange),
         ("1e400", Slip::PercentRange),
-        (r#""45%""#, Slip::PercentType),
+        (r#""half""#, Slip::PercentType),
         ("[45]", Slip::PercentType),
         ("true", Slip::PercentType),
     ] {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use self::log::Odd;
 pub(super) use self::log::{DropLog, SlipLog};
+use super::foreign::Foreign;
 use super::frame;
 use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
@@ -18,6 +19,8 @@ use crate::dialect::{
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
 /// queue is bounded in batches; while one is full the broker is not read.
 pub(super) struct Ingest {
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     pub(super) dialects: Arc<Dialects>,
     /// The dialect of each subscription.
     pub(super) subscribers: Vec<DialectId>,
@@ -50,7 +53,8 @@ impl Ingest {
         if dialect.channels.is_some() {
             return self.take_channel(id, publication);
         }
-        let decoded = dialect.decode(publication.channel, publication.payload)?;
+        let payload = dialect.redacted(publication.payload);
+        let decoded = dialect.decode(publication.channel, &payload)?;
         let frame = frame::text_of(&decoded.frame_parts());
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,6 +93,9 @@ impl Ingest {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &decoded.kind_name };
             note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
+        }
+        if dialect.has_foreign_state() {
+            self.foreign.seen(id, &taken.job);
         }
         if taken.owned && dialect.auth == Auth::Owner {
             self.owned.push(Topic::job(id, taken.job));
@@ -174,6 +181,7 @@ impl Sink for Ingest {
         if let Err(reason) = self.take(publication) {
             self.stats.drop_undecodable(reason);
             self.drops.log(reason, publication.channel, publication.payload);
+            self.foreign.hint(self.subscribers[publication.subscription], reason);
         }
     }
 

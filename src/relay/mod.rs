@@ -13,6 +13,7 @@ mod accept;
 mod auth;
 mod client;
 mod error;
+mod foreign;
 pub mod frame;
 mod http;
 mod hub;
@@ -49,6 +50,7 @@ use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless, Secret};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
+use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
@@ -102,7 +104,11 @@ impl Relay {
         let stop = CancellationToken::new();
         let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
+        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
+        let foreign = Arc::new(foreign);
+        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
         let ingest = Ingest {
+            foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
             subscribers: subscribers.clone(),
             log: Arc::clone(&log),
@@ -123,6 +129,7 @@ impl Relay {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
+            foreign,
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));

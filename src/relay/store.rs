@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::foreign::Foreign;
 use super::joblog::{Dirty, JobLog, Known, Restored, Stamp};
 use super::reservation::StoreReading;
 use super::shard::WeakHandle;
@@ -88,6 +89,8 @@ pub(super) struct StoreAccess {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) dialects: Arc<Dialects>,
     pub(super) log: Arc<Mutex<JobLog>>,
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
     pub(super) shards: Vec<WeakHandle>,
 }
@@ -200,7 +203,19 @@ async fn read_back(
     job: &str,
 ) -> Result<(Option<StoredJob>, Restored), BrokerError> {
     let Some(store) = access.store() else { return Ok((None, Restored::default())) };
-    let stored = match store.load(&access.dialects.get(id).name, job).await {
+    let dialect = access.dialects.get(id);
+    if dialect.has_foreign_state() {
+        let mut stored = access.foreign.read(id, job).await?;
+        if dialect.auth == Auth::Owner
+            && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
+        {
+            // Whose it is says an API of the user's, where it does for jobs of every dialect.
+            stored.get_or_insert_default().owner = Some(owner);
+        }
+        let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+        return Ok((stored, news));
+    }
+    let stored = match store.load(&dialect.name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
         other => other?,

@@ -122,6 +122,11 @@ impl Connector {
         Self { endpoint: Arc::new(endpoint), tls, address }
     }
 
+    /// The database that commands go to.
+    pub(super) fn database(&self) -> u32 {
+        self.endpoint.database
+    }
+
     /// Connects and logs in, within [`CONNECT_TIMEOUT`].
     pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
         let attempt = async {

@@ -167,9 +167,12 @@ impl JobLog {
 
     /// Takes an event: numbers it and brings its job's record up to date.
     pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
+        let place = self.place(id, &decoded.job);
+        if let Some(taken) = self.record_mut(place).is_read_state(frame) {
+            return taken;
+        }
         self.sequence += 1;
         let sequence = self.sequence;
-        let place = self.place(id, &decoded.job);
         let (job, change) = self.change(place, |record, dialect| {
             (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
         });
@@ -421,7 +424,8 @@ impl JobLog {
     }
 
     fn mark(&mut self, place: u32, urgent: bool) {
-        if !self.stored {
+        let dialect = self.records[place as usize].as_ref().map(|record| record.dialect);
+        if !self.stored || dialect.is_some_and(|id| self.dialects.get(id).has_foreign_state()) {
             return;
         }
         let record = self.record_mut(place);

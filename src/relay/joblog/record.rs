@@ -10,7 +10,7 @@ use serde_json::Number;
 
 use self::read_back::Before;
 pub(super) use self::read_back::Readback;
-use super::{Known, Stamp};
+use super::{Known, Stamp, Taken};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
 use crate::relay::frame;
@@ -51,6 +51,8 @@ pub(super) struct Record {
     updated: u64,
     /// When the run was seen to begin, in microseconds since the Unix epoch; 0 if it was not seen.
     began: u64,
+    /// The newest event was read where another system keeps it, and may still come live.
+    read: bool,
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
@@ -117,6 +119,7 @@ impl Record {
             reopens: Opens::Never,
             updated: 0,
             began: 0,
+            read: false,
             newest: None,
             kept: Vec::new(),
             merged: None,
@@ -180,6 +183,19 @@ impl Record {
             }
         }
         Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
+    }
+
+    /// Whether an event is the very state that was just read: then it has that one's place in the order, so that whoever was
+    /// sent the state is not sent it again, and whoever was not gets it.
+    pub(super) fn is_read_state(&mut self, frame: &Frame) -> Option<Taken> {
+        let newest = self.newest.as_ref().filter(|_| std::mem::take(&mut self.read))?;
+        (newest.frame == *frame).then(|| Taken {
+            sequence: newest.sequence,
+            job: Arc::clone(&self.job),
+            kind: Arc::clone(&newest.kind),
+            entity: newest.entity.clone(),
+            owned: false,
+        })
     }
 
     /// Whether the ending that is known, if one is, was known before the last gap and was not read back since.

@@ -179,12 +179,11 @@ impl Conn {
         session.heard(now);
         let mut close = None;
         let open = self.phase == Phase::Open;
-        let mut pong = None;
         decoder.feed(input, limit, |incoming| {
             match incoming {
                 Incoming::Text(text) if open => session.text(text, now, out),
                 Incoming::Binary(_) if open => session.binary(now, out),
-                Incoming::Ping(payload) if open => pong = Some(frame::pong(payload)),
+                Incoming::Ping(payload) if open => pong(payload, out),
                 Incoming::Close { code, .. } => {
                     close = Some(code.unwrap_or(1000));
                     return ControlFlow::Break(());
@@ -193,8 +192,6 @@ impl Conn {
             }
             ControlFlow::Continue(())
         })?;
-        // Of several pings in one read only the newest needs an answer.
-        out.extend(pong.map(Action::Pong));
         Ok(close)
     }
 
@@ -203,5 +200,15 @@ impl Conn {
         self.phase = Phase::Closed;
         self.reservation = None;
         self.say_good_bye(&frame::close(code, ""))
+    }
+}
+
+/// Answers a ping in its place: with what is answered right before it, if that was a ping, so that a flood of them costs
+/// no more writes than reads.
+fn pong(payload: &[u8], out: &mut Vec<Action>) {
+    let frame = frame::pong(payload);
+    match out.last_mut() {
+        Some(Action::Pong(frames)) => frames.extend_from_slice(&frame),
+        _ => out.push(Action::Pong(frame.to_vec())),
     }
 }

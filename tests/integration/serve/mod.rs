@@ -11,6 +11,7 @@ mod handshake;
 mod http;
 mod listeners;
 mod outage;
+mod pings;
 mod process;
 mod publications;
 mod publish;

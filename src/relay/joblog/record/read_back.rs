@@ -68,7 +68,9 @@ impl Record {
             // Known already, or of a run before.
             return Readback::Same;
         }
-        let is_news = stored.updated > self.before.updated
+        // Where another system keeps the state nothing can be newer but what came live since.
+        let is_news = dialect.has_foreign_state()
+            || stored.updated > self.before.updated
             || (ended.is_some() && self.before.ended.is_none() && stored.updated > self.before.began);
         let Some(state) = stored.state.as_ref().filter(|_| is_news || !was_read) else {
             return Readback::Same;
@@ -139,7 +141,12 @@ impl Record {
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
         let text = frame::text_of(&decoded.frame_parts());
-        self.take(dialect, decoded, &text, sequence, at);
+        let change = self.take(dialect, decoded, &text, sequence, at);
+        self.read = dialect.has_foreign_state();
+        if self.read && self.newest.as_ref().is_none_or(|newest| newest.sequence != sequence) {
+            // A remark, but it is all that the other system knows of the job.
+            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame: text });
+        }
         self.percent = self.percent.take().or(known);
         (self.updated, self.began) = (stored.updated, began);
         self.ended = ended.or(self.ended);
