@@ -196,15 +196,18 @@ impl Dialect {
         let job = self.job_of(channel, found[JOB])?;
         let kind_name = found[KIND].and_then(word).unwrap_or_default();
         let kind = self.kind(&kind_name);
-        let percent = match &self.decoder.percent {
-            None => found[PERCENT].and_then(amount),
-            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
-        };
         let mut slips = Slips::default();
         if kind.is_none() {
             slips.of_kind(found[KIND]);
         }
-        slips.of_percent(found[PERCENT], percent.as_ref().and_then(Number::as_f64));
+        let percent = match &self.decoder.percent {
+            None => {
+                // A text is read, but where one pointer says all of it a number was meant.
+                slips.of_percent(found[PERCENT], found[PERCENT].and_then(number).and_then(|n| n.as_f64()));
+                found[PERCENT].and_then(amount)
+            }
+            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
+        };
         if matches!(self.source, Source::PerJob(_)) {
             slips.of_job(found[JOB], &job);
         }
@@ -215,7 +218,7 @@ impl Dialect {
             entity: entity(&found[ENTITY..SLOTS], distinct),
             percent,
             slips,
-            owner: found[OWNER].and_then(exact),
+            owner: found[OWNER].and_then(identity),
             inner,
             payload,
             wrap: self.wrap.as_ref().filter(|_| envelope.is_none()),
@@ -261,6 +264,17 @@ impl Dialect {
     pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
         Ok(self.decode(channel.as_bytes(), payload)?.frame_parts().concat().into())
     }
+}
+
+/// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
+/// as `7.0` or `true`.
+pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let json = raw.get();
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Cow::Borrowed(json));
+    }
+    exact(raw)
 }
 
 /// A kind's name: a text, or a number or truth value as it is written.

@@ -64,7 +64,7 @@ impl Plan {
 /// Where a text stands.
 #[derive(Debug, Clone)]
 pub(super) enum TextAt {
-    /// Any text, and in words what is none.
+    /// A text, or another value in words.
     Plain(Slot),
     /// A text or a number of so many characters at most.
     Bare { slot: Slot, longest: usize },
@@ -118,7 +118,11 @@ pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String
         TextAt::Plain(slot) => slots[*slot].and_then(|raw| named(raw).or_else(|| whole(raw))),
         _ => place.read(slots),
     };
-    places.iter().filter_map(read).reduce(|first, next| format!("{first} ({next})"))
+    places
+        .iter()
+        .filter_map(read)
+        .filter(|text| !text.is_empty())
+        .reduce(|first, next| format!("{first} ({next})"))
 }
 
 /// The first whole number among several places.

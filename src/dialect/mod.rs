@@ -43,7 +43,7 @@ pub use catalogue::{Catalogue, EventDef, Shorthand};
 pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;
 pub use compile::DialectError;
-pub use decode::{Decoded, Undecodable};
+pub use decode::{Decoded, Undecodable, identity};
 pub use duration::duration;
 pub use event::{ConflationKey, Event, Frame};
 pub use fault::JsonFault;
@@ -81,6 +81,8 @@ pub enum Auth {
     /// Everybody.
     #[default]
     None,
+    /// Who has a valid token.
+    Token,
     /// Who has a token whose subject is the job's owner.
     Owner,
 }
@@ -284,6 +286,8 @@ pub struct Dialect {
     pub auth: Auth,
     /// How long a connection lives at most.
     pub lifetime: Option<Duration>,
+    /// How long a job may take to become somebody's, where it has to.
+    pub owner_grace: Duration,
     /// What a job's id looks like.
     pub job_id: JobIdType,
     /// Whether it may hold a slash.
@@ -473,12 +477,20 @@ impl Dialects {
     pub fn with_grace(&self, grace: Duration) -> Self {
         let change = |dialect: &Arc<Dialect>| {
             let mut dialect = Dialect::clone(dialect);
+            dialect.owner_grace = grace;
             if let Some(unknown) = dialect.unknown.as_mut().filter(|unknown| !unknown.after.is_zero()) {
                 unknown.after = grace;
             }
             Arc::new(dialect)
         };
         Self(self.0.iter().map(change).collect())
+    }
+
+    /// The same dialects, but for who may watch the jobs of one of them, or its channels. `false` where there is none of
+    /// that name.
+    pub fn set_auth(&mut self, name: &str, auth: Auth) -> bool {
+        let found = self.0.iter_mut().find(|dialect| *dialect.name == *name);
+        found.map(|dialect| Arc::make_mut(dialect).auth = auth).is_some()
     }
 
     /// The same dialects, but that nobody is asked for a token.

@@ -347,7 +347,7 @@ fn slips_of_a_worker_are_named_and_its_event_is_decoded_all_the_same() {
     assert_eq!(scraping(r#","event_type":7"#), [Slip::KindType]);
     assert_eq!(scraping(r#","event_type":"job_paused\udce9""#), [Slip::UnknownKind]);
     let progress = |value: &str| scraping(&format!(r#","event_type":"job_progress","progress":{value}"#));
-    for good in ["0", "45.5", "100", "1e2", "null", r#""45 %""#] {
+    for good in ["0", "45.5", "100", "1e2", "null"] {
         assert_eq!(progress(good), [], "{good}");
     }
     for (bad, slip) in [

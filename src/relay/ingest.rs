@@ -85,6 +85,9 @@ impl Ingest {
         let unmerged = log.unmerged();
         drop(log);
         self.taken += 1;
+        if dialect.has_foreign_state() {
+            self.foreign.seen(id, &taken.job);
+        }
         if self.stats.unmerged.get() != unmerged {
             self.stats.unmerged.set(unmerged);
             self.slips.unmerged(&dialect.name, &taken.job);
@@ -93,9 +96,6 @@ impl Ingest {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &decoded.kind_name };
             note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
-        }
-        if dialect.has_foreign_state() {
-            self.foreign.seen(id, &taken.job);
         }
         if taken.owned && dialect.auth == Auth::Owner {
             self.owned.push(Topic::job(id, taken.job));

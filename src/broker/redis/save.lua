@@ -1,8 +1,8 @@
 -- Writes jobs whose state is not older than what is there. An ending is written over progress that is up to a minute newer:
 -- the clocks of two relays differ, and whoever saw the ending has seen no run open since.
 -- KEYS: their hashes. ARGV: the seconds to keep them, then for each: owner (may be empty), state, ended, percent, updated.
--- Returns how many hashes could not be written because their keys hold something else.
-local others = 0
+-- Returns the positions, from 1, of the keys that hold something else and were left alone.
+local others = {}
 for index, key in ipairs(KEYS) do
   local at = 1 + (index - 1) * 5
   local owner, ended, updated = ARGV[at + 1], ARGV[at + 3], ARGV[at + 5]
@@ -16,7 +16,7 @@ for index, key in ipairs(KEYS) do
     end
   end
   if type(there) == 'table' then
-    others = others + 1
+    others[#others + 1] = index
   elseif ahead <= 0 then
     redis.call('HSET', key, 'state', ARGV[at + 2], 'ended', ended, 'percent', ARGV[at + 4], 'updated', updated)
     if owner ~= '' then

@@ -48,8 +48,12 @@ impl Store {
         Self { commands, database, sha, scripts: AtomicBool::new(true) }
     }
 
-    async fn send(&self, pipeline: &Pipeline) -> Result<(), BrokerError> {
-        let Err(error) = self.commands.pipeline(pipeline).await? else { return Ok(()) };
+    /// Runs the script; returns what each run of it does.
+    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Vec<usize>>, BrokerError> {
+        let error = match self.commands.pipeline(pipeline).await? {
+            Ok(others) => return Ok(others),
+            Err(error) => error,
+        };
         if error.kind() != ErrorKind::Server(ServerErrorKind::NoScript) {
             return Err(self.commands.error(&error));
         }
@@ -100,9 +104,12 @@ impl Store {
         if self.scripts.load(Ordering::Relaxed) {
             let mut pipeline = Pipeline::new();
             for run in jobs.chunks(JOBS_PER_RUN) {
-                pipeline.add_command(self.run(run)).ignore();
+                pipeline.add_command(self.run(run));
             }
-            let Err(error) = self.send(&pipeline).await else { return Ok(Vec::new()) };
+            let error = match self.send(&pipeline).await {
+                Ok(others) => return Ok(self.of_another_type(&others)),
+                Err(error) => error,
+            };
             if error.trouble().passes() {
                 return Err(error);
             }
@@ -123,6 +130,14 @@ impl Store {
             }
         }
         Ok(refused)
+    }
+
+    /// Jobs whose keys hold something else, from the positions that each run of the script returned.
+    fn of_another_type(&self, others: &[Vec<usize>]) -> Vec<(usize, BrokerError)> {
+        let reason = "WRONGTYPE the key holds no hash";
+        let runs = others.iter().enumerate();
+        let jobs = runs.flat_map(|(run, others)| others.iter().map(move |at| run * JOBS_PER_RUN + at - 1));
+        jobs.map(|job| (job, self.commands.refused(reason))).collect()
     }
 
     /// Does without scripts from now on if it is scripts that Redis refuses; anything else is returned.
@@ -147,11 +162,7 @@ impl Store {
         let key = format!("jobwire:{}:{}", job.dialect, job.job);
         let mut look = redis::cmd("HMGET");
         look.arg(&key).arg(&["updated", "ended"]);
-        let [there, ended]: [Option<Vec<u8>>; 2] = match self.commands.idempotent(&look).await {
-            // The key holds something else, which is left alone, as the script does.
-            Err(error) if error.trouble() == Trouble::WrongType => return Ok(()),
-            other => other?,
-        };
+        let [there, ended]: [Option<Vec<u8>>; 2] = self.commands.idempotent(&look).await?;
         let there: u64 = text(there).and_then(|number| number.parse().ok()).unwrap_or_default();
         let is_ending = stored.ended.is_some() && text(ended).is_none();
         let skew = if is_ending { CLOCK_SKEW } else { 0 };

@@ -1,8 +1,7 @@
 //! State outlives the relay: it is written behind to Redis and read back.
 
-use std::time::{Duration, Instant};
-
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use redis::Commands;
 use serde_json::json;
