@@ -112,9 +112,10 @@ pub(super) fn first_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String>
 
 /// The first text among several places, and the others in brackets behind it.
 pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String> {
-    let whole = |slot: Slot| slots[slot].and_then(count).map(|number| number.to_string());
+    let named = |raw| text(raw).map(Cow::into_owned).filter(|text| !text.is_empty());
+    let whole = |raw| count(raw).map(|number| number.to_string());
     let read = |place: &TextAt| match place {
-        TextAt::Plain(slot) => slots[*slot].and_then(text).map(Cow::into_owned).or_else(|| whole(*slot)),
+        TextAt::Plain(slot) => slots[*slot].and_then(|raw| named(raw).or_else(|| whole(raw))),
         _ => place.read(slots),
     };
     places

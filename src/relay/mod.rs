@@ -106,7 +106,8 @@ impl Relay {
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
             .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
-        let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let stop = CancellationToken::new();
+        let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let foreign = Foreign::start(&broker, &dialects, options.max_payload);
         let ingest = Ingest {
@@ -119,6 +120,7 @@ impl Relay {
             max_payload: options.max_payload,
             echo_polling: options.echo_polling,
             urgent: Arc::clone(&urgent),
+            gaps: Arc::clone(&gaps),
             batch: Vec::new(),
             owned: Vec::new(),
             taken: 0,
@@ -136,6 +138,7 @@ impl Relay {
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
+        tokio::spawn(store::catch_up(access.clone(), gaps, stop.clone()));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
         let draining = AtomicBool::new(false);
