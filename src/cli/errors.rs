@@ -1,6 +1,5 @@
 //! How a run ends: what is printed of an error, and the exit code.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -10,28 +9,34 @@ use clap::{Command, CommandFactory};
 
 use super::{Cli, config};
 use crate::exit::{Exit, Failure};
+use crate::telemetry;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Green.on_default();
 
-/// Prints what went wrong, if anything did, and gives the code to exit with.
+/// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written.
 pub fn exit_code(result: Result<Exit>) -> ExitCode {
+    let exit = end(result);
+    telemetry::flush();
+    exit.into()
+}
+
+fn end(result: Result<Exit>) -> Exit {
     let error = match result {
-        Ok(exit) => return exit.into(),
+        Ok(exit) => return exit,
         Err(error) => error,
     };
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         print_usage(usage);
-        return if usage.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        return if usage.use_stderr() { Exit::Usage } else { Exit::Success };
     }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let exit = failure.map_or(Exit::Failure, |failure| failure.exit);
     if exit != Exit::Success {
-        // A stderr that nobody reads is no reason to panic over an error.
-        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {error:#}");
+        telemetry::say(&format!("{ERROR}error:{ERROR:#} {error:#}\n"));
         hint(failure.and_then(|failure| failure.hint.as_deref()));
     }
-    exit.into()
+    exit
 }
 
 /// Prints what clap has to say. Where it refuses a value that comes from the environment it names only the flag, and the
@@ -41,7 +46,7 @@ fn print_usage(usage: &clap::Error) {
     match &refused {
         Some(refused) if refused.is_secret => {
             let text = usage.render().ansi().to_string().replace(&refused.value, "…");
-            let _ = write!(anstream::stderr(), "{text}");
+            telemetry::say(&text);
         }
         // Help is cut short where its reader has gone; that is no failure.
         _ => drop(usage.print()),
@@ -65,7 +70,7 @@ fn elsewhere(error: &clap::Error) -> Option<&'static str> {
 
 fn hint(text: Option<&str>) {
     if let Some(text) = text {
-        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {text}");
+        telemetry::say(&format!("{HINT}hint:{HINT:#} {text}\n"));
     }
 }
 
