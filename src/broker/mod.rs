@@ -181,6 +181,13 @@ pub trait StateStore: Send + Sync {
         job: &'a str,
     ) -> BoxFuture<'a, Result<Option<StoredJob>, BrokerError>>;
 
+    /// Reads a key at which somebody else keeps a text; at most `most` bytes and one more, which says that it is longer.
+    /// `None` when there is no such key.
+    fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>>;
+
+    /// The number of the database that all of this is in.
+    fn database(&self) -> u32;
+
     /// Keeps whose job it is before any event of it comes; the first owner stays, and what is kept of a run that has ended
     /// goes. Resolves to whether it is this owner's job now.
     fn register<'a>(

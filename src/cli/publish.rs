@@ -15,14 +15,15 @@ use url::Url;
 
 use self::place::Place;
 use super::Globals;
-use super::values::{duration, redis_url, server};
-use crate::dialect::{Assignment, Dialects};
+use super::values::{duration, publish_key, redis_url, server};
+use crate::dialect::{Assignment, Dialect, Dialects};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 use crate::publish::line::Lines;
 use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
+use crate::text::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -141,7 +142,7 @@ pub(crate) struct PublishArgs {
     server: Url,
 
     /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// Print the events and fields of all dialects, of TARGET's, or of one event, and exit.
@@ -155,7 +156,9 @@ impl PublishArgs {
         let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
         if self.list {
             let text = list::render(&dialects, self.target.as_deref(), self.event.as_deref())?;
-            anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+            anstream::stdout()
+                .write_all(printable_lines(&text).as_bytes())
+                .map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
         let options = self.resolve(&dialects)?;
@@ -190,6 +193,7 @@ impl PublishArgs {
                 .hint("`jobwire publish --list` shows what can be published"));
         };
         let place = Place::parse(target, dialects)?;
+        refuse_foreign(&place.dialect)?;
         let place = match &self.channel {
             Some(channel) => place.on_channel(channel, dialects)?,
             None => place,
@@ -241,6 +245,9 @@ impl PublishArgs {
     }
 
     fn scenario(&self, name: &str, dialects: &Dialects) -> Result<SourceOptions, Failure> {
+        if let Some((_, dialect)) = dialects.named(name) {
+            refuse_foreign(dialect)?;
+        }
         let first_job = match &self.target {
             None => None,
             Some(target) => {
@@ -276,6 +283,14 @@ impl PublishArgs {
             Scenario::named(name, dialects, &options).map_err(|e| Failure::usage(e.to_string()))?;
         Ok(SourceOptions::Scenario { scenario, seed })
     }
+}
+
+/// What another program publishes is not to be published by hand.
+fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
+    let Some(publisher) = &dialect.publisher else { return Ok(()) };
+    let name = &dialect.name;
+    Err(Failure::usage(format!("{publisher} publishes the events of {name}; jobwire only watches them"))
+        .hint(format!("`jobwire attach {name}/ID` watches one; there is nothing to publish")))
 }
 
 async fn until_interrupted(options: PublishOptions) -> Result<Exit> {

@@ -1,26 +1,20 @@
 //! Forms of values that several flags share.
 
-use std::time::Duration;
-
 use url::Url;
 
 use crate::broker::RedisBroker;
+pub(super) use crate::dialect::duration;
 use crate::relay::Origins;
 
-/// `30s`, `500ms`, `5m`, `1h`, `2d`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m, 1h or 2d".to_owned();
-    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..unit].parse().map_err(|_| error())?;
-    let seconds = match &text[unit..] {
-        "ms" => number / 1000.0,
-        "" | "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        "d" => number * 86_400.0,
-        _ => return Err(error()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+/// Reads a switch of the environment or the file; empty is off, as if it were unset.
+///
+/// Any other text is refused: a slip that counted as one of the two could open what its author meant to keep shut.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" | "y" | "t" => Ok(true),
+        "" | "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
+        _ => Err("a switch is true or false, yes or no, on or off, 1 or 0"),
+    }
 }
 
 /// `65536`, `64KiB`, `1MiB`, `2GiB`; also `64k` and `1m`.
@@ -36,6 +30,17 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
         _ => return Err(error()),
     };
     number.checked_mul(1 << shift).ok_or_else(error)
+}
+
+/// A publish key: what an HTTP header can carry, and no blank that a file or a variable may have added to it.
+pub(super) fn publish_key(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        return Err("an empty key opens nothing; leave it out for one that `jobwire serve` makes");
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a key is of visible ASCII characters, with no blank and no newline in it");
+    }
+    Ok(text.to_owned())
 }
 
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
@@ -75,6 +80,8 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -95,6 +102,21 @@ mod tests {
                 !redis(secret).contains("did you mean") && !redis(secret).contains("hunter2"),
                 "{secret}"
             );
+        }
+    }
+
+    #[test]
+    fn a_switch_takes_the_usual_words_and_nothing_else() {
+        for on in ["1", "true", "True", "YES", "on", "y", "T"] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["", "0", "false", "FALSE", "No", "off", "n", "F"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        for slip in
+            ["disabled", "enabled", "2", "-1", "00", "1.0", "none", "null", "true ", " ", "yess", "\u{ff11}"]
+        {
+            assert!(switch(slip).is_err(), "{slip:?}");
         }
     }
 

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::raw::Members;
+
 /// Why a text is no pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
@@ -94,13 +96,97 @@ impl Tree {
         }
     }
 
-    /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
-    /// a name that an object repeats the last one counts. Returns whether the document is an object.
+    /// Hands over the raw text of every wanted value in `text`, in order, all those of a name that an object repeats.
+    pub(super) fn each<'a>(&self, text: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(text)?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            Some(b'[') => {
+                for (nth, value) in serde_json::from_str::<Vec<&'a RawValue>>(text)?.into_iter().enumerate() {
+                    if let Some(child) = self.item(nth) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A value that is wanted whole, or holds some that are.
+    fn one<'a>(&self, value: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        if self.slots.is_empty() {
+            return self.each(value, found);
+        }
+        found(value);
+        Ok(())
+    }
+
+    /// Checks that all of `text` is JSON, and puts the raw text of every wanted value in its slot. Of a name that an object
+    /// repeats the last one counts. Returns whether the document is an object.
+    ///
+    /// Reads it once. What that cannot read, a lone surrogate in a name for one, is read more slowly.
     pub(super) fn scan<'a>(
         &self,
         text: &'a str,
         slots: &mut [Option<&'a RawValue>],
     ) -> serde_json::Result<bool> {
+        self.scan_once(text, slots).or_else(|_| {
+            self.clear(slots);
+            self.scan_raw(serde_json::from_str(text)?, slots)
+        })
+    }
+
+    /// Reads a value that is JSON, and parses none of what it holds.
+    fn scan_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<bool> {
+        if self.children.is_empty() {
+            return Ok(value.get().starts_with('{'));
+        }
+        match value.get().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(value.get())?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(true)
+            }
+            Some(b'[') => {
+                for (nth, value) in
+                    serde_json::from_str::<Vec<&RawValue>>(value.get())?.into_iter().enumerate()
+                {
+                    if let Some(child) = self.item(nth) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn take_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<()> {
+        self.clear(slots);
+        for &slot in &self.slots {
+            slots[slot] = Some(value);
+        }
+        self.scan_raw(value, slots).map(drop)
+    }
+
+    fn scan_once<'a>(&self, text: &'a str, slots: &mut [Option<&'a RawValue>]) -> serde_json::Result<bool> {
         let mut input = serde_json::Deserializer::from_str(text);
         let is_object = Scan { tree: self, slots }.deserialize(&mut input)?;
         input.end()?;
@@ -253,6 +339,25 @@ mod tests {
         let found = scan(&["/a/b", "/a/c"], r#"{"a":{"b":1,"c":2},"a":{"c":3}}"#).unwrap();
         assert_eq!(found, (true, vec![None, Some("3")]));
         assert_eq!(scan(&["/a/b"], r#"{"a":{"b":1},"a":5}"#).unwrap(), (true, vec![None]));
+    }
+
+    #[test]
+    fn lone_surrogates_huge_numbers_and_depth_hide_no_value() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let text = format!(
+            r#"{{"k\udce9":1,"m":{{"\uDCE9":{deep},"b":"\udce9"}},"n":1e400,"s":{{"b":1}},"s":"\ud800","d":{deep}}}"#
+        );
+        let found = scan(&["/m/b", "/n", "/s/b", "/d", "/s", "/n/b"], &text).unwrap();
+        let expected = [Some(r#""\udce9""#), Some("1e400"), None, Some(&*deep), Some(r#""\ud800""#), None];
+        assert_eq!(found, (true, expected.to_vec()));
+        assert!(!scan(&["/a"], r#""\udce9""#).unwrap().0);
+        assert!(!scan(&["/a"], "1e400").unwrap().0);
+        let items = r#"{"\udce9":0,"a":["\udce9",{"b":2}]}"#;
+        assert_eq!(
+            scan(&["/a/0", "/a/1/b", "/a/2"], items).unwrap().1,
+            [Some(r#""\udce9""#), Some("2"), None]
+        );
+        assert!(scan(&["/a"], r#"{"k\udce9":1,"a":tru}"#).is_err());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use self::sink::Sink;
 pub use self::sink::SinkOptions;
 use self::source::{Next, Source};
 use crate::exit::{Exit, Failure};
+use crate::text::printable_lines;
 
 /// What to publish, where, and how fast.
 #[derive(Debug)]
@@ -176,7 +177,7 @@ impl<W: Write> Pump<'_, W> {
 
 /// Prints a line. A stderr that nobody reads is no reason to stop publishing.
 fn note(notes: &mut impl Write, text: &str) {
-    let _ = writeln!(notes, "{text}");
+    let _ = writeln!(notes, "{}", printable_lines(text));
 }
 
 #[cfg(test)]

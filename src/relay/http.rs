@@ -26,6 +26,7 @@ use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
 use super::refusals::Why;
+use super::reservation::Reservation;
 use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
@@ -121,7 +122,12 @@ fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Respons
     let possible = dialect.check_job(&job).is_ok();
     let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
     let access = access(&api, dialect, &request);
-    open(api, id, Wants::Job { job: job.into(), access, possible, replay }, request)
+    let job: Arc<str> = job.into();
+    // Before the 101: whatever is published after it, the socket gets.
+    let refused = matches!(access, Access::Refused(_));
+    let reservation =
+        (possible && !refused).then(|| Box::new(Reservation::begin(&api.log, id, &job, replay)));
+    open(api, id, Wants::Job { job, access, possible, reservation }, request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.

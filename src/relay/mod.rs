@@ -13,6 +13,7 @@ mod accept;
 mod auth;
 mod client;
 mod error;
+mod foreign;
 pub mod frame;
 mod http;
 mod hub;
@@ -21,6 +22,7 @@ mod joblog;
 mod origins;
 mod outbox;
 mod refusals;
+mod reservation;
 mod session;
 mod settings;
 mod shard;
@@ -49,6 +51,7 @@ use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless, Secret};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
+use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
@@ -90,7 +93,9 @@ impl Relay {
         let dialects = as_wished(dialects, &options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
+        let log = Arc::new(Mutex::new(
+            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
+        ));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
@@ -100,7 +105,11 @@ impl Relay {
             .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
+        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
+        let foreign = Arc::new(foreign);
+        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
         let ingest = Ingest {
+            foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
             subscribers: subscribers.clone(),
             log: Arc::clone(&log),
@@ -113,6 +122,7 @@ impl Relay {
             owned: Vec::new(),
             taken: 0,
             drops: ingest::DropLog::default(),
+            slips: ingest::SlipLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
         let troubles = Arc::new(Troubles::new(Arc::clone(&dialects)));
@@ -121,6 +131,7 @@ impl Relay {
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
             troubles: Arc::clone(&troubles),
+            foreign,
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));

@@ -10,11 +10,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::foreign::Foreign;
 use super::joblog::{Dirty, JobLog, Known, Stamp};
+use super::reservation::StoreReading;
 use super::shard::WeakHandle;
 use super::slots::ConnId;
 use super::troubles::{Cause, Direction, Troubles};
-use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, Trouble};
+use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
 use crate::dialect::{Auth, DialectId, Dialects, Topic};
 
 /// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
@@ -86,6 +88,8 @@ pub(super) struct StoreAccess {
     pub(super) dialects: Arc<Dialects>,
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) troubles: Arc<Troubles>,
+    /// State that others keep.
+    pub(super) foreign: Arc<Foreign>,
     /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
     pub(super) shards: Vec<WeakHandle>,
 }
@@ -131,18 +135,24 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         for question in together.drain(..) {
             askers.entry((question.dialect, question.job)).or_default().push(question.asker);
         }
-        let answers = join_all(askers.keys().map(|(dialect, job)| look_up(&access, *dialect, job))).await;
+        let answers = join_all(askers.iter().map(|((dialect, job), askers)| {
+            // Watchers want the state that was there when they asked, which others may have read meanwhile.
+            let watched = askers.iter().any(|asker| matches!(asker, Asker::Connection(..)));
+            look_up(&access, *dialect, job, watched)
+        }))
+        .await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
+            let reading = answer.clone().unwrap_or(StoreReading::Unread);
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
                 match asker {
                     Asker::Connection(..) if !known && held.len() < QUEUE => {
                         held.push_back(Question { dialect, job: Arc::clone(&job), asker });
                     }
-                    Asker::Connection(shard, id) => shard.restored(id).await,
+                    Asker::Connection(shard, id) => shard.restored(id, reading.clone()).await,
                     Asker::Request(request) => {
                         // Who asked may have hung up.
-                        let _ = request.send(answer);
+                        let _ = request.send(answer.as_ref().map(drop).map_err(|trouble| *trouble));
                     }
                 }
             }
@@ -150,41 +160,67 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     }
 }
 
-/// Reads a job back if the log lacks it. An error is a trouble that passes.
-async fn look_up(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<(), Trouble> {
-    if access.log().known(id, job) == Some(Known::Whole) {
-        return Ok(());
+/// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything. An error is a
+/// trouble that passes; a store that refuses for good leaves the job unread.
+async fn look_up(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+    always: bool,
+) -> Result<StoreReading, Trouble> {
+    if !always && access.log().known(id, job) == Some(Known::Whole) {
+        return Ok(StoreReading::Read(None));
     }
     let cause = match try_to_read(access, id, job).await {
-        Ok(()) => return Ok(()),
+        Ok(stored) => return Ok(StoreReading::Read(stored)),
         Err(cause) => cause,
     };
     access.troubles.failed(Direction::Reading, id, job, &cause);
-    if cause.trouble.passes() { Err(cause.trouble) } else { Ok(()) }
+    if cause.trouble.passes() { Err(cause.trouble) } else { Ok(StoreReading::Unread) }
 }
 
-async fn try_to_read(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<(), Cause> {
+async fn try_to_read(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+) -> Result<Option<Arc<StoredJob>>, Cause> {
     let status = access.broker.status().borrow().clone();
     if !status.reachable {
         return Err(Cause::away(status.error.unwrap_or_else(|| "redis is not connected yet".to_owned())));
     }
     match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
-        Ok(Ok(news)) => {
+        Ok(Ok((stored, news))) => {
             access.troubles.succeeded(Direction::Reading, id);
             if news {
                 access.tell_owner(id, job).await;
             }
-            Ok(())
+            Ok(stored.map(Arc::new))
         }
         Ok(Err(error)) => Err(Cause::from(&error)),
         Err(_) => Err(Cause::away(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 
-/// Returns whether the job turned out to be somebody else's, or somebody's at last.
-async fn read_back(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Result<bool, BrokerError> {
-    let Some(store) = access.store() else { return Ok(false) };
-    let stored = match store.load(&access.dialects.get(id).name, job).await {
+/// Returns what was read, and whether the job turned out to be somebody else's, or somebody's at last.
+async fn read_back(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+) -> Result<(Option<StoredJob>, bool), BrokerError> {
+    let Some(store) = access.store() else { return Ok((None, false)) };
+    let dialect = access.dialects.get(id);
+    if dialect.has_foreign_state() {
+        let mut stored = access.foreign.read(id, job).await?;
+        if dialect.auth == Auth::Owner
+            && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
+        {
+            // Whose it is says an API of the user's, where it does for jobs of every dialect.
+            stored.get_or_insert_default().owner = Some(owner);
+        }
+        let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+        return Ok((stored, news));
+    }
+    let stored = match store.load(&dialect.name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(error) if error.trouble() == Trouble::WrongType => {
             access.troubles.failed(Direction::Reading, id, job, &Cause::from(&error));
@@ -192,7 +228,8 @@ async fn read_back(access: &StoreAccess, id: DialectId, job: &Arc<str>) -> Resul
         }
         other => other?,
     };
-    Ok(access.log().restore(id, job, stored.as_ref(), Stamp::now()))
+    let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+    Ok((stored, news))
 }
 
 /// Forgets ended jobs when their time is up, until `stop`.
@@ -273,7 +310,7 @@ async fn read_first(access: &StoreAccess, unread: &[(DialectId, Arc<str>)]) -> b
     let mut all = true;
     for ((id, job), read) in unread.iter().zip(read) {
         match read {
-            Ok(news) => {
+            Ok((_, news)) => {
                 access.troubles.succeeded(Direction::Reading, *id);
                 if news {
                     access.tell_owner(*id, job).await;

@@ -41,16 +41,16 @@ pub fn brief(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON in which every character that [`printable`] takes out of a text is written as `\uXXXX`: the same value, and
-/// safe to print. A control character of ASCII can stand only between tokens there, and is a blank.
+/// safe to print. What stands between its tokens, ends of lines and tabs, stays.
 pub fn safe_json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(is_unsafe) {
+    let is_bad = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t');
+    if !json.chars().any(is_bad) {
         return Cow::Borrowed(json);
     }
     let mut safe = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         match c {
-            '\0'..='\u{1f}' => safe.push(' '),
-            c if is_unsafe(c) => {
+            c if is_bad(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     let _ = write!(safe, "\\u{unit:04x}");
                 }

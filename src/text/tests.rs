@@ -33,7 +33,7 @@ fn one_event_does_not_fill_the_screen() {
 fn json_keeps_its_value_and_cannot_command_either() {
     let json = "{\"a\":\"\u{9b}31m\u{202e}\u{7f}\u{e0041}ä\",\n\"b\":1}";
     let safe = safe_json(json);
-    assert_eq!(safe, "{\"a\":\"\\u009b31m\\u202e\\u007f\\udb40\\udc41ä\", \"b\":1}");
+    assert_eq!(safe, "{\"a\":\"\\u009b31m\\u202e\\u007f\\udb40\\udc41ä\",\n\"b\":1}");
     let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
     assert_eq!(value(&safe), value(json));
 }

@@ -122,6 +122,11 @@ impl Connector {
         Self { endpoint: Arc::new(endpoint), tls, address }
     }
 
+    /// The database that commands go to.
+    pub(super) fn database(&self) -> u32 {
+        self.endpoint.database
+    }
+
     /// Connects and logs in, within [`CONNECT_TIMEOUT`].
     pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
         let attempt = async {
@@ -192,7 +197,6 @@ impl Owed {
     fn is_failed_by(self, failure: &Failure) -> bool {
         const SHUT_OUT: [&str; 2] = ["DENIED", "ERR max number of clients"];
         match failure {
-            Failure::Login(_) => true,
             Failure::Unreachable(text) if self == Self::Pong => {
                 SHUT_OUT.iter().any(|code| text.starts_with(code))
             }

@@ -80,7 +80,7 @@ impl RedisBroker {
 
     fn over(connector: Connector) -> Self {
         let commands = Arc::new(Commands::new(connector.clone()));
-        let store = Store::new(Arc::clone(&commands));
+        let store = Store::new(Arc::clone(&commands), connector.database());
         Self { connector, commands, store, status: watch::Sender::default(), max_payload: MAX_PAYLOAD }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use crate::cli::values::duration;
 use crate::dialect::{Auth, Dialect};
@@ -30,7 +29,7 @@ pub(super) struct Access {
     pub(super) jwt_audience: Option<String>,
 
     /// Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret.
-    #[arg(long, env = "JOBWIRE_NO_AUTH", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_NO_AUTH")]
     pub(super) no_auth: bool,
 
     /// What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held
@@ -44,7 +43,7 @@ pub(super) struct Access {
     pub(super) max_lifetime: Option<Duration>,
 
     /// Send the polling body after each event of a task, for clients that understand nothing else.
-    #[arg(long, env = "JOBWIRE_ECHO_POLLING", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_ECHO_POLLING")]
     pub(super) echo_polling: bool,
 }
 
@@ -56,7 +55,9 @@ enum OwnerlessChoice {
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    Secret::new(text).ok_or("an empty secret would let everybody sign tokens")
+    // Blanks alone are what a template leaves behind whose variable is empty.
+    let secret = Secret::new(text).filter(|_| !text.trim().is_empty());
+    secret.ok_or("an empty secret would let everybody sign tokens")
 }
 
 impl Access {

@@ -18,8 +18,8 @@ use crate::dialect::{CloseReason, DialectId, Frame, Topic};
 pub(in crate::relay) enum Action {
     /// Send a frame of the job's state.
     Send(Frame),
-    /// Answer a WebSocket ping with this frame.
-    Pong(Frame),
+    /// Answer WebSocket pings that came in a row with these frames, one each.
+    Pong(Vec<u8>),
     /// Answer a command.
     Answer(Frame),
     /// Send the application's own sign of life.
@@ -73,14 +73,6 @@ impl Session {
 
     /// The session of a job's watcher, if it is one.
     pub(super) const fn as_job(&self) -> Option<&JobSession> {
-        match self {
-            Self::Job(session) => Some(session),
-            Self::Channel(_) => None,
-        }
-    }
-
-    /// The session of a job's watcher, if it is one, to change.
-    pub(super) const fn as_job_mut(&mut self) -> Option<&mut JobSession> {
         match self {
             Self::Job(session) => Some(session),
             Self::Channel(_) => None,

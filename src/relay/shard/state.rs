@@ -174,15 +174,14 @@ impl Shared {
         let wrote = match action {
             Action::Subscribe(topic) => return state.hub.subscribe(topic, id),
             Action::Unsubscribe(_) => return,
-            // Bounded like events: whoever commands and does not read is as slow as any other.
+            // All answers are bounded like events: whoever asks and does not read is as slow as any other.
             Action::Answer(frame) => conn.write(&frame, || None, bound),
             Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
             Action::LookAgain => return self.ask_store_or_look_up(state, id),
             Action::EndLife => return self.act(state, id, Action::Close(state.end_of_life(id))),
             Action::Send(frame) => conn.write_state(&frame),
-            // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
-            Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
-            Action::TextPong => conn.write(&text_pong, || Some(OutboxKey::TextPong), usize::MAX),
+            Action::Pong(frames) => conn.write(&frames.into(), || None, bound),
+            Action::TextPong => conn.write(&text_pong, || None, bound),
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.write(&ping, || None, usize::MAX),
             Action::Unknown => {

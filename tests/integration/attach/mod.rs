@@ -3,6 +3,7 @@
 mod channels;
 mod exits;
 mod foreign;
+mod hostile;
 mod lost;
 mod printed;
 mod screen;

@@ -10,6 +10,7 @@ mod handshake;
 mod http;
 mod listeners;
 mod outage;
+mod pings;
 mod process;
 mod publications;
 mod publish;
@@ -20,6 +21,7 @@ mod slow;
 mod snapshot;
 mod state;
 mod tasks;
+mod welcome;
 
 /// An event of the scraping contract, all fields there.
 pub(crate) fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {

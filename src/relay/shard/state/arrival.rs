@@ -15,9 +15,11 @@ use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
 use crate::relay::auth::{self, Access, Ownerless};
 use crate::relay::frame;
-use crate::relay::joblog::Known;
+use crate::relay::joblog::{Held, Known, Welcome};
+use crate::relay::reservation::StoreReading;
 use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session};
 use crate::relay::slots::ConnId;
+use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
 
 impl Shared {
@@ -33,10 +35,11 @@ impl Shared {
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
+        let mut place = None;
         let session = match &mut new.newcomer.wants {
-            Wants::Job { job, access, replay, .. } => {
+            Wants::Job { job, access, reservation, .. } => {
+                place = reservation.take();
                 let session = JobSession::new(dialect, Arc::clone(job), now, state.interval, phase)
-                    .replaying(*replay)
                     .guarded(guard(access, state.settings.ownerless, now))
                     .until(state.end_of(dialect, now));
                 Session::Job(session)
@@ -50,7 +53,9 @@ impl Shared {
         };
         debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
         let deadline = session.deadline(state.interval);
-        let id = state.conns.insert(Conn::new(Rc::clone(&stream), session, new.client));
+        let mut conn = Conn::new(Rc::clone(&stream), session, new.client);
+        conn.reservation = place;
+        let id = state.conns.insert(conn);
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
         if state.closing {
@@ -114,8 +119,12 @@ impl Shared {
     }
 
     /// The store was asked for a connection's job.
-    pub(in crate::relay::shard) fn restored(&self, id: ConnId) {
-        self.look_up(&mut self.state(), id);
+    pub(in crate::relay::shard) fn restored(&self, id: ConnId, reading: &StoreReading) {
+        let mut state = self.state();
+        if let Some(reservation) = state.conns.get_mut(id).and_then(|conn| conn.reservation.as_mut()) {
+            reservation.note(reading);
+        }
+        self.look_up(&mut state, id);
     }
 
     /// Whose jobs these are is known by now: who waits for that is let in, and who turns out to be another is closed
@@ -134,33 +143,59 @@ impl Shared {
         }
     }
 
-    /// Sends a connection the current state of its job, if it may have it.
+    /// Sends a connection the state of its job and what came since its 101, if it may have it and has not got it yet.
     fn look_up(&self, state: &mut State, id: ConnId) {
         let now = state.now();
         let mut actions = std::mem::take(&mut state.actions);
         let interval = state.interval;
         let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-        if let Some(session) = open.and_then(|conn| conn.session.as_job_mut()) {
+        if let Some(conn) = open
+            && let Session::Job(session) = &mut conn.session
+        {
             let dialect = state.settings.dialects.get(session.dialect());
             let mut log = state.settings.log();
             let (of, job) = (session.dialect(), Arc::clone(session.job()));
-            if session.admit(log.ownership(of, &job), dialect, now, &mut actions) {
-                let known = if session.wants_replay() {
-                    log.replay(of, &job)
+            if session.admit(log.ownership(of, &job), dialect, now, &mut actions)
+                && let Some(reservation) = conn.reservation.take()
+            {
+                let guess = reservation.is_unread();
+                let Welcome { state: known, events } = reservation.end(&mut log);
+                let echo = state.settings.echo_polling && dialect.echoes();
+                let echo = if echo { log.status(of, &job) } else { None };
+                drop(log);
+                if guess && known.is_empty() && events.as_ref().is_ok_and(|events| !events.is_empty()) {
+                    session.begin();
                 } else {
-                    log.snapshot(of, &job).into_iter().collect()
-                };
-                session.state(known, dialect, now, &mut actions);
-                if state.settings.echo_polling && dialect.echoes() {
-                    let body = log.status(of, &job);
-                    actions.extend(body.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                    session.state(known, dialect, now, &mut actions);
                 }
+                match events {
+                    Ok(events) if events.is_empty() => {
+                        actions.extend(echo.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                    }
+                    Ok(events) => follow(session, events, &state.settings.stats, &mut actions),
+                    Err(_) => {
+                        state.settings.stats.slow_consumers.add(1);
+                        actions.push(Action::Close(CloseReason::Overload));
+                    }
+                }
+            } else {
+                drop(log);
             }
-            drop(log);
             let deadline = session.deadline(interval);
             state.wake(id, deadline);
         }
         self.act_all(state, id, actions);
+    }
+}
+
+/// Sends a watcher what waited for it, behind the state of its job.
+fn follow(session: &mut JobSession, events: Vec<Held>, stats: &Stats, out: &mut Vec<Action>) {
+    for event in events {
+        if session.takes(event.sequence) {
+            stats.deliveries.add(1);
+            out.push(Action::Send(event.frame));
+            out.extend(event.echo.map(Action::Send));
+        }
     }
 }
 
