@@ -1,13 +1,16 @@
-//! Logging: one compact line an event, on stderr.
+//! Logging: one compact line an event, on stderr, which never waits for whoever reads it.
+
+mod stderr;
 
 use std::fmt;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
+pub use self::stderr::{flush, say};
 use crate::dialect::with_nearest;
 use crate::text::printable;
 
@@ -72,7 +75,7 @@ pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
         .compact()
         .fmt_fields(debug_fn(field).delimited(" "))
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| stderr::Stderr)
         .with_ansi(color)
         .with_target(false)
         // Complaining about a stderr that is gone would go to stderr, and panic in whichever thread had something to log.
@@ -80,6 +83,7 @@ pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
         // Last, since its type holds that of all that is set before.
         .with_filter_reloading();
     let handle = log.reload_handle();
+    stderr::start().context("could not start logging")?;
     log.try_init().map_err(|error| anyhow!("could not start logging: {error}"))?;
     let set =
         move |filter| handle.reload(filter).map_err(|error| anyhow!("could not change the log: {error}"));

@@ -1,7 +1,6 @@
 //! How a run ends: what is printed of an error, and the exit code.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -11,30 +10,35 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::{Cli, config};
 use crate::exit::{Exit, Failure};
+use crate::telemetry;
 use crate::text::printable_lines;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Green.on_default();
 
-/// Prints what went wrong, if anything did, and gives the code to exit with.
+/// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written.
 pub fn exit_code(result: Result<Exit>) -> ExitCode {
+    let exit = end(result);
+    telemetry::flush();
+    exit.into()
+}
+
+fn end(result: Result<Exit>) -> Exit {
     let error = match result {
-        Ok(exit) => return exit.into(),
+        Ok(exit) => return exit,
         Err(error) => error,
     };
     if let Some(usage) = error.downcast_ref::<clap::Error>() {
         print_usage(usage);
-        return if usage.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        return if usage.use_stderr() { Exit::Usage } else { Exit::Success };
     }
     let failure = error.chain().find_map(|cause| cause.downcast_ref::<Failure>());
     let exit = failure.map_or(Exit::Failure, |failure| failure.exit);
     if exit != Exit::Success {
-        // A stderr that nobody reads is no reason to panic over an error.
-        let message = format!("{error:#}");
-        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable_lines(&message));
+        telemetry::say(&format!("{ERROR}error:{ERROR:#} {}\n", printable_lines(&format!("{error:#}"))));
         hint(failure.and_then(|failure| failure.hint.as_deref()));
     }
-    exit.into()
+    exit
 }
 
 /// Prints what clap has to say. Where it refuses a value that comes from the environment it names only the flag, and the
@@ -46,11 +50,11 @@ fn print_usage(usage: &clap::Error) {
     let safe = printable_lines(&plain);
     match secret {
         Some(secret) => {
-            let text = usage.render().ansi().to_string().replace(&format!("'{secret}'"), "'…'");
-            let _ = write!(anstream::stderr(), "{text}");
+            // Without colours, which would stand between the quotes and the value.
+            telemetry::say(&safe.replace(&format!("'{}'", printable_lines(secret)), "'…'"));
         }
         // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
-        None if safe != plain => drop(write!(anstream::stderr(), "{safe}")),
+        None if safe != plain => telemetry::say(&safe),
         // Help is cut short where its reader has gone; that is no failure.
         None => drop(usage.print()),
     }
@@ -73,7 +77,7 @@ fn elsewhere(error: &clap::Error) -> Option<&'static str> {
 
 fn hint(text: Option<&str>) {
     if let Some(text) = text {
-        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {}", printable_lines(text));
+        telemetry::say(&format!("{HINT}hint:{HINT:#} {}\n", printable_lines(text)));
     }
 }
 

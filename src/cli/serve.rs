@@ -23,6 +23,7 @@ use crate::net::shutdown::{Hangups, Signals};
 use crate::relay::{
     self, AuthPolicy, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
 };
+use crate::telemetry;
 use crate::text::printable_lines;
 use key::PublishKey;
 use reload::Reloads;
@@ -185,7 +186,8 @@ impl ServeArgs {
             let auth = options.reloadable.auth.clone();
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
-            say(&banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files));
+            let text = banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
+            telemetry::say(&printable_lines(&text));
             let mut reloads = Reloads::new(globals, key, port, auth.is_open());
             loop {
                 tokio::select! {
@@ -197,7 +199,7 @@ impl ServeArgs {
                     }
                 }
             }
-            say(&format!("closing {} sockets; a second signal ends it at once\n", relay.connections()));
+            telemetry::say(&format!("closing {} sockets; a second signal ends it at once\n", relay.connections()));
             tokio::select! {
                 () = relay.shutdown() => Ok(Exit::Success),
                 signal = signals.next() => Ok(signal.exit()),
@@ -300,11 +302,6 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
         ErrorKind::PermissionDenied => failure.hint("ports below 1024 need privileges; take a higher one"),
         _ => failure,
     }
-}
-
-/// Prints on stderr; that nobody reads it, as after a terminal was closed, is no reason to end.
-fn say(text: &str) {
-    let _ = anstream::stderr().write_all(printable_lines(text).as_bytes());
 }
 
 /// What a start says: where it listens, what it relays, from where, and who may do what.

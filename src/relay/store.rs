@@ -152,9 +152,7 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         }))
         .await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
-            let reading =
-                answer.as_ref().map_or(StoreReading::Unread, |stored| StoreReading::Read(stored.clone()));
-            let answer = answer.map(drop);
+            let reading = answer.clone().unwrap_or(StoreReading::Unread);
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
                 match asker {
@@ -164,7 +162,7 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
                     Asker::Connection(shard, id) => shard.restored(id, reading.clone()).await,
                     Asker::Request(request) => {
                         // Who asked may have hung up.
-                        let _ = request.send(answer);
+                        let _ = request.send(answer.as_ref().map(drop).map_err(|trouble| *trouble));
                     }
                 }
             }
@@ -173,22 +171,22 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
 }
 
 /// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything. An error is a
-/// trouble that passes.
+/// trouble that passes; a store that refuses for good leaves the job unread.
 async fn look_up(
     access: &StoreAccess,
     id: DialectId,
     job: &Arc<str>,
     always: bool,
-) -> Result<Option<Arc<StoredJob>>, Trouble> {
+) -> Result<StoreReading, Trouble> {
     if !always && access.log().known(id, job) == Some(Known::Whole) {
-        return Ok(None);
+        return Ok(StoreReading::Read(None));
     }
     let cause = match try_to_read(access, id, job).await {
-        Ok(stored) => return Ok(stored),
+        Ok(stored) => return Ok(StoreReading::Read(stored)),
         Err(cause) => cause,
     };
     access.troubles.failed(Direction::Reading, id, job, &cause);
-    if cause.trouble.passes() { Err(cause.trouble) } else { Ok(None) }
+    if cause.trouble.passes() { Err(cause.trouble) } else { Ok(StoreReading::Unread) }
 }
 
 async fn try_to_read(

@@ -197,7 +197,6 @@ impl Owed {
     fn is_failed_by(self, failure: &Failure) -> bool {
         const SHUT_OUT: [&str; 2] = ["DENIED", "ERR max number of clients"];
         match failure {
-            Failure::Login(_) => true,
             Failure::Unreachable(text) if self == Self::Pong => {
                 SHUT_OUT.iter().any(|code| text.starts_with(code))
             }

@@ -245,14 +245,13 @@ impl Store {
         let mut get = redis::cmd("HMGET");
         get.arg(key).arg(&["owner", "ended"]);
         let [kept, ended]: [Option<Vec<u8>>; 2] = self.commands.idempotent(&get).await?;
-        let kept = match text(kept) {
-            Some(kept) => kept,
-            None => {
-                let mut set = redis::cmd("HSET");
-                set.arg(key).arg("owner").arg(owner);
-                let _: i64 = self.commands.idempotent(&set).await?;
-                owner.to_owned()
-            }
+        let kept = if let Some(kept) = text(kept) {
+            kept
+        } else {
+            let mut set = redis::cmd("HSET");
+            set.arg(key).arg("owner").arg(owner);
+            let _: i64 = self.commands.idempotent(&set).await?;
+            owner.to_owned()
         };
         if text(ended).is_some() {
             let mut forget = redis::cmd("HDEL");
