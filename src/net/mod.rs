@@ -9,12 +9,15 @@ pub mod publish_key;
 pub mod seldom;
 pub mod shutdown;
 pub mod stream;
+pub mod token;
 pub mod websocket;
 
 use std::io;
 use std::time::Duration;
 
 use url::Url;
+
+use crate::text::printable;
 
 /// What went wrong between this process and a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -144,15 +147,15 @@ fn reason(error: &io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// The `message` of an error body as every dialect's HTTP errors have it; control characters stripped, at most 200
-/// characters, since it is printed.
+/// The `message` of an error body as every dialect's HTTP errors have it; printable, and at most 200
+/// characters.
 fn message_of(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Body {
         message: String,
     }
     let body: Body = serde_json::from_slice(body).ok()?;
-    let text: String = body.message.chars().filter(|c| !c.is_control()).take(200).collect();
+    let text: String = printable(&body.message).chars().take(200).collect();
     (!text.is_empty()).then_some(text)
 }
 

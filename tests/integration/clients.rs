@@ -17,7 +17,7 @@ fn client(relay: &Relay, name: &str, args: &[&str]) -> Process {
 }
 
 /// Node with a WebSocket: from 22 on by itself, before behind a flag.
-fn node() -> Command {
+pub(crate) fn node() -> Command {
     let mut command = Command::new("node");
     let mut probe = Command::new("node");
     let has = |probe: &mut Command| {

@@ -5,6 +5,7 @@
 
 mod attach;
 mod bench;
+mod celery;
 mod cli;
 mod clients;
 mod closed_stderr;
@@ -18,4 +19,5 @@ mod proxy;
 mod publish;
 mod readme;
 mod serve;
+mod snippets;
 mod support;

@@ -5,6 +5,8 @@ use rand::RngExt as _;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
+use crate::text::printable;
+
 /// A longer answer is none.
 const MAX_HEAD: usize = 16 << 10;
 
@@ -91,7 +93,7 @@ impl Handshake {
 fn message(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let text = value.get("message").or_else(|| value.get("detail"))?.as_str()?;
-    let text: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
+    let text: String = printable(text).chars().take(120).collect();
     (!text.is_empty()).then_some(text)
 }
 

@@ -1,5 +1,6 @@
 //! Opens and logs in connections, for the subscription and for commands alike.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,18 @@ use crate::broker::BrokerError;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
+
+/// To open a connection, log in, and be answered.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Channels, which belong to no database. The server must answer a PING before the connection counts as open.
+    Subscription,
+    /// Commands, which belong to the URL's database.
+    Commands,
+}
 
 /// A connection of any kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -109,15 +122,20 @@ impl Connector {
         Self { endpoint: Arc::new(endpoint), tls, address }
     }
 
-    /// Connects and logs in within `limit`, and selects the database if `select` is set.
-    pub(super) async fn connect(&self, limit: Duration, select: bool) -> Result<Box<dyn Stream>, Failure> {
+    /// The database that commands go to.
+    pub(super) fn database(&self) -> u32 {
+        self.endpoint.database
+    }
+
+    /// Connects and logs in, within [`CONNECT_TIMEOUT`].
+    pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
         let attempt = async {
             let mut stream = self.open().await.map_err(|error| Failure::io(&error))?;
-            self.login(stream.as_mut(), select).await?;
+            self.login(stream.as_mut(), purpose).await?;
             Ok(stream)
         };
-        tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
-            Err(Failure::Unreachable(format!("no connection within {} s", limit.as_secs_f32())))
+        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
+            Err(Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())))
         })
     }
 
@@ -140,11 +158,11 @@ impl Connector {
         }
     }
 
-    async fn login(&self, stream: &mut dyn Stream, select: bool) -> Result<(), Failure> {
+    async fn login(&self, stream: &mut dyn Stream, purpose: Use) -> Result<(), Failure> {
         let mut commands = Vec::new();
-        let mut replies = 0;
+        let mut owed = VecDeque::new();
         if let Some(Login { user, password }) = &self.endpoint.login {
-            replies += 1;
+            owed.push_back(Owed::Ok);
             match user {
                 Some(user) => {
                     resp::write_command(&mut commands, &[b"AUTH", user.as_bytes(), password.as_bytes()]);
@@ -152,31 +170,58 @@ impl Connector {
                 None => resp::write_command(&mut commands, &[b"AUTH", password.as_bytes()]),
             }
         }
-        if select && self.endpoint.database != 0 {
-            replies += 1;
+        if purpose == Use::Commands && self.endpoint.database != 0 {
+            owed.push_back(Owed::Ok);
             let database = self.endpoint.database.to_string();
             resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
-        if replies == 0 {
-            return Ok(());
+        if purpose == Use::Subscription {
+            owed.push_back(Owed::Pong);
+            resp::write_command(&mut commands, &[b"PING"]);
         }
         stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
-        expect_ok(stream, replies).await
+        expect(stream, owed).await
     }
 }
 
-/// Reads `count` replies, after which nothing may follow, and fails at the first that is an error.
-async fn expect_ok(stream: &mut dyn Stream, mut count: usize) -> Result<(), Failure> {
+/// A reply to one of the first commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// No error.
+    Ok,
+    /// A sign of life: a server that is loading or cannot write its file lets us subscribe all the same.
+    Pong,
+}
+
+impl Owed {
+    fn is_failed_by(self, failure: &Failure) -> bool {
+        const SHUT_OUT: [&str; 2] = ["DENIED", "ERR max number of clients"];
+        match failure {
+            Failure::Login(_) => true,
+            Failure::Unreachable(text) if self == Self::Pong => {
+                SHUT_OUT.iter().any(|code| text.starts_with(code))
+            }
+            Failure::Refused(_) if self == Self::Pong => false,
+            _ => true,
+        }
+    }
+}
+
+/// Reads replies, after which nothing may follow, and fails at the first that is not as owed.
+async fn expect(stream: &mut dyn Stream, mut owed: VecDeque<Owed>) -> Result<(), Failure> {
     let broken = |broken: resp::Broken| Failure::Unreachable(broken.to_string());
     let mut buffer = Vec::with_capacity(256);
-    while count > 0 {
+    while let Some(next) = owed.front() {
         match resp::next(&buffer, 0).map_err(broken)? {
-            Step::Reply { reply: Reply::Error(text), .. } => {
-                return Err(Failure::from_reply(&String::from_utf8_lossy(&buffer[text])));
-            }
-            Step::Reply { end, .. } => {
+            Step::Reply { reply, end } => {
+                if let Reply::Error(text) = reply {
+                    let failure = Failure::from_reply(&String::from_utf8_lossy(&buffer[text]));
+                    if next.is_failed_by(&failure) {
+                        return Err(failure);
+                    }
+                }
                 buffer.drain(..end);
-                count -= 1;
+                owed.pop_front();
             }
             Step::Incomplete(_) => {
                 if stream.read_buf(&mut buffer).await.map_err(|error| Failure::io(&error))? == 0 {
