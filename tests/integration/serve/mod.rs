@@ -9,6 +9,7 @@ mod forwarded;
 mod handshake;
 mod http;
 mod listeners;
+mod memory;
 mod outage;
 mod pings;
 mod process;
