@@ -103,7 +103,14 @@ pub(super) async fn accept(
                 pause.reset();
                 let answering =
                     Answering { router: router.clone(), proxies: Arc::clone(&proxies), peer: peer.ip() };
-                tokio::spawn(serve(stream, http.clone(), answering, stop.clone(), alive.clone()));
+                tokio::spawn(serve(
+                    stream,
+                    http.clone(),
+                    answering,
+                    stop.clone(),
+                    limits.header_timeout,
+                    alive.clone(),
+                ));
             }
             Err(error) if is_client_s(&error) => debug!(%error, "a client left before it was accepted"),
             Err(error) => {
@@ -123,8 +130,22 @@ async fn serve(
     http: http1::Builder,
     answering: Answering,
     stop: CancellationToken,
+    header_timeout: Duration,
     _alive: mpsc::Sender<()>,
 ) {
+    // One that sends nothing costs no buffers, and no longer than a header may take.
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(header_timeout, stream.readable()) => begun,
+        () = stop.cancelled() => return,
+    };
+    match begun {
+        Ok(Ok(())) => Box::pin(answer(stream, http, answering, stop)).await,
+        Ok(Err(error)) => debug!(peer = %answering.peer, %error, "a connection ended before it began"),
+        Err(_) => debug!(peer = %answering.peer, "a connection sent nothing"),
+    }
+}
+
+async fn answer(stream: TcpStream, http: http1::Builder, answering: Answering, stop: CancellationToken) {
     let peer = answering.peer;
     let answer = service_fn(move |request| answering.answer(request));
     let connection = http.serve_connection(TokioIo::new(stream), answer).with_upgrades();
