@@ -25,6 +25,9 @@ use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Frame};
 /// Entries of records that are gone which are always let be.
 const SWEEP: usize = 64;
 
+/// Bytes of states, all but the last, that are written behind in one go.
+const SAVED_TOGETHER: usize = 4 << 20;
+
 /// How much a job log keeps.
 #[derive(Debug, Clone, Copy)]
 pub struct JobLogLimits {
@@ -308,13 +311,15 @@ impl JobLog {
         self.unmerged
     }
 
-    /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
+    /// Takes up to `most` records to write behind; only endings and owners when `urgent`. Their states are copies, so there
+    /// are fewer where they are large.
     ///
     /// One of which the store may know more is not written but named: it is to be read back, or what is kept there of
     /// the run so far would be lost, and then handed to [`JobLog::put_back`].
     pub(super) fn take_dirty(&mut self, urgent: bool, most: usize) -> Dirty {
         let mut out = Dirty::default();
-        while out.save.len() + out.unread.len() < most {
+        let mut bytes = 0;
+        while out.save.len() + out.unread.len() < most && bytes < SAVED_TOGETHER {
             let next = self.urgent.pop().or_else(|| if urgent { None } else { self.dirty.pop() });
             let Some(place) = next else { break };
             if self.records[place as usize].is_some() {
@@ -326,7 +331,11 @@ impl JobLog {
                 Some(record) if record.hides_stored_state() => {
                     out.unread.push((record.dialect, Arc::clone(&record.job)));
                 }
-                Some(_) => out.save.push(self.change(place, Record::save)),
+                Some(_) => {
+                    let job = self.change(place, Record::save);
+                    bytes += job.stored.state.as_ref().map_or(0, Bytes::len);
+                    out.save.push(job);
+                }
             }
         }
         out

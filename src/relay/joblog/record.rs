@@ -264,6 +264,8 @@ impl Record {
             Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
         self.unmerged += failed;
         merged.done = object;
+        // Its length is what is accounted; it grew by doubling.
+        merged.done.shrink_to_fit();
         merged.waiting.clear();
         self.bytes = self.bytes + merged.done.len() - before;
     }

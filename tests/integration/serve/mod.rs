@@ -10,6 +10,7 @@ mod gap;
 mod handshake;
 mod http;
 mod listeners;
+mod memory;
 mod outage;
 mod pings;
 mod process;

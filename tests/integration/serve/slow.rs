@@ -152,3 +152,45 @@ fn one_who_reads_slowly_without_pause_is_not_stale() {
     });
     assert_eq!(relay.stats()["stale_connections"], 0);
 }
+
+/// Events of some 16 kB, all of them milestones, with these numbers.
+fn publish_large(redis: &RedisServer, numbers: Range<u64>) {
+    let padding = format!(r#""message":"{}""#, "x".repeat(16_000));
+    let mut pipeline = redis::pipe();
+    for n in numbers {
+        let event = scraping(1, "scraper_completed", "null", n).replacen(r#""message":null"#, &padding, 1);
+        pipeline.publish("scraping_events", event);
+    }
+    let _: Vec<u64> = pipeline.query(&mut redis.connection()).unwrap();
+}
+
+#[test]
+fn one_who_reads_promptly_gets_bursts_of_large_events_at_any_size_of_segments() {
+    const BURST: u64 = 200;
+    let (redis, relay) = start(&[]);
+    let mut sockets =
+        [watch(&relay), watching(RawSocket::with_segments(relay.address(), "/ws/scraping/1", 1460))];
+    thread::scope(|scope| {
+        for socket in &mut sockets {
+            scope.spawn(move || {
+                for n in 1..=4 * BURST + 250 {
+                    let frame = socket.next_but_pings(PATIENCE).expect("it stays open");
+                    assert_eq!(number(frame.text()), n);
+                }
+                socket.expect_silence();
+            });
+        }
+        for burst in 0..4 {
+            let first = 1 + burst * BURST;
+            publish_large(&redis, first..first + BURST);
+            // The next burst meets readers that have caught up.
+            until(PATIENCE, "the burst to be delivered", || {
+                relay.stats()["deliveries"].as_u64().unwrap() >= 2 * (first + BURST - 1)
+            });
+            // Bursts are apart, or they are one.
+            thread::sleep(Duration::from_millis(500));
+        }
+        publish_large(&redis, 4 * BURST + 1..4 * BURST + 251);
+    });
+    assert_eq!(relay.stats()["slow_consumers"], 0);
+}

@@ -67,6 +67,15 @@ impl RawSocket {
         Self::upgrade(socket.into(), address, path)
     }
 
+    /// The same with segments of at most that many bytes, as they come over a network.
+    pub(crate) fn with_segments(address: &str, path: &str, bytes: u32) -> Self {
+        let to: SocketAddr = address.parse().unwrap();
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
+        socket.set_tcp_mss(bytes).unwrap();
+        socket.connect(&to.into()).unwrap();
+        Self::upgrade(socket.into(), address, path)
+    }
+
     fn upgrade(tcp: TcpStream, address: &str, path: &str) -> Self {
         let mut socket = Self { tcp, buffer: Vec::new(), start: 0 };
         socket.send(super::request_head(address, "GET", path, &UPGRADE, 0).as_bytes());
