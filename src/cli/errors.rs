@@ -6,12 +6,15 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Style};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::{Cli, config};
+use crate::dialect::masked;
 use crate::exit::{Exit, Failure};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What stands in place of a secret.
+const HIDDEN: &str = "…";
 const HINT: Style = AnsiColor::Green.on_default();
 
 /// Prints what went wrong, if anything did, and gives the code to exit with.
@@ -37,16 +40,25 @@ pub fn exit_code(result: Result<Exit>) -> ExitCode {
 /// Prints what clap has to say. Where it refuses a value that comes from the environment it names only the flag, and the
 /// value, which may be a secret; this names the variable, and no secret.
 fn print_usage(usage: &clap::Error) {
-    let refused = from_environment(usage, &Cli::command());
-    match &refused {
-        Some(refused) if refused.is_secret => {
-            let text = usage.render().ansi().to_string().replace(&refused.value, "…");
-            let _ = write!(anstream::stderr(), "{text}");
-        }
+    let command = Cli::command();
+    let secrets = secrets(usage, &command);
+    if secrets.is_empty() {
         // Help is cut short where its reader has gone; that is no failure.
-        _ => drop(usage.print()),
+        drop(usage.print());
+    } else {
+        let mut text = usage.render().ansi().to_string();
+        for (secret, shown) in secrets {
+            // A secret stands there once, as clap repeats it; what is said of it may hold a part that is none.
+            text = if shown == HIDDEN {
+                text.replacen(&secret, &shown, 1)
+            } else {
+                text.replace(&secret, &shown)
+            };
+        }
+        let _ = write!(anstream::stderr(), "{text}");
     }
-    hint(refused.map(|refused| refused.hint).as_deref().or_else(|| elsewhere(usage)));
+    let refused = from_environment(usage, &command);
+    hint(refused.as_deref().or_else(|| elsewhere(usage)));
 }
 
 /// What a flag that other programs have is called here.
@@ -69,14 +81,36 @@ fn hint(text: Option<&str>) {
     }
 }
 
-/// A value of the environment that a flag's parser refused.
-struct Refused {
-    value: String,
-    hint: String,
-    is_secret: bool,
+/// What of an error must not be repeated, and what stands there instead: the value of a flag that holds a secret, and the
+/// user and password of anything that looks like a URL.
+fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg).and_then(|flag| named(flag, command));
+    let mut all = Vec::new();
+    if let Some(value) = text(ContextKind::InvalidValue).filter(|value| !value.is_empty()) {
+        let is_secret = flag.as_ref().is_some_and(Arg::is_hide_env_values_set);
+        all.push((value.to_owned(), if is_secret { HIDDEN.to_owned() } else { masked(value) }));
+    }
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        all.extend(text(kind).map(|value| (value.to_owned(), masked(value))));
+    }
+    all.retain(|(value, shown)| value != shown);
+    all
 }
 
-fn from_environment(error: &clap::Error, command: &Command) -> Option<Refused> {
+/// The flag of that name, of whatever verb.
+fn named(flag: &str, command: &Command) -> Option<Arg> {
+    let long = flag.strip_prefix("--")?.split([' ', '=', '.']).next()?;
+    let verbs = command.get_subcommands().flat_map(Command::get_arguments);
+    let mut named = command.get_arguments().chain(verbs).filter(|arg| arg.get_long() == Some(long));
+    named.find(|arg| arg.get_env().is_some()).cloned()
+}
+
+/// Where a value comes from that a flag's parser refused, if it is the environment.
+fn from_environment(error: &clap::Error, command: &Command) -> Option<String> {
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return None;
     }
@@ -85,16 +119,9 @@ fn from_environment(error: &clap::Error, command: &Command) -> Option<Refused> {
         _ => None,
     };
     let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    let long = flag.strip_prefix("--")?.split([' ', '=', '.']).next()?;
     if value.is_empty() || std::env::args_os().any(|arg| arg.to_string_lossy().contains(value)) {
         return None;
     }
-    let args = command.get_arguments().chain(command.get_subcommands().flat_map(Command::get_arguments));
-    let named = args.filter(|arg| arg.get_long() == Some(long));
-    let (arg, variable) = named.into_iter().find_map(|arg| Some((arg, config::variable_of(arg)?)))?;
-    Some(Refused {
-        value: value.to_owned(),
-        hint: format!("the value comes from the environment variable {}", variable.display()),
-        is_secret: arg.is_hide_env_values_set(),
-    })
+    let variable = config::variable_of(&named(flag, command)?)?.display().to_string();
+    Some(format!("the value comes from the environment variable {variable}"))
 }

@@ -44,7 +44,7 @@ pub use locate::line_at;
 pub use pointer::{Pointer, PointerError};
 pub use status::StatusSource;
 pub use suggest::{nearest, with_nearest};
-pub use target::{Target, TargetError};
+pub use target::{Target, TargetError, masked};
 pub use topic::{DialectId, Topic, TopicKind};
 pub use view::{EntityView, StatusView, View};
 pub use whole::{Whole, WholeError};

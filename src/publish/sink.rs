@@ -12,6 +12,7 @@ use url::{Host, Url};
 use crate::broker::{Broker, BrokerError, RedisBroker};
 use crate::dialect::{Auth, Dialect};
 use crate::exit::{Exit, Failure};
+use crate::net::tls::{Peer, Tls};
 use crate::net::{self, NetError, http, publish_key};
 
 /// How long a relay may take to answer, connecting included.
@@ -35,6 +36,8 @@ pub enum SinkOptions {
         server: Url,
         /// The publish key; `None`: the one that a relay of this user left.
         key: Option<String>,
+        /// Whom to trust where TLS is spoken.
+        tls: Tls,
     },
 }
 
@@ -78,7 +81,7 @@ impl Sink {
                 redis.ping().await.map_err(|error| redis_failure(&error))?;
                 Ok(Self::Redis(redis))
             }
-            SinkOptions::Http { server, key } => Ok(Self::Http(HttpSink::new(server, key))),
+            SinkOptions::Http { server, key, tls } => Ok(Self::Http(HttpSink::new(server, key, tls))),
         }
     }
 
@@ -143,6 +146,7 @@ fn redis_failure(error: &BrokerError) -> Failure {
         BrokerError::LoginRefused { .. } => Failure::new(Exit::Unreachable, message)
             .hint("user and password stand in the URL, as in redis://user:password@host:6379"),
         BrokerError::Refused { .. } => Failure::new(Exit::Refused, message),
+        BrokerError::Tls { .. } => Failure { hint: error.hint(), ..Failure::new(Exit::Unreachable, message) },
         BrokerError::Overloaded(_) => Failure::new(Exit::Failure, message),
     }
 }
@@ -151,6 +155,7 @@ fn redis_failure(error: &BrokerError) -> Failure {
 pub(super) struct HttpSink {
     server: Url,
     key: Key,
+    tls: Tls,
 }
 
 /// The publish key, and where it is from.
@@ -161,7 +166,7 @@ enum Key {
 }
 
 impl HttpSink {
-    fn new(server: Url, key: Option<String>) -> Self {
+    fn new(server: Url, key: Option<String>, tls: Tls) -> Self {
         let key = match key {
             Some(key) => Key::Given(key),
             // Of a relay elsewhere the file says nothing, and the key is no business of that relay.
@@ -170,7 +175,7 @@ impl HttpSink {
                 server.port_or_known_default().and_then(publish_key::find).map_or(Key::Missing, Key::Found)
             }
         };
-        Self { server, key }
+        Self { server, key, tls }
     }
 
     async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Failure> {
@@ -181,8 +186,10 @@ impl HttpSink {
             Key::Missing => None,
         };
         let mut headers = vec![("content-type", "application/json")];
+        // A user in the URL is for a proxy in front, which then has to know the relay's key.
+        let bearer = bearer.filter(|_| net::login(&self.server).is_none());
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        let response = http::request(Method::POST, &url, &headers, payload, TIMEOUT)
+        let response = http::request(Method::POST, &url, &headers, payload, &self.tls, TIMEOUT)
             .await
             .map_err(|e| unreachable(&e))?;
         let body = response.success(&url).map_err(|error| self.refused(&error))?;
@@ -193,7 +200,13 @@ impl HttpSink {
     }
 
     fn refused(&self, error: &NetError) -> Failure {
-        let NetError::Status { address, status, message } = error else { return unreachable(error) };
+        let NetError::Status { address, status, message, redirect, .. } = error else {
+            return unreachable(error);
+        };
+        if let Some(redirect) = redirect {
+            let message = format!("{error}; it redirects to {redirect}");
+            return Failure::new(Exit::Unreachable, message).hint(redirect.hint());
+        }
         match status {
             401 | 403 => Failure::new(Exit::Refused, error.to_string()).hint(self.key.hint(&self.server)),
             404 if message.is_some() => Failure::new(Exit::Failure, error.to_string())
@@ -232,6 +245,9 @@ impl Key {
 fn unreachable(error: &NetError) -> Failure {
     match error {
         NetError::Url { .. } => Failure::usage(format!("--server: {error}")),
+        NetError::Tls { problem, .. } => {
+            Failure { hint: problem.hint(Peer::Server), ..Failure::new(Exit::Unreachable, error.to_string()) }
+        }
         _ => Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT),
     }
 }

@@ -19,3 +19,4 @@ mod publish;
 mod readme;
 mod serve;
 mod support;
+mod tls;

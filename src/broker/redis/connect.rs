@@ -2,10 +2,10 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::resp::{self, Reply, Step};
 use super::url::{Address, Endpoint, Login, RedisUrlError};
 use crate::broker::BrokerError;
+use crate::net::tls::{self, Tls, TlsProblem};
 
 /// Keepalive finds a peer that vanished within half a minute, also while a command waits for its answer.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -34,10 +35,15 @@ pub(super) enum Failure {
     Login(String),
     /// The server refused something else.
     Refused(String),
+    /// There is no TLS with it.
+    Tls(TlsProblem),
 }
 
 impl Failure {
     pub(super) fn io(error: &io::Error) -> Self {
+        if let Some(problem) = tls::problem_of(error) {
+            return Self::Tls(problem);
+        }
         // "connection refused (os error 111)" tells people nothing that "connection refused" does not.
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
@@ -58,9 +64,10 @@ impl Failure {
         }
     }
 
-    pub(super) fn reason(&self) -> &str {
+    pub(super) fn reason(&self) -> String {
         match self {
-            Self::Unreachable(reason) | Self::Login(reason) | Self::Refused(reason) => reason,
+            Self::Unreachable(reason) | Self::Login(reason) | Self::Refused(reason) => reason.clone(),
+            Self::Tls(problem) => problem.to_string(),
         }
     }
 
@@ -70,6 +77,7 @@ impl Failure {
             Self::Unreachable(reason) => BrokerError::Unreachable { address, reason },
             Self::Login(reason) => BrokerError::LoginRefused { address, reason },
             Self::Refused(reason) => BrokerError::Refused { address, reason },
+            Self::Tls(problem) => BrokerError::Tls { address, problem },
         }
     }
 }
@@ -78,53 +86,48 @@ impl Failure {
 #[derive(Clone)]
 pub(super) struct Connector {
     endpoint: Arc<Endpoint>,
-    tls: Option<TlsConnector>,
+    tls: Tls,
     /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
 }
 
 impl Connector {
-    /// Reads the system's root certificates if the endpoint needs them.
+    /// Reads the files that the endpoint names.
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, RedisUrlError> {
-        let tls = match &endpoint.address {
-            Address::Tcp { tls: true, .. } => Some(system_roots()?),
-            _ => None,
-        };
-        Ok(Self::with_roots(endpoint, tls))
+        let tls = Tls::new(&endpoint.tls)?;
+        let address = endpoint.to_string().into();
+        Ok(Self { endpoint: Arc::new(endpoint), tls, address })
     }
 
-    /// With these root certificates instead of the system's.
-    pub(super) fn with_roots(endpoint: Endpoint, roots: Option<RootCertStore>) -> Self {
-        let address = endpoint.to_string().into();
-        let tls = roots.map(|roots| {
-            // Named, as the process may hold several providers and then has no default.
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let config = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("the ring provider supports rustls' default versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            TlsConnector::from(Arc::new(config))
+    /// Of parameters that do nothing, and of checks that are not made, what the user should know.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let insecure = self.tls.is_insecure().then(|| {
+            "the certificate of Redis is not checked: whoever answers there is trusted with the password"
+                .to_owned()
         });
-        Self { endpoint: Arc::new(endpoint), tls, address }
+        self.endpoint.ignored.iter().cloned().chain(insecure).collect()
     }
 
     /// Connects and logs in within `limit`, and selects the database if `select` is set.
     pub(super) async fn connect(&self, limit: Duration, select: bool) -> Result<Box<dyn Stream>, Failure> {
+        let is_shaking = AtomicBool::new(false);
         let attempt = async {
-            let mut stream = self.open().await.map_err(|error| Failure::io(&error))?;
+            let mut stream = self.open(&is_shaking).await.map_err(|error| Failure::io(&error))?;
             self.login(stream.as_mut(), select).await?;
             Ok(stream)
         };
         tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
+            if is_shaking.load(Ordering::Relaxed) {
+                return Err(Failure::Tls(TlsProblem::Silent));
+            }
             Err(Failure::Unreachable(format!("no connection within {} s", limit.as_secs_f32())))
         })
     }
 
-    async fn open(&self) -> io::Result<Box<dyn Stream>> {
+    async fn open(&self, is_shaking: &AtomicBool) -> io::Result<Box<dyn Stream>> {
         match &self.endpoint.address {
             Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Address::Tcp { host, port, .. } => {
+            Address::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let keepalive = TcpKeepalive::new()
@@ -132,10 +135,21 @@ impl Connector {
                     .with_interval(KEEPALIVE_INTERVAL)
                     .with_retries(KEEPALIVE_PROBES);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-                let name = ServerName::try_from(host.clone())
-                    .map_err(|_| io::Error::other("the host is no name that a certificate could hold"))?;
-                Ok(Box::new(tls.connect(name, stream).await?))
+                if !tls {
+                    return Ok(Box::new(stream));
+                }
+                let name =
+                    ServerName::try_from(host.clone()).map_err(|_| io::Error::other(TlsProblem::Host))?;
+                let connector = TlsConnector::from(self.tls.config().map_err(io::Error::other)?);
+                is_shaking.store(true, Ordering::Relaxed);
+                let stream = connector.connect(name, stream).await.map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        io::Error::other(TlsProblem::Ended)
+                    }
+                    _ => error,
+                })?;
+                is_shaking.store(false, Ordering::Relaxed);
+                Ok(Box::new(stream))
             }
         }
     }
@@ -157,8 +171,18 @@ impl Connector {
             let database = self.endpoint.database.to_string();
             resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
-        if replies == 0 {
+        if replies == 0 && !matches!(self.endpoint.address, Address::Tcp { tls: true, .. }) {
             return Ok(());
+        }
+        if replies == 0 {
+            // Of TLS 1.3 a client's handshake ends before the server has seen its certificate, so it has to be asked.
+            resp::write_command(&mut commands, &[b"PING"]);
+            stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
+            return match expect_ok(stream, 1).await {
+                // Whoever may not PING has been let in all the same.
+                Err(Failure::Refused(_)) => Ok(()),
+                other => other,
+            };
         }
         stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
         expect_ok(stream, replies).await
@@ -192,17 +216,6 @@ async fn expect_ok(stream: &mut dyn Stream, mut count: usize) -> Result<(), Fail
 /// The server ended the connection.
 pub(super) fn closed() -> Failure {
     Failure::Unreachable("the server closed the connection".to_owned())
-}
-
-fn system_roots() -> Result<RootCertStore, RedisUrlError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(RedisUrlError::NoRoots(why));
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

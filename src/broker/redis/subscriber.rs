@@ -90,7 +90,7 @@ impl Journal {
 
     fn failed(&mut self, failure: Failure, connector: &Connector, status: &watch::Sender<Status>) {
         let now = Instant::now();
-        let reason = failure.reason().to_owned();
+        let reason = failure.reason();
         let error = failure.at(&connector.address);
         if std::mem::take(&mut self.connected) {
             let told = self.hush.due(&format!("lost {reason}"), now);
@@ -105,7 +105,8 @@ impl Journal {
                 _ => reason,
             };
             if self.hush.due(&complaint, now) {
-                tracing::warn!("{error}; trying again");
+                let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+                tracing::warn!("{error}; trying again{hint}");
             }
         }
         status.send_modify(|status| {
