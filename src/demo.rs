@@ -15,7 +15,7 @@ use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
 use crate::broker::{Broker, MemoryBroker};
 use crate::dialect::{Dialects, Target};
 use crate::exit::Exit;
-use crate::publish::scenario::{ALL, Scenario, ScenarioOptions};
+use crate::publish::scenario::{Scenario, ScenarioOptions};
 use crate::relay::{self, AuthPolicy, Relay, RelayOptions, Reloadable};
 
 /// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
@@ -65,7 +65,7 @@ pub struct DemoReport {
 /// # Errors
 /// A port that cannot be opened, a thread that cannot be started, or an option that makes no sense.
 pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationToken) -> Result<DemoReport> {
-    let scenario = Scenario::named(ALL, dialects, &options.scenario)?;
+    let scenario = Scenario::of_demo(dialects, &options.scenario)?;
     let broker = Arc::new(MemoryBroker::new());
     let listener =
         relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;

@@ -44,13 +44,14 @@
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`dialect`] | wire contracts as data; pure |
+//! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → {broker, net} → dialect
+//! main → cli → demo → {relay, publish, attach, bench} → {broker, net} → dialect → text
 //! ```
-//! Features never import each other and know no clap; a dialect knows no tokio. A test reads the sources and fails on any
+//! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
 //!
 //! # Conventions
@@ -70,4 +71,5 @@ pub mod net;
 pub mod publish;
 pub mod relay;
 pub mod telemetry;
+pub mod text;
 pub mod usage;

@@ -3,9 +3,13 @@
 use std::fmt;
 
 use anyhow::{Result, anyhow};
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::dialect::with_nearest;
+use crate::text::printable;
 
 /// The levels, from silence to noise.
 pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
@@ -47,11 +51,26 @@ impl fmt::Debug for LogFilter {
     }
 }
 
+/// Writes a field of an event on one line and fit for a terminal, whatever is in it: much of what is logged came from
+/// clients and servers.
+fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = printable(&value);
+    match field.name() {
+        "message" => write!(writer, "{value}"),
+        name if writer.has_ansi_escapes() => {
+            write!(writer, "{} {value}", format_args!("\u{1b}[3m{name}\u{1b}[0m\u{1b}[2m=\u{1b}[0m"))
+        }
+        name => write!(writer, "{name}={value}"),
+    }
+}
+
 /// Starts logging to stderr; once per process.
 pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
     let filter = EnvFilter::try_new(directives(filter))?;
     let log = tracing_subscriber::fmt()
         .compact()
+        .fmt_fields(debug_fn(field).delimited(" "))
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(color)

@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure};
 use follow::Timing;
 pub use options::{AttachOptions, Progress};
-pub use render::printable;
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
 pub use token::{Token, TokenSource};
 

@@ -221,7 +221,8 @@ impl Aim {
         let lasting = |ending: bool| {
             events.iter().copied().find(|event| {
                 kind(event).is_some_and(|kind| {
-                    !kind.conflatable && kind.opens == Opens::Never && kind.ends.is_some() == ending
+                    let goes_on = kind.opens == Opens::Never || kind.ends.is_some();
+                    !kind.conflatable && goes_on && kind.ends.is_some() == ending
                 })
             })
         };

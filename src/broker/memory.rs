@@ -95,14 +95,17 @@ impl MemoryBroker {
         }
         queue.subscriptions = Some(subscriptions.to_vec());
         drop(queue);
-        self.status.send_modify(|status| {
-            status.connected = true;
-            status.connects += 1;
-        });
         Some(Running(self))
     }
 
     async fn feed(&self, subscriptions: &[Subscription], sink: &mut dyn Sink) {
+        let all: Vec<usize> = (0..subscriptions.len()).collect();
+        sink.confirmed(&all);
+        sink.flush().await;
+        self.status.send_modify(|status| {
+            (status.connected, status.reachable) = (true, true);
+            status.connects += 1;
+        });
         let mut burst = Vec::with_capacity(BURST);
         loop {
             {
@@ -138,7 +141,7 @@ struct Running<'a>(&'a MemoryBroker);
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         *self.0.lock() = Queue::default();
-        self.0.status.send_modify(|status| status.connected = false);
+        self.0.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
     }
 }
 

@@ -1,17 +1,20 @@
 //! Where publications come from and go to: an embedded broker in this process, or Redis.
 //!
 //! # Guarantees of every broker
-//! - **At most once.** A publication that arrives while a source is disconnected is not replayed; [`Status::connects`]
-//!   grows by one for every gap that has ended.
+//! - **At most once.** A publication that arrives while a source is disconnected, or while one of its subscriptions is
+//!   refused, is not replayed; [`Status::connects`] grows by one for every connection, and [`Sink::confirmed`] names the
+//!   subscriptions whose gap has ended.
 //! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
 //!   of several channels that one publisher used one after the other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
-//! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed.
+//! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed. The sink is told of each
+//!   ([`Sink::confirmed`]) before its first publication, and again after every gap.
 
 mod memory;
 mod redis;
 #[cfg(test)]
 mod tests;
+mod trouble;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::memory::MemoryBroker;
 pub use self::redis::{BlockingRedis, RedisAddress, RedisBroker, RedisEndpoint, RedisLogin, RedisUrlError};
+pub use self::trouble::Trouble;
 use crate::net::tls::{Peer, TlsProblem};
 
 /// A boxed future, so that brokers stay usable as trait objects.
@@ -70,6 +74,17 @@ pub trait Sink: Send {
     /// Takes one publication. Must not block; called for every publication of a burst, in order.
     fn publication(&mut self, publication: Publication<'_>);
 
+    /// Is told that subscriptions are confirmed: from here on none of their publications is missed, until the next call
+    /// that names them.
+    ///
+    /// Comes in order with the publications, before the first one of these subscriptions, at the start and again after
+    /// each gap: a connection that was lost, or a subscription that was refused or revoked. Publications of the time before
+    /// are lost, so that everything remembered of these subscriptions may be outdated. One call may name some of the
+    /// subscriptions only; a flush follows, and after it [`Status`] says that they are there.
+    fn confirmed(&mut self, subscriptions: &[usize]) {
+        let _ = subscriptions;
+    }
+
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
     ///
     /// `head` is the beginning of the payload, at most 80 bytes of it, and `len` the whole length in bytes. A channel name
@@ -86,14 +101,29 @@ pub trait Sink: Send {
 /// How a source is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Status {
-    /// Connected, and every subscription answered.
+    /// Connected, every subscription answered, and one of them confirmed.
     pub connected: bool,
-    /// Subscriptions that the broker refused (Redis: NOPERM), by channel or prefix, with its reason.
-    pub denied: Vec<(String, String)>,
+    /// Connected, whatever may be subscribed: commands can be sent.
+    pub reachable: bool,
+    /// Subscriptions that the broker refuses (Redis: NOPERM); each is tried again until it is let through.
+    pub denied: Vec<Denied>,
     /// Why the source is not connected, if it is not; never holds a password.
     pub error: Option<String>,
     /// How often a connection was established so far.
     pub connects: u64,
+}
+
+/// Subscriptions to one channel or prefix that the broker refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// The channel or the prefix.
+    pub name: String,
+    /// The broker's reason.
+    pub reason: String,
+    /// Whether it was subscribed before; otherwise it is refused since the start.
+    pub revoked: bool,
+    /// Positions in the list handed to [`Broker::run`].
+    pub subscriptions: Vec<usize>,
 }
 
 /// Why a broker could not do what it was asked.
@@ -170,6 +200,13 @@ pub trait StateStore: Send + Sync {
         job: &'a str,
     ) -> BoxFuture<'a, Result<Option<StoredJob>, BrokerError>>;
 
+    /// Reads a key at which somebody else keeps a text; at most `most` bytes and one more, which says that it is longer.
+    /// `None` when there is no such key.
+    fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>>;
+
+    /// The number of the database that all of this is in.
+    fn database(&self) -> u32;
+
     /// Keeps whose job it is before any event of it comes; the first owner stays, and what is kept of a run that has ended
     /// goes. Resolves to whether it is this owner's job now.
     fn register<'a>(
@@ -180,7 +217,18 @@ pub trait StateStore: Send + Sync {
     ) -> BoxFuture<'a, Result<bool, BrokerError>>;
 
     /// Writes jobs, each only if `updated` is newer than what is there; an absent owner leaves the one that is there.
-    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>>;
+    ///
+    /// Resolves to the jobs that the store refused to write. After an error all of them may be unwritten.
+    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<Vec<NotSaved>, BrokerError>>;
+}
+
+/// A job that a store refused to write.
+#[derive(Debug, Clone)]
+pub struct NotSaved {
+    /// Its position among the jobs to save.
+    pub job: usize,
+    /// Why.
+    pub error: BrokerError,
 }
 
 /// One job on its way into the store.

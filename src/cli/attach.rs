@@ -7,8 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -32,6 +31,7 @@ use crate::net::shutdown::Signals;
 /// whose subscriptions are restored after a lost connection; what happened meanwhile is missed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
+    jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
     jobwire attach --progress json scraping/123 | jq .event.progress\n  \
@@ -82,11 +82,11 @@ pub(crate) struct AttachArgs {
     events: Vec<String>,
 
     /// End as soon as one job fails.
-    #[arg(long, env = "JOBWIRE_FAIL_FAST", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_FAIL_FAST")]
     fail_fast: bool,
 
     /// Wait for a new run of a job that has ended.
-    #[arg(long, env = "JOBWIRE_NEW", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_NEW")]
     new: bool,
 
     /// Stop waiting after this time and exit 8.

@@ -24,7 +24,7 @@ use self::report::ReportArgs;
 use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, redis_url, server};
+use super::values::{duration, publish_key, redis_url, server};
 use crate::bench;
 use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
 use crate::bench::plan::Ramp;
@@ -71,7 +71,7 @@ pub(crate) struct BenchArgs {
 
     /// The key for publishing by POST, to --publish-url or, without --redis, to the relay itself [default: the one that
     /// `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// A header of every upgrade, as in 'Name: value'; repeatable.

@@ -1,5 +1,6 @@
 //! How a run ends: what is printed of an error, and the exit code.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ use clap::{Arg, Command, CommandFactory};
 use super::{Cli, config};
 use crate::dialect::masked;
 use crate::exit::{Exit, Failure};
+use crate::text::printable_lines;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// What stands in place of a secret.
@@ -31,7 +33,8 @@ pub fn exit_code(result: Result<Exit>) -> ExitCode {
     let exit = failure.map_or(Exit::Failure, |failure| failure.exit);
     if exit != Exit::Success {
         // A stderr that nobody reads is no reason to panic over an error.
-        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {error:#}");
+        let message = format!("{error:#}");
+        let _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {}", printable_lines(&message));
         hint(failure.and_then(|failure| failure.hint.as_deref()));
     }
     exit.into()
@@ -42,20 +45,25 @@ pub fn exit_code(result: Result<Exit>) -> ExitCode {
 fn print_usage(usage: &clap::Error) {
     let command = Cli::command();
     let secrets = secrets(usage, &command);
-    if secrets.is_empty() {
-        // Help is cut short where its reader has gone; that is no failure.
-        drop(usage.print());
-    } else {
-        let mut text = usage.render().ansi().to_string();
+    let plain = usage.render().to_string();
+    let safe = printable_lines(&plain);
+    if !secrets.is_empty() {
+        let mut text = plain;
         for (secret, shown) in secrets {
             // A secret stands there once, as clap repeats it; what is said of it may hold a part that is none.
             text = if shown == HIDDEN {
-                text.replacen(&secret, &shown, 1)
+                text.replacen(&format!("'{secret}'"), &format!("'{HIDDEN}'"), 1)
             } else {
                 text.replace(&secret, &shown)
             };
         }
-        let _ = write!(anstream::stderr(), "{text}");
+        let _ = write!(anstream::stderr(), "{}", printable_lines(&text));
+    } else if safe != plain {
+        // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
+        let _ = write!(anstream::stderr(), "{safe}");
+    } else {
+        // Help is cut short where its reader has gone; that is no failure.
+        drop(usage.print());
     }
     let refused = from_environment(usage, &command);
     hint(refused.as_deref().or_else(|| elsewhere(usage)));
@@ -77,7 +85,7 @@ fn elsewhere(error: &clap::Error) -> Option<&'static str> {
 
 fn hint(text: Option<&str>) {
     if let Some(text) = text {
-        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {text}");
+        let _ = writeln!(anstream::stderr(), "{HINT}hint:{HINT:#} {}", printable_lines(text));
     }
 }
 
@@ -103,14 +111,22 @@ fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
 
 /// The flag of that name, of whatever verb.
 fn named(flag: &str, command: &Command) -> Option<Arg> {
-    let long = flag.strip_prefix("--")?.split([' ', '=', '.']).next()?;
-    let verbs = command.get_subcommands().flat_map(Command::get_arguments);
-    let mut named = command.get_arguments().chain(verbs).filter(|arg| arg.get_long() == Some(long));
-    named.find(|arg| arg.get_env().is_some()).cloned()
+    let long = flag.strip_prefix("--")?.split([' ', '=', '.', '[']).next()?;
+    args(command).find(|arg| arg.get_long() == Some(long) && arg.get_env().is_some()).cloned()
 }
 
 /// Where a value comes from that a flag's parser refused, if it is the environment.
 fn from_environment(error: &clap::Error, command: &Command) -> Option<String> {
+    let hint = |variable: &OsStr| {
+        let variable = variable.to_string_lossy();
+        format!("the value comes from the environment variable {}", variable.escape_debug())
+    };
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        // Of which flag it is, clap does not say.
+        let variable = args(command)
+            .find_map(|arg| config::variable_of(arg).filter(|name| !is_given(arg) && !is_text(name)))?;
+        return Some(hint(&variable));
+    }
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return None;
     }
@@ -118,10 +134,30 @@ fn from_environment(error: &clap::Error, command: &Command) -> Option<String> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    if value.is_empty() || std::env::args_os().any(|arg| arg.to_string_lossy().contains(value)) {
-        return None;
-    }
-    let variable = config::variable_of(&named(flag, command)?)?.display().to_string();
-    Some(format!("the value comes from the environment variable {variable}"))
+    let flag = text(ContextKind::InvalidArg)?;
+    text(ContextKind::InvalidValue)?;
+    let long = flag.strip_prefix("--")?.split([' ', '=', '.', '[']).next()?;
+    let mut named = args(command).filter(|arg| arg.get_long() == Some(long) && !is_given(arg));
+    named.find_map(config::variable_of).map(|variable| hint(&variable))
+}
+
+/// The arguments of a command and of all below it.
+fn args(command: &Command) -> Box<dyn Iterator<Item = &Arg> + '_> {
+    Box::new(command.get_arguments().chain(command.get_subcommands().flat_map(args)))
+}
+
+/// Whether the flag stands on the command line, which then is where its value is from.
+fn is_given(arg: &Arg) -> bool {
+    let names = arg.get_long().into_iter().chain(arg.get_all_aliases().into_iter().flatten());
+    let flags: Vec<String> = names.map(|name| format!("--{name}")).collect();
+    std::env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        flags.iter().any(|flag| {
+            word.strip_prefix(flag.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
+    })
+}
+
+fn is_text(variable: &OsStr) -> bool {
+    std::env::var_os(variable).is_none_or(|value| value.to_str().is_some())
 }

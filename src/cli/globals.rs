@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{ArgMatches, Args, ValueEnum};
@@ -64,13 +65,21 @@ impl GlobalArgs {
     /// Loads the user's dialects and starts the log at this level.
     pub(super) fn resolve(&self, log_level: &str, invocation: Invocation) -> Result<Globals> {
         let mut dialects = Dialects::builtin();
+        let mut replaced = Vec::new();
         for path in &self.dialect_files {
             let dialect = Dialect::load(path).map_err(|error| Failure::usage(error.to_string()))?;
-            dialects
+            let name = Arc::clone(&dialect.name);
+            let replaces = dialects
                 .add(dialect, &path.display().to_string())
                 .map_err(|error| Failure::usage(error.to_string()))?;
+            if replaces {
+                replaced.push((name, path));
+            }
         }
         let log = telemetry::init(log_level, self.color.on_stderr())?;
+        for (name, path) in replaced {
+            tracing::info!(dialect = &*name, file = %path.display(), "a file replaces the built-in dialect");
+        }
         let dialect_files = self.dialect_files.clone();
         Ok(Globals { dialects, dialect_files, color: self.color, invocation, log })
     }

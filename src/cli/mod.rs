@@ -138,7 +138,10 @@ fn read(args: Vec<OsString>, observe: fn(&ArgMatches)) -> Result<Cli> {
     // they work with a file that does not.
     let early = command.clone().ignore_errors(true).try_get_matches_from(&args)?;
     observe(&early);
-    let file = globals::config_file(&early).map(|path| config::read(&command, path)).transpose()?;
+    let called = config::Called::of(&early);
+    let environment = |name: &str| std::env::var_os(name);
+    let read = |path| config::read(&command, path, called, &environment);
+    let file = globals::config_file(&early).map(read).transpose()?;
     let mut applied = file.as_ref().map_or_else(|| command.clone(), |file| file.apply(command.clone()));
     let matches = applied.try_get_matches_from_mut(&args)?;
     observe(&matches);
@@ -156,6 +159,21 @@ fn briefly(command: Command) -> Command {
     command.mut_args(brief).mut_subcommands(|verb| verb.mut_args(brief))
 }
 
+/// Names what in the environment sets nothing, although somebody meant it to.
+fn warn_of_slips(verb: &str) {
+    // A local worker of bench has the environment of the process that started it, which has said it all.
+    if crate::bench::workers::run_of_parent().is_some() {
+        return;
+    }
+    let text = |(name, value): (OsString, OsString)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    };
+    let environment: Vec<_> = std::env::vars_os().map(text).collect();
+    for slip in config::slips(&Cli::command(), verb, &environment) {
+        tracing::warn!("{slip}");
+    }
+}
+
 impl Cli {
     /// What is logged.
     fn log_level(&self) -> &str {
@@ -165,6 +183,9 @@ impl Cli {
     /// Runs the verb.
     pub fn dispatch(self) -> Result<Exit> {
         let globals = self.globals.resolve(self.log_level(), self.invocation.clone())?;
+        if !matches!(self.verb, Verb::Completions(_) | Verb::Man(_)) {
+            warn_of_slips(self.invocation.effective.verb());
+        }
         self.verb.run(&globals)
     }
 }

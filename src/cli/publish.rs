@@ -16,14 +16,15 @@ use url::Url;
 use self::place::Place;
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, redis_url, server};
-use crate::dialect::{Assignment, Dialects};
+use super::values::{duration, publish_key, redis_url, server};
+use crate::dialect::{Assignment, Dialect, Dialects};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 use crate::publish::line::Lines;
 use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
+use crate::text::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,6 +49,13 @@ An event of channels goes to the channel that its type belongs to, campaign:laun
 With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45%
 (progress), or '# text' (message); channels take whole events only. A bad line is reported with its number and the rest go
 on; the exit code is then 1.
+
+Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the
+relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job
+replaces older, and when there is no more room the oldest progress goes first, then the oldest event. They are sent at most
+a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input
+--patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing
+was sent at all. A scenario that has begun goes on in the same way.
 
 An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID,
 where a relay finds it that was away meanwhile. The first owner counts.
@@ -127,6 +135,11 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
     require_subscribers: bool,
 
+    /// How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a
+    /// scenario on [default: 10s, and not at all for a single event].
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_PATIENCE", value_parser = duration)]
+    patience: Option<Duration>,
+
     /// The Redis to publish into: redis://, rediss:// or unix://, with user, password and database.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
@@ -149,7 +162,7 @@ pub(crate) struct PublishArgs {
     tls: ServerTls,
 
     /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// Print the events and fields of all dialects, of TARGET's, or of one event, and exit.
@@ -163,7 +176,9 @@ impl PublishArgs {
         let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
         if self.list {
             let text = list::render(&dialects, self.target.as_deref(), self.event.as_deref())?;
-            anstream::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
+            anstream::stdout()
+                .write_all(printable_lines(&text).as_bytes())
+                .map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
         let options = self.resolve(&dialects)?;
@@ -185,7 +200,13 @@ impl PublishArgs {
             let tls = self.tls.tls()?;
             SinkOptions::Http { server: self.server, key: self.publish_key, tls }
         };
-        Ok(PublishOptions { source, sink, rate: self.rate, require_subscribers: self.require_subscribers })
+        Ok(PublishOptions {
+            source,
+            sink,
+            rate: self.rate,
+            patience: self.patience,
+            require_subscribers: self.require_subscribers,
+        })
     }
 
     fn source(&self, dialects: &Dialects) -> Result<SourceOptions, Failure> {
@@ -200,6 +221,7 @@ impl PublishArgs {
                 .hint("`jobwire publish --list` shows what can be published"));
         };
         let place = Place::parse(target, dialects)?;
+        refuse_foreign(&place.dialect)?;
         let place = match &self.channel {
             Some(channel) => place.on_channel(channel, dialects)?,
             None => place,
@@ -251,6 +273,9 @@ impl PublishArgs {
     }
 
     fn scenario(&self, name: &str, dialects: &Dialects) -> Result<SourceOptions, Failure> {
+        if let Some((_, dialect)) = dialects.named(name) {
+            refuse_foreign(dialect)?;
+        }
         let first_job = match &self.target {
             None => None,
             Some(target) => {
@@ -286,6 +311,14 @@ impl PublishArgs {
             Scenario::named(name, dialects, &options).map_err(|e| Failure::usage(e.to_string()))?;
         Ok(SourceOptions::Scenario { scenario, seed })
     }
+}
+
+/// What another program publishes is not to be published by hand.
+fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
+    let Some(publisher) = &dialect.publisher else { return Ok(()) };
+    let name = &dialect.name;
+    Err(Failure::usage(format!("{publisher} publishes the events of {name}; jobwire only watches them"))
+        .hint(format!("`jobwire attach {name}/ID` watches one; there is nothing to publish")))
 }
 
 async fn until_interrupted(options: PublishOptions) -> Result<Exit> {

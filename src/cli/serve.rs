@@ -11,13 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args};
+use clap::Args;
 
 use self::access::{Access, describe};
 use super::Globals;
 use super::tls::RedisTls;
-use super::values::{bytes, duration, origin, redis_url};
+use super::values::{bytes, duration, origin, publish_key, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
@@ -25,6 +24,7 @@ use crate::net::shutdown::{Hangups, Signals};
 use crate::relay::{
     self, AuthPolicy, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
 };
+use crate::text::printable_lines;
 use key::PublishKey;
 use reload::Reloads;
 
@@ -33,12 +33,15 @@ use reload::Reloads;
 /// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
 /// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
 /// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key,
-/// jwt-secret and log-level change at once, and the log names what needs a restart. The environment is that of the start.
+/// jwt-secret, jwt-key, jwks and log-level change at once, and the log names what needs a restart. It also reads the files of
+/// --jwt-key again and fetches the key sets anew. The environment is that of the start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
     jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
+    jobwire serve --redis redis://127.0.0.1:6379/1  and Celery's tasks, whose results are in database 1\n  \
     jobwire serve --jwt-secret SECRET               check the tokens of those who watch tasks\n  \
+    jobwire serve --jwks https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json --auth downloads=token\n  \
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
     jobwire serve --config jobwire.toml --print-config > effective.toml")]
 pub(crate) struct ServeArgs {
@@ -70,12 +73,26 @@ pub(crate) struct ServeArgs {
     trust_proxy: Vec<ProxyNetwork>,
 
     /// The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true)]
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
     /// What stands before the names of channels on Redis.
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
     channel_prefix: String,
+
+    /// Celery's own result_backend_transport_options["global_keyprefix"], where it has one.
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        env = "JOBWIRE_CELERY_PREFIX",
+        default_value = "",
+        hide_default_value = true
+    )]
+    celery_prefix: String,
+
+    /// Show watchers of Celery's tasks their traceback, args and kwargs, which are null otherwise.
+    #[arg(long, env = "JOBWIRE_CELERY_TRACEBACK")]
+    celery_traceback: bool,
 
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
@@ -90,7 +107,7 @@ pub(crate) struct ServeArgs {
     unknown_grace: Option<Duration>,
 
     /// Print the effective configuration as TOML, with the origin of each value and without secrets, and exit.
-    #[arg(long, env = "JOBWIRE_PRINT_CONFIG", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_PRINT_CONFIG")]
     print_config: bool,
 
     #[command(flatten)]
@@ -145,11 +162,16 @@ struct Limits {
 
 impl ServeArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
-        let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
-        let dialects = Arc::new(prefixed.map_err(|error| Failure::usage(error.to_string()))?);
+        let dialects = Arc::new(self.access.apply(self.dialects(globals)?)?);
         let mut options = self.options()?;
         if self.print_config {
-            let text = globals.invocation.effective.to_string();
+            let effective = &globals.invocation.effective;
+            if let Some(key) = effective.unprintable() {
+                let message =
+                    format!("the value of {key} is not UTF-8, which no configuration file can hold");
+                return Err(Failure::usage(message).into());
+            }
+            let text = effective.to_string();
             std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
@@ -168,7 +190,7 @@ impl ServeArgs {
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
             say(&banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files));
-            let mut reloads = Reloads::new(globals, key, port, auth == AuthPolicy::Open);
+            let mut reloads = Reloads::new(globals, key, port, auth.is_open());
             loop {
                 tokio::select! {
                     _ = signals.next() => break,
@@ -185,6 +207,14 @@ impl ServeArgs {
                 signal = signals.next() => Ok(signal.exit()),
             }
         })
+    }
+
+    /// The dialects as the flags change them.
+    fn dialects(&self, globals: &Globals) -> Result<Dialects, Failure> {
+        let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
+        let prefixed = prefixed.and_then(|dialects| dialects.with_celery_prefix(&self.celery_prefix));
+        let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(if self.celery_traceback { dialects.with_nothing_redacted("celery") } else { dialects })
     }
 
     fn options(&self) -> Result<RelayOptions> {
@@ -225,7 +255,7 @@ impl ServeArgs {
             let list = self.allowed_origins.join(",");
             Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
         };
-        Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth) })
+        Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth)? })
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
@@ -278,7 +308,7 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
 
 /// Prints on stderr; that nobody reads it, as after a terminal was closed, is no reason to end.
 fn say(text: &str) {
-    let _ = anstream::stderr().write_all(text.as_bytes());
+    let _ = anstream::stderr().write_all(printable_lines(text).as_bytes());
 }
 
 /// What a start says: where it listens, what it relays, from where, and who may do what.
@@ -309,6 +339,10 @@ fn banner(
             dialect.route,
             describe(dialect, auth)
         );
+    }
+    let keys = access::keys(auth);
+    if !keys.is_empty() {
+        let _ = writeln!(text, "tokens {keys}");
     }
     let _ = match broker.name() {
         "redis" => writeln!(text, "broker {}", broker.address()),

@@ -3,8 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueHint};
+use clap::{Args, ValueHint};
 use url::Url;
 
 use crate::broker::RedisBroker;
@@ -24,7 +23,7 @@ pub(super) struct ServerTls {
     ca: Option<PathBuf>,
 
     /// Trust whoever answers at wss:// and https://, whatever the certificate.
-    #[arg(long, env = "JOBWIRE_INSECURE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_INSECURE")]
     insecure: bool,
 }
 
@@ -46,19 +45,19 @@ impl ServerTls {
 pub(super) struct RedisTls {
     /// Trust the certificates in this PEM file rather than the system's, at rediss://; a copy of a server's own self-signed
     /// one does.
-    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CA", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CA", value_hint = ValueHint::FilePath)]
     redis_ca: Option<PathBuf>,
 
     /// The certificate to show to Redis, with those that lead from it to an authority, as PEM.
-    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CERT", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CERT", value_hint = ValueHint::FilePath)]
     redis_cert: Option<PathBuf>,
 
     /// The private key of that certificate, as PEM.
-    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_KEY", hide_env_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_KEY", value_hint = ValueHint::FilePath)]
     redis_key: Option<PathBuf>,
 
     /// Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too.
-    #[arg(long, env = "JOBWIRE_REDIS_INSECURE", hide_env_values = true, action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_REDIS_INSECURE")]
     redis_insecure: bool,
 }
 

@@ -1,26 +1,21 @@
 //! Forms of values that several flags share.
 
-use std::time::Duration;
-
 use url::Url;
 
 use crate::broker::RedisBroker;
+pub(super) use crate::dialect::duration;
+use crate::dialect::{Auth, with_nearest};
 use crate::relay::Origins;
 
-/// `30s`, `500ms`, `5m`, `1h`, `2d`; a bare number is seconds, as `WEBSOCKET_PING_INTERVAL` has it.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let error = || "a duration is a number and a unit, as in 500ms, 30s, 5m, 1h or 2d".to_owned();
-    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let number: f64 = text[..unit].parse().map_err(|_| error())?;
-    let seconds = match &text[unit..] {
-        "ms" => number / 1000.0,
-        "" | "s" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        "d" => number * 86_400.0,
-        _ => return Err(error()),
-    };
-    Duration::try_from_secs_f64(seconds).map_err(|_| error())
+/// Reads a switch of the environment or the file; empty is off, as if it were unset.
+///
+/// Any other text is refused: a slip that counted as one of the two could open what its author meant to keep shut.
+pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" | "y" | "t" => Ok(true),
+        "" | "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
+        _ => Err("a switch is true or false, yes or no, on or off, 1 or 0"),
+    }
 }
 
 /// `65536`, `64KiB`, `1MiB`, `2GiB`; also `64k` and `1m`.
@@ -36,6 +31,15 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
         _ => return Err(error()),
     };
     number.checked_mul(1 << shift).ok_or_else(error)
+}
+
+/// A publish key: what an HTTP header can carry, and no blank that a file or a variable may have added to it. An empty one
+/// opens nothing.
+pub(super) fn publish_key(text: &str) -> Result<String, &'static str> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("a key is of visible ASCII characters, with no blank and no newline in it")
 }
 
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
@@ -63,6 +67,32 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Origins::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
+/// The URL of a JSON Web Key Set. A user's name and a query in it are not repeated: they may be secrets.
+pub(super) fn key_set(text: &str) -> Result<Url, String> {
+    let error =
+        || "a key set is an http or https URL, as in https://example.com/.well-known/jwks.json".to_owned();
+    let mut url = Url::parse(text.trim()).map_err(|_| error())?;
+    url.set_fragment(None);
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(error()) }
+}
+
+/// Who may watch a dialect, `DIALECT=none|token|owner`.
+pub(super) fn auth(text: &str) -> Result<(String, Auth), String> {
+    let Some((name, who)) = text.split_once('=') else {
+        return Err("it is DIALECT=none, DIALECT=token or DIALECT=owner, as in scraping=token".to_owned());
+    };
+    let who = match who.trim().to_ascii_lowercase().as_str() {
+        "none" => Auth::None,
+        "token" => Auth::Token,
+        "owner" => Auth::Owner,
+        other => {
+            let message = format!("nobody is called '{}' here", other.escape_debug());
+            return Err(with_nearest(&message, other, ["none", "token", "owner"]));
+        }
+    };
+    Ok((name.trim().to_owned(), who))
+}
+
 /// The URL of a server, by one of four schemes.
 pub(super) fn server(text: &str) -> Result<Url, String> {
     let error = || match without_scheme("ws", text) {
@@ -75,6 +105,8 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -95,6 +127,21 @@ mod tests {
                 !redis(secret).contains("did you mean") && !redis(secret).contains("hunter2"),
                 "{secret}"
             );
+        }
+    }
+
+    #[test]
+    fn a_switch_takes_the_usual_words_and_nothing_else() {
+        for on in ["1", "true", "True", "YES", "on", "y", "T"] {
+            assert_eq!(switch(on), Ok(true), "{on}");
+        }
+        for off in ["", "0", "false", "FALSE", "No", "off", "n", "F"] {
+            assert_eq!(switch(off), Ok(false), "{off}");
+        }
+        for slip in
+            ["disabled", "enabled", "2", "-1", "00", "1.0", "none", "null", "true ", " ", "yess", "\u{ff11}"]
+        {
+            assert!(switch(slip).is_err(), "{slip:?}");
         }
     }
 

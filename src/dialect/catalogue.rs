@@ -59,7 +59,10 @@ impl Catalogue {
         };
         let Some(publish) = &spec.publish else { return Ok(catalogue) };
         catalogue.timestamp = publish.timestamp;
-        let shared = fields(&publish.fields, &["publish", "fields"])?;
+        let mut shared = fields(&publish.fields, &["publish", "fields"])?;
+        if shared.is_empty() && spec.channels.is_none() {
+            shared = catalogue.least(spec);
+        }
         catalogue.check_fills(&shared, publish, source)?;
         for (name, event) in &publish.events {
             catalogue.events.push(compile_event(name, event, &shared, publish)?);
@@ -70,6 +73,14 @@ impl Catalogue {
         catalogue.progress = catalogue.shorthand(publish.progress.as_ref(), "progress")?;
         catalogue.message = catalogue.shorthand(publish.message.as_ref(), "message")?;
         Ok(catalogue)
+    }
+
+    /// The fields of a file that gives none: what an event must have to be one of a job.
+    fn least(&self, spec: &Spec) -> Vec<FieldDef> {
+        let filled = |at: &Pointer, fill| FieldDef::filled(at.names().join("."), at.clone(), fill);
+        let job = self.job_at.iter().map(|at| filled(at, Fill::Job));
+        let kind = spec.kinds.keys().any(|kind| kind != super::EVERY_OTHER);
+        job.chain(kind.then(|| filled(&self.kind_at, Fill::Event))).collect()
     }
 
     /// The event of that name, or an error that names the nearest.

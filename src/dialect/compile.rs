@@ -5,12 +5,18 @@ use std::time::Duration;
 
 use super::catalogue::Catalogue;
 use super::channels::Channels;
+use super::duration::duration;
+use super::redact::Redactor;
 use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
 use super::template::Template;
 use super::{Auth, Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
+
+/// How long a job may take to become somebody's, where its dialect does not say how long it may take to appear: clients
+/// connect right after they submit.
+const OWNER_GRACE: Duration = Duration::from_secs(5);
 
 /// A dialect file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,10 +69,16 @@ pub(super) fn pointer(text: &str, path: &[&str]) -> Result<Pointer, Fault> {
 }
 
 pub(super) fn compile(text: &str, origin: &str) -> Result<Dialect, DialectError> {
-    let spec: Spec = toml::from_str(text).map_err(|error| DialectError {
-        origin: origin.to_owned(),
-        line: error.span().map(|span| locate::line_at(text, span.start)),
-        message: error.message().to_owned(),
+    let spec: Spec = toml::from_str(text).map_err(|error| {
+        let span = error.span();
+        let at = span.as_ref().map(|span| span.start);
+        let key = span.map(|span| locate::key_at(text, &span)).unwrap_or_default().join(".");
+        let said = error.message();
+        DialectError {
+            origin: origin.to_owned(),
+            line: at.map(|at| locate::line_at(text, at)),
+            message: if key.is_empty() { said.to_owned() } else { format!("{key}: {said}") },
+        }
     })?;
     build(&spec).map_err(|fault| fault.locate(text, origin))
 }
@@ -90,10 +102,16 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
     if matches!(source, Source::Channel(_)) && spec.job.pointer.is_none() {
         return Err(Fault::at(&["job"], "needs a pointer: the channel does not name the job"));
     }
+    if let Some(state) = &spec.state
+        && (!state.key.contains("{job}") || channels.is_some())
+    {
+        return Err(Fault::at(&["state", "key"], "a key has {job} in it, as in \"state-of-{job}\""));
+    }
     let kinds = kinds(spec)?;
     if spec.auth == Auth::Owner && spec.pointers.owner.is_none() {
         return Err(Fault::at(&["auth"], "needs `pointers.owner`: whose a job is must stand somewhere"));
     }
+    let unknown = spec.unknown.as_ref().map(unknown).transpose()?;
     Ok(Dialect {
         name: spec.name.as_str().into(),
         about: spec.about.clone(),
@@ -104,9 +122,20 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         auth: spec.auth,
         lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
-        unknown: spec.unknown.as_ref().map(unknown).transpose()?,
+        slash: spec.job.slash,
+        owner_grace: unknown
+            .as_ref()
+            .map(|unknown| unknown.after)
+            .filter(|after| !after.is_zero())
+            .unwrap_or(OWNER_GRACE),
+        unknown,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
         wrap: spec.wrap.as_ref().map(wrap),
+        publisher: spec.publisher.clone(),
+        replaceable: spec.replaceable,
+        undecodable: spec.undecodable.clone(),
+        state_key: spec.state.as_ref().map(|state| state.key.clone()),
+        redactor: Redactor::compile(&spec.redact)?,
         stages: spec.stages.iter().map(|stage| (stage.from, stage.text.clone())).collect(),
         decoder: decode::Decoder::compile(spec)?,
         viewer: view::Viewer::compile(spec)?,
@@ -132,8 +161,10 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
     if let Some(kind) = kinds.iter().find(|kind| kind.ends.is_some() && kind.conflatable) {
         return Err(Fault::at(&["kinds", &kind.name], "an ending is never conflated"));
     }
-    if let Some(kind) = kinds.iter().find(|kind| kind.name.contains('*') && spec.channels.is_none()) {
-        return Err(Fault::at(&["kinds", &kind.name], "only kinds of a dialect with [channels] have a star"));
+    let is_pattern = |name: &str| name.contains('*') && name != super::EVERY_OTHER;
+    if let Some(kind) = kinds.iter().find(|kind| is_pattern(&kind.name) && spec.channels.is_none()) {
+        let message = "a star alone stands for every other kind; others are for dialects with [channels]";
+        return Err(Fault::at(&["kinds", &kind.name], message));
     }
     if kinds.iter().all(|kind| kind.ends.is_none()) {
         return Err(Fault::at(&["kinds"], "no kind ends a job; give one `ends = \"succeeded\"`"));
@@ -183,20 +214,7 @@ fn unknown(spec: &UnknownSpec) -> Result<Unknown, Fault> {
 }
 
 fn parse_duration(text: &str, path: &[&str]) -> Result<Duration, Fault> {
-    duration(text)
-        .ok_or_else(|| Fault::at(path, format!("a duration such as \"30s\" or \"500ms\"; got {text:?}")))
-}
-
-/// `30s`, `500ms`, `2m`.
-fn duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..digits].parse().ok()?;
-    match &text[digits..] {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        _ => None,
-    }
+    duration(text).map_err(|error| Fault::at(path, format!("{error}; got {text:?}")))
 }
 
 fn wrap(spec: &WrapSpec) -> Wrap {
@@ -235,7 +253,11 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
             ));
         }
         if overlap(&other.source, &new.source) {
-            return fail(format!("channel: the dialect {} listens there already", other.name));
+            let way_out = match other.replaceable {
+                true => format!("; a file with `name = \"{}\"` replaces it", other.name),
+                false => String::new(),
+            };
+            return fail(format!("channel: the dialect {} listens there already{way_out}", other.name));
         }
         for (key, route) in routes(new) {
             if routes(other).iter().any(|(_, taken)| *taken == route) {

@@ -7,9 +7,12 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
+use super::facts::{Percent, Plan, amount};
 use super::job::ImpossibleJob;
 use super::pointer::{Pointer, Tree};
-use super::spec::Spec;
+use super::raw::{distinct, exact, text};
+use super::slip::Slips;
+use super::spec::{OneOrMany, Spec};
 use super::{Dialect, Kind, Source};
 
 /// Why a publication is dropped.
@@ -84,10 +87,12 @@ pub struct Decoded<'a> {
     pub kind_name: Cow<'a, str>,
     /// The part of the job it speaks of.
     pub entity: Option<Cow<'a, str>>,
-    /// The percent, if it is a number.
+    /// The percent, if it is a number or a text that is one.
     pub percent: Option<Number>,
     /// Whose job it is, if it says so.
     pub owner: Option<Cow<'a, str>>,
+    /// What its worker got wrong, although it can be relayed.
+    pub slips: Slips,
     /// The object that the pointers lead into: the payload, or what its envelope holds.
     pub inner: &'a str,
     /// The payload as published.
@@ -121,6 +126,8 @@ const SLOTS: usize = ENTITY + MAX_ENTITY;
 #[derive(Debug, Clone)]
 pub(super) struct Decoder {
     tree: Tree,
+    /// How the percent is found where it is more than one value behind one pointer; read on its own.
+    percent: Option<Box<(Plan, Percent)>>,
 }
 
 impl Decoder {
@@ -130,16 +137,26 @@ impl Decoder {
             return Err(Fault::at(&["pointers", "entity"], format!("at most {MAX_ENTITY} pointers")));
         }
         let mut wanted = vec![(KIND, pointer(&p.kind, &["pointers", "kind"])?)];
-        let optional = [
-            (JOB, &spec.job.pointer, ["job", "pointer"]),
-            (PERCENT, &p.percent, ["pointers", "percent"]),
-            (OWNER, &p.owner, ["pointers", "owner"]),
-        ];
+        let optional =
+            [(JOB, &spec.job.pointer, ["job", "pointer"]), (OWNER, &p.owner, ["pointers", "owner"])];
         for (slot, text, key) in optional {
             if let Some(text) = text {
                 wanted.push((slot, pointer(text, &key)?));
             }
         }
+        let percent = match (&p.current, p.percent.as_ref().map(OneOrMany::as_slice)) {
+            (None, None) => None,
+            (None, Some([text])) => {
+                wanted.push((PERCENT, pointer(text, &["pointers", "percent"])?));
+                None
+            }
+            _ => {
+                let mut plan = Plan::default();
+                let sources = [p.current.as_ref(), p.total.as_ref(), p.percent.as_ref()];
+                let percent = Percent::compile(&mut plan, sources, &["pointers"])?;
+                Some(Box::new((plan, percent)))
+            }
+        };
         for (nth, text) in p.entity.iter().enumerate() {
             wanted.push((ENTITY + nth, pointer(text, &["pointers", "entity", &nth.to_string()])?));
         }
@@ -155,7 +172,7 @@ impl Decoder {
                 tree.want(&pointer.under(&wrap.field), SLOTS + slot);
             }
         }
-        Ok(Self { tree })
+        Ok(Self { tree, percent })
     }
 }
 
@@ -177,14 +194,31 @@ impl Dialect {
             None => (payload, &slots[..SLOTS]),
         };
         let job = self.job_of(channel, found[JOB])?;
-        let kind_name = found[KIND].and_then(text).unwrap_or_default();
+        let kind_name = found[KIND].and_then(word).unwrap_or_default();
+        let kind = self.kind(&kind_name);
+        let mut slips = Slips::default();
+        if kind.is_none() {
+            slips.of_kind(found[KIND]);
+        }
+        let percent = match &self.decoder.percent {
+            None => {
+                // A text is read, but where one pointer says all of it a number was meant.
+                slips.of_percent(found[PERCENT], found[PERCENT].and_then(number).and_then(|n| n.as_f64()));
+                found[PERCENT].and_then(amount)
+            }
+            Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
+        };
+        if matches!(self.source, Source::PerJob(_)) {
+            slips.of_job(found[JOB], &job);
+        }
         Ok(Decoded {
             job,
-            kind: self.kind(&kind_name),
+            kind,
             kind_name,
-            entity: entity(&found[ENTITY..SLOTS]),
-            percent: found[PERCENT].and_then(number),
-            owner: found[OWNER].and_then(text),
+            entity: entity(&found[ENTITY..SLOTS], distinct),
+            percent,
+            slips,
+            owner: found[OWNER].and_then(identity),
             inner,
             payload,
             wrap: self.wrap.as_ref().filter(|_| envelope.is_none()),
@@ -214,7 +248,11 @@ impl Dialect {
 
     fn typed_job<'a>(&self, raw: &'a RawValue) -> Result<Cow<'a, str>, Undecodable> {
         match self.job_id {
-            super::JobIdType::String => text(raw).ok_or(Undecodable::JobType),
+            // An id with something in it that is no character could be mistaken for another.
+            super::JobIdType::String => match exact(raw) {
+                None if raw.get().starts_with('"') => Err(Undecodable::ImpossibleJob),
+                id => id.ok_or(Undecodable::JobType),
+            },
             super::JobIdType::Integer if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
                 Ok(Cow::Borrowed(raw.get()))
             }
@@ -228,15 +266,21 @@ impl Dialect {
     }
 }
 
-/// A JSON string's text; `None` for anything else.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
+/// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
+/// as `7.0` or `true`.
+pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
     let json = raw.get();
-    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        serde_json::from_str(json).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(plain))
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Cow::Borrowed(json));
     }
+    exact(raw)
+}
+
+/// A kind's name: a text, or a number or truth value as it is written.
+pub(super) fn word(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = || raw.get().starts_with(|c: char| c.is_ascii_digit() || "-tf".contains(c));
+    text(raw).or_else(|| plain().then(|| Cow::Borrowed(raw.get())))
 }
 
 /// A JSON number; `None` for anything else.
@@ -244,10 +288,13 @@ pub(super) fn number(raw: &RawValue) -> Option<Number> {
     raw.get().parse().ok()
 }
 
-/// The parts of an entity's name, joined; `None` where the first is absent.
-pub(super) fn entity<'a>(parts: &[Option<&'a RawValue>]) -> Option<Cow<'a, str>> {
-    let first = text(parts.first().copied().flatten()?)?;
-    match parts.get(1).copied().flatten().and_then(text) {
+/// The parts of an entity's name, each read by `name` and joined; `None` where the first is absent.
+pub(super) fn entity<'a>(
+    parts: &[Option<&'a RawValue>],
+    name: impl Fn(&'a RawValue) -> Option<Cow<'a, str>>,
+) -> Option<Cow<'a, str>> {
+    let first = name(parts.first().copied().flatten()?)?;
+    match parts.get(1).copied().flatten().and_then(name) {
         None => Some(first),
         Some(second) => Some(Cow::Owned(format!("{first} {second}"))),
     }

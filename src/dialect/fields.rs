@@ -31,6 +31,25 @@ pub struct FieldDef {
     pub(super) always: bool,
 }
 
+impl FieldDef {
+    /// A field that the publisher fills in.
+    pub(super) fn filled(name: String, at: Pointer, fill: Fill) -> Self {
+        Self {
+            name,
+            kind: FieldType::String,
+            required: false,
+            default: None,
+            fill: Some(fill),
+            at,
+            values: Vec::new(),
+            min: None,
+            max: None,
+            nullable: false,
+            always: false,
+        }
+    }
+}
+
 /// Why an event cannot be built from what the user gave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {

@@ -30,11 +30,12 @@ pub enum ImpossibleJob {
 impl Dialect {
     /// Whether `job` can be the id of a job of this dialect.
     pub fn check_job(&self, job: &str) -> Result<(), ImpossibleJob> {
-        check(self.job_id, job)
+        check(self.job_id, self.slash, job)
     }
 }
 
-pub(super) fn check(id: JobIdType, job: &str) -> Result<(), ImpossibleJob> {
+/// `slash`: whether a text may hold one.
+pub(super) fn check(id: JobIdType, slash: bool, job: &str) -> Result<(), ImpossibleJob> {
     if job.is_empty() {
         return Err(ImpossibleJob::Empty);
     }
@@ -43,7 +44,9 @@ pub(super) fn check(id: JobIdType, job: &str) -> Result<(), ImpossibleJob> {
     }
     match id {
         JobIdType::Integer if !is_canonical_integer(job) => Err(ImpossibleJob::NotInteger),
-        JobIdType::String if job.chars().any(|c| c == '/' || c.is_control()) => Err(ImpossibleJob::Character),
+        JobIdType::String if job.chars().any(|c| (c == '/' && !slash) || c.is_control()) => {
+            Err(ImpossibleJob::Character)
+        }
         _ => Ok(()),
     }
 }
@@ -88,24 +91,26 @@ mod tests {
     #[test]
     fn only_canonical_integers_are_integer_ids() {
         for good in ["0", "7", "-5", "9223372036854775807"] {
-            assert_eq!(check(JobIdType::Integer, good), Ok(()), "{good}");
+            assert_eq!(check(JobIdType::Integer, false, good), Ok(()), "{good}");
         }
         for bad in ["", "+5", "05", "-0", "-", "1.0", "1e3", " 1", "9223372036854775808", "१"] {
-            assert!(check(JobIdType::Integer, bad).is_err(), "{bad:?}");
+            assert!(check(JobIdType::Integer, false, bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn an_id_with_a_slash_a_newline_or_257_bytes_is_impossible() {
-        assert_eq!(check(JobIdType::String, "a/b"), Err(ImpossibleJob::Character));
-        assert_eq!(check(JobIdType::String, "a\nb"), Err(ImpossibleJob::Character));
-        assert_eq!(check(JobIdType::String, &"x".repeat(257)), Err(ImpossibleJob::TooLong));
-        assert_eq!(check(JobIdType::String, &"x".repeat(256)), Ok(()));
+        assert_eq!(check(JobIdType::String, false, "a/b"), Err(ImpossibleJob::Character));
+        assert_eq!(check(JobIdType::String, true, "a/b"), Ok(()), "unless the dialect allows it");
+        assert_eq!(check(JobIdType::String, true, "a\nb"), Err(ImpossibleJob::Character));
+        assert_eq!(check(JobIdType::String, false, "a\nb"), Err(ImpossibleJob::Character));
+        assert_eq!(check(JobIdType::String, false, &"x".repeat(257)), Err(ImpossibleJob::TooLong));
+        assert_eq!(check(JobIdType::String, false, &"x".repeat(256)), Ok(()));
     }
 
     #[test]
     fn routes_round_trip_any_id() {
-        for job in ["abc", "ä ö", "100%", "a?b#c", "..", "{job}"] {
+        for job in ["abc", "a/b", "ä ö", "100%", "a?b#c", "..", "{job}"] {
             let path = fill_route("/ws/x/{job}/status", job);
             assert_eq!(match_route("/ws/x/{job}/status", &path).as_deref(), Some(job), "{path}");
         }

@@ -11,11 +11,17 @@ mod channels;
 mod close;
 mod compile;
 mod decode;
+mod duration;
 mod event;
+mod facts;
+mod fault;
 mod fields;
 mod job;
 mod locate;
 mod pointer;
+mod raw;
+mod redact;
+mod slip;
 mod spec;
 mod status;
 mod suggest;
@@ -26,6 +32,7 @@ mod unchecked;
 mod view;
 mod whole;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,18 +43,25 @@ pub use catalogue::{Catalogue, EventDef, Shorthand};
 pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;
 pub use compile::DialectError;
-pub use decode::{Decoded, Undecodable};
+pub use decode::{Decoded, Undecodable, identity};
+pub use duration::duration;
 pub use event::{ConflationKey, Event, Frame};
+pub use fault::JsonFault;
 pub use fields::{Assignment, FieldDef, FieldError, Given};
 pub use job::{ImpossibleJob, MAX_JOB_BYTES};
 pub use locate::line_at;
 pub use pointer::{Pointer, PointerError};
-pub use status::StatusSource;
+pub use raw::scalars;
+pub use slip::{Slip, Slips};
+pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
 pub use target::{Target, TargetError, masked};
 pub use topic::{DialectId, Topic, TopicKind};
 pub use view::{EntityView, StatusView, View};
 pub use whole::{Whole, WholeError};
+
+/// The kind that stands for every one that is not named.
+const EVERY_OTHER: &str = "*";
 
 /// What a job's id looks like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -67,21 +81,40 @@ pub enum Auth {
     /// Everybody.
     #[default]
     None,
+    /// Who has a valid token.
+    Token,
     /// Who has a token whose subject is the job's owner.
     Owner,
 }
 
 /// Whether a kind opens a new run of its job, which forgets everything of the run before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+///
+/// An event that comes after an ending and opens no run came late: it is relayed and changes no state. The order of the
+/// values is that of how readily they open one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opens {
     /// It belongs to the run that is going on.
     #[default]
     Never,
+    /// It is a retry if the run before has failed or was cancelled, and opens a new run. After a success it came late.
+    AfterFailure,
     /// It opens a new run if the one before has ended.
     AfterEnding,
     /// It always opens a new run.
     Always,
+}
+
+impl Opens {
+    /// Whether a new run begins, given how the run before ended, if it did.
+    pub const fn after(self, ended: Option<Outcome>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::AfterFailure => matches!(ended, Some(Outcome::Failed | Outcome::Cancelled)),
+            Self::AfterEnding => ended.is_some(),
+            Self::Always => true,
+        }
+    }
 }
 
 /// How a run of a job ended.
@@ -253,14 +286,27 @@ pub struct Dialect {
     pub auth: Auth,
     /// How long a connection lives at most.
     pub lifetime: Option<Duration>,
+    /// How long a job may take to become somebody's, where it has to.
+    pub owner_grace: Duration,
     /// What a job's id looks like.
     pub job_id: JobIdType,
+    /// Whether it may hold a slash.
+    slash: bool,
     /// What a socket of an unknown job gets; `None`: nothing.
     pub unknown: Option<Unknown>,
     /// Polling, where the contract has it.
     pub status: Option<Status>,
     /// What the publisher knows of its events.
     pub catalogue: Catalogue,
+    /// Who publishes its events where nobody else is to.
+    pub publisher: Option<String>,
+    /// What the log says, once, when a payload is no JSON.
+    pub undecodable: Option<String>,
+    /// A file of the user's may take its name and what belongs to it.
+    replaceable: bool,
+    /// The key in Redis at which somebody else keeps a job's newest payload, with `{job}` in it.
+    state_key: Option<String>,
+    redactor: redact::Redactor,
     wrap: Option<Wrap>,
     kinds: Vec<Kind>,
     stages: Vec<(f64, String)>,
@@ -311,10 +357,38 @@ impl Dialect {
     /// The kind of that name: the one that is spelled so, or the pattern that it matches.
     pub fn kind(&self, name: &str) -> Option<&Kind> {
         let matches = |kind: &&Kind| kind.name.strip_prefix('*').is_some_and(|end| name.ends_with(end));
+        // An event that names no kind is none of those that a star stands for.
+        let has_patterns = self.channels.is_some() || !name.is_empty();
         self.kinds
             .iter()
             .find(|kind| *kind.name == *name)
-            .or_else(|| self.kinds.iter().filter(|_| self.channels.is_some()).find(matches))
+            .or_else(|| self.kinds.iter().filter(|_| has_patterns).find(matches))
+    }
+
+    /// The key in Redis at which somebody else keeps the job's newest payload, where somebody does. Such a state is only read.
+    pub fn state_key(&self, job: &str) -> Option<String> {
+        self.state_key.as_ref().map(|key| key.replace("{job}", job))
+    }
+
+    /// Whether the state of its jobs is somebody else's.
+    pub const fn has_foreign_state(&self) -> bool {
+        self.state_key.is_some()
+    }
+
+    /// A payload as it may leave the relay: with null for what is not for watchers.
+    pub fn redacted<'a>(&self, payload: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.redactor.is_empty() {
+            return Cow::Borrowed(payload);
+        }
+        match std::str::from_utf8(payload).map(|text| self.redactor.apply(text)) {
+            Ok(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            _ => Cow::Borrowed(payload),
+        }
+    }
+
+    /// Whether a user's file may take its name.
+    pub const fn is_replaceable(&self) -> bool {
+        self.replaceable
     }
 
     /// The Redis channel on which events of `job`, or of a channel of that name, are published.
@@ -376,16 +450,26 @@ impl Dialects {
             load(include_str!("builtin/downloads.toml"), "builtin/downloads.toml"),
             load(include_str!("builtin/scraping.toml"), "builtin/scraping.toml"),
             load(include_str!("builtin/channels.toml"), "builtin/channels.toml"),
+            load(include_str!("builtin/celery.toml"), "builtin/celery.toml"),
             // Last: its route is one segment behind /ws, and every other path wins.
             load(include_str!("builtin/tasks.toml"), "builtin/tasks.toml"),
         ])
     }
 
-    /// Adds a user's dialect; a name, a route or a channel that is taken is refused.
-    pub fn add(&mut self, dialect: Dialect, origin: &str) -> Result<(), DialectError> {
-        compile::check_clash(&self.0, &dialect, origin)?;
-        self.0.push(Arc::new(dialect));
-        Ok(())
+    /// Adds a user's dialect; a name, a route or a channel that is taken is refused. It takes the place of one of its name
+    /// that may be replaced. Returns whether it does.
+    pub fn add(&mut self, dialect: Dialect, origin: &str) -> Result<bool, DialectError> {
+        let replaced = self.0.iter().position(|other| other.replaceable && other.name == dialect.name);
+        let mut others = self.0.clone();
+        if let Some(at) = replaced {
+            others.remove(at);
+        }
+        compile::check_clash(&others, &dialect, origin)?;
+        match replaced {
+            Some(at) => self.0[at] = Arc::new(dialect),
+            None => self.0.push(Arc::new(dialect)),
+        }
+        Ok(replaced.is_some())
     }
 
     /// The same dialects, but for how long an unknown job may take to appear where it is given time at all.
@@ -393,12 +477,20 @@ impl Dialects {
     pub fn with_grace(&self, grace: Duration) -> Self {
         let change = |dialect: &Arc<Dialect>| {
             let mut dialect = Dialect::clone(dialect);
+            dialect.owner_grace = grace;
             if let Some(unknown) = dialect.unknown.as_mut().filter(|unknown| !unknown.after.is_zero()) {
                 unknown.after = grace;
             }
             Arc::new(dialect)
         };
         Self(self.0.iter().map(change).collect())
+    }
+
+    /// The same dialects, but for who may watch the jobs of one of them, or its channels. `false` where there is none of
+    /// that name.
+    pub fn set_auth(&mut self, name: &str, auth: Auth) -> bool {
+        let found = self.0.iter_mut().find(|dialect| *dialect.name == *name);
+        found.map(|dialect| Arc::make_mut(dialect).auth = auth).is_some()
     }
 
     /// The same dialects, but that nobody is asked for a token.
@@ -418,9 +510,46 @@ impl Dialects {
                 channels.set_prefix(prefix);
                 dialect.source = Source::Channels(channels.redis_names());
             }
-            all.add(dialect, "--channel-prefix")?;
+            all.push(dialect, "--channel-prefix")?;
         }
         Ok(all)
+    }
+
+    /// Adds a dialect that replaces none.
+    fn push(&mut self, dialect: Dialect, origin: &str) -> Result<(), DialectError> {
+        compile::check_clash(&self.0, &dialect, origin)?;
+        self.0.push(Arc::new(dialect));
+        Ok(())
+    }
+
+    /// The same dialects, but with Celery's `global_keyprefix` in front of its channels and keys, by Celery's own rule: `_`
+    /// is added unless it ends in one of `:_-.`. A dialect of the user's own of that name is left as it is.
+    pub fn with_celery_prefix(&self, prefix: &str) -> Result<Self, DialectError> {
+        let joint = if prefix.is_empty() || prefix.ends_with([':', '_', '-', '.']) { "" } else { "_" };
+        let mut all = Self(Vec::new());
+        for dialect in &self.0 {
+            let mut dialect = Dialect::clone(dialect);
+            if &*dialect.name == "celery" && dialect.replaceable {
+                if let Source::PerJob(channel) = &mut dialect.source {
+                    *channel = format!("{prefix}{joint}{channel}");
+                }
+                dialect.state_key = dialect.state_key.map(|key| format!("{prefix}{joint}{key}"));
+            }
+            all.push(dialect, "--celery-prefix")?;
+        }
+        Ok(all)
+    }
+
+    /// The same dialects, but that the dialect of that name hides nothing of a payload.
+    #[must_use]
+    pub fn with_nothing_redacted(&self, name: &str) -> Self {
+        let show = |dialect: &Arc<Dialect>| {
+            if *dialect.name != *name {
+                return Arc::clone(dialect);
+            }
+            Arc::new(Dialect { redactor: redact::Redactor::default(), ..Dialect::clone(dialect) })
+        };
+        Self(self.0.iter().map(show).collect())
     }
 
     /// All of them, with their ids.

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use super::raw::Members;
 
 /// Why a text is no pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +20,7 @@ pub enum PointerError {
     Escape(String),
 }
 
-/// A parsed pointer: the names on the way down. Arrays are not indexed.
+/// A parsed pointer: the names on the way down. A name that is a number is an item's place where it meets an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(Vec<String>);
 
@@ -58,6 +61,12 @@ pub(super) struct Tree {
     children: Vec<(Box<str>, Tree)>,
 }
 
+/// The index that a name stands for in an array, as RFC 6901 writes one: without a sign or a leading zero.
+fn index(name: &str) -> Option<usize> {
+    let canonical = name == "0" || !name.starts_with(['0', '+']);
+    name.parse().ok().filter(|_| canonical)
+}
+
 impl Tree {
     /// Adds a pointer whose value is wanted in `slot`.
     pub(super) fn want(&mut self, pointer: &Pointer, slot: Slot) {
@@ -72,6 +81,11 @@ impl Tree {
         node.slots.push(slot);
     }
 
+    /// What is wanted of an array's item.
+    fn item(&self, nth: usize) -> Option<&Tree> {
+        self.children.iter().find(|(name, _)| index(name) == Some(nth)).map(|(_, child)| child)
+    }
+
     /// Empties every slot of this place and what lies beneath.
     fn clear(&self, slots: &mut [Option<&RawValue>]) {
         for &slot in &self.slots {
@@ -82,13 +96,97 @@ impl Tree {
         }
     }
 
-    /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
-    /// a name that an object repeats the last one counts. Returns whether the document is an object.
+    /// Hands over the raw text of every wanted value in `text`, in order, all those of a name that an object repeats.
+    pub(super) fn each<'a>(&self, text: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        match text.trim_ascii_start().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(text)?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            Some(b'[') => {
+                for (nth, value) in serde_json::from_str::<Vec<&'a RawValue>>(text)?.into_iter().enumerate() {
+                    if let Some(child) = self.item(nth) {
+                        child.one(value.get(), found)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A value that is wanted whole, or holds some that are.
+    fn one<'a>(&self, value: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
+        if self.slots.is_empty() {
+            return self.each(value, found);
+        }
+        found(value);
+        Ok(())
+    }
+
+    /// Checks that all of `text` is JSON, and puts the raw text of every wanted value in its slot. Of a name that an object
+    /// repeats the last one counts. Returns whether the document is an object.
+    ///
+    /// Reads it once. What that cannot read, a lone surrogate in a name for one, is read more slowly.
     pub(super) fn scan<'a>(
         &self,
         text: &'a str,
         slots: &mut [Option<&'a RawValue>],
     ) -> serde_json::Result<bool> {
+        self.scan_once(text, slots).or_else(|_| {
+            self.clear(slots);
+            self.scan_raw(serde_json::from_str(text)?, slots)
+        })
+    }
+
+    /// Reads a value that is JSON, and parses none of what it holds.
+    fn scan_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<bool> {
+        if self.children.is_empty() {
+            return Ok(value.get().starts_with('{'));
+        }
+        match value.get().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(value.get())?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(true)
+            }
+            Some(b'[') => {
+                for (nth, value) in
+                    serde_json::from_str::<Vec<&RawValue>>(value.get())?.into_iter().enumerate()
+                {
+                    if let Some(child) = self.item(nth) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn take_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<()> {
+        self.clear(slots);
+        for &slot in &self.slots {
+            slots[slot] = Some(value);
+        }
+        self.scan_raw(value, slots).map(drop)
+    }
+
+    fn scan_once<'a>(&self, text: &'a str, slots: &mut [Option<&'a RawValue>]) -> serde_json::Result<bool> {
         let mut input = serde_json::Deserializer::from_str(text);
         let is_object = Scan { tree: self, slots }.deserialize(&mut input)?;
         input.end()?;
@@ -130,6 +228,17 @@ impl<'a> Visitor<'a> for Scan<'_, '_, 'a> {
     }
 
     fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<bool, A::Error> {
+        // Few pointers reach into arrays, and an array can be long.
+        let wanted = self.tree.children.iter().filter_map(|(name, _)| index(name)).max();
+        for nth in 0..wanted.map_or(0, |last| last.saturating_add(1)) {
+            let is_more = match self.tree.item(nth) {
+                Some(tree) => items.next_element_seed(Wanted { tree, slots: self.slots })?.is_some(),
+                None => items.next_element::<IgnoredAny>()?.is_some(),
+            };
+            if !is_more {
+                return Ok(false);
+            }
+        }
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(false)
     }
@@ -140,26 +249,39 @@ impl<'a> Visitor<'a> for Scan<'_, '_, 'a> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            if !child.children.is_empty() {
-                // What an earlier value of the same name held does not count any more.
-                child.clear(self.slots);
-            }
-            if child.slots.is_empty() {
-                map.next_value_seed(Scan { tree: child, slots: self.slots })?;
-                continue;
-            }
-            let raw: &RawValue = map.next_value()?;
-            for &slot in &child.slots {
-                self.slots[slot] = Some(raw);
-            }
-            if !child.children.is_empty() {
-                let mut inner = serde_json::Deserializer::from_str(raw.get());
-                Scan { tree: child, slots: self.slots }
-                    .deserialize(&mut inner)
-                    .map_err(serde::de::Error::custom)?;
-            }
+            map.next_value_seed(Wanted { tree: child, slots: self.slots })?;
         }
         Ok(true)
+    }
+}
+
+/// A value that is wanted, or holds one that is.
+struct Wanted<'t, 's, 'a> {
+    tree: &'t Tree,
+    slots: &'s mut [Option<&'a RawValue>],
+}
+
+impl<'a> DeserializeSeed<'a> for Wanted<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<(), D::Error> {
+        let Self { tree, slots } = self;
+        if !tree.children.is_empty() {
+            // What an earlier value of the same name held does not count any more.
+            tree.clear(slots);
+        }
+        if tree.slots.is_empty() {
+            return Scan { tree, slots }.deserialize(input).map(drop);
+        }
+        let raw = <&RawValue>::deserialize(input)?;
+        for &slot in &tree.slots {
+            slots[slot] = Some(raw);
+        }
+        if !tree.children.is_empty() {
+            let mut inner = serde_json::Deserializer::from_str(raw.get());
+            Scan { tree, slots }.deserialize(&mut inner).map_err(serde::de::Error::custom)?;
+        }
+        Ok(())
     }
 }
 
@@ -217,6 +339,42 @@ mod tests {
         let found = scan(&["/a/b", "/a/c"], r#"{"a":{"b":1,"c":2},"a":{"c":3}}"#).unwrap();
         assert_eq!(found, (true, vec![None, Some("3")]));
         assert_eq!(scan(&["/a/b"], r#"{"a":{"b":1},"a":5}"#).unwrap(), (true, vec![None]));
+    }
+
+    #[test]
+    fn lone_surrogates_huge_numbers_and_depth_hide_no_value() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let text = format!(
+            r#"{{"k\udce9":1,"m":{{"\uDCE9":{deep},"b":"\udce9"}},"n":1e400,"s":{{"b":1}},"s":"\ud800","d":{deep}}}"#
+        );
+        let found = scan(&["/m/b", "/n", "/s/b", "/d", "/s", "/n/b"], &text).unwrap();
+        let expected = [Some(r#""\udce9""#), Some("1e400"), None, Some(&*deep), Some(r#""\ud800""#), None];
+        assert_eq!(found, (true, expected.to_vec()));
+        assert!(!scan(&["/a"], r#""\udce9""#).unwrap().0);
+        assert!(!scan(&["/a"], "1e400").unwrap().0);
+        let items = r#"{"\udce9":0,"a":["\udce9",{"b":2}]}"#;
+        assert_eq!(
+            scan(&["/a/0", "/a/1/b", "/a/2"], items).unwrap().1,
+            [Some(r#""\udce9""#), Some("2"), None]
+        );
+        assert!(scan(&["/a"], r#"{"k\udce9":1,"a":tru}"#).is_err());
+    }
+
+    #[test]
+    fn a_number_in_a_pointer_is_the_place_of_an_array_s_item() {
+        let text = r#"{"a":[1,["x",{"b":2}],3],"0":"name"}"#;
+        let found = scan(&["/a/0", "/a/1/1/b", "/a/3", "/a/1", "/0", "/a/01", "/a/-1"], text).unwrap().1;
+        let inner = r#"["x",{"b":2}]"#;
+        assert_eq!(
+            found,
+            [Some("1"), Some("2"), None, Some(inner), Some("\"name\""), None, None],
+            "a name that is a number is a name in an object"
+        );
+        let repeated = scan(&["/a/0/b", "/a/1"], r#"{"a":[{"b":1},2],"a":[{}]}"#).unwrap().1;
+        assert_eq!(repeated, [None, None]);
+        assert!(scan(&["/a/5"], r#"{"a":[1,}"#).is_err());
+        let far = format!("/a/{}", usize::MAX);
+        assert_eq!(scan(&[&far], r#"{"a":[1]}"#).unwrap().1, [None]);
     }
 
     #[test]

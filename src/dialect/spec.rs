@@ -25,6 +25,18 @@ pub(super) struct Spec {
     pub(super) job: JobSpec,
     /// Makes it a dialect of channels and rooms instead of jobs.
     pub(super) channels: Option<ChannelsSpec>,
+    /// Who publishes its events, where that is a program of its own and `publish` is not to meddle.
+    pub(super) publisher: Option<String>,
+    /// A file of the user's may take the name and what belongs to it.
+    #[serde(default)]
+    pub(super) replaceable: bool,
+    /// What the log says, once, when a payload is no JSON.
+    pub(super) undecodable: Option<String>,
+    /// Pointers to values that become null on their way out.
+    #[serde(default)]
+    pub(super) redact: Vec<String>,
+    /// Where the jobs' system keeps their state itself.
+    pub(super) state: Option<StateSpec>,
     pub(super) wrap: Option<WrapSpec>,
     pub(super) unknown: Option<UnknownSpec>,
     pub(super) pointers: PointersSpec,
@@ -37,7 +49,7 @@ pub(super) struct Spec {
 
 /// One pointer, or several of which the first that leads to something counts.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a JSON pointer such as \"/text\", or a list of them")]
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -50,6 +62,63 @@ impl OneOrMany {
             Self::Many(many) => many,
         }
     }
+}
+
+/// One place of a text, or several of which the first that leads to one counts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected a JSON pointer such as \"/text\", a table with `text` (and `longest`) or with `name` and `detail`, or a list of those"
+)]
+pub(super) enum Texts {
+    // First: a list of two texts would be taken for a table of two fields.
+    Many(Vec<TextSpec>),
+    One(TextSpec),
+}
+
+impl Texts {
+    pub(super) fn as_slice(&self) -> &[TextSpec] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Where a text stands.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum TextSpec {
+    /// Behind a pointer.
+    At(String),
+    /// Behind a pointer, but only where a text or a number stands there, of so many characters at most.
+    Bare(BareText),
+    /// Two places, as in `OSError: 28, No space left on device`.
+    Named(NamedText),
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct BareText {
+    pub(super) text: String,
+    pub(super) longest: Option<usize>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamedText {
+    /// Without a text here there is none at all.
+    pub(super) name: String,
+    /// What follows the colon: a text, a number, or the texts and numbers of a list.
+    pub(super) detail: Option<String>,
+}
+
+/// State that somebody else keeps in Redis.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StateSpec {
+    /// The key of a job's newest payload, with `{job}` in it.
+    pub(super) key: String,
 }
 
 /// Channels and rooms.
@@ -82,6 +151,9 @@ pub(super) struct TypeSpec {
 pub(super) struct JobSpec {
     #[serde(rename = "type", default)]
     pub(super) id: super::JobIdType,
+    /// Ids may hold a slash, which is `%2F` in a path.
+    #[serde(default)]
+    pub(super) slash: bool,
     pub(super) pointer: Option<String>,
 }
 
@@ -106,14 +178,19 @@ pub(super) struct UnknownSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct PointersSpec {
     pub(super) kind: String,
-    pub(super) percent: Option<String>,
-    pub(super) message: Option<OneOrMany>,
-    pub(super) error: Option<OneOrMany>,
-    pub(super) step: Option<String>,
-    pub(super) total: Option<String>,
-    pub(super) count: Option<String>,
+    /// A number, a text such as `45` or `45%`.
+    pub(super) percent: Option<OneOrMany>,
+    /// How much of `total` is done: the percent is computed where both are numbers.
+    pub(super) current: Option<OneOrMany>,
+    pub(super) message: Option<Texts>,
+    /// The message of an event that ends a run; without it the first of `message`.
+    pub(super) last_message: Option<Texts>,
+    pub(super) error: Option<Texts>,
+    pub(super) step: Option<OneOrMany>,
+    pub(super) total: Option<OneOrMany>,
+    pub(super) count: Option<OneOrMany>,
     /// What came of it: a name, and what else tells it from others.
-    pub(super) result: Option<OneOrMany>,
+    pub(super) result: Option<Texts>,
     pub(super) owner: Option<String>,
     #[serde(default)]
     pub(super) entity: Vec<String>,
@@ -156,7 +233,8 @@ pub(super) struct StatusSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct StatusFieldSpec {
     pub(super) name: String,
-    /// A pointer into the newest payload, or `@job`, `@kind`, `@percent`; of several the first that has a value.
+    /// A pointer into the newest payload, or `@job`, `@kind`, `@percent`, `@message`, `@error`; of several the first that
+    /// has a value.
     pub(super) from: OneOrMany,
     /// Word → word; `*` stands for every other one.
     #[serde(default)]
@@ -176,14 +254,15 @@ pub(super) struct StatusFieldSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReadSpec {
     pub(super) state: String,
+    /// Word → state; `*` stands for every other word.
     pub(super) states: BTreeMap<String, super::JobState>,
-    pub(super) percent: Option<String>,
-    pub(super) message: Option<OneOrMany>,
-    pub(super) error: Option<OneOrMany>,
-    pub(super) result: Option<OneOrMany>,
-    pub(super) step: Option<String>,
-    pub(super) total: Option<String>,
-    pub(super) count: Option<String>,
+    pub(super) percent: Option<OneOrMany>,
+    pub(super) message: Option<Texts>,
+    pub(super) error: Option<Texts>,
+    pub(super) result: Option<Texts>,
+    pub(super) step: Option<OneOrMany>,
+    pub(super) total: Option<OneOrMany>,
+    pub(super) count: Option<OneOrMany>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -201,7 +280,9 @@ pub(super) struct PublishSpec {
     pub(super) timestamp: super::TimestampStyle,
     pub(super) progress: Option<ShorthandSpec>,
     pub(super) message: Option<ShorthandSpec>,
+    #[serde(default)]
     pub(super) fields: Vec<FieldSpec>,
+    #[serde(default)]
     pub(super) events: BTreeMap<String, EventSpec>,
 }
 

@@ -25,7 +25,7 @@ impl Template {
     pub(super) fn render(&self, id: JobIdType, job: &str, timestamp: &str) -> String {
         let quoted = serde_json::Value::from(job).to_string();
         let text = &quoted[1..quoted.len() - 1];
-        let is_number = id == JobIdType::Integer && super::job::check(id, job).is_ok();
+        let is_number = id == JobIdType::Integer && super::job::check(id, false, job).is_ok();
         let value = if is_number { job } else { &quoted };
         let mut out = String::with_capacity(self.0.len() + job.len() * 2);
         let mut rest = self.0.as_str();

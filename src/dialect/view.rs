@@ -1,13 +1,16 @@
 //! What an event or a polling body says to a person who watches the job: the reading side of a dialect.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
-use super::decode::{MAX_ENTITY, entity, number, text};
-use super::pointer::Tree;
-use super::spec::{OneOrMany, Spec, StatusSpec};
+use super::decode::{entity, word};
+use super::facts::{Percent, Plan, Slots, TextAt, first_count, first_text, result_text};
+use super::pointer::{Slot, Tree};
+use super::raw::{text, words};
+use super::spec::{OneOrMany, PointersSpec, Spec, StatusSpec, Texts};
 use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
 
@@ -68,66 +71,103 @@ pub struct StatusView {
     pub result: Option<String>,
 }
 
-const KIND: usize = 0;
-const PERCENT: usize = 1;
-const STEP: usize = 2;
-const TOTAL: usize = 3;
-const COUNT: usize = 4;
-/// At most this many pointers to a text, of which the first that leads to one counts.
-const MAX_TEXTS: usize = 3;
-const MESSAGE: usize = 5;
-const ERROR: usize = MESSAGE + MAX_TEXTS;
-const ENTITY: usize = ERROR + MAX_TEXTS;
-const ENTITY_COUNT: usize = ENTITY + MAX_ENTITY;
-const ENTITY_ERROR: usize = ENTITY_COUNT + 1;
-const RESULT: usize = ENTITY_ERROR + 1;
-const SLOTS: usize = RESULT + MAX_TEXTS;
+/// Compiled pointers to what a job's events and its polling body both say.
+#[derive(Debug, Clone)]
+struct FactsAt {
+    percent: Percent,
+    step: Vec<Slot>,
+    total: Vec<Slot>,
+    count: Vec<Slot>,
+    message: Vec<TextAt>,
+    error: Vec<TextAt>,
+    result: Vec<TextAt>,
+}
 
-type Slots<'a> = [Option<&'a RawValue>; SLOTS];
+/// Their keys in the file.
+struct FactsSpec<'a> {
+    percent: [Option<&'a OneOrMany>; 3],
+    counts: [Option<&'a OneOrMany>; 3],
+    texts: [Option<&'a Texts>; 3],
+}
+
+impl FactsAt {
+    fn compile(plan: &mut Plan, spec: &FactsSpec<'_>, table: &[&str]) -> Result<Self, Fault> {
+        let at = |key| [table, &[key]].concat();
+        let [step, total, count] = spec.counts;
+        let [message, error, result] = spec.texts;
+        Ok(Self {
+            percent: Percent::compile(plan, spec.percent, table)?,
+            step: plan.want_all(step, &at("step"))?,
+            total: plan.want_all(total, &at("total"))?,
+            count: plan.want_all(count, &at("count"))?,
+            message: plan.want_texts(message, &at("message"))?,
+            error: plan.want_texts(error, &at("error"))?,
+            result: plan.want_texts(result, &at("result"))?,
+        })
+    }
+
+    fn percent(&self, slots: &Slots<'_>) -> Option<f64> {
+        self.percent.read(slots).and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0))
+    }
+}
+
+impl PointersSpec {
+    fn facts(&self) -> FactsSpec<'_> {
+        let total = self.total.as_ref();
+        FactsSpec {
+            percent: [self.current.as_ref(), total, self.percent.as_ref()],
+            // The total is that of the steps, unless it is that of a share.
+            counts: [self.step.as_ref(), total.filter(|_| self.current.is_none()), self.count.as_ref()],
+            texts: [self.message.as_ref(), self.error.as_ref(), self.result.as_ref()],
+        }
+    }
+}
 
 /// Compiled pointers of the socket messages.
 #[derive(Debug, Clone)]
 pub(super) struct Viewer {
-    tree: Tree,
+    plan: Plan,
     envelope: Tree,
+    kind: Slot,
+    facts: FactsAt,
+    last_message: Vec<TextAt>,
+    entity: Vec<Slot>,
+    entity_count: Option<Slot>,
+    entity_error: Option<Slot>,
 }
 
 impl Viewer {
     pub(super) fn compile(spec: &Spec) -> Result<Self, Fault> {
         let p = &spec.pointers;
-        let mut tree = Tree::default();
-        let fixed = [
-            (KIND, Some(&p.kind), "kind"),
-            (PERCENT, p.percent.as_ref(), "percent"),
-            (STEP, p.step.as_ref(), "step"),
-            (TOTAL, p.total.as_ref(), "total"),
-            (COUNT, p.count.as_ref(), "count"),
-            (ENTITY_COUNT, p.entity_count.as_ref(), "entity_count"),
-            (ENTITY_ERROR, p.entity_error.as_ref(), "entity_error"),
-        ];
-        for (slot, text, key) in fixed {
-            if let Some(text) = text {
-                tree.want(&pointer(text, &["pointers", key])?, slot);
-            }
-        }
-        want_texts(&mut tree, p.message.as_ref(), MESSAGE, &["pointers", "message"])?;
-        want_texts(&mut tree, p.error.as_ref(), ERROR, &["pointers", "error"])?;
-        want_texts(&mut tree, p.result.as_ref(), RESULT, &["pointers", "result"])?;
-        for (nth, text) in p.entity.iter().enumerate() {
-            tree.want(&pointer(text, &["pointers", "entity"])?, ENTITY + nth);
-        }
+        let mut plan = Plan::default();
+        let kind = plan.want(&p.kind, &["pointers", "kind"])?;
+        let facts = FactsAt::compile(&mut plan, &p.facts(), &["pointers"])?;
+        let last_message = match &p.last_message {
+            Some(_) => plan.want_texts(p.last_message.as_ref(), &["pointers", "last_message"])?,
+            // The texts behind the first are what a job is doing; one that has ended does nothing any more.
+            None => facts.message.iter().take(1).cloned().collect(),
+        };
+        let entity = p.entity.iter().map(|text| plan.want(text, &["pointers", "entity"]));
+        let entity = entity.collect::<Result<_, _>>()?;
+        let mut one = |text: &Option<String>, key| {
+            text.as_ref().map(|text| plan.want(text, &["pointers", key])).transpose()
+        };
+        let (entity_count, entity_error) =
+            (one(&p.entity_count, "entity_count")?, one(&p.entity_error, "entity_error")?);
         let mut envelope = Tree::default();
         if let Some(wrap) = &spec.wrap {
             envelope.want(&pointer(&format!("/{}", wrap.field), &["wrap", "field"])?, 0);
         }
-        Ok(Self { tree, envelope })
+        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error })
     }
 }
 
 /// Compiled pointers of the polling body.
 #[derive(Debug, Clone)]
 pub(super) struct StatusReader {
-    tree: Tree,
+    plan: Plan,
+    state: Slot,
+    facts: FactsAt,
     states: BTreeMap<String, JobState>,
 }
 
@@ -135,61 +175,34 @@ impl StatusReader {
     /// Without `[status.read]` the body is read like an event: its kind says the state.
     pub(super) fn compile(spec: &Spec, status: &StatusSpec) -> Result<Self, Fault> {
         let p = &spec.pointers;
-        let (pointers, texts, named) = match &status.read {
+        let (state, facts, states) = match &status.read {
             Some(r) => (
-                [Some(&r.state), r.percent.as_ref(), r.step.as_ref(), r.total.as_ref(), r.count.as_ref()],
-                [r.message.as_ref(), r.error.as_ref(), r.result.as_ref()],
+                &r.state,
+                FactsSpec {
+                    percent: [None, None, r.percent.as_ref()],
+                    counts: [r.step.as_ref(), r.total.as_ref(), r.count.as_ref()],
+                    texts: [r.message.as_ref(), r.error.as_ref(), r.result.as_ref()],
+                },
                 r.states.clone(),
             ),
             None => (
-                [Some(&p.kind), p.percent.as_ref(), p.step.as_ref(), p.total.as_ref(), p.count.as_ref()],
-                [p.message.as_ref(), p.error.as_ref(), p.result.as_ref()],
+                &p.kind,
+                p.facts(),
                 spec.kinds
                     .iter()
                     .map(|(name, kind)| (name.clone(), state_of(kind.ends, kind.queued)))
                     .collect(),
             ),
         };
-        let keys = ["state", "percent", "step", "total", "count"];
-        let mut tree = Tree::default();
-        for ((slot, text), key) in pointers.into_iter().enumerate().zip(keys) {
-            if let Some(text) = text {
-                tree.want(&pointer(text, &["status", "read", key])?, slot);
-            }
-        }
-        let [message, error, result] = texts;
-        want_texts(&mut tree, message, MESSAGE, &["status", "read", "message"])?;
-        want_texts(&mut tree, error, ERROR, &["status", "read", "error"])?;
-        want_texts(&mut tree, result, RESULT, &["status", "read", "result"])?;
-        Ok(Self { tree, states: named })
+        let table = ["status", "read"];
+        let mut plan = Plan::default();
+        Ok(Self {
+            state: plan.want(state, &["status", "read", "state"])?,
+            facts: FactsAt::compile(&mut plan, &facts, &table)?,
+            plan,
+            states,
+        })
     }
-}
-
-/// Wants the texts behind one pointer, or behind several, in the slots from `first`.
-fn want_texts(tree: &mut Tree, texts: Option<&OneOrMany>, first: usize, path: &[&str]) -> Result<(), Fault> {
-    let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
-    if texts.len() > MAX_TEXTS {
-        return Err(Fault::at(path, format!("at most {MAX_TEXTS} pointers")));
-    }
-    for (nth, text) in texts.iter().enumerate() {
-        tree.want(&pointer(text, path)?, first + nth);
-    }
-    Ok(())
-}
-
-/// The first text that is not empty in the slots from `first`.
-fn first_text(slots: &Slots<'_>, first: usize) -> Option<String> {
-    let texts = slots[first..first + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(text));
-    texts.map(std::borrow::Cow::into_owned).find(|text| !text.is_empty())
-}
-
-/// The first text or whole number in the slots of the result, and the others in brackets behind it.
-fn result(slots: &Slots<'_>) -> Option<String> {
-    let named = |raw: &RawValue| {
-        text(raw).map_or_else(|| count(raw).map(|n| n.to_string()), |t| Some(t.into_owned()))
-    };
-    let found = slots[RESULT..RESULT + MAX_TEXTS].iter().filter_map(|slot| slot.and_then(named));
-    found.filter(|text| !text.is_empty()).reduce(|first, next| format!("{first} ({next})"))
 }
 
 fn state_of(ends: Option<super::Outcome>, queued: bool) -> JobState {
@@ -204,75 +217,78 @@ fn state_of(ends: Option<super::Outcome>, queued: bool) -> JobState {
 
 impl Dialect {
     /// Reads a socket message; `None` where it is no event of this dialect (a pong, or another system's text).
-    pub fn view(&self, message: &str) -> Option<View> {
+    pub fn view(&self, whole: &str) -> Option<View> {
         let mut envelope: [Option<&RawValue>; 1] = [None];
-        let wrapped = self.wrap.is_some() && one(&self.viewer.envelope, message, &mut envelope);
-        let inner = if wrapped { envelope[0].map_or(message, RawValue::get) } else { message };
-        let mut slots: Slots<'_> = [None; SLOTS];
-        if !one(&self.viewer.tree, inner, &mut slots) {
-            return None;
-        }
-        let name = text(slots[KIND]?)?;
-        let named = |kind: &Kind| Kind { name: name.as_ref().into(), ..kind.clone() };
-        let kind = self.kind(&name).map_or_else(
-            || Kind {
-                name: name.as_ref().into(),
-                conflatable: false,
-                opens: super::Opens::Never,
-                ends: None,
-                entity: None,
-                notice: true,
-                queued: false,
-                hidden: false,
-            },
-            named,
-        );
-        let part =
-            entity(&slots[ENTITY..ENTITY_COUNT]).filter(|_| kind.entity.is_some()).map(|name| EntityView {
-                name: name.into_owned(),
-                phase: kind.entity,
-                count: slots[ENTITY_COUNT].and_then(count),
-            });
-        let owned = |slot: usize| {
-            slots[slot].and_then(text).filter(|text| !text.is_empty()).map(std::borrow::Cow::into_owned)
-        };
-        let percent = slots[PERCENT].and_then(number).and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0));
+        let viewer = &self.viewer;
+        let wrapped = self.wrap.is_some() && one(&viewer.envelope, whole, &mut envelope);
+        let inner = if wrapped { envelope[0].map_or(whole, RawValue::get) } else { whole };
+        let slots = &viewer.plan.read(inner)?[..];
+        let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
+        let parts: Vec<_> = viewer.entity.iter().map(|slot| slots[*slot]).collect();
+        let part = entity(&parts, text).filter(|_| kind.entity.is_some()).map(|name| EntityView {
+            name: name.into_owned(),
+            phase: kind.entity,
+            count: viewer.entity_count.and_then(|slot| count(slots[slot]?)),
+        });
+        let facts = &viewer.facts;
+        let error = || first_text(&facts.error, slots);
+        let of_part = |slot: Slot| slots[slot].and_then(words);
+        let messages = if kind.ends.is_some() { &viewer.last_message } else { &facts.message };
+        let message = first_text(messages, slots);
         Some(View {
-            percent,
-            step: slots[STEP].and_then(count),
-            total: slots[TOTAL].and_then(count),
-            count: slots[COUNT].and_then(count),
-            // The texts behind the first are what a job is doing; one that has ended does nothing any more.
-            message: if kind.ends.is_some() { owned(MESSAGE) } else { first_text(&slots, MESSAGE) },
+            percent: facts.percent(slots),
+            step: first_count(&facts.step, slots),
+            total: first_count(&facts.total, slots),
+            count: first_count(&facts.count, slots),
+            // A remark without a text of its own can be about what went wrong, as a retry is.
+            message: if kind.notice { message.or_else(error) } else { message },
             error: match (kind.ends, kind.entity) {
-                (_, Some(Phase::Failed)) => owned(ENTITY_ERROR).or_else(|| first_text(&slots, ERROR)),
-                (Some(super::Outcome::Failed), _) => first_text(&slots, ERROR),
+                (_, Some(Phase::Failed)) => {
+                    viewer.entity_error.and_then(of_part).map(Cow::into_owned).or_else(error)
+                }
+                (Some(super::Outcome::Failed | super::Outcome::Cancelled), _) => error(),
                 _ => None,
             },
-            result: result(&slots),
-            resource: self.channels.as_ref().and_then(|channels| channels.resource_in(message)),
+            result: result_text(&facts.result, slots)
+                .filter(|_| kind.ends == Some(super::Outcome::Succeeded)),
+            resource: self.channels.as_ref().and_then(|channels| channels.resource_in(whole)),
             entity: part,
             kind,
         })
     }
 
+    /// The kind of that name as the payload spells it; a remark where the dialect knows none.
+    fn kind_seen(&self, name: &str) -> Kind {
+        let unknown = || Kind {
+            name: name.into(),
+            conflatable: false,
+            opens: super::Opens::Never,
+            ends: None,
+            entity: None,
+            notice: true,
+            queued: false,
+            hidden: false,
+        };
+        self.kind(name).map_or_else(unknown, |kind| Kind { name: name.into(), ..kind.clone() })
+    }
+
     /// Reads a polling body; `None` where it is none of this dialect's.
     pub fn view_status(&self, body: &str) -> Option<StatusView> {
         let read = &self.status.as_ref()?.read;
-        let mut slots: Slots<'_> = [None; SLOTS];
-        if !one(&read.tree, body, &mut slots) {
-            return None;
-        }
-        let state = *read.states.get(text(slots[KIND]?)?.as_ref())?;
+        let slots = &read.plan.read(body)?[..];
+        let word = word(slots[read.state]?)?;
+        let state = *read.states.get(word.as_ref()).or_else(|| read.states.get("*"))?;
+        let facts = &read.facts;
+        let went_wrong = matches!(state, JobState::Failed | JobState::Cancelled);
         Some(StatusView {
             state,
-            percent: slots[PERCENT].and_then(number).and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0)),
-            step: slots[STEP].and_then(count),
-            total: slots[TOTAL].and_then(count),
-            count: slots[COUNT].and_then(count),
-            message: first_text(&slots, MESSAGE),
-            error: first_text(&slots, ERROR).filter(|_| state == JobState::Failed),
-            result: result(&slots),
+            percent: facts.percent(slots),
+            step: first_count(&facts.step, slots),
+            total: first_count(&facts.total, slots),
+            count: first_count(&facts.count, slots),
+            message: first_text(&facts.message, slots),
+            error: first_text(&facts.error, slots).filter(|_| went_wrong),
+            result: result_text(&facts.result, slots).filter(|_| state == JobState::Succeeded),
         })
     }
 }

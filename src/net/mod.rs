@@ -11,6 +11,7 @@ pub mod seldom;
 pub mod shutdown;
 pub mod stream;
 pub mod tls;
+pub mod token;
 pub mod websocket;
 
 use std::io;
@@ -20,6 +21,7 @@ use url::Url;
 
 use self::answer::Redirect;
 use self::tls::TlsProblem;
+use crate::text::printable;
 
 /// What went wrong between this process and a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -181,15 +183,15 @@ fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> N
     }
 }
 
-/// The `message` of an error body as every dialect's HTTP errors have it; control characters stripped, at most 200
-/// characters, since it is printed.
+/// The `message` of an error body as every dialect's HTTP errors have it; printable, and at most 200
+/// characters.
 fn message_of(body: &[u8]) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Body {
         message: String,
     }
     let body: Body = serde_json::from_slice(body).ok()?;
-    let text: String = body.message.chars().filter(|c| !c.is_control()).take(200).collect();
+    let text: String = printable(&body.message).chars().take(200).collect();
     (!text.is_empty()).then_some(text)
 }
 

@@ -1,5 +1,7 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
+mod access;
+mod health;
 mod stats;
 
 use std::borrow::Cow;
@@ -19,20 +21,23 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
-use super::auth::{self, Access, Ownerless, Ownership, Refusal, Token};
+use self::access::{Asking, access, refused};
+use super::auth::{Access, Ownerless, Ownership};
 use super::client::ClientAddress;
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
-use super::refusals::Why;
+use super::jwks::Jwks;
+use super::reservation::Reservation;
 use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::troubles::Troubles;
 use super::upgrade;
-use crate::broker::{Broker, BrokerError};
-use crate::dialect::{Auth, Dialect, DialectId, Dialects, Topic, Undecodable};
+use crate::broker::{Broker, BrokerError, Trouble};
+use crate::dialect::{Dialect, DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
 /// What the handlers share.
@@ -41,11 +46,16 @@ pub(super) struct Api {
     pub(super) options: RelayOptions,
     /// Taken out of the options, since a reload replaces them.
     pub(super) reloadable: RwLock<Arc<Reloadable>>,
+    /// Key sets, where there are any.
+    pub(super) jwks: Jwks,
     pub(super) broker: Arc<dyn Broker>,
+    /// The dialect of each subscription.
+    pub(super) subscribers: Vec<DialectId>,
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
+    pub(super) troubles: Arc<Troubles>,
     pub(super) draining: AtomicBool,
     pub(super) next_shard: AtomicUsize,
 }
@@ -70,19 +80,19 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
     let mut router = Router::new()
-        .route("/health", get(health))
-        .route("/ready", get(ready))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
     for (id, dialect) in api.dialects.iter() {
         for (route, channel) in dialect.channels.iter().flat_map(|channels| &channels.routes) {
             let channel = channel.clone();
-            let open = async move |state, request| subscribe(state, id, channel.as_ref(), request);
+            let open = move |state, request| subscribe(state, id, channel.clone(), request);
             router = router.route(route, get(open));
         }
         if dialect.channels.is_none() {
-            let open = async move |state, request| socket(state, id, request);
+            let open = move |state, request| socket(state, id, request);
             router = router.route(&dialect.route, get(open));
         }
         if let Some(status) = &dialect.status {
@@ -110,30 +120,53 @@ fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
 }
 
 /// `GET` on a dialect's socket route.
-fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
-    let dialect = api.dialects.get(id);
+async fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
     let job = job_in(&api, id, &dialect.route, request.uri().path());
     let possible = dialect.check_job(&job).is_ok();
     let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
-    let access = access(&api, dialect, &request);
-    open(api, id, Wants::Job { job: job.into(), access, possible, replay }, request)
+    let access = allowed(&api, &dialect, &request)?;
+    let access = api.restricted(access.await, &dialect, &job, client_of(&request));
+    let job: Arc<str> = job.into();
+    // Before the 101: whatever is published after it, the socket gets.
+    let refused = matches!(access, Access::Refused(_));
+    let reservation =
+        (possible && !refused).then(|| Box::new(Reservation::begin(&api.log, id, &job, replay)));
+    open(api, id, Wants::Job { job, possible, reservation }, access, request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.
-fn subscribe(
+async fn subscribe(
     State(api): Shared,
     id: DialectId,
-    channel: Option<&Arc<str>>,
+    channel: Option<Arc<str>>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
+    let access = allowed(&api, &dialect, &request)?.await;
     let query = request.uri().query().unwrap_or_default();
-    let opening = api.dialects.get(id).channels.as_ref().map(|known| Opening::parse(known, channel, query));
-    open(api, id, Wants::Channels(opening.unwrap_or_default()), request)
+    let opening = dialect.channels.as_ref().map(|known| Opening::parse(known, channel.as_ref(), query));
+    open(api, id, Wants::Channels(opening.unwrap_or_default()), access, request)
 }
 
-/// Upgrades a request to a socket, unless its origin, the hour, or its headers forbid it.
-fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Result<Response, ApiError> {
-    check_origin(&api, request.headers())?;
+/// Who is asking for a socket, unless no page of the request's origin may have one.
+fn allowed<'a>(
+    api: &'a Api,
+    dialect: &'a Dialect,
+    request: &Request,
+) -> Result<impl Future<Output = Access> + use<'a>, ApiError> {
+    check_origin(api, request)?;
+    Ok(access(api, dialect, Asking::of(request)))
+}
+
+/// Upgrades a request to a socket, unless the hour or its headers forbid it.
+fn open(
+    api: Arc<Api>,
+    id: DialectId,
+    wants: Wants,
+    access: Access,
+    mut request: Request,
+) -> Result<Response, ApiError> {
     if api.draining.load(Ordering::Relaxed) {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -150,7 +183,7 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
                 Ok(stream) => {
                     // A copy: the buffer behind it is 8 KiB, however little it holds.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
-                    let newcomer = Newcomer { early, dialect: id, wants };
+                    let newcomer = Newcomer { early, dialect: id, wants, access };
                     let client = api.stats.clients.enter(client);
                     adopt(&api, NewConnection { stream, client, newcomer }).await;
                 }
@@ -181,28 +214,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-/// Who is asking for a job of a dialect: the token is in the query, where a browser's socket can put it, or in the header.
-fn access(api: &Api, dialect: &Dialect, request: &Request) -> Access {
-    if dialect.auth == Auth::None {
-        return Access::Everybody;
-    }
-    let query = in_query(request, "token");
-    let token = query.as_deref().or_else(|| bearer(request.headers())).map(Token);
-    let audience = api.options.jwt_audience.as_deref();
-    match api.settings().auth.check(audience, token.as_ref(), auth::now()) {
-        Ok(None) => Access::Everybody,
-        Ok(Some(claims)) => Access::Subject(claims),
-        Err(refusal) => {
-            let why = match refusal {
-                Refusal::NoSecret => Why::NoSecret,
-                Refusal::Token(fault) => Why::Token(fault),
-            };
-            api.stats.refusals.note(why, client_of(request));
-            Access::Refused(refusal)
-        }
-    }
-}
-
 /// Gives the connection to the next shard in turn.
 async fn adopt(api: &Api, connection: NewConnection) {
     let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
@@ -210,33 +221,37 @@ async fn adopt(api: &Api, connection: NewConnection) {
 }
 
 /// A browser says where its page is from; who says nothing is no browser.
-fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("(not text)");
     let settings = api.settings();
     if settings.origins.allow(origin) {
         return Ok(());
     }
     let list = settings.origins.describe();
+    api.stats.refused_origins.add(1);
+    api.stats.refusals.origin(origin, &list, client_of(request));
+    let origin = origin.escape_debug();
     let message = format!("pages of origin {origin} may not connect; allowed: {list} (ALLOWED_ORIGINS)");
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
 }
 
 /// `GET` on a dialect's polling route.
 async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
-    let dialect = api.dialects.get(id);
+    let dialect = Arc::clone(api.dialects.get(id));
     let route = dialect.status.as_ref().map(|status| status.route.as_str()).unwrap_or_default();
     let job = job_in(&api, id, route, request.uri().path());
-    let access = access(&api, dialect, &request);
-    if let Access::Refused(refusal) = access {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal.message())
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    let (client, asking) = (client_of(&request), Asking::of(&request));
+    drop(request);
+    let access = api.restricted(access(&api, &dialect, asking).await, &dialect, &job, client);
+    if let Access::Refused(refusal) = &access {
+        return Err(refused(refusal));
     }
     if let Err(reason) = dialect.check_job(&job) {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
     }
     let known = || api.log.lock().unwrap_or_else(PoisonError::into_inner).known(id, &job);
-    let mut asked = true;
+    let mut asked = Ok(());
     if let Some(store) = &api.restore
         && known() != Some(super::joblog::Known::Whole)
     {
@@ -250,8 +265,8 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     drop(log);
     if let Some(body) = body {
         Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
-    } else if !asked {
-        let message = format!("redis is away, so nothing is known of {} job {job} yet", dialect.name);
+    } else if let Err(trouble) = asked {
+        let message = format!("{}, so nothing is known of {} job {job} yet", trouble.word(), dialect.name);
         Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
     } else {
         let message = format!("nothing is known of {} job {job}", dialect.name);
@@ -264,7 +279,7 @@ fn may_poll(
     subject: &str,
     owner: Ownership<'_>,
     ownerless: Ownerless,
-    asked_store: bool,
+    asked: Result<(), Trouble>,
 ) -> Result<(), ApiError> {
     let refuse = |message| Err(ApiError::new(StatusCode::FORBIDDEN, "not_the_owner", message));
     match owner {
@@ -272,19 +287,21 @@ fn may_poll(
         Ownership::Of(_) => refuse("the token's subject does not own this task"),
         // Of a job that nobody has heard of, that is what the answer says.
         Ownership::UnknownJob => Ok(()),
-        Ownership::Nobody if !asked_store => {
-            let message = "redis is away, so it is not known whose this task is";
-            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
-        }
-        Ownership::Nobody if ownerless == Ownerless::Allow => Ok(()),
-        Ownership::Nobody => refuse("it is not known whose this task is"),
+        Ownership::Nobody => match asked {
+            Err(trouble) => {
+                let message = format!("{}, so it is not known whose this task is", trouble.word());
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
+            }
+            Ok(()) if ownerless == Ownerless::Allow => Ok(()),
+            Ok(()) => refuse("it is not known whose this task is"),
+        },
     }
 }
 
 /// `POST /publish/{channel}`.
 async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiError> {
     check_key(&api, request.headers())?;
-    check_origin(&api, request.headers())?;
+    check_origin(&api, &request)?;
     let raw = request.uri().path().strip_prefix("/publish/").unwrap_or_default();
     let channel = percent_encoding::percent_decode_str(raw).decode_utf8_lossy().into_owned();
     let Some((id, dialect)) =
@@ -364,37 +381,4 @@ fn broker_failed(error: &BrokerError) -> ApiError {
         _ => StatusCode::BAD_GATEWAY,
     };
     ApiError::new(status, "broker_failed", error.to_string())
-}
-
-/// `GET /ready`: 200 only while events can come.
-async fn ready(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    if api.draining.load(Ordering::Relaxed) {
-        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "going_away", "this relay is shutting down")
-            .into_response();
-    }
-    if status.connected {
-        return axum::Json(json!({ "ready": true })).into_response();
-    }
-    let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message).into_response()
-}
-
-/// `GET /health`: that the process is alive, and how its broker is doing.
-async fn health(State(api): Shared) -> Response {
-    let status = api.broker.status().borrow().clone();
-    let state = if status.connected && status.denied.is_empty() { "ok" } else { "degraded" };
-    let denied: Vec<_> = status
-        .denied
-        .iter()
-        .map(|(channel, reason)| json!({ "channel": channel, "reason": reason }))
-        .collect();
-    axum::Json(json!({
-        "status": state,
-        "broker": api.broker.name(),
-        "connected": status.connected,
-        "denied": denied,
-        "version": env!("CARGO_PKG_VERSION"),
-    }))
-    .into_response()
 }

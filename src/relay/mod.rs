@@ -13,21 +13,26 @@ mod accept;
 mod auth;
 mod client;
 mod error;
+mod foreign;
 pub mod frame;
 mod http;
 mod hub;
 mod ingest;
 mod joblog;
+mod jwks;
 mod origins;
 mod outbox;
 mod refusals;
+mod reservation;
 mod session;
 mod settings;
 mod shard;
 mod slots;
 mod stats;
 mod store;
+mod subprotocol;
 mod threads;
+mod troubles;
 mod upgrade;
 mod wheel;
 
@@ -46,18 +51,21 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::RequestLimits;
 pub use self::accept::listen;
-pub use self::auth::{AuthPolicy, Ownerless, Secret};
+pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
+use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
+use self::jwks::Jwks;
 pub use self::origins::{NotAnOrigin, Origins};
 pub use self::settings::{RelayOptions, Reloadable};
 use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
 use self::threads::Watch;
+use self::troubles::Troubles;
 use crate::broker::{Broker, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
 
@@ -88,7 +96,9 @@ impl Relay {
         let dialects = as_wished(dialects, &options);
         let stats = Arc::new(Stats::new(&dialects));
         let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(JobLog::new(Arc::clone(&dialects), options.job_log, stored)));
+        let log = Arc::new(Mutex::new(
+            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
+        ));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
@@ -98,9 +108,13 @@ impl Relay {
             .collect::<io::Result<_>>()?;
         let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
+        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
+        let foreign = Arc::new(foreign);
+        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
         let ingest = Ingest {
+            foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
-            subscribers,
+            subscribers: subscribers.clone(),
             log: Arc::clone(&log),
             shards: shards.clone(),
             stats: Arc::clone(&stats),
@@ -111,12 +125,16 @@ impl Relay {
             owned: Vec::new(),
             taken: 0,
             drops: ingest::DropLog::default(),
+            slips: ingest::SlipLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
+        let troubles = Arc::new(Troubles::new(Arc::clone(&dialects)));
         let access = StoreAccess {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
+            foreign,
+            troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
@@ -124,16 +142,20 @@ impl Relay {
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
         let draining = AtomicBool::new(false);
         let next_shard = AtomicUsize::new(0);
+        let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
             dialects,
             options,
             reloadable,
+            jwks,
             broker,
+            subscribers,
             log,
             shards,
             stats,
             restore,
+            troubles,
             draining,
             next_shard,
         });
@@ -184,9 +206,10 @@ impl Relay {
     /// Whether tokens are wanted at all stays as it was at the start: that is no setting to change by a slip in a file.
     pub fn reload(&self, mut settings: Reloadable) {
         let mut current = self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner);
-        if (settings.auth == AuthPolicy::Open) != (current.auth == AuthPolicy::Open) {
+        if settings.auth.is_open() != current.auth.is_open() {
             settings.auth = current.auth.clone();
         }
+        self.api.jwks.replace(settings.jwks());
         *current = Arc::new(settings);
     }
 
@@ -224,7 +247,7 @@ fn as_wished(mut dialects: Arc<Dialects>, options: &RelayOptions) -> Arc<Dialect
     if let Some(grace) = options.unknown_grace {
         dialects = Arc::new(dialects.with_grace(grace));
     }
-    if options.reloadable.auth == AuthPolicy::Open {
+    if options.reloadable.auth.is_open() {
         dialects = Arc::new(dialects.open());
     }
     dialects

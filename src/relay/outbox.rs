@@ -11,10 +11,6 @@ pub(super) enum OutboxKey {
     Event(ConflationKey),
     /// What follows such an event, worthless with it.
     Echo(ConflationKey),
-    /// The answer to a WebSocket ping; only the newest needs one (RFC 6455, 5.5.3).
-    Pong,
-    /// The answer to the text `ping`.
-    TextPong,
     /// The application's own sign of life; an old one says less than a new one.
     Heartbeat,
 }
@@ -30,7 +26,10 @@ struct Waiting {
     frame: Frame,
 }
 
-/// A queue bounded in bytes. Exists only while its socket pushes back, so whatever waits in it may be conflated: a
+/// Bytes that a waiting frame takes besides its own: its place in the queue, and its allocation.
+const PLACE: usize = size_of::<Waiting>() + 32;
+
+/// A queue bounded in bytes, those of its bookkeeping included: it may be many tiny answers that wait. Exists only while its socket pushes back, so whatever waits in it may be conflated: a
 /// newer frame with the same key removes the older one and goes to the end. Frames without a key are never dropped;
 /// when even they exceed the bound, [`Outbox::push`] says so and the connection is to be closed. The rest of a frame
 /// that the socket has begun with does not count, nor does a job's state, which the job log bounds.
@@ -46,6 +45,8 @@ pub(super) struct Outbox {
     bytes: usize,
     /// Bytes at the head that do not count against the bound.
     exempt: usize,
+    /// Frames at the head that do not count against it.
+    exempt_frames: usize,
     replaced: usize,
 }
 
@@ -58,7 +59,8 @@ impl Outbox {
         bound: usize,
     ) -> Result<Conflated, Overflow> {
         let conflated = key.as_ref().is_some_and(|key| self.remove(key));
-        let counted = self.bytes.saturating_sub(self.exempt);
+        let frames = self.queue.len().saturating_sub(self.exempt_frames + self.replaced);
+        let counted = self.bytes.saturating_sub(self.exempt) + frames * PLACE;
         if counted > 0 && counted + frame.len() > bound {
             return Err(Overflow);
         }
@@ -82,6 +84,7 @@ impl Outbox {
     /// Lets everything that waits now wait outside of the bound.
     pub(super) fn exempt(&mut self) {
         self.exempt = self.bytes;
+        self.exempt_frames = self.queue.len();
     }
 
     /// Drops the waiting frame of that key, unless the socket has some of it already.
@@ -121,6 +124,7 @@ impl Outbox {
         self.replaced = 0;
         self.bytes = self.queue.front().map_or(0, |head| head.frame.len() - self.written);
         self.exempt = self.exempt.min(self.bytes);
+        self.exempt_frames = self.exempt_frames.min(keep);
     }
 
     /// The next bytes to write, in order: at most `slices.len()` pieces. Returns how many there are.
@@ -159,6 +163,7 @@ impl Outbox {
                 self.newest.remove(&key);
             }
             self.first += 1;
+            self.exempt_frames = self.exempt_frames.saturating_sub(1);
         }
     }
 
@@ -186,6 +191,8 @@ mod tests {
 
     use super::*;
 
+    const BOUND: usize = 1_000;
+
     #[expect(clippy::unnecessary_wraps, reason = "it is what `push` takes")]
     fn key(job: &str, kind: &str) -> Option<OutboxKey> {
         let (job, kind) = (Arc::from(job), Arc::from(kind));
@@ -208,45 +215,45 @@ mod tests {
     #[test]
     fn a_newer_event_replaces_the_older_of_its_key_and_goes_to_the_end() {
         let mut outbox = Outbox::default();
-        outbox.push("a1".into(), key("a", "p"), 100).unwrap();
-        outbox.push("M".into(), None, 100).unwrap();
-        assert_eq!(outbox.push("a2".into(), key("a", "p"), 100), Ok(Conflated(true)));
-        outbox.push("b1".into(), key("b", "p"), 100).unwrap();
+        outbox.push("a1".into(), key("a", "p"), BOUND).unwrap();
+        outbox.push("M".into(), None, BOUND).unwrap();
+        assert_eq!(outbox.push("a2".into(), key("a", "p"), BOUND), Ok(Conflated(true)));
+        outbox.push("b1".into(), key("b", "p"), BOUND).unwrap();
         assert_eq!(drain(&mut outbox, 1), b"Ma2b1");
     }
 
     #[test]
     fn a_frame_that_is_half_written_is_not_replaced() {
         let mut outbox = Outbox::default();
-        outbox.push("aaaa".into(), key("a", "p"), 100).unwrap();
+        outbox.push("aaaa".into(), key("a", "p"), BOUND).unwrap();
         outbox.advance(1);
-        assert_eq!(outbox.push("bbbb".into(), key("a", "p"), 100), Ok(Conflated(false)));
-        outbox.push("cccc".into(), key("a", "p"), 100).unwrap();
+        assert_eq!(outbox.push("bbbb".into(), key("a", "p"), BOUND), Ok(Conflated(false)));
+        outbox.push("cccc".into(), key("a", "p"), BOUND).unwrap();
         assert_eq!(drain(&mut outbox, 3), b"aaacccc");
     }
 
     #[test]
     fn what_may_not_be_dropped_overflows_the_bound() {
         let mut outbox = Outbox::default();
-        outbox.push(vec![b'x'; 200].into(), None, 100).unwrap();
-        assert_eq!(outbox.push("y".into(), None, 100), Err(Overflow));
+        outbox.push(vec![b'x'; 2 * BOUND].into(), None, BOUND).unwrap();
+        assert_eq!(outbox.push("y".into(), None, BOUND), Err(Overflow));
         outbox.advance(50);
         outbox.clear();
-        assert_eq!(outbox.bytes(), 150);
+        assert_eq!(outbox.bytes(), 2 * BOUND - 50);
     }
 
     #[test]
     fn what_the_socket_has_begun_with_and_a_state_do_not_count() {
         let mut outbox = Outbox::default();
-        outbox.push_rest(vec![b'x'; 200].into(), 10);
+        outbox.push_rest(vec![b'x'; 2 * BOUND].into(), 10);
         outbox.push("state".into(), None, usize::MAX).unwrap();
         outbox.exempt();
-        outbox.push(vec![b'y'; 100].into(), None, 100).unwrap();
-        assert_eq!(outbox.push("z".into(), None, 100), Err(Overflow));
-        outbox.advance(195);
-        assert_eq!(outbox.push("z".into(), None, 100), Err(Overflow));
+        outbox.push(vec![b'y'; BOUND - PLACE].into(), None, BOUND).unwrap();
+        assert_eq!(outbox.push("z".into(), None, BOUND), Err(Overflow));
+        outbox.advance(2 * BOUND - 5);
+        assert_eq!(outbox.push("z".into(), None, BOUND), Err(Overflow));
         outbox.advance(1);
-        outbox.push("z".into(), None, 100).unwrap();
+        outbox.push("z".into(), None, BOUND).unwrap();
     }
 
     #[derive(Debug, Clone)]

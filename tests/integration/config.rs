@@ -99,15 +99,83 @@ fn what_is_printed_can_be_read_back() {
 }
 
 #[test]
-fn secrets_are_masked_and_their_lines_are_comments() {
+fn a_secret_is_not_printed_and_a_start_that_lacks_it_fails_by_name() {
     let file = Configured::new("redis = \"redis://app:hunter2@h:1/2\"\n[serve]\npublish-key = \"hunter2\"\n");
-    let text = printed(Some(&file.path()), &[], &[("SUPABASE_JWT_SECRET", "hunter2")]);
+    let secret = ("SUPABASE_JWT_SECRET", "hunter2");
+    let text = printed(Some(&file.path()), &[], &[secret]);
     assert!(!text.contains("hunter2"), "{text}");
-    assert_eq!(line(&text, "jwt-secret"), ("# jwt-secret = \"***\"", "SUPABASE_JWT_SECRET"));
-    assert_eq!(line(&text, "redis"), ("# redis = \"redis://app:***@h:1/2\"", file.at(1).as_str()));
-    assert_eq!(line(&text, "publish-key"), ("# publish-key = \"***\"", file.at(3).as_str()));
-    let again = printed(Some(&Configured::new(&text).path()), &[], &[]);
-    assert_eq!(line(&again, "redis"), ("# redis: not set", "default"));
+    let expected = ("jwt-secret = { env = \"SUPABASE_JWT_SECRET\" }", "SUPABASE_JWT_SECRET");
+    assert_eq!(line(&text, "jwt-secret"), expected);
+    let origin = format!("{}, redis://app:***@h:1/2; put it into JOBWIRE_REDIS", file.at(1));
+    assert_eq!(line(&text, "redis"), ("redis = { env = \"JOBWIRE_REDIS\" }", origin.as_str()));
+    let origin = format!("{}; put it into JOBWIRE_PUBLISH_KEY", file.at(3));
+    assert_eq!(
+        line(&text, "publish-key"),
+        ("publish-key = { env = \"JOBWIRE_PUBLISH_KEY\" }", origin.as_str())
+    );
+
+    let copy = Configured::new(&text);
+    let redis = ("JOBWIRE_REDIS", "redis://app:hunter2@h:1/2");
+    let mut given = vec![];
+    for (missing, key) in
+        [(redis, "redis"), (("JOBWIRE_PUBLISH_KEY", "hunter2"), "publish-key"), (secret, "jwt-secret")]
+    {
+        let output = print_config(Some(&copy.path()), &[], &given);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""));
+        let says = format!("serve.{key}: the environment variable {} is not set\nhint: ", missing.0);
+        assert!(output.stderr.contains(&says), "{}", output.stderr);
+        given.push(missing);
+    }
+    let bare = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(bare(&printed(Some(&copy.path()), &[], &given)), bare(&text));
+}
+
+#[test]
+fn a_switch_is_one_of_the_usual_words_and_a_slip_exits_2_and_names_where_it_is() {
+    for (word, is_open) in [("ON", true), ("y", true), ("0", false), ("No", false), ("", false)] {
+        let text = printed(None, &[], &[("JOBWIRE_NO_AUTH", word)]);
+        assert_eq!(line(&text, "no-auth").0, format!("no-auth = {is_open}"), "{word}");
+    }
+    for slip in ["disabled", "none", "e", " ", "2"] {
+        let output = print_config(None, &[], &[("JOBWIRE_NO_AUTH", slip)]);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{slip}");
+        assert!(output.stderr.ends_with("environment variable JOBWIRE_NO_AUTH\n"), "{}", output.stderr);
+    }
+    let file = Configured::new("[serve]\nno-auth = \"disabled\"\n");
+    let output = print_config(Some(&file.path()), &[], &[]);
+    let expected = format!("error: {}: serve.no-auth: invalid value 'disabled': a switch is ", file.at(2));
+    assert!(output.code == 2 && output.stderr.starts_with(&expected), "{}", output.stderr);
+}
+
+#[test]
+fn a_variable_that_sets_nothing_is_named_except_where_only_a_script_is_printed() {
+    let slip = ("JOBWIRE_NOAUTH", "1");
+    let output = print_config(None, &[], &[slip]);
+    assert_eq!(output.code, 0);
+    assert!(
+        output.stderr.contains("JOBWIRE_NOAUTH sets nothing; did you mean JOBWIRE_NO_AUTH?"),
+        "{}",
+        output.stderr
+    );
+    let output = Process::spawn(command(&["completions", "bash"]).envs([slip])).finish(PATIENCE);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn an_empty_secret_or_key_opens_nothing() {
+    for (name, value) in
+        [("JOBWIRE_JWT_SECRET", " "), ("SUPABASE_JWT_SECRET", "\n"), ("JOBWIRE_PUBLISH_KEY", " ")]
+    {
+        let output = print_config(None, &[], &[(name, value)]);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{name}");
+        assert!(output.stderr.contains(name), "{}", output.stderr);
+    }
+    for text in ["publish-key = ' '", "jwt-secret = ''", "allowed-origins = []", "listen = []"] {
+        let file = Configured::new(&format!("[serve]\n{text}\n"));
+        let output = print_config(Some(&file.path()), &[], &[]);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{text}");
+        assert!(output.stderr.starts_with(&format!("error: {}: serve.", file.at(2))), "{}", output.stderr);
+    }
 }
 
 #[test]

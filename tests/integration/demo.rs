@@ -41,6 +41,14 @@ fn off_a_terminal_it_prints_lines_and_a_summary() {
 }
 
 #[test]
+fn a_celery_task_is_among_its_jobs() {
+    let output = jobwire(&["demo", "--duration", "2s", "--seed", "7"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
+    assert!(output.stdout.contains("celery/thumbnails-1 done 100% 40 thumbnails\n"), "{}", output.stdout);
+    assert!(output.stdout.contains("resizing"), "{}", output.stdout);
+}
+
+#[test]
 fn a_job_that_fails_is_1() {
     let output = jobwire(&["demo", "--duration", "1s", "--jobs", "2", "--fail-rate", "1", "--seed", "7"]);
     assert_eq!((output.code, output.stderr.as_str()), (1, ""), "{}", output.stdout);

@@ -5,6 +5,7 @@
 
 mod attach;
 mod bench;
+mod celery;
 mod cli;
 mod clients;
 mod closed_stderr;
@@ -18,5 +19,6 @@ mod proxy;
 mod publish;
 mod readme;
 mod serve;
+mod snippets;
 mod support;
 mod tls;

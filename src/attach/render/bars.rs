@@ -16,11 +16,11 @@ use jiff::tz::TimeZone;
 use super::event::{remark, time, words};
 use super::layout::Screen;
 use super::lined::Lined;
-use super::text::{columns, fit, printable};
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
 use crate::attach::stream::Happening;
+use crate::text::{brief, columns, fit};
 
 /// Ten redraws a second: smooth to the eye, and cheap.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -109,9 +109,12 @@ impl Bars {
                 let text = "connection lost; what happens until it is back is missed";
                 Some(self.paint.color(text, Color::Yellow))
             }
-            Flow::Link(Link::Connected) if self.broken.remove(&index) => Some(
-                self.paint.color(&format!("connected again: {}", board.streams()[index].name), Color::Yellow),
-            ),
+            Flow::Link(Link::Connected) if self.broken.remove(&index) => {
+                Some(self.paint.color(
+                    &format!("connected again: {}", brief(&board.streams()[index].name)),
+                    Color::Yellow,
+                ))
+            }
             // The picture says it.
             Flow::Link(_) | Flow::Lost(_) => None,
         }
@@ -164,7 +167,7 @@ impl Renderer for Bars {
     }
 
     fn note(&mut self, text: &str) -> io::Result<()> {
-        self.scrolled.push(self.paint.color(&printable(text), Color::Yellow));
+        self.scrolled.push(self.paint.color(&brief(text), Color::Yellow));
         Ok(())
     }
 

@@ -4,12 +4,13 @@ use colored::Color;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::text::{clock, percent, printable};
+use super::text::{clock, percent};
 use super::{Flow, Paint};
 use crate::attach::job::{Job, Link};
 use crate::attach::stream::Happening;
 use crate::attach::telling::telling;
 use crate::dialect::{Outcome, View};
+use crate::text::brief;
 
 /// The local time, as lines begin with.
 pub(super) fn time(at: &Timestamp, zone: &TimeZone, paint: Paint) -> String {
@@ -26,9 +27,9 @@ pub(super) fn words(
     widths: (usize, usize),
     paint: Paint,
 ) -> String {
-    let Some(view) = view else { return printable(text).into_owned() };
-    let kind = printable(&view.kind.name).into_owned();
-    let resource = view.resource.as_deref().map_or("-".into(), |name| printable(name).into_owned());
+    let Some(view) = view else { return brief(text).into_owned() };
+    let kind = brief(&view.kind.name).into_owned();
+    let resource = view.resource.as_deref().map_or("-".into(), |name| brief(name).into_owned());
     let told = match (happening, row) {
         // What its bar says.
         (Happening::Progress, Some(row)) => {
@@ -45,7 +46,7 @@ pub(super) fn words(
     let told = told.join(" · ");
     let padded = format!("{kind:<0$}", widths.0);
     let kind = paint.color(&padded, color(view, happening));
-    format!("{kind} {resource:<0$} {1}", widths.1, printable(&told)).trim_end().to_owned()
+    format!("{kind} {resource:<0$} {1}", widths.1, brief(&told)).trim_end().to_owned()
 }
 
 fn color(view: &View, happening: &Happening) -> Color {
@@ -62,11 +63,11 @@ fn color(view: &View, happening: &Happening) -> Color {
 pub(super) fn remark(flow: &Flow<'_>, paint: Paint) -> Option<String> {
     match flow {
         Flow::Event { happening: Happening::Warning(warning), .. } => {
-            Some(paint.color(&format!("warning: {}", printable(warning)), Color::Yellow))
+            Some(paint.color(&format!("warning: {}", brief(warning)), Color::Yellow))
         }
         Flow::Event { .. } => None,
         Flow::Link(link) => link_words(link).map(|said| paint.dim(&said)),
-        Flow::Lost(reason) => Some(paint.color(&format!("lost: {}", printable(reason)), Color::Red)),
+        Flow::Lost(reason) => Some(paint.color(&format!("lost: {}", brief(reason)), Color::Red)),
     }
 }
 
@@ -78,9 +79,9 @@ pub(super) fn link_words(link: &Link) -> Option<String> {
         Link::Connected => "connected".to_owned(),
         Link::Reconnecting { attempt, wait, reason } => {
             let wait = wait.as_secs_f64();
-            format!("reconnecting in {wait:.1} s, attempt {attempt}: {}", printable(reason))
+            format!("reconnecting in {wait:.1} s, attempt {attempt}: {}", brief(reason))
         }
-        Link::Awaiting { reason, .. } => printable(reason).into_owned(),
+        Link::Awaiting { reason, .. } => brief(reason).into_owned(),
         Link::Polling => "polling while the socket is down".to_owned(),
     })
 }

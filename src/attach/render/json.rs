@@ -14,6 +14,7 @@ use super::{Filter, Flow, Flowed, Out, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
 use crate::attach::stream::Happening;
+use crate::text::safe_json;
 
 /// One line.
 #[derive(Debug, Default, Serialize)]
@@ -113,8 +114,8 @@ impl Renderer for Json {
 
 impl Json {
     fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")
+        let line = serde_json::to_string(line)?;
+        writeln!(self.out, "{}", safe_json(&line))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use colored::Color;
-use console::Alignment;
 
 use super::Paint;
-use super::text::{clock, column, columns, fit, percent, printable, results};
+use super::text::{clock, column, percent, results};
 use crate::attach::board::{Board, Tally};
 use crate::attach::job::{Job, Link, Part, State};
 use crate::attach::stream::Stream;
 use crate::dialect::{Outcome, Phase};
+use crate::text::{Side, brief, columns, fit};
 
 /// A job that is under way and says nothing for longer than this is called quiet.
 const QUIET: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ impl Screen {
     fn widths<'a>(&self, jobs: impl Iterator<Item = &'a Job>, now: Instant) -> Widths {
         let mut widths = Widths { names: 0, elapsed: 0, left: 0 };
         for job in jobs {
-            widths.names = widths.names.max(columns(&printable(&job.label)));
+            widths.names = widths.names.max(columns(&brief(&job.label)));
             widths.elapsed = widths.elapsed.max(columns(&clock(job.elapsed(now))));
             // Room for it before it is known, so that the words behind it stay in their place.
             if job.state == State::Running && self.bar() > 0 {
@@ -136,9 +136,7 @@ impl Screen {
     /// The line of a stream that nothing else on the screen speaks of: it is silent, or down.
     fn stream(&self, stream: &Stream, now: Instant) -> Option<String> {
         let (glyph, color, text) = match &stream.link.0 {
-            _ if stream.is_lost() => {
-                ("!", Color::Red, printable(&stream.problem.as_ref()?.message).into_owned())
-            }
+            _ if stream.is_lost() => ("!", Color::Red, brief(&stream.problem.as_ref()?.message).into_owned()),
             Link::Connected if stream.events > 0 => return None,
             Link::Connected => ("◌", Color::Yellow, "waiting for events".to_owned()),
             Link::Connecting => ("…", Color::Yellow, "connecting".to_owned()),
@@ -149,7 +147,7 @@ impl Screen {
         };
         // A name that was put together from many targets is cut before what is wrong.
         let room = self.width().saturating_sub(columns(&text) + 4).max(self.names());
-        let name = printable(&stream.name);
+        let name = brief(&stream.name);
         let name = fit(&name, room);
         let line = format!("{} {name}  {text}", self.paint.color(glyph, color));
         Some(fit(&line, self.width()).trim_end().to_owned())
@@ -162,12 +160,12 @@ impl Screen {
 
     fn job(&self, job: &Job, widths: Widths, now: Instant) -> String {
         let (glyph, color) = self.glyph(job.state);
-        let name = column(&printable(&job.label), widths.names, Alignment::Left);
+        let name = column(&brief(&job.label), widths.names, Side::Left);
         let done = job.facts.percent.map(|p| percent(p, false)).unwrap_or_default();
-        let done = column(&done, 4, Alignment::Right);
+        let done = column(&done, 4, Side::Right);
         let bar = self.bar_of(job, color);
-        let elapsed = column(&clock(job.elapsed(now)), widths.elapsed, Alignment::Right);
-        let times = format!("{elapsed}{}", column(&left(job, now), widths.left, Alignment::Left));
+        let elapsed = column(&clock(job.elapsed(now)), widths.elapsed, Side::Right);
+        let times = format!("{elapsed}{}", column(&left(job, now), widths.left, Side::Left));
         let text = fit(&said(job, now), self.text(widths)).into_owned();
         let text = match job.state {
             State::Ended(Outcome::Failed) | State::Lost => self.paint.color(&text, Color::Red),
@@ -226,7 +224,7 @@ impl Screen {
         };
         parts.sort_by_key(|(_, part)| (rank(part.phase), std::cmp::Reverse(part.changed)));
         let shown = if parts.len() > room { room - 1 } else { parts.len() };
-        let longest = parts[..shown].iter().map(|(name, _)| columns(&printable(name))).max().unwrap_or(0);
+        let longest = parts[..shown].iter().map(|(name, _)| columns(&brief(name))).max().unwrap_or(0);
         let names = longest.min(self.columns / 3);
         let mut lines: Vec<String> =
             parts[..shown].iter().map(|(name, part)| self.part(name, part, names)).collect();
@@ -243,9 +241,9 @@ impl Screen {
             Phase::Failed => ("✗", Color::Red),
         };
         let count = part.count.map(results);
-        let text = part.text.as_deref().map(|text| printable(text).into_owned());
+        let text = part.text.as_deref().map(|text| brief(text).into_owned());
         let said = [count, text].into_iter().flatten().collect::<Vec<_>>().join(" · ");
-        let name = column(&printable(name), names, Alignment::Left);
+        let name = column(&brief(name), names, Side::Left);
         let line = format!("    {} {name}  {}", self.paint.color(glyph, color), self.paint.dim(&said));
         fit(&line, self.width()).trim_end().to_owned()
     }
@@ -294,7 +292,7 @@ fn said(job: &Job, now: Instant) -> String {
     // Many a message says it too, and the room is dear.
     let is_said = |count: u64| text.as_deref().is_some_and(|text| has_number(text, count));
     let count = facts.count.filter(|count| *count > 0 && !is_said(*count)).map(results);
-    let text = text.map(|text| printable(&text).into_owned());
+    let text = text.map(|text| brief(&text).into_owned());
     let parts = match job.state {
         // What went wrong is what one looks for.
         State::Ended(Outcome::Failed) | State::Lost => [text, step, count, None],
@@ -310,7 +308,7 @@ fn error(job: &Job) -> Option<String> {
         State::Lost => job.problem.as_ref()?.message.clone(),
         _ => return None,
     };
-    Some(printable(&text).into_owned())
+    Some(brief(&text).into_owned())
 }
 
 /// Whether a text has this number, whole.
@@ -324,9 +322,9 @@ fn trouble((link, since): &(Link, Instant), now: Instant) -> Option<String> {
     let left = |wait: &Duration| wait.saturating_sub(now.saturating_duration_since(*since)).as_secs() + 1;
     match link {
         Link::Reconnecting { attempt, wait, reason } => {
-            Some(format!("{}; attempt {attempt} in {} s", printable(reason), left(wait)))
+            Some(format!("{}; attempt {attempt} in {} s", brief(reason), left(wait)))
         }
-        Link::Awaiting { reason, .. } => Some(printable(reason).into_owned()),
+        Link::Awaiting { reason, .. } => Some(brief(reason).into_owned()),
         _ => None,
     }
 }

@@ -8,12 +8,13 @@ use colored::Color;
 use jiff::tz::TimeZone;
 
 use super::event::{link_words, remark, time, words};
-use super::text::{percent, printable, results};
+use super::text::{percent, results};
 use super::{Filter, Flow, Flowed, Out, Paint, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::{Effect, Job, Link, State};
 use crate::attach::stream::Happening;
 use crate::dialect::{Outcome, Phase};
+use crate::text::brief;
 
 /// Writes the lines.
 pub(crate) struct Lines {
@@ -41,11 +42,11 @@ impl Renderer for Lines {
             What::Status(_) => self.effect(job, seen.effect).map(|said| format!("{said} (polled)")),
             What::Link(link) if !self.is_news(seen.index, link) => None,
             What::Link(link) => link_words(link).map(|said| self.paint.dim(&said)),
-            What::Lost(reason) => Some(self.paint.color(&format!("lost: {}", printable(reason)), Color::Red)),
+            What::Lost(reason) => Some(self.paint.color(&format!("lost: {}", brief(reason)), Color::Red)),
         };
         let Some(said) = said else { return Ok(()) };
         let time = time(seen.received_at, &self.zone, self.paint);
-        writeln!(self.out, "{time} {} {said}", printable(&job.name))
+        writeln!(self.out, "{time} {} {said}", brief(&job.name))
     }
 
     fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
@@ -53,7 +54,7 @@ impl Renderer for Lines {
         let said = match &flowed.flow {
             Flow::Event { happening: Happening::Nothing, .. } => None,
             Flow::Event { happening: Happening::Warning(_), .. } | Flow::Link(_) | Flow::Lost(_) => {
-                remark(&flowed.flow, self.paint).map(|said| format!("{} {said}", printable(&stream.name)))
+                remark(&flowed.flow, self.paint).map(|said| format!("{} {said}", brief(&stream.name)))
             }
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,
             Flow::Event { text, view, happening } => {
@@ -95,7 +96,7 @@ impl Lines {
             Effect::Began(1) => whole(job, "started"),
             Effect::Began(run) => whole(job, &format!("run {run} started")),
             Effect::Part(name) => self.part(job, name)?,
-            Effect::Remark(text) => printable(text).into_owned(),
+            Effect::Remark(text) => brief(text).into_owned(),
             Effect::EndedBefore(outcome) => {
                 format!("{} before; waiting for a new run", outcome.as_str())
             }
@@ -118,9 +119,9 @@ impl Lines {
             Phase::Failed => ("failed", Color::Red),
         };
         let said = [
-            Some(format!("{}: {}", printable(name), self.paint.color(word, color))),
+            Some(format!("{}: {}", brief(name), self.paint.color(word, color))),
             part.count.map(results),
-            part.text.as_deref().map(|text| printable(text).into_owned()),
+            part.text.as_deref().map(|text| brief(text).into_owned()),
         ];
         Some(said.into_iter().flatten().collect::<Vec<_>>().join(" "))
     }
@@ -141,7 +142,7 @@ fn whole(job: &Job, running: &str) -> String {
         facts.percent.map(|p| percent(p, true)),
         step,
         facts.count.filter(|count| *count > 0).map(results),
-        text.map(|text| printable(&text).into_owned()),
+        text.map(|text| brief(&text).into_owned()),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

@@ -17,12 +17,12 @@ use super::board::Board;
 use super::job::{Effect, Link};
 use super::stream::Happening;
 use crate::dialect::View;
+use crate::text::brief;
 
 pub(super) use bars::Bars;
 pub(super) use json::Json;
 pub(super) use lines::Lines;
 pub(super) use text::Paint;
-pub use text::printable;
 
 /// What happened to one target.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub(super) trait Renderer: Send {
     /// Something to tell the user that is no event: `hint: …` or `warning: …`. A stderr that nobody reads is no reason to
     /// stop.
     fn note(&mut self, text: &str) -> io::Result<()> {
-        let _ = writeln!(anstream::stderr(), "{}", printable(text));
+        let _ = writeln!(anstream::stderr(), "{}", brief(text));
         Ok(())
     }
 

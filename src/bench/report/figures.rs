@@ -1,8 +1,7 @@
 //! Figures and texts as people read them, the same in every report.
 
-use console::{strip_ansi_codes, truncate_str};
-
 use crate::bench::numbers::{as_f64, whole};
+use crate::text::{brief, fit};
 
 /// The longest text from outside that a report repeats, in columns.
 const LONGEST: usize = 200;
@@ -118,18 +117,7 @@ pub(super) fn to_the_second(time: &str) -> String {
 
 /// A text from outside on one line, without anything that commands a terminal, and not endless.
 pub(super) fn printable(text: &str) -> String {
-    let plain = strip_ansi_codes(text);
-    let safe = |c: &char| {
-        !c.is_control()
-            && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
-    };
-    let line: String = plain
-        .chars()
-        .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(safe)
-        .take(4 * LONGEST)
-        .collect();
-    truncate_str(line.trim(), LONGEST, "…").into_owned()
+    fit(brief(text).trim(), LONGEST).into_owned()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::timings;
 use crate::bench::numbers::as_f64;
 use crate::bench::summary::Summary;
 use crate::bench::timing::Timing;
+use crate::text::safe_json;
 
 /// Rows of a percentile distribution between each halving of the distance to 100 %.
 const TICKS: u32 = 5;
@@ -19,7 +20,7 @@ const TICKS: u32 = 5;
 pub fn json(summary: &Summary) -> String {
     let mut text = serde_json::to_string_pretty(summary).expect("a summary has no key that is not text");
     text.push('\n');
-    text
+    safe_json(&text).into_owned()
 }
 
 /// The percentile distribution of the run's main timing, in milliseconds, as HdrHistogram prints it and its plotters and

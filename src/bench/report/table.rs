@@ -1,6 +1,6 @@
 //! A table in plain text or Markdown: the first column to the left, figures to the right.
 
-use console::{Alignment, measure_text_width, pad_str};
+use crate::text::{Side, columns, is_unsafe, padded};
 
 /// A table; every row has as many cells as the head.
 #[derive(Debug, Clone)]
@@ -43,11 +43,11 @@ impl Table {
         let line = |cells: &Vec<String>| {
             let mut line = String::new();
             for column in &shown {
-                let alignment = if *column == 0 { Alignment::Left } else { Alignment::Right };
+                let side = if *column == 0 { Side::Left } else { Side::Right };
                 if *column > 0 {
                     line.push_str("  ");
                 }
-                line.push_str(&pad_str(&cells[*column], widths[*column], alignment, None));
+                line.push_str(&padded(&cells[*column], widths[*column], side));
             }
             line.truncate(line.trim_end().len());
             line
@@ -68,7 +68,7 @@ impl Table {
 
     fn width_of(&self, column: usize) -> usize {
         let cells = std::iter::once(&self.head).chain(&self.rows);
-        cells.map(|cells| measure_text_width(&cells[column])).max().unwrap_or(0)
+        cells.map(|cells| columns(&cells[column])).max().unwrap_or(0)
     }
 }
 
@@ -81,7 +81,7 @@ pub(super) fn escape(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            c if c.is_control() => safe.push(' '),
+            c if is_unsafe(c) => safe.push(' '),
             c => safe.push(c),
         }
     }

@@ -11,6 +11,7 @@ use super::figures::{count, micros, printable, share_of};
 use super::table::Table;
 use super::timings::{self, Named, SHOWN};
 use crate::bench::summary::Summary;
+use crate::text::columns;
 
 /// Rows of a histogram at most.
 const ROWS: usize = 16;
@@ -93,7 +94,6 @@ impl Page {
         let mut line = String::new();
         for fact in facts {
             let gap = if line.is_empty() { "" } else { " · " };
-            let columns = |text: &str| console::measure_text_width(text);
             if !line.is_empty() && columns(&line) + columns(fact) + 5 > self.width {
                 self.line(&line);
                 line.clear();
@@ -160,7 +160,7 @@ fn histogram(page: &mut Page, named: &Named<'_>) {
         shares.row([String::new(), count(row.count), share]);
     }
     let (figures, shares) = (figures.lines(page.width), shares.lines(page.width));
-    let taken = console::measure_text_width(&figures[1]) + console::measure_text_width(&shares[1]);
+    let taken = columns(&figures[1]) + columns(&shares[1]);
     let room = page.width.saturating_sub(taken + 4).clamp(8, 50);
     for (at, row) in rows.iter().enumerate() {
         let bar = page.paint(&bar(row.count, largest, room), Color::Cyan);

@@ -1,5 +1,7 @@
 //! RFC 6455 as far as a client of many sockets needs it: reading a server's frames in place, writing short ones.
 
+use crate::text::printable;
+
 /// Longer frames end the connection: four times what a relay lets through.
 const MAX_PAYLOAD: u64 = 4 << 20;
 
@@ -95,8 +97,8 @@ pub(super) fn masked(opcode: u8, payload: &[u8]) -> Vec<u8> {
 pub(super) fn close_reason(payload: &[u8]) -> (Option<u16>, String) {
     match payload {
         [high, low, reason @ ..] => {
-            let reason: String =
-                String::from_utf8_lossy(reason).chars().filter(|c| !c.is_control()).take(120).collect();
+            let reason = String::from_utf8_lossy(reason);
+            let reason: String = printable(&reason).chars().take(120).collect();
             (Some(u16::from_be_bytes([*high, *low])), reason)
         }
         _ => (None, "closed without a code".into()),

@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
 use crate::net;
+use crate::text::printable;
 
 /// A longer answer is none.
 const MAX_HEAD: usize = 16 << 10;
@@ -96,7 +97,7 @@ impl Handshake {
 fn message(body: &[u8]) -> Option<String> {
     let value: serde_json::Value = serde_json::from_slice(body).ok()?;
     let text = value.get("message").or_else(|| value.get("detail"))?.as_str()?;
-    let text: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
+    let text: String = printable(text).chars().take(120).collect();
     (!text.is_empty()).then_some(text)
 }
 

@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 
-use super::connect::{Connector, Failure};
+use super::connect::{Connector, Failure, Use};
 use super::url::Endpoint;
 use crate::broker::BrokerError;
 
@@ -17,7 +17,7 @@ pub struct BlockingRedis {
 }
 
 impl BlockingRedis {
-    /// Connects and logs in within `patience`; each command has as long for its answer.
+    /// Connects and logs in; each command has `patience` for its answer.
     pub fn connect(url: &str, patience: Duration) -> Result<Self, BrokerError> {
         let unusable =
             |reason: String| BrokerError::Unreachable { address: "the Redis of --redis".to_owned(), reason };
@@ -28,7 +28,7 @@ impl BlockingRedis {
             .build()
             .map_err(|error| unusable(error.to_string()))?;
         let opened = runtime.block_on(async {
-            let stream = connector.connect(patience, true).await?;
+            let stream = connector.connect(Use::Commands).await?;
             let config = AsyncConnectionConfig::new().set_response_timeout(Some(patience));
             let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
             let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)

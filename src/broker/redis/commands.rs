@@ -3,6 +3,7 @@
 //! Not the crate's `ConnectionManager`: after an outage of 20 s in which nothing was sent it stayed deaf for good.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -10,11 +11,11 @@ use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, Red
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::connect::{Connector, Failure};
+use super::connect::{Connector, Failure, Use};
 use crate::broker::BrokerError;
 
-/// To open the connection and log in.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A command that was given up after so long without a reply takes its connection with it.
+const DEAF: Duration = Duration::from_millis(500);
 /// From sending a command to its reply.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -22,12 +23,13 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) struct Commands {
     connector: Connector,
     slot: Mutex<Slot>,
+    /// Grows when the connection is given up; one that was opened under another number is not used any more.
+    epoch: AtomicU64,
 }
 
 #[derive(Default)]
 struct Slot {
     live: Option<Live>,
-    opened: u64,
     /// The last attempt that failed, for those who were waiting for it.
     failed: Option<(Instant, Failure)>,
 }
@@ -37,7 +39,7 @@ struct Slot {
 struct Live {
     connection: MultiplexedConnection,
     driver: Arc<Driver>,
-    number: u64,
+    epoch: u64,
 }
 
 /// The task that moves the connection's bytes.
@@ -49,46 +51,82 @@ impl Drop for Driver {
     }
 }
 
+/// A command that waits for its reply. Whoever loses patience before it comes must not leave a deaf connection to others.
+struct Waiting<'a> {
+    epoch: &'a AtomicU64,
+    of: u64,
+    since: Instant,
+    answered: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.since.elapsed() >= DEAF {
+            let _ = self.epoch.compare_exchange(self.of, self.of + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Commands {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, slot: Mutex::default() }
+        Self { connector, slot: Mutex::default(), epoch: AtomicU64::new(0) }
+    }
+
+    /// Lets the next command open a new connection; those that wait for a reply still get it.
+    pub(super) fn give_up(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Sends a command once. After [`BrokerError::Unreachable`] it may or may not have been carried out.
     pub(super) async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
         let mut live = self.live().await?;
-        let result = command.query_async(&mut live.connection).await;
-        self.settle(&live, result).await.map_err(|error| self.error(&error))
+        let result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
+        result.map_err(|error| self.error(&error))
     }
 
     /// Sends a command that may be carried out twice, a second time if the connection broke under it.
     pub(super) async fn idempotent<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
         let mut live = self.live().await?;
-        let mut result = command.query_async(&mut live.connection).await;
-        result = self.settle(&live, result).await;
+        let mut result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
         if result.as_ref().is_err_and(broke) {
             live = self.live().await?;
-            result = command.query_async(&mut live.connection).await;
-            result = self.settle(&live, result).await;
+            result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
         }
         result.map_err(|error| self.error(&error))
     }
 
     /// Sends commands that may be carried out twice, all at once; the outer error is of the connection, the inner one of
     /// a command.
-    pub(super) async fn pipeline(&self, commands: &Pipeline) -> Result<RedisResult<()>, BrokerError> {
+    pub(super) async fn pipeline<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<RedisResult<T>, BrokerError> {
         let mut live = self.live().await?;
-        let mut result = commands.query_async(&mut live.connection).await;
-        result = self.settle(&live, result).await;
+        let mut result = self.answer(live.epoch, commands.query_async(&mut live.connection)).await;
         if result.as_ref().is_err_and(broke) {
             live = self.live().await?;
-            result = commands.query_async(&mut live.connection).await;
-            result = self.settle(&live, result).await;
+            result = self.answer(live.epoch, commands.query_async(&mut live.connection)).await;
         }
         match result {
             Err(error) if broke(&error) => Err(self.error(&error)),
             other => Ok(other),
         }
+    }
+
+    /// Awaits a reply, and gives the connection up if it breaks or is silent.
+    async fn answer<T>(&self, of: u64, reply: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let mut waiting = Waiting { epoch: &self.epoch, of, since: Instant::now(), answered: false };
+        let result = reply.await;
+        waiting.answered = true;
+        if result.as_ref().is_err_and(broke) {
+            let _ = self.epoch.compare_exchange(of, of + 1, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// A refusal in these words.
+    pub(super) fn refused(&self, reason: &str) -> BrokerError {
+        Failure::Refused(reason.to_owned()).at(&self.connector.address)
     }
 
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {
@@ -102,6 +140,7 @@ impl Commands {
         let mut slot = self.slot.lock().await;
         if let Some(live) = &slot.live
             && !live.driver.0.is_finished()
+            && live.epoch == self.epoch.load(Ordering::Relaxed)
         {
             return Ok(live.clone());
         }
@@ -112,9 +151,8 @@ impl Commands {
             // Somebody else has just tried in vain; a queue of callers must not wait a time-out each.
             return Err(failure.clone().at(&self.connector.address));
         }
-        match self.open(slot.opened).await {
+        match self.open(self.epoch.load(Ordering::Relaxed)).await {
             Ok(live) => {
-                slot.opened += 1;
                 slot.failed = None;
                 slot.live = Some(live.clone());
                 Ok(live)
@@ -126,26 +164,15 @@ impl Commands {
         }
     }
 
-    async fn open(&self, number: u64) -> Result<Live, Failure> {
-        let stream = self.connector.connect(CONNECT_TIMEOUT, true).await?;
+    async fn open(&self, epoch: u64) -> Result<Live, Failure> {
+        let stream = self.connector.connect(Use::Commands).await?;
         let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
         // Logged in already, with errors that say what is wrong; the crate is left nothing to set up.
         let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
         let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)
             .await
             .map_err(|error| failure(&error))?;
-        Ok(Live { connection, driver: Arc::new(Driver(tokio::spawn(driver))), number })
-    }
-
-    /// Gives up the connection if the result says that it broke; others who use it get their own errors.
-    async fn settle<T>(&self, live: &Live, result: RedisResult<T>) -> RedisResult<T> {
-        if result.as_ref().is_err_and(broke) {
-            let mut slot = self.slot.lock().await;
-            if slot.live.as_ref().is_some_and(|current| current.number == live.number) {
-                slot.live = None;
-            }
-        }
-        result
+        Ok(Live { connection, driver: Arc::new(Driver(tokio::spawn(driver))), epoch })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opens and logs in connections, for the subscription and for commands alike.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,18 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
 
+/// To open a connection, log in, and be answered.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a connection is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// Channels, which belong to no database. The server must answer a PING before the connection counts as open.
+    Subscription,
+    /// Commands, which belong to the URL's database.
+    Commands,
+}
+
 /// A connection of any kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -35,19 +48,24 @@ pub(super) enum Failure {
     Login(String),
     /// The server refused something else.
     Refused(String),
-    /// There is no TLS with it.
-    Tls(TlsProblem),
+    /// There is no TLS with it; what is wrong, and that in words.
+    Tls(TlsProblem, String),
 }
 
 impl Failure {
     pub(super) fn io(error: &io::Error) -> Self {
         if let Some(problem) = tls::problem_of(error) {
-            return Self::Tls(problem);
+            return Self::tls(problem);
         }
         // "connection refused (os error 111)" tells people nothing that "connection refused" does not.
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         Self::Unreachable(text.to_lowercase())
+    }
+
+    pub(super) fn tls(problem: TlsProblem) -> Self {
+        let words = problem.to_string();
+        Self::Tls(problem, words)
     }
 
     /// Sorts the text of an error reply, which begins with its code.
@@ -64,10 +82,12 @@ impl Failure {
         }
     }
 
-    pub(super) fn reason(&self) -> String {
+    pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Unreachable(reason) | Self::Login(reason) | Self::Refused(reason) => reason.clone(),
-            Self::Tls(problem) => problem.to_string(),
+            Self::Unreachable(reason)
+            | Self::Login(reason)
+            | Self::Refused(reason)
+            | Self::Tls(_, reason) => reason,
         }
     }
 
@@ -77,7 +97,7 @@ impl Failure {
             Self::Unreachable(reason) => BrokerError::Unreachable { address, reason },
             Self::Login(reason) => BrokerError::LoginRefused { address, reason },
             Self::Refused(reason) => BrokerError::Refused { address, reason },
-            Self::Tls(problem) => BrokerError::Tls { address, problem },
+            Self::Tls(problem, _) => BrokerError::Tls { address, problem },
         }
     }
 }
@@ -108,19 +128,24 @@ impl Connector {
         self.endpoint.ignored.iter().cloned().chain(insecure).collect()
     }
 
-    /// Connects and logs in within `limit`, and selects the database if `select` is set.
-    pub(super) async fn connect(&self, limit: Duration, select: bool) -> Result<Box<dyn Stream>, Failure> {
+    /// The database that commands go to.
+    pub(super) fn database(&self) -> u32 {
+        self.endpoint.database
+    }
+
+    /// Connects and logs in, within [`CONNECT_TIMEOUT`].
+    pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
         let is_shaking = AtomicBool::new(false);
         let attempt = async {
             let mut stream = self.open(&is_shaking).await.map_err(|error| Failure::io(&error))?;
-            self.login(stream.as_mut(), select).await?;
+            self.login(stream.as_mut(), purpose).await?;
             Ok(stream)
         };
-        tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
+        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
             if is_shaking.load(Ordering::Relaxed) {
-                return Err(Failure::Tls(TlsProblem::Silent));
+                return Err(Failure::tls(TlsProblem::Silent));
             }
-            Err(Failure::Unreachable(format!("no connection within {} s", limit.as_secs_f32())))
+            Err(Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())))
         })
     }
 
@@ -154,11 +179,11 @@ impl Connector {
         }
     }
 
-    async fn login(&self, stream: &mut dyn Stream, select: bool) -> Result<(), Failure> {
+    async fn login(&self, stream: &mut dyn Stream, purpose: Use) -> Result<(), Failure> {
         let mut commands = Vec::new();
-        let mut replies = 0;
+        let mut owed = VecDeque::new();
         if let Some(Login { user, password }) = &self.endpoint.login {
-            replies += 1;
+            owed.push_back(Owed::Ok);
             match user {
                 Some(user) => {
                     resp::write_command(&mut commands, &[b"AUTH", user.as_bytes(), password.as_bytes()]);
@@ -166,41 +191,60 @@ impl Connector {
                 None => resp::write_command(&mut commands, &[b"AUTH", password.as_bytes()]),
             }
         }
-        if select && self.endpoint.database != 0 {
-            replies += 1;
+        if purpose == Use::Commands && self.endpoint.database != 0 {
+            owed.push_back(Owed::Ok);
             let database = self.endpoint.database.to_string();
             resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
-        if replies == 0 && !matches!(self.endpoint.address, Address::Tcp { tls: true, .. }) {
-            return Ok(());
-        }
-        if replies == 0 {
-            // Of TLS 1.3 a client's handshake ends before the server has seen its certificate, so it has to be asked.
+        // Of TLS 1.3 a client's handshake ends before the server has seen its certificate, so it has to be asked.
+        let is_secure = matches!(self.endpoint.address, Address::Tcp { tls: true, .. });
+        if purpose == Use::Subscription || is_secure {
+            owed.push_back(Owed::Pong);
             resp::write_command(&mut commands, &[b"PING"]);
-            stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
-            return match expect_ok(stream, 1).await {
-                // Whoever may not PING has been let in all the same.
-                Err(Failure::Refused(_)) => Ok(()),
-                other => other,
-            };
         }
         stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
-        expect_ok(stream, replies).await
+        expect(stream, owed).await
     }
 }
 
-/// Reads `count` replies, after which nothing may follow, and fails at the first that is an error.
-async fn expect_ok(stream: &mut dyn Stream, mut count: usize) -> Result<(), Failure> {
+/// A reply to one of the first commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owed {
+    /// No error.
+    Ok,
+    /// A sign of life: a server that is loading or cannot write its file lets us subscribe all the same.
+    Pong,
+}
+
+impl Owed {
+    fn is_failed_by(self, failure: &Failure) -> bool {
+        const SHUT_OUT: [&str; 2] = ["DENIED", "ERR max number of clients"];
+        match failure {
+            Failure::Login(_) => true,
+            Failure::Unreachable(text) if self == Self::Pong => {
+                SHUT_OUT.iter().any(|code| text.starts_with(code))
+            }
+            Failure::Refused(_) if self == Self::Pong => false,
+            _ => true,
+        }
+    }
+}
+
+/// Reads replies, after which nothing may follow, and fails at the first that is not as owed.
+async fn expect(stream: &mut dyn Stream, mut owed: VecDeque<Owed>) -> Result<(), Failure> {
     let broken = |broken: resp::Broken| Failure::Unreachable(broken.to_string());
     let mut buffer = Vec::with_capacity(256);
-    while count > 0 {
+    while let Some(next) = owed.front() {
         match resp::next(&buffer, 0).map_err(broken)? {
-            Step::Reply { reply: Reply::Error(text), .. } => {
-                return Err(Failure::from_reply(&String::from_utf8_lossy(&buffer[text])));
-            }
-            Step::Reply { end, .. } => {
+            Step::Reply { reply, end } => {
+                if let Reply::Error(text) = reply {
+                    let failure = Failure::from_reply(&String::from_utf8_lossy(&buffer[text]));
+                    if next.is_failed_by(&failure) {
+                        return Err(failure);
+                    }
+                }
                 buffer.drain(..end);
-                count -= 1;
+                owed.pop_front();
             }
             Step::Incomplete(_) => {
                 if stream.read_buf(&mut buffer).await.map_err(|error| Failure::io(&error))? == 0 {

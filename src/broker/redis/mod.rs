@@ -6,6 +6,7 @@
 mod blocking;
 mod commands;
 mod connect;
+mod journal;
 mod reader;
 mod resp;
 mod routes;
@@ -23,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub use self::blocking::BlockingRedis;
 use self::commands::Commands;
 use self::connect::Connector;
+use self::journal::Journal;
+use self::routes::Routes;
 use self::store::Store;
 use self::url::Endpoint;
 pub use self::url::{Address as RedisAddress, Endpoint as RedisEndpoint, Login as RedisLogin, RedisUrlError};
@@ -33,11 +36,12 @@ const MAX_PAYLOAD: usize = 1024 * 1024;
 
 /// A broker that subscribes to and publishes into a Redis server.
 ///
-/// It connects when it is used, never before, and never gives up: a lost subscription is tried again after 100 ms,
-/// doubling to 10 s, with jitter, and then subscribes everything anew. A connection on which nothing comes is asked for a
-/// sign of life every second and given up after 5 s without one. A channel that Redis refuses (NOPERM) is reported in
-/// [`Status::denied`] while the others go on. Commands wait at most 2 s for a connection and 2 s for a reply; a publication
-/// is never sent twice.
+/// It connects when it is used, never before, and never gives up. A lost connection is tried again after 100 ms, doubling
+/// to 800 ms, with jitter, so that it stands again within a second of Redis answering; then everything is subscribed anew.
+/// An attempt is given up after 2 s, and the next one begins before that. A connection on which nothing comes is asked for
+/// a sign of life every second and given up after 5 s without one. A channel that Redis refuses (NOPERM) is reported in
+/// [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the others go on. Commands wait at most 2 s for
+/// a connection and 2 s for a reply; a publication is never sent twice.
 pub struct RedisBroker {
     connector: Connector,
     commands: Arc<Commands>,
@@ -78,7 +82,7 @@ impl RedisBroker {
 
     fn over(connector: Connector) -> Self {
         let commands = Arc::new(Commands::new(connector.clone()));
-        let store = Store::new(Arc::clone(&commands));
+        let store = Store::new(Arc::clone(&commands), connector.database());
         Self { connector, commands, store, status: watch::Sender::default(), max_payload: MAX_PAYLOAD }
     }
 }
@@ -105,17 +109,20 @@ impl Broker for RedisBroker {
         stop: CancellationToken,
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
+            let routes = Routes::new(&subscriptions);
+            let journal = Journal::new(&self.connector, &self.status, &routes);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = subscriber::run(
                     &self.connector,
-                    &subscriptions,
+                    &self.commands,
+                    &routes,
                     sink.as_mut(),
                     self.max_payload,
-                    &self.status,
+                    journal,
                 ) => {}
             }
-            self.status.send_modify(|status| status.connected = false);
+            self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
     }
 

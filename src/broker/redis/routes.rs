@@ -16,6 +16,11 @@ pub(super) struct Route {
 }
 
 impl Route {
+    /// Positions in the list of subscriptions.
+    pub(super) fn subscriptions(&self) -> &[usize] {
+        &self.subscriptions
+    }
+
     /// Appends the command that subscribes this.
     pub(super) fn write_command(&self, out: &mut Vec<u8>) {
         let verb: &[u8] = if self.pattern { b"PSUBSCRIBE" } else { b"SUBSCRIBE" };

@@ -18,13 +18,34 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 /// Ticks without a byte, each of which sent a PING, after which the connection counts as dead.
 const SILENT_TICKS: u32 = 5;
 
-/// What Redis said to the subscriptions, once it has answered all of them.
-#[derive(Debug)]
-pub(super) struct Answers {
-    /// By channel or prefix, with Redis' reason.
-    pub(super) denied: Vec<(String, String)>,
-    /// Whether the connection is of any use: something is subscribed, or nothing was asked for.
-    pub(super) usable: bool,
+/// The longest wait between two attempts at a subscription that is refused, in ticks.
+const LONGEST_WAIT: u32 = 5;
+
+/// How a subscription stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Asked for, and not answered yet.
+    Asked,
+    /// Redis has confirmed it.
+    Confirmed,
+    /// Redis has refused it, in these words.
+    Denied(String),
+}
+
+/// When a refused subscription is asked for again, in ticks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Retry {
+    /// Of the present wait.
+    left: u32,
+    /// The whole of it; the next one is twice as long.
+    wait: u32,
+}
+
+impl Retry {
+    fn lengthen(&mut self) {
+        self.wait = self.wait.saturating_mul(2).clamp(1, LONGEST_WAIT);
+        self.left = self.wait;
+    }
 }
 
 /// A reply that Redis owes; replies come in the order of the commands.
@@ -39,9 +60,12 @@ struct Session<'a> {
     routes: &'a Routes,
     sink: &'a mut dyn Sink,
     owed: VecDeque<Owed>,
-    /// Subscriptions without an answer.
-    unanswered: usize,
-    denied: Vec<(String, String)>,
+    /// Of every route.
+    standings: Vec<Standing>,
+    /// Of every route.
+    retries: Vec<Retry>,
+    /// Whether an answer came that nobody was told of.
+    news: bool,
     failure: Option<Failure>,
     /// Whether the sink was given anything since its last flush.
     burst: bool,
@@ -49,22 +73,30 @@ struct Session<'a> {
 
 /// Subscribes everything on `stream` and feeds `sink` until the connection fails; resolves to why it did.
 ///
-/// `answered` is called once, when Redis has answered every subscription. Messages may reach the sink before that.
+/// `answered` is called with the standing of every route once Redis has answered all of them, and again whenever it has
+/// answered those that were refused and asked for again. Messages may reach the sink before that.
 pub(super) async fn serve(
     mut stream: Box<dyn Stream>,
     routes: &Routes,
     sink: &mut dyn Sink,
     max_payload: usize,
-    answered: impl FnOnce(Answers),
+    mut answered: impl FnMut(&[Standing]),
 ) -> Failure {
     let mut session = Session::new(routes, sink);
-    let mut answered = Some(answered);
     let mut reader = Reader::new(max_payload);
     let mut pulse = Pulse::new();
-    if let Err(error) = stream.write_all(&session.commands()).await {
+    let mut commands = Vec::new();
+    for index in 0..routes.all().len() {
+        session.ask(index, &mut commands);
+    }
+    if let Err(error) = stream.write_all(&commands).await {
         return Failure::io(&error);
     }
     loop {
+        if session.news && !session.standings.contains(&Standing::Asked) {
+            session.news = false;
+            answered(&session.standings);
+        }
         let step = tokio::select! {
             // In this order, so that a connection that always has something to read is tidied up as well.
             biased;
@@ -81,34 +113,43 @@ pub(super) async fn serve(
         if let Err(failure) = step {
             return failure;
         }
-        if session.unanswered == 0
-            && let Some(answered) = answered.take()
-        {
-            let denied = std::mem::take(&mut session.denied);
-            let usable = denied.len() < routes.all().len() || routes.all().is_empty();
-            let refused = denied.first().map(|(_, reason)| Failure::Refused(reason.clone()));
-            answered(Answers { denied, usable });
-            if let (false, Some(refused)) = (usable, refused) {
-                return refused;
-            }
-        }
     }
 }
 
 impl<'a> Session<'a> {
     fn new(routes: &'a Routes, sink: &'a mut dyn Sink) -> Self {
-        let unanswered = routes.all().len();
-        let owed = (0..unanswered).map(Owed::Subscription).collect();
-        Self { routes, sink, owed, unanswered, denied: Vec::new(), failure: None, burst: false }
+        let count = routes.all().len();
+        Self {
+            routes,
+            sink,
+            owed: VecDeque::new(),
+            standings: vec![Standing::Asked; count],
+            retries: vec![Retry::default(); count],
+            // To nothing asked, nothing is the answer.
+            news: count == 0,
+            failure: None,
+            burst: false,
+        }
     }
 
-    /// A command for each subscription, so that one that is refused does not take the others with it.
-    fn commands(&self) -> Vec<u8> {
-        let mut commands = Vec::new();
-        for route in self.routes.all() {
-            route.write_command(&mut commands);
+    /// Appends the command that subscribes a route: one each, so that a refused one does not take the others with it.
+    fn ask(&mut self, index: usize, commands: &mut Vec<u8>) {
+        self.routes.all()[index].write_command(commands);
+        self.standings[index] = Standing::Asked;
+        self.owed.push_back(Owed::Subscription(index));
+    }
+
+    /// Asks again for what was refused, where its wait is over.
+    fn ask_again(&mut self, commands: &mut Vec<u8>) {
+        for index in 0..self.standings.len() {
+            if let Standing::Denied(_) = self.standings[index] {
+                let left = &mut self.retries[index].left;
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.ask(index, commands);
+                }
+            }
         }
-        commands
     }
 
     /// Hands everything whole to the sink and waits until it is ready for more.
@@ -124,20 +165,21 @@ impl<'a> Session<'a> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// A second has passed: asks for a sign of life if no message came in it, and gives up after too many without any.
+    /// A second has passed: asks for a sign of life if no message came in it, and gives up after too many without any;
+    /// asks again for what was refused.
     async fn tick(&mut self, pulse: &mut Pulse, stream: &mut dyn Stream) -> Result<(), Failure> {
         pulse.silent = if pulse.heard { 0 } else { pulse.silent + 1 };
         pulse.heard = false;
         if pulse.silent > SILENT_TICKS {
             return Err(Failure::Unreachable(format!("no answer for {SILENT_TICKS} s")));
         }
-        if std::mem::take(&mut pulse.message) {
-            return Ok(());
+        let mut commands = Vec::new();
+        self.ask_again(&mut commands);
+        if !std::mem::take(&mut pulse.message) {
+            resp::write_command(&mut commands, &[b"PING"]);
+            self.owed.push_back(Owed::Pong);
         }
-        let mut ping = Vec::new();
-        resp::write_command(&mut ping, &[b"PING"]);
-        self.owed.push_back(Owed::Pong);
-        stream.write_all(&ping).await.map_err(|error| Failure::io(&error))
+        stream.write_all(&commands).await.map_err(|error| Failure::io(&error))
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -162,20 +204,28 @@ impl Handler for Session<'_> {
 
     fn error(&mut self, text: &[u8]) {
         let text = String::from_utf8_lossy(text).into_owned();
-        match self.owed.pop_front() {
-            Some(Owed::Subscription(index)) if text.starts_with("NOPERM") => {
-                self.unanswered -= 1;
-                self.denied.push((self.routes.all()[index].name.clone(), text));
+        let owed = self.owed.pop_front();
+        match (owed, Failure::from_reply(&text)) {
+            (Some(Owed::Subscription(index)), Failure::Refused(reason)) => {
+                self.retries[index].lengthen();
+                self.standings[index] = Standing::Denied(reason);
+                self.news = true;
             }
-            // Whoever may not PING is answered as well, and that is all it is for.
-            Some(Owed::Pong) if text.starts_with("NOPERM") => {}
-            _ => self.fail(Failure::from_reply(&text)),
+            // Whoever may not PING is answered as well, and so is everybody while Redis cannot write its file (MISCONF)
+            // or runs a script (BUSY). A sign of life is all it is for.
+            (Some(Owed::Pong), _) => {}
+            (_, failure) => self.fail(failure),
         }
     }
 
     fn answer(&mut self, word: &[u8]) {
         match (self.owed.pop_front(), word) {
-            (Some(Owed::Subscription(_)), b"subscribe" | b"psubscribe") => self.unanswered -= 1,
+            (Some(Owed::Subscription(index)), b"subscribe" | b"psubscribe") => {
+                self.standings[index] = Standing::Confirmed;
+                self.news = true;
+                self.burst = true;
+                self.sink.confirmed(self.routes.all()[index].subscriptions());
+            }
             (Some(Owed::Pong), b"pong" | b"PONG") => {}
             _ => self.fail(Failure::Unreachable("the server sent a reply to nothing asked".to_owned())),
         }

@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use redis::{Cmd, ErrorKind, Pipeline, ServerErrorKind};
 
 use super::commands::Commands;
-use crate::broker::{BoxFuture, BrokerError, JobToSave, StateStore, StoredJob};
+use crate::broker::{BoxFuture, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
 
 const SCRIPT: &str = include_str!("save.lua");
 
@@ -26,18 +28,29 @@ const PIPELINE_BYTES: usize = 1024 * 1024;
 /// Keeps jobs in the hashes `jobwire:{dialect}:{job}` for 24 hours after their last write.
 ///
 /// Writes are conditional and so may be repeated; they are, once, when the connection breaks.
+///
+/// They are made by a script, one for many jobs. Where scripts are forbidden or unknown it is done by plain commands: then
+/// another relay's newer state may be overwritten if it is written between the look at what is there and the write.
 pub(super) struct Store {
     commands: Arc<Commands>,
     sha: String,
+    database: u32,
+    /// Cleared at the first script that Redis refuses as such.
+    scripts: AtomicBool,
 }
 
 impl Store {
-    pub(super) fn new(commands: Arc<Commands>) -> Self {
-        Self { commands, sha: redis::Script::new(SCRIPT).get_hash().to_owned() }
+    pub(super) fn new(commands: Arc<Commands>, database: u32) -> Self {
+        let sha = redis::Script::new(SCRIPT).get_hash().to_owned();
+        Self { commands, database, sha, scripts: AtomicBool::new(true) }
     }
 
-    async fn send(&self, pipeline: &Pipeline) -> Result<(), BrokerError> {
-        let Err(error) = self.commands.pipeline(pipeline).await? else { return Ok(()) };
+    /// Runs the script; returns what each run of it does.
+    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Vec<usize>>, BrokerError> {
+        let error = match self.commands.pipeline(pipeline).await? {
+            Ok(others) => return Ok(others),
+            Err(error) => error,
+        };
         if error.kind() != ErrorKind::Server(ServerErrorKind::NoScript) {
             return Err(self.commands.error(&error));
         }
@@ -70,19 +83,106 @@ impl Store {
         command
     }
 
-    async fn save_all(&self, jobs: &[JobToSave]) -> Result<(), BrokerError> {
-        let mut pipeline = Pipeline::new();
-        let mut bytes = 0;
-        for run in jobs.chunks(JOBS_PER_RUN) {
-            pipeline.add_command(self.run(run)).ignore();
-            bytes += run.iter().map(size).sum::<usize>();
-            if bytes >= PIPELINE_BYTES {
-                self.send(&pipeline).await?;
-                pipeline.clear();
-                bytes = 0;
+    async fn save_all(&self, jobs: &[JobToSave]) -> Result<Vec<NotSaved>, BrokerError> {
+        let mut refused = Vec::new();
+        let mut from = 0;
+        while from < jobs.len() {
+            let to = from + group(&jobs[from..]);
+            for (index, error) in self.save_group(&jobs[from..to]).await? {
+                refused.push(NotSaved { job: from + index, error });
+            }
+            from = to;
+        }
+        Ok(refused)
+    }
+
+    /// Returns the jobs that Redis refused, by their place in the group.
+    async fn save_group(&self, jobs: &[JobToSave]) -> Result<Vec<(usize, BrokerError)>, BrokerError> {
+        if self.scripts.load(Ordering::Relaxed) {
+            let mut pipeline = Pipeline::new();
+            for run in jobs.chunks(JOBS_PER_RUN) {
+                pipeline.add_command(self.run(run));
+            }
+            let error = match self.send(&pipeline).await {
+                Ok(others) => return Ok(self.of_another_type(&others)),
+                Err(error) => error,
+            };
+            if error.trouble().passes() {
+                return Err(error);
+            }
+            if let Err(error) = self.give_up_scripts_if(error)
+                && !error.trouble().is_of_a_key()
+            {
+                return Ok((0..jobs.len()).map(|index| (index, error.clone())).collect());
+            }
+            // One job of many takes the others of its run with it, so each is tried by itself.
+        }
+        let saved = join_all(jobs.iter().map(|job| self.save_plainly(job))).await;
+        let mut refused = Vec::new();
+        for (index, saved) in saved.into_iter().enumerate() {
+            match saved {
+                Err(error) if error.trouble().passes() => return Err(error),
+                Err(error) => refused.push((index, error)),
+                Ok(()) => {}
             }
         }
-        if pipeline.is_empty() { Ok(()) } else { self.send(&pipeline).await }
+        Ok(refused)
+    }
+
+    /// Jobs whose keys hold something else, from the positions that each run of the script returned.
+    fn of_another_type(&self, others: &[Vec<usize>]) -> Vec<(usize, BrokerError)> {
+        let reason = "WRONGTYPE the key holds no hash";
+        let runs = others.iter().enumerate();
+        let jobs = runs.flat_map(|(run, others)| others.iter().map(move |at| run * JOBS_PER_RUN + at - 1));
+        jobs.map(|job| (job, self.commands.refused(reason))).collect()
+    }
+
+    /// Does without scripts from now on if it is scripts that Redis refuses; anything else is returned.
+    fn give_up_scripts_if(&self, error: BrokerError) -> Result<(), BrokerError> {
+        let reason = error.reason();
+        let of_scripts = ["'eval", "'EVAL", "'script", "'SCRIPT"].iter().any(|name| reason.contains(name));
+        let refused = matches!(error.trouble(), Trouble::NotPermitted | Trouble::UnknownCommand);
+        if !(refused && of_scripts) {
+            return Err(error);
+        }
+        if self.scripts.swap(false, Ordering::Relaxed) {
+            tracing::warn!(
+                "redis runs no scripts for us, so job state is written by plain commands: {reason}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Does what the script does, for one job.
+    async fn save_plainly(&self, job: &JobToSave) -> Result<(), BrokerError> {
+        let JobToSave { stored, .. } = job;
+        let key = format!("jobwire:{}:{}", job.dialect, job.job);
+        let mut look = redis::cmd("HGET");
+        look.arg(&key).arg("updated");
+        let there: Option<Vec<u8>> = self.commands.idempotent(&look).await?;
+        let there: u64 = text(there).and_then(|number| number.parse().ok()).unwrap_or_default();
+        if there > stored.updated {
+            return Ok(());
+        }
+        let mut write = redis::cmd("HSET");
+        write.arg(&key);
+        write.arg("state").arg(stored.state.as_deref().unwrap_or_default());
+        write.arg("ended").arg(stored.ended.as_deref().unwrap_or_default());
+        write.arg("percent").arg(stored.percent.as_deref().unwrap_or_default());
+        write.arg("updated").arg(stored.updated);
+        if let Some(owner) = &stored.owner {
+            write.arg("owner").arg(owner);
+        }
+        let _: i64 = self.commands.idempotent(&write).await?;
+        self.keep(&key).await
+    }
+
+    /// Lets a key live as long as is promised.
+    async fn keep(&self, key: &str) -> Result<(), BrokerError> {
+        let mut expire = redis::cmd("EXPIRE");
+        expire.arg(key).arg(KEEP);
+        let _: i64 = self.commands.idempotent(&expire).await?;
+        Ok(())
     }
 
     async fn load_one(&self, dialect: &str, job: &str) -> Result<Option<StoredJob>, BrokerError> {
@@ -104,12 +204,69 @@ impl Store {
         }))
     }
 
-    async fn register_one(&self, dialect: &str, job: &str, owner: &str) -> Result<bool, BrokerError> {
-        let mut command = redis::cmd("EVAL");
-        command.arg(REGISTER).arg(1).arg(format!("jobwire:{dialect}:{job}")).arg(owner).arg(KEEP);
-        let kept: Vec<u8> = self.commands.idempotent(&command).await?;
-        Ok(kept == owner.as_bytes())
+    /// GETRANGE, so that a value of any size is a bounded answer; whoever may only GET is served too.
+    async fn read_one(&self, key: &str, most: usize) -> Result<Option<Bytes>, BrokerError> {
+        let mut command = redis::cmd("GETRANGE");
+        command.arg(key).arg(0).arg(most);
+        let text: Vec<u8> = match self.commands.idempotent(&command).await {
+            Err(BrokerError::Refused { reason, .. }) if reason.starts_with("NOPERM") => {
+                let text: Option<Vec<u8>> = self.commands.idempotent(redis::cmd("GET").arg(key)).await?;
+                text.unwrap_or_default()
+            }
+            other => other?,
+        };
+        // A key that is not there has the empty text, which is nobody's state either.
+        Ok((!text.is_empty()).then(|| Bytes::from(text)))
     }
+
+    async fn register_one(&self, dialect: &str, job: &str, owner: &str) -> Result<bool, BrokerError> {
+        let key = format!("jobwire:{dialect}:{job}");
+        if self.scripts.load(Ordering::Relaxed) {
+            let mut command = redis::cmd("EVAL");
+            command.arg(REGISTER).arg(1).arg(&key).arg(owner).arg(KEEP);
+            match self.commands.idempotent::<Vec<u8>>(&command).await {
+                Ok(kept) => return Ok(kept == owner.as_bytes()),
+                Err(error) => self.give_up_scripts_if(error)?,
+            }
+        }
+        self.register_plainly(&key, owner).await
+    }
+
+    /// Does what the script does.
+    async fn register_plainly(&self, key: &str, owner: &str) -> Result<bool, BrokerError> {
+        let mut set = redis::cmd("HSETNX");
+        set.arg(key).arg("owner").arg(owner);
+        let _: i64 = self.commands.idempotent(&set).await?;
+        let mut get = redis::cmd("HMGET");
+        get.arg(key).arg(&["owner", "ended"]);
+        let [kept, ended]: [Option<Vec<u8>>; 2] = self.commands.idempotent(&get).await?;
+        let kept = match text(kept) {
+            Some(kept) => kept,
+            None => {
+                let mut set = redis::cmd("HSET");
+                set.arg(key).arg("owner").arg(owner);
+                let _: i64 = self.commands.idempotent(&set).await?;
+                owner.to_owned()
+            }
+        };
+        if text(ended).is_some() {
+            let mut forget = redis::cmd("HDEL");
+            forget.arg(key).arg(&["state", "ended", "percent"]);
+            let _: i64 = self.commands.idempotent(&forget).await?;
+        }
+        self.keep(key).await?;
+        Ok(kept == owner)
+    }
+}
+
+/// How many of the jobs, at least one, go into one pipeline.
+fn group(jobs: &[JobToSave]) -> usize {
+    let mut bytes = 0;
+    let full = |job: &JobToSave| {
+        bytes += size(job);
+        bytes >= PIPELINE_BYTES
+    };
+    jobs.iter().position(full).map_or(jobs.len(), |last| last + 1)
 }
 
 /// An empty field is one that was not known. Anybody may write these hashes, so that the bytes may be no UTF-8; such a
@@ -137,6 +294,14 @@ impl StateStore for Store {
         Box::pin(self.load_one(dialect, job))
     }
 
+    fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>> {
+        Box::pin(self.read_one(key, most))
+    }
+
+    fn database(&self) -> u32 {
+        self.database
+    }
+
     fn register<'a>(
         &'a self,
         dialect: &'a str,
@@ -146,7 +311,7 @@ impl StateStore for Store {
         Box::pin(self.register_one(dialect, job, owner))
     }
 
-    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<(), BrokerError>> {
+    fn save<'a>(&'a self, jobs: &'a [JobToSave]) -> BoxFuture<'a, Result<Vec<NotSaved>, BrokerError>> {
         Box::pin(self.save_all(jobs))
     }
 }

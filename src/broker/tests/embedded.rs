@@ -11,7 +11,8 @@ use crate::broker::{Broker, BrokerError, MemoryBroker};
 #[tokio::test]
 async fn a_full_queue_refuses_and_keeps_what_it_took() {
     let mut running = Running::new(MemoryBroker::with_capacity(10_000));
-    let gate = Arc::new(Semaphore::new(0));
+    // One for the flush of the confirmation.
+    let gate = Arc::new(Semaphore::new(1));
     running.start(vec![channel("a")], Some(Arc::clone(&gate)));
     running.status("connected", |status| status.connected).await;
     let payload = Bytes::from(vec![b'x'; 1_000]);

@@ -155,6 +155,8 @@ pub(super) enum Got {
         head: Vec<u8>,
         len: u64,
     },
+    /// Subscriptions were confirmed.
+    Confirmed(Vec<usize>),
     /// A flush began.
     Flush,
 }
@@ -170,6 +172,10 @@ impl Sink for Recorder {
         let channel = String::from_utf8(publication.channel.to_vec()).unwrap();
         let payload = publication.payload.to_vec();
         let _ = self.got.send(Got::Publication { subscription: publication.subscription, channel, payload });
+    }
+
+    fn confirmed(&mut self, subscriptions: &[usize]) {
+        let _ = self.got.send(Got::Confirmed(subscriptions.to_vec()));
     }
 
     fn oversized(&mut self, subscription: usize, channel: &[u8], head: &[u8], len: u64) {
@@ -241,23 +247,46 @@ impl<B: Broker + 'static> Running<B> {
         status.clone()
     }
 
-    /// The next thing that the sink got, flushes left out.
+    /// The next thing that the sink got, flushes included.
+    async fn anything(&mut self) -> Got {
+        within("something for the sink", self.got.recv()).await.unwrap()
+    }
+
+    /// The next publication that the sink got.
     pub(super) async fn next(&mut self) -> Got {
         loop {
-            let got = within("something for the sink", self.got.recv()).await.unwrap();
-            if got != Got::Flush {
+            let got = self.anything().await;
+            if !matches!(got, Got::Flush | Got::Confirmed(_)) {
                 return got;
             }
         }
     }
 
-    /// Waits for the beginning of a flush, and counts the publications before it.
+    /// Waits until `count` subscriptions were confirmed and flushed, before any publication; resolves to them, sorted.
+    pub(super) async fn confirmed(&mut self, count: usize) -> Vec<usize> {
+        let mut confirmed = Vec::new();
+        loop {
+            match self.anything().await {
+                Got::Confirmed(some) => confirmed.extend(some),
+                Got::Flush if confirmed.len() >= count => break,
+                Got::Flush => {}
+                got => panic!("{got:.300?} came before {count} confirmations, after {confirmed:?}"),
+            }
+        }
+        confirmed.sort_unstable();
+        confirmed
+    }
+
+    /// Waits for the beginning of a flush of publications, and counts them.
     pub(super) async fn flush(&mut self) -> usize {
         let mut before = 0;
-        while within("a flush", self.got.recv()).await.unwrap() != Got::Flush {
-            before += 1;
+        loop {
+            match self.anything().await {
+                Got::Flush if before > 0 => return before,
+                Got::Flush | Got::Confirmed(_) => {}
+                _ => before += 1,
+            }
         }
-        before
     }
 
     /// Publications that the sink got and nobody has taken.

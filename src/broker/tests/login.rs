@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::fixture::{RedisServer, Running, channel, free_port, prefix};
-use crate::broker::{Broker, BrokerError, RedisBroker};
+use super::fixture::{RedisServer, Running, channel, free_port, prefix, within};
+use crate::broker::{Broker, BrokerError, RedisBroker, Status};
 use crate::net::tls::TlsProblem;
 
 /// Made with openssl for these tests alone, good until 2120; the key of the authority is gone.
@@ -73,9 +73,14 @@ async fn a_channel_that_is_refused_leaves_the_others_alone() {
     let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
     running.subscribe(vec![channel("bad"), prefix("good:"), prefix("worse:"), channel("fine")]).await;
     let status = running.broker.status().borrow().clone();
-    let denied: Vec<&str> = status.denied.iter().map(|(name, _)| name.as_str()).collect();
+    let denied: Vec<&str> = status.denied.iter().map(|denied| denied.name.as_str()).collect();
     assert_eq!((denied, status.error, status.connects), (vec!["bad", "worse:"], None, 1));
-    assert!(status.denied.iter().all(|(_, reason)| reason.starts_with("NOPERM")), "{:?}", status.denied);
+    assert!(
+        status.denied.iter().all(|denied| denied.reason.starts_with("NOPERM") && !denied.revoked),
+        "{:?}",
+        status.denied
+    );
+    assert_eq!((&status.denied[0].subscriptions, &status.denied[1].subscriptions), (&vec![0], &vec![2]));
     assert_eq!(running.publish("good:1", "x").await, 1);
     running.expect(1, "good:1", b"x").await;
     running.publish("fine", "y").await;
@@ -96,6 +101,100 @@ async fn a_source_that_is_refused_everything_is_not_connected_until_it_may() {
     server.command::<()>(&["ACL", "SETUSER", "ann", "allchannels"]).await;
     let status = running.status("connected", |status| status.connected).await;
     assert_eq!((status.denied, status.error), (vec![], None));
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_revoked_comes_back_on_the_live_connection_once_it_is_allowed_again() {
+    let server = RedisServer::start(&[]);
+    server.command::<()>(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", "allchannels"]).await;
+    let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
+    running.subscribe(vec![channel("a"), prefix("b:"), channel("c")]).await;
+    assert_eq!(running.confirmed(3).await, [0, 1, 2]);
+    // Redis ends the connection, and lets the next one subscribe a alone.
+    server.command::<()>(&["ACL", "SETUSER", "ann", "resetchannels", "&a"]).await;
+    let status = running.status("connected again", |status| status.connects == 2).await;
+    let denied: Vec<_> = status.denied.iter().map(|denied| (denied.name.as_str(), denied.revoked)).collect();
+    assert_eq!((status.connected, denied), (true, vec![("b:", true), ("c", true)]));
+    assert_eq!(running.confirmed(1).await, [0]);
+    server.command::<()>(&["ACL", "SETUSER", "ann", "allchannels"]).await;
+    let status = running.status("allowed", |status| status.denied.is_empty()).await;
+    assert_eq!((status.connected, status.connects, status.error), (true, 2, None));
+    running.publish("b:1", "x").await;
+    assert_eq!(running.confirmed(2).await, [1, 2]);
+    running.expect(1, "b:1", b"x").await;
+}
+
+#[tokio::test]
+async fn a_source_whose_subscriptions_are_all_revoked_is_not_connected_until_they_are_back() {
+    let server = RedisServer::start(&[]);
+    server.command::<()>(&["ACL", "SETUSER", "ann", "on", ">pw", "~*", "+@all", "allchannels"]).await;
+    let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
+    running.subscribe(vec![channel("a")]).await;
+    server.command::<()>(&["ACL", "SETUSER", "ann", "resetchannels"]).await;
+    let status = running.status("revoked", |status| !status.denied.is_empty()).await;
+    assert!(status.denied[0].revoked, "{status:?}");
+    let status = running.status("told", |status| !status.connected).await;
+    assert!(status.error.as_ref().unwrap().contains("NOPERM"), "{status:?}");
+    server.command::<()>(&["ACL", "SETUSER", "ann", "allchannels"]).await;
+    let status = running.status("connected again", |status| status.connected).await;
+    assert_eq!((status.denied, status.error), (vec![], None));
+}
+
+#[tokio::test]
+async fn a_login_that_is_taken_away_and_given_back_is_used_again() {
+    let server = RedisServer::start(&[]);
+    let user = ["ACL", "SETUSER", "ann", "reset", "on", ">pw", "~*", "+@all", "allchannels"];
+    server.command::<()>(&user).await;
+    let mut running = broker(&format!("redis://ann:pw@127.0.0.1:{}", server.port));
+    running.subscribe(vec![channel("a")]).await;
+    let taken: [&[&str]; 2] = [&["ACL", "DELUSER", "ann"], &["ACL", "SETUSER", "ann", "resetpass", ">other"]];
+    for (number, command) in (2..).zip(taken) {
+        server.command::<redis::Value>(command).await;
+        // A connection that stands outlives its password.
+        let _: redis::Value = server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+        let refused =
+            |status: &Status| status.error.as_ref().is_some_and(|error| error.contains("WRONGPASS"));
+        running.status("refused", refused).await;
+        server.command::<()>(&user).await;
+        running.status("connected again", |status| status.connected && status.connects == number).await;
+        assert_eq!(running.publish("a", "x").await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_pings_with_errors_is_alive() {
+    let server = RedisServer::start(&["--save", "3600 1"]);
+    std::fs::create_dir(server.socket().with_file_name("dump.rdb")).unwrap();
+    server.command::<()>(&["SET", "a", "b"]).await;
+    server.command::<String>(&["BGSAVE"]).await;
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let misconf = async {
+        loop {
+            match redis::cmd("PING").query_async::<String>(&mut connection).await {
+                Err(error) if error.to_string().contains("MISCONF") => break,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    within("a Redis that cannot write its file", misconf).await;
+    let mut running = server.broker();
+    running.subscribe(vec![channel("a")]).await;
+    // Long enough for a ping.
+    let mut messages = 0;
+    let pinged = async {
+        loop {
+            let list: String = server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]).await;
+            if list.contains("cmd=ping") {
+                break;
+            }
+            messages += 1;
+        }
+    };
+    within("a ping", pinged).await;
+    assert_eq!(running.publish("a", "x").await, 1);
+    running.expect(0, "a", b"x").await;
+    assert_eq!(running.broker.status().borrow().connects, 1, "after {messages} looks");
 }
 
 #[tokio::test]

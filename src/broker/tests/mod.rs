@@ -2,6 +2,7 @@
 
 mod embedded;
 mod fixture;
+mod host;
 mod logging;
 mod login;
 mod recovery;

@@ -2,18 +2,24 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::process::Signal;
 
 use super::fixture::{Got, RedisServer, Running, channel, free_port, prefix, within};
+use super::host::Host;
 use crate::broker::{Broker, BrokerError, RedisBroker};
+
+/// The promised second, and half of one for a machine that is busy with other tests.
+const BACK: Duration = Duration::from_millis(1500);
 
 #[tokio::test]
 async fn everything_is_subscribed_again_after_a_restart() {
     let mut server = RedisServer::start(&[]);
     let mut running = server.broker();
     running.subscribe(vec![channel("a"), prefix("b:")]).await;
+    assert_eq!(running.confirmed(2).await, [0, 1]);
     running.publish("a", "before").await;
     running.expect(0, "a", b"before").await;
     for restart in 2..5 {
@@ -26,6 +32,7 @@ async fn everything_is_subscribed_again_after_a_restart() {
         let status = running.status("connected again", |status| status.connected).await;
         assert_eq!((status.connects, status.error), (restart, None));
         assert_eq!(running.publish("a", "after").await, 1);
+        assert_eq!(running.confirmed(2).await, [0, 1]);
         running.publish("b:1", "too").await;
         running.expect(0, "a", b"after").await;
         running.expect(1, "b:1", b"too").await;
@@ -78,11 +85,47 @@ async fn a_server_that_falls_silent_is_given_up() {
 }
 
 #[tokio::test]
+async fn the_source_is_back_within_a_second_of_its_server() {
+    let mut server = RedisServer::start(&[]);
+    let mut running = server.broker();
+    running.subscribe(vec![channel("a")]).await;
+    server.kill();
+    let mut status = running.broker.status();
+    // Long enough for the longest wait between attempts.
+    for _ in 0..8 {
+        within("a failed attempt", status.changed()).await.unwrap();
+    }
+    server.launch();
+    let answers = Instant::now();
+    running.status("connected again", |status| status.connected).await;
+    assert!(answers.elapsed() < BACK, "{:?}", answers.elapsed());
+}
+
+#[tokio::test]
+async fn a_host_that_swallows_connections_is_noticed_within_a_second_when_it_answers_again() {
+    let server = RedisServer::start(&[]);
+    let host = Host::deaf(server.port);
+    let mut running = Running::new(RedisBroker::new(&host.url).unwrap());
+    running.start(vec![channel("a")], None);
+    let status = running.status("given up", |status| status.error.is_some()).await;
+    assert!(status.error.as_ref().unwrap().contains("no connection within 2 s"), "{status:?}");
+    for _ in 0..3 {
+        host.listen();
+        let answers = Instant::now();
+        running.status("connected", |status| status.connected).await;
+        assert!(answers.elapsed() < BACK, "{:?}", answers.elapsed());
+        host.swallow();
+        running.status("lost", |status| !status.connected).await;
+        within("attempts that get no answer", host.swallowed(4)).await;
+    }
+}
+
+#[tokio::test]
 async fn waiting_commands_fail_together_when_nothing_answers() {
     let server = RedisServer::start(&[]);
     server.signal(Signal::STOP);
     let broker = server.broker().broker.clone();
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let all = (0..50).map(|_| broker.publish("a", Bytes::new()));
     let results = within("fifty errors", futures_util::future::join_all(all)).await;
     assert!(results.iter().all(Result::is_err));

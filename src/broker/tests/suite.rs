@@ -32,6 +32,7 @@ suite! {
     a_payload_of_one_mebibyte_arrives
     receivers_are_counted
     the_source_is_connected_once_publications_reach_it
+    each_subscription_is_confirmed_before_its_publications
     stop_ends_the_source
     a_burst_arrives_whole
     a_sink_that_does_not_keep_up_pushes_back_and_loses_nothing
@@ -130,6 +131,15 @@ async fn the_source_is_connected_once_publications_reach_it<B: Broker>(mut runni
     }
 }
 
+async fn each_subscription_is_confirmed_before_its_publications<B: Broker>(mut running: Running<B>) {
+    running.subscribe(vec![channel("a"), prefix("b:"), channel("a"), prefix("")]).await;
+    running.publish("a", "x").await;
+    assert_eq!(running.confirmed(4).await, [0, 1, 2, 3]);
+    for _ in 0..3 {
+        assert!(matches!(running.next().await, Got::Publication { .. }));
+    }
+}
+
 async fn stop_ends_the_source<B: Broker>(mut running: Running<B>) {
     running.subscribe(vec![channel("a")]).await;
     running.stop.cancel();
@@ -176,7 +186,8 @@ async fn a_burst_arrives_whole<B: Broker + 'static>(mut running: Running<B>) {
 
 async fn a_sink_that_does_not_keep_up_pushes_back_and_loses_nothing<B: Broker>(mut running: Running<B>) {
     const COUNT: usize = 3_000;
-    let gate = Arc::new(Semaphore::new(0));
+    // One for the flush of the confirmation.
+    let gate = Arc::new(Semaphore::new(1));
     running.start(vec![channel("a")], Some(Arc::clone(&gate)));
     running.status("connected", |status| status.connected).await;
     running.publish("a", "first").await;

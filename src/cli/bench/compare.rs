@@ -1,8 +1,7 @@
 //! `bench compare`.
 
 use anyhow::Result;
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueHint};
+use clap::{Args, ValueHint};
 
 use super::report::{OutputChoice, columns, print};
 use crate::bench::report::compare::{Comparison, Runs};
@@ -34,7 +33,7 @@ pub(super) struct CompareArgs {
     output: OutputChoice,
 
     /// Exit 1 if anything got worse beyond noise.
-    #[arg(long, env = "JOBWIRE_FAIL_ON_REGRESSION", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_FAIL_ON_REGRESSION")]
     fail_on_regression: bool,
 }
 

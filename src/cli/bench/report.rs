@@ -3,8 +3,7 @@
 use std::io::{ErrorKind, IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use clap::builder::FalseyValueParser;
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 use console::Term;
 
 use crate::bench::report::{self, OutputPaths, Outputs, live};
@@ -44,7 +43,7 @@ pub(super) struct ReportArgs {
     html: Option<PathBuf>,
 
     /// Show nothing while it goes on; without a terminal on stderr nothing is shown anyway.
-    #[arg(long, env = "JOBWIRE_NO_LIVE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "JOBWIRE_NO_LIVE")]
     no_live: bool,
 }
 

@@ -4,11 +4,11 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, parser::ValueSource};
-use toml::Value;
+use clap::{Arg, ArgMatches, Command, ValueHint, parser::ValueSource};
 use url::Url;
 
-use super::{File, flags, takes_several, variable_of};
+use super::{File, Reference, flags, is_switch, takes_several, variable_of};
+use crate::cli::values::switch;
 
 /// What is shown in place of a secret.
 const MASK: &str = "***";
@@ -23,15 +23,22 @@ pub(crate) struct Effective {
 
 /// One flag.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Entry {
     key: String,
     /// It stands at the top of a file, above the verbs' tables.
     global: bool,
     /// As written; empty: not set.
     values: Vec<String>,
+    /// One of them is no text, and what is kept of it another.
+    lossy: bool,
     form: Form,
     secret: bool,
     origin: Origin,
+    /// Where a file reads the value from that it must not hold.
+    reference: Option<Reference>,
+    /// It is read from there now.
+    is_referred: bool,
     /// What holds while it is not set, for people.
     unset: String,
 }
@@ -68,6 +75,16 @@ impl Effective {
         }
     }
 
+    /// The verb that was called.
+    pub(in crate::cli) fn verb(&self) -> &str {
+        &self.verb
+    }
+
+    /// The key of a value that no file could hold, if there is one: it is not UTF-8.
+    pub(in crate::cli) fn unprintable(&self) -> Option<&str> {
+        self.entries.iter().find(|entry| entry.lossy).map(|entry| entry.key.as_str())
+    }
+
     /// The file that was read, if any.
     pub(in crate::cli) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -96,7 +113,7 @@ impl Effective {
 
     /// A key and its value, for a log.
     pub(in crate::cli) fn shown(&self, key: &str) -> String {
-        self.entry(key).map(Entry::setting).unwrap_or_default()
+        self.entry(key).map(Entry::shown).unwrap_or_default()
     }
 
     fn entry(&self, key: &str) -> Option<&Entry> {
@@ -105,7 +122,7 @@ impl Effective {
 }
 
 impl fmt::Display for Effective {
-    /// TOML that a `--config` can name, but for secrets.
+    /// TOML that `--config` reads as the same configuration; in place of a secret stands where it is read from.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -113,7 +130,11 @@ impl fmt::Display for Effective {
             self.verb
         )?;
         if self.entries.iter().any(Entry::is_masked) {
-            writeln!(f, "# Lines with *** hold a secret, so they are commented out.")?;
+            writeln!(
+                f,
+                "# Secrets are not printed: {{ env = \"NAME\" }} reads one from that environment variable,"
+            )?;
+            writeln!(f, "# and a start without it fails.")?;
         }
         for global in [true, false] {
             if !global {
@@ -124,7 +145,7 @@ impl fmt::Display for Effective {
             // One long value is no reason to move all the others away from their origins.
             let width = width.min(44);
             for entry in lines {
-                writeln!(f, "{:width$}  # {}", entry.setting(), entry.origin)?;
+                writeln!(f, "{:width$}  # {}{}", entry.setting(), entry.origin, entry.remark())?;
             }
         }
         Ok(())
@@ -144,29 +165,37 @@ impl fmt::Debug for Effective {
 impl Entry {
     fn of(arg: &Arg, global: bool, verb: &str, found: &ArgMatches, file: Option<&File>) -> Self {
         let id = arg.get_id().as_str();
-        let values = found.get_raw(id).into_iter().flatten().map(|value| written(arg, value)).collect();
+        let raw: Vec<&OsStr> = found.get_raw(id).into_iter().flatten().collect();
+        let values = raw.iter().map(|value| written(arg, value)).collect();
+        let stands = file.and_then(|file| Some((&file.path, file.setting(verb, id)?)));
         let origin = match found.value_source(id) {
             Some(ValueSource::CommandLine) => Origin::Flag,
             Some(ValueSource::EnvVariable) => Origin::Variable(
                 variable_of(arg).map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             ),
-            _ => match file.and_then(|file| Some((&file.path, file.line_of(verb, id)?))) {
-                Some((path, line)) => Origin::File(path.clone(), line),
-                None => Origin::Default,
-            },
+            _ => stands.map_or(Origin::Default, |(path, setting)| Origin::File(path.clone(), setting.line)),
         };
-        let form = match arg.get_action() {
-            ArgAction::SetTrue | ArgAction::SetFalse => Form::Switch,
-            _ if takes_several(arg) => Form::List,
+        let form = match arg {
+            arg if is_switch(arg) => Form::Switch,
+            arg if takes_several(arg) => Form::List,
             _ => Form::One,
         };
+        let reference = match &origin {
+            Origin::Variable(name) => Some(Reference::Variable(name.clone())),
+            Origin::File(..) => stands.and_then(|(_, setting)| setting.reference.clone()),
+            Origin::Flag | Origin::Default => None,
+        };
+        let own = || Reference::Variable(super::variables::own_variable(arg).unwrap_or_default());
         Self {
             key: arg.get_long().unwrap_or_default().to_owned(),
             global,
             values,
+            lossy: raw.iter().any(|value| value.to_str().is_none()),
             form,
             secret: arg.is_hide_env_values_set(),
             origin,
+            is_referred: reference.is_some(),
+            reference: reference.or_else(|| arg.is_hide_env_values_set().then(own)),
             unset: unset(arg),
         }
     }
@@ -175,29 +204,59 @@ impl Entry {
         self.secret && self.values.iter().any(|value| masked(value).is_some())
     }
 
-    /// `key = value`; as a comment where the value is not there or not to be seen.
+    /// `key = value`, in TOML; as a comment where nothing is set.
     fn setting(&self) -> String {
+        match &self.reference {
+            Some(reference) if self.is_masked() => format!("{} = {}", self.key, reference.toml()),
+            _ => self.shown(),
+        }
+    }
+
+    /// The same with what may be seen of a secret, for people.
+    fn shown(&self) -> String {
         let key = &self.key;
         if self.values.is_empty() {
             return format!("# {key}: {}", self.unset);
         }
         let show = |value: &String| match masked(value).filter(|_| self.secret) {
-            Some(masked) => Value::from(masked).to_string(),
+            Some(masked) => quoted(&masked),
             None => self.plain(value),
         };
-        let comment = if self.is_masked() { "# " } else { "" };
         let values: Vec<String> = self.values.iter().map(show).collect();
         match self.form {
-            Form::List => format!("{comment}{key} = [{}]", values.join(", ")),
-            Form::One | Form::Switch => format!("{comment}{key} = {}", values.concat()),
+            Form::List => format!("{key} = [{}]", values.join(", ")),
+            Form::One | Form::Switch => format!("{key} = {}", values.concat()),
+        }
+    }
+
+    /// What is to be known of a secret beyond its origin: the part that is none, and that it has to move.
+    fn remark(&self) -> String {
+        let Some(reference) = self.reference.as_ref().filter(|_| self.is_masked()) else {
+            return String::new();
+        };
+        let seen = self.values.iter().filter_map(|value| masked(value)).find(|seen| seen != MASK);
+        let seen = seen.map(|seen| format!(", {}", seen.escape_debug())).unwrap_or_default();
+        match reference {
+            Reference::Variable(name) if !self.is_referred => format!("{seen}; put it into {name}"),
+            _ => seen,
         }
     }
 
     fn plain(&self, value: &str) -> String {
         // What is read back is the text, so that a number looks like one and stays the same.
         let is_number = value.len() <= 18 && value.parse::<u64>().is_ok_and(|n| n.to_string() == value);
-        if is_number || self.form == Form::Switch { value.to_owned() } else { Value::from(value).to_string() }
+        match self.form {
+            Form::Switch => switch(value).unwrap_or_default().to_string(),
+            _ if is_number => value.to_owned(),
+            _ => quoted(value),
+        }
     }
+}
+
+/// A TOML string on one line, whatever is in it.
+pub(super) fn quoted(text: &str) -> String {
+    // JSON's escapes are TOML's too; DEL, which JSON does not escape, TOML wants escaped.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 impl fmt::Display for Origin {

@@ -35,6 +35,9 @@ fn dialect_to(
     let gap = if out.is_empty() { "" } else { "\n" };
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{gap}{}: {}", dialect.name, dialect.about);
+    if let Some(publisher) = &dialect.publisher {
+        let _ = writeln!(out, "  {publisher} publishes them itself");
+    }
     match (only, &dialect.channels) {
         (Some(event), channels) => event_to(out, event, channels.as_ref()),
         (None, None) => dialect.catalogue.events.iter().for_each(|event| event_to(out, event, None)),

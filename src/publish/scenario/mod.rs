@@ -1,5 +1,6 @@
 //! Simulated jobs: what believable workers would publish, and when. Pure: the same options give the same events.
 
+mod celery;
 mod channels;
 mod downloads;
 mod scraping;
@@ -16,6 +17,9 @@ use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, wit
 
 /// The dialects that have a scenario.
 pub const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
+
+/// The dialect whose events another program publishes, which only the demo simulates.
+const CELERY: &str = "celery";
 
 /// The name for all of them at once.
 pub const ALL: &str = "all";
@@ -100,6 +104,7 @@ enum Act {
     Download(downloads::Act),
     Task(tasks::Act),
     Channels(channels::Act),
+    Celery(celery::Act),
 }
 
 /// From when to when a job runs, and how it ends.
@@ -123,6 +128,13 @@ impl Scenario {
     pub fn named(name: &str, dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
         let names: &[&str] = if name == ALL { &SCENARIOS } else { &[name] };
         Self::mixed(names, dialects, options)
+    }
+
+    /// Plans what the demo shows: all of them, and a task of Celery's unless a file of the user's replaces that dialect.
+    pub fn of_demo(dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
+        let mut names = SCENARIOS.to_vec();
+        names.extend(dialects.named(CELERY).filter(|(_, dialect)| dialect.is_replaceable()).map(|_| CELERY));
+        Self::mixed(&names, dialects, options)
     }
 
     /// Plans the scenarios of several dialects together, which shares the jobs out.
@@ -200,18 +212,27 @@ impl Iterator for Scenario {
         let beat = self.beats.next()?;
         let part = &self.parts[usize::from(beat.part)];
         let theme = part.seed.wrapping_add(beat.job.into());
+        let at = beat.at.div_f64(self.speed);
         let line = match beat.act {
             Act::Scraping(act) => act.line(theme),
             Act::Download(act) => act.line(theme),
             Act::Task(act) => act.line(theme, &part.owner),
             Act::Channels(act) => act.line(beat.job, theme),
+            Act::Celery(act) => {
+                let job = part.id(beat.job);
+                let content = Content::Whole(act.payload(&job));
+                return Some(Step {
+                    at,
+                    event: Outgoing { dialect: Arc::clone(&part.dialect), job, content },
+                });
+            }
         };
         // An event of channels goes to the one of its type.
         let channel = part.dialect.channels.as_ref().and_then(|channels| channels.of_kind(line.event));
         let job = channel.map_or_else(|| part.id(beat.job), ToString::to_string);
         let content = Content::Fields { event: line.event.to_owned(), fields: line.fields };
         let event = Outgoing { dialect: Arc::clone(&part.dialect), job, content };
-        Some(Step { at: beat.at.div_f64(self.speed), event })
+        Some(Step { at, event })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -231,6 +252,7 @@ impl Part {
             }
             (JobIdType::String, _) if self.dialect.channels.is_some() => channels::room(job),
             (JobIdType::String, None) if &*self.dialect.name == "tasks" => format!("task-{}", job + 1),
+            (JobIdType::String, None) if &*self.dialect.name == CELERY => format!("thumbnails-{}", job + 1),
             (JobIdType::String, None) => format!("video-{}", job + 1),
             (JobIdType::String, Some(first)) if job == 0 => first.to_owned(),
             (JobIdType::String, Some(first)) => format!("{first}-{}", job + 1),
@@ -305,6 +327,7 @@ fn planner(scenario: &str) -> Option<Plan> {
         "scraping" => |_, course, rng| wrap(scraping::plan(course, rng), Act::Scraping),
         "downloads" => |_, course, rng| wrap(downloads::plan(course, rng), Act::Download),
         "tasks" => |_, course, rng| wrap(tasks::plan(course, rng), Act::Task),
+        CELERY => |_, course, rng| wrap(celery::plan(course, rng), Act::Celery),
         "channels" => |job, course, rng| wrap(channels::plan(job, course, rng), Act::Channels),
         _ => return None,
     })

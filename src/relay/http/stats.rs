@@ -5,12 +5,15 @@ use std::sync::PoisonError;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Api, Shared};
 use crate::broker::Status;
-use crate::dialect::{DialectId, Undecodable};
+use crate::dialect::{DialectId, Slip, Undecodable};
+use crate::relay::auth::AuthPolicy;
 use crate::relay::hub::Census;
+use crate::relay::jwks::Report;
 use crate::usage;
 
 /// Rooms that are named, the busiest ones.
@@ -38,7 +41,11 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         .iter()
         .map(|(id, dialect)| {
             let count = watched.iter().filter(|(of, _)| *of == id).count();
-            (dialect.name.to_string(), json!({ "active_jobs": count }))
+            let slips: Map<_, _> = Slip::ALL
+                .into_iter()
+                .map(|slip| (slip.key().to_owned(), api.stats.slip(id, slip).get().into()))
+                .collect();
+            (dialect.name.to_string(), json!({ "active_jobs": count, "slips": slips }))
         })
         .collect();
     let used = usage::own();
@@ -53,15 +60,20 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "events": api.stats.events.get(),
         "deliveries": api.stats.deliveries.get(),
         "conflated": api.stats.conflated.get(),
+        "refused_origins": api.stats.refused_origins.get(),
         "slow_consumers": api.stats.slow_consumers.get(),
         "stale_connections": api.stats.stale.get(),
         "dropped": dropped,
+        "unmerged": api.stats.unmerged.get(),
+        "state_reads_failed": api.troubles.reads.get(),
+        "state_writes_failed": api.troubles.writes.get(),
         "jobs_kept": jobs,
         "job_log_bytes": bytes,
         "dialects": per_dialect,
         "channels": channels,
         "rooms": rooms,
         "redis": redis(&api, &status),
+        "tokens": tokens(&api),
         "process": { "rss_bytes": used.rss, "cpu_seconds": used.cpu },
     }))
     .into_response()
@@ -84,12 +96,30 @@ async fn subscribers(api: &Api) -> (Value, Value) {
     (channels.into(), json!({ "subscriptions": census.room_subscriptions, "busiest": busiest }))
 }
 
+/// What tokens are checked with; `null` where none is wanted. Neither secret nor key.
+fn tokens(api: &Api) -> Value {
+    let settings = api.settings();
+    let AuthPolicy::Keys(trusted) = &settings.auth else { return Value::Null };
+    let set = |set: Report| {
+        let at = set.fetched.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok());
+        json!({
+            "url": set.url,
+            "keys": set.keys,
+            "skipped": set.skipped,
+            "fetched_at": at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            "error": set.error,
+        })
+    };
+    let sets: Vec<_> = api.jwks.report().into_iter().map(set).collect();
+    json!({ "secret": trusted.secret.is_some(), "keys": trusted.keys.len(), "jwks": sets })
+}
+
 /// How Redis is doing; `null` where there is none.
 fn redis(api: &Api, status: &Status) -> Value {
     if api.broker.name() != "redis" {
         return Value::Null;
     }
-    let denied: Vec<_> = status.denied.iter().map(|(channel, _)| channel).collect();
+    let denied: Vec<_> = status.denied.iter().map(|denied| &denied.name).collect();
     json!({
         "connected": status.connected,
         "connects": status.connects,

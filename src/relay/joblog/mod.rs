@@ -3,7 +3,9 @@
 //! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
 //! up. The newest record always stays, however big. Pure: the time comes in.
 
+mod hold;
 mod record;
+mod welcome;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+pub(super) use self::hold::Held;
+use self::hold::Holds;
 use self::record::Record;
+pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::session::Snapshot;
 use crate::broker::{JobToSave, StoredJob};
@@ -98,6 +103,8 @@ pub(super) struct JobLog {
     stored: bool,
     sequence: u64,
     bytes: usize,
+    /// Payloads that could not be merged into a job's state.
+    unmerged: u64,
     /// A map a dialect: the job's id → its place in `records`.
     index: Vec<HashMap<Arc<str>, u32>>,
     records: Vec<Option<Box<Record>>>,
@@ -110,18 +117,22 @@ pub(super) struct JobLog {
     /// Records to write behind, endings and owners first.
     urgent: Vec<u32>,
     dirty: Vec<u32>,
+    /// What waits for watchers whose job is still being looked up.
+    holds: Holds,
 }
 
 impl JobLog {
     /// Empty; `stored` says whether changes are collected for a store.
     pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
-        let index = dialects.iter().map(|_| HashMap::new()).collect();
+        let index: Vec<_> = dialects.iter().map(|_| HashMap::new()).collect();
+        let holds = Holds::new(index.len());
         Self {
             dialects,
             limits,
             stored,
             sequence: 0,
             bytes: 0,
+            unmerged: 0,
             index,
             records: Vec::new(),
             free: Vec::new(),
@@ -130,6 +141,7 @@ impl JobLog {
             ended: VecDeque::new(),
             urgent: Vec::new(),
             dirty: Vec::new(),
+            holds,
         }
     }
 
@@ -141,9 +153,12 @@ impl JobLog {
 
     /// Takes an event: numbers it and brings its job's record up to date.
     pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
+        let place = self.place(id, &decoded.job);
+        if let Some(taken) = self.record_mut(place).is_read_state(frame) {
+            return taken;
+        }
         self.sequence += 1;
         let sequence = self.sequence;
-        let place = self.place(id, &decoded.job);
         let (job, change) = self.change(place, |record, dialect| {
             (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
         });
@@ -152,7 +167,9 @@ impl JobLog {
         if change.ended {
             self.note_ending(at.now, place, sequence);
         }
-        self.mark(place, change.urgent);
+        if change.dirty {
+            self.mark(place, change.urgent);
+        }
         self.evict(at.now, place);
         taken
     }
@@ -255,9 +272,14 @@ impl JobLog {
         self.index.iter().map(HashMap::len).sum()
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take, with what waits for watchers.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.holds.bytes()
+    }
+
+    /// Payloads so far that could not be merged into their job's state.
+    pub(super) const fn unmerged(&self) -> u64 {
+        self.unmerged
     }
 
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
@@ -281,29 +303,36 @@ impl JobLog {
         out
     }
 
-    /// Puts jobs that were to be read back among those to be written again.
+    /// Puts jobs that were to be read back among those to be written again, behind all others.
     pub(super) fn put_back(&mut self, jobs: &[(DialectId, Arc<str>)]) {
+        let (mut urgent, mut dirty) = (Vec::new(), Vec::new());
         for (id, job) in jobs {
             let Some(place) = self.index[id.index()].get(job).copied() else { continue };
-            let record = self.record_mut(place);
-            let (dirty, urgent) = (record.dirty, record.urgent);
-            if urgent {
-                self.urgent.push(place);
-            } else if dirty {
-                self.dirty.push(place);
+            match self.record_mut(place) {
+                record if record.urgent => urgent.push(place),
+                record if record.dirty => dirty.push(place),
+                _ => {}
             }
         }
+        // The lists are emptied from their ends.
+        self.urgent.splice(0..0, urgent);
+        self.dirty.splice(0..0, dirty);
     }
 
-    /// Puts jobs that could not be written back among the dirty ones.
-    pub(super) fn not_saved(&mut self, jobs: &[JobToSave]) {
+    /// Puts jobs that could not be written back among the dirty ones, behind all others, so that a few that the store
+    /// refuses for good do not keep the others from being written.
+    pub(super) fn not_saved<'a>(&mut self, jobs: impl Iterator<Item = &'a JobToSave>) {
+        let mut behind = Vec::new();
         for job in jobs {
             let place =
                 self.dialects.named(&job.dialect).and_then(|(id, _)| self.index[id.index()].get(&job.job));
-            if let Some(place) = place.copied() {
-                self.mark(place, false);
+            if let Some(place) = place.copied()
+                && !std::mem::replace(&mut self.record_mut(place).dirty, true)
+            {
+                behind.push(place);
             }
         }
+        self.dirty.splice(0..0, behind);
     }
 
     /// Whether endings or owners wait to be written.
@@ -340,6 +369,7 @@ impl JobLog {
         let before = record.bytes;
         let result = change(record, self.dialects.get(record.dialect));
         self.bytes = self.bytes + record.bytes - before;
+        self.unmerged += std::mem::take(&mut record.unmerged);
         result
     }
 
@@ -362,7 +392,8 @@ impl JobLog {
     }
 
     fn mark(&mut self, place: u32, urgent: bool) {
-        if !self.stored {
+        let dialect = self.records[place as usize].as_ref().map(|record| record.dialect);
+        if !self.stored || dialect.is_some_and(|id| self.dialects.get(id).has_foreign_state()) {
             return;
         }
         let record = self.record_mut(place);
@@ -383,7 +414,7 @@ impl JobLog {
 
     fn evict(&mut self, now: Instant, keep: u32) {
         self.expire(now);
-        while self.jobs() > self.limits.jobs || self.bytes > self.limits.bytes {
+        while self.jobs() > self.limits.jobs || self.bytes() > self.limits.bytes {
             match self.oldest {
                 Some(oldest) if oldest != keep => self.forget(oldest),
                 _ => break,

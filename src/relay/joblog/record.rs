@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Number;
 
-use super::{Known, Stamp, decode_stored};
+use super::{Known, Stamp, Taken, decode_stored};
 use crate::broker::{JobToSave, StoredJob};
-use crate::dialect::{Decoded, Dialect, DialectId, Frame, Opens, Outcome, StatusSource};
+use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
 use crate::relay::frame;
 use crate::relay::session::Snapshot;
 
@@ -21,7 +21,6 @@ const MAX_KEPT: usize = 256;
 const MAX_UNMERGED: usize = 16;
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Record {
     pub(super) dialect: DialectId,
     pub(super) job: Arc<str>,
@@ -35,12 +34,16 @@ pub(super) struct Record {
     percent: Option<Number>,
     /// A kind that opens a run was seen here, so that what a store kept is of a run before.
     opened: bool,
-    /// A kind was seen that opens a run after an ending.
-    reopens: bool,
+    /// The readiest opening of a run among the kinds seen; it counts once an ending is read back.
+    reopens: Opens,
     updated: u64,
+    /// The newest event was read where another system keeps it, and may still come live.
+    read: bool,
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
+    /// Payloads that could not be merged, since this was last asked.
+    pub(super) unmerged: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -67,10 +70,14 @@ struct Merged {
 
 /// What taking an event changed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Change {
     pub(super) kind: Arc<str>,
     pub(super) entity: Option<Arc<str>>,
     pub(super) ended: bool,
+    /// What is kept is another than before, so that the store is behind.
+    pub(super) dirty: bool,
+    /// It is an ending or an owner.
     pub(super) urgent: bool,
     /// It said whose job it is, which was not known.
     pub(super) owned: bool,
@@ -90,11 +97,13 @@ impl Record {
             ended: None,
             percent: None,
             opened: false,
-            reopens: false,
+            reopens: Opens::Never,
             updated: 0,
+            read: false,
             newest: None,
             kept: Vec::new(),
             merged: None,
+            unmerged: 0,
         }
     }
 
@@ -108,10 +117,11 @@ impl Record {
     ) -> Change {
         let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
-        if opens == Opens::Always || (opens == Opens::AfterEnding && self.ended.is_some()) {
+        let opened = opens.after(self.ended);
+        if opened {
             self.begin_run();
         }
-        self.reopens |= opens == Opens::AfterEnding;
+        self.reopens = self.reopens.max(opens);
         let mut urgent = false;
         let owned = match &decoded.owner {
             Some(owner) if self.owner.is_none() && !owner.is_empty() => {
@@ -125,10 +135,13 @@ impl Record {
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         // A remark is no state: who joins later is to see how the job is doing.
         let stateless = decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
-        // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
-        self.updated = at.micros.max(self.updated.saturating_add(1));
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
-        if !stateless && (self.ended.is_none() || ends.is_some()) {
+        let news = !stateless && (self.ended.is_none() || ends.is_some());
+        if news || opened || owned {
+            // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
+            self.updated = at.micros.max(self.updated.saturating_add(1));
+        }
+        if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }
@@ -146,7 +159,20 @@ impl Record {
                 urgent = true;
             }
         }
-        Change { kind, entity, ended: ends.is_some(), urgent, owned }
+        Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
+    }
+
+    /// Whether an event is the very state that was just read: then it has that one's place in the order, so that whoever was
+    /// sent the state is not sent it again, and whoever was not gets it.
+    pub(super) fn is_read_state(&mut self, frame: &Frame) -> Option<Taken> {
+        let newest = self.newest.as_ref().filter(|_| std::mem::take(&mut self.read))?;
+        (newest.frame == *frame).then(|| Taken {
+            sequence: newest.sequence,
+            job: Arc::clone(&self.job),
+            kind: Arc::clone(&newest.kind),
+            entity: newest.entity.clone(),
+            owned: false,
+        })
     }
 
     /// Forgets the run before; whose job it is stays.
@@ -210,7 +236,10 @@ impl Record {
     fn merge_now(&mut self) -> Option<&str> {
         let merged = self.merged.as_mut()?;
         let before = merged.done.len() + merged.waiting.iter().map(|text| text.len()).sum::<usize>();
-        merged.done = Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
+        let Merge { object, failed } =
+            Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
+        self.unmerged += failed;
+        merged.done = object;
         merged.waiting.clear();
         self.bytes = self.bytes + merged.done.len() - before;
         Some(&merged.done)
@@ -300,7 +329,7 @@ impl Record {
             return false;
         }
         let ended = stored.ended.as_deref().and_then(Outcome::parse);
-        if self.opened || (self.reopens && ended.is_some()) {
+        if self.opened || self.reopens.after(ended) {
             // It is of a run before.
             return false;
         }
@@ -317,7 +346,8 @@ impl Record {
         if self.newest.is_some() {
             if dialect.merges() {
                 let newer = self.merge_now().unwrap_or_default().to_owned();
-                let done = Dialect::merge(decoded.inner, [newer.as_str()]);
+                let Merge { object: done, failed } = Dialect::merge(decoded.inner, [newer.as_str()]);
+                self.unmerged += failed;
                 self.bytes = self.bytes + done.len() - newer.len();
                 self.merged = Some(Merged { done, waiting: Vec::new() });
             }
@@ -325,11 +355,16 @@ impl Record {
         }
         let frame = frame::text_of(&decoded.frame_parts());
         let known_percent = self.percent.take();
-        self.take(dialect, &decoded, &frame, sequence, at);
+        let change = self.take(dialect, &decoded, &frame, sequence, at);
+        self.read = dialect.has_foreign_state();
+        if self.read && self.newest.is_none() {
+            // A remark, but it is all that the other system knows of the job.
+            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame });
+        }
         self.percent = self.percent.take().or(known_percent);
         self.updated = stored.updated;
         self.ended = ended.or(self.ended);
-        (self.opened, self.reopens) = (false, false);
+        (self.opened, self.reopens) = (false, Opens::Never);
         self.ended.is_some()
     }
 }

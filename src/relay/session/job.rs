@@ -26,14 +26,12 @@ pub(in crate::relay) struct Snapshot {
 pub(in crate::relay) struct JobSession {
     dialect: DialectId,
     job: Arc<str>,
-    /// Sequence of the newest event that was sent. Until the job was looked up nothing is: its state will have every
-    /// event of that time, and an event sent before it would make those between the two look like old ones.
+    /// Sequence of the newest event that was sent. Until the job was looked up nothing is: what comes meanwhile waits in
+    /// the job log, to follow the state in order.
     sequence: u64,
     pulse: Pulse,
     /// When an unknown job's watcher is told so; `Millis::MAX` when there is nothing to tell.
     grace: Millis,
-    /// It wants the run so far, not only the newest event.
-    replay: bool,
     /// When the connection has lived as long as it may; `Millis::MAX` for ever.
     end: Millis,
     /// Present where the job belongs to somebody. Until it lets the socket in, the job counts as not looked up.
@@ -55,7 +53,6 @@ impl JobSession {
             sequence: NOT_LOOKED_UP,
             pulse: Pulse::new(now, interval, phase),
             grace: Millis::MAX,
-            replay: false,
             end: Millis::MAX,
             guard: None,
         }
@@ -94,8 +91,7 @@ impl JobSession {
         out: &mut Vec<Action>,
     ) -> bool {
         let Some(guard) = &mut self.guard else { return true };
-        let grace = dialect.unknown.as_ref().map(|unknown| unknown.after).unwrap_or_default();
-        match guard.decide(owner, grace, now) {
+        match guard.decide(owner, dialect.owner_grace, now) {
             Verdict::Admit => true,
             Verdict::Stay | Verdict::Wait => false,
             Verdict::Refuse(reason) => {
@@ -103,18 +99,6 @@ impl JobSession {
                 false
             }
         }
-    }
-
-    /// The same, but it gets the run so far instead of the newest event alone.
-    #[must_use]
-    pub(in crate::relay) const fn replaying(mut self, replay: bool) -> Self {
-        self.replay = replay;
-        self
-    }
-
-    /// Whether it wants the run so far.
-    pub(in crate::relay) const fn wants_replay(&self) -> bool {
-        self.replay
     }
 
     /// What it is subscribed to.
@@ -140,9 +124,7 @@ impl JobSession {
         now: Millis,
         out: &mut Vec<Action>,
     ) {
-        if self.sequence == NOT_LOOKED_UP {
-            self.sequence = 0;
-        }
+        self.begin();
         let unknown = known.is_empty() && self.sequence == 0;
         for snapshot in known {
             if snapshot.sequence > self.sequence {
@@ -156,6 +138,13 @@ impl JobSession {
                 self.grace = now.saturating_add(u64::try_from(what.after.as_millis()).unwrap_or(Millis::MAX));
             }
             _ => {}
+        }
+    }
+
+    /// From now on events are taken, although nothing of the job's state is known.
+    pub(in crate::relay) const fn begin(&mut self) {
+        if self.sequence == NOT_LOOKED_UP {
+            self.sequence = 0;
         }
     }
 

@@ -18,8 +18,8 @@ use crate::dialect::{CloseReason, DialectId, Frame, Topic};
 pub(in crate::relay) enum Action {
     /// Send a frame of the job's state.
     Send(Frame),
-    /// Answer a WebSocket ping with this frame.
-    Pong(Frame),
+    /// Answer WebSocket pings that came in a row with these frames, one each.
+    Pong(Vec<u8>),
     /// Answer a command.
     Answer(Frame),
     /// Send the application's own sign of life.
@@ -79,19 +79,19 @@ impl Session {
         }
     }
 
-    /// The session of a job's watcher, if it is one, to change.
-    pub(super) const fn as_job_mut(&mut self) -> Option<&mut JobSession> {
-        match self {
-            Self::Job(session) => Some(session),
-            Self::Channel(_) => None,
-        }
-    }
-
     /// Whether it gets what it is subscribed to.
     pub(super) fn is_admitted(&self) -> bool {
         match self {
             Self::Job(session) => session.is_admitted(),
             Self::Channel(_) => true,
+        }
+    }
+
+    /// Whether a token let it in.
+    pub(super) fn has_token(&self) -> bool {
+        match self {
+            Self::Job(session) => session.is_guarded(),
+            Self::Channel(session) => session.has_token(),
         }
     }
 

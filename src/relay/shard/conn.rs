@@ -11,6 +11,7 @@ use crate::dialect::{CloseReason, Frame};
 use crate::relay::client::Client;
 use crate::relay::frame::{self, Decoder, Incoming};
 use crate::relay::outbox::{Outbox, OutboxKey};
+use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Session};
 use crate::relay::wheel::Millis;
 
@@ -53,6 +54,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
+    /// Present until its job was looked up: what comes meanwhile waits there.
+    pub(super) reservation: Option<Box<Reservation>>,
     decoder: Decoder,
     outbox: Option<Box<Outbox>>,
 }
@@ -65,6 +68,7 @@ impl Conn {
             client,
             phase: Phase::Open,
             deadline: Millis::MAX,
+            reservation: None,
             decoder: Decoder::new(),
             outbox: None,
         }
@@ -136,6 +140,7 @@ impl Conn {
     /// Queues the close frame. A client that reads too slowly gets it instead of what waits for it.
     pub(super) fn close(&mut self, reason: CloseReason, phase: Phase) -> Wrote {
         self.phase = phase;
+        self.reservation = None;
         if let (CloseReason::SlowConsumer, Some(outbox)) = (reason, &mut self.outbox) {
             outbox.clear();
             if outbox.is_empty() {
@@ -174,12 +179,11 @@ impl Conn {
         session.heard(now);
         let mut close = None;
         let open = self.phase == Phase::Open;
-        let mut pong = None;
         decoder.feed(input, limit, |incoming| {
             match incoming {
                 Incoming::Text(text) if open => session.text(text, now, out),
                 Incoming::Binary(_) if open => session.binary(now, out),
-                Incoming::Ping(payload) if open => pong = Some(frame::pong(payload)),
+                Incoming::Ping(payload) if open => pong(payload, out),
                 Incoming::Close { code, .. } => {
                     close = Some(code.unwrap_or(1000));
                     return ControlFlow::Break(());
@@ -188,14 +192,23 @@ impl Conn {
             }
             ControlFlow::Continue(())
         })?;
-        // Of several pings in one read only the newest needs an answer.
-        out.extend(pong.map(Action::Pong));
         Ok(close)
     }
 
     /// Answers the client's close with its own code.
     pub(super) fn answer_close(&mut self, code: u16) -> Wrote {
         self.phase = Phase::Closed;
+        self.reservation = None;
         self.say_good_bye(&frame::close(code, ""))
+    }
+}
+
+/// Answers a ping in its place: with what is answered right before it, if that was a ping, so that a flood of them costs
+/// no more writes than reads.
+fn pong(payload: &[u8], out: &mut Vec<Action>) {
+    let frame = frame::pong(payload);
+    match out.last_mut() {
+        Some(Action::Pong(frames)) => frames.extend_from_slice(&frame),
+        _ => out.push(Action::Pong(frame.to_vec())),
     }
 }

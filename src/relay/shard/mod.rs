@@ -21,6 +21,7 @@ use super::auth::{Access, Ownerless};
 use super::client::Client;
 use super::hub::Census;
 use super::joblog::JobLog;
+use super::reservation::{Reservation, StoreReading};
 use super::session::Opening;
 use super::settings::RelayOptions;
 use super::slots::ConnId;
@@ -47,6 +48,8 @@ pub(super) struct Newcomer {
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,
     pub(super) wants: Wants,
+    /// Who is asking.
+    pub(super) access: Access,
 }
 
 /// What a newcomer wants.
@@ -55,12 +58,10 @@ pub(super) enum Wants {
     /// To watch a job.
     Job {
         job: Arc<str>,
-        /// Who is asking.
-        access: Access,
         /// Whether any job can have that id.
         possible: bool,
-        /// Whether it wants the run so far instead of the newest event alone.
-        replay: bool,
+        /// Where what it is to get waits; none where it is refused.
+        reservation: Option<Box<Reservation>>,
     },
     /// To subscribe to channels and rooms.
     Channels(Opening),
@@ -70,8 +71,8 @@ pub(super) enum Wants {
 enum Message {
     Events(Arc<[Event]>),
     Adopt(Box<NewConnection>),
-    /// The store was asked about this connection's job.
-    Restored(ConnId),
+    /// The store was asked about this connection's job, and said this.
+    Restored(ConnId, StoreReading),
     /// It is known by now whose these jobs are.
     Owned(Arc<[Topic]>),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
@@ -220,9 +221,9 @@ pub(super) struct WeakHandle(mpsc::WeakSender<Message>);
 
 impl WeakHandle {
     /// Tells the shard that the store has been asked about a connection's job.
-    pub(super) async fn restored(&self, id: ConnId) {
+    pub(super) async fn restored(&self, id: ConnId, reading: StoreReading) {
         if let Some(sender) = self.0.upgrade() {
-            let _ = sender.send(Message::Restored(id)).await;
+            let _ = sender.send(Message::Restored(id, reading)).await;
         }
     }
 
@@ -241,7 +242,7 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
         match message {
             Message::Events(batch) => shared.deliver(&batch).await,
             Message::Adopt(connection) => shared.adopt(*connection),
-            Message::Restored(id) => shared.restored(id),
+            Message::Restored(id, reading) => shared.restored(id, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
             Message::Count(topics, answer) => {
                 let _ = answer.send(shared.count(&topics));

@@ -23,7 +23,7 @@ use crate::relay::frame;
 use crate::relay::hub::{Census, Hub};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::refusals::Why;
-use crate::relay::session::{Action, JobSession, PingInterval};
+use crate::relay::session::{Action, PingInterval};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
 
@@ -174,15 +174,14 @@ impl Shared {
         let wrote = match action {
             Action::Subscribe(topic) => return state.hub.subscribe(topic, id),
             Action::Unsubscribe(_) => return,
-            // Bounded like events: whoever commands and does not read is as slow as any other.
+            // All answers are bounded like events: whoever asks and does not read is as slow as any other.
             Action::Answer(frame) => conn.write(&frame, || None, bound),
             Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
             Action::LookAgain => return self.ask_store_or_look_up(state, id),
             Action::EndLife => return self.act(state, id, Action::Close(state.end_of_life(id))),
             Action::Send(frame) => conn.write_state(&frame),
-            // Control frames are tiny, and at most a handful of them can wait: no reason to call a client slow.
-            Action::Pong(frame) => conn.write(&frame, || Some(OutboxKey::Pong), usize::MAX),
-            Action::TextPong => conn.write(&text_pong, || Some(OutboxKey::TextPong), usize::MAX),
+            Action::Pong(frames) => conn.write(&frames.into(), || None, bound),
+            Action::TextPong => conn.write(&text_pong, || None, bound),
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.write(&ping, || None, usize::MAX),
             Action::Unknown => {
@@ -193,8 +192,8 @@ impl Shared {
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
-                let guarded = conn.session.as_job().is_some_and(JobSession::is_guarded);
-                if let Some(why) = Why::of_close(reason).filter(|_| guarded) {
+                let has_token = conn.session.has_token();
+                if let Some(why) = Why::of_close(reason).filter(|_| has_token) {
                     state.settings.stats.refusals.note(why, conn.client.address());
                 }
                 let slow = reason == CloseReason::SlowConsumer;

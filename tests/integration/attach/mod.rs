@@ -2,8 +2,10 @@
 
 mod answers;
 mod channels;
+mod endings;
 mod exits;
 mod foreign;
+mod hostile;
 mod lost;
 mod printed;
 mod screen;

@@ -10,15 +10,18 @@ mod handshake;
 mod http;
 mod listeners;
 mod outage;
+mod pings;
 mod process;
 mod publications;
 mod publish;
+mod refusals;
 mod runs;
 mod scraping;
 mod slow;
 mod snapshot;
 mod state;
 mod tasks;
+mod welcome;
 
 /// An event of the scraping contract, all fields there.
 pub(crate) fn scraping(job: i64, kind: &str, progress: &str, results: u64) -> String {

@@ -1,5 +1,7 @@
 //! Redis that goes, comes, or does not let everything through.
 
+use serde_json::json;
+
 use super::{scraping, wrapped};
 use crate::support::{PATIENCE, RedisServer, Relay, until};
 
@@ -48,9 +50,7 @@ fn a_relay_that_starts_without_its_redis_connects_later() {
 #[test]
 fn channels_that_redis_denies_do_not_take_the_others_down() {
     let redis = RedisServer::start();
-    let rules = ["on", ">pw", "+@all", "~*", "resetchannels", "&scraping_events"];
-    let _: () =
-        redis::cmd("ACL").arg("SETUSER").arg("relay").arg(&rules).query(&mut redis.connection()).unwrap();
+    allow(&redis, &["on", ">pw", "+@all", "~*", "resetchannels", "&scraping_events"]);
     let url = format!("redis://relay:pw@127.0.0.1:{}", redis.port());
     let relay = Relay::start(&["--redis", &url]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
@@ -72,6 +72,45 @@ fn channels_that_redis_denies_do_not_take_the_others_down() {
     let event = scraping(1, "job_progress", "2", 2);
     redis.publish("scraping_events", &event);
     socket.expect(&event);
+}
+
+/// Sets the rules of the user `relay`, whose password is `pw`.
+fn allow(redis: &RedisServer, rules: &[&str]) {
+    let _: () =
+        redis::cmd("ACL").arg("SETUSER").arg("relay").arg(rules).query(&mut redis.connection()).unwrap();
+}
+
+#[test]
+fn ready_is_503_while_a_dialect_has_lost_its_subscriptions_and_they_come_back_by_themselves() {
+    let redis = RedisServer::start();
+    allow(&redis, &["on", ">pw", "+@all", "~*", "allchannels"]);
+    let relay = Relay::start(&["--redis", &format!("redis://relay:pw@127.0.0.1:{}", redis.port())]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    // One channel of several leaves its dialect the others.
+    let campaigns = ["resetchannels", "&fliptechpro:campaigns", "&scraping_events", "&task_updates:*"];
+    allow(&redis, &[&campaigns[..], &["&download_updates:*"]].concat());
+    let health = || relay.exchange("GET", "/health", &[], b"").json();
+    until(PATIENCE, "/health to name them", || health()["denied"][0]["revoked"] == true);
+    assert_eq!(relay.get("/ready").0, 200);
+    allow(&redis, &["resetchannels", "&scraping_events"]);
+    until(PATIENCE, "/ready to say so", || relay.get("/ready").0 == 503);
+    let refusal = || relay.exchange("GET", "/ready", &[], b"").refusal().1;
+    until(PATIENCE, "/ready to name the subscription", || refusal() == "subscription_denied");
+    let mut socket = relay.connect("/ws/download/a");
+    socket.expect(&wrapped(r#"{"jobId":"a","status":"queued","progress":0}"#));
+    allow(&redis, &["allchannels"]);
+    until(PATIENCE, "/ready to say so", || relay.get("/ready").0 == 200);
+    assert_eq!(health()["denied"], json!([]));
+    let payload = r#"{"jobId":"a","status":"processing","progress":1}"#;
+    assert_eq!(redis.publish("download_updates:a", payload), 1);
+    socket.expect(&wrapped(payload));
+    let log = relay.stderr();
+    for line in [
+        "no longer lets us subscribe \"download_updates:\": NOPERM",
+        "lets us subscribe \"download_updates:\" after ",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
 }
 
 #[test]

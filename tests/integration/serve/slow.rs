@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::scraping;
-use crate::support::{CLOSE, PATIENCE, PING, PONG, RawSocket, RedisServer, Relay, TEXT, until};
+use crate::support::{CLOSE, PATIENCE, PING, PONG, RawSocket, RedisServer, Relay, TEXT, resident, until};
 
 const OTHERS: usize = 50;
 const EVENTS: u64 = 4_000;
@@ -71,13 +71,6 @@ fn read_all(socket: &mut RawSocket) -> Vec<u64> {
         }
     }
     numbers
-}
-
-/// Resident memory of a process, in bytes.
-fn resident(id: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 #[test]

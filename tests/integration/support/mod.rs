@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod exchange;
+mod far;
 mod http;
 mod nginx;
 mod process;
@@ -19,9 +20,10 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 pub(crate) use exchange::{Answer, exchange, request_head};
+pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use nginx::Nginx;
-pub(crate) use process::{Output, Process, command, jobwire, program};
+pub(crate) use process::{Output, Process, command, jobwire, program, resident};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
 pub(crate) use redis::RedisServer;

@@ -159,3 +159,10 @@ impl Captured {
         self.0.lock().unwrap().1
     }
 }
+
+/// Resident memory of a process, in bytes.
+pub(crate) fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}

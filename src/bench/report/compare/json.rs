@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::metrics::Unit;
 use super::statistics::CONFIDENCE;
 use super::{Change, Compared, Comparison};
+use crate::text::safe_json;
 
 /// The version of this form; it grows when a reader of the old one would go wrong.
 const SCHEMA: u32 = 1;
@@ -47,7 +48,7 @@ impl Comparison {
         };
         let mut text = serde_json::to_string_pretty(&written).expect("it has no key that is not text");
         text.push('\n');
-        text
+        safe_json(&text).into_owned()
     }
 }
 

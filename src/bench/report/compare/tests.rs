@@ -142,7 +142,7 @@ fn a_comparison_fits_its_terminal() {
     {
         let text = comparison.text(width, false);
         for line in text.lines() {
-            assert!(console::measure_text_width(line) <= width, "{width}: {line}\n{text}");
+            assert!(crate::text::columns(line) <= width, "{width}: {line}\n{text}");
         }
         assert_eq!(text.contains("  before  "), has_table, "{text}");
         assert_eq!(text.contains(" … "), has_intervals, "{text}");

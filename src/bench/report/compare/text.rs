@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use colored::{Color, Colorize};
-use console::measure_text_width;
 
 use super::{Change, Compared, Comparison};
 use crate::bench::report::table::Table;
+use crate::text::columns;
 
 /// What the columns of a table are headed.
 const HEAD: [&str; 6] = ["", "before", "after", "change", "between", "result"];
@@ -65,7 +65,7 @@ impl Comparison {
                 table.row((0..HEAD.len()).filter(shown).map(|at| cells[at].clone()));
             }
             let lines = table.lines(usize::MAX / 2);
-            if lines.iter().all(|line| measure_text_width(line) <= width) {
+            if lines.iter().all(|line| columns(line) <= width) {
                 let changes = std::iter::once(None).chain(self.metrics.iter().map(|one| Some(one.change)));
                 lines.iter().zip(changes).for_each(|(line, change)| add(line, change));
                 return (out, has_intervals);
@@ -101,8 +101,8 @@ fn filled(text: &str, width: usize) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut taken = 0;
     for word in text.split(' ') {
-        let columns = measure_text_width(word);
-        if taken > 0 && taken + 1 + columns > width {
+        let wide = columns(word);
+        if taken > 0 && taken + 1 + wide > width {
             filled.push_str("\n  ");
             taken = 2;
         } else if taken > 0 {
@@ -110,7 +110,7 @@ fn filled(text: &str, width: usize) -> String {
             taken += 1;
         }
         filled.push_str(word);
-        taken += columns;
+        taken += wide;
     }
     filled
 }

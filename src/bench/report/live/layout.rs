@@ -1,11 +1,10 @@
 //! The lines of the live view; pure.
 
-use colored::{Color, Colorize};
-use console::truncate_str;
-
 use crate::bench::numbers::as_f64;
 use crate::bench::report::figures::{count, micros, rate, seconds};
 use crate::bench::summary::Progress;
+use crate::text::fit;
+use colored::{Color, Colorize};
 
 /// What is shown.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +69,7 @@ pub(super) fn layout(view: &View<'_>, width: usize, color: bool) -> Vec<String> 
         lines.push(format!("  received     {}", paint(line, Color::Cyan)));
     }
     // The last column stays free: a terminal may break a line that fills it.
-    lines.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect()
+    lines.iter().map(|line| fit(line, width.saturating_sub(1)).into_owned()).collect()
 }
 
 const BAR: usize = 20;
@@ -133,7 +132,7 @@ mod tests {
             ]
         );
         let narrow = layout(&view, 24, true);
-        assert!(narrow.iter().all(|line| console::measure_text_width(line) < 24), "{narrow:?}");
+        assert!(narrow.iter().all(|line| crate::text::columns(line) < 24), "{narrow:?}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn a_fan_out_run_is_read_at_a_glance() {
         assert!(found, "{line}\nis not in\n{report}");
     }
     assert!(!report.contains("TLS"), "nothing was timed there");
-    assert!(report.lines().all(|line| console::measure_text_width(line) <= 100), "{report}");
+    assert!(report.lines().all(|line| columns(line) <= 100), "{report}");
     assert!(!report.contains('\u{1b}') && text(&Summary::example(), 100, true).contains('\u{1b}'));
 }
 
@@ -50,7 +50,7 @@ fn a_narrow_terminal_is_given_fewer_columns() {
     let report = text(&Summary::example(), 80, false);
     let head = report.lines().find(|line| line.contains("99.99 %")).unwrap();
     assert!(head.contains("50 %") && head.contains("99 %") && head.contains("max"), "{head}");
-    assert!(report.lines().all(|line| console::measure_text_width(line) <= 80), "{report}");
+    assert!(report.lines().all(|line| columns(line) <= 80), "{report}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn events() -> Vec<(Arc<Dialect>, &'static str, EventDef)> {
             "scraping" => "scraping/7",
             "downloads" => "downloads/7",
             "tasks" => "tasks/7",
+            "celery" => "celery/7",
             other => panic!("{other} is new here"),
         };
         let Catalogue { events, .. } = dialect.catalogue.clone();

@@ -13,11 +13,13 @@ use super::super::{NewConnection, Newcomer, Wants, timestamp_zulu};
 use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
-use crate::relay::auth::{self, Access, Ownerless};
+use crate::relay::auth::{self, Access, Claims, Ownerless};
 use crate::relay::frame;
-use crate::relay::joblog::Known;
+use crate::relay::joblog::{Held, Known, Welcome};
+use crate::relay::reservation::StoreReading;
 use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session};
 use crate::relay::slots::ConnId;
+use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
 
 impl Shared {
@@ -33,10 +35,12 @@ impl Shared {
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
+        let access = &new.newcomer.access;
+        let mut place = None;
         let session = match &mut new.newcomer.wants {
-            Wants::Job { job, access, replay, .. } => {
+            Wants::Job { job, reservation, .. } => {
+                place = reservation.take();
                 let session = JobSession::new(dialect, Arc::clone(job), now, state.interval, phase)
-                    .replaying(*replay)
                     .guarded(guard(access, state.settings.ownerless, now))
                     .until(state.end_of(dialect, now));
                 Session::Job(session)
@@ -45,12 +49,19 @@ impl Shared {
                 let (of, opening) = (state.settings.dialects.get(dialect), std::mem::take(opening));
                 let session =
                     ChannelSession::new(dialect, Arc::clone(of), opening, now, state.interval, phase);
-                Session::Channel(Box::new(session))
+                Session::Channel(Box::new(match access {
+                    Access::Bearer(claims) | Access::Subject(claims) => {
+                        session.limited(claims.grant.clone(), expiry(claims, now))
+                    }
+                    Access::Everybody | Access::Refused(_) => session,
+                }))
             }
         };
         debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
         let deadline = session.deadline(state.interval);
-        let id = state.conns.insert(Conn::new(Rc::clone(&stream), session, new.client));
+        let mut conn = Conn::new(Rc::clone(&stream), session, new.client);
+        conn.reservation = place;
+        let id = state.conns.insert(conn);
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
         if state.closing {
@@ -62,8 +73,8 @@ impl Shared {
     /// Lets a connection begin, and then reads what came with its handshake.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
         match &new.wants {
-            Wants::Job { access, possible, .. } => self.welcome_watcher(id, new.dialect, access, *possible),
-            Wants::Channels(_) => self.welcome_subscriber(id),
+            Wants::Job { possible, .. } => self.welcome_watcher(id, new.dialect, &new.access, *possible),
+            Wants::Channels(_) => self.welcome_subscriber(id, &new.access),
         }
         if !new.early.is_empty() {
             let mut early = new.early.to_vec();
@@ -72,8 +83,11 @@ impl Shared {
     }
 
     /// Sends a connection what its URL asked for, and what was wrong with it.
-    fn welcome_subscriber(&self, id: ConnId) {
+    fn welcome_subscriber(&self, id: ConnId, access: &Access) {
         let mut state = self.state();
+        if let Access::Refused(refusal) = access {
+            return self.act(&mut state, id, Action::Close(refusal.close()));
+        }
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(Session::Channel(session)) = state.conns.get_mut(id).map(|conn| &mut conn.session) {
             session.begin(&timestamp_zulu(), &mut actions);
@@ -114,8 +128,12 @@ impl Shared {
     }
 
     /// The store was asked for a connection's job.
-    pub(in crate::relay::shard) fn restored(&self, id: ConnId) {
-        self.look_up(&mut self.state(), id);
+    pub(in crate::relay::shard) fn restored(&self, id: ConnId, reading: &StoreReading) {
+        let mut state = self.state();
+        if let Some(reservation) = state.conns.get_mut(id).and_then(|conn| conn.reservation.as_mut()) {
+            reservation.note(reading);
+        }
+        self.look_up(&mut state, id);
     }
 
     /// Whose jobs these are is known by now: who waits for that is let in, and who turns out to be another is closed
@@ -134,33 +152,59 @@ impl Shared {
         }
     }
 
-    /// Sends a connection the current state of its job, if it may have it.
+    /// Sends a connection the state of its job and what came since its 101, if it may have it and has not got it yet.
     fn look_up(&self, state: &mut State, id: ConnId) {
         let now = state.now();
         let mut actions = std::mem::take(&mut state.actions);
         let interval = state.interval;
         let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-        if let Some(session) = open.and_then(|conn| conn.session.as_job_mut()) {
+        if let Some(conn) = open
+            && let Session::Job(session) = &mut conn.session
+        {
             let dialect = state.settings.dialects.get(session.dialect());
             let mut log = state.settings.log();
             let (of, job) = (session.dialect(), Arc::clone(session.job()));
-            if session.admit(log.ownership(of, &job), dialect, now, &mut actions) {
-                let known = if session.wants_replay() {
-                    log.replay(of, &job)
+            if session.admit(log.ownership(of, &job), dialect, now, &mut actions)
+                && let Some(reservation) = conn.reservation.take()
+            {
+                let guess = reservation.is_unread();
+                let Welcome { state: known, events } = reservation.end(&mut log);
+                let echo = state.settings.echo_polling && dialect.echoes();
+                let echo = if echo { log.status(of, &job) } else { None };
+                drop(log);
+                if guess && known.is_empty() && events.as_ref().is_ok_and(|events| !events.is_empty()) {
+                    session.begin();
                 } else {
-                    log.snapshot(of, &job).into_iter().collect()
-                };
-                session.state(known, dialect, now, &mut actions);
-                if state.settings.echo_polling && dialect.echoes() {
-                    let body = log.status(of, &job);
-                    actions.extend(body.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                    session.state(known, dialect, now, &mut actions);
                 }
+                match events {
+                    Ok(events) if events.is_empty() => {
+                        actions.extend(echo.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                    }
+                    Ok(events) => follow(session, events, &state.settings.stats, &mut actions),
+                    Err(_) => {
+                        state.settings.stats.slow_consumers.add(1);
+                        actions.push(Action::Close(CloseReason::Overload));
+                    }
+                }
+            } else {
+                drop(log);
             }
-            drop(log);
             let deadline = session.deadline(interval);
             state.wake(id, deadline);
         }
         self.act_all(state, id, actions);
+    }
+}
+
+/// Sends a watcher what waited for it, behind the state of its job.
+fn follow(session: &mut JobSession, events: Vec<Held>, stats: &Stats, out: &mut Vec<Action>) {
+    for event in events {
+        if session.takes(event.sequence) {
+            stats.deliveries.add(1);
+            out.push(Action::Send(event.frame));
+            out.extend(event.echo.map(Action::Send));
+        }
     }
 }
 
@@ -190,9 +234,16 @@ impl State {
 
 /// What stands between a newcomer and its job. The token's time is turned into the shard's here, once.
 fn guard(access: &Access, ownerless: Ownerless, now: Millis) -> Option<Guard> {
-    let Access::Subject(claims) = access else { return None };
-    let left = claims.expires.saturating_sub(auth::now());
-    Some(Guard::new(claims.subject.clone(), now.saturating_add(left), ownerless))
+    match access {
+        Access::Subject(claims) => Some(Guard::new(claims.subject.clone(), expiry(claims, now), ownerless)),
+        Access::Bearer(claims) => Some(Guard::of_bearer(expiry(claims, now))),
+        Access::Everybody | Access::Refused(_) => None,
+    }
+}
+
+/// When a token expires, by the shard's clock.
+fn expiry(claims: &Claims, now: Millis) -> Millis {
+    now.saturating_add(claims.expires.saturating_sub(auth::now()))
 }
 
 /// Welcomes a connection and reads from it.

@@ -11,6 +11,7 @@ use crate::relay::RelayOptions;
 use crate::relay::auth::Access;
 use crate::relay::frame::testing;
 use crate::relay::joblog::{JobLog, JobLogLimits};
+use crate::relay::reservation::Reservation;
 use crate::relay::session::Opening;
 use crate::relay::shard::{NewConnection, Newcomer, Wants};
 
@@ -43,7 +44,10 @@ impl Fixture {
 
     /// Hands the shard a socket that watches scraping job 1 and gives back its other end.
     async fn connect(&self) -> Client {
-        let wants = Wants::Job { job: "1".into(), access: Access::Everybody, possible: true, replay: false };
+        let job: Arc<str> = "1".into();
+        let reservation =
+            Some(Box::new(Reservation::begin(&self.settings.log, self.scraping(), &job, false)));
+        let wants = Wants::Job { job, possible: true, reservation };
         let client = self.adopt(self.scraping(), wants);
         let topic = Topic::job(self.scraping(), "1");
         let closing = self.shared.state().closing;
@@ -74,7 +78,7 @@ impl Fixture {
         self.shared.adopt(NewConnection {
             stream,
             client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
-            newcomer: Newcomer { early: Bytes::new(), dialect, wants },
+            newcomer: Newcomer { early: Bytes::new(), dialect, wants, access: Access::Everybody },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Client(client)

@@ -76,25 +76,30 @@ impl Shared {
     pub(super) fn feed(&self, state: &mut State, id: ConnId, input: &mut [u8]) {
         let (now, limit) = (state.now(), state.settings.max_frame);
         let mut actions = std::mem::take(&mut state.actions);
-        let Some(conn) = state.conns.get_mut(id) else { return };
+        let Some(conn) = state.conns.get_mut(id) else {
+            state.actions = actions;
+            return;
+        };
         let was = conn.phase;
-        match conn.feed(input, limit, now, &mut actions) {
-            Ok(None) => {}
-            // Both sides have closed; whoever began, there is nothing to add.
-            Ok(Some(_)) if was == Phase::Closing => {
-                actions.clear();
-                state.remove(id);
-            }
-            Ok(Some(code)) => {
-                // Nobody waits for an answer to what came before; what it gave up it still has in the hub.
-                actions.retain(|action| matches!(action, Action::Unsubscribe(_)));
+        let fed = conn.feed(input, limit, now, &mut actions);
+        // Whatever ends the connection is answered last.
+        self.act_all(state, id, actions);
+        let code = match fed {
+            Ok(None) => return,
+            Ok(Some(code)) => code,
+            Err(violation) => return self.act(state, id, Action::Close(violation.reason())),
+        };
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        match conn.phase {
+            Phase::Open => {
                 let wrote = conn.answer_close(code);
                 self.after_write(state, id, wrote);
                 state.wake_instead(id, now + GOOD_BYE);
             }
-            Err(violation) => actions.push(Action::Close(violation.reason())),
+            // Both sides have closed; whoever began, there is nothing to add. What was closed just now has yet to be sent.
+            Phase::Closing if was == Phase::Closing => state.remove(id),
+            Phase::Closing | Phase::Deaf | Phase::Closed => {}
         }
-        self.act_all(state, id, actions);
     }
 
     /// Reads once. `Ok(true)` when there may be more.

@@ -1,0 +1,147 @@
+//! State that the jobs' own system keeps (Celery's result keys): read when somebody asks, never written.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use crate::broker::{Broker, BrokerError, StoredJob};
+use crate::dialect::{DialectId, Dialects, Undecodable};
+use crate::net::seldom::Seldom;
+
+/// How often the same complaint is logged.
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
+/// How often it is looked whether the key of a publication is in this database.
+const CHECK_EVERY: Duration = Duration::from_secs(10);
+/// What is said once is not said again.
+const NEVER_AGAIN: Duration = Duration::MAX;
+
+/// What can be wrong with such a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Complaint {
+    Refused,
+    WrongType,
+    TooBig,
+    Undecodable(Undecodable),
+}
+
+/// Reads the state that others keep, and says what is wrong with it.
+pub(super) struct Foreign {
+    broker: Arc<dyn Broker>,
+    dialects: Arc<Dialects>,
+    max_payload: usize,
+    complaints: Mutex<Seldom<(DialectId, Complaint)>>,
+    /// Dialects whose payloads were no JSON, which has been said.
+    hinted: Mutex<Seldom<DialectId>>,
+    checks: mpsc::Sender<(DialectId, Arc<str>)>,
+}
+
+/// Publications whose keys are to be looked for.
+pub(super) type Checks = mpsc::Receiver<(DialectId, Arc<str>)>;
+
+impl Foreign {
+    /// The reader, and what [`check`] works on.
+    pub(super) fn new(
+        broker: Arc<dyn Broker>,
+        dialects: Arc<Dialects>,
+        max_payload: usize,
+    ) -> (Self, Checks) {
+        let (checks, receiver) = mpsc::channel(1);
+        let complaints = Mutex::new(Seldom::every(COMPLAIN_EVERY));
+        let hinted = Mutex::new(Seldom::every(NEVER_AGAIN));
+        (Self { broker, dialects, max_payload, complaints, hinted, checks }, receiver)
+    }
+
+    /// The newest payload of a job; `None` where there is none, or none that can be read. The state of a job that is
+    /// refused or broken is unknown for good, so that its events are not held up.
+    pub(super) async fn read(&self, id: DialectId, job: &str) -> Result<Option<StoredJob>, BrokerError> {
+        let dialect = self.dialects.get(id);
+        let (Some(store), Some(key)) = (self.broker.store(), dialect.state_key(job)) else { return Ok(None) };
+        let payload = match store.read(&key, self.max_payload).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(payload)) => payload,
+            Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => {
+                self.complain(id, Complaint::WrongType, &key, "the key holds something else than a text");
+                return Ok(None);
+            }
+            Err(BrokerError::Refused { reason, .. }) => {
+                self.complain(id, Complaint::Refused, &key, &reason);
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if payload.len() > self.max_payload {
+            self.complain(id, Complaint::TooBig, &key, "it is larger than --max-payload");
+            return Ok(None);
+        }
+        let payload = dialect.redacted(&payload).into_owned();
+        let channel = dialect.channel_of(job);
+        match dialect.decode(channel.as_bytes(), &payload) {
+            Ok(decoded) => {
+                let ended = decoded.kind.and_then(|kind| kind.ends);
+                let ended = ended.map(|outcome| outcome.as_str().to_owned());
+                Ok(Some(StoredJob { state: Some(payload.into()), ended, ..StoredJob::default() }))
+            }
+            Err(reason) => {
+                self.complain(id, Complaint::Undecodable(reason), &key, &reason.to_string());
+                self.hint(id, reason);
+                Ok(None)
+            }
+        }
+    }
+
+    fn complain(&self, id: DialectId, what: Complaint, key: &str, reason: &str) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = complaints.due((id, what)) {
+            let dialect = &*self.dialects.get(id).name;
+            warn!(dialect, key = ?key, reason, more, "could not use the state that is kept at a key");
+        }
+    }
+
+    /// A payload could not be decoded: the first time that is for want of JSON, the log says how to mend it.
+    pub(super) fn hint(&self, id: DialectId, reason: Undecodable) {
+        let is_format =
+            matches!(reason, Undecodable::NotUtf8 | Undecodable::NotJson | Undecodable::NotObject);
+        let dialect = self.dialects.get(id);
+        let Some(hint) = dialect.undecodable.as_deref().filter(|_| is_format) else { return };
+        if self.hinted.lock().unwrap_or_else(PoisonError::into_inner).due(id).is_some() {
+            warn!(dialect = &*dialect.name, "{hint}");
+        }
+    }
+
+    /// A job's event came: now and then its key is looked for. Never waits.
+    pub(super) fn seen(&self, id: DialectId, job: &Arc<str>) {
+        if self.checks.capacity() > 0 {
+            // Full again: another event will do as well.
+            let _ = self.checks.try_send((id, Arc::clone(job)));
+        }
+    }
+}
+
+/// Looks whether the keys of publications are in this database, until the relay ends. Pub/sub crosses the databases of a
+/// Redis and reading does not: where they are not, nothing but live events can be shown, and the log says so once a dialect.
+pub(super) async fn check(foreign: std::sync::Weak<Foreign>, mut checks: Checks) {
+    let mut told = Seldom::every(NEVER_AGAIN);
+    while let Some((id, job)) = checks.recv().await {
+        let Some(foreign) = foreign.upgrade() else { return };
+        let dialect = foreign.dialects.get(id);
+        if let (Some(store), Some(key)) = (foreign.broker.store(), dialect.state_key(&job))
+            && let Ok(None) = store.read(&key, 0).await
+            && told.due(id).is_some()
+        {
+            let name = &*dialect.name;
+            warn!(
+                dialect = name,
+                key = ?key,
+                database = store.database(),
+                "an event came whose state is not in this database of Redis, so that nothing is known of jobs that ran before; \
+                 give --redis the database that they keep their state in, as in redis://HOST:6379/1"
+            );
+        }
+        drop(foreign);
+        tokio::time::sleep(CHECK_EVERY).await;
+        // A publication of a while ago says nothing: its key may have expired.
+        while checks.try_recv().is_ok() {}
+    }
+}

@@ -1,0 +1,83 @@
+//! Whether the relay is of use, for load balancers and for people.
+
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::super::error::ApiError;
+use super::super::troubles::Direction;
+use super::{Api, Shared};
+use crate::broker::{Denied, Status};
+use crate::dialect::DialectId;
+
+/// `GET /ready`: 200 only while events can come, of every dialect that ever had a subscription.
+pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
+    let status = api.broker.status().borrow().clone();
+    if api.draining.load(Ordering::Relaxed) {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "going_away",
+            "this relay is shutting down",
+        ));
+    }
+    if !status.connected {
+        let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message));
+    }
+    if let Some((dialect, denied)) = cut_off(&api, &status) {
+        let name = &api.dialects.get(dialect).name;
+        let Denied { name: channel, reason, .. } = denied;
+        let message = format!(
+            "no event of {name} can come: {} no longer lets us subscribe {channel}: {reason}",
+            api.broker.name()
+        );
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_denied", message));
+    }
+    Ok(axum::Json(json!({ "ready": true })).into_response())
+}
+
+/// A dialect whose subscriptions are all refused, and one of them that was not before. One that is refused everything
+/// since the start is nobody's surprise: the log said so, and a relay may be meant for the other dialects.
+fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)> {
+    let revoked = status.denied.iter().filter(|denied| denied.revoked);
+    let dialects = revoked.flat_map(|denied| {
+        denied.subscriptions.iter().map(move |&subscription| (api.subscribers[subscription], denied))
+    });
+    let denied =
+        |subscription| status.denied.iter().any(|denied| denied.subscriptions.contains(&subscription));
+    let mut all_denied = dialects.filter(|(dialect, _)| {
+        let own = api.subscribers.iter().enumerate().filter(|(_, of)| *of == dialect);
+        own.into_iter().all(|(subscription, _)| denied(subscription))
+    });
+    all_denied.next()
+}
+
+/// `GET /health`: that the process is alive, how its broker is doing, and what is wrong with the state kept in Redis.
+pub(super) async fn health(State(api): Shared) -> Response {
+    let status = api.broker.status().borrow().clone();
+    let well = status.connected && status.denied.is_empty() && api.troubles.is_empty();
+    let state = api.restore.is_some().then(|| {
+        json!({
+            "reading": api.troubles.describe(Direction::Reading),
+            "writing": api.troubles.describe(Direction::Writing),
+        })
+    });
+    let denied: Vec<_> = status
+        .denied
+        .iter()
+        .map(|denied| json!({ "channel": denied.name, "reason": denied.reason, "revoked": denied.revoked }))
+        .collect();
+    axum::Json(json!({
+        "status": if well { "ok" } else { "degraded" },
+        "broker": api.broker.name(),
+        "connected": status.connected,
+        "denied": denied,
+        "error": status.error,
+        "state": state,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+    .into_response()
+}

@@ -1,0 +1,99 @@
+//! Where one run of a job ends and the next one begins.
+
+use super::*;
+
+/// A job of the downloads, fed with bare objects.
+struct Download(JobLog);
+
+impl Download {
+    fn new() -> Self {
+        Self(log(JobLogLimits::default()))
+    }
+
+    /// Takes `{"jobId":"a","status":…}` and what is `more`.
+    fn send(&mut self, status: &str, more: &str) {
+        let payload = format!(r#"{{"jobId":"a","status":"{status}"{more}}}"#);
+        take(&mut self.0, "downloads", "download_updates:a", &payload, 1);
+    }
+
+    fn polled(&mut self) -> String {
+        self.0.status(id(&self.0, "downloads"), "a").unwrap()
+    }
+
+    /// What a relay that ended now would leave in the store.
+    fn stored(&mut self) -> Option<StoredJob> {
+        self.0.restore(id(&self.0, "downloads"), "a", None, at(1));
+        self.0.take_dirty(false, 10).save.pop().map(|job| job.stored)
+    }
+
+    fn read_back(&mut self, status: &str, ended: &str) {
+        let state = format!(r#"{{"jobId":"a","status":"{status}","error":"HTTP 403","downloadUrl":"u"}}"#);
+        let stored = StoredJob {
+            state: Some(state.into()),
+            ended: Some(ended.to_owned()),
+            updated: 900_000,
+            ..StoredJob::default()
+        };
+        self.0.restore(id(&self.0, "downloads"), "a", Some(&stored), at(2));
+    }
+}
+
+const HALF_WAY: &str = r#"{"jobId":"a","status":"processing","progress":50}"#;
+
+#[test]
+fn processing_after_a_failure_is_a_retry_that_forgets_the_error_and_the_urls() {
+    let mut job = Download::new();
+    job.send("processing", r#","progress":90,"downloadUrl":"u""#);
+    job.send("failed", r#","progress":90,"error":"HTTP 403""#);
+    job.send("processing", r#","progress":50"#);
+    assert_eq!(job.polled(), HALF_WAY);
+    assert_eq!(text(&job.0.snapshot(id(&job.0, "downloads"), "a").unwrap()), wrapped(HALF_WAY));
+    let stored = job.stored().unwrap();
+    assert_eq!((stored.ended, stored.percent.as_deref()), (None, Some("50")));
+    assert_eq!(stored.state.unwrap(), HALF_WAY);
+    job.send("completed", r#","progress":100"#);
+    assert_eq!(job.polled(), r#"{"jobId":"a","status":"completed","progress":100}"#);
+}
+
+fn wrapped(data: &str) -> String {
+    format!(r#"{{"type":"status","data":{data}}}"#)
+}
+
+#[test]
+fn completed_after_a_failure_is_a_retry_that_forgets_the_error() {
+    let mut job = Download::new();
+    job.send("failed", r#","error":"HTTP 403""#);
+    job.send("completed", r#","downloadUrl":"u""#);
+    assert_eq!(job.polled(), r#"{"jobId":"a","status":"completed","downloadUrl":"u"}"#);
+    assert_eq!(job.stored().unwrap().ended.as_deref(), Some("succeeded"));
+}
+
+#[test]
+fn processing_after_a_success_came_late_and_changes_nothing() {
+    let mut job = Download::new();
+    job.send("completed", r#","progress":100"#);
+    let before = (job.polled(), job.0.snapshot(id(&job.0, "downloads"), "a"));
+    assert!(job.stored().is_some());
+    job.send("processing", r#","progress":98,"error":"late""#);
+    assert_eq!((job.polled(), job.0.snapshot(id(&job.0, "downloads"), "a")), before);
+    assert_eq!(job.stored(), None, "there is nothing to write");
+    assert!(job.0.has_ended(id(&job.0, "downloads"), "a"));
+}
+
+#[test]
+fn a_failure_that_is_read_back_behind_a_retry_is_of_a_run_before_and_a_success_is_not() {
+    let mut job = Download::new();
+    job.send("processing", r#","progress":50"#);
+    job.read_back("failed", "failed");
+    assert_eq!(job.polled(), HALF_WAY);
+
+    let mut job = Download::new();
+    job.send("processing", r#","progress":50"#);
+    job.read_back("completed", "succeeded");
+    assert!(job.polled().contains("completed"), "processing came late");
+
+    let mut job = Download::new();
+    job.read_back("failed", "failed");
+    job.send("processing", r#","progress":50"#);
+    assert_eq!(job.polled(), HALF_WAY, "a relay that has just started knows a retry too");
+}

@@ -1,0 +1,262 @@
+//! What a watcher is sent first: a job's state as it was at the 101, and all that came since.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::hold::{Held, Lost};
+use super::{JobLog, Stamp, decode_stored};
+use crate::broker::StoredJob;
+use crate::dialect::{Dialect, DialectId, Event, Frame};
+use crate::relay::frame;
+use crate::relay::session::Snapshot;
+
+/// A job's state at the moment from which on its events wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Before {
+    /// This relay knew of nothing; a store may.
+    Unseen,
+    /// The events that make it up, oldest first.
+    Events(Vec<Snapshot>),
+    /// A merge, which is made only when it is sent, of what came later too.
+    Merged,
+}
+
+/// A watcher's place: events that are newer than it wait for the watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relay) struct Since {
+    /// The sequence of the moment.
+    sequence: u64,
+    /// The moment, in microseconds since the Unix epoch.
+    micros: u64,
+    /// Whether the watcher wants the run so far, not only the newest event.
+    replay: bool,
+    before: Before,
+}
+
+/// What a watcher is sent first.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::relay) struct Welcome {
+    /// The state from which it watches, oldest first; empty if nobody has heard of the job.
+    pub state: Vec<Snapshot>,
+    /// The events since, in order; `Err` when they are no longer complete.
+    pub events: Result<Vec<Held>, Lost>,
+}
+
+impl JobLog {
+    /// The same, but at most so many bytes of events wait for the watchers of one job.
+    #[must_use]
+    pub(in crate::relay) const fn holding(mut self, bytes: usize) -> Self {
+        self.holds.set_bound(bytes);
+        self
+    }
+
+    /// Lets the events of a job wait for a watcher, from now on until [`JobLog::welcome`] or [`JobLog::give_up`].
+    pub(in crate::relay) fn wait(&mut self, id: DialectId, job: &Arc<str>, replay: bool, at: Stamp) -> Since {
+        self.holds.enter(id, job);
+        let before = match self.get(id, job) {
+            None => Before::Unseen,
+            Some(_) if self.dialects.get(id).merges() => Before::Merged,
+            Some(_) => match self.state(id, job, replay) {
+                events if events.is_empty() => Before::Unseen,
+                events => Before::Events(events),
+            },
+        };
+        // A number of its own, which a state that is read back can have: older than all that waits.
+        Since { sequence: self.number(), micros: at.micros, replay, before }
+    }
+
+    /// Lets an event wait, where somebody waits for its job's. Full: see [`Holds`]; all together they are bounded by what
+    /// the log may keep.
+    #[inline]
+    pub(in crate::relay) fn hold(&mut self, id: DialectId, job: &str, event: &Event) {
+        if !self.holds.is_empty() {
+            let room = self.limits.bytes.saturating_sub(self.holds.bytes());
+            self.holds.push(id, job, event, room);
+        }
+    }
+
+    /// A watcher waits no longer, and gets nothing.
+    pub(in crate::relay) fn give_up(&mut self, id: DialectId, job: &str, since: &Since) {
+        // Whether anything was lost does not matter any more.
+        let _ = self.holds.leave(id, job, since.sequence);
+    }
+
+    /// A watcher waits no longer, and gets the state at its place and the events since, or if there are none the state
+    /// now. `stored` is what a store was read to keep, if it was read.
+    pub(in crate::relay) fn welcome(
+        &mut self,
+        id: DialectId,
+        job: &str,
+        since: Since,
+        stored: Option<&StoredJob>,
+    ) -> Welcome {
+        let events = match self.holds.leave(id, job, since.sequence) {
+            Ok(events) if !events.is_empty() => events,
+            Ok(_) => {
+                return Welcome { state: self.state(id, job, since.replay), events: Ok(Vec::new()) };
+            }
+            Err(lost) => return Welcome { state: Vec::new(), events: Err(lost) },
+        };
+        let dialect = Arc::clone(self.dialects.get(id));
+        let stored = stored.and_then(|stored| Some((stored.updated, stored.state.as_ref()?)));
+        match (since.before, stored) {
+            (Before::Events(state), _) => Welcome { state, events: Ok(events) },
+            (Before::Unseen, None) => Welcome { state: Vec::new(), events: Ok(events) },
+            (Before::Unseen, Some((updated, payload))) if updated < since.micros => {
+                let state = stored_state(&dialect, job, payload, &events);
+                let snapshot = |frame| Snapshot { sequence: since.sequence, frame };
+                Welcome { state: state.map(snapshot).into_iter().collect(), events: Ok(events) }
+            }
+            // Written since, it has events that wait, and of a merge nobody can tell what it was before.
+            (Before::Unseen, Some(_)) if !dialect.merges() => {
+                Welcome { state: Vec::new(), events: Ok(events) }
+            }
+            (Before::Unseen, Some(_)) | (Before::Merged, _) => {
+                let merged = self.state(id, job, since.replay);
+                Welcome { state: Vec::new(), events: Ok(with_merge(events, merged)) }
+            }
+        }
+    }
+
+    /// A job's current state, oldest first: one frame, or the run so far.
+    fn state(&mut self, id: DialectId, job: &str, replay: bool) -> Vec<Snapshot> {
+        if replay { self.replay(id, job) } else { self.snapshot(id, job).into_iter().collect() }
+    }
+}
+
+/// The frame of a stored state, unless it is one of the events that wait, or none at all.
+fn stored_state(dialect: &Dialect, job: &str, payload: &Bytes, events: &[Held]) -> Option<Frame> {
+    let channel = dialect.channel_of(job);
+    let decoded = decode_stored(dialect, &channel, payload)?;
+    let frame = frame::text_of(&decoded.frame_parts());
+    (!events.iter().any(|event| event.frame == frame)).then_some(frame)
+}
+
+/// Puts a merge of everything so far among the events that wait, in the place of the newest event that is in it.
+fn with_merge(mut events: Vec<Held>, merged: Vec<Snapshot>) -> Vec<Held> {
+    for Snapshot { sequence, frame } in merged {
+        let echo =
+            events.iter().find(|event| event.sequence == sequence).and_then(|event| event.echo.clone());
+        events.retain(|event| event.sequence != sequence);
+        events.push(Held { sequence, frame, echo, conflation: None });
+    }
+    events.sort_by_key(|event| event.sequence);
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::dialect::{Dialects, Topic};
+    use crate::relay::joblog::JobLogLimits;
+
+    /// A log with a store, and what it takes of one download.
+    struct Fixture {
+        log: JobLog,
+        id: DialectId,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let dialects = Arc::new(Dialects::builtin());
+            let id = dialects.named("downloads").unwrap().0;
+            Self { log: JobLog::new(dialects, JobLogLimits::default(), true), id }
+        }
+
+        fn at(micros: u64) -> Stamp {
+            Stamp { now: Instant::now(), micros }
+        }
+
+        fn take(&mut self, payload: &str) {
+            let dialect = Arc::clone(self.log.dialects.get(self.id));
+            let decoded = dialect.decode(b"download_updates:a", payload.as_bytes()).unwrap();
+            let frame = frame::text_of(&decoded.frame_parts());
+            let taken = self.log.take(self.id, &decoded, &frame, Self::at(50));
+            let topics = Box::new([Topic::job(self.id, "a")]);
+            let event =
+                Event { sequence: taken.sequence, topics, frame, echo: None, conflation: None, ends: None };
+            self.log.hold(self.id, "a", &event);
+        }
+
+        fn wait(&mut self) -> Since {
+            self.log.wait(self.id, &"a".into(), false, Self::at(10))
+        }
+
+        /// What a watcher is sent, in order.
+        fn welcome(&mut self, since: Since, stored: Option<&StoredJob>) -> Vec<String> {
+            let Welcome { state, events } = self.log.welcome(self.id, "a", since, stored);
+            let state = state.into_iter().map(|snapshot| (snapshot.sequence, snapshot.frame));
+            let events = events.unwrap().into_iter().map(|event| (event.sequence, event.frame));
+            let sent: Vec<_> = state.chain(events).collect();
+            assert!(sent.is_sorted_by(|(a, _), (b, _)| a < b), "{sent:?}");
+            let text = |frame| String::from_utf8(frame::payload_of(frame).to_vec()).unwrap();
+            sent.iter().map(|(_, frame)| text(frame)).collect()
+        }
+    }
+
+    fn status(status: &str, progress: u32, more: &str) -> String {
+        format!(r#"{{"jobId":"a","status":"{status}","progress":{progress}{more}}}"#)
+    }
+
+    fn wrapped(payloads: &[String]) -> Vec<String> {
+        payloads.iter().map(|data| format!(r#"{{"type":"status","data":{data}}}"#)).collect()
+    }
+
+    fn stored(state: &str, updated: u64) -> StoredJob {
+        StoredJob { owner: None, state: Some(state.to_owned().into()), ended: None, percent: None, updated }
+    }
+
+    #[test]
+    fn without_events_meanwhile_the_state_is_the_one_of_now() {
+        let mut fixture = Fixture::new();
+        fixture.take(&status("queued", 0, ""));
+        let since = fixture.wait();
+        assert_eq!(fixture.welcome(since, None), wrapped(&[status("queued", 0, "")]));
+        let since = fixture.wait();
+        fixture.log.give_up(fixture.id, "a", &since);
+        assert!(fixture.log.holds.is_empty());
+    }
+
+    #[test]
+    fn a_stored_state_from_before_comes_first_unless_it_is_one_of_the_events() {
+        let (first, second) = (status("queued", 0, ""), status("processing", 5, ""));
+        for (state, sent) in [
+            (status("processing", 1, ""), vec![status("processing", 1, ""), first.clone()]),
+            (first.clone(), vec![first.clone()]),
+        ] {
+            let mut fixture = Fixture::new();
+            let since = fixture.wait();
+            fixture.take(&first);
+            fixture.take(&second);
+            let sent = [sent, vec![second.clone()]].concat();
+            assert_eq!(fixture.welcome(since, Some(&stored(&state, 9))), wrapped(&sent));
+        }
+    }
+
+    #[test]
+    fn of_a_merge_what_was_before_comes_with_the_newest_event() {
+        let title = r#","videoInfo":{"id":"x"}"#;
+        let later = [status("processing", 5, ""), status("processing", 9, "")];
+        let sent = wrapped(&[later[0].clone(), status("processing", 9, title)]);
+        // Known here before.
+        let mut fixture = Fixture::new();
+        fixture.take(&status("queued", 0, title));
+        let since = fixture.wait();
+        for payload in &later {
+            fixture.take(payload);
+        }
+        assert_eq!(fixture.welcome(since, None), sent);
+        // Written since by another relay, and read back.
+        let mut fixture = Fixture::new();
+        let since = fixture.wait();
+        for payload in &later {
+            fixture.take(payload);
+        }
+        let stored = stored(&status("processing", 5, title), 11);
+        fixture.log.restore(fixture.id, "a", Some(&stored), Fixture::at(12));
+        assert_eq!(fixture.welcome(since, Some(&stored)), sent);
+    }
+}
