@@ -249,7 +249,7 @@ impl DemoReport {
         let at = |quantile| Duration::from_micros(self.latency.value_at_quantile(quantile));
         let _ = writeln!(
             text,
-            "delivery  p50 {:.1?}, p99 {:.1?}, most {:.1?}, from publish to receipt",
+            "delivery  p50 {:.1?}, p99 {:.1?}, max {:.1?}, from publish to receipt",
             at(0.5),
             at(0.99),
             Duration::from_micros(self.latency.max())

@@ -220,6 +220,13 @@ impl Board {
         })
     }
 
+    /// Whether the server of anything that is not settled was ever there.
+    pub fn is_any_reached(&self) -> bool {
+        let mut jobs = self.jobs.iter().filter(|job| !job.state.is_settled());
+        let mut streams = self.streams.iter().filter(|stream| !stream.is_lost());
+        jobs.any(|job| job.state != State::Connecting) || streams.any(|stream| stream.was_connected)
+    }
+
     /// The names of the jobs and streams of which more is expected.
     pub fn unsettled(&self) -> impl Iterator<Item = &str> {
         let jobs = self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str());

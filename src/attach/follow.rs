@@ -19,8 +19,9 @@ use super::token::TokenSource;
 use super::verdict::{Verdict, of_close, of_error};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
+use crate::net::tls::Tls;
 use crate::net::websocket::{Error, Limits, Message, WebSocket, connect, lost};
-use crate::net::{NetError, address, http};
+use crate::net::{NetError, address, http, login};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +103,8 @@ pub(super) struct Follower {
     pub(super) place: Place,
     /// Proves who is watching, where the place has owners.
     pub(super) token: Option<TokenSource>,
+    /// Whom it trusts where TLS is spoken.
+    pub(super) tls: Tls,
     /// Failed attempts in a row that are made up for by another try.
     pub(super) retries: u32,
     pub(super) timing: Timing,
@@ -169,6 +172,8 @@ enum Waited {
 enum Polled {
     Nothing,
     Body(String),
+    /// The server wants no request before that time has passed.
+    Later(Duration),
     Refused(Failure),
 }
 
@@ -194,7 +199,7 @@ impl Follower {
                 Verdict::Unauthorized(failure) => Verdict::Final(failure),
                 verdict => verdict,
             };
-            let wait = tries.backoff.next(rand::random());
+            let mut wait = tries.backoff.next(rand::random());
             let attempt = tries.failed + 1;
             let mut hint = None;
             let link = match verdict {
@@ -206,9 +211,14 @@ impl Follower {
                 Verdict::Retry { last, .. } if attempt > self.retries => {
                     return self.report(Report::Lost(last.after(attempt))).await;
                 }
-                Verdict::Retry { reason, last } => {
+                Verdict::Retry { reason, last, after } => {
                     tries.failed = attempt;
                     hint = last.hint();
+                    if let Some(after) = after {
+                        // Polling would be a request too many as well.
+                        wait = wait.max(after);
+                        tries.next_poll = tokio::time::Instant::now() + wait;
+                    }
                     Link::Reconnecting { attempt: attempt + 1, wait, reason }
                 }
             };
@@ -231,7 +241,7 @@ impl Follower {
             Ok(token) => token.map_or_else(|| url.clone(), |token| token.in_query(url)),
             Err(failure) => return End::NoToken(failure),
         };
-        let connecting = connect(&url, Limits::default(), self.timing.attempt);
+        let connecting = connect(&url, &self.tls, Limits::default(), self.timing.attempt);
         let Some(connected) = self.stop.run_until_cancelled(connecting).await else { return End::Stopped };
         let mut socket = match connected {
             Ok(socket) => socket,
@@ -364,6 +374,9 @@ impl Follower {
                 };
                 match polled {
                     Polled::Nothing => {}
+                    Polled::Later(after) => {
+                        tries.next_poll = tokio::time::Instant::now() + after.max(self.timing.poll);
+                    }
                     Polled::Refused(failure) => return Waited::Refused(failure),
                     Polled::Body(body) => {
                         // The server is there and tells what it knows, so it is not lost, however its socket fares.
@@ -384,6 +397,8 @@ impl Follower {
     async fn poll(&self, access: &mut Access) -> Polled {
         let Some(url) = &self.place.status else { return Polled::Nothing };
         let (url, header) = match access.token() {
+            // The URL's own user takes the header.
+            Ok(Some(token)) if login(url).is_some() => (token.in_query(url), None),
             Ok(Some(token)) => {
                 let (url, header) = token.in_header(url);
                 (url, Some(header))
@@ -393,7 +408,8 @@ impl Follower {
             Err(_) => return Polled::Nothing,
         };
         let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
-        let answer = http::request(Method::GET, &url, &headers, Bytes::new(), self.timing.attempt).await;
+        let answer =
+            http::request(Method::GET, &url, &headers, Bytes::new(), &self.tls, self.timing.attempt).await;
         match answer.and_then(|answer| answer.success(&url)) {
             Ok(body) => match String::from_utf8(body.into()) {
                 Ok(body) if self.place.dialect.view_status(&body).is_some() => Polled::Body(body),
@@ -408,6 +424,7 @@ impl Follower {
                     _ => Polled::Nothing,
                 }
             }
+            Err(NetError::Status { retry_after: Some(after), .. }) => Polled::Later(after),
             Err(_) => Polled::Nothing,
         }
     }

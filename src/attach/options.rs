@@ -7,6 +7,7 @@ use url::Url;
 use super::token::TokenSource;
 use crate::dialect::{Auth, Target, nearest, with_nearest};
 use crate::exit::Failure;
+use crate::net::tls::Tls;
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct AttachOptions {
     pub server: Url,
     /// Proves who is watching where a dialect has owners; nobody else is sent it.
     pub token: Option<TokenSource>,
+    /// Whom to trust where TLS is spoken.
+    pub tls: Tls,
     /// How it is shown.
     pub progress: Progress,
     /// Whether to paint.
@@ -53,6 +56,7 @@ impl AttachOptions {
             targets,
             server,
             token: None,
+            tls: Tls::default(),
             progress: Progress::Plain,
             color: false,
             events: Vec::new(),
@@ -63,7 +67,7 @@ impl AttachOptions {
         }
     }
 
-    /// What may be a slip of the user's: rooms that no known event is in. They are legal, and stay empty.
+    /// What may be a slip of the user's: rooms that no known event is in, which are legal and stay empty.
     pub(super) fn warnings(&self) -> Vec<String> {
         let slip = |target: &Target| {
             let Target::Room { dialect, room } = target else { return None };

@@ -1,8 +1,11 @@
 //! What the end of a connection means: try again, wait for the job, or give up. Pure.
 
+use std::time::Duration;
+
 use crate::dialect::CloseReason;
 use crate::exit::{Exit, Failure};
-use crate::net::NetError;
+use crate::net::tls::Peer;
+use crate::net::{NetError, answer};
 
 /// What to do after a connection, or an attempt at one, has ended.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) enum Verdict {
         reason: String,
         /// What it comes to if there is none.
         last: Last,
+        /// How long the server wants to be left alone until then.
+        after: Option<Duration>,
     },
 }
 
@@ -37,7 +42,7 @@ pub(super) struct Last(Failure);
 impl Verdict {
     /// Try again, and fail like this if no attempt does better.
     pub(super) fn retry(failure: Failure) -> Self {
-        Self::Retry { reason: failure.message.clone(), last: Last(failure) }
+        Self::Retry { reason: failure.message.clone(), last: Last(failure), after: None }
     }
 }
 
@@ -90,24 +95,42 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
 /// What a failure of the network means.
 pub(super) fn of_error(error: &NetError) -> Verdict {
     let said = error.to_string();
-    match error {
-        NetError::Status { status: 401, .. } => Verdict::Unauthorized(Failure::new(Exit::Refused, said)),
-        NetError::Status { status: 403, .. } => Verdict::Final(Failure::new(Exit::Refused, said)),
-        NetError::Url { .. } => Verdict::Final(Failure::usage(said)),
-        NetError::Status { status: 404, .. } => retry(
-            format!("{said}; it has no such route"),
-            Some("is it a relay, with this dialect on? --server names another"),
-        ),
-        NetError::Status { status: 500.., .. } => retry(said, None),
-        NetError::Status { .. } => {
-            retry(format!("{said}; it is plain HTTP, no WebSocket"), Some("--server names another server"))
+    let hint = match error {
+        NetError::Status { .. } => return of_status(error),
+        NetError::Url { .. } => return Verdict::Final(Failure::usage(said)),
+        NetError::Refused { .. } => Some("start a relay with `jobwire serve`, or name another with --server"),
+        NetError::NotHttp { .. } => Some("--server names another server; wss:// is for TLS"),
+        NetError::Name { .. } => Some("is the name right? --server names another server"),
+        NetError::TimedOut { .. } => {
+            Some("it may be overloaded, or something that speaks first; --server names another server")
         }
-        NetError::Refused { .. } => {
-            retry(said, Some("start a relay with `jobwire serve`, or name another with --server"))
-        }
-        NetError::NotHttp { .. } => retry(said, Some("--server names another server; wss:// is for TLS")),
-        NetError::Tls { .. } => retry(said, Some("ws:// and http:// are for servers without TLS")),
-        _ => retry(said, None),
+        NetError::Tls { problem, .. } => return retry(said, problem.hint(Peer::Server).as_deref()),
+        _ => None,
+    };
+    retry(said, hint)
+}
+
+/// What an answer means that opens no WebSocket.
+fn of_status(error: &NetError) -> Verdict {
+    let NetError::Status { status, message, redirect, retry_after, .. } = error else {
+        return retry(error.to_string(), None);
+    };
+    let (status, words) = (*status, answer::words(*status));
+    let hinted = |failure: Failure| Failure { hint: answer::hint(status).map(str::to_owned), ..failure };
+    if matches!(status, 401 | 403) {
+        // The server's own words are better, where it has any.
+        let said = if message.is_some() { error.to_string() } else { format!("{error}; {words}") };
+        let failure = hinted(Failure::new(Exit::Refused, said));
+        return if status == 401 { Verdict::Unauthorized(failure) } else { Verdict::Final(failure) };
+    }
+    if let Some(redirect) = redirect {
+        return retry(format!("{error}; it redirects to {redirect}"), Some(&redirect.hint()));
+    }
+    let asked = retry_after.map(|after| format!(", and asks to wait {} s", after.as_secs()));
+    let said = format!("{error}; {words}{}", asked.unwrap_or_default());
+    match Verdict::retry(hinted(Failure::new(Exit::Unreachable, said))) {
+        Verdict::Retry { reason, last, .. } => Verdict::Retry { reason, last, after: *retry_after },
+        other => other,
     }
 }
 
@@ -157,15 +180,47 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_asks_for_time_gets_it_and_a_redirect_is_told() {
+        let url = url::Url::parse("ws://h:1/ws/scraping/1").unwrap();
+        let status = |status, redirect, retry_after| NetError::Status {
+            address: "h:1".into(),
+            status,
+            message: None,
+            redirect,
+            retry_after,
+        };
+        let busy = of_error(&status(503, None, Some(Duration::from_secs(7))));
+        let Verdict::Retry { reason, after, .. } = busy else { panic!("{busy:?}") };
+        assert!(reason.ends_with("it cannot serve at the moment, and asks to wait 7 s"), "{reason}");
+        assert_eq!(after, Some(Duration::from_secs(7)));
+        let moved =
+            of_error(&status(301, answer::Redirect::of(&url, "https://h/ws/scraping/1").map(Box::new), None));
+        let Verdict::Retry { reason, last, .. } = moved else { panic!("{moved:?}") };
+        assert!(reason.ends_with("answered 301; it redirects to https://h/ws/scraping/1"), "{reason}");
+        assert!(last.hint().unwrap().ends_with("or name --server wss://h"));
+    }
+
+    #[test]
     fn the_last_failure_says_what_is_there() {
         let address = || "h:1".to_owned();
-        let status = |status| NetError::Status { address: address(), status, message: None };
+        let status = |status| NetError::Status {
+            address: address(),
+            status,
+            message: None,
+            redirect: None,
+            retry_after: None,
+        };
         let not_http = NetError::NotHttp { address: address(), reason: "x".into() };
         let table = [
             (NetError::Refused { address: address() }, "retry", Exit::Unreachable, "nothing listens at h:1"),
             (not_http, "retry", Exit::Unreachable, "does not speak HTTP"),
             (status(200), "retry", Exit::Unreachable, "answered 200; it is plain HTTP"),
             (status(404), "retry", Exit::Unreachable, "answered 404; it has no such route"),
+            (status(426), "retry", Exit::Unreachable, "answered 426; it opens no WebSocket there"),
+            (status(407), "retry", Exit::Unreachable, "answered 407; a proxy on the way"),
+            (status(429), "retry", Exit::Unreachable, "answered 429; it has too many requests"),
+            (status(502), "retry", Exit::Unreachable, "the server behind it does not answer"),
+            (status(504), "retry", Exit::Unreachable, "the server behind it took too long"),
             (status(403), "final", Exit::Refused, "answered 403"),
             (status(401), "unauthorized", Exit::Refused, "answered 401"),
         ];

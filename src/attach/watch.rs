@@ -75,8 +75,9 @@ pub(super) async fn watch(
             stops.push(stop.clone());
             Source::Job(jobs.len() - 1)
         };
-        let (retries, token) = (options.retries, options.token.clone());
-        followers.spawn(Follower { source, place, token, retries, timing, observer, reports, stop }.run());
+        let (retries, token, tls) = (options.retries, options.token.clone(), options.tls.clone());
+        followers
+            .spawn(Follower { source, place, token, tls, retries, timing, observer, reports, stop }.run());
     }
     let last = vec![None; jobs.len()];
     let board = Board::new(jobs, now).with_streams(streams);
@@ -290,6 +291,9 @@ impl Watcher {
     }
 
     fn still_running(&self, limit: Option<Duration>) -> Failure {
+        if !self.board.is_any_reached() {
+            return self.never_reached(limit);
+        }
         let open: Vec<&str> = self.board.unsettled().collect();
         let more = open.len().saturating_sub(NAMED);
         let named = open[..open.len() - more].join(", ");
@@ -297,6 +301,21 @@ impl Watcher {
         let limit = limit.unwrap_or_default().as_secs_f64();
         let message = format!("the time was up after {limit} s; not ended: {named}{more}");
         Failure { hint: self.unreached().and_then(|f| f.hint), ..Failure::new(Exit::StillRunning, message) }
+    }
+
+    /// The time was up before there was any connection, so that nothing is known to be running.
+    fn never_reached(&self, limit: Option<Duration>) -> Failure {
+        let limit = limit.unwrap_or_default().as_secs_f64();
+        let problem = self.unreached();
+        let reason = match &problem {
+            Some(problem) => problem.message.clone(),
+            None => format!(
+                "{}: the server has not answered yet",
+                self.board.unsettled().take(NAMED).collect::<Vec<_>>().join(", ")
+            ),
+        };
+        let failure = Failure::new(Exit::Unreachable, format!("{reason} (the time was up after {limit} s)"));
+        Failure { hint: problem.and_then(|problem| problem.hint), ..failure }
     }
 }
 

@@ -153,6 +153,7 @@ impl Crew {
                 connect_rate: options.connect_rate.map(|rate| rate / as_f64(threads_of * turn.1)),
                 at_once: (at_once / count).max(1),
                 headers: options.headers.clone(),
+                tls: options.tls.clone(),
                 sources: options.sources.clone(),
                 ports: ports(options),
                 slow_rate: slow_rate(options, shared.aim.jobs()),

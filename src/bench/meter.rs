@@ -13,6 +13,7 @@ use super::options::BenchOptions;
 use super::summary::Server;
 use crate::exit::Failure;
 use crate::net;
+use crate::net::tls::Tls;
 use crate::usage::{self, Usage};
 
 /// How long the statistics may take; a server without them may say nothing at all.
@@ -48,7 +49,7 @@ enum Source {
     /// These processes.
     Processes(Vec<u32>),
     /// What the relay at this URL says.
-    Relay(Url, Runtime),
+    Relay(Url, Tls, Runtime),
 }
 
 /// What matters here of a relay's statistics.
@@ -68,8 +69,8 @@ impl Source {
         match self {
             Self::Nothing => None,
             Self::Processes(pids) => usage::of(pids),
-            Self::Relay(url, runtime) => {
-                let answer = net::http::request(Method::GET, url, &[], Bytes::new(), PATIENCE);
+            Self::Relay(url, tls, runtime) => {
+                let answer = net::http::request(Method::GET, url, &[], Bytes::new(), tls, PATIENCE);
                 let body = runtime.block_on(answer).ok()?.success(url).ok()?;
                 let Process { cpu_seconds, rss_bytes } = serde_json::from_slice::<Stats>(&body).ok()?.process;
                 Some(Usage { cpu: cpu_seconds, rss: rss_bytes, pss: None })
@@ -82,7 +83,7 @@ impl Meter {
     /// Reads the processes that the user names, otherwise the relay's statistics, if it has any that say it.
     pub fn start(options: &BenchOptions, server: &Url) -> Result<Self, Failure> {
         if options.server_pids.is_empty() {
-            let relay = Self::of_relay(server);
+            let relay = Self::of_relay(server, &options.tls);
             if relay.is_none() && options.demands.iter().any(|demand| demand.metric().starts_with("server."))
             {
                 let message = "nothing says what the server uses, and something of it is demanded";
@@ -101,9 +102,9 @@ impl Meter {
         Ok(Self::from(source, before))
     }
 
-    fn of_relay(server: &Url) -> Option<Self> {
+    fn of_relay(server: &Url, tls: &Tls) -> Option<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-        let source = Source::Relay(net::http_url(server, STATS), runtime);
+        let source = Source::Relay(net::http_url(server, STATS), tls.clone(), runtime);
         let before = source.read()?;
         Some(Self::from(source, before))
     }

@@ -58,17 +58,21 @@ pub fn bench(
     stop: &AtomicBool,
     watcher: &mut dyn Watcher,
 ) -> Result<Outcome, Failure> {
-    match &options.find {
+    let mut outcome = match &options.find {
         Some(find) => searching::run(options, find, stop, watcher),
         None if options.workers + options.remote_workers > 0 => workers::coordinate(options, stop, watcher),
         None => run::run(options, stop, watcher),
-    }
+    }?;
+    outcome.summary.headline = report::headline(&outcome.summary);
+    Ok(outcome)
 }
 
 /// What a process ends with that has this to say. A measurement that is not valid comes before what it measured.
 pub fn exit_of(summary: &Summary) -> Exit {
     let verdict = &summary.verdict;
-    if verdict.client_bound && !verdict.client_bound_allowed {
+    if verdict.unclean.is_some() && summary.find.is_none() {
+        Exit::Unreachable
+    } else if verdict.client_bound && !verdict.client_bound_allowed {
         Exit::ClientBound
     } else if !verdict.passed {
         Exit::ThresholdCrossed

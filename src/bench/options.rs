@@ -12,6 +12,7 @@ use super::aim::Place;
 use super::plan::{Load, Ramp};
 use super::summary::Mode;
 use super::verdict::Demand;
+use crate::net::tls::Tls;
 
 /// To open all connections, where no rate says how long that takes, and for each of them besides.
 const OPEN_PATIENCE: Duration = Duration::from_secs(30);
@@ -86,6 +87,8 @@ pub struct BenchOptions {
     pub headers: Vec<(String, String)>,
     /// A token for servers that want one, in the query.
     pub token: Option<String>,
+    /// Whom to trust where the server or the endpoint for events speaks TLS.
+    pub tls: Tls,
     /// Whose the jobs are, where a dialect has owners: told to the server before anybody connects.
     pub owner: Option<String>,
     /// How events are published; `None` where none are.

@@ -90,7 +90,7 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
         Some(via) if options.publishes() => {
             let events =
                 aim.events(options.payload_size).map_err(|error| Failure::usage(error.to_string()))?;
-            let mut publisher = Publisher::connect(via, events)?;
+            let mut publisher = Publisher::connect(via, &options.tls, events)?;
             if let Some(owner) = &options.owner {
                 publisher.announce(&aim.registrations(owner))?;
             }

@@ -58,6 +58,9 @@ impl Mode {
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: u32,
+    /// What it came to, in a sentence: the answer of a search, or the verdict.
+    #[serde(default)]
+    pub headline: String,
     /// What the load was.
     pub mode: Mode,
     /// What was asked for, of what, with what, on what.
@@ -95,6 +98,7 @@ impl Summary {
     pub fn empty(mode: Mode) -> Self {
         Self {
             schema: SCHEMA,
+            headline: String::new(),
             mode,
             setup: Setup { version: env!("CARGO_PKG_VERSION").to_owned(), ..Setup::default() },
             partial: None,

@@ -172,6 +172,91 @@ fn split(metric: &str) -> Option<(&str, &str)> {
     })
 }
 
+/// What other tools call a metric, or a part of one, and what it is here. The longer names come first.
+const ALIASES: [(&str, &str); 40] = [
+    ("server.memory", "server.rss_per_connection"),
+    ("server.mem", "server.rss_per_connection"),
+    ("server.rss", "server.rss_per_connection"),
+    ("client.memory", "client.rss_per_connection"),
+    ("client.mem", "client.rss_per_connection"),
+    ("client.rss", "client.rss_per_connection"),
+    ("connection.failed", "connect.failed"),
+    ("connections.failed", "connect.failed"),
+    ("connect.errors", "connect.failed"),
+    ("connect.failures", "connect.failed"),
+    ("connect_failures", "connect.failed"),
+    ("connect.time", "connect"),
+    ("connect.latency", "connect"),
+    ("connect_time", "connect"),
+    ("handshake", "connect.upgrade"),
+    ("latency", "delivery"),
+    ("delivery.latency", "delivery"),
+    ("deliveries", "delivery"),
+    ("delay", "delivery"),
+    ("e2e", "delivery"),
+    ("response_time", "round_trip"),
+    ("roundtrip", "round_trip"),
+    ("rtt", "round_trip"),
+    ("echo", "round_trip"),
+    ("ping", "round_trip"),
+    ("lag", "send_lag"),
+    ("cpu", "server.cpu"),
+    ("memory", "server.rss_per_connection"),
+    ("mem", "server.rss_per_connection"),
+    ("rss", "server.rss_per_connection"),
+    ("throughput", "publish.rate"),
+    ("rate", "publish.rate"),
+    ("rps", "publish.rate"),
+    ("errors", "connect.failed"),
+    ("failures", "connect.failed"),
+    ("failed", "connect.failed"),
+    ("loss", "lost"),
+    ("dropped", "lost"),
+    ("duplicates", "duplicated"),
+    ("disconnects", "closed_early"),
+];
+
+/// Parts of a timing as other tools call them.
+const PART_ALIASES: [(&str, &str); 8] = [
+    ("median", "p50"),
+    ("med", "p50"),
+    ("avg", "mean"),
+    ("average", "mean"),
+    ("most", "max"),
+    ("maximum", "max"),
+    ("least", "min"),
+    ("minimum", "min"),
+];
+
+/// The metric that was probably meant by a name that is none.
+fn meant(metric: &str) -> Option<String> {
+    let metric = metric.to_lowercase();
+    let part = |part: &str| {
+        let renamed = PART_ALIASES.iter().find(|(alias, _)| *alias == part).map_or(part, |(_, name)| name);
+        PARTS.contains(&renamed).then(|| renamed.to_owned())
+    };
+    if let Some(part) = part(&metric) {
+        return Some(format!("delivery.{part}"));
+    }
+    let renamed = |name: &str| ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, name)| *name);
+    let timed = |name: &str, rest: &str| TIMINGS.contains(&name).then(|| format!("{name}.{rest}"));
+    // A timing without a part asks for the usual one.
+    let whole = |name: &str| measure(name).map(|_| name.to_owned()).or_else(|| timed(name, "p99"));
+    if let Some(found) = renamed(&metric).or_else(|| TIMINGS.iter().find(|name| **name == metric).copied()) {
+        return whole(found);
+    }
+    let (name, rest) = metric.rsplit_once('.')?;
+    // A percentile may have a point in it.
+    let (name, rest) = match name.rsplit_once('.') {
+        Some((before, digits)) if digits.starts_with('p') && part(&format!("{digits}.{rest}")).is_some() => {
+            (before, format!("{digits}.{rest}"))
+        }
+        _ => (name, rest.to_owned()),
+    };
+    let name = renamed(name).or_else(|| TIMINGS.iter().find(|timing| **timing == name).copied())?;
+    timed(name, &part(&rest)?)
+}
+
 impl Demand {
     /// Reads a demand; the error says what is wrong and what is near.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -189,10 +274,9 @@ impl Demand {
             let known = metrics();
             let shown = metric.escape_debug().to_string();
             let message = format!("there is no metric '{shown}'");
-            let message = if PARTS.contains(&metric) {
-                format!("{message}; did you mean 'delivery.{metric}'?")
-            } else {
-                with_nearest(&message, metric, known.iter().map(String::as_str))
+            let message = match meant(metric) {
+                Some(meant) => format!("{message}; did you mean '{meant}'?"),
+                None => with_nearest(&message, metric, known.iter().map(String::as_str)),
             };
             format!("{message} (jobwire bench --help names all, and jobwire-bench(1) says what they are)")
         })?;
@@ -298,7 +382,22 @@ pub fn judge(summary: &Summary, demands: &[Demand], allow_client_bound: bool) ->
         assertions,
         client_bound: !summary.client.bound.is_empty(),
         client_bound_allowed: allow_client_bound,
+        unclean: unclean(summary, demands),
     }
+}
+
+/// Failed connections beyond this share make a run another one than was asked for.
+const CLEAN: f64 = 0.01;
+
+/// Why a run is not the one that was asked for, unless a demand speaks about that itself.
+fn unclean(summary: &Summary, demands: &[Demand]) -> Option<String> {
+    let connections = &summary.connections;
+    let share = as_f64(connections.failed) / as_f64(connections.attempts.max(1));
+    let is_demanded = demands.iter().any(|demand| demand.metric == "connect.failed");
+    (share > CLEAN && !is_demanded).then(|| {
+        let (failed, attempts) = (connections.failed, connections.attempts);
+        format!("{}% of the connections failed: {failed} of {attempts}", rounded(share * 100.0, 1))
+    })
 }
 
 fn read(summary: &Summary, metric: &str) -> Option<Reading> {

@@ -25,8 +25,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::memory::MemoryBroker;
-pub use self::redis::{RedisBroker, RedisUrlError};
+pub use self::redis::{BlockingRedis, RedisAddress, RedisBroker, RedisEndpoint, RedisLogin, RedisUrlError};
 pub use self::trouble::Trouble;
+use crate::net::tls::{Peer, TlsProblem};
 
 /// A boxed future, so that brokers stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -152,9 +153,27 @@ pub enum BrokerError {
         /// What the server said.
         reason: String,
     },
+    /// There is no TLS with it.
+    #[error("no TLS with {address}: {problem}")]
+    Tls {
+        /// The Redis URL, its password masked.
+        address: String,
+        /// What is wrong.
+        problem: TlsProblem,
+    },
     /// The broker's own queue is full.
     #[error("the embedded broker is overloaded: {0} bytes are queued")]
     Overloaded(usize),
+}
+
+impl BrokerError {
+    /// What the user can do about it, where it is more than to start a server.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tls { problem, .. } => problem.hint(Peer::Redis),
+            _ => None,
+        }
+    }
 }
 
 /// What is kept of a job beyond the life of a relay.

@@ -188,6 +188,7 @@ impl BrokerError {
                 trouble @ (Trouble::Loading | Trouble::MasterDown | Trouble::TooManyClients) => trouble,
                 _ => Trouble::Away,
             },
+            Self::Tls { .. } => Trouble::Away,
         }
     }
 
@@ -197,6 +198,7 @@ impl BrokerError {
             Self::Unreachable { reason, .. }
             | Self::LoginRefused { reason, .. }
             | Self::Refused { reason, .. } => reason.clone(),
+            Self::Tls { problem, .. } => problem.to_string(),
             Self::Overloaded(_) => self.to_string(),
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
+use super::tls::ServerTls;
 use super::values::{duration, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
 use crate::dialect::Target;
@@ -68,6 +69,9 @@ pub(crate) struct AttachArgs {
     /// A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_TOKEN_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
     token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    tls: ServerTls,
 
     /// How to show what happens; auto is bars on a terminal and plain lines elsewhere.
     #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_PROGRESS", default_value_t)]
@@ -173,6 +177,7 @@ impl AttachArgs {
             }
             (None, file) => file.map(TokenSource::File),
         };
+        let tls = self.tls.tls()?;
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
         let color = match progress {
@@ -181,6 +186,7 @@ impl AttachArgs {
         };
         Ok(AttachOptions {
             token,
+            tls,
             progress,
             color,
             events: self.events,

@@ -23,6 +23,7 @@ pub(super) use self::help::EXAMPLES;
 use self::report::ReportArgs;
 use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
+use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
 use crate::bench;
 use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
@@ -49,6 +50,9 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "URL", env = "JOBWIRE_SERVER", default_value = "ws://127.0.0.1:8000", value_parser = server, hide_env_values = true)]
     server: Url,
 
+    #[command(flatten)]
+    tls: ServerTls,
+
     /// The dialect of a ws:// URL whose path does not tell it.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
@@ -57,6 +61,9 @@ pub(crate) struct BenchArgs {
     /// password.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
+
+    #[command(flatten)]
+    redis_tls: RedisTls,
 
     /// Publish with POST to this URL, rather than into --redis; {channel} in it is replaced.
     #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = server, hide_env_values = true)]
@@ -234,6 +241,7 @@ impl BenchArgs {
         if let Some(BenchVerb::Compare(compare)) = self.verb.take() {
             return compare.run(globals);
         }
+        self.redis = self.redis_tls.complete(self.redis.take())?;
         if self.what.first().is_some_and(|word| word == target::WORKER) {
             return worker::run(&self, globals);
         }
@@ -255,6 +263,7 @@ impl BenchArgs {
             Mode::Fanout | Mode::Storm => Some(target::via(&self, &place)?),
             _ => None,
         };
+        let tls = self.tls.tls()?;
         let described = self.described(mode);
         let find = match (self.find, self.within) {
             (Some(of), Some(text)) => {
@@ -273,6 +282,7 @@ impl BenchArgs {
             place,
             headers: target::headers(&self.headers)?,
             token: self.token,
+            tls,
             owner: self.owner,
             via,
             connections: self.connections,

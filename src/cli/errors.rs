@@ -9,11 +9,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
 use super::{Cli, config};
+use crate::dialect::masked;
 use crate::exit::{Exit, Failure};
 use crate::telemetry;
 use crate::text::printable_lines;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What stands in place of a secret.
+const HIDDEN: &str = "…";
 const HINT: Style = AnsiColor::Green.on_default();
 
 /// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written.
@@ -44,21 +47,31 @@ fn end(result: Result<Exit>) -> Exit {
 /// Prints what clap has to say. Where it refuses a value that comes from the environment it names only the flag, and the
 /// value, which may be a secret; this names the variable, and no secret.
 fn print_usage(usage: &clap::Error) {
-    let refused = from_environment(usage, &Cli::command());
-    let secret = refused.as_ref().filter(|refused| refused.is_secret).map(|refused| refused.value.as_str());
+    let command = Cli::command();
+    let secrets = secrets(usage, &command);
     let plain = usage.render().to_string();
     let safe = printable_lines(&plain);
-    match secret {
-        Some(secret) => {
-            // Without colours, which would stand between the quotes and the value.
-            telemetry::say(&safe.replace(&format!("'{}'", printable_lines(secret)), "'…'"));
+    if !secrets.is_empty() {
+        let mut text = plain;
+        for (secret, shown) in secrets {
+            // A secret stands there once, as clap repeats it; what is said of it may hold a part that is none.
+            text = if shown == HIDDEN {
+                text.replacen(&format!("'{secret}'"), &format!("'{HIDDEN}'"), 1)
+            } else {
+                text.replace(&secret, &shown)
+            };
         }
+        // Without colours, which would stand between the quotes and the value.
+        telemetry::say(&printable_lines(&text));
+    } else if safe != plain {
         // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
-        None if safe != plain => telemetry::say(&safe),
+        telemetry::say(&safe);
+    } else {
         // Help is cut short where its reader has gone; that is no failure.
-        None => drop(usage.print()),
+        drop(usage.print());
     }
-    hint(refused.map(|refused| refused.hint).as_deref().or_else(|| elsewhere(usage)));
+    let refused = from_environment(usage, &command);
+    hint(refused.as_deref().or_else(|| elsewhere(usage)));
 }
 
 /// What a flag that other programs have is called here.
@@ -81,25 +94,43 @@ fn hint(text: Option<&str>) {
     }
 }
 
-/// A value of the environment that a flag's parser refused.
-struct Refused {
-    value: String,
-    hint: String,
-    is_secret: bool,
+/// What of an error must not be repeated, and what stands there instead: the value of a flag that holds a secret, and the
+/// user and password of anything that looks like a URL.
+fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg).and_then(|flag| named(flag, command));
+    let mut all = Vec::new();
+    if let Some(value) = text(ContextKind::InvalidValue).filter(|value| !value.is_empty()) {
+        let is_secret = flag.as_ref().is_some_and(Arg::is_hide_env_values_set);
+        all.push((value.to_owned(), if is_secret { HIDDEN.to_owned() } else { masked(value) }));
+    }
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
+        all.extend(text(kind).map(|value| (value.to_owned(), masked(value))));
+    }
+    all.retain(|(value, shown)| value != shown);
+    all
 }
 
-fn from_environment(error: &clap::Error, command: &Command) -> Option<Refused> {
+/// The flag of that name, of whatever verb.
+fn named(flag: &str, command: &Command) -> Option<Arg> {
+    let long = flag.strip_prefix("--")?.split([' ', '=', '.', '[']).next()?;
+    args(command).find(|arg| arg.get_long() == Some(long) && arg.get_env().is_some()).cloned()
+}
+
+/// Where a value comes from that a flag's parser refused, if it is the environment.
+fn from_environment(error: &clap::Error, command: &Command) -> Option<String> {
     let hint = |variable: &OsStr| {
         let variable = variable.to_string_lossy();
         format!("the value comes from the environment variable {}", variable.escape_debug())
     };
     if error.kind() == ErrorKind::InvalidUtf8 {
         // Of which flag it is, clap does not say.
-        let (_, variable) = args(command).find_map(|arg| {
-            let variable = config::variable_of(arg).filter(|name| !is_given(arg) && !is_text(name))?;
-            Some((arg, variable))
-        })?;
-        return Some(Refused { value: String::new(), hint: hint(&variable), is_secret: false });
+        let variable = args(command)
+            .find_map(|arg| config::variable_of(arg).filter(|name| !is_given(arg) && !is_text(name)))?;
+        return Some(hint(&variable));
     }
     if !matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
         return None;
@@ -108,15 +139,11 @@ fn from_environment(error: &clap::Error, command: &Command) -> Option<Refused> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = text(ContextKind::InvalidArg)?;
+    text(ContextKind::InvalidValue)?;
     let long = flag.strip_prefix("--")?.split([' ', '=', '.', '[']).next()?;
-    let named = args(command).filter(|arg| arg.get_long() == Some(long) && !is_given(arg));
-    let (arg, variable) = named.into_iter().find_map(|arg| Some((arg, config::variable_of(arg)?)))?;
-    Some(Refused {
-        value: value.to_owned(),
-        hint: hint(&variable),
-        is_secret: arg.is_hide_env_values_set() && !value.is_empty(),
-    })
+    let mut named = args(command).filter(|arg| arg.get_long() == Some(long) && !is_given(arg));
+    named.find_map(config::variable_of).map(|variable| hint(&variable))
 }
 
 /// The arguments of a command and of all below it.

@@ -15,6 +15,7 @@ mod publish;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 use std::ffi::OsString;

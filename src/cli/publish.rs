@@ -15,6 +15,7 @@ use url::Url;
 
 use self::place::Place;
 use super::Globals;
+use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
 use crate::dialect::{Assignment, Dialect, Dialects};
 use crate::exit::{Exit, Failure};
@@ -143,15 +144,22 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 
+    #[command(flatten)]
+    redis_tls: RedisTls,
+
     /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
     #[arg(
         long,
         value_name = "URL",
         env = "JOBWIRE_SERVER",
         default_value = "ws://127.0.0.1:8000",
-        value_parser = server
+        value_parser = server,
+        hide_env_values = true
     )]
     server: Url,
+
+    #[command(flatten)]
+    tls: ServerTls,
 
     /// The relay's publish key [default: the one that `jobwire serve` left for its user].
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
@@ -186,9 +194,11 @@ impl PublishArgs {
 
     fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {
         let source = self.source(dialects)?;
-        let sink = match self.redis {
-            Some(url) => SinkOptions::Redis(url),
-            None => SinkOptions::Http { server: self.server, key: self.publish_key },
+        let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
+            SinkOptions::Redis(url)
+        } else {
+            let tls = self.tls.tls()?;
+            SinkOptions::Http { server: self.server, key: self.publish_key, tls }
         };
         Ok(PublishOptions {
             source,

@@ -15,6 +15,7 @@ use clap::Args;
 
 use self::access::{Access, describe};
 use super::Globals;
+use super::tls::RedisTls;
 use super::values::{bytes, duration, origin, publish_key, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
@@ -59,6 +60,9 @@ pub(crate) struct ServeArgs {
     /// embedded broker serves.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
+
+    #[command(flatten)]
+    redis_tls: RedisTls,
 
     /// Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port].
     #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
@@ -257,7 +261,7 @@ impl ServeArgs {
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
-        Ok(match &self.redis {
+        Ok(match &self.redis_tls.complete(self.redis.clone())? {
             None => Arc::new(MemoryBroker::new()),
             Some(url) => {
                 let broker =

@@ -31,7 +31,10 @@ fn every_flag_has_its_variable() {
 fn no_flag_that_holds_a_secret_shows_it_in_help() {
     for (flag, arg) in flags(&Cli::command()) {
         let long = arg.get_long().unwrap();
+        // Files, and whether anybody is trusted.
+        let is_place = ["redis-ca", "redis-cert", "redis-key", "redis-insecure"].contains(&long);
         let secret = ["redis", "key", "secret", "token", "password"].iter().any(|word| long.contains(word));
+        let secret = secret && !is_place;
         assert!(!secret || arg.is_hide_env_values_set(), "{flag} needs hide_env_values");
     }
 }

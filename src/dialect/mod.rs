@@ -57,7 +57,7 @@ pub use set::Dialects;
 pub use slip::{Slip, Slips};
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
-pub use target::{Target, TargetError};
+pub use target::{Target, TargetError, masked};
 pub use topic::{DialectId, Topic, TopicKind};
 pub use view::{EntityView, StatusView, View};
 pub use whole::{Whole, WholeError};

@@ -96,9 +96,18 @@ impl Target {
             Channels::check_room(room)?;
             return Ok(Self::Room { dialect: dialects.of_channels()?, room: room.to_owned() });
         }
-        let shape =
-            || TargetError::Shape { got: text.escape_debug().to_string(), meant: dialects.meant_by(text) };
+        let shape = || TargetError::Shape {
+            got: masked(text).escape_debug().to_string(),
+            meant: dialects.meant_by(text).filter(|_| !text.contains('@')),
+        };
         let (name, job) = text.split_once('/').ok_or_else(shape)?;
+        if masked(name) != name {
+            let reason = "it has a user and no scheme; a URL begins with ws:// or wss://".to_owned();
+            return Err(TargetError::Url(masked(text), reason));
+        }
+        if is_host(name) {
+            return Err(TargetError::Url(masked(text), format!("did you mean ws://{}?", masked(text))));
+        }
         let dialect = dialects.require(name)?;
         if dialect.channels.is_some() {
             let shown = text.escape_debug().to_string();
@@ -116,13 +125,23 @@ impl Target {
     }
 
     fn parse_url(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
-        // What is behind a question mark may be a token, and errors end up in logs.
-        let shown = text.split(['?', '#']).next().unwrap_or_default();
-        let bad = |reason: String| TargetError::Url(shown.to_owned(), reason);
-        let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
-        if !matches!(url.scheme(), "ws" | "wss") {
-            return Err(bad(format!("its scheme is {}, not ws or wss", url.scheme())));
-        }
+        let unparsable = |error: url::ParseError| {
+            // Where the host is not known, any piece of it may be a password.
+            let scheme = text.split("://").next().unwrap_or_default().escape_debug();
+            TargetError::Url(format!("{scheme}://…"), error.to_string())
+        };
+        let mut url = Url::parse(text).map_err(unparsable)?;
+        let shown = shown(&url);
+        let scheme = match url.scheme() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            other => {
+                let reason = format!("its scheme is {other}, not ws, wss, http or https");
+                return Err(TargetError::Url(shown, reason));
+            }
+        };
+        // Between these four it cannot fail.
+        let _ = url.set_scheme(scheme);
         let by_path = dialects.on_path(url.path()).map(|(_, dialect, job)| (Arc::clone(dialect), job));
         match (dialect, by_path) {
             (Some(name), by_path) => {
@@ -131,7 +150,7 @@ impl Target {
                 Ok(Self::Url { url, dialect, job })
             }
             (None, Some((dialect, job))) => Ok(Self::Url { url, dialect, job }),
-            (None, None) => Err(TargetError::UnknownPath(shown.to_owned())),
+            (None, None) => Err(TargetError::UnknownPath(shown)),
         }
     }
 
@@ -147,14 +166,35 @@ impl Target {
 }
 
 impl fmt::Display for Target {
-    /// As the user wrote it.
+    /// As the user wrote it, without what may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Job { dialect, job } => write!(f, "{}/{job}", dialect.name),
             Self::Channel { name, .. } => write!(f, "channel:{name}"),
             Self::Room { room, .. } => write!(f, "room:{room}"),
-            Self::Url { url, .. } => write!(f, "{url}"),
+            Self::Url { url, .. } => f.write_str(&shown(url)),
         }
+    }
+}
+
+/// A URL without user, password and query, which may be secrets; errors end up in logs.
+fn shown(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+}
+
+/// Whether a word is a host and its port rather than a dialect.
+fn is_host(word: &str) -> bool {
+    word.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+/// A text that may be a URL, with `…` in place of the user and password that it may hold.
+pub fn masked(text: &str) -> String {
+    let Some(at) = text.rfind('@') else { return text.to_owned() };
+    match text.find("://") {
+        Some(scheme) if scheme + 3 <= at => format!("{}…{}", &text[..scheme + 3], &text[at..]),
+        None if text[..at].contains(':') => format!("…{}", &text[at..]),
+        _ => text.to_owned(),
     }
 }
 

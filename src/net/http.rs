@@ -5,12 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
-use hyper::{Method, Request, header};
+use hyper::{HeaderMap, Method, Request, header};
 use hyper_util::rt::TokioIo;
 use url::Url;
 
 use super::stream::{establish, within};
-use super::{NetError, address, message_of};
+use super::tls::Tls;
+use super::{NetError, address, login, refusal};
 
 /// The longest body that is read: a payload at its limit of 1 MiB, and room for what is around it.
 pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
@@ -20,6 +21,8 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 pub struct Response {
     /// The HTTP status; redirects are not followed.
     pub status: u16,
+    /// Its headers.
+    pub headers: HeaderMap,
     /// The body, at most [`MAX_BODY`] bytes.
     pub body: Bytes,
 }
@@ -30,12 +33,12 @@ impl Response {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        let message = message_of(&self.body);
-        Err(NetError::Status { address: address(url), status: self.status, message })
+        Err(refusal(url, self.status, &self.headers, &self.body))
     }
 }
 
-/// Sends a request and reads the answer whole, within `timeout` all told. `Host` is set here.
+/// Sends a request and reads the answer whole, within `timeout` all told. `Host` is set here, and
+/// `Authorization` from the URL where no header has it.
 ///
 /// Errors are about the way there and back; a status of any kind is an answer.
 pub async fn request(
@@ -43,6 +46,7 @@ pub async fn request(
     url: &Url,
     headers: &[(&str, &str)],
     body: Bytes,
+    tls: &Tls,
     timeout: Duration,
 ) -> Result<Response, NetError> {
     let mut builder = Request::builder()
@@ -52,20 +56,25 @@ pub async fn request(
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
+    let is_logged_in = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    if let Some(login) = login(url).filter(|_| !is_logged_in) {
+        builder = builder.header(header::AUTHORIZATION, login);
+    }
     let request = builder.body(Full::new(body)).map_err(|_| NetError::Url {
         address: address(url),
         reason: "a header or the path has a character that HTTP forbids",
     })?;
-    within(url, timeout, exchange(url, request)).await
+    within(url, timeout, exchange(url, request, tls)).await
 }
 
-async fn exchange(url: &Url, request: Request<Full<Bytes>>) -> Result<Response, NetError> {
-    let stream = establish(url).await?;
+async fn exchange(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<Response, NetError> {
+    let stream = establish(url, tls).await?;
     let lost = |error: hyper::Error| classify(url, &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
     let answer = async {
         let response = sender.send_request(request).await.map_err(lost)?;
         let status = response.status().as_u16();
+        let headers = response.headers().clone();
         let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
         let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -73,7 +82,7 @@ async fn exchange(url: &Url, request: Request<Full<Bytes>>) -> Result<Response, 
             }
             NetError::Closed { address: address(url), reason: "in the middle of an answer".into() }
         })?;
-        Ok(Response { status, body: body.to_bytes() })
+        Ok(Response { status, headers, body: body.to_bytes() })
     };
     tokio::pin!(answer);
     tokio::select! {

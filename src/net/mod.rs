@@ -3,20 +3,24 @@
 //! Every error says which of the usual things went wrong, because "could not connect" helps nobody; and none of them
 //! carries a path, a query or a user's name, since those may hold a token.
 
+pub mod answer;
 pub mod backoff;
 pub mod http;
 pub mod publish_key;
 pub mod seldom;
 pub mod shutdown;
 pub mod stream;
+pub mod tls;
 pub mod token;
 pub mod websocket;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use url::Url;
 
+use self::answer::Redirect;
+use self::tls::TlsProblem;
 use crate::text::printable;
 
 /// What went wrong between this process and a server.
@@ -61,12 +65,12 @@ pub enum NetError {
         after: Duration,
     },
     /// The TLS handshake failed: a certificate, or a server that speaks no TLS there.
-    #[error("no TLS with {address}: {reason}")]
+    #[error("no TLS with {address}: {problem}")]
     Tls {
         /// Host and port.
         address: String,
-        /// What rustls said.
-        reason: String,
+        /// What is wrong.
+        problem: TlsProblem,
     },
     /// Somebody listens who does not speak HTTP.
     #[error("the server at {address} does not speak HTTP: {reason}")]
@@ -85,6 +89,10 @@ pub enum NetError {
         status: u16,
         /// `message` of a JSON body.
         message: Option<String>,
+        /// Where it sends its clients instead.
+        redirect: Option<Box<Redirect>>,
+        /// When it wants to be asked again, bounded.
+        retry_after: Option<Duration>,
     },
     /// The answer is over the limit.
     #[error("the answer of {address} has over {limit} bytes")]
@@ -111,6 +119,18 @@ pub fn address(url: &Url) -> String {
         (Some(host), None) => host.to_owned(),
         (None, _) => format!("{}:", url.scheme()),
     }
+}
+
+/// The header that logs in with the user and password of a URL, where it has any: Basic, percent-decoded.
+pub fn login(url: &Url) -> Option<String> {
+    use base64::Engine as _;
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut login: Vec<u8> = percent_encoding::percent_decode_str(url.username()).collect();
+    login.push(b':');
+    login.extend(percent_encoding::percent_decode_str(url.password().unwrap_or_default()));
+    Some(format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(login)))
 }
 
 /// Whether a URL of this scheme is spoken over TLS.
@@ -145,6 +165,22 @@ fn reason(error: &io::Error) -> String {
     let text = text.split_once(" (os error").map_or(text.as_str(), |(before, _)| before);
     let mut letters = text.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// An answer of HTTP as an error.
+fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> NetError {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let redirects = (300..400).contains(&status);
+    let waits = matches!(status, 429 | 503);
+    NetError::Status {
+        address: address(url),
+        status,
+        message: message_of(body),
+        redirect: header("location").filter(|_| redirects).and_then(|to| Redirect::of(url, to)).map(Box::new),
+        retry_after: header("retry-after")
+            .filter(|_| waits)
+            .and_then(|after| answer::retry_after(after, SystemTime::now())),
+    }
 }
 
 /// The `message` of an error body as every dialect's HTTP errors have it; printable, and at most 200

@@ -3,18 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::{Host, Url};
 
+use super::tls::{Tls, TlsProblem, problem_of};
 use super::{NetError, address, is_secure, reason};
 
 /// A connection, with Nagle's algorithm off.
@@ -27,8 +26,8 @@ pub enum Stream {
 }
 
 /// Connects to the host and port of a ws, wss, http or https URL, within `timeout` all told.
-pub async fn connect(url: &Url, timeout: Duration) -> Result<Stream, NetError> {
-    within(url, timeout, establish(url)).await
+pub async fn connect(url: &Url, tls: &Tls, timeout: Duration) -> Result<Stream, NetError> {
+    within(url, timeout, establish(url, tls)).await
 }
 
 /// Runs `work` and turns a missed deadline into [`NetError::TimedOut`].
@@ -44,7 +43,7 @@ pub(super) async fn within<T>(
 }
 
 /// [`connect`] without a limit of its own, for callers that limit more than this.
-pub(super) async fn establish(url: &Url) -> Result<Stream, NetError> {
+pub(super) async fn establish(url: &Url, tls: &Tls) -> Result<Stream, NetError> {
     if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
         let reason = "its scheme is none of ws, wss, http and https";
         return Err(NetError::Url { address: address(url), reason });
@@ -56,27 +55,22 @@ pub(super) async fn establish(url: &Url) -> Result<Stream, NetError> {
     if !is_secure(url) {
         return Ok(Stream::Plain(tcp));
     }
-    let tls = |reason: String| NetError::Tls { address: address(url), reason };
+    let failed = |problem: TlsProblem| NetError::Tls { address: address(url), problem };
     let name = match host {
-        Host::Domain(name) => {
-            ServerName::try_from(name.to_owned()).map_err(|error| tls(error.to_string()))?
-        }
+        Host::Domain(name) => ServerName::try_from(name.to_owned()).map_err(|_| failed(TlsProblem::Host))?,
         Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::from(ip)),
         Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::from(ip)),
     };
-    let config = tls_config().as_ref().map_err(|reason| tls(reason.clone()))?;
-    let connector = TlsConnector::from(Arc::clone(config));
-    let stream = connector.connect(name, tcp).await.map_err(|error| tls(tls_reason(&error)))?;
+    let connector = TlsConnector::from(tls.config().map_err(failed)?);
+    let stream = connector.connect(name, tcp).await.map_err(|error| failed(tls_problem(&error)))?;
     Ok(Stream::Tls(Box::new(stream)))
 }
 
-fn tls_reason(error: &io::Error) -> String {
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    if let Some(rustls::Error::InvalidMessage(_)) = cause {
-        "it answers without TLS".into()
-    } else {
-        reason(error)
-    }
+fn tls_problem(error: &io::Error) -> TlsProblem {
+    problem_of(error).unwrap_or_else(|| match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => TlsProblem::Ended,
+        _ => TlsProblem::Other(reason(error)),
+    })
 }
 
 async fn addresses(host: &Host<&str>, port: u16) -> Result<Vec<SocketAddr>, NetError> {
@@ -105,27 +99,6 @@ async fn connect_tcp(addresses: &[SocketAddr], url: &Url) -> Result<TcpStream, N
         }
         Err(error) => Err(NetError::Unreachable { address: address(url), reason: reason(&error) }),
     }
-}
-
-/// The system's roots, read once: a process that watches a thousand jobs must not read them a thousand times.
-pub fn tls_config() -> &'static Result<Arc<ClientConfig>, String> {
-    static CONFIG: OnceLock<Result<Arc<ClientConfig>, String>> = OnceLock::new();
-    CONFIG.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
-        let found = rustls_native_certs::load_native_certs();
-        let (added, _) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
-            return Err(
-                "this system has no root certificates (on Debian: apt install ca-certificates)".into()
-            );
-        }
-        // The provider is named, since a process may have compiled in more than one and then has no default.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
-    })
 }
 
 impl AsyncRead for Stream {

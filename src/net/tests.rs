@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 
+use super::tls::Tls;
 use super::websocket::{Limits, Message};
 use super::*;
 
@@ -76,8 +77,12 @@ async fn read_head(stream: &mut TcpStream) -> String {
 }
 
 async fn both_errors(answer: &'static str) -> [NetError; 2] {
-    let socket = websocket::connect(&answering(answer).await, Limits::default(), DEADLINE).await.unwrap_err();
-    let plain = http::request(Method::GET, &answering(answer).await, &[], Bytes::new(), DEADLINE).await;
+    let socket = websocket::connect(&answering(answer).await, &Tls::default(), Limits::default(), DEADLINE)
+        .await
+        .unwrap_err();
+    let plain =
+        http::request(Method::GET, &answering(answer).await, &[], Bytes::new(), &Tls::default(), DEADLINE)
+            .await;
     [socket, plain.unwrap_err()]
 }
 
@@ -86,7 +91,7 @@ async fn what_listens_there_is_told_apart() {
     let gone = once(|_| async {}).await;
     drop(TcpStream::connect(gone.socket_addrs(|| None).unwrap()[0]).await.unwrap());
     while TcpStream::connect(gone.socket_addrs(|| None).unwrap()[0]).await.is_ok() {}
-    let error = websocket::connect(&gone, Limits::default(), DEADLINE).await.unwrap_err();
+    let error = websocket::connect(&gone, &Tls::default(), Limits::default(), DEADLINE).await.unwrap_err();
     assert_eq!(error, NetError::Refused { address: address(&gone) });
 
     for error in both_errors("-ERR unknown command\r\n").await {
@@ -96,8 +101,9 @@ async fn what_listens_there_is_told_apart() {
         assert!(error.to_string().ends_with("it closed the connection without an answer"), "{error}");
     }
     let forbidden = "HTTP/1.1 403 Forbidden\r\ncontent-length: 25\r\n\r\n{\"message\":\"origin gone\"}";
-    let error =
-        websocket::connect(&answering(forbidden).await, Limits::default(), DEADLINE).await.unwrap_err();
+    let error = websocket::connect(&answering(forbidden).await, &Tls::default(), Limits::default(), DEADLINE)
+        .await
+        .unwrap_err();
     let NetError::Status { status: 403, message, .. } = error else { panic!("{error}") };
     assert_eq!(message.as_deref(), Some("origin gone"));
 }
@@ -113,22 +119,31 @@ async fn a_server_of_http_1_0_answers_with_its_status() {
             let _ = stream.write_all(b"HTTP/1.0 404 Not Found\r\n\r\n").await;
         }
     });
-    let error = websocket::connect(&url, Limits::default(), DEADLINE).await.unwrap_err();
-    assert_eq!(error, NetError::Status { address: address(&url), status: 404, message: None });
+    let error = websocket::connect(&url, &Tls::default(), Limits::default(), DEADLINE).await.unwrap_err();
+    assert_eq!(
+        error,
+        NetError::Status {
+            address: address(&url),
+            status: 404,
+            message: None,
+            redirect: None,
+            retry_after: None
+        }
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_says_nothing_times_out() {
     let url = once(|mut stream| async move { drop(stream.read_to_end(&mut Vec::new()).await) }).await;
     let short = Duration::from_millis(50);
-    let error = websocket::connect(&url, Limits::default(), short).await.unwrap_err();
+    let error = websocket::connect(&url, &Tls::default(), Limits::default(), short).await.unwrap_err();
     assert_eq!(error, NetError::TimedOut { address: address(&url), after: short });
 }
 
 #[tokio::test]
 async fn a_name_that_means_nothing_is_named() {
     let url = url("ws://nobody.invalid/");
-    let error = websocket::connect(&url, Limits::default(), DEADLINE).await.unwrap_err();
+    let error = websocket::connect(&url, &Tls::default(), Limits::default(), DEADLINE).await.unwrap_err();
     assert!(matches!(&error, NetError::Name { host, .. } if host == "nobody.invalid"), "{error}");
 }
 
@@ -140,7 +155,7 @@ async fn tls_to_a_plain_server_is_a_tls_error() {
     });
     let mut url = plain.await;
     url.set_scheme("wss").unwrap();
-    let error = stream::connect(&url, DEADLINE).await.unwrap_err();
+    let error = stream::connect(&url, &Tls::default(), DEADLINE).await.unwrap_err();
     assert!(matches!(error, NetError::Tls { .. }), "{error}");
 }
 
@@ -157,7 +172,9 @@ async fn a_request_carries_its_headers_and_body_and_brings_the_answer_back() {
     .await;
     let headers = [("authorization", "Bearer key")];
     let body = Bytes::from_static(b"{}");
-    let answer = http::request(Method::POST, &http_url(&url, ""), &headers, body, DEADLINE).await.unwrap();
+    let answer = http::request(Method::POST, &http_url(&url, ""), &headers, body, &Tls::default(), DEADLINE)
+        .await
+        .unwrap();
     assert_eq!((answer.status, &answer.body[..]), (201, &b"{\"subscribers\":1}"[..]));
     let (head, body) = received.await.unwrap();
     assert!(head.starts_with("POST /ws/scraping/1 HTTP/1.1\r\n"), "{head}");
@@ -171,7 +188,8 @@ async fn an_endless_body_is_cut_at_its_limit() {
     let mut answer = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     answer.resize(answer.len() + http::MAX_BODY + 1, b'x');
     let url = answering(answer).await;
-    let error = http::request(Method::GET, &url, &[], Bytes::new(), DEADLINE).await.unwrap_err();
+    let error =
+        http::request(Method::GET, &url, &[], Bytes::new(), &Tls::default(), DEADLINE).await.unwrap_err();
     assert_eq!(error, NetError::TooBig { address: address(&url), limit: http::MAX_BODY });
 }
 
@@ -185,7 +203,7 @@ async fn a_socket_reads_events_and_answers_pings() {
         done.send(socket.next().await.unwrap().unwrap()).unwrap();
     })
     .await;
-    let mut socket = websocket::connect(&url, Limits::default(), DEADLINE).await.unwrap();
+    let mut socket = websocket::connect(&url, &Tls::default(), Limits::default(), DEADLINE).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("{}"));
     let reader = tokio::spawn(async move { while let Some(Ok(_)) = socket.next().await {} });
     assert_eq!(answered.await.unwrap(), Message::Pong(Bytes::from_static(b"7")));
@@ -200,7 +218,8 @@ async fn a_message_over_the_limit_ends_the_connection() {
         let _ = socket.next().await;
     })
     .await;
-    let mut socket = websocket::connect(&url, Limits { message: 100 }, DEADLINE).await.unwrap();
+    let mut socket =
+        websocket::connect(&url, &Tls::default(), Limits { message: 100 }, DEADLINE).await.unwrap();
     let error = websocket::lost(&url, &socket.next().await.unwrap().unwrap_err());
     assert!(error.to_string().contains("Message too long"), "{error}");
 }

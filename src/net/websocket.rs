@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
+use hyper::header::{self, HeaderValue};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -16,7 +17,8 @@ pub use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::http::request;
 use super::stream::{Stream, establish, within};
-use super::{NetError, address, is_secure, message_of, reason};
+use super::tls::Tls;
+use super::{NetError, address, is_secure, login, reason, refusal};
 
 /// A WebSocket that is open. Pings are answered while it is read from.
 pub type WebSocket = WebSocketStream<Stream>;
@@ -45,21 +47,27 @@ const MAX_WRITE_BUFFER: usize = 1 << 20;
 const OLD_HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a ws or wss URL and shakes hands, within `timeout` all told.
-pub async fn connect(url: &Url, limits: Limits, timeout: Duration) -> Result<WebSocket, NetError> {
+pub async fn connect(url: &Url, tls: &Tls, limits: Limits, timeout: Duration) -> Result<WebSocket, NetError> {
     // Boxed, so that what the handshake needs (20 KB) is gone when the socket is there.
-    within(url, timeout, Box::pin(open(url, limits))).await
+    within(url, timeout, Box::pin(open(url, tls, limits))).await
 }
 
-async fn open(url: &Url, limits: Limits) -> Result<WebSocket, NetError> {
+async fn open(url: &Url, tls: &Tls, limits: Limits) -> Result<WebSocket, NetError> {
     let mut target = url.clone();
     // The scheme only decides about TLS, so http and https are as good; of another one `establish` says so.
     let _ = target.set_scheme(if is_secure(url) { "wss" } else { "ws" });
     target.set_fragment(None);
-    let request = target.as_str().into_client_request().map_err(|_| NetError::Url {
-        address: address(url),
-        reason: "its path has a character that HTTP forbids",
-    })?;
-    let stream = establish(url).await?;
+    // Neither can fail on a URL that has a host; of one without, `establish` says so.
+    let _ = target.set_username("").and_then(|()| target.set_password(None));
+    let forbidden = |reason| NetError::Url { address: address(url), reason };
+    let mut request = target
+        .as_str()
+        .into_client_request()
+        .map_err(|_| forbidden("its path has a character that HTTP forbids"))?;
+    if let Some(login) = login(url).and_then(|login| HeaderValue::try_from(login).ok()) {
+        request.headers_mut().insert(header::AUTHORIZATION, login);
+    }
+    let stream = establish(url, tls).await?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -68,19 +76,15 @@ async fn open(url: &Url, limits: Limits) -> Result<WebSocket, NetError> {
         .max_frame_size(Some(limits.message));
     match client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
-        Err(Error::Protocol(ProtocolError::WrongHttpVersion)) => Err(old_http(url).await),
+        Err(Error::Protocol(ProtocolError::WrongHttpVersion)) => Err(old_http(url, tls).await),
         Err(error) => Err(classify(url, &error)),
     }
 }
 
 /// A server of HTTP/1.0 speaks HTTP all the same; tungstenite keeps its status to itself, so it is asked once more.
-async fn old_http(url: &Url) -> NetError {
-    match request(Method::GET, url, &[], Bytes::new(), OLD_HTTP_TIMEOUT).await {
-        Ok(answer) => NetError::Status {
-            address: address(url),
-            status: answer.status,
-            message: message_of(&answer.body),
-        },
+async fn old_http(url: &Url, tls: &Tls) -> NetError {
+    match request(Method::GET, url, &[], Bytes::new(), tls, OLD_HTTP_TIMEOUT).await {
+        Ok(answer) => refusal(url, answer.status, &answer.headers, &answer.body),
         Err(error) => error,
     }
 }
@@ -90,11 +94,10 @@ fn classify(url: &Url, error: &Error) -> NetError {
     let address = address(url);
     let silent = || "it closed the connection without an answer".to_owned();
     match error {
-        Error::Http(response) => NetError::Status {
-            address,
-            status: response.status().as_u16(),
-            message: response.body().as_deref().and_then(message_of),
-        },
+        Error::Http(response) => {
+            let body = response.body().as_deref().unwrap_or_default();
+            refusal(url, response.status().as_u16(), response.headers(), body)
+        }
         Error::Protocol(ProtocolError::HandshakeIncomplete) => {
             NetError::NotHttp { address, reason: silent() }
         }

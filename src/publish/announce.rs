@@ -70,7 +70,11 @@ mod tests {
         };
         let scenario = Scenario::named(name, &Dialects::builtin(), &options).unwrap();
         let sink = match server {
-            Some(server) => SinkOptions::Http { server: server.parse().unwrap(), key: None },
+            Some(server) => SinkOptions::Http {
+                server: server.parse().unwrap(),
+                key: None,
+                tls: net::tls::Tls::default(),
+            },
             None => SinkOptions::Redis("redis://:secret@h".to_owned()),
         };
         announce(&scenario, &sink)

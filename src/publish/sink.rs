@@ -13,6 +13,7 @@ use url::{Host, Url};
 use crate::broker::{Broker, BrokerError, RedisBroker};
 use crate::dialect::{Auth, Dialect};
 use crate::exit::{Exit, Failure};
+use crate::net::tls::{Peer, Tls};
 use crate::net::{self, NetError, http, publish_key};
 
 /// How long a relay may take to answer, connecting included.
@@ -36,6 +37,8 @@ pub enum SinkOptions {
         server: Url,
         /// The publish key; `None`: the one that a relay of this user left.
         key: Option<String>,
+        /// Whom to trust where TLS is spoken.
+        tls: Tls,
     },
 }
 
@@ -102,7 +105,7 @@ impl Sink {
                     RedisBroker::new(&url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
                 Ok(Self::Redis(redis))
             }
-            SinkOptions::Http { server, key } => Ok(Self::Http(HttpSink::new(server, key))),
+            SinkOptions::Http { server, key, tls } => Ok(Self::Http(HttpSink::new(server, key, tls))),
         }
     }
 
@@ -181,6 +184,9 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
         }
         BrokerError::LoginRefused { .. } => Trouble::Lasting.of(Failure::new(Exit::Unreachable, message)
             .hint("user and password stand in the URL, as in redis://user:password@host:6379")),
+        BrokerError::Tls { .. } => {
+            Trouble::Lasting.of(Failure { hint: error.hint(), ..Failure::new(Exit::Unreachable, message) })
+        }
         BrokerError::Refused { reason, .. } => {
             let code = reason.split(' ').next().unwrap_or_default();
             let trouble = match code {
@@ -198,6 +204,7 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
 pub(super) struct HttpSink {
     server: Url,
     key: Mutex<Key>,
+    tls: Tls,
 }
 
 /// The publish key, and where it is from.
@@ -209,9 +216,9 @@ enum Key {
 }
 
 impl HttpSink {
-    fn new(server: Url, key: Option<String>) -> Self {
+    fn new(server: Url, key: Option<String>, tls: Tls) -> Self {
         let key = key.map_or_else(|| Key::find(&server), Key::Given);
-        Self { server, key: Mutex::new(key) }
+        Self { server, key: Mutex::new(key), tls }
     }
 
     async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
@@ -244,8 +251,10 @@ impl HttpSink {
             Key::Missing => None,
         };
         let mut headers = vec![("content-type", "application/json")];
+        // A user in the URL is for a proxy in front, which then has to know the relay's key.
+        let bearer = bearer.filter(|_| net::login(&self.server).is_none());
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        let response = http::request(Method::POST, &url, &headers, payload, TIMEOUT)
+        let response = http::request(Method::POST, &url, &headers, payload, &self.tls, TIMEOUT)
             .await
             .map_err(|e| unreachable(&e))?;
         let body = response.success(&url).map_err(|error| self.refused(&error))?;
@@ -256,7 +265,13 @@ impl HttpSink {
     }
 
     fn refused(&self, error: &NetError) -> Undelivered {
-        let NetError::Status { address, status, message } = error else { return unreachable(error) };
+        let NetError::Status { address, status, message, redirect, .. } = error else {
+            return unreachable(error);
+        };
+        if let Some(redirect) = redirect {
+            let message = format!("{error}; it redirects to {redirect}");
+            return Trouble::Lasting.of(Failure::new(Exit::Unreachable, message).hint(redirect.hint()));
+        }
         let trouble = match status {
             401 | 403 | 404 | 405 | 426 => Trouble::Lasting,
             408 | 425 | 429 | 500 | 502..=504 => Trouble::Passing,
@@ -307,6 +322,10 @@ impl Key {
 fn unreachable(error: &NetError) -> Undelivered {
     match error {
         NetError::Url { .. } => Trouble::Lasting.of(Failure::usage(format!("--server: {error}"))),
+        NetError::Tls { problem, .. } => Trouble::Lasting.of(Failure {
+            hint: problem.hint(Peer::Server),
+            ..Failure::new(Exit::Unreachable, error.to_string())
+        }),
         _ => Trouble::Passing.of(Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT)),
     }
 }

@@ -72,7 +72,11 @@ impl Relay {
     }
 
     fn sink(&self) -> SinkOptions {
-        SinkOptions::Http { server: self.server.clone(), key: Some(KEY.to_owned()) }
+        SinkOptions::Http {
+            server: self.server.clone(),
+            key: Some(KEY.to_owned()),
+            tls: crate::net::tls::Tls::default(),
+        }
     }
 
     async fn next(&mut self) -> (String, Value) {
@@ -128,7 +132,8 @@ async fn an_event_is_posted_to_its_channel_with_the_key() {
 async fn a_wrong_key_and_a_missing_one_are_refused_with_a_hint() {
     let relay = Relay::good().await;
     for (key, hint) in [(Some("no".to_owned()), "--publish-key"), (None, "publish-key.")] {
-        let sink = SinkOptions::Http { server: relay.server.clone(), key };
+        let sink =
+            SinkOptions::Http { server: relay.server.clone(), key, tls: crate::net::tls::Tls::default() };
         let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
         assert_eq!(exit, Exit::Refused);
         assert!(failure.contains("401") && failure.contains(hint), "{failure}");
@@ -187,7 +192,7 @@ async fn nobody_listening_is_unreachable_with_a_hint() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let server = Url::parse(&format!("http://{address}")).unwrap();
-    let sink = SinkOptions::Http { server, key: None };
+    let sink = SinkOptions::Http { server, key: None, tls: crate::net::tls::Tls::default() };
     let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains(&address.to_string()) && failure.contains("jobwire serve"), "{failure}");

@@ -19,6 +19,7 @@ use super::auth::{KeySet, PublicKey, now};
 use crate::net::backoff::Backoff;
 use crate::net::http::{Response, request};
 use crate::net::seldom::Seldom;
+use crate::net::tls::Tls;
 use crate::net::{NetError, address};
 
 /// Requests that wait for a key set at most; one more is told to come again.
@@ -298,7 +299,7 @@ impl Source {
 async fn fetch(url: &Url, limit: Duration) -> Result<KeySet, String> {
     let headers =
         [("accept", "application/json"), ("user-agent", concat!("jobwire/", env!("CARGO_PKG_VERSION")))];
-    let answer = request(Method::GET, url, &headers, Bytes::new(), limit).await;
+    let answer = request(Method::GET, url, &headers, Bytes::new(), &Tls::default(), limit).await;
     let Response { status, body, .. } = answer.map_err(|error: NetError| error.to_string())?;
     match status {
         200 => KeySet::parse(&body).map_err(|error| error.to_string()),

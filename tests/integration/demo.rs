@@ -35,7 +35,7 @@ fn off_a_terminal_it_prints_lines_and_a_summary() {
     assert!(published.parse::<u32>().unwrap() > 40, "{published}");
     let seconds: f64 = seconds.parse().unwrap();
     assert!((1.5..6.0).contains(&seconds), "{seconds}");
-    for figure in ["delivery  p50 ", ", p99 ", ", most "] {
+    for figure in ["delivery  p50 ", ", p99 ", ", max "] {
         assert!(summary[3].contains(figure), "{}", summary[3]);
     }
 }

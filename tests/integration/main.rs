@@ -21,3 +21,4 @@ mod readme;
 mod serve;
 mod snippets;
 mod support;
+mod tls;

@@ -39,6 +39,7 @@ fn options(mode: Mode, connections: u64, jobs: u64, share: f64) -> BenchOptions 
         find: None,
         workers: 0,
         remote_workers: 0,
+        tls: crate::net::tls::Tls::default(),
         coordination: None,
         dialect_files: Vec::new(),
         max_clock_error: Duration::ZERO,

@@ -11,6 +11,7 @@ use super::protocol::Answers;
 use super::wire::Wire;
 use crate::exit::{Exit, Failure};
 use crate::net;
+use crate::net::tls::{self, Peer, Tls};
 
 /// What stands for the channel in a URL, and what the URL parser makes of it.
 const PLACES: [&str; 2] = ["{channel}", "%7Bchannel%7D"];
@@ -22,7 +23,7 @@ pub(super) struct Http {
     pub(super) wire: Wire,
     host: String,
     port: u16,
-    is_secure: bool,
+    tls: Option<Tls>,
     address: String,
     /// The path, in parts where the channel stands between.
     path: Vec<String>,
@@ -43,17 +44,21 @@ struct Answer {
 }
 
 impl Http {
-    pub(super) fn connect(url: &Url, headers: &[(String, String)]) -> Result<Self, Failure> {
+    pub(super) fn connect(url: &Url, headers: &[(String, String)], tls: &Tls) -> Result<Self, Failure> {
         let address = net::address(url);
         let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
             return Err(Failure::usage(format!("{address} names no host to publish through")));
         };
-        let is_secure = matches!(url.scheme(), "https" | "wss");
-        let wire = Wire::tcp(host, port, is_secure).map_err(|error| {
-            Failure::new(Exit::Unreachable, format!("could not connect to {address}: {error}"))
+        let tls = matches!(url.scheme(), "https" | "wss").then(|| tls.clone());
+        let wire = Wire::tcp(host, port, tls.as_ref()).map_err(|error| {
+            let failure = Failure::new(Exit::Unreachable, format!("could not connect to {address}: {error}"));
+            let hint = tls::problem_of(&error).and_then(|problem| problem.hint(Peer::Server));
+            Failure { hint, ..failure }
         })?;
+        let has_login = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let login = net::login(url).filter(|_| !has_login).map(|login| format!("Authorization: {login}\r\n"));
         let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let own = own.concat();
+        let own = own.concat() + &login.unwrap_or_default();
         let named = &url[Position::BeforeHost..Position::AfterPort];
         let rest =
             format!(" HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n{own}Content-Length: ");
@@ -64,12 +69,12 @@ impl Http {
         let path = path.split(PLACES[0]).map(str::to_owned).collect();
         let (host, unread) = (host.to_owned(), Vec::new());
         let (has_ended, has_answered) = (false, false);
-        Ok(Self { wire, host, port, is_secure, address, path, rest, unread, has_ended, has_answered })
+        Ok(Self { wire, host, port, tls, address, path, rest, unread, has_ended, has_answered })
     }
 
     /// Connects again.
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
-        self.wire = Wire::tcp(&self.host, self.port, self.is_secure).map_err(|error| {
+        self.wire = Wire::tcp(&self.host, self.port, self.tls.as_ref()).map_err(|error| {
             io::Error::new(error.kind(), format!("could not connect to {} again: {error}", self.address))
         })?;
         self.unread.clear();
@@ -269,7 +274,7 @@ mod tests {
     fn what_comes_before_an_answer_is_none() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let mut http = Http::connect(&url, &[]).unwrap();
+        let mut http = Http::connect(&url, &[], &Tls::default()).unwrap();
         let (mut peer, _) = listener.accept().unwrap();
         let all = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No\r\n\r\n";
         io::Write::write_all(&mut peer, all).unwrap();

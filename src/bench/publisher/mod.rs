@@ -22,6 +22,7 @@ use super::options::Via;
 use super::subscriber::{PROBE, Shared};
 use super::summary::Publish;
 use crate::exit::{Exit, Failure};
+use crate::net::tls::Tls;
 
 use self::http::Http;
 use self::protocol::Protocol;
@@ -69,10 +70,10 @@ pub struct Publisher {
 
 impl Publisher {
     /// Connects; the error says what is wrong with the address, the login or the server.
-    pub fn connect(via: &Via, events: Vec<Events>) -> Result<Self, Failure> {
+    pub fn connect(via: &Via, tls: &Tls, events: Vec<Events>) -> Result<Self, Failure> {
         let (protocol, by) = match via {
             Via::Redis(url) => (Protocol::Redis(Redis::connect(url)?), "redis"),
-            Via::Http { url, headers, name } => (Protocol::Http(Http::connect(url, headers)?), *name),
+            Via::Http { url, headers, name } => (Protocol::Http(Http::connect(url, headers, tls)?), *name),
         };
         let publish = Publish { by: by.to_owned(), ..Publish::default() };
         Ok(Self {

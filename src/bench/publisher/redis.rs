@@ -3,11 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use redis::ConnectionAddr;
-
 use super::protocol::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
+use crate::broker::{RedisAddress, RedisEndpoint, RedisLogin};
 use crate::exit::{Exit, Failure};
+use crate::net::tls::{self, Peer, Tls};
 
 /// A longer answer is none, in bytes.
 const MAX_ANSWER: usize = 64 << 10;
@@ -23,29 +23,30 @@ pub(super) struct Redis {
 impl Redis {
     /// Connects and logs in, and selects no database: channels belong to none.
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
-        // What the parser says may repeat a password.
-        let client = redis::Client::open(url).map_err(|_| Failure::usage("--redis is no Redis URL"))?;
-        let info = client.get_connection_info();
-        let (wire, address) = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => (Wire::tcp(host, *port, false), format!("{host}:{port}")),
-            ConnectionAddr::TcpTls { host, port, .. } => {
-                (Wire::tcp(host, *port, true), format!("{host}:{port}"))
+        let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
+        let endpoint = RedisEndpoint::parse(url).map_err(|error| usage(error.to_string()))?;
+        let address = endpoint.address.to_string();
+        let wire = match &endpoint.address {
+            RedisAddress::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
+            RedisAddress::Tcp { host, port, tls: true } => {
+                let tls = Tls::new(&endpoint.tls).map_err(|error| usage(error.to_string()))?;
+                Wire::tcp(host, *port, Some(&tls))
             }
-            ConnectionAddr::Unix(path) => (Wire::unix(path), path.display().to_string()),
-            _ => return Err(Failure::usage("--redis names a kind of address that is not known here")),
+            RedisAddress::Unix(path) => Wire::unix(path),
         };
-        let unreachable = |reason: String| {
-            Failure::new(Exit::Unreachable, format!("could not connect to redis at {address}: {reason}"))
-                .hint(HINT)
+        let unreachable = |error: io::Error| {
+            let hint = tls::problem_of(&error).and_then(|problem| problem.hint(Peer::Redis));
+            Failure::new(Exit::Unreachable, format!("could not connect to redis at {address}: {error}"))
+                .hint(hint.unwrap_or_else(|| HINT.to_owned()))
         };
-        let wire = wire.map_err(|error| unreachable(error.to_string()))?;
+        let wire = wire.map_err(unreachable)?;
         let mut redis = Self { wire, address: address.clone(), unread: Vec::new() };
-        let login = info.redis_settings();
-        if let Some(password) = login.password() {
-            let words: Vec<&str> = ["AUTH"].into_iter().chain(login.username()).chain([password]).collect();
-            redis.ask(&words).map_err(|error| unreachable(error.to_string()))?;
+        if let Some(RedisLogin { user, password }) = &endpoint.login {
+            let words: Vec<&str> =
+                ["AUTH"].into_iter().chain(user.as_deref()).chain([password.as_str()]).collect();
+            redis.ask(&words).map_err(unreachable)?;
         }
-        redis.ask(&["PING"]).map_err(|error| unreachable(error.to_string()))?;
+        redis.ask(&["PING"]).map_err(unreachable)?;
         Ok(redis)
     }
 

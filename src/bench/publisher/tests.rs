@@ -7,7 +7,8 @@ use super::*;
 
 fn publisher(listener: &TcpListener) -> Publisher {
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    Publisher::connect(&Via::Http { url, headers: Vec::new(), name: "http" }, Vec::new()).unwrap()
+    Publisher::connect(&Via::Http { url, headers: Vec::new(), name: "http" }, &Tls::default(), Vec::new())
+        .unwrap()
 }
 
 #[test]

@@ -4,13 +4,12 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
-use crate::net;
+use crate::net::tls::{Tls, TlsProblem};
 
 /// To connect, for the TLS handshake, and for a server that takes nothing more.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,7 +28,7 @@ pub(super) enum Wire {
 }
 
 impl Wire {
-    pub(super) fn tcp(host: &str, port: u16, tls: bool) -> io::Result<Self> {
+    pub(super) fn tcp(host: &str, port: u16, tls: Option<&Tls>) -> io::Result<Self> {
         use std::net::ToSocketAddrs as _;
         let host = host.trim_matches(['[', ']']);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
@@ -37,7 +36,10 @@ impl Wire {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    let wire = if tls { Self::tls(host, stream)? } else { Self::Tcp(stream) };
+                    let wire = match tls {
+                        Some(tls) => Self::tls(host, stream, tls)?,
+                        None => Self::Tcp(stream),
+                    };
                     wire.set_nonblocking()?;
                     return Ok(wire);
                 }
@@ -48,10 +50,10 @@ impl Wire {
     }
 
     /// Shakes hands; whoever says nothing does not hold it up for longer than the timeout.
-    fn tls(host: &str, mut stream: TcpStream) -> io::Result<Self> {
-        let config = net::stream::tls_config().as_ref().map_err(|reason| io::Error::other(reason.clone()))?;
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let mut session = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+    fn tls(host: &str, mut stream: TcpStream, tls: &Tls) -> io::Result<Self> {
+        let config = tls.config().map_err(io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| io::Error::other(TlsProblem::Host))?;
+        let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         let begin = Instant::now();
         while session.is_handshaking() {
@@ -74,7 +76,7 @@ impl Wire {
             if let Err(error) = session.process_new_packets() {
                 // It is told why, where it still listens.
                 let _ = session.write_tls(&mut stream);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, TlsProblem::of(&error)));
             }
         }
         // Its last word is said now: the first event may be far away.

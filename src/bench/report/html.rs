@@ -20,7 +20,10 @@ const STYLE: &str = include_str!("html/style.css");
 /// The page.
 pub fn html(summary: &Summary) -> String {
     let mut out = String::with_capacity(64 << 10);
-    let title = format!("jobwire bench {}: {}", summary.mode.as_str(), printable(&summary.setup.target));
+    let mut title = format!("jobwire bench {}: {}", summary.mode.as_str(), printable(&summary.setup.target));
+    if let Some(find) = &summary.find {
+        title = format!("{}: {title}", search::found(find));
+    }
     let title = escape(&title);
     let _ = write!(
         out,
@@ -75,16 +78,19 @@ fn header(out: &mut String, summary: &Summary) {
     let setup = &summary.setup;
     let (word, _) = super::text::verdict_word(summary);
     let class = match word {
-        "passed" => "good",
-        "FAILED" => "bad",
+        "passed" | "found" => "good",
+        "FAILED" | "NOT CLEAN" => "bad",
         "none" => "soft",
         _ => "warn",
     };
     let word = if word == "none" { "nothing demanded" } else { word };
+    let answer = summary.find.as_ref().map(|find| format!("<h1>{}</h1>", text(&search::answer(find))));
+    let level = if answer.is_some() { "h2" } else { "h1" };
     let _ = writeln!(
         out,
-        "<header><div><h1>bench {} <span class=\"soft\">{}</span></h1><div class=\"soft\">{} · {} · {}</div></div>\
+        "<header><div>{}<{level}>bench {} <span class=\"soft\">{}</span></{level}><div class=\"soft\">{} · {} · {}</div></div>\
          <div class=\"verdict {class}\">{}</div></header>",
+        answer.unwrap_or_default(),
         summary.mode.as_str(),
         text(&setup.target),
         text(&setup.server),
@@ -95,6 +101,9 @@ fn header(out: &mut String, summary: &Summary) {
 }
 
 fn notices(out: &mut String, summary: &Summary) {
+    if let Some(why) = summary.verdict.unclean.as_ref().filter(|_| summary.find.is_none()) {
+        let _ = writeln!(out, "<section class=\"notice\"><b>Not a clean run:</b> {}</section>", text(why));
+    }
     if let Some(reason) = &summary.partial {
         let _ = writeln!(out, "<section class=\"notice\"><b>Partial result:</b> {}</section>", text(reason));
     }
@@ -345,7 +354,10 @@ mod tests {
             ..Find::default()
         });
         let page = html(&summary);
+        assert!(!page.contains("nothing demanded"), "its limits were demanded: {page}");
         for part in [
+            "<title>found: at least 172 connections",
+            "<h1>found: at least 172 connections",
             "found: at least 172 connections: this client can hold no more (its descriptors)",
             "<td>172</td><td>1 s</td><td>interrupted</td>",
             "to go further, raise &lt;them&gt;",

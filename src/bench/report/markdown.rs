@@ -18,7 +18,12 @@ pub fn markdown(summary: &Summary) -> String {
         .filter(|(name, _)| *name != "mode")
         .map(|(name, value)| format!("{} {}", text(name), text(value)))
         .collect();
-    let mut out = format!("### jobwire bench {}: {}\n\n", summary.mode.as_str(), text(&setup.target));
+    let title = format!("jobwire bench {}: {}", summary.mode.as_str(), text(&setup.target));
+    let mut out = match (&summary.find, &summary.verdict.unclean) {
+        (Some(find), _) => format!("### {}\n\n{title}\n\n", text(&search::answer(find))),
+        (None, Some(why)) => format!("### Not a clean run: {}\n\n{title}\n\n", text(why)),
+        (None, None) => format!("### {title}\n\n"),
+    };
     let machine = &setup.machine;
     let _ = writeln!(
         out,

@@ -20,4 +20,4 @@ pub use files::{csv, hgrm, hlog, json};
 pub use html::html;
 pub use markdown::markdown;
 pub use outputs::{OutputPaths, Outputs};
-pub use text::text;
+pub use text::{headline, text};

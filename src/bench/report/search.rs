@@ -50,6 +50,11 @@ pub(super) fn found(find: &Find) -> String {
     }
 }
 
+/// What it came to, first of all that a report says: `found: 1,500 connections, confirmed by a longer run; within lost==0`.
+pub(super) fn answer(find: &Find) -> String {
+    format!("{}; within {}", found(find), printable(&find.within))
+}
+
 /// How to search further, where this client was the limit.
 pub(super) fn further(find: &Find) -> Option<String> {
     let hint = find.ceiling.as_ref()?.hint.as_ref()?;

@@ -46,6 +46,27 @@ pub fn text(summary: &Summary, width: usize, color: bool) -> String {
     page.out
 }
 
+/// A run in a sentence: the answer of a search, what spoils it, or the verdict.
+pub fn headline(summary: &Summary) -> String {
+    if let Some(find) = &summary.find {
+        return super::search::answer(find);
+    }
+    let verdict = &summary.verdict;
+    let (word, _) = sections::word(summary);
+    let broken: Vec<String> = verdict
+        .assertions
+        .iter()
+        .filter(|assertion| !assertion.passed)
+        .map(|assertion| format!("{} was {}", assertion.text, assertion.value))
+        .collect();
+    match (&verdict.unclean, word) {
+        (Some(why), _) => format!("NOT CLEAN: {why}"),
+        (None, "none") => "nothing was demanded".to_owned(),
+        (None, word) if !broken.is_empty() => format!("{word}: {}", broken.join(", ")),
+        (None, word) => word.to_owned(),
+    }
+}
+
 /// The verdict in a word or two, and the colour that goes with it.
 pub(super) fn verdict_word(summary: &Summary) -> (&'static str, Color) {
     sections::word(summary)

@@ -5,6 +5,7 @@ use rand::RngExt as _;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
+use crate::net;
 use crate::text::printable;
 
 /// A longer answer is none.
@@ -39,7 +40,10 @@ impl Handshake {
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
         let host = &server[Position::BeforeHost..Position::AfterPort];
         let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let own = own.concat();
+        let has_login = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let login =
+            net::login(server).filter(|_| !has_login).map(|login| format!("Authorization: {login}\r\n"));
+        let own = own.concat() + &login.unwrap_or_default();
         let rest = format!(
             " HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{own}\r\n"
@@ -110,7 +114,7 @@ mod tests {
     fn a_request_names_host_and_headers() {
         let request = String::from_utf8(handshake().request("/ws/1?a=b")).unwrap();
         assert!(request.starts_with("GET /ws/1?a=b HTTP/1.1\r\nHost: example.com:8000\r\n"), "{request}");
-        assert!(request.ends_with("X-Own: 1\r\n\r\n") && !request.contains("secret"));
+        assert!(request.ends_with("X-Own: 1\r\nAuthorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n"), "{request}");
     }
 
     #[test]

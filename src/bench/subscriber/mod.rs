@@ -35,7 +35,7 @@ use super::options::EchoBy;
 use super::plan::Plan;
 use super::summary::Mode;
 use super::unpublished::Unpublished;
-use crate::net;
+use crate::net::tls::Tls;
 
 /// The sequence number of the event that checks the way before a run.
 pub const PROBE: u64 = MAX_SEQ;
@@ -184,6 +184,8 @@ pub struct Task {
     pub at_once: usize,
     /// Headers of the user's own.
     pub headers: Vec<(String, String)>,
+    /// Whom to trust where TLS is spoken.
+    pub tls: Tls,
     /// Source addresses.
     pub sources: Vec<IpAddr>,
     /// First and last of the ports that are chosen here; `None`: the system chooses.
@@ -223,10 +225,10 @@ pub fn spawn(
 ) -> io::Result<JoinHandle<Part>> {
     let server = shared.aim.server();
     let tls = if matches!(server.scheme(), "wss" | "https") {
-        let config = net::stream::tls_config().as_ref().map_err(|reason| io::Error::other(reason.clone()))?;
+        let config = task.tls.config().map_err(io::Error::other)?;
         let name =
             ServerName::try_from(server.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned());
-        Some((Arc::clone(config), name.map_err(io::Error::other)?))
+        Some((config, name.map_err(io::Error::other)?))
     } else {
         None
     };

@@ -132,6 +132,7 @@ impl Summary {
             passed: false,
             client_bound: false,
             client_bound_allowed: false,
+            unclean: None,
         };
         summary
     }

@@ -102,6 +102,9 @@ pub struct Verdict {
     pub client_bound: bool,
     /// The user takes that (`--allow-client-bound`).
     pub client_bound_allowed: bool,
+    /// Why the run is not the one that was asked for: too many connections failed, and no assertion was about that.
+    #[serde(default)]
+    pub unclean: Option<String>,
 }
 
 /// A demand on one metric.

@@ -145,3 +145,45 @@ fn every_metric_can_be_asked_for() {
     let two = Demand::parse_all("delivery.p99<50ms,lost==0").unwrap();
     assert!(judge(&Summary::example(), &two, false).passed);
 }
+
+#[test]
+fn a_name_that_other_tools_use_suggests_what_was_meant() {
+    for (text, meant) in [
+        ("latency.p99<50ms", "delivery.p99"),
+        ("latency<50ms", "delivery.p99"),
+        ("latency.p99.9<50ms", "delivery.p99.9"),
+        ("p95<50ms", "delivery.p95"),
+        ("median<5ms", "delivery.p50"),
+        ("delivery.avg<5ms", "delivery.mean"),
+        ("delivery.most<5ms", "delivery.max"),
+        ("delivery<5ms", "delivery.p99"),
+        ("rtt.p50<5ms", "round_trip.p50"),
+        ("lag.max<5ms", "send_lag.max"),
+        ("cpu<50%", "server.cpu"),
+        ("mem<1kb", "server.rss_per_connection"),
+        ("client.mem<1kb", "client.rss_per_connection"),
+        ("errors==0", "connect.failed"),
+        ("loss==0", "lost"),
+        ("handshake.p99<1s", "connect.upgrade.p99"),
+    ] {
+        let error = Demand::parse(text).unwrap_err();
+        assert!(error.contains(&format!("did you mean '{meant}'?")), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_run_of_which_too_many_connections_failed_is_not_clean_unless_a_demand_is_about_that() {
+    let mut summary = Summary::example();
+    summary.connections.attempts = 1000;
+    for (failed, unclean) in [(10, None), (11, Some("1.1% of the connections failed: 11 of 1000"))] {
+        summary.connections.failed = failed;
+        assert_eq!(judge(&summary, &[], false).unclean.as_deref(), unclean);
+    }
+    summary.connections.failed = 800;
+    let demands = |text: &str| Demand::parse_all(text).unwrap();
+    assert!(judge(&summary, &demands("lost>=0"), false).unclean.is_some());
+    let spoken = judge(&summary, &demands("connect.failed<90%"), false);
+    assert_eq!((spoken.unclean, spoken.passed), (None, true));
+    summary.verdict = judge(&summary, &[], false);
+    assert_eq!(crate::bench::exit_of(&summary), crate::exit::Exit::Unreachable);
+}

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use redis::{Commands as _, Connection, RedisError};
+use redis::{Commands as _, RedisError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Call, Report, State, Ticket};
 use crate::bench::clock::Clock;
+use crate::broker::BlockingRedis;
 use crate::exit::{Exit, Failure};
 
 /// The list from which idle workers of other hosts take their calls.
@@ -33,7 +34,7 @@ const UNTAKEN: i64 = 60;
 
 /// An idle worker's wait for a call.
 pub struct Waiting {
-    connection: Connection,
+    connection: BlockingRedis,
     list: String,
     /// Where it is of one run alone.
     run: Option<u32>,
@@ -76,7 +77,7 @@ pub(super) fn gone() -> Failure {
 
 /// A connection of a coordinator or a worker, and the run that it is about.
 pub(super) struct Exchange {
-    connection: Connection,
+    connection: BlockingRedis,
     run: u32,
 }
 
@@ -84,18 +85,12 @@ fn key(run: u32, name: &str) -> String {
     format!("jobwire:bench:{run:08x}:{name}")
 }
 
-fn connect(url: &str) -> Result<Connection, Failure> {
-    let unreachable = |error: &RedisError| {
-        Failure::new(Exit::Unreachable, format!("could not connect to redis: {}", error.category()))
-            .hint("workers know each other through the Redis of --redis")
-    };
-    let client = redis::Client::open(url).map_err(|error| unreachable(&error))?;
-    let connection = client.get_connection_with_timeout(PATIENCE).map_err(|error| unreachable(&error))?;
-    connection
-        .set_read_timeout(Some(PATIENCE))
-        .and_then(|()| connection.set_write_timeout(Some(PATIENCE)))
-        .map_err(|error| unreachable(&error))?;
-    Ok(connection)
+fn connect(url: &str) -> Result<BlockingRedis, Failure> {
+    BlockingRedis::connect(url, PATIENCE).map_err(|error| {
+        let hint = error.hint();
+        let hint = hint.unwrap_or_else(|| "workers know each other through the Redis of --redis".to_owned());
+        Failure::new(Exit::Unreachable, error.to_string()).hint(hint)
+    })
 }
 
 fn lost(error: &RedisError) -> Failure {

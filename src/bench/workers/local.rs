@@ -40,6 +40,10 @@ impl Children {
             }
             // A URL may hold a password, which nobody must find in a list of processes; and Ctrl-C is the coordinator's.
             command.env("JOBWIRE_REDIS", redis).env(RUN, format!("{run:08x}")).process_group(0);
+            // The URL has whom to trust in it already.
+            for variable in ["CA", "CERT", "KEY", "INSECURE"] {
+                command.env_remove(format!("JOBWIRE_REDIS_{variable}"));
+            }
             command.stdin(Stdio::null()).stdout(Stdio::null());
             children.0.push(command.spawn().map_err(failed)?);
         }

@@ -14,6 +14,7 @@ use crate::bench::plan::Ramp;
 use crate::bench::summary::Mode;
 use crate::dialect::{Dialect, Dialects};
 use crate::exit::{Exit, Failure};
+use crate::net::tls::Tls;
 
 /// The part of [`BenchOptions`] that a worker needs. No `Debug`: it may hold a token.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub(super) struct Orders {
     place: Where,
     headers: Vec<(String, String)>,
     token: Option<String>,
+    /// Certificates that are trusted, as PEM.
+    authorities: Option<String>,
+    insecure: bool,
     connections: u64,
     connect_rate: Option<f64>,
     jobs: u64,
@@ -62,6 +66,8 @@ impl Orders {
             place: Where::of(&options.place),
             headers: options.headers.clone(),
             token: options.token.clone(),
+            authorities: options.tls.authorities().map(str::to_owned),
+            insecure: options.tls.is_insecure(),
             connections: options.connections,
             connect_rate: options.connect_rate,
             jobs: options.jobs,
@@ -91,6 +97,7 @@ impl Orders {
             place: self.place.place(dialects)?,
             headers: self.headers,
             token: self.token,
+            tls: Tls::trusting(self.authorities, self.insecure),
             connections: self.connections,
             connect_rate: self.connect_rate,
             jobs: self.jobs,

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use super::resp::{self, Reply, Step};
 use super::url::{Address, Endpoint, Login, RedisUrlError};
 use crate::broker::BrokerError;
+use crate::net::tls::{self, Tls, TlsProblem};
 
 /// Keepalive finds a peer that vanished within half a minute, also while a command waits for its answer.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -47,14 +48,24 @@ pub(super) enum Failure {
     Login(String),
     /// The server refused something else.
     Refused(String),
+    /// There is no TLS with it; what is wrong, and that in words.
+    Tls(TlsProblem, String),
 }
 
 impl Failure {
     pub(super) fn io(error: &io::Error) -> Self {
+        if let Some(problem) = tls::problem_of(error) {
+            return Self::tls(problem);
+        }
         // "connection refused (os error 111)" tells people nothing that "connection refused" does not.
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         Self::Unreachable(text.to_lowercase())
+    }
+
+    pub(super) fn tls(problem: TlsProblem) -> Self {
+        let words = problem.to_string();
+        Self::Tls(problem, words)
     }
 
     /// Sorts the text of an error reply, which begins with its code.
@@ -73,7 +84,10 @@ impl Failure {
 
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Unreachable(reason) | Self::Login(reason) | Self::Refused(reason) => reason,
+            Self::Unreachable(reason)
+            | Self::Login(reason)
+            | Self::Refused(reason)
+            | Self::Tls(_, reason) => reason,
         }
     }
 
@@ -83,6 +97,7 @@ impl Failure {
             Self::Unreachable(reason) => BrokerError::Unreachable { address, reason },
             Self::Login(reason) => BrokerError::LoginRefused { address, reason },
             Self::Refused(reason) => BrokerError::Refused { address, reason },
+            Self::Tls(problem, _) => BrokerError::Tls { address, problem },
         }
     }
 }
@@ -91,35 +106,26 @@ impl Failure {
 #[derive(Clone)]
 pub(super) struct Connector {
     endpoint: Arc<Endpoint>,
-    tls: Option<TlsConnector>,
+    tls: Tls,
     /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
 }
 
 impl Connector {
-    /// Reads the system's root certificates if the endpoint needs them.
+    /// Reads the files that the endpoint names.
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, RedisUrlError> {
-        let tls = match &endpoint.address {
-            Address::Tcp { tls: true, .. } => Some(system_roots()?),
-            _ => None,
-        };
-        Ok(Self::with_roots(endpoint, tls))
+        let tls = Tls::new(&endpoint.tls)?;
+        let address = endpoint.to_string().into();
+        Ok(Self { endpoint: Arc::new(endpoint), tls, address })
     }
 
-    /// With these root certificates instead of the system's.
-    pub(super) fn with_roots(endpoint: Endpoint, roots: Option<RootCertStore>) -> Self {
-        let address = endpoint.to_string().into();
-        let tls = roots.map(|roots| {
-            // Named, as the process may hold several providers and then has no default.
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            let config = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("the ring provider supports rustls' default versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            TlsConnector::from(Arc::new(config))
+    /// Of parameters that do nothing, and of checks that are not made, what the user should know.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let insecure = self.tls.is_insecure().then(|| {
+            "the certificate of Redis is not checked: whoever answers there is trusted with the password"
+                .to_owned()
         });
-        Self { endpoint: Arc::new(endpoint), tls, address }
+        self.endpoint.ignored.iter().cloned().chain(insecure).collect()
     }
 
     /// The database that commands go to.
@@ -129,20 +135,24 @@ impl Connector {
 
     /// Connects and logs in, within [`CONNECT_TIMEOUT`].
     pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        let is_shaking = AtomicBool::new(false);
         let attempt = async {
-            let mut stream = self.open().await.map_err(|error| Failure::io(&error))?;
+            let mut stream = self.open(&is_shaking).await.map_err(|error| Failure::io(&error))?;
             self.login(stream.as_mut(), purpose).await?;
             Ok(stream)
         };
         tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
+            if is_shaking.load(Ordering::Relaxed) {
+                return Err(Failure::tls(TlsProblem::Silent));
+            }
             Err(Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())))
         })
     }
 
-    async fn open(&self) -> io::Result<Box<dyn Stream>> {
+    async fn open(&self, is_shaking: &AtomicBool) -> io::Result<Box<dyn Stream>> {
         match &self.endpoint.address {
             Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Address::Tcp { host, port, .. } => {
+            Address::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let keepalive = TcpKeepalive::new()
@@ -150,10 +160,21 @@ impl Connector {
                     .with_interval(KEEPALIVE_INTERVAL)
                     .with_retries(KEEPALIVE_PROBES);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-                let name = ServerName::try_from(host.clone())
-                    .map_err(|_| io::Error::other("the host is no name that a certificate could hold"))?;
-                Ok(Box::new(tls.connect(name, stream).await?))
+                if !tls {
+                    return Ok(Box::new(stream));
+                }
+                let name =
+                    ServerName::try_from(host.clone()).map_err(|_| io::Error::other(TlsProblem::Host))?;
+                let connector = TlsConnector::from(self.tls.config().map_err(io::Error::other)?);
+                is_shaking.store(true, Ordering::Relaxed);
+                let stream = connector.connect(name, stream).await.map_err(|error| match error.kind() {
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+                        io::Error::other(TlsProblem::Ended)
+                    }
+                    _ => error,
+                })?;
+                is_shaking.store(false, Ordering::Relaxed);
+                Ok(Box::new(stream))
             }
         }
     }
@@ -175,7 +196,9 @@ impl Connector {
             let database = self.endpoint.database.to_string();
             resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
-        if purpose == Use::Subscription {
+        // Of TLS 1.3 a client's handshake ends before the server has seen its certificate, so it has to be asked.
+        let is_secure = matches!(self.endpoint.address, Address::Tcp { tls: true, .. });
+        if purpose == Use::Subscription || is_secure {
             owed.push_back(Owed::Pong);
             resp::write_command(&mut commands, &[b"PING"]);
         }
@@ -236,17 +259,6 @@ async fn expect(stream: &mut dyn Stream, mut owed: VecDeque<Owed>) -> Result<(),
 /// The server ended the connection.
 pub(super) fn closed() -> Failure {
     Failure::Unreachable("the server closed the connection".to_owned())
-}
-
-fn system_roots() -> Result<RootCertStore, RedisUrlError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        let why = found.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
-        return Err(RedisUrlError::NoRoots(why));
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

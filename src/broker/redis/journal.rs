@@ -149,7 +149,8 @@ impl<'a> Journal<'a> {
                 _ => failure.reason(),
             };
             if let Some(more) = self.due("failed", complaint) {
-                tracing::warn!("{error}; trying again{}", repeats(more));
+                let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+                tracing::warn!("{error}; trying again{}{hint}", repeats(more));
             }
         }
         self.status.send_modify(|status| {

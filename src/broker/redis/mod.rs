@@ -3,6 +3,7 @@
 //! The subscription has a connection and a reader of its own; commands share another connection. What a publisher sends
 //! while the subscription is not connected is lost: that is how Redis' publish and subscribe works.
 
+mod blocking;
 mod commands;
 mod connect;
 mod journal;
@@ -20,13 +21,14 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use self::blocking::BlockingRedis;
 use self::commands::Commands;
 use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
 use self::url::Endpoint;
-pub use self::url::RedisUrlError;
+pub use self::url::{Address as RedisAddress, Endpoint as RedisEndpoint, Login as RedisLogin, RedisUrlError};
 use super::{BoxFuture, Broker, BrokerError, Sink, StateStore, Status, Subscription};
 
 /// Bytes of payload that are delivered unless told otherwise.
@@ -50,7 +52,8 @@ pub struct RedisBroker {
 
 impl RedisBroker {
     /// For `redis://[[user]:password@]host[:port][/database]`, `rediss://…` (verified with the system's root
-    /// certificates) or `unix:///path[?db=…&user=…&password=…]`; connects to nothing yet.
+    /// certificates, or as `ssl_ca_certs` and its like in the query say) or `unix:///path[?db=…&user=…&password=…]`; reads
+    /// the files that are named, and connects to nothing yet.
     pub fn new(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self::over(Connector::new(Endpoint::parse(url)?)?))
     }
@@ -72,10 +75,9 @@ impl RedisBroker {
         }
     }
 
-    /// With these root certificates instead of the system's.
-    #[cfg(test)]
-    pub(super) fn with_roots(url: &str, roots: rustls::RootCertStore) -> Result<Self, RedisUrlError> {
-        Ok(Self::over(Connector::with_roots(Endpoint::parse(url)?, Some(roots))))
+    /// What the user should know of the URL: parameters that do nothing, checks that are not made.
+    pub fn warnings(&self) -> Vec<String> {
+        self.connector.warnings()
     }
 
     fn over(connector: Connector) -> Self {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::net::tls::{TlsFileError, TlsFiles};
+
 const DEFAULT_PORT: u16 = 6379;
 
 /// What is wrong with a Redis URL. The messages never repeat user, password or anything that could be one.
@@ -37,15 +39,27 @@ pub enum RedisUrlError {
     /// What the percent signs stand for is no UTF-8.
     #[error("the {0} of the redis URL is not UTF-8 once decoded")]
     NotUtf8(&'static str),
-    /// `rediss://` on a system without any root certificates.
-    #[error("no root certificates found on this system, so rediss:// cannot verify anybody{0}")]
-    NoRoots(String),
+    /// `ssl_cert_reqs` has three values.
+    #[error("ssl_cert_reqs in the redis URL is none, optional or required")]
+    CertReqs,
+    /// Certificates or keys are of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
 }
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
-    Tcp { host: String, port: u16, tls: bool },
+pub enum Address {
+    /// Over the network.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whether TLS is spoken.
+        tls: bool,
+    },
+    /// A socket of this machine.
     Unix(PathBuf),
 }
 
@@ -85,9 +99,11 @@ impl fmt::Display for Endpoint {
 
 /// Whom to log in as.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Login {
-    pub(super) user: Option<String>,
-    pub(super) password: String,
+pub struct Login {
+    /// None: the default user.
+    pub user: Option<String>,
+    /// May be empty.
+    pub password: String,
 }
 
 impl fmt::Debug for Login {
@@ -98,16 +114,37 @@ impl fmt::Debug for Login {
 
 /// All that a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Endpoint {
-    pub(super) address: Address,
-    pub(super) login: Option<Login>,
-    pub(super) database: u32,
+pub struct Endpoint {
+    /// Where it listens.
+    pub address: Address,
+    /// Whom to log in as.
+    pub login: Option<Login>,
+    /// The database.
+    pub database: u32,
+    /// Whom to trust where TLS is spoken.
+    pub tls: TlsFiles,
+    /// Parameters that mean nothing here, each in a sentence.
+    pub ignored: Vec<String>,
 }
+
+/// Parameters of the URL that are read.
+const KNOWN: [&str; 9] = [
+    "db",
+    "user",
+    "username",
+    "password",
+    "pass",
+    "ssl_cert_reqs",
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+];
 
 impl Endpoint {
     /// Parses a URL. Over TCP the database is the path or `?db=`; a socket takes `?db=`, `?user=` and `?password=`
-    /// (`?pass=`). Other parameters are other clients' business (redis-py has a dozen) and are ignored.
-    pub(super) fn parse(text: &str) -> Result<Self, RedisUrlError> {
+    /// (`?pass=`). `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` mean what they mean to redis-py. Other
+    /// parameters are other clients' business (redis-py has a dozen): ignored, and named in [`Endpoint::ignored`].
+    pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let scheme = text.split_once("://").ok_or(RedisUrlError::Scheme)?.0.to_ascii_lowercase();
         let url = match scheme.as_str() {
             "redis" | "rediss" | "unix" | "redis+unix" => {
@@ -139,6 +176,8 @@ impl Endpoint {
             address: Address::Tcp { host, port, tls },
             login: login(url)?,
             database: number(database.as_deref())?,
+            tls: if tls { tls_files(url)? } else { TlsFiles::default() },
+            ignored: ignored(url, tls),
         })
     }
 
@@ -151,8 +190,54 @@ impl Endpoint {
             address: Address::Unix(PathBuf::from(path)),
             login: login(url)?,
             database: number(parameter(url, &["db"]).as_deref())?,
+            tls: TlsFiles::default(),
+            ignored: ignored(url, false),
         })
     }
+}
+
+/// Files and checks as redis-py's parameters name them; Celery writes `CERT_NONE` for `none`.
+fn tls_files(url: &Url) -> Result<TlsFiles, RedisUrlError> {
+    let insecure = match parameter(url, &["ssl_cert_reqs"]).map(|value| value.to_ascii_lowercase()).as_deref()
+    {
+        None | Some("" | "required" | "cert_required" | "optional" | "cert_optional") => false,
+        Some("none" | "cert_none") => true,
+        Some(_) => return Err(RedisUrlError::CertReqs),
+    };
+    let file = |name| parameter(url, &[name]).filter(|path| !path.is_empty()).map(PathBuf::from);
+    Ok(TlsFiles { ca: file("ssl_ca_certs"), cert: file("ssl_certfile"), key: file("ssl_keyfile"), insecure })
+}
+
+/// What the user should know of parameters that do nothing. A name that may be a piece of a password is not repeated.
+fn ignored(url: &Url, tls: bool) -> Vec<String> {
+    let is_name =
+        |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_torn = url.query().is_some_and(|query| query.contains('@'));
+    let mut all = Vec::new();
+    for (name, _) in url.query_pairs() {
+        let text = if is_torn || !is_name(&name) {
+            if KNOWN.contains(&name.as_ref()) {
+                continue;
+            }
+            "the redis URL has a parameter that is not known here and does nothing; a ? in a password is written %3F"
+                .to_owned()
+        } else if name.starts_with("ssl_") && KNOWN.contains(&name.as_ref()) {
+            if tls {
+                continue;
+            }
+            format!("the parameter {name} of the redis URL does nothing without TLS: rediss:// is with it")
+        } else if KNOWN.contains(&name.as_ref()) {
+            continue;
+        } else {
+            let near = crate::dialect::nearest(&name, KNOWN);
+            let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+            format!("the parameter '{name}' of the redis URL is not known here and does nothing{near}")
+        };
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
 }
 
 fn number(database: Option<&str>) -> Result<u32, RedisUrlError> {
@@ -184,7 +269,7 @@ fn decode(text: &str, part: &'static str) -> Result<String, RedisUrlError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Address, Endpoint, Login, RedisUrlError};
+    use super::{Address, Endpoint, Login, RedisUrlError, TlsFiles};
 
     fn tcp(host: &str, port: u16, tls: bool) -> Address {
         Address::Tcp { host: host.to_owned(), port, tls }
@@ -208,7 +293,38 @@ mod tests {
             ("redis://:@h", tcp("h", 6379, false), None, 0),
         ];
         for (text, address, login, database) in cases {
-            assert_eq!(Endpoint::parse(text), Ok(Endpoint { address, login, database }), "{text}");
+            let found = Endpoint::parse(text).unwrap();
+            assert_eq!((found.address, found.login, found.database), (address, login, database), "{text}");
+            assert_eq!((found.tls, found.ignored), (TlsFiles::default(), Vec::<String>::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_of_redis_py_say_whom_to_trust_and_others_are_named() {
+        let parse = |query: &str| Endpoint::parse(&format!("rediss://h?{query}"));
+        for (query, insecure) in [
+            ("ssl_cert_reqs=none", true),
+            ("ssl_cert_reqs=CERT_NONE&db=1", true),
+            ("ssl_cert_reqs=optional", false),
+            ("ssl_cert_reqs=required", false),
+        ] {
+            assert_eq!(parse(query).unwrap().tls.insecure, insecure, "{query}");
+        }
+        assert_eq!(parse("ssl_cert_reqs=nope"), Err(RedisUrlError::CertReqs));
+        let files = parse("ssl_ca_certs=/a%20b.pem&ssl_certfile=c&ssl_keyfile=k").unwrap().tls;
+        assert_eq!(
+            (files.ca, files.cert, files.key),
+            (Some("/a b.pem".into()), Some("c".into()), Some("k".into()))
+        );
+        let ignored = |text: &str| Endpoint::parse(text).unwrap().ignored;
+        let unknown = &ignored("rediss://h?ssl_cert_req=none&health_check_interval=3")[..];
+        let [near, far] = unknown else { panic!("{unknown:?}") };
+        assert!(near.ends_with("does nothing; did you mean 'ssl_cert_reqs'?"), "{near}");
+        assert!(far.contains("'health_check_interval'") && far.ends_with("does nothing"), "{far}");
+        assert!(ignored("redis://h?ssl_cert_reqs=none")[0].contains("rediss://"));
+        for torn in ["redis://pw?hunter2@h/0", "redis://h?Hunter2", "redis://h?x=y@hunter2&hunter2=1"] {
+            let said = ignored(torn).concat();
+            assert!(said.contains("%3F") && !said.to_lowercase().contains("hunter2"), "{torn}: {said}");
         }
     }
 

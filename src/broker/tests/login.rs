@@ -1,12 +1,10 @@
 //! Redis: logging in, access lists, sockets and TLS.
 
 use bytes::Bytes;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use super::fixture::{RedisServer, Running, channel, free_port, prefix, within};
 use crate::broker::{Broker, BrokerError, RedisBroker, Status};
+use crate::net::tls::TlsProblem;
 
 /// Made with openssl for these tests alone, good until 2120; the key of the authority is gone.
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/broker/tests/tls");
@@ -216,21 +214,55 @@ async fn tls_is_spoken_and_the_certificate_verified() {
     let mut options = vec!["--tls-port", &port, "--tls-auth-clients", "no"];
     options.extend(["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-ca-cert-file", &cert]);
     let _server = RedisServer::start(&options);
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(format!("{TLS}/ca.pem")).unwrap()).unwrap();
-    for host in ["localhost", "127.0.0.1"] {
-        let url = format!("rediss://{host}:{port}");
-        let mut running = Running::new(RedisBroker::with_roots(&url, roots.clone()).unwrap());
+    // The authority's certificate, the server's own, and nobody's.
+    for (host, query) in [
+        ("localhost", format!("ssl_ca_certs={TLS}/ca.pem")),
+        ("127.0.0.1", format!("ssl_ca_certs={TLS}/server.pem")),
+        ("127.0.0.1", "ssl_cert_reqs=none".to_owned()),
+    ] {
+        let url = format!("rediss://{host}:{port}?{query}");
+        let mut running = Running::new(RedisBroker::new(&url).unwrap());
         running.subscribe(vec![channel("a")]).await;
         let payload = vec![b'x'; 300_000];
         assert_eq!(running.publish("a", payload.clone()).await, 1);
         running.expect(0, "a", &payload).await;
     }
-    let url = format!("rediss://localhost:{port}");
-    let strangers = RedisBroker::with_roots(&url, RootCertStore::empty()).unwrap();
+    let strangers = RedisBroker::new(&format!("rediss://localhost:{port}")).unwrap();
     let error = strangers.ping().await.unwrap_err();
-    assert!(
-        matches!(&error, BrokerError::Unreachable { reason, .. } if reason.contains("certificate")),
-        "{error}"
-    );
+    assert!(matches!(&error, BrokerError::Tls { problem: TlsProblem::UnknownAuthority, .. }), "{error}");
+    assert!(error.hint().unwrap().starts_with("--redis-ca FILE"));
+}
+
+#[tokio::test]
+async fn a_redis_that_wants_a_client_certificate_says_so_and_gets_one() {
+    let (port, folder) = (free_port().to_string(), tempfile::TempDir::new().unwrap());
+    let own = |name: &str| folder.path().join(name).display().to_string();
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
+    openssl.args(["-subj", "/CN=client", "-days", "2", "-keyout", &own("key"), "-out", &own("cert")]);
+    assert!(openssl.output().unwrap().status.success(), "these tests need openssl");
+    let (cert, key, ca) = (format!("{TLS}/server.pem"), format!("{TLS}/server.key"), own("cert"));
+    let mut options = vec!["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key];
+    options.extend(["--tls-ca-cert-file", &ca]);
+    let _server = RedisServer::start(&options);
+    let trusting = format!("rediss://localhost:{port}?ssl_ca_certs={TLS}/ca.pem");
+    let error = RedisBroker::new(&trusting).unwrap().ping().await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Tls { problem: TlsProblem::Wanted, .. }), "{error}");
+    assert!(error.hint().unwrap().contains("--redis-cert FILE and --redis-key FILE"));
+    let url = format!("{trusting}&ssl_certfile={ca}&ssl_keyfile={}", own("key"));
+    let mut running = Running::new(RedisBroker::new(&url).unwrap());
+    running.subscribe(vec![channel("a")]).await;
+    assert_eq!(running.publish("a", "x").await, 1);
+    // One of nobody's whom that server knows.
+    let url = format!("{trusting}&ssl_certfile={cert}&ssl_keyfile={key}");
+    let error = RedisBroker::new(&url).unwrap().ping().await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Tls { problem: TlsProblem::Unaccepted, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn tls_to_a_redis_without_it_and_none_to_one_with_it_are_told() {
+    let server = RedisServer::start(&[]);
+    let tcp = server.url().replace("redis://", "rediss://") + "?ssl_cert_reqs=none";
+    let error = RedisBroker::new(&tcp).unwrap().ping().await.unwrap_err();
+    assert!(matches!(&error, BrokerError::Tls { problem: TlsProblem::Silent, .. }), "{error}");
 }

@@ -33,7 +33,7 @@ const FLAGS: [(&str, &[Mode]); 16] = [
 ];
 
 /// What a worker is given here; all else comes with the call.
-const OF_WORKERS: [&str; 2] = ["redis", "once"];
+const OF_WORKERS: [&str; 6] = ["redis", "once", "redis-ca", "redis-cert", "redis-key", "redis-insecure"];
 
 /// Refuses flags of other modes, which would do nothing. `given` are those that stand on the command line: the environment
 /// and a file are for all runs alike.
@@ -61,7 +61,7 @@ pub(super) fn check<'a>(
 pub(super) fn check_worker<'a>(mut given: impl Iterator<Item = &'a str>) -> Result<(), Failure> {
     given.find(|flag| !OF_WORKERS.contains(flag)).map_or(Ok(()), |flag| {
         let message = format!("a worker takes no --{flag}: whoever calls it says what there is to do");
-        Err(Failure::usage(message).hint("it takes --redis and --once"))
+        Err(Failure::usage(message).hint("it takes --redis, what says whom to trust there, and --once"))
     })
 }
 

@@ -8,7 +8,7 @@ use super::BenchArgs;
 use crate::bench::aim::Place;
 use crate::bench::options::Via;
 use crate::bench::summary::Mode;
-use crate::dialect::{Dialects, Target, with_nearest};
+use crate::dialect::{Dialects, Target, masked, with_nearest};
 use crate::exit::Failure;
 use crate::net::{self, publish_key};
 
@@ -41,7 +41,7 @@ pub(super) fn parse(
             return Err(Failure::usage(message).hint(one_each));
         }
         [target, mode, ..] if is_mode(mode) && !is_mode(target) => {
-            let message = format!("the mode comes first, as in: {mode} {}", target.escape_debug());
+            let message = format!("the mode comes first, as in: {mode} {}", masked(target).escape_debug());
             return Err(Failure::usage(message).hint(one_each));
         }
         [mode, target, ..] => {
@@ -88,13 +88,14 @@ fn url(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> Re
         Ok(_) if publishes => Err(Failure::usage("the path of that URL names no job to publish events of")
             .hint("name the target, as in scraping/1 or channel:campaigns, and the server with --server")),
         _ => {
-            let shown = text.split(['?', '#']).next().unwrap_or_default().escape_debug().to_string();
-            let url = Url::parse(text)
-                .map_err(|error| Failure::usage(format!("'{shown}' is not a URL: {error}")))?;
-            if !matches!(url.scheme(), "ws" | "wss") || url.host().is_none() {
-                return Err(Failure::usage(format!("'{shown}' is no ws:// or wss:// URL")));
+            // Not repeated: it may hold a password.
+            let url =
+                Url::parse(text).map_err(|error| Failure::usage(format!("the target is no URL: {error}")))?;
+            if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") || url.host().is_none() {
+                let message = format!("the target's scheme is {}, not ws, wss, http or https", url.scheme());
+                return Err(Failure::usage(message));
             }
-            Ok(Place::Url(url, None))
+            Ok(Place::Url(net::socket_url(&url, ""), None))
         }
     }
 }
@@ -165,7 +166,7 @@ mod tests {
         assert!(parsed(&["strom"]).unwrap_err().contains("storm"));
         assert!(parsed(&["fan-out", "scraping"]).unwrap_err().contains("fanout"));
         assert!(parsed(&["fanout", "ws://h/a/b/c"]).is_err());
-        assert!(parsed(&["echo", "http://h/a"]).is_err());
+        assert!(parsed(&["echo", "ftp://h/a"]).is_err());
         assert_eq!(parsed(&["fanout", "echo"]).unwrap_err(), "two modes were given, 'fanout' and 'echo'");
         assert!(parsed(&["idle", "worker"]).unwrap_err().contains("two modes"));
         assert!(parsed(&["scraping", "storm"]).unwrap_err().contains("storm scraping"));

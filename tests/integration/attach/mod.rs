@@ -1,5 +1,6 @@
 //! Watching jobs with the real binary: its exit codes, what it prints, what it survives, and the bars in a terminal.
 
+mod answers;
 mod channels;
 mod endings;
 mod exits;

@@ -12,6 +12,7 @@ mod pty;
 mod raw_socket;
 mod redis;
 mod relay;
+mod tls;
 mod token;
 mod ws;
 
@@ -27,6 +28,7 @@ pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
+pub(crate) use tls::{Certificate, Kind, tls_before};
 pub(crate) use token::{SECRET, signed, token, token_for, unix_now};
 pub(crate) use ws::WebSocket;
 

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::statistics::CONFIDENCE;
+use super::statistics::{CONFIDENCE, FEWEST_PARTS, FEWEST_RUNS};
 use super::{Compared, Runs};
 use crate::bench::report::figures::printable;
 use crate::bench::summary::{Setup, Summary};
+
+/// How many runs it takes, by [`FEWEST_RUNS`].
+const WANTED: &str = "give at least 3 of each side: a1.json,a2.json,a3.json";
 
 /// All of it, the most important first.
 pub(super) fn of(before: &Runs, after: &Runs, metrics: &[Compared]) -> Vec<String> {
@@ -21,19 +24,19 @@ pub(super) fn of(before: &Runs, after: &Runs, metrics: &[Compared]) -> Vec<Strin
     for side in [before, after] {
         within(&mut found, side);
     }
-    let single = [before, after].into_iter().filter(|side| side.summaries.len() == 1).count();
-    if single > 0 {
-        found.push(
-            "of a single run only its own unsteadiness is known, not how runs differ from each other; give several: \
-             a1.json,a2.json,a3.json"
-                .to_owned(),
-        );
+    let fewest = before.summaries.len().min(after.summaries.len());
+    if fewest == 1 {
+        found.push(format!(
+            "of a single run only its own unsteadiness is known, not how runs differ from each other; {WANTED}"
+        ));
+    } else if fewest < FEWEST_RUNS {
+        found.push(format!("two runs of a side do not tell how runs differ from each other; {WANTED}"));
     }
     if about_intervals(metrics).is_none() {
-        found.push(
-            "there is no interval of confidence for any of this: the runs are too few, or too short"
-                .to_owned(),
-        );
+        found.push(format!(
+            "there is no interval of confidence for any of this: it takes {FEWEST_RUNS} runs a side, or one of at least \
+             {FEWEST_PARTS} s"
+        ));
     }
     found
 }

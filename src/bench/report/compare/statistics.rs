@@ -18,6 +18,10 @@ const PARTS: usize = 30;
 /// A run of fewer parts says nothing about how its figures vary.
 pub(super) const FEWEST_PARTS: usize = 5;
 
+/// Fewer runs of a side say nothing about how runs differ: by two, the quantiles of Student's distribution make an interval
+/// from nothing to a hundred times as much.
+pub(super) const FEWEST_RUNS: usize = 3;
+
 /// A figure and how far off it may be.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Estimate {
@@ -31,7 +35,7 @@ pub(super) struct Estimate {
 impl Estimate {
     /// The mean of several runs, which differ by what they differ by.
     pub(super) fn of_runs(values: &[f64]) -> Option<Self> {
-        if values.len() < 2 {
+        if values.len() < FEWEST_RUNS {
             return None;
         }
         let (mean, deviation) = mean_and_deviation(values);
@@ -181,7 +185,7 @@ mod tests {
         assert!(low < 0.0 && high > 0.0);
         let far = Estimate::of_runs(&[3.1, 3.3, 3.0]).unwrap();
         assert!(difference(a, far).0 > 0.5);
-        assert_eq!(Estimate::of_runs(&[1.0]), None);
+        assert_eq!((Estimate::of_runs(&[1.0]), Estimate::of_runs(&[1.0, 1.1])), (None, None));
     }
 
     #[test]

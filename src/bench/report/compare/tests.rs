@@ -57,7 +57,7 @@ fn one_run_a_side_is_judged_by_its_own_unsteadiness() {
     assert!(!same.has_regressed());
     let text = same.text(200, false);
     assert!(text.contains("No difference shown.\n"), "{text}");
-    assert!(text.contains("give several: a1.json,a2.json,a3.json"), "{text}");
+    assert!(text.contains("give at least 3 of each side: a1.json,a2.json,a3.json"), "{text}");
 }
 
 #[test]
@@ -77,6 +77,19 @@ fn several_runs_are_judged_by_how_they_differ_from_each_other() {
     let row = text.lines().find(|line| line.starts_with("delivery latency 50 %")).unwrap();
     assert!(row.ends_with("worse"), "{row}");
     assert!(!text.contains("single run"));
+}
+
+#[test]
+fn two_runs_a_side_have_no_interval_and_are_told_how_many_it_takes() {
+    let before = runs([10_000, 10_100].map(|micros| run(micros, 0)));
+    let after = runs([15_000, 15_200].map(|micros| run(micros, 0)));
+    let comparison = Comparison::new(&before, &after).unwrap();
+    assert!(comparison.metrics.iter().all(|metric| metric.interval.is_none()), "{comparison:#?}");
+    assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Unjudged);
+    let text = comparison.text(200, false);
+    assert!(text.contains("two runs of a side do not tell how runs differ"), "{text}");
+    assert!(text.contains("give at least 3 of each side") && !text.contains("between"), "{text}");
+    assert!(!text.contains("100 %") && text.contains("it takes 3 runs a side"), "{text}");
 }
 
 #[test]
@@ -160,7 +173,7 @@ fn runs_that_are_not_alike_are_said_so() {
 
 #[test]
 fn two_steps_of_the_histogram_are_no_difference() {
-    let side = |micros| runs([run(micros, 0), run(micros, 0)]);
+    let side = |micros| runs([run(micros, 0), run(micros, 0), run(micros, 0)]);
     let comparison = Comparison::new(&side(10_000), &side(10_040)).unwrap();
     assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Unshown);
 }

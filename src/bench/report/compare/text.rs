@@ -57,7 +57,8 @@ impl Comparison {
             out.push('\n');
         };
         let all: Vec<[String; 6]> = self.metrics.iter().map(cells).collect();
-        for has_intervals in [true, false] {
+        let any = self.metrics.iter().any(|metric| metric.interval.is_some());
+        for has_intervals in [any, false] {
             let shown = |at: &usize| has_intervals || *at != BETWEEN;
             let mut table = Table::new((0..HEAD.len()).filter(shown).map(|at| HEAD[at]));
             for cells in &all {
@@ -82,7 +83,7 @@ impl Comparison {
 fn cells(metric: &Compared) -> [String; 6] {
     let between = match metric.interval {
         Some((low, high)) => format!("{} … {}", metric.unit.change(low), metric.unit.change(high)),
-        None => "?".to_owned(),
+        None => "–".to_owned(),
     };
     let change = metric.unit.change(metric.unit.difference(metric.before, metric.after));
     let result = match metric.change {

@@ -26,6 +26,8 @@ pub(super) fn layout(view: &View<'_>, width: usize, color: bool) -> Vec<String> 
     let progress = view.progress;
     let whole = |seconds: f64| seconds.floor();
     let time = match progress.planned_seconds {
+        // Behind the measured time comes what takes as long as it takes.
+        Some(planned) if progress.elapsed_seconds > planned => seconds(whole(progress.elapsed_seconds)),
         Some(planned) => format!("{} of {}", seconds(whole(progress.elapsed_seconds)), seconds(planned)),
         None if progress.elapsed_seconds < 1.0 => "0 s".to_owned(),
         None => seconds(whole(progress.elapsed_seconds)),

@@ -18,6 +18,14 @@ const REASONS: usize = 8;
 
 /// What was run, on what, and whether it is the whole of it.
 pub(super) fn head(page: &mut Page, summary: &Summary) {
+    if let Some(find) = &summary.find {
+        let (_, color) = word(summary);
+        let answer = page.paint(&search::answer(find), color);
+        page.write(format_args!("{answer}\n"));
+    } else if let Some(why) = &summary.verdict.unclean {
+        let text = page.paint(&format!("NOT A CLEAN RUN: {}", printable(why)), Color::Red);
+        page.write(format_args!("{text}\n"));
+    }
     let setup = &summary.setup;
     let machine = &setup.machine;
     let title = format!("jobwire bench {}", summary.mode.as_str());
@@ -267,6 +275,9 @@ pub(super) fn verdict(page: &mut Page, summary: &Summary) {
     let (word, color) = word(summary);
     let word = page.paint(word, color);
     page.heading(&format!("Verdict: {word}"));
+    if let Some(why) = verdict.unclean.as_ref().filter(|_| summary.find.is_none()) {
+        page.line(&format!("{}; --assert 'connect.failed<20%' would say how many may", printable(why)));
+    }
     for assertion in &verdict.assertions {
         let (mark, color) = if assertion.passed { ("✓", Color::Green) } else { ("✗", Color::Red) };
         let mark = page.paint(mark, color);
@@ -292,11 +303,15 @@ pub(super) fn word(summary: &Summary) -> (&'static str, Color) {
         _ if summary.find.as_ref().is_some_and(|find| find.interrupted) => {
             ("none, interrupted", Color::Yellow)
         }
+        Verdict { unclean: Some(_), .. } if summary.find.is_none() => ("NOT CLEAN", Color::Red),
         Verdict { client_bound: true, client_bound_allowed: false, .. } => {
             ("INVALID, client-bound", Color::Yellow)
         }
         Verdict { passed: false, .. } => ("FAILED", Color::Red),
         _ if summary.find.as_ref().is_some_and(|find| find.found.is_none()) => ("FAILED", Color::Red),
+        Verdict { assertions, .. } if assertions.is_empty() && summary.find.is_some() => {
+            ("found", Color::Green)
+        }
         Verdict { assertions, .. } if assertions.is_empty() => ("none", Color::BrightBlack),
         _ if summary.partial.is_some() => ("passed, as far as it got", Color::Yellow),
         _ => ("passed", Color::Green),

@@ -1,0 +1,74 @@
+//! Commands for a thread that may wait for their answers.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
+use tokio::runtime::{Builder, Runtime};
+
+use super::connect::{Connector, Failure, Use};
+use super::url::Endpoint;
+use crate::broker::BrokerError;
+
+/// A connection whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
+pub struct BlockingRedis {
+    runtime: Runtime,
+    connection: MultiplexedConnection,
+}
+
+impl BlockingRedis {
+    /// Connects and logs in; each command has `patience` for its answer.
+    pub fn connect(url: &str, patience: Duration) -> Result<Self, BrokerError> {
+        let unusable =
+            |reason: String| BrokerError::Unreachable { address: "the Redis of --redis".to_owned(), reason };
+        let endpoint = Endpoint::parse(url).map_err(|error| unusable(error.to_string()))?;
+        let connector = Connector::new(endpoint).map_err(|error| unusable(error.to_string()))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| unusable(error.to_string()))?;
+        let opened = runtime.block_on(async {
+            let stream = connector.connect(Use::Commands).await?;
+            let config = AsyncConnectionConfig::new().set_response_timeout(Some(patience));
+            let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
+            let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)
+                .await
+                .map_err(|error| Failure::Unreachable(error.to_string()))?;
+            tokio::spawn(driver);
+            Ok(connection)
+        });
+        let connection = opened.map_err(|failure: Failure| failure.at(&connector.address))?;
+        Ok(Self { runtime, connection })
+    }
+}
+
+impl ConnectionLike for BlockingRedis {
+    fn req_command(&mut self, command: &Cmd) -> RedisResult<Value> {
+        self.runtime.block_on(self.connection.send_packed_command(command))
+    }
+
+    fn req_packed_command(&mut self, _command: &[u8]) -> RedisResult<Value> {
+        Err(RedisError::from((ErrorKind::Client, "commands are sent one at a time")))
+    }
+
+    fn req_packed_commands(
+        &mut self,
+        _commands: &[u8],
+        _offset: usize,
+        _count: usize,
+    ) -> RedisResult<Vec<Value>> {
+        Err(RedisError::from((ErrorKind::Client, "commands are sent one at a time")))
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+
+    fn check_connection(&mut self) -> bool {
+        redis::cmd("PING").query::<Value>(self).is_ok()
+    }
+
+    fn is_open(&self) -> bool {
+        true
+    }
+}

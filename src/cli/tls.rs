@@ -1,0 +1,137 @@
+//! Whom to trust: flags that several verbs share.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use url::Url;
+
+use crate::broker::RedisBroker;
+use crate::exit::Failure;
+use crate::net::tls::{Tls, TlsFiles};
+
+/// A warning for whoever turns the checks off.
+const INSECURE: &str =
+    "certificates are not checked (--insecure): whoever answers is trusted, with tokens and passwords too";
+
+/// Flags of whoever connects to a relay or another server.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct ServerTls {
+    /// Trust the certificates in this PEM file rather than the system's, at wss:// and https://; a copy of a server's own
+    /// self-signed one does.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_CA", value_hint = ValueHint::FilePath)]
+    ca: Option<PathBuf>,
+
+    /// Trust whoever answers at wss:// and https://, whatever the certificate.
+    #[arg(long, env = "JOBWIRE_INSECURE")]
+    insecure: bool,
+}
+
+impl ServerTls {
+    /// Reads the file. Whoever turns the checks off is warned.
+    pub(super) fn tls(&self) -> Result<Tls, Failure> {
+        let files = TlsFiles { ca: self.ca.clone(), insecure: self.insecure, ..TlsFiles::default() };
+        let tls = Tls::new(&files).map_err(|error| Failure::usage(format!("--ca: {error}")))?;
+        if tls.is_insecure() {
+            warn(INSECURE);
+        }
+        Ok(tls)
+    }
+}
+
+/// Flags of whoever connects to a Redis.
+#[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_field_names, reason = "the flags are called by these names")]
+pub(super) struct RedisTls {
+    /// Trust the certificates in this PEM file rather than the system's, at rediss://; a copy of a server's own self-signed
+    /// one does.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CA", value_hint = ValueHint::FilePath)]
+    redis_ca: Option<PathBuf>,
+
+    /// The certificate to show to Redis, with those that lead from it to an authority, as PEM.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_CERT", value_hint = ValueHint::FilePath)]
+    redis_cert: Option<PathBuf>,
+
+    /// The private key of that certificate, as PEM.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REDIS_KEY", value_hint = ValueHint::FilePath)]
+    redis_key: Option<PathBuf>,
+
+    /// Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too.
+    #[arg(long, env = "JOBWIRE_REDIS_INSECURE")]
+    redis_insecure: bool,
+}
+
+impl RedisTls {
+    /// The URL with the flags in it, as parameters that every connection to Redis reads. What the user should know is
+    /// printed.
+    pub(super) fn complete(&self, url: Option<String>) -> Result<Option<String>, Failure> {
+        let Some(url) = url else { return Ok(None) };
+        let url = self.with_flags(url)?;
+        let broker = RedisBroker::new(&url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
+        for warning in broker.warnings() {
+            warn(&warning);
+        }
+        Ok(Some(url))
+    }
+
+    fn with_flags(&self, text: String) -> Result<String, Failure> {
+        let files = [
+            ("redis-ca", "ssl_ca_certs", &self.redis_ca),
+            ("redis-cert", "ssl_certfile", &self.redis_cert),
+            ("redis-key", "ssl_keyfile", &self.redis_key),
+        ];
+        let mut given = Vec::new();
+        for (flag, parameter, path) in files {
+            let Some(path) = path else { continue };
+            let path = path.to_str();
+            let path = path.ok_or_else(|| Failure::usage(format!("--{flag}: the path is not UTF-8")))?;
+            given.push((flag, parameter, path));
+        }
+        if self.redis_insecure {
+            given.push(("redis-insecure", "ssl_cert_reqs", "none"));
+        }
+        let Some((flag, ..)) = given.first() else { return Ok(text) };
+        // The value's parser has accepted it.
+        let mut url = Url::parse(&text).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
+        if url.scheme() != "rediss" {
+            let message = format!("--{flag} is for a Redis with TLS, and --redis names one without");
+            return Err(Failure::usage(message).hint("its URL begins with rediss://"));
+        }
+        let is_overruled = |pair: &str| given.iter().any(|(_, name, _)| pair.split('=').next() == Some(name));
+        let own: Vec<&str> = url.query().unwrap_or_default().split('&').collect();
+        let kept: Vec<&str> =
+            own.into_iter().filter(|pair| !pair.is_empty() && !is_overruled(pair)).collect();
+        let kept = kept.join("&");
+        url.set_query(Some(&kept).filter(|kept| !kept.is_empty()).map(String::as_str));
+        for (_, name, value) in given {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        Ok(url.into())
+    }
+}
+
+/// Prints a warning on stderr; that nobody reads it is no reason to end.
+pub(super) fn warn(text: &str) {
+    let _ = writeln!(anstream::stderr(), "warning: {text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_overrule_the_parameters_of_the_url() {
+        let flags =
+            RedisTls { redis_ca: Some("/etc/my ca.pem".into()), redis_insecure: true, ..RedisTls::default() };
+        let url = |text: &str| flags.with_flags(text.to_owned());
+        assert_eq!(
+            url("rediss://u:p%40@h/2?ssl_cert_reqs=required&db=1&ssl_ca_certs=x").unwrap(),
+            "rediss://u:p%40@h/2?db=1&ssl_ca_certs=%2Fetc%2Fmy+ca.pem&ssl_cert_reqs=none"
+        );
+        let error = url("redis://h").unwrap_err();
+        assert!(error.message.starts_with("--redis-ca is for a Redis with TLS"), "{error}");
+        assert!(error.hint.unwrap().contains("rediss://"));
+        let text = "redis://h?x=1".to_owned();
+        assert_eq!(RedisTls::default().with_flags(text.clone()).unwrap(), text);
+    }
+}
