@@ -47,10 +47,11 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manu
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an embedded broker serves' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * allows all [default: loopback pages, any port]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l trust-proxy -d 'Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated [default: none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l publish-key -d 'The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix -d 'What stands before the names of channels on Redis' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix -d 'Celery\'s own result_backend_transport_options["global_keyprefix"], where it has one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
@@ -82,6 +83,7 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-traceback -d 'Show watchers of Celery\'s tasks their traceback, args and kwargs, which are null otherwise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
@@ -121,14 +123,19 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subs
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The server: ws, wss, http or https' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it. A JWT with exp and, as sub, the task\'s owner' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l progress -d 'How to show what happens; auto is bars on a terminal and plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'
 plain\t'A line per change on stdout'
 json\t'NDJSON on stdout'
 quiet\t'Nothing; the exit code tells'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l events -d 'Show only these kinds of event, comma-separated, as lines or JSON; the exit code goes by all of them' -r -f -a "ai:analysis_complete\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l events -d 'Show only these kinds of event, comma-separated, as lines or JSON; the exit code goes by all of them' -r -f -a "FAILURE\t''
+RETRY\t''
+REVOKED\t''
+STARTED\t''
+SUCCESS\t''
+ai:analysis_complete\t''
 ai:conversation_processed\t''
 ai:email_generated\t''
 ai:lead_analyzed\t''
@@ -188,6 +195,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
+celery\t''
 tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
@@ -207,6 +215,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l dialect -d 'The dialect of a ws:// URL whose path does not tell it' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
+celery\t''
 tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and password' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-url -d 'Publish with POST to this URL, rather than into --redis; {channel} in it is replaced' -r
@@ -351,7 +360,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
+            case --allowed-origins --assert --auth --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
@@ -376,6 +385,8 @@ function __fish_jobwire_events
             printf '%s\n' job_completed job_failed job_progress job_started results_updated scraper_completed scraper_failed scraper_started
         case channels 'channels/*'
             printf '%s\n' ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started
+        case celery 'celery/*'
+            printf '%s\n' 
         case tasks 'tasks/*'
             printf '%s\n' completion error progress registered
     end
@@ -498,9 +509,9 @@ function __fish_jobwire_loads
     set -l found (__fish_jobwire_positionals)
     switch "$found[2]"
         case ''
-            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/
+            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/
         case fanout connect idle echo storm
-            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks tasks/
+            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/
     end
 end
 
@@ -512,7 +523,7 @@ end
 complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
-complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: tasks/'
-complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels tasks/'
+complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ tasks/'
+complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels celery/ tasks/'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'
 complete -c jobwire -n '__fish_jobwire_behind publish 2 999' -f -a '(__fish_jobwire_fields)'

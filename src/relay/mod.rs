@@ -99,11 +99,10 @@ impl Relay {
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
-        let threads = Watch::new();
+        let (threads, stop, urgent) = (Watch::new(), CancellationToken::new(), Arc::new(Notify::new()));
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
             .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
-        let (stop, urgent) = (CancellationToken::new(), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
         let foreign = Arc::new(foreign);
@@ -134,8 +133,6 @@ impl Relay {
         tokio::spawn(store::answer(access.clone(), questions));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
-        let draining = AtomicBool::new(false);
-        let next_shard = AtomicUsize::new(0);
         let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
@@ -149,8 +146,8 @@ impl Relay {
             shards,
             stats,
             restore,
-            draining,
-            next_shard,
+            draining: AtomicBool::new(false),
+            next_shard: AtomicUsize::new(0),
         });
         Self::accept(listeners, api, stop, writing, source, threads)
     }
