@@ -103,6 +103,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'Ho
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l patience -d 'How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a scenario on [default: 10s, and not at all for a single event]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
@@ -360,7 +361,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
+            case --allowed-origins --assert --auth --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
-use super::job::{Effect, Job, Link, State};
+use super::job::{Effect, Job, Link, State, When};
 use super::pace::Rate;
 use super::stream::{Happening, Stream};
 use crate::dialect::{Outcome, StatusView, View};
@@ -27,9 +27,11 @@ pub enum Input<'a> {
         view: Option<&'a View>,
         /// Its text.
         text: &'a str,
-        /// It came first on its connection, and at once: the server's snapshot, which may be a repeat.
-        snapshot: bool,
+        /// When it came on its connection.
+        when: When,
     },
+    /// The server has told what it knew when the connection was opened.
+    Told,
     /// A polled state.
     Status(&'a StatusView),
     /// A change of its connection.
@@ -134,11 +136,12 @@ impl Board {
     pub fn apply(&mut self, index: usize, input: Input<'_>, now: Instant) -> Effect {
         let job = &mut self.jobs[index];
         match input {
-            Input::Event { view, text, snapshot } => {
+            Input::Event { view, text, when } => {
                 self.events += 1;
                 self.rate.saw(now);
-                view.map_or(Effect::Nothing, |view| job.event(view, snapshot, print_of(text), now))
+                view.map_or(Effect::Nothing, |view| job.event(view, when, print_of(text), now))
             }
+            Input::Told => job.told(),
             Input::Status(view) => job.status(view, now),
             Input::Link(link) => job.linked(link, now),
             Input::Lost(problem) => job.lost(problem, now),
@@ -172,16 +175,13 @@ impl Board {
 
     /// Whether nothing more is expected of any job, nor of a stream: that ends only by being lost.
     pub fn is_settled(&self) -> bool {
-        self.jobs.iter().all(|job| job.state.is_settled()) && self.streams.iter().all(Stream::is_lost)
+        self.jobs.iter().all(Job::is_settled) && self.streams.iter().all(Stream::is_lost)
     }
 
     /// Whether a job has failed, was stopped or is lost, or a stream is lost.
     pub fn has_failure(&self) -> bool {
         self.streams.iter().any(Stream::is_lost)
-            || self
-                .jobs
-                .iter()
-                .any(|job| job.state.is_settled() && job.state != State::Ended(Outcome::Succeeded))
+            || self.jobs.iter().any(|job| job.is_settled() && job.state != State::Ended(Outcome::Succeeded))
     }
 
     /// How many jobs are in which state.

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::Observer;
 use super::access::Access;
 use super::board::Source;
-use super::job::Link;
+use super::job::{Link, When};
 use super::place::Place;
 use super::token::TokenSource;
 use super::verdict::{Verdict, of_close, of_error};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
-use crate::net::websocket::{Limits, Message, WebSocket, connect, lost};
+use crate::net::websocket::{Error, Limits, Message, WebSocket, connect, lost};
 use crate::net::{NetError, address, http};
 
 /// How long things may take.
@@ -41,6 +41,8 @@ pub(super) struct Timing {
     pub(super) held: Duration,
     /// A first message within this time is the server's snapshot; a later one is news.
     pub(super) snapshot: Duration,
+    /// A server that answers no ping has told what it knew when nothing came for so long.
+    pub(super) told: Duration,
 }
 
 impl Default for Timing {
@@ -55,6 +57,7 @@ impl Default for Timing {
             give_up: Duration::from_secs(30),
             held: Duration::from_secs(5),
             snapshot: Duration::from_secs(3),
+            told: Duration::from_secs(1),
         }
     }
 }
@@ -66,9 +69,11 @@ pub(super) enum Report {
     Text {
         /// As it came.
         text: String,
-        /// It came first and at once: the server's snapshot.
-        snapshot: bool,
+        /// When it came on its connection.
+        when: When,
     },
+    /// The server has told what it knew when the connection was opened.
+    Told,
     /// A polling body.
     Status(String),
     /// A change of the connection.
@@ -105,6 +110,29 @@ pub(super) struct Follower {
     pub(super) reports: mpsc::Sender<Envelope>,
     /// The job has ended, or all is over.
     pub(super) stop: CancellationToken,
+}
+
+/// The payload of the ping whose answer says that the server has told what it knew.
+const TOLD: &[u8] = b"told";
+
+/// How far a server is with what it tells on connecting.
+enum Opening {
+    /// It has sent nothing.
+    Silent,
+    /// It tells; and it is done when this time comes, if it neither answers the ping nor sends more.
+    Telling(tokio::time::Instant),
+    /// It has told.
+    Over,
+}
+
+impl Opening {
+    /// How long until it counts as done, while it tells.
+    fn left(&self) -> Option<Duration> {
+        match self {
+            Self::Telling(until) => Some(until.saturating_duration_since(tokio::time::Instant::now())),
+            Self::Silent | Self::Over => None,
+        }
+    }
 }
 
 /// How a connection, or an attempt at one, ended.
@@ -206,7 +234,11 @@ impl Follower {
         let Some(connected) = self.stop.run_until_cancelled(connecting).await else { return End::Stopped };
         let mut socket = match connected {
             Ok(socket) => socket,
-            Err(error) => return End::Failed(error),
+            Err(error) => {
+                // Whether it knew of a newer ending than the one it told nobody will say.
+                self.report(Report::Told).await;
+                return End::Failed(error);
+            }
         };
         let since = Instant::now();
         tries.connected = true;
@@ -222,6 +254,8 @@ impl Follower {
             tries.backoff.reset();
         }
         if let End::Closed { reason, .. } = &end {
+            // What came before a close came whole.
+            self.report(Report::Told).await;
             self.report(Report::Link(Link::Disconnected { reason: reason.clone() })).await;
         } else if let End::Failed(error) = &end {
             self.report(Report::Link(Link::Disconnected { reason: error.to_string() })).await;
@@ -237,10 +271,16 @@ impl Follower {
                 return End::Failed(lost(url, &error));
             }
         }
-        let (mut asked, mut first) = (false, true);
+        let (mut asked, mut opening) = (false, Opening::Silent);
         loop {
             let patience = if asked { self.timing.give_up } else { self.timing.ask };
+            let patience = opening.left().map_or(patience, |left| left.min(patience));
             let message = match timeout(patience, socket.next()).await {
+                Err(_) if opening.left().is_some_and(|left| left.is_zero()) => {
+                    opening = Opening::Over;
+                    self.report(Report::Told).await;
+                    continue;
+                }
                 Err(_) if asked => {
                     let reason = "it answers no ping".to_owned();
                     return End::Failed(NetError::Closed { address: address(url), reason });
@@ -257,13 +297,13 @@ impl Follower {
             asked = false;
             match message {
                 Some(Ok(Message::Text(text))) => {
-                    let now = Instant::now();
-                    if let Some(observer) = &self.observer {
-                        observer(&self.place.name, text.as_str(), now);
+                    if let Err(error) = self.text(socket, text.as_str(), since, &mut opening).await {
+                        return End::Failed(lost(url, &error));
                     }
-                    let snapshot = first && now.duration_since(since) < self.timing.snapshot;
-                    first = false;
-                    self.report(Report::Text { text: text.as_str().to_owned(), snapshot }).await;
+                }
+                Some(Ok(Message::Pong(payload))) if payload == TOLD && opening.left().is_some() => {
+                    opening = Opening::Over;
+                    self.report(Report::Told).await;
                 }
                 Some(Ok(Message::Close(frame))) => {
                     let code = frame.as_ref().map(|frame| frame.code.into());
@@ -275,6 +315,34 @@ impl Follower {
                 None => return End::Closed { code: None, reason: String::new() },
             }
         }
+    }
+
+    /// Reports a text. Behind the first one the server is asked for a pong: the answer comes after all that it had to tell
+    /// on connecting.
+    async fn text(
+        &self,
+        socket: &mut WebSocket,
+        text: &str,
+        since: Instant,
+        opening: &mut Opening,
+    ) -> Result<(), Error> {
+        let now = Instant::now();
+        if let Some(observer) = &self.observer {
+            observer(&self.place.name, text, now);
+        }
+        let when = match opening {
+            Opening::Silent if now.duration_since(since) < self.timing.snapshot => When::First,
+            Opening::Silent | Opening::Telling(_) => When::Opening,
+            Opening::Over => When::Live,
+        };
+        if matches!(opening, Opening::Silent) {
+            socket.send(Message::Ping(Bytes::from_static(TOLD))).await?;
+        }
+        if when != When::Live {
+            *opening = Opening::Telling(tokio::time::Instant::now() + self.timing.told);
+        }
+        self.report(Report::Text { text: text.to_owned(), when }).await;
+        Ok(())
     }
 
     /// Waits for the next attempt, polling meanwhile.

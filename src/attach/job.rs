@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
-pub use super::state::{Effect, Facts, Link, Part, State};
+pub use super::state::{Effect, Facts, Link, Part, State, When};
 use crate::dialect::{Dialect, EntityView, JobState, Opens, Outcome, Phase, StatusView, View};
 use crate::exit::Failure;
 
@@ -38,6 +38,8 @@ pub struct Job {
     pub(super) wants_new: bool,
     since: Instant,
     ended: Option<Instant>,
+    /// It has ended as far as was told; the server may not be done telling, and its newest ending is the one that counts.
+    tentative: bool,
     heard: Option<Instant>,
     pace: Pace,
     opener: Option<u64>,
@@ -60,6 +62,7 @@ impl Job {
             wants_new,
             since: now,
             ended: None,
+            tentative: false,
             heard: None,
             pace: Pace::default(),
             opener: None,
@@ -110,12 +113,22 @@ impl Job {
         Some(parts.join(" · ")).filter(|text| !text.is_empty())
     }
 
-    /// Takes an event. `snapshot`: it is what the server sends first on connecting, so it may be a repeat.
-    /// `print` tells its text from others.
-    pub(super) fn event(&mut self, view: &View, snapshot: bool, print: u64, now: Instant) -> Effect {
-        let effect = self.take_event(view, snapshot, print, now);
+    /// Whether nothing more is expected of it.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_settled() && !self.tentative
+    }
+
+    /// Takes an event. `print` tells its text from others.
+    ///
+    /// An ending counts at once only when it is news. One that is told on connecting waits for [`Job::told`]: a run may
+    /// have failed and gone on, and of its endings the newest counts.
+    pub(super) fn event(&mut self, view: &View, when: When, print: u64, now: Instant) -> Effect {
+        let effect = self.take_event(view, when == When::First, print, now);
+        if view.kind.ends.is_some() && matches!(effect, Effect::Ended(_)) {
+            self.tentative = when != When::Live;
+        }
         // A repeat is no sign of life.
-        if !snapshot || effect != Effect::Nothing {
+        if when != When::First || effect != Effect::Nothing {
             self.heard = Some(now);
         }
         effect
@@ -137,7 +150,10 @@ impl Job {
         let opens = (kind.opens.after(ended) && !shown_again)
             || self.is_missed_opening(snapshot && kind.entity.is_none(), kind.ends);
         if ended.is_some() && !opens {
-            return Effect::Nothing;
+            if !self.tentative || kind.ends.is_none() {
+                return Effect::Nothing;
+            }
+            self.forget_ending();
         }
         if let Some(outcome) = self.old_ending(snapshot, kind.ends) {
             return self.ended_before(outcome);
@@ -166,9 +182,14 @@ impl Job {
     /// Takes a polled state, which may always be a repeat.
     pub(super) fn status(&mut self, view: &StatusView, now: Instant) -> Effect {
         let ends = outcome_of(view.state);
-        let opens = self.is_missed_opening(true, ends);
+        // The server tells its own state, so an ending that it told before may be out of date.
+        let doubted = std::mem::take(&mut self.tentative);
+        let opens = self.is_missed_opening(true, ends) || (doubted && ends.is_none());
         if matches!(self.state, State::Ended(_) | State::EndedBefore(_)) && !opens {
-            return Effect::Nothing;
+            if !doubted {
+                return Effect::Nothing;
+            }
+            self.forget_ending();
         }
         if let Some(outcome) = self.old_ending(true, ends) {
             return self.ended_before(outcome);
@@ -190,6 +211,14 @@ impl Job {
         effect
     }
 
+    /// The server has told all that it knew; an ending that was among it counts now.
+    pub(super) fn told(&mut self) -> Effect {
+        match self.state {
+            State::Ended(outcome) if std::mem::take(&mut self.tentative) => Effect::Ended(outcome),
+            _ => Effect::Nothing,
+        }
+    }
+
     /// Takes a change of its connection; whether anything is new about it.
     pub(super) fn linked(&mut self, link: Link, now: Instant) -> Effect {
         if self.state == State::Connecting && link == Link::Connected {
@@ -205,6 +234,7 @@ impl Job {
     /// The server is lost for good, or refused; an ending that was seen stands.
     pub(super) fn lost(&mut self, problem: Failure, now: Instant) -> Effect {
         self.link = (Link::Closed, now);
+        self.tentative = false;
         if self.state.is_settled() {
             return Effect::Nothing;
         }
@@ -237,6 +267,7 @@ impl Job {
         self.remark = None;
         self.since = now;
         self.ended = None;
+        self.tentative = false;
         self.pace = Pace::default();
         self.opener = None;
     }
@@ -260,6 +291,11 @@ impl Job {
         if let Some(percent) = facts.percent {
             self.pace.saw(percent, now);
         }
+    }
+
+    /// A newer ending of the same run is about to take the place of the one that is known.
+    fn forget_ending(&mut self) {
+        self.facts = Facts { message: None, error: None, result: None, ..std::mem::take(&mut self.facts) };
     }
 
     /// What a job was doing last says nothing once its ending says what came of it, unless its messages add up. Nor does

@@ -45,6 +45,17 @@ impl State {
     }
 }
 
+/// When a message came on its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// First, and at once: the server's snapshot, which may be a repeat.
+    First,
+    /// Soon after that: it may be a part of what the server tells of the run so far.
+    Opening,
+    /// After all that the server had to tell.
+    Live,
+}
+
 /// The connection of one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::board::print_of;
-use super::job::{Effect, Job, Link};
+use super::job::{Effect, Job, Link, When};
 use super::telling::{number, telling};
 use crate::dialect::{Dialect, Opens, Outcome, View};
 use crate::exit::Failure;
@@ -114,7 +114,7 @@ impl Stream {
         }
         let at = at.unwrap_or_else(|| self.add(resource, now));
         let row = &mut self.resources[at];
-        let effect = row.event(&measured(view, text, begins, row), false, print_of(text), now);
+        let effect = row.event(&measured(view, text, begins, row), When::Live, print_of(text), now);
         if begins && effect != Effect::Nothing { Happening::Event } else { Happening::Progress }
     }
 

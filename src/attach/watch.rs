@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Input, Source, print_of};
 use super::follow::{Envelope, Follower, Report, Timing};
-use super::job::{Effect, Job, Link};
+use super::job::{Effect, Job, Link, When};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
 use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};
@@ -166,18 +166,19 @@ impl Watcher {
             Source::Stream(index) => return self.take_flow(index, &received_at, report),
         };
         let job = &self.board.jobs()[index];
-        if job.state.is_settled() {
+        if job.is_settled() {
             // Its first ending counts; what was on its way behind that belongs to another run.
             return Ok(());
         }
         let dialect = Arc::clone(&job.dialect);
         let now = Instant::now();
         match report {
-            Report::Text { text, snapshot } => {
+            Report::Text { text, when } => {
                 let view = dialect.view(&text);
-                let input = Input::Event { view: view.as_ref(), text: &text, snapshot };
+                let input = Input::Event { view: view.as_ref(), text: &text, when };
                 let effect = self.board.apply(index, input, now);
-                let repeat = self.last[index].replace(print_of(&text)) == Some(print_of(&text)) && snapshot;
+                let repeat =
+                    self.last[index].replace(print_of(&text)) == Some(print_of(&text)) && when == When::First;
                 if !repeat {
                     self.show(
                         index,
@@ -186,6 +187,10 @@ impl Watcher {
                         &effect,
                     )?;
                 }
+                self.after(index, &effect)
+            }
+            Report::Told => {
+                let effect = self.board.apply(index, Input::Told, now);
                 self.after(index, &effect)
             }
             Report::Status(body) => {
@@ -229,8 +234,8 @@ impl Watcher {
                 board.stream_lost(index, failure, now);
                 self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Lost(&said) }, &self.board)
             }
-            // A stream is not polled.
-            Report::Status(_) => Ok(()),
+            // A stream is not polled, and has no end to be told of.
+            Report::Status(_) | Report::Told => Ok(()),
         }
     }
 
@@ -244,9 +249,9 @@ impl Watcher {
         Ok(())
     }
 
-    /// Closes the socket of a job that has ended.
+    /// Closes the socket of a job of which nothing more is expected.
     fn after(&mut self, index: usize, effect: &Effect) -> io::Result<()> {
-        if !matches!(effect, Effect::Ended(_)) {
+        if !matches!(effect, Effect::Ended(_)) || !self.board.jobs()[index].is_settled() {
             return Ok(());
         }
         self.stops[index].cancel();

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
-use super::decode::text;
 use super::pointer::Tree;
+use super::raw::{exact, text};
+use super::slip::Slips;
 use super::spec::{ChannelsSpec, Spec};
 use super::{Dialect, Kind, MAX_JOB_BYTES, Undecodable, suggest};
 
@@ -70,10 +71,13 @@ pub struct ChannelEvent<'a> {
     pub rooms: Vec<String>,
     /// The one among them that it is about.
     pub resource: Option<String>,
+    /// What its worker got wrong, although it can be relayed.
+    pub slips: Slips,
 }
 
 /// What one look at a payload finds.
 struct Read<'a> {
+    raw_kind: Option<&'a RawValue>,
     kind: Option<Cow<'a, str>>,
     rooms: Vec<String>,
     resource: Option<String>,
@@ -215,7 +219,7 @@ impl Channels {
             rooms.push(room);
         }
         let resource = resource.or_else(|| rooms.first().cloned());
-        Ok(Read { kind, rooms, resource })
+        Ok(Read { raw_kind: slots[KIND], kind, rooms, resource })
     }
 
     /// The resource that a message is about.
@@ -231,7 +235,7 @@ fn id(raw: &RawValue) -> Option<Cow<'_, str>> {
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Cow::Borrowed(json));
     }
-    text(raw).filter(|text| !text.is_empty())
+    exact(raw).filter(|text| !text.is_empty())
 }
 
 impl Dialect {
@@ -246,9 +250,13 @@ impl Dialect {
         let channel =
             channels.names.iter().find(|known| known.as_bytes() == name).ok_or(Undecodable::NoJob)?;
         let payload = std::str::from_utf8(payload).map_err(|_| Undecodable::NotUtf8)?;
-        let Read { kind, rooms, resource } = channels.rooms_in(payload)?;
-        let kind_name = kind.unwrap_or_default();
-        Ok(ChannelEvent { channel, kind: self.kind(&kind_name), kind_name, rooms, resource })
+        let Read { raw_kind, kind, rooms, resource } = channels.rooms_in(payload)?;
+        let (kind_name, mut slips) = (kind.unwrap_or_default(), Slips::default());
+        let kind = self.kind(&kind_name);
+        if kind.is_none() {
+            slips.of_kind(raw_kind);
+        }
+        Ok(ChannelEvent { channel, kind, kind_name, rooms, resource, slips })
     }
 }
 

@@ -10,6 +10,8 @@ use super::compile::{Fault, pointer};
 use super::facts::{Percent, Plan, amount};
 use super::job::ImpossibleJob;
 use super::pointer::{Pointer, Tree};
+use super::raw::{distinct, exact, text};
+use super::slip::Slips;
 use super::spec::{OneOrMany, Spec};
 use super::{Dialect, Kind, Source};
 
@@ -89,6 +91,8 @@ pub struct Decoded<'a> {
     pub percent: Option<Number>,
     /// Whose job it is, if it says so.
     pub owner: Option<Cow<'a, str>>,
+    /// What its worker got wrong, although it can be relayed.
+    pub slips: Slips,
     /// The object that the pointers lead into: the payload, or what its envelope holds.
     pub inner: &'a str,
     /// The payload as published.
@@ -191,16 +195,29 @@ impl Dialect {
         };
         let job = self.job_of(channel, found[JOB])?;
         let kind_name = found[KIND].and_then(word).unwrap_or_default();
+        let kind = self.kind(&kind_name);
+        let mut slips = Slips::default();
+        if kind.is_none() {
+            slips.of_kind(found[KIND]);
+        }
         let percent = match &self.decoder.percent {
-            None => found[PERCENT].and_then(amount),
+            None => {
+                // A text is read, but where one pointer says all of it a number was meant.
+                slips.of_percent(found[PERCENT], found[PERCENT].and_then(number).and_then(|n| n.as_f64()));
+                found[PERCENT].and_then(amount)
+            }
             Some(of) => of.0.read(inner).and_then(|slots| of.1.read(&slots)),
         };
+        if matches!(self.source, Source::PerJob(_)) {
+            slips.of_job(found[JOB], &job);
+        }
         Ok(Decoded {
             job,
-            kind: self.kind(&kind_name),
+            kind,
             kind_name,
-            entity: entity(&found[ENTITY..SLOTS]),
+            entity: entity(&found[ENTITY..SLOTS], distinct),
             percent,
+            slips,
             owner: found[OWNER].and_then(identity),
             inner,
             payload,
@@ -231,7 +248,11 @@ impl Dialect {
 
     fn typed_job<'a>(&self, raw: &'a RawValue) -> Result<Cow<'a, str>, Undecodable> {
         match self.job_id {
-            super::JobIdType::String => text(raw).ok_or(Undecodable::JobType),
+            // An id with something in it that is no character could be mistaken for another.
+            super::JobIdType::String => match exact(raw) {
+                None if raw.get().starts_with('"') => Err(Undecodable::ImpossibleJob),
+                id => id.ok_or(Undecodable::JobType),
+            },
             super::JobIdType::Integer if raw.get().starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
                 Ok(Cow::Borrowed(raw.get()))
             }
@@ -245,17 +266,6 @@ impl Dialect {
     }
 }
 
-/// A JSON string's text; `None` for anything else.
-pub(super) fn text(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let json = raw.get();
-    let plain = json.strip_prefix('"')?.strip_suffix('"')?;
-    if plain.contains('\\') {
-        serde_json::from_str(json).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(plain))
-    }
-}
-
 /// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
 /// as `7.0` or `true`.
 pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
@@ -264,7 +274,7 @@ pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
     if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Cow::Borrowed(json));
     }
-    text(raw)
+    exact(raw)
 }
 
 /// A kind's name: a text, or a number or truth value as it is written.
@@ -278,10 +288,13 @@ pub(super) fn number(raw: &RawValue) -> Option<Number> {
     raw.get().parse().ok()
 }
 
-/// The parts of an entity's name, joined; `None` where the first is absent.
-pub(super) fn entity<'a>(parts: &[Option<&'a RawValue>]) -> Option<Cow<'a, str>> {
-    let first = text(parts.first().copied().flatten()?)?;
-    match parts.get(1).copied().flatten().and_then(text) {
+/// The parts of an entity's name, each read by `name` and joined; `None` where the first is absent.
+pub(super) fn entity<'a>(
+    parts: &[Option<&'a RawValue>],
+    name: impl Fn(&'a RawValue) -> Option<Cow<'a, str>>,
+) -> Option<Cow<'a, str>> {
+    let first = name(parts.first().copied().flatten()?)?;
+    match parts.get(1).copied().flatten().and_then(name) {
         None => Some(first),
         Some(second) => Some(Cow::Owned(format!("{first} {second}"))),
     }

@@ -6,8 +6,9 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
-use super::decode::{number, text};
+use super::decode::number;
 use super::pointer::{Slot, Tree};
+use super::raw::{text, words};
 use super::spec::{OneOrMany, TextSpec, Texts};
 use super::status::count;
 
@@ -63,7 +64,7 @@ impl Plan {
 /// Where a text stands.
 #[derive(Debug, Clone)]
 pub(super) enum TextAt {
-    /// Any text.
+    /// A text, or another value in words.
     Plain(Slot),
     /// A text or a number of so many characters at most.
     Bare { slot: Slot, longest: usize },
@@ -75,7 +76,7 @@ impl TextAt {
     /// The text that stands there; none where it is empty.
     fn read(&self, slots: &Slots<'_>) -> Option<String> {
         let found = match self {
-            Self::Plain(slot) => text(slots[*slot]?).map(Cow::into_owned),
+            Self::Plain(slot) => words(slots[*slot]?).map(Cow::into_owned),
             Self::Bare { slot, longest } => {
                 word(slots[*slot]?).filter(|word| word.chars().nth(*longest).is_none())
             }
@@ -113,10 +114,14 @@ pub(super) fn first_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String>
 pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String> {
     let whole = |slot: Slot| slots[slot].and_then(count).map(|number| number.to_string());
     let read = |place: &TextAt| match place {
-        TextAt::Plain(slot) => place.read(slots).or_else(|| whole(*slot)),
+        TextAt::Plain(slot) => slots[*slot].and_then(text).map(Cow::into_owned).or_else(|| whole(*slot)),
         _ => place.read(slots),
     };
-    places.iter().filter_map(read).reduce(|first, next| format!("{first} ({next})"))
+    places
+        .iter()
+        .filter_map(read)
+        .filter(|text| !text.is_empty())
+        .reduce(|first, next| format!("{first} ({next})"))
 }
 
 /// The first whole number among several places.

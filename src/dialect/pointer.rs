@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::raw::Members;
+
 /// Why a text is no pointer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PointerError {
@@ -98,7 +100,7 @@ impl Tree {
     pub(super) fn each<'a>(&self, text: &'a str, found: &mut dyn FnMut(&'a str)) -> serde_json::Result<()> {
         match text.trim_ascii_start().as_bytes().first() {
             Some(b'{') => {
-                for (key, value) in serde_json::from_str::<Members<'a>>(text)?.0 {
+                for (key, value) in Members::read(text)?.iter() {
                     if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
                         child.one(value.get(), found)?;
                     }
@@ -125,13 +127,66 @@ impl Tree {
         Ok(())
     }
 
-    /// Reads `text` once, checks that all of it is JSON, and puts the raw text of every wanted value in its slot. Of
-    /// a name that an object repeats the last one counts. Returns whether the document is an object.
+    /// Checks that all of `text` is JSON, and puts the raw text of every wanted value in its slot. Of a name that an object
+    /// repeats the last one counts. Returns whether the document is an object.
+    ///
+    /// Reads it once. What that cannot read, a lone surrogate in a name for one, is read more slowly.
     pub(super) fn scan<'a>(
         &self,
         text: &'a str,
         slots: &mut [Option<&'a RawValue>],
     ) -> serde_json::Result<bool> {
+        self.scan_once(text, slots).or_else(|_| {
+            self.clear(slots);
+            self.scan_raw(serde_json::from_str(text)?, slots)
+        })
+    }
+
+    /// Reads a value that is JSON, and parses none of what it holds.
+    fn scan_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<bool> {
+        if self.children.is_empty() {
+            return Ok(value.get().starts_with('{'));
+        }
+        match value.get().as_bytes().first() {
+            Some(b'{') => {
+                for (key, value) in Members::read(value.get())?.iter() {
+                    if let Some((_, child)) = self.children.iter().find(|(name, _)| **name == *key) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(true)
+            }
+            Some(b'[') => {
+                for (nth, value) in
+                    serde_json::from_str::<Vec<&RawValue>>(value.get())?.into_iter().enumerate()
+                {
+                    if let Some(child) = self.item(nth) {
+                        child.take_raw(value, slots)?;
+                    }
+                }
+                Ok(false)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn take_raw<'a>(
+        &self,
+        value: &'a RawValue,
+        slots: &mut [Option<&'a RawValue>],
+    ) -> serde_json::Result<()> {
+        self.clear(slots);
+        for &slot in &self.slots {
+            slots[slot] = Some(value);
+        }
+        self.scan_raw(value, slots).map(drop)
+    }
+
+    fn scan_once<'a>(&self, text: &'a str, slots: &mut [Option<&'a RawValue>]) -> serde_json::Result<bool> {
         let mut input = serde_json::Deserializer::from_str(text);
         let is_object = Scan { tree: self, slots }.deserialize(&mut input)?;
         input.end()?;
@@ -230,33 +285,6 @@ impl<'a> DeserializeSeed<'a> for Wanted<'_, '_, 'a> {
     }
 }
 
-/// All members of an object in their order, those of a repeated name too.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'a> Deserialize<'a> for Members<'a> {
-    fn deserialize<D: Deserializer<'a>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'a> Visitor<'a> for MembersVisitor {
-    type Value = Members<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Members<'a>, A::Error> {
-        let mut members = Vec::new();
-        while let Some(key) = map.next_key_seed(Key)? {
-            members.push((key, map.next_value()?));
-        }
-        Ok(Members(members))
-    }
-}
-
 /// An object's key, borrowed unless it holds an escape.
 struct Key;
 
@@ -311,6 +339,25 @@ mod tests {
         let found = scan(&["/a/b", "/a/c"], r#"{"a":{"b":1,"c":2},"a":{"c":3}}"#).unwrap();
         assert_eq!(found, (true, vec![None, Some("3")]));
         assert_eq!(scan(&["/a/b"], r#"{"a":{"b":1},"a":5}"#).unwrap(), (true, vec![None]));
+    }
+
+    #[test]
+    fn lone_surrogates_huge_numbers_and_depth_hide_no_value() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let text = format!(
+            r#"{{"k\udce9":1,"m":{{"\uDCE9":{deep},"b":"\udce9"}},"n":1e400,"s":{{"b":1}},"s":"\ud800","d":{deep}}}"#
+        );
+        let found = scan(&["/m/b", "/n", "/s/b", "/d", "/s", "/n/b"], &text).unwrap();
+        let expected = [Some(r#""\udce9""#), Some("1e400"), None, Some(&*deep), Some(r#""\ud800""#), None];
+        assert_eq!(found, (true, expected.to_vec()));
+        assert!(!scan(&["/a"], r#""\udce9""#).unwrap().0);
+        assert!(!scan(&["/a"], "1e400").unwrap().0);
+        let items = r#"{"\udce9":0,"a":["\udce9",{"b":2}]}"#;
+        assert_eq!(
+            scan(&["/a/0", "/a/1/b", "/a/2"], items).unwrap().1,
+            [Some(r#""\udce9""#), Some("2"), None]
+        );
+        assert!(scan(&["/a"], r#"{"k\udce9":1,"a":tru}"#).is_err());
     }
 
     #[test]

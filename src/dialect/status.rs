@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use super::compile::{Fault, pointer};
 use super::pointer::Tree;
 use super::spec::StatusSpec;
-use super::{Dialect, Pointer, decode};
+use super::{Dialect, Pointer, decode, raw};
 
 /// How the body is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,40 +116,36 @@ impl Dialect {
         // The kind that stands for every other one has many names.
         let kind =
             view.filter(|_| source.kind == super::EVERY_OTHER).map_or(source.kind, |view| &*view.kind.name);
-        let shown = |text: Option<&String>| text.map_or(Value::Null, |text| Value::from(text.as_str()));
+        let shown = |text: Option<&String>| text.map(|text| Value::from(text.as_str()).to_string());
         let value_of = |from: &From, raw: Option<&RawValue>| match from {
-            From::Job => self.job_value(source.job),
-            From::Kind => Value::from(kind),
+            From::Job => Some(self.job_value(source.job).to_string()),
+            From::Kind => Some(Value::from(kind).to_string()),
             From::Message => shown(view.and_then(|view| view.message.as_ref())),
             From::Error => shown(view.and_then(|view| view.error.as_ref())),
-            From::Percent => source.percent.cloned().map_or(Value::Null, Value::Number),
-            From::Pointer(_) => {
-                raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or(Value::Null)
-            }
+            From::Percent => source.percent.map(Number::to_string),
+            From::Pointer(_) => raw.filter(|raw| raw.get() != "null").map(readable),
         };
-        let mut body = Map::new();
+        let mut body: Vec<(String, Option<String>)> = Vec::new();
         let mut slots = slots.into_iter();
         for field in fields {
             let found: Vec<Option<&RawValue>> = slots.by_ref().take(field.from.len()).collect();
-            let candidates = field.from.iter().zip(found);
-            let value = candidates.map(|(from, raw)| value_of(from, raw)).find(|value| !value.is_null());
             if !field.kinds.is_empty() && !field.kinds.iter().any(|only| *only == *kind) {
                 continue;
             }
-            let value = value.or_else(|| field.default.clone()).unwrap_or(Value::Null);
-            let word =
-                value.as_str().and_then(|word| field.values.get(word).or_else(|| field.values.get("*")));
-            let value = match word {
-                Some(mapped) => Value::from(mapped.as_str()),
-                None => value,
-            };
+            let value = field.from.iter().zip(found).find_map(|(from, raw)| value_of(from, raw));
+            let default = || field.default.as_ref().filter(|value| !value.is_null()).map(Value::to_string);
+            let value = value.or_else(default).map(|value| field.mapped(value));
             // Of several fields of one name the first that has a value counts.
-            let given = body.get(&field.name).is_some_and(|value: &Value| !value.is_null());
-            if !(given || field.optional && value.is_null()) {
-                body.insert(field.name.clone(), value);
+            match body.iter_mut().find(|(name, _)| *name == field.name) {
+                Some((_, given)) if given.is_none() => *given = value,
+                Some(_) => {}
+                None if field.optional && value.is_none() => {}
+                None => body.push((field.name.clone(), value)),
             }
         }
-        Value::Object(body).to_string()
+        let keys: Vec<String> = body.iter().map(|(name, _)| Value::from(name.as_str()).to_string()).collect();
+        let values = body.iter().map(|(_, value)| value.as_deref().unwrap_or("null"));
+        raw::object(keys.iter().map(String::as_str).zip(values))
     }
 
     /// A job's id as JSON: a number where the dialect's ids are.
@@ -168,15 +164,43 @@ impl Dialect {
         }
     }
 
-    /// Merges the objects of `newer`, one after the other, over `older`: name by name, values whole. What is no object
-    /// adds nothing.
-    pub fn merge<'a>(older: &str, newer: impl IntoIterator<Item = &'a str>) -> String {
-        let parse = |text| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default();
-        let mut merged = parse(older);
-        for newer in newer {
-            merged.extend(parse(newer));
+    /// Merges the objects of `newer`, one after the other, over `older`: name by name, values whole and as they were
+    /// written. An empty `older` is no object. What is none adds nothing, and is counted.
+    pub fn merge<'a>(older: &'a str, newer: impl IntoIterator<Item = &'a str>) -> Merge {
+        let (mut overlay, mut failed) = (raw::Overlay::default(), 0);
+        for object in Some(older).filter(|older| !older.is_empty()).into_iter().chain(newer) {
+            failed += u64::from(overlay.lay(object).is_err());
         }
-        Value::Object(merged).to_string()
+        Merge { object: overlay.to_json(), failed }
+    }
+}
+
+/// What merging made of several objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// The merged object.
+    pub object: String,
+    /// How many of them were no objects, and are not in it.
+    pub failed: u64,
+}
+
+/// A value for clients that parse strictly: a text without what is no character, anything else as it was written.
+fn readable(raw: &RawValue) -> String {
+    match raw::exact(raw) {
+        None => raw::text(raw).map_or_else(|| raw.get().to_owned(), |text| Value::from(text).to_string()),
+        Some(_) => raw.get().to_owned(),
+    }
+}
+
+impl Field {
+    /// The word that stands for a value's text, if one does; else the value.
+    fn mapped(&self, value: String) -> String {
+        if self.values.is_empty() {
+            return value;
+        }
+        let text: Option<String> = serde_json::from_str(&value).ok();
+        let word = text.and_then(|text| self.values.get(&text).or_else(|| self.values.get("*")));
+        word.map_or(value, |word| Value::from(word.as_str()).to_string())
     }
 }
 

@@ -117,7 +117,108 @@ fn unknown_jobs_get_what_the_contracts_say() {
 fn merging_is_shallow_and_keeps_what_is_not_repeated() {
     let older = r#"{"jobId":"a","progress":10,"videoInfo":{"id":"x","title":"t"}}"#;
     let newer = r#"{"progress":20,"videoInfo":{"id":"y"}}"#;
-    assert_eq!(Dialect::merge(older, [newer]), r#"{"jobId":"a","progress":20,"videoInfo":{"id":"y"}}"#);
+    let merge = |newer| {
+        let merge = Dialect::merge(older, newer);
+        (merge.object, merge.failed)
+    };
+    let object = r#"{"jobId":"a","progress":20,"videoInfo":{"id":"y"}}"#.to_owned();
+    assert_eq!(merge(vec![newer]), (object.clone(), 0));
+    assert_eq!(merge(vec!["[1]", newer, ""]), (object, 2), "what is no object is counted");
+}
+
+/// What no strict parser takes: a file name that is no UTF-8 in a text and in a name, huge numbers, a repeated name, depth.
+fn odd() -> String {
+    let deep = "[".repeat(300) + &"]".repeat(300);
+    format!(r#""error":"caf\udce9.txt","x\udce9":1,"n":[1e400,{}],"e":1,"e":2,"deep":{deep}"#, "9".repeat(30))
+}
+
+#[test]
+fn what_no_strict_parser_takes_is_decoded_merged_polled_and_viewed() {
+    let cafe = Some("caf\u{fffd}.txt");
+    let payload = format!(r#"{{"jobId":"a","status":"failed","progress":50,{}}}"#, odd());
+    let downloads = builtin("downloads");
+    let decoded = downloads.decode(b"download_updates:a", payload.as_bytes()).unwrap();
+    assert_eq!(decoded.kind.unwrap().ends, Some(Outcome::Failed));
+    let merged = Dialect::merge(r#"{"jobId":"b","videoInfo":{}}"#, [decoded.inner]);
+    assert_eq!(merged.failed, 0);
+    for part in [r#""error":"caf\udce9.txt""#, r#""x\udce9":1"#, "[1e400,99", r#""e":2"#, "[[[["] {
+        assert!(merged.object.contains(part), "{part}");
+    }
+    for text in [merged.object.as_str(), payload.as_str()] {
+        assert_eq!(downloads.view(text).unwrap().error.as_deref(), cafe);
+        assert_eq!(downloads.view_status(text).unwrap().error.as_deref(), cafe);
+    }
+
+    let tasks = builtin("tasks");
+    let payload = format!(r#"{{"type":"error","task_id":"t","status":"FAILURE","message":"m",{}}}"#, odd());
+    assert_eq!(tasks.decode(b"task_updates:t", payload.as_bytes()).unwrap().kind_name, "error");
+    assert_eq!(tasks.view(&payload).unwrap().error.as_deref(), cafe);
+    let source = StatusSource { job: "t", newest: &payload, kind: "error", percent: None };
+    let body = tasks.status_body(&source).unwrap();
+    assert_eq!(
+        body,
+        "{\"task_id\":\"t\",\"status\":\"FAILURE\",\"message\":\"m\",\"error\":\"caf\u{fffd}.txt\"}"
+    );
+    assert_eq!(tasks.view_status(&body).unwrap().error.as_deref(), cafe);
+}
+
+#[test]
+fn a_name_that_is_not_all_characters_is_no_id_and_no_owner_but_the_part_of_a_job() {
+    let scraping = builtin("scraping");
+    let decode = |payload: &str| {
+        let decoded = scraping.decode(b"scraping_events", payload.as_bytes()).unwrap();
+        decoded.entity.map(|name| name.to_string())
+    };
+    let scraper = |name: &str| {
+        format!(
+            r#"{{"job_id":1,"event_type":"scraper_started","metadata":{{"scraper_name":"{name}","route":"r"}}}}"#
+        )
+    };
+    assert_ne!(decode(&scraper(r"a\udce9")), decode(&scraper(r"a\udcea")), "they are not conflated");
+    let view = scraping.view(&scraper(r"a\udce9")).unwrap();
+    assert_eq!(view.entity.unwrap().name, "a\u{fffd} r");
+    let owned = br#"{"type":"progress","user_id":"u\udce9"}"#;
+    assert_eq!(builtin("tasks").decode(b"task_updates:t", owned).unwrap().owner, None);
+    let text = r#"
+        name = "x"
+        route = "/x/{job}"
+        channel = "x"
+        job = { pointer = "/id" }
+        pointers = { kind = "/k" }
+        kinds = { done = { ends = "succeeded" } }
+    "#;
+    let dialect = Dialect::from_toml(text, "x").unwrap();
+    let reason = dialect.decode(b"x", br#"{"id":"a\udce9","k":"done"}"#).unwrap_err();
+    assert_eq!(reason, Undecodable::ImpossibleJob);
+}
+
+#[test]
+fn an_error_that_is_no_text_is_shown_in_words() {
+    let downloads = builtin("downloads");
+    let table = [
+        (r#"{"code":403,"message":"private video"}"#, "private video"),
+        (r#"{"code":403,"detail":"private"}"#, "private"),
+        (r#"["a", "b"]"#, r#"["a","b"]"#),
+        ("403", "403"),
+        ("true", "true"),
+        (r#"{"code": 403}"#, r#"{"code":403}"#),
+    ];
+    for (error, expected) in table {
+        let data = format!(r#"{{"jobId":"a","status":"failed","progress":1,"error":{error}}}"#);
+        assert_eq!(downloads.view(&data).unwrap().error.as_deref(), Some(expected), "{error}");
+        assert_eq!(downloads.view_status(&data).unwrap().error.as_deref(), Some(expected), "{error}");
+        let payload = format!(
+            r#"{{"job_id":1,"event_type":"scraper_failed","message":{error},"metadata":{{"scraper_name":"s"}}}}"#
+        );
+        let view = builtin("scraping").view(&payload).unwrap();
+        assert_eq!((view.message.as_deref(), view.error.as_deref()), (Some(expected), Some(expected)));
+        let task = format!(r#"{{"type":"error","error":{error}}}"#);
+        assert_eq!(builtin("tasks").view(&task).unwrap().error.as_deref(), Some(expected));
+        let source = StatusSource { job: "t", newest: &task, kind: "error", percent: None };
+        let body = builtin("tasks").status_body(&source).unwrap();
+        assert!(body.contains(&format!(r#""error":{error}"#)), "a client gets it as it is: {body}");
+        assert_eq!(builtin("tasks").view_status(&body).unwrap().error.as_deref(), Some(expected));
+    }
 }
 
 #[test]
@@ -233,4 +334,42 @@ fn targets_are_jobs_or_urls() {
     }
     let error = Target::parse("scrapin/1", &all, None).unwrap_err().to_string();
     assert_eq!(error, "there is no dialect 'scrapin'; did you mean 'scraping'?");
+}
+
+#[test]
+fn slips_of_a_worker_are_named_and_its_event_is_decoded_all_the_same() {
+    let slips = |dialect: &str, channel: &str, payload: &str| -> Vec<Slip> {
+        builtin(dialect).decode(channel.as_bytes(), payload.as_bytes()).unwrap().slips.iter().collect()
+    };
+    let scraping = |more: &str| slips("scraping", "scraping_events", &format!(r#"{{"job_id":9{more}}}"#));
+    assert_eq!(scraping(r#","type":"progress""#), [Slip::NoKind]);
+    assert_eq!(scraping(r#","event_type":"""#), [Slip::NoKind]);
+    assert_eq!(scraping(r#","event_type":7"#), [Slip::KindType]);
+    assert_eq!(scraping(r#","event_type":"job_paused\udce9""#), [Slip::UnknownKind]);
+    let progress = |value: &str| scraping(&format!(r#","event_type":"job_progress","progress":{value}"#));
+    for good in ["0", "45.5", "100", "1e2", "null"] {
+        assert_eq!(progress(good), [], "{good}");
+    }
+    for (bad, slip) in [
+        ("101", Slip::PercentRange),
+        ("-1", Slip::PercentRange),
+        ("1e400", Slip::PercentRange),
+        (r#""45%""#, Slip::PercentType),
+        ("[45]", Slip::PercentType),
+        ("true", Slip::PercentType),
+    ] {
+        assert_eq!(progress(bad), [slip], "{bad}");
+    }
+    let download = |id: &str| {
+        let payload = format!(r#"{{"jobId":{id},"status":"queued","progress":0}}"#);
+        slips("downloads", "download_updates:7", &payload)
+    };
+    for good in [r#""7""#, "7", "null"] {
+        assert_eq!(download(good), [], "{good}");
+    }
+    assert_eq!(download(r#""8""#), [Slip::OtherJob]);
+    assert_eq!(
+        slips("downloads", "download_updates:7", r#"{"progress":"x"}"#),
+        [Slip::NoKind, Slip::PercentType]
+    );
 }

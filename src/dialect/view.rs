@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::compile::{Fault, pointer};
-use super::decode::{entity, text, word};
+use super::decode::{entity, word};
 use super::facts::{Percent, Plan, Slots, TextAt, first_count, first_text, result_text};
 use super::pointer::{Slot, Tree};
+use super::raw::{text, words};
 use super::spec::{OneOrMany, PointersSpec, Spec, StatusSpec, Texts};
 use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
@@ -224,14 +225,14 @@ impl Dialect {
         let slots = &viewer.plan.read(inner)?[..];
         let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
         let parts: Vec<_> = viewer.entity.iter().map(|slot| slots[*slot]).collect();
-        let part = entity(&parts).filter(|_| kind.entity.is_some()).map(|name| EntityView {
+        let part = entity(&parts, text).filter(|_| kind.entity.is_some()).map(|name| EntityView {
             name: name.into_owned(),
             phase: kind.entity,
             count: viewer.entity_count.and_then(|slot| count(slots[slot]?)),
         });
         let facts = &viewer.facts;
         let error = || first_text(&facts.error, slots);
-        let of_part = |slot: Slot| slots[slot].and_then(text).filter(|text| !text.is_empty());
+        let of_part = |slot: Slot| slots[slot].and_then(words);
         let messages = if kind.ends.is_some() { &viewer.last_message } else { &facts.message };
         let message = first_text(messages, slots);
         Some(View {

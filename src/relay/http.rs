@@ -34,8 +34,9 @@ use super::settings::{RelayOptions, Reloadable};
 use super::shard::{NewConnection, Newcomer, ShardHandle, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::troubles::Troubles;
 use super::upgrade;
-use crate::broker::{Broker, BrokerError};
+use crate::broker::{Broker, BrokerError, Trouble};
 use crate::dialect::{Dialect, DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
@@ -54,6 +55,7 @@ pub(super) struct Api {
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
+    pub(super) troubles: Arc<Troubles>,
     pub(super) draining: AtomicBool,
     pub(super) next_shard: AtomicUsize,
 }
@@ -249,7 +251,7 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
         return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
     }
     let known = || api.log.lock().unwrap_or_else(PoisonError::into_inner).known(id, &job);
-    let mut asked = true;
+    let mut asked = Ok(());
     if let Some(store) = &api.restore
         && known() != Some(super::joblog::Known::Whole)
     {
@@ -263,8 +265,8 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     drop(log);
     if let Some(body) = body {
         Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
-    } else if !asked {
-        let message = format!("redis is away, so nothing is known of {} job {job} yet", dialect.name);
+    } else if let Err(trouble) = asked {
+        let message = format!("{}, so nothing is known of {} job {job} yet", trouble.word(), dialect.name);
         Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
     } else {
         let message = format!("nothing is known of {} job {job}", dialect.name);
@@ -277,7 +279,7 @@ fn may_poll(
     subject: &str,
     owner: Ownership<'_>,
     ownerless: Ownerless,
-    asked_store: bool,
+    asked: Result<(), Trouble>,
 ) -> Result<(), ApiError> {
     let refuse = |message| Err(ApiError::new(StatusCode::FORBIDDEN, "not_the_owner", message));
     match owner {
@@ -285,12 +287,14 @@ fn may_poll(
         Ownership::Of(_) => refuse("the token's subject does not own this task"),
         // Of a job that nobody has heard of, that is what the answer says.
         Ownership::UnknownJob => Ok(()),
-        Ownership::Nobody if !asked_store => {
-            let message = "redis is away, so it is not known whose this task is";
-            Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
-        }
-        Ownership::Nobody if ownerless == Ownerless::Allow => Ok(()),
-        Ownership::Nobody => refuse("it is not known whose this task is"),
+        Ownership::Nobody => match asked {
+            Err(trouble) => {
+                let message = format!("{}, so it is not known whose this task is", trouble.word());
+                Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "store_not_connected", message))
+            }
+            Ok(()) if ownerless == Ownerless::Allow => Ok(()),
+            Ok(()) => refuse("it is not known whose this task is"),
+        },
     }
 }
 

@@ -1,21 +1,20 @@
 //! From the broker to the shards: decode, number, hand over.
 
+mod log;
+
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use tracing::warn;
-
+use self::log::Odd;
+pub(super) use self::log::{DropLog, SlipLog};
 use super::foreign::Foreign;
 use super::frame;
 use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
 use super::stats::Stats;
 use crate::broker::{BoxFuture, Publication, Sink};
-use crate::dialect::{Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Topic, Undecodable};
-use crate::net::seldom::Seldom;
-
-/// Bytes of a dropped payload that are logged.
-const LOGGED: usize = 80;
+use crate::dialect::{
+    Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Slips, Topic, Undecodable,
+};
 
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
 /// queue is bounded in batches; while one is full the broker is not read.
@@ -39,6 +38,7 @@ pub(super) struct Ingest {
     /// Events of the batch, those that are sent to nobody included.
     pub(super) taken: u64,
     pub(super) drops: DropLog,
+    pub(super) slips: SlipLog,
 }
 
 impl Ingest {
@@ -80,10 +80,20 @@ impl Ingest {
             // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
             log.hold(id, &taken.job, &event);
         }
+        let unmerged = log.unmerged();
         drop(log);
         self.taken += 1;
         if dialect.has_foreign_state() {
             self.foreign.seen(id, &taken.job);
+        }
+        if self.stats.unmerged.get() != unmerged {
+            self.stats.unmerged.set(unmerged);
+            self.slips.unmerged(&dialect.name, &taken.job);
+        }
+        if !decoded.slips.is_empty() {
+            let Publication { channel, payload, .. } = publication;
+            let odd = Odd { channel, payload, kind: &decoded.kind_name };
+            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
         }
         if taken.owned && dialect.auth == Auth::Owner {
             self.owned.push(Topic::job(id, taken.job));
@@ -101,9 +111,28 @@ impl Ingest {
         let event = dialect.decode_channel(publication.channel, publication.payload)?;
         self.stats.channel_event(id, event.channel);
         self.taken += 1;
+        if !event.slips.is_empty() {
+            let Publication { channel, payload, .. } = publication;
+            let odd = Odd { channel, payload, kind: &event.kind_name };
+            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), event.slips, odd);
+        }
         let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
         self.batch.push(event_of_channel(id, &event, sequence, publication.payload));
         Ok(())
+    }
+}
+
+/// Counts the slips of an event, and has them logged.
+fn note_slips(
+    stats: &Stats,
+    log: &mut SlipLog,
+    (id, dialect): (DialectId, &str),
+    slips: Slips,
+    odd: Odd<'_>,
+) {
+    for slip in slips.iter() {
+        stats.slip(id, slip).add(1);
+        log.log(id, dialect, slip, &odd);
     }
 }
 
@@ -169,25 +198,6 @@ impl Sink for Ingest {
                 shard.publish(Arc::clone(&batch)).await;
             }
         })
-    }
-}
-
-/// Logs dropped payloads, at most one a second.
-#[derive(Debug)]
-pub(super) struct DropLog(Seldom<()>);
-
-impl Default for DropLog {
-    fn default() -> Self {
-        Self(Seldom::every(Duration::from_secs(1)))
-    }
-}
-
-impl DropLog {
-    fn log(&mut self, reason: Undecodable, channel: &[u8], payload: &[u8]) {
-        let Some(more) = self.0.due(()) else { return };
-        let start = String::from_utf8_lossy(&payload[..payload.len().min(LOGGED)]);
-        let channel = String::from_utf8_lossy(&channel[..channel.len().min(LOGGED)]);
-        warn!(%reason, channel = ?channel, payload = ?start, more, "dropped a publication");
     }
 }
 

@@ -30,7 +30,9 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod subprotocol;
 mod threads;
+mod troubles;
 mod upgrade;
 mod wheel;
 
@@ -63,6 +65,7 @@ use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
 use self::threads::Watch;
+use self::troubles::Troubles;
 use crate::broker::{Broker, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
 
@@ -121,13 +124,16 @@ impl Relay {
             owned: Vec::new(),
             taken: 0,
             drops: ingest::DropLog::default(),
+            slips: ingest::SlipLog::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
+        let troubles = Arc::new(Troubles::new(Arc::clone(&dialects)));
         let access = StoreAccess {
             broker: Arc::clone(&broker),
             dialects: Arc::clone(&dialects),
             log: Arc::clone(&log),
             foreign,
+            troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
@@ -146,6 +152,7 @@ impl Relay {
             shards,
             stats,
             restore,
+            troubles,
             draining: AtomicBool::new(false),
             next_shard: AtomicUsize::new(0),
         });

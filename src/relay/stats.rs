@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::client::Clients;
 use super::refusals::Refusals;
-use crate::dialect::{DialectId, Dialects, Undecodable};
+use crate::dialect::{DialectId, Dialects, Slip, Undecodable};
 
 /// A number that only ever grows, or that follows something that comes and goes.
 #[derive(Debug, Default)]
@@ -20,6 +20,11 @@ impl Counter {
     /// Takes away from it.
     pub(super) fn sub(&self, count: u64) {
         self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Follows a count that is kept elsewhere.
+    pub(super) fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
     }
 
     /// Its value now.
@@ -49,7 +54,11 @@ pub(super) struct Stats {
     pub slow_consumers: Counter,
     /// Connections closed because they answered no pings.
     pub stale: Counter,
+    /// Payloads that could not be merged into the state of their job.
+    pub unmerged: Counter,
     undecodable: [Counter; Undecodable::ALL.len()],
+    /// Slips of workers in events that were relayed, by dialect.
+    slips: Vec<[Counter; Slip::ALL.len()]>,
     /// Events taken on each channel of the dialects that have channels.
     channels: Vec<(DialectId, Arc<str>, Counter)>,
 }
@@ -64,7 +73,8 @@ impl Stats {
                 names.map(move |name| (id, Arc::clone(name), Counter::default()))
             })
             .collect();
-        Self { channels, ..Self::default() }
+        let slips = dialects.iter().map(|_| Default::default()).collect();
+        Self { slips, channels, ..Self::default() }
     }
 
     /// Counts an event on a channel.
@@ -78,6 +88,11 @@ impl Stats {
     /// Every channel and how many events came on it.
     pub(super) fn channels(&self) -> impl Iterator<Item = (DialectId, &str, u64)> {
         self.channels.iter().map(|(id, name, count)| (*id, &**name, count.get()))
+    }
+
+    /// How often workers of a dialect made a slip.
+    pub(super) fn slip(&self, id: DialectId, slip: Slip) -> &Counter {
+        &self.slips[id.index()][slip as usize]
     }
 
     /// Counts a publication that was dropped.

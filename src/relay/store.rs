@@ -15,9 +15,9 @@ use super::joblog::{Dirty, JobLog, Known, Stamp};
 use super::reservation::StoreReading;
 use super::shard::WeakHandle;
 use super::slots::ConnId;
-use crate::broker::{Broker, BrokerError, StateStore, StoredJob};
+use super::troubles::{Cause, Direction, Troubles};
+use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
 use crate::dialect::{Auth, DialectId, Dialects, Topic};
-use crate::net::seldom::Seldom;
 
 /// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
 const QUEUE: usize = 20_000;
@@ -33,8 +33,8 @@ const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Jobs that are written in one go.
 const WRITE_TOGETHER: usize = 500;
-/// How often a failing store is logged.
-const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
+/// How long the last write may take when the relay ends.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 struct Question {
@@ -46,8 +46,8 @@ struct Question {
 #[derive(Debug)]
 enum Asker {
     Connection(WeakHandle, ConnId),
-    /// Is told whether the store answered.
-    Request(oneshot::Sender<bool>),
+    /// Is told whether the store answered, if only to refuse.
+    Request(oneshot::Sender<Result<(), Trouble>>),
 }
 
 /// Puts questions to the store.
@@ -66,12 +66,14 @@ impl RestoreQueue {
         self.0.try_send(Question { dialect, job, asker: Asker::Connection(shard, id) }).is_ok()
     }
 
-    /// Asks on behalf of a request; `false` when the store is away, so that only the job log knows what it knows.
-    pub(super) async fn look(&self, dialect: DialectId, job: Arc<str>) -> bool {
+    /// Asks on behalf of a request. An error means that the store may know more a moment later; one that refuses for good
+    /// is no error, since the job log knows all that is to be known then.
+    pub(super) async fn look(&self, dialect: DialectId, job: Arc<str>) -> Result<(), Trouble> {
         let (answer, answered) = oneshot::channel();
-        let asked = self.0.try_send(Question { dialect, job, asker: Asker::Request(answer) }).is_ok();
+        let asked = self.0.try_send(Question { dialect, job, asker: Asker::Request(answer) });
+        asked.map_err(|_| Trouble::Overloaded)?;
         // The other end is dropped only when the relay stops.
-        asked && answered.await.unwrap_or(false)
+        answered.await.unwrap_or(Err(Trouble::Away))
     }
 }
 
@@ -87,6 +89,7 @@ pub(super) struct StoreAccess {
     pub(super) log: Arc<Mutex<JobLog>>,
     /// State that others keep.
     pub(super) foreign: Arc<Foreign>,
+    pub(super) troubles: Arc<Troubles>,
     /// Where it is to be known whose the jobs are. Weak, since a shard ends with the last handle.
     pub(super) shards: Vec<WeakHandle>,
 }
@@ -114,16 +117,16 @@ impl StoreAccess {
 /// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
 ///
 /// While the store is away, a connection whose job this relay knows nothing of, or not whose it is, stays unanswered: to
-/// call the job unknown would be a guess. It is asked again when the store is back.
+/// call the job unknown would be a guess. It is asked again when the store is back. A store that refuses, and will go on
+/// refusing, is asked in vain: then everybody gets what this relay knows.
 pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
-    let mut complaints = Seldom::every(COMPLAIN_EVERY);
     let mut held: VecDeque<Question> = VecDeque::new();
     let mut together = Vec::with_capacity(TOGETHER);
     loop {
         tokio::select! {
             count = questions.0.recv_many(&mut together, TOGETHER) => if count == 0 { return },
             () = tokio::time::sleep(RETRY_EVERY), if !held.is_empty() => {
-                if access.broker.status().borrow().connected {
+                if access.broker.status().borrow().reachable {
                     together.extend(held.drain(..held.len().min(TOGETHER)));
                 }
             }
@@ -139,13 +142,9 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
         }))
         .await;
         for (((dialect, job), askers), answer) in askers.into_iter().zip(answers) {
-            if let Err(error) = &answer
-                && complaints.due(()).is_some()
-            {
-                warn!(error, "could not read job state back");
-            }
             let reading =
                 answer.as_ref().map_or(StoreReading::Unread, |stored| StoreReading::Read(stored.clone()));
+            let answer = answer.map(drop);
             let known = answer.is_ok() || access.log().suffices(dialect, &job);
             for asker in askers {
                 match asker {
@@ -155,7 +154,7 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
                     Asker::Connection(shard, id) => shard.restored(id, reading.clone()).await,
                     Asker::Request(request) => {
                         // Who asked may have hung up.
-                        let _ = request.send(answer.is_ok());
+                        let _ = request.send(answer);
                     }
                 }
             }
@@ -163,28 +162,44 @@ pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
     }
 }
 
-/// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything.
+/// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything. An error is a
+/// trouble that passes.
 async fn look_up(
     access: &StoreAccess,
     id: DialectId,
     job: &Arc<str>,
     always: bool,
-) -> Result<Option<Arc<StoredJob>>, String> {
+) -> Result<Option<Arc<StoredJob>>, Trouble> {
     if !always && access.log().known(id, job) == Some(Known::Whole) {
         return Ok(None);
     }
-    if !access.broker.status().borrow().connected {
-        return Err("redis is not connected".to_owned());
+    let cause = match try_to_read(access, id, job).await {
+        Ok(stored) => return Ok(stored),
+        Err(cause) => cause,
+    };
+    access.troubles.failed(Direction::Reading, id, job, &cause);
+    if cause.trouble.passes() { Err(cause.trouble) } else { Ok(None) }
+}
+
+async fn try_to_read(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+) -> Result<Option<Arc<StoredJob>>, Cause> {
+    let status = access.broker.status().borrow().clone();
+    if !status.reachable {
+        return Err(Cause::away(status.error.unwrap_or_else(|| "redis is not connected yet".to_owned())));
     }
     match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
         Ok(Ok((stored, news))) => {
+            access.troubles.succeeded(Direction::Reading, id);
             if news {
                 access.tell_owner(id, job).await;
             }
             Ok(stored.map(Arc::new))
         }
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("redis does not answer".to_owned()),
+        Ok(Err(error)) => Err(Cause::from(&error)),
+        Err(_) => Err(Cause::away(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 
@@ -192,7 +207,7 @@ async fn look_up(
 async fn read_back(
     access: &StoreAccess,
     id: DialectId,
-    job: &str,
+    job: &Arc<str>,
 ) -> Result<(Option<StoredJob>, bool), BrokerError> {
     let Some(store) = access.store() else { return Ok((None, false)) };
     let dialect = access.dialects.get(id);
@@ -209,7 +224,10 @@ async fn read_back(
     }
     let stored = match store.load(&dialect.name, job).await {
         // The key holds something else, which is no state of this job and will not become one.
-        Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => None,
+        Err(error) if error.trouble() == Trouble::WrongType => {
+            access.troubles.failed(Direction::Reading, id, job, &Cause::from(&error));
+            None
+        }
         other => other?,
     };
     let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
@@ -224,12 +242,12 @@ pub(super) async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
 }
 
 /// Writes behind until `stop`, and then what is left once more. What cannot be written stays dirty in the job log,
-/// which bounds it.
+/// which bounds it, and is tried again every second, and as soon as the store is there again.
 pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: CancellationToken) {
     if access.store().is_none() {
         return;
     }
-    let mut complaints = Seldom::every(COMPLAIN_EVERY);
+    let mut status = access.broker.status();
     let mut next = Instant::now() + WRITE_EVERY;
     loop {
         let only_urgent = tokio::select! {
@@ -237,44 +255,102 @@ pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop:
             () = urgent.notified() => true,
             () = tokio::time::sleep_until(next) => false,
         };
-        if let Err(error) = write(&access, only_urgent).await {
-            if complaints.due(()).is_some() {
-                warn!(error, "could not write job state behind");
-            }
+        if !write(&access, only_urgent).await {
+            let back = async {
+                // Fails only when the broker is gone, and then `stop` comes.
+                let _ = status.wait_for(|status| !status.reachable).await;
+                let _ = status.wait_for(|status| status.reachable).await;
+            };
             tokio::select! {
                 () = stop.cancelled() => break,
+                () = back => {}
                 () = tokio::time::sleep(WRITE_EVERY) => {}
             }
         }
         if !only_urgent {
+            look_again(&access).await;
             next = Instant::now() + WRITE_EVERY;
         }
     }
-    if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(2), write(&access, false)).await {
-        warn!(%error, "the last job states could not be written");
+    if tokio::time::timeout(LAST_WRITE, write(&access, false)).await != Ok(true) {
+        warn!("not all of the last job states could be written");
     }
 }
 
-async fn write(access: &StoreAccess, only_urgent: bool) -> Result<(), String> {
-    let Some(store) = access.store() else { return Ok(()) };
+/// Sees whether what could not be read can be read now, since otherwise nobody may ask for a long time.
+async fn look_again(access: &StoreAccess) {
+    for (id, job) in access.troubles.unread() {
+        // What is still wrong is known already.
+        let _ = try_to_read(access, id, &job).await;
+    }
+}
+
+/// Writes everything that is dirty, and stops at the first jobs that cannot be read or written; whether there were none.
+async fn write(access: &StoreAccess, only_urgent: bool) -> bool {
+    let Some(store) = access.store() else { return true };
     loop {
         let Dirty { save, unread } = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
         if save.is_empty() && unread.is_empty() {
-            return Ok(());
+            if !only_urgent {
+                access.troubles.all_written();
+            }
+            return true;
         }
-        let read = join_all(unread.iter().map(|(id, job)| read_back(access, *id, job))).await;
-        access.log().put_back(&unread);
-        for ((id, job), read) in unread.iter().zip(&read) {
-            if let Ok((_, true)) = read {
-                access.tell_owner(*id, job).await;
+        let all_read = read_first(access, &unread).await;
+        let saved = if save.is_empty() { Ok(Vec::new()) } else { store.save(&save).await };
+        if !note_saved(access, &save, saved) || !all_read {
+            return false;
+        }
+    }
+}
+
+/// Reads back jobs of which the store may know more than the log, and puts them among those to be written; whether all
+/// could be read.
+async fn read_first(access: &StoreAccess, unread: &[(DialectId, Arc<str>)]) -> bool {
+    let read = join_all(unread.iter().map(|(id, job)| read_back(access, *id, job))).await;
+    access.log().put_back(unread);
+    let mut all = true;
+    for ((id, job), read) in unread.iter().zip(read) {
+        match read {
+            Ok((_, news)) => {
+                access.troubles.succeeded(Direction::Reading, *id);
+                if news {
+                    access.tell_owner(*id, job).await;
+                }
+            }
+            Err(error) => {
+                all = false;
+                access.troubles.failed(Direction::Reading, *id, job, &Cause::from(&error));
             }
         }
-        if let Err(error) = store.save(&save).await {
-            access.log().not_saved(&save);
-            return Err(error.to_string());
-        }
-        read.into_iter()
-            .try_for_each(|read| read.map(drop))
-            .map_err(|error: BrokerError| error.to_string())?;
     }
+    all
+}
+
+/// Makes what was not saved dirty again; whether everything was saved.
+fn note_saved(access: &StoreAccess, jobs: &[JobToSave], saved: Result<Vec<NotSaved>, BrokerError>) -> bool {
+    let refused = match saved {
+        Ok(refused) => refused,
+        Err(error) => (0..jobs.len()).map(|job| NotSaved { job, error: error.clone() }).collect(),
+    };
+    let mut unsaved = refused.iter().map(|refused| refused.job).peekable();
+    for (index, job) in jobs.iter().enumerate() {
+        if unsaved.next_if_eq(&index).is_none()
+            && let Some((id, _)) = access.dialects.named(&job.dialect)
+        {
+            access.troubles.succeeded(Direction::Writing, id);
+        }
+    }
+    for NotSaved { job, error } in &refused {
+        let job = &jobs[*job];
+        if let Some((id, _)) = access.dialects.named(&job.dialect) {
+            access.troubles.failed(Direction::Writing, id, &job.job, &Cause::from(error));
+        }
+    }
+    // A key that holds something else is left to whoever wrote it.
+    let again = refused.iter().filter(|refused| refused.error.trouble() != Trouble::WrongType);
+    let again: Vec<_> = again.map(|refused| &jobs[refused.job]).collect();
+    let all = again.is_empty();
+    access.log().not_saved(again.into_iter());
+    all
 }

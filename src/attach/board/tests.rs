@@ -27,8 +27,16 @@ impl Bench {
     }
 
     fn event(&mut self, text: &str, snapshot: bool) -> Effect {
+        let effect = self.told(text, if snapshot { When::First } else { When::Live });
+        if snapshot {
+            self.board.apply(0, Input::Told, self.now);
+        }
+        effect
+    }
+
+    fn told(&mut self, text: &str, when: When) -> Effect {
         let view = self.dialect.view(text);
-        self.board.apply(0, Input::Event { view: view.as_ref(), text, snapshot }, self.now)
+        self.board.apply(0, Input::Event { view: view.as_ref(), text, when }, self.now)
     }
 
     fn live(&mut self, text: &str) -> Effect {
@@ -91,6 +99,56 @@ fn a_download_that_works_on_after_its_failure_is_tried_again_and_after_its_succe
     bench.live(failed);
     assert_eq!(bench.live(&download("completed", 100)), Effect::Ended(Outcome::Succeeded));
     assert_eq!(bench.job().ending(), None, "the old error is gone");
+}
+
+#[test]
+fn of_the_endings_that_a_server_tells_on_connecting_the_newest_counts() {
+    let step = r#"{"type":"progress","task_id":"a","step":1,"total_steps":5,"status":"Working"}"#;
+    let error = r#"{"type":"error","task_id":"a","error":"HTTP 403","message":"Unable to process video"}"#;
+    let done = r#"{"type":"completion","task_id":"a","message":"saved","recipe_name":"Carbonara"}"#;
+    let failed = State::Ended(Outcome::Failed);
+    let succeeded = State::Ended(Outcome::Succeeded);
+    for (told, state, text) in [
+        (&[step, error, done][..], succeeded, "Carbonara · saved"),
+        (&[error, done], succeeded, "Carbonara · saved"),
+        (&[error, step], failed, "HTTP 403 · Unable to process video"),
+        (&[done, error], failed, "HTTP 403 · Unable to process video"),
+        (&[done, error, step, done], succeeded, "Carbonara · saved"),
+    ] {
+        let mut bench = Bench::new("tasks", false);
+        for (at, text) in told.iter().enumerate() {
+            bench.told(text, if at == 0 { When::First } else { When::Opening });
+            assert!(!bench.board.is_settled(), "more may be told");
+        }
+        assert_eq!(
+            bench.board.apply(0, Input::Told, bench.now),
+            Effect::Ended(match state {
+                State::Ended(outcome) => outcome,
+                _ => unreachable!(),
+            })
+        );
+        assert!(bench.board.is_settled());
+        assert_eq!((bench.job().state, bench.job().ending().as_deref()), (state, Some(text)), "{told:?}");
+        assert_eq!(bench.live(done), Effect::Nothing, "it is over");
+    }
+    // Live, the first one counts; so does one that polling tells, whatever the socket told before it was cut off.
+    let mut bench = Bench::new("tasks", false);
+    assert_eq!((bench.live(error), bench.board.is_settled()), (Effect::Ended(Outcome::Failed), true));
+    for (status, effect, settled) in [
+        ("SUCCESS", Effect::Ended(Outcome::Succeeded), true),
+        ("FAILURE", Effect::Ended(Outcome::Failed), true),
+        ("PROGRESS", Effect::Began(2), false),
+    ] {
+        let mut bench = Bench::new("tasks", false);
+        bench.told(error, When::First);
+        assert_eq!(bench.polled(&format!(r#"{{"task_id":"a","status":"{status}"}}"#)), effect);
+        assert_eq!(bench.board.is_settled(), settled, "{status}");
+    }
+    // A server that is lost before it has told all leaves what it told.
+    let mut bench = Bench::new("tasks", false);
+    bench.told(error, When::First);
+    bench.board.apply(0, Input::Lost(Failure::new(Exit::Unreachable, "gone")), bench.now);
+    assert_eq!((bench.board.exit(), bench.board.is_settled()), (Exit::Failure, true));
 }
 
 #[test]
@@ -251,7 +309,7 @@ fn the_gravest_decides_the_exit_and_a_failed_job_only_counts_alone() {
                     let view = dialect("scraping").view(&text);
                     board.apply(
                         index,
-                        Input::Event { view: view.as_ref(), text: &text, snapshot: false },
+                        Input::Event { view: view.as_ref(), text: &text, when: When::Live },
                         now,
                     )
                 }

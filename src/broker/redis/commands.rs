@@ -97,7 +97,10 @@ impl Commands {
 
     /// Sends commands that may be carried out twice, all at once; the outer error is of the connection, the inner one of
     /// a command.
-    pub(super) async fn pipeline(&self, commands: &Pipeline) -> Result<RedisResult<()>, BrokerError> {
+    pub(super) async fn pipeline<T: FromRedisValue>(
+        &self,
+        commands: &Pipeline,
+    ) -> Result<RedisResult<T>, BrokerError> {
         let mut live = self.live().await?;
         let mut result = self.answer(live.epoch, commands.query_async(&mut live.connection)).await;
         if result.as_ref().is_err_and(broke) {
@@ -119,6 +122,11 @@ impl Commands {
             let _ = self.epoch.compare_exchange(of, of + 1, Ordering::Relaxed, Ordering::Relaxed);
         }
         result
+    }
+
+    /// A refusal in these words.
+    pub(super) fn refused(&self, reason: &str) -> BrokerError {
+        Failure::Refused(reason.to_owned()).at(&self.connector.address)
     }
 
     pub(super) fn error(&self, error: &RedisError) -> BrokerError {

@@ -45,8 +45,12 @@ impl Store {
         Self { commands, database, sha, scripts: AtomicBool::new(true) }
     }
 
-    async fn send(&self, pipeline: &Pipeline) -> Result<(), BrokerError> {
-        let Err(error) = self.commands.pipeline(pipeline).await? else { return Ok(()) };
+    /// Runs the script; returns what each run of it does.
+    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Vec<usize>>, BrokerError> {
+        let error = match self.commands.pipeline(pipeline).await? {
+            Ok(others) => return Ok(others),
+            Err(error) => error,
+        };
         if error.kind() != ErrorKind::Server(ServerErrorKind::NoScript) {
             return Err(self.commands.error(&error));
         }
@@ -97,9 +101,12 @@ impl Store {
         if self.scripts.load(Ordering::Relaxed) {
             let mut pipeline = Pipeline::new();
             for run in jobs.chunks(JOBS_PER_RUN) {
-                pipeline.add_command(self.run(run)).ignore();
+                pipeline.add_command(self.run(run));
             }
-            let Err(error) = self.send(&pipeline).await else { return Ok(Vec::new()) };
+            let error = match self.send(&pipeline).await {
+                Ok(others) => return Ok(self.of_another_type(&others)),
+                Err(error) => error,
+            };
             if error.trouble().passes() {
                 return Err(error);
             }
@@ -120,6 +127,14 @@ impl Store {
             }
         }
         Ok(refused)
+    }
+
+    /// Jobs whose keys hold something else, from the positions that each run of the script returned.
+    fn of_another_type(&self, others: &[Vec<usize>]) -> Vec<(usize, BrokerError)> {
+        let reason = "WRONGTYPE the key holds no hash";
+        let runs = others.iter().enumerate();
+        let jobs = runs.flat_map(|(run, others)| others.iter().map(move |at| run * JOBS_PER_RUN + at - 1));
+        jobs.map(|job| (job, self.commands.refused(reason))).collect()
     }
 
     /// Does without scripts from now on if it is scripts that Redis refuses; anything else is returned.
@@ -144,11 +159,7 @@ impl Store {
         let key = format!("jobwire:{}:{}", job.dialect, job.job);
         let mut look = redis::cmd("HGET");
         look.arg(&key).arg("updated");
-        let there: Option<Vec<u8>> = match self.commands.idempotent(&look).await {
-            // The key holds something else, which is left alone, as the script does.
-            Err(error) if error.trouble() == Trouble::WrongType => return Ok(()),
-            other => other?,
-        };
+        let there: Option<Vec<u8>> = self.commands.idempotent(&look).await?;
         let there: u64 = text(there).and_then(|number| number.parse().ok()).unwrap_or_default();
         if there > stored.updated {
             return Ok(());

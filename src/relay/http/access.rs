@@ -11,6 +11,7 @@ use crate::dialect::{Auth, Dialect};
 use crate::net::token;
 use crate::relay::auth::{self, Access, AuthPolicy, Checker, Claims, Fault, Flaw, Refusal, Token};
 use crate::relay::error::ApiError;
+use crate::relay::subprotocol;
 
 /// How long a client that has to come again for a token's keys is told to wait, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -22,10 +23,11 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// The token is in the query, where a browser's socket can put it, or in the header.
+    /// The token is in the query, in the header, or among the subprotocols, where a browser's socket can put it.
     pub(super) fn of(request: &Request) -> Self {
         let query = in_query(request, "token");
-        let token = query.or_else(|| bearer(request.headers()).map(Cow::Borrowed));
+        let header = || bearer(request.headers()).or_else(|| subprotocol::token(request.headers()));
+        let token = query.or_else(|| header().map(Cow::Borrowed));
         Self { token: token.map(|text| token::bare(&text).into()), client: client_of(request) }
     }
 }

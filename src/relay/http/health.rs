@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::super::error::ApiError;
+use super::super::troubles::Direction;
 use super::{Api, Shared};
 use crate::broker::{Denied, Status};
 use crate::dialect::DialectId;
@@ -54,20 +55,28 @@ fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)>
     all_denied.next()
 }
 
-/// `GET /health`: that the process is alive, and how its broker is doing.
+/// `GET /health`: that the process is alive, how its broker is doing, and what is wrong with the state kept in Redis.
 pub(super) async fn health(State(api): Shared) -> Response {
     let status = api.broker.status().borrow().clone();
-    let state = if status.connected && status.denied.is_empty() { "ok" } else { "degraded" };
+    let well = status.connected && status.denied.is_empty() && api.troubles.is_empty();
+    let state = api.restore.is_some().then(|| {
+        json!({
+            "reading": api.troubles.describe(Direction::Reading),
+            "writing": api.troubles.describe(Direction::Writing),
+        })
+    });
     let denied: Vec<_> = status
         .denied
         .iter()
         .map(|denied| json!({ "channel": denied.name, "reason": denied.reason, "revoked": denied.revoked }))
         .collect();
     axum::Json(json!({
-        "status": state,
+        "status": if well { "ok" } else { "degraded" },
         "broker": api.broker.name(),
         "connected": status.connected,
         "denied": denied,
+        "error": status.error,
+        "state": state,
         "version": env!("CARGO_PKG_VERSION"),
     }))
     .into_response()

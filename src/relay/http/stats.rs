@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Api, Shared};
 use crate::broker::Status;
-use crate::dialect::{DialectId, Undecodable};
+use crate::dialect::{DialectId, Slip, Undecodable};
 use crate::relay::auth::AuthPolicy;
 use crate::relay::hub::Census;
 use crate::relay::jwks::Report;
@@ -41,7 +41,11 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         .iter()
         .map(|(id, dialect)| {
             let count = watched.iter().filter(|(of, _)| *of == id).count();
-            (dialect.name.to_string(), json!({ "active_jobs": count }))
+            let slips: Map<_, _> = Slip::ALL
+                .into_iter()
+                .map(|slip| (slip.key().to_owned(), api.stats.slip(id, slip).get().into()))
+                .collect();
+            (dialect.name.to_string(), json!({ "active_jobs": count, "slips": slips }))
         })
         .collect();
     let used = usage::own();
@@ -60,6 +64,9 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "slow_consumers": api.stats.slow_consumers.get(),
         "stale_connections": api.stats.stale.get(),
         "dropped": dropped,
+        "unmerged": api.stats.unmerged.get(),
+        "state_reads_failed": api.troubles.reads.get(),
+        "state_writes_failed": api.troubles.writes.get(),
         "jobs_kept": jobs,
         "job_log_bytes": bytes,
         "dialects": per_dialect,

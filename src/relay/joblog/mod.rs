@@ -103,6 +103,8 @@ pub(super) struct JobLog {
     stored: bool,
     sequence: u64,
     bytes: usize,
+    /// Payloads that could not be merged into a job's state.
+    unmerged: u64,
     /// A map a dialect: the job's id → its place in `records`.
     index: Vec<HashMap<Arc<str>, u32>>,
     records: Vec<Option<Box<Record>>>,
@@ -130,6 +132,7 @@ impl JobLog {
             stored,
             sequence: 0,
             bytes: 0,
+            unmerged: 0,
             index,
             records: Vec::new(),
             free: Vec::new(),
@@ -274,6 +277,11 @@ impl JobLog {
         self.bytes + self.holds.bytes()
     }
 
+    /// Payloads so far that could not be merged into their job's state.
+    pub(super) const fn unmerged(&self) -> u64 {
+        self.unmerged
+    }
+
     /// Takes up to `most` records to write behind; only endings and owners when `urgent`.
     ///
     /// One of which the store may know more is not written but named: it is to be read back, or what is kept there of
@@ -295,29 +303,36 @@ impl JobLog {
         out
     }
 
-    /// Puts jobs that were to be read back among those to be written again.
+    /// Puts jobs that were to be read back among those to be written again, behind all others.
     pub(super) fn put_back(&mut self, jobs: &[(DialectId, Arc<str>)]) {
+        let (mut urgent, mut dirty) = (Vec::new(), Vec::new());
         for (id, job) in jobs {
             let Some(place) = self.index[id.index()].get(job).copied() else { continue };
-            let record = self.record_mut(place);
-            let (dirty, urgent) = (record.dirty, record.urgent);
-            if urgent {
-                self.urgent.push(place);
-            } else if dirty {
-                self.dirty.push(place);
+            match self.record_mut(place) {
+                record if record.urgent => urgent.push(place),
+                record if record.dirty => dirty.push(place),
+                _ => {}
             }
         }
+        // The lists are emptied from their ends.
+        self.urgent.splice(0..0, urgent);
+        self.dirty.splice(0..0, dirty);
     }
 
-    /// Puts jobs that could not be written back among the dirty ones.
-    pub(super) fn not_saved(&mut self, jobs: &[JobToSave]) {
+    /// Puts jobs that could not be written back among the dirty ones, behind all others, so that a few that the store
+    /// refuses for good do not keep the others from being written.
+    pub(super) fn not_saved<'a>(&mut self, jobs: impl Iterator<Item = &'a JobToSave>) {
+        let mut behind = Vec::new();
         for job in jobs {
             let place =
                 self.dialects.named(&job.dialect).and_then(|(id, _)| self.index[id.index()].get(&job.job));
-            if let Some(place) = place.copied() {
-                self.mark(place, false);
+            if let Some(place) = place.copied()
+                && !std::mem::replace(&mut self.record_mut(place).dirty, true)
+            {
+                behind.push(place);
             }
         }
+        self.dirty.splice(0..0, behind);
     }
 
     /// Whether endings or owners wait to be written.
@@ -354,6 +369,7 @@ impl JobLog {
         let before = record.bytes;
         let result = change(record, self.dialects.get(record.dialect));
         self.bytes = self.bytes + record.bytes - before;
+        self.unmerged += std::mem::take(&mut record.unmerged);
         result
     }
 

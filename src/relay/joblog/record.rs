@@ -7,7 +7,7 @@ use serde_json::Number;
 
 use super::{Known, Stamp, Taken, decode_stored};
 use crate::broker::{JobToSave, StoredJob};
-use crate::dialect::{Decoded, Dialect, DialectId, Frame, Opens, Outcome, StatusSource};
+use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
 use crate::relay::frame;
 use crate::relay::session::Snapshot;
 
@@ -21,7 +21,6 @@ const MAX_KEPT: usize = 256;
 const MAX_UNMERGED: usize = 16;
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Record {
     pub(super) dialect: DialectId,
     pub(super) job: Arc<str>,
@@ -43,6 +42,8 @@ pub(super) struct Record {
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
+    /// Payloads that could not be merged, since this was last asked.
+    pub(super) unmerged: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -69,6 +70,7 @@ struct Merged {
 
 /// What taking an event changed.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Change {
     pub(super) kind: Arc<str>,
     pub(super) entity: Option<Arc<str>>,
@@ -101,6 +103,7 @@ impl Record {
             newest: None,
             kept: Vec::new(),
             merged: None,
+            unmerged: 0,
         }
     }
 
@@ -233,7 +236,10 @@ impl Record {
     fn merge_now(&mut self) -> Option<&str> {
         let merged = self.merged.as_mut()?;
         let before = merged.done.len() + merged.waiting.iter().map(|text| text.len()).sum::<usize>();
-        merged.done = Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
+        let Merge { object, failed } =
+            Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
+        self.unmerged += failed;
+        merged.done = object;
         merged.waiting.clear();
         self.bytes = self.bytes + merged.done.len() - before;
         Some(&merged.done)
@@ -340,7 +346,8 @@ impl Record {
         if self.newest.is_some() {
             if dialect.merges() {
                 let newer = self.merge_now().unwrap_or_default().to_owned();
-                let done = Dialect::merge(decoded.inner, [newer.as_str()]);
+                let Merge { object: done, failed } = Dialect::merge(decoded.inner, [newer.as_str()]);
+                self.unmerged += failed;
                 self.bytes = self.bytes + done.len() - newer.len();
                 self.merged = Some(Merged { done, waiting: Vec::new() });
             }

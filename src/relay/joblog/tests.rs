@@ -243,7 +243,7 @@ fn what_is_remembered_of_records_that_are_gone_is_bounded() {
         scraping(&mut log, job, "job_completed", "", 0);
         // The store is down.
         let dirty = log.take_dirty(true, 10).save;
-        log.not_saved(&dirty);
+        log.not_saved(dirty.iter());
     }
     assert!(log.ended.len() < 200 && log.dirty.len() < 200, "{} {}", log.ended.len(), log.dirty.len());
     assert_eq!(log.take_dirty(false, 1000).save.len(), 10);
@@ -278,7 +278,7 @@ fn endings_are_written_at_once_and_progress_when_it_is_time() {
     let saved = log.take_dirty(true, 10).save;
     assert_eq!(saved[0].stored.ended.as_deref(), Some("failed"));
     assert_eq!(saved[0].stored.updated, 2_000_000);
-    log.not_saved(&saved);
+    log.not_saved(saved.iter());
     assert_eq!(log.take_dirty(false, 10).save.len(), 1);
 }
 

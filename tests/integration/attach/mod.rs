@@ -1,6 +1,7 @@
 //! Watching jobs with the real binary: its exit codes, what it prints, what it survives, and the bars in a terminal.
 
 mod channels;
+mod endings;
 mod exits;
 mod foreign;
 mod hostile;

@@ -53,6 +53,67 @@ fn snapshot_and_polling_are_the_merge_of_what_came() {
     late.expect_silence();
 }
 
+/// A file name that is no UTF-8, as Python and Node write it, and what else no strict parser takes.
+fn odd_failure() -> String {
+    let deep = "[".repeat(300) + &"]".repeat(300);
+    format!(
+        r#"{{"jobId":"c3","status":"failed","progress":50,"error":"HTTP 403 \udce9","x\udce9":1e400,"d":{deep}}}"#
+    )
+}
+
+#[test]
+fn an_ending_with_a_lone_surrogate_is_in_polling_snapshot_replay_and_the_stored_state() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let mut socket = relay.connect("/ws/download/c3");
+    socket.expect(&queued("\"c3\""));
+    let (processing, failure) =
+        (r#"{"jobId":"c3","status":"processing","progress":50}"#.to_owned(), odd_failure());
+    for payload in [&processing, &failure] {
+        redis.publish("download_updates:c3", payload);
+        socket.expect(&wrapped(payload));
+    }
+    let check = |relay: &Relay| {
+        assert_eq!(relay.exchange("GET", "/api/status/c3", &[], b"").body, failure);
+        relay.connect("/ws/download/c3").expect(&wrapped(&failure));
+        relay.connect("/ws/download/c3?replay=1").expect(&wrapped(&failure));
+        assert_eq!(relay.stats()["unmerged"], 0);
+    };
+    check(&relay);
+    assert_eq!(relay.stop().code, 0);
+    check(&Relay::on(&redis, &[]));
+    let attached = Relay::on(&redis, &[]).jobwire(&["attach", "downloads/c3", "--progress", "plain"]);
+    assert_eq!(attached.code, 1);
+    assert!(attached.stdout.contains("HTTP 403 \u{fffd}"), "{}", attached.stdout);
+}
+
+#[test]
+fn a_first_event_with_a_lone_surrogate_is_polled() {
+    let relay = Relay::start(&[]);
+    let failure = odd_failure();
+    relay.publish("download_updates:c3", &failure);
+    assert_eq!(relay.exchange("GET", "/api/status/c3", &[], b"").body, failure);
+}
+
+#[test]
+fn a_download_that_is_tried_again_runs_and_one_that_is_done_stays_done() {
+    let relay = Relay::start(&[]);
+    let polled = || relay.exchange("GET", "/api/status/a", &[], b"").body;
+    let failed = r#"{"jobId":"a","status":"failed","progress":40,"error":"HTTP 403"}"#;
+    let processing = r#"{"jobId":"a","status":"processing","progress":10}"#;
+    let completed = r#"{"jobId":"a","status":"completed","progress":100}"#;
+    let mut socket = relay.connect("/ws/download/a");
+    socket.expect(&queued("\"a\""));
+    for (payload, state) in
+        [(failed, failed), (processing, processing), (completed, completed), (processing, completed)]
+    {
+        relay.publish("download_updates:a", payload);
+        socket.expect(&wrapped(payload));
+        assert_eq!(polled(), state);
+        relay.connect("/ws/download/a").expect(&wrapped(state));
+    }
+}
+
 #[test]
 fn the_id_in_the_channel_beats_the_one_in_the_payload() {
     let relay = Relay::start(&[]);

@@ -15,6 +15,7 @@ mod pings;
 mod process;
 mod publications;
 mod publish;
+mod refusals;
 mod runs;
 mod scraping;
 mod slow;

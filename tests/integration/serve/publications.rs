@@ -70,16 +70,55 @@ fn a_job_id_of_ten_kilobytes_is_dropped_wherever_it_stands() {
 }
 
 #[test]
-fn the_log_names_the_channel_and_shows_80_bytes() {
+fn the_log_names_the_channel_the_byte_and_the_reason_and_shows_the_bytes_around() {
+    let redis = RedisServer::start();
+    let long = "A".repeat(10_000);
+    let cases = [
+        (format!("\u{1b}[31m{long}"), 0, "no JSON value stands here"),
+        (format!("{{\"x\":\"{long}\",\"progress\":NaN,\"y\":1}}"), 10_019, "NaN is no JSON value"),
+        ("\u{feff}{\"status\":\"queued\"}".to_owned(), 0, "a byte order mark stands before the JSON"),
+        ("{\"status\":\"a\tb\"}".to_owned(), 12, "a raw tab in a text; JSON wants \\t"),
+        ("{\"status\":\"queued\"}]".to_owned(), 19, "something follows the JSON document"),
+    ];
+    for (payload, offset, words) in cases {
+        let relay = Relay::on(&redis, &[]);
+        redis.publish("download_updates:a", &payload);
+        until(PATIENCE, "the log", || relay.stderr().contains("dropped a publication"));
+        let stderr = relay.stderr();
+        let line = stderr.lines().find(|line| line.contains("dropped a publication")).unwrap();
+        let told = [format!("offset={offset}"), format!("{words}; around it")];
+        assert!(told.iter().all(|text| line.contains(text)), "{line}");
+        assert!(line.contains("download_updates:a") && line.contains("not JSON"), "{line}");
+        assert!(line.matches('A').count() < 50 && !line.contains('\u{1b}'), "{line:?}");
+    }
+}
+
+#[test]
+fn slips_of_workers_are_relayed_counted_by_dialect_and_named_once_a_minute() {
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &[]);
-    redis.publish("download_updates:a", format!("\u{1b}[31m{}", "A".repeat(10_000)));
-    until(PATIENCE, "the log", || relay.stderr().contains("dropped a publication"));
+    let mut socket = relay.connect("/ws/scraping/9");
+    for _ in 0..3 {
+        for payload in [
+            r#"{"job_id":9,"type":"progress"}"#,
+            r#"{"job_id":9,"event_type":"job_paused\u001b[2J","progress":"45%"}"#,
+        ] {
+            redis.publish("scraping_events", payload);
+            socket.expect(payload);
+        }
+    }
+    redis.publish("fliptechpro:leads", r#"{"type":"lead:lost","lead_id":1}"#);
+    until(PATIENCE, "the last one", || relay.stats()["dialects"]["channels"]["slips"]["unknown_kind"] == 1);
+    let slips = &relay.stats()["dialects"]["scraping"]["slips"];
+    let counted =
+        ["no_kind", "unknown_kind", "percent_type", "percent_range"].map(|slip| slips[slip].clone());
+    assert_eq!(counted, [3, 3, 3, 0]);
     let stderr = relay.stderr();
-    let line = stderr.lines().find(|line| line.contains("dropped a publication")).unwrap();
-    assert!(line.contains("download_updates:a") && line.contains("not JSON"), "{line}");
-    assert!(line.contains(&"A".repeat(75)) && !line.contains(&"A".repeat(76)), "{line}");
-    assert!(!line.contains('\u{1b}'), "{line:?}");
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("relayed as it is")).collect();
+    assert_eq!(lines.len(), 4, "{stderr}");
+    assert!(lines[0].contains("it names no kind") && lines[0].contains("scraping_events"), "{}", lines[0]);
+    assert!(lines[1].contains("job_paused") && lines[1].contains("no such kind"), "{}", lines[1]);
+    assert!(!stderr.contains('\u{1b}'), "{stderr:?}");
 }
 
 #[test]

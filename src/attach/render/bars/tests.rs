@@ -4,7 +4,7 @@ use indicatif::InMemoryTerm;
 
 use super::*;
 use crate::attach::board::Input;
-use crate::attach::job::{Job, Link};
+use crate::attach::job::{Job, Link, When};
 use crate::attach::stream::Stream;
 use crate::dialect::{Dialect, Dialects};
 use crate::exit::{Exit, Failure};
@@ -33,7 +33,7 @@ impl Stage {
     fn event(&mut self, index: usize, kind: &str, percent: &str, rest: &str) {
         let text = format!(r#"{{"job_id":1,"event_type":"{kind}","progress":{percent}{rest}}}"#);
         let view = self.dialect.view(&text).unwrap();
-        let input = Input::Event { view: Some(&view), text: &text, snapshot: false };
+        let input = Input::Event { view: Some(&view), text: &text, when: When::Live };
         self.board.apply(index, input, self.now);
     }
 

@@ -1,0 +1,142 @@
+//! A Redis that answers, and refuses to read or write job state.
+
+use redis::Commands;
+use serde_json::{Value, json};
+
+use super::{scraping, wrapped};
+use crate::support::{PATIENCE, RedisServer, Relay, until};
+
+fn command(redis: &RedisServer, words: &str) {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    command.arg(words.collect::<Vec<_>>());
+    let _: redis::Value = command.query(&mut redis.connection()).unwrap();
+}
+
+/// A relay that logs in as a user with everything and then these rules.
+fn relay_as(redis: &RedisServer, rules: &str) -> Relay {
+    command(redis, &format!("ACL SETUSER relay on >pw +@all ~* allchannels {rules}"));
+    let relay = Relay::start(&["--redis", &format!("redis://relay:pw@127.0.0.1:{}", redis.port())]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    relay
+}
+
+fn health(relay: &Relay) -> Value {
+    relay.exchange("GET", "/health", &[], b"").json()
+}
+
+fn state(redis: &RedisServer, job: &str) -> Option<String> {
+    redis.connection().hget(format!("jobwire:{job}"), "state").unwrap()
+}
+
+#[test]
+fn each_refusal_of_writes_has_its_own_word_and_the_state_is_written_once_it_ends() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let troubles = [
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE", "read_only", "read-only replica"),
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out_of_memory", "out of memory"),
+        (
+            "CONFIG SET min-replicas-to-write 1",
+            "CONFIG SET min-replicas-to-write 0",
+            "too_few_replicas",
+            "too few replicas",
+        ),
+    ];
+    for (job, (begin, end, code, word)) in (1..).zip(troubles) {
+        command(&redis, begin);
+        let ending = scraping(job, "job_completed", "100", 1);
+        redis.publish("scraping_events", &ending);
+        let refused = || health(&relay)["state"]["writing"][0]["code"] == code;
+        until(PATIENCE, code, refused);
+        let body = health(&relay);
+        let writing = &body["state"]["writing"][0];
+        assert_eq!((&body["status"], &body["connected"]), (&json!("degraded"), &json!(true)), "{body}");
+        assert_eq!((&writing["dialect"], &body["state"]["reading"]), (&Value::Null, &json!([])), "{body}");
+        assert!(writing["problem"].as_str().unwrap().contains(word), "{body}");
+        assert!(writing["since"].as_str().unwrap().ends_with('Z'), "{body}");
+        assert!(relay.stderr().contains(word), "{}", relay.stderr());
+        // Readers get what this relay knows.
+        relay.connect(&format!("/ws/scraping/{job}")).expect(&ending);
+        assert_eq!(relay.get(&format!("/ws/scraping/{job}/status")).0, 200);
+        assert_eq!(relay.get("/ws/scraping/99/status").0, 404);
+        assert_eq!(relay.get("/ready").0, 200);
+        command(&redis, end);
+        until(PATIENCE, "the state", || state(&redis, &format!("scraping:{job}")).as_ref() == Some(&ending));
+        until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
+    }
+    assert!(relay.stats()["state_writes_failed"].as_u64().unwrap() >= 3);
+    assert!(relay.stderr().contains("job state is written again after "), "{}", relay.stderr());
+}
+
+#[test]
+fn where_reading_is_forbidden_readers_get_what_the_relay_knows() {
+    let redis = RedisServer::start();
+    let relay = relay_as(&redis, "-hmget");
+    let ending = scraping(1, "job_completed", "100", 1);
+    redis.publish("scraping_events", &ending);
+    relay.until_events(1);
+    assert_eq!(relay.get("/ws/scraping/2/status").0, 404);
+    relay.connect("/ws/scraping/1").expect(&ending);
+    relay.connect("/ws/download/a").expect(&wrapped(r#"{"jobId":"a","status":"queued","progress":0}"#));
+    let body = health(&relay);
+    let reading = body["state"]["reading"].as_array().unwrap();
+    assert!(reading.iter().any(|trouble| trouble["code"] == "not_permitted"), "{body}");
+    assert!(relay.stderr().contains("could not read job state back"), "{}", relay.stderr());
+    assert!(relay.stats()["state_reads_failed"].as_u64().unwrap() > 0);
+    // Nobody needs to ask again for it to be noticed.
+    command(&redis, "ACL SETUSER relay +hmget");
+    until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
+}
+
+#[test]
+fn what_is_refused_of_one_dialect_leaves_the_others_alone() {
+    let redis = RedisServer::start();
+    let relay = relay_as(&redis, "resetkeys ~jobwire:scraping:*");
+    redis.publish("download_updates:a", r#"{"jobId":"a","status":"completed","progress":100}"#);
+    let ending = scraping(1, "job_completed", "100", 1);
+    redis.publish("scraping_events", &ending);
+    until(PATIENCE, "the state", || state(&redis, "scraping:1").as_ref() == Some(&ending));
+    let refused = || {
+        let body = health(&relay);
+        // A state that is merged is read before it is written.
+        let reading = body["state"]["reading"].as_array().unwrap().clone();
+        reading.len() == 1 && reading[0]["dialect"] == "downloads" && reading[0]["code"] == "not_permitted"
+    };
+    until(PATIENCE, "the dialect that is refused", refused);
+    command(&redis, "ACL SETUSER relay allkeys");
+    until(PATIENCE, "the other state", || state(&redis, "downloads:a").is_some());
+    until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
+}
+
+#[test]
+fn without_scripts_state_is_written_by_plain_commands() {
+    let redis = RedisServer::start();
+    let relay = relay_as(&redis, "-@scripting");
+    for number in 1..=3 {
+        let ending = scraping(1, "job_completed", "100", number);
+        redis.publish("scraping_events", &ending);
+        until(PATIENCE, "the state", || state(&redis, "scraping:1").as_ref() == Some(&ending));
+    }
+    let ttl: i64 = redis.connection().ttl("jobwire:scraping:1").unwrap();
+    assert!((86_300..=86_400).contains(&ttl), "{ttl}");
+    assert_eq!(health(&relay)["status"], "ok");
+    let log = relay.stderr();
+    assert_eq!(log.matches("redis runs no scripts for us").count(), 1, "{log}");
+}
+
+#[test]
+fn a_cluster_of_one_node_keeps_the_state_of_all_jobs() {
+    let redis = RedisServer::start_with(&["--cluster-enabled", "yes"]);
+    command(&redis, "CLUSTER ADDSLOTSRANGE 0 16383");
+    until(PATIENCE, "the cluster", || {
+        let info: String = redis::cmd("CLUSTER").arg("INFO").query(&mut redis.connection()).unwrap();
+        info.contains("cluster_state:ok")
+    });
+    let relay = Relay::on(&redis, &[]);
+    for job in 0..20 {
+        redis.publish("scraping_events", scraping(job, "job_completed", "100", 1));
+    }
+    until(PATIENCE, "all states", || (0..20).all(|job| state(&redis, &format!("scraping:{job}")).is_some()));
+    until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
+}
