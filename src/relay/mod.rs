@@ -94,11 +94,9 @@ impl Relay {
         mut options: RelayOptions,
     ) -> io::Result<Self> {
         let dialects = as_wished(dialects, &options);
-        let stats = Arc::new(Stats::new(&dialects));
-        let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(
-            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
-        ));
+        let (stats, stored) = (Arc::new(Stats::new(&dialects)), broker.store().is_some());
+        let log = JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox);
+        let log = Arc::new(Mutex::new(log));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
@@ -107,9 +105,7 @@ impl Relay {
             .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
         let (subscriptions, subscribers) = subscriptions(&dialects);
-        let (foreign, checks) = Foreign::new(Arc::clone(&broker), Arc::clone(&dialects), options.max_payload);
-        let foreign = Arc::new(foreign);
-        tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
+        let foreign = foreign(&broker, &dialects, options.max_payload);
         let ingest = Ingest {
             foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
@@ -237,6 +233,14 @@ impl Relay {
             task.abort();
         }
     }
+}
+
+/// What looks after states that are somebody else's, and begins to.
+fn foreign(broker: &Arc<dyn Broker>, dialects: &Arc<Dialects>, max_payload: usize) -> Arc<Foreign> {
+    let (foreign, checks) = Foreign::new(Arc::clone(broker), Arc::clone(dialects), max_payload);
+    let foreign = Arc::new(foreign);
+    tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
+    foreign
 }
 
 /// The dialects as the options change them.

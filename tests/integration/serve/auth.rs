@@ -143,8 +143,8 @@ fn a_refused_origin_is_logged_and_counted_and_the_log_says_what_lets_it_in() {
     let ask =
         |origin: &str| WebSocket::try_connect(&relay.ws("/ws/scraping/1"), &[("Origin", origin)]).is_ok();
     assert!(ask("https://a.example.com") && ask("null"));
-    let long = format!("https://{}.org", "x".repeat(5_000));
-    assert!(!ask("https://example.com") && !ask("https://evil-example.com") && !ask(&long));
+    let endless = format!("https://{}.org", "x".repeat(5_000));
+    assert!(!ask("https://example.com") && !ask("https://evil-example.com") && !ask(&endless));
     assert_eq!(relay.stats()["refused_origins"], 3);
     let log = relay.stop().stderr;
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("refused a web page")).collect();
