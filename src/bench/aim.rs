@@ -228,8 +228,14 @@ impl Aim {
         };
         // An ending is as good as a milestone to whom nobody knows another, since a relay goes on after one.
         let milestone = lasting(false).or_else(|| lasting(true));
-        let any = conflatable.or(milestone).ok_or_else(|| {
-            NoEvents(format!("{} has no event that can be published to {}", dialect.name, self.name()))
+        let any = conflatable.or(milestone).ok_or_else(|| match &dialect.publisher {
+            Some(publisher) => NoEvents(format!(
+                "{publisher} publishes the events of {}, and bench cannot; `connect`, `idle` and `echo` need none",
+                dialect.name
+            )),
+            None => {
+                NoEvents(format!("{} has no event that can be published to {}", dialect.name, self.name()))
+            }
         })?;
         Ok((conflatable.unwrap_or(any).to_owned(), milestone.unwrap_or(any).to_owned()))
     }

@@ -65,19 +65,19 @@ impl GlobalArgs {
     /// Loads the user's dialects and starts the log at this level.
     pub(super) fn resolve(&self, log_level: &str, invocation: Invocation) -> Result<Globals> {
         let mut dialects = Dialects::builtin();
-        let mut replaced = Vec::new();
+        let mut overridden = Vec::new();
         for path in &self.dialect_files {
             let dialect = Dialect::load(path).map_err(|error| Failure::usage(error.to_string()))?;
             let name = Arc::clone(&dialect.name);
-            let replaces = dialects
+            let is_built_in = dialects
                 .add(dialect, &path.display().to_string())
                 .map_err(|error| Failure::usage(error.to_string()))?;
-            if replaces {
-                replaced.push((name, path));
+            if is_built_in {
+                overridden.push((name, path));
             }
         }
         let log = telemetry::init(log_level, self.color.on_stderr())?;
-        for (name, path) in replaced {
+        for (name, path) in overridden {
             tracing::info!(dialect = &*name, file = %path.display(), "a file replaces the built-in dialect");
         }
         let dialect_files = self.dialect_files.clone();

@@ -77,7 +77,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
     channel_prefix: String,
 
-    /// Celery's own result_backend_transport_options["global_keyprefix"], where it has one.
+    /// Celery's own global_keyprefix (in result_backend_transport_options), where it has one.
     #[arg(
         long,
         value_name = "PREFIX",

@@ -256,9 +256,10 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
             ));
         }
         if overlap(&other.source, &new.source) {
-            let way_out = match other.replaceable {
-                true => format!("; a file with `name = \"{}\"` replaces it", other.name),
-                false => String::new(),
+            let way_out = if other.replaceable {
+                format!("; a file with `name = \"{}\"` replaces it", other.name)
+            } else {
+                String::new()
             };
             return fail(format!("channel: the dialect {} listens there already{way_out}", other.name));
         }

@@ -112,9 +112,10 @@ pub(super) fn first_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String>
 
 /// The first text among several places, and the others in brackets behind it.
 pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String> {
-    let whole = |slot: Slot| slots[slot].and_then(count).map(|number| number.to_string());
+    let named = |raw| text(raw).map(Cow::into_owned).filter(|text| !text.is_empty());
+    let whole = |raw| count(raw).map(|number| number.to_string());
     let read = |place: &TextAt| match place {
-        TextAt::Plain(slot) => slots[*slot].and_then(text).map(Cow::into_owned).or_else(|| whole(*slot)),
+        TextAt::Plain(slot) => slots[*slot].and_then(|raw| named(raw).or_else(|| whole(raw))),
         _ => place.read(slots),
     };
     places
@@ -134,7 +135,7 @@ pub(super) fn first_count(places: &[Slot], slots: &Slots<'_>) -> Option<u64> {
 pub(super) struct Percent {
     current: Vec<Slot>,
     total: Vec<Slot>,
-    percent: Vec<Slot>,
+    given: Vec<Slot>,
 }
 
 impl Percent {
@@ -146,7 +147,7 @@ impl Percent {
         let mut want = |texts, key| plan.want_all(texts, &[table, &[key]].concat());
         // Without `current` the total is that of the steps.
         let total = if current.is_some() { want(total, "total")? } else { Vec::new() };
-        Ok(Self { current: want(current, "current")?, total, percent: want(percent, "percent")? })
+        Ok(Self { current: want(current, "current")?, total, given: want(percent, "percent")? })
     }
 
     /// What is done of the total, in percent; else the first percent that is given.
@@ -156,7 +157,7 @@ impl Percent {
             let (current, total) = (first(&self.current)?.as_f64()?, first(&self.total)?.as_f64()?);
             (total > 0.0).then(|| tidy((100.0 * current / total).clamp(0.0, 100.0))).flatten()
         };
-        share().or_else(|| first(&self.percent))
+        share().or_else(|| first(&self.given))
     }
 }
 

@@ -71,6 +71,7 @@ mod tests {
             ),
             (r#"{"a":[{"secret":1,"b":2},{"secret":3}]}"#, r#"{"a":[{"secret":null,"b":2},{"secret":3}]}"#),
             (r#"{"a":{"0":{"secret":"\udce9"}}}"#, r#"{"a":{"0":{"secret":null}}}"#),
+            (r#"{"x\udce9":1e400,"traceback":"x"}"#, r#"{"x\udce9":1e400,"traceback":null}"#),
             (r#"{"b":{"traceback":"inner"}}"#, r#"{"b":{"traceback":"inner"}}"#),
             ("[1]", "[1]"),
             ("no json", "no json"),

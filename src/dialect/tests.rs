@@ -354,7 +354,7 @@ fn slips_of_a_worker_are_named_and_its_event_is_decoded_all_the_same() {
         ("101", Slip::PercentRange),
         ("-1", Slip::PercentRange),
         ("1e400", Slip::PercentRange),
-        (r#""45%""#, Slip::PercentType),
+        (r#""half""#, Slip::PercentType),
         ("[45]", Slip::PercentType),
         ("true", Slip::PercentType),
     ] {

@@ -175,7 +175,7 @@ impl StatusReader {
     /// Without `[status.read]` the body is read like an event: its kind says the state.
     pub(super) fn compile(spec: &Spec, status: &StatusSpec) -> Result<Self, Fault> {
         let p = &spec.pointers;
-        let (state, facts, states) = match &status.read {
+        let (state, facts, named) = match &status.read {
             Some(r) => (
                 &r.state,
                 FactsSpec {
@@ -200,7 +200,7 @@ impl StatusReader {
             state: plan.want(state, &["status", "read", "state"])?,
             facts: FactsAt::compile(&mut plan, &facts, &table)?,
             plan,
-            states,
+            states: named,
         })
     }
 }

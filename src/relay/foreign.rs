@@ -1,6 +1,6 @@
 //! State that the jobs' own system keeps (Celery's result keys): read when somebody asks, never written.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -37,20 +37,20 @@ pub(super) struct Foreign {
     checks: mpsc::Sender<(DialectId, Arc<str>)>,
 }
 
-/// Publications whose keys are to be looked for.
-pub(super) type Checks = mpsc::Receiver<(DialectId, Arc<str>)>;
-
 impl Foreign {
-    /// The reader, and what [`check`] works on.
-    pub(super) fn new(
-        broker: Arc<dyn Broker>,
-        dialects: Arc<Dialects>,
-        max_payload: usize,
-    ) -> (Self, Checks) {
+    /// A reader, on the runtime that this is called on; payloads over `max_payload` bytes are not read.
+    pub(super) fn start(broker: &Arc<dyn Broker>, dialects: &Arc<Dialects>, max_payload: usize) -> Arc<Self> {
         let (checks, receiver) = mpsc::channel(1);
-        let complaints = Mutex::new(Seldom::every(COMPLAIN_EVERY));
-        let hinted = Mutex::new(Seldom::every(NEVER_AGAIN));
-        (Self { broker, dialects, max_payload, complaints, hinted, checks }, receiver)
+        let foreign = Arc::new(Self {
+            broker: Arc::clone(broker),
+            dialects: Arc::clone(dialects),
+            max_payload,
+            complaints: Mutex::new(Seldom::every(COMPLAIN_EVERY)),
+            hinted: Mutex::new(Seldom::every(NEVER_AGAIN)),
+            checks,
+        });
+        tokio::spawn(check(Arc::downgrade(&foreign), receiver));
+        foreign
     }
 
     /// The newest payload of a job; `None` where there is none, or none that can be read. The state of a job that is
@@ -121,7 +121,7 @@ impl Foreign {
 
 /// Looks whether the keys of publications are in this database, until the relay ends. Pub/sub crosses the databases of a
 /// Redis and reading does not: where they are not, nothing but live events can be shown, and the log says so once a dialect.
-pub(super) async fn check(foreign: std::sync::Weak<Foreign>, mut checks: Checks) {
+async fn check(foreign: Weak<Foreign>, mut checks: mpsc::Receiver<(DialectId, Arc<str>)>) {
     let mut told = Seldom::every(NEVER_AGAIN);
     while let Some((id, job)) = checks.recv().await {
         let Some(foreign) = foreign.upgrade() else { return };

@@ -32,6 +32,8 @@ pub(super) struct Ingest {
     pub(super) echo_polling: bool,
     /// Told when an ending or an owner waits to be written.
     pub(super) urgent: Arc<tokio::sync::Notify>,
+    /// Told when publications may have been missed.
+    pub(super) gaps: Arc<tokio::sync::Notify>,
     pub(super) batch: Vec<Event>,
     /// Jobs of the batch of which it is known only now whose they are.
     pub(super) owned: Vec<Topic>,
@@ -167,6 +169,14 @@ pub(super) fn topics(id: DialectId, event: &ChannelEvent<'_>) -> Box<[Topic]> {
 }
 
 impl Sink for Ingest {
+    fn confirmed(&mut self, subscriptions: &[usize]) {
+        let mut dialects: Vec<DialectId> = subscriptions.iter().map(|at| self.subscribers[*at]).collect();
+        dialects.sort_unstable();
+        dialects.dedup();
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).gap(dialects);
+        self.gaps.notify_one();
+    }
+
     fn publication(&mut self, publication: Publication<'_>) {
         if let Err(reason) = self.take(publication) {
             self.stats.drop_undecodable(reason);

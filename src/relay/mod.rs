@@ -100,12 +100,13 @@ impl Relay {
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
-        let (threads, stop, urgent) = (Watch::new(), CancellationToken::new(), Arc::new(Notify::new()));
+        let (threads, stop) = (Watch::new(), CancellationToken::new());
+        let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
             .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
         let (subscriptions, subscribers) = subscriptions(&dialects);
-        let foreign = foreign(&broker, &dialects, options.max_payload);
+        let foreign = Foreign::start(&broker, &dialects, options.max_payload);
         let ingest = Ingest {
             foreign: Arc::clone(&foreign),
             dialects: Arc::clone(&dialects),
@@ -116,6 +117,7 @@ impl Relay {
             max_payload: options.max_payload,
             echo_polling: options.echo_polling,
             urgent: Arc::clone(&urgent),
+            gaps: Arc::clone(&gaps),
             batch: Vec::new(),
             owned: Vec::new(),
             taken: 0,
@@ -133,6 +135,7 @@ impl Relay {
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         tokio::spawn(store::answer(access.clone(), questions));
+        tokio::spawn(store::catch_up(access.clone(), gaps, stop.clone()));
         tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
         let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
         let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
@@ -233,14 +236,6 @@ impl Relay {
             task.abort();
         }
     }
-}
-
-/// What looks after states that are somebody else's, and begins to.
-fn foreign(broker: &Arc<dyn Broker>, dialects: &Arc<Dialects>, max_payload: usize) -> Arc<Foreign> {
-    let (foreign, checks) = Foreign::new(Arc::clone(broker), Arc::clone(dialects), max_payload);
-    let foreign = Arc::new(foreign);
-    tokio::spawn(foreign::check(Arc::downgrade(&foreign), checks));
-    foreign
 }
 
 /// The dialects as the options change them.

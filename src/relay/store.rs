@@ -1,6 +1,6 @@
 //! State that outlives the relay: read back when somebody asks for a job, written behind as events come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::foreign::Foreign;
-use super::joblog::{Dirty, JobLog, Known, Stamp};
+use super::joblog::{Dirty, JobLog, Known, Restored, Stamp};
 use super::reservation::StoreReading;
 use super::shard::WeakHandle;
 use super::slots::ConnId;
@@ -27,6 +27,10 @@ const TOGETHER: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often questions that it could not answer are asked again once it is back.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
+/// Jobs that are read back together after a gap.
+const CATCH_UP_TOGETHER: usize = 64;
+/// How often that is tried, ever more seldom, before a job is left to whoever asks for it next: 53 s in all.
+const CATCH_UP_ATTEMPTS: u32 = 20;
 /// How often ended jobs are looked through.
 const EXPIRE_EVERY: Duration = Duration::from_mins(1);
 /// How often progress is written behind.
@@ -103,9 +107,15 @@ impl StoreAccess {
         self.broker.store()
     }
 
-    /// Tells the shards whose a job turned out to be: others may be watching it.
-    async fn tell_owner(&self, id: DialectId, job: &Arc<str>) {
-        if self.dialects.get(id).auth == Auth::Owner {
+    /// Tells the shards what reading a job back changed: whose it turned out to be, since others may be watching it, and
+    /// its state.
+    async fn tell(&self, id: DialectId, job: &Arc<str>, news: Restored) {
+        if let Some(state) = news.state {
+            for shard in &self.shards {
+                shard.read_back(Topic::job(id, Arc::clone(job)), state.clone()).await;
+            }
+        }
+        if news.owned && self.dialects.get(id).auth == Auth::Owner {
             let jobs: Arc<[Topic]> = [Topic::job(id, Arc::clone(job))].into();
             for shard in &self.shards {
                 shard.owned(Arc::clone(&jobs)).await;
@@ -193,9 +203,7 @@ async fn try_to_read(
     match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
         Ok(Ok((stored, news))) => {
             access.troubles.succeeded(Direction::Reading, id);
-            if news {
-                access.tell_owner(id, job).await;
-            }
+            access.tell(id, job, news).await;
             Ok(stored.map(Arc::new))
         }
         Ok(Err(error)) => Err(Cause::from(&error)),
@@ -203,13 +211,13 @@ async fn try_to_read(
     }
 }
 
-/// Returns what was read, and whether the job turned out to be somebody else's, or somebody's at last.
+/// Returns what was read, and what it changed.
 async fn read_back(
     access: &StoreAccess,
     id: DialectId,
     job: &Arc<str>,
-) -> Result<(Option<StoredJob>, bool), BrokerError> {
-    let Some(store) = access.store() else { return Ok((None, false)) };
+) -> Result<(Option<StoredJob>, Restored), BrokerError> {
+    let Some(store) = access.store() else { return Ok((None, Restored::default())) };
     let dialect = access.dialects.get(id);
     if dialect.has_foreign_state() {
         let mut stored = access.foreign.read(id, job).await?;
@@ -232,6 +240,41 @@ async fn read_back(
     };
     let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
     Ok((stored, news))
+}
+
+/// Reads the jobs back that somebody watches after each gap, until `stop`; their watchers get what has changed. A few at a
+/// time, so that who comes meanwhile does not wait behind all of them.
+pub(super) async fn catch_up(access: StoreAccess, gaps: Arc<Notify>, stop: CancellationToken) {
+    if access.store().is_none() {
+        return;
+    }
+    while stop.run_until_cancelled(gaps.notified()).await.is_some() {
+        let mut watched = HashSet::new();
+        for shard in &access.shards {
+            watched.extend(shard.jobs().await);
+        }
+        let outdated = |(id, job): &(DialectId, String)| access.log().known(*id, job) != Some(Known::Whole);
+        let mut jobs: Vec<(DialectId, Arc<str>)> =
+            watched.into_iter().filter(outdated).map(|(id, job)| (id, job.into())).collect();
+        for attempt in 1..=CATCH_UP_ATTEMPTS {
+            jobs = read_all(&access, jobs).await;
+            if jobs.is_empty()
+                || stop.run_until_cancelled(tokio::time::sleep(RETRY_EVERY * attempt)).await.is_none()
+            {
+                break;
+            }
+        }
+    }
+}
+
+/// Reads jobs back, and returns those that the store did not answer for.
+async fn read_all(access: &StoreAccess, jobs: Vec<(DialectId, Arc<str>)>) -> Vec<(DialectId, Arc<str>)> {
+    let mut failed = Vec::new();
+    for some in jobs.chunks(CATCH_UP_TOGETHER) {
+        let read = join_all(some.iter().map(|(id, job)| look_up(access, *id, job, false))).await;
+        failed.extend(some.iter().zip(read).filter(|(_, read)| read.is_err()).map(|(job, _)| job.clone()));
+    }
+    failed
 }
 
 /// Forgets ended jobs when their time is up, until `stop`.
@@ -314,9 +357,7 @@ async fn read_first(access: &StoreAccess, unread: &[(DialectId, Arc<str>)]) -> b
         match read {
             Ok((_, news)) => {
                 access.troubles.succeeded(Direction::Reading, *id);
-                if news {
-                    access.tell_owner(*id, job).await;
-                }
+                access.tell(*id, job, news).await;
             }
             Err(error) => {
                 all = false;

@@ -47,6 +47,26 @@ async fn what_was_saved_is_loaded_and_kept_for_a_day() {
 }
 
 #[tokio::test]
+async fn an_ending_is_written_over_progress_of_a_clock_that_is_ahead_and_never_the_other_way() {
+    let server = RedisServer::start(&[]);
+    let running = server.broker();
+    let seconds = |seconds: u64| seconds * 1_000_000;
+    save(&running, &[job("1", None, "progress", seconds(130)), job("2", None, "progress", seconds(200))])
+        .await;
+    let ending = |id| {
+        let mut ending = job(id, None, "ending", seconds(100));
+        ending.stored.ended = Some("succeeded".to_owned());
+        ending
+    };
+    save(&running, &[ending("1"), ending("2")]).await;
+    let stored = load(&running, "1").await.unwrap();
+    assert_eq!((stored.state.unwrap(), stored.updated), (Bytes::from_static(b"ending"), seconds(130)));
+    assert_eq!(load(&running, "2").await.unwrap().state.unwrap(), "progress", "that is a run since");
+    save(&running, &[job("1", None, "progress", seconds(120))]).await;
+    assert_eq!(load(&running, "1").await.unwrap().state.unwrap(), "ending");
+}
+
+#[tokio::test]
 async fn the_first_owner_is_kept_for_a_day_and_a_new_run_forgets_the_one_that_ended() {
     let server = RedisServer::start(&[]);
     let running = server.broker();

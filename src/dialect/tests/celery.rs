@@ -22,7 +22,10 @@ fn percent(result: &str) -> Option<String> {
     let celery = celery();
     let decoded = celery.decode(b"celery-task-meta-t", payload.as_bytes()).unwrap();
     let seen = view("PROGRESS", result).percent;
-    assert_eq!(decoded.percent.as_ref().and_then(|n| n.as_f64()).map(|p| p.clamp(0.0, 100.0)), seen);
+    assert_eq!(
+        decoded.percent.as_ref().and_then(serde_json::Number::as_f64).map(|p| p.clamp(0.0, 100.0)),
+        seen
+    );
     decoded.percent.map(|percent| percent.to_string())
 }
 

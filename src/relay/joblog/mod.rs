@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 pub(super) use self::hold::Held;
 use self::hold::Holds;
-use self::record::Record;
+use self::record::{Readback, Record};
 pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::session::Snapshot;
@@ -84,6 +84,17 @@ pub(super) struct Dirty {
     pub unread: Vec<(DialectId, Arc<str>)>,
 }
 
+/// What reading a job back changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Restored {
+    /// The job belongs to another than was known, or to somebody at last.
+    pub owned: bool,
+    /// Its state, where it is another than was known.
+    pub state: Option<Snapshot>,
+    /// The store keeps something that is no event of the dialect.
+    pub no_event: bool,
+}
+
 /// What is known of a job's past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
@@ -105,6 +116,8 @@ pub(super) struct JobLog {
     bytes: usize,
     /// Payloads that could not be merged into a job's state.
     unmerged: u64,
+    /// Gaps so far, a dialect; a record that was not looked at since the last one is a guess.
+    generations: Vec<u32>,
     /// A map a dialect: the job's id → its place in `records`.
     index: Vec<HashMap<Arc<str>, u32>>,
     records: Vec<Option<Box<Record>>>,
@@ -125,7 +138,7 @@ impl JobLog {
     /// Empty; `stored` says whether changes are collected for a store.
     pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
         let index: Vec<_> = dialects.iter().map(|_| HashMap::new()).collect();
-        let holds = Holds::new(index.len());
+        let (holds, generations) = (Holds::new(index.len()), vec![0; index.len()]);
         Self {
             dialects,
             limits,
@@ -133,6 +146,7 @@ impl JobLog {
             sequence: 0,
             bytes: 0,
             unmerged: 0,
+            generations,
             index,
             records: Vec::new(),
             free: Vec::new(),
@@ -174,34 +188,45 @@ impl JobLog {
         taken
     }
 
-    /// Adds what a store kept of a job that this relay has not seen, or not from its beginning. Returns whether the job
-    /// belongs to another by that than was known, or to somebody at last.
+    /// Events of these dialects may have been missed: what is remembered of their jobs is a guess until it is read back.
+    pub(super) fn gap(&mut self, dialects: impl IntoIterator<Item = DialectId>) {
+        for id in dialects {
+            self.generations[id.index()] += 1;
+        }
+    }
+
+    /// Adds what a store kept of a job that this relay has not seen, or not from its beginning, or not since a gap.
     pub(super) fn restore(
         &mut self,
         id: DialectId,
         job: &str,
         stored: Option<&StoredJob>,
         at: Stamp,
-    ) -> bool {
+    ) -> Restored {
         let known = self.index[id.index()].contains_key(job);
         let Some(stored) = stored else {
             if known {
                 let place = self.place(id, job);
                 self.record_mut(place).known = Known::Whole;
             }
-            return false;
+            return Restored::default();
         };
-        let owner = self.get(id, job).and_then(Record::owner).map(str::to_owned);
+        let owner_before = self.get(id, job).and_then(Record::owner).map(str::to_owned);
         self.sequence += 1;
         let sequence = self.sequence;
         let place = self.place(id, job);
-        if self.change(place, |record, dialect| record.restore(dialect, stored, sequence, at)) {
+        let read = self.change(place, |record, dialect| record.restore(dialect, stored, sequence, at));
+        let record = self.record_mut(place);
+        let is_changed = read == Readback::Changed;
+        let (has_ended, owned) =
+            (record.ended_at() == Some(sequence), record.owner() != owner_before.as_deref());
+        if is_changed && has_ended {
             self.note_ending(at.now, place, sequence);
         }
-        let news = self.record_mut(place).owner() != owner.as_deref();
         self.touch(place);
+        let state = if is_changed { self.change(place, Record::snapshot) } else { None };
         self.evict(at.now, place);
-        news
+        Restored { owned, state, no_event: read == Readback::NoEvent }
     }
 
     /// Remembers an ending. Those of records that are gone are swept out before they outnumber the records.
@@ -222,7 +247,8 @@ impl JobLog {
             return Some(Known::Whole);
         }
         // Anybody may set the owner in the store, at any time.
-        Some(if self.wants_owner(record) { Known::Partly } else { record.known })
+        let is_guess = self.wants_owner(record) || record.generation != self.generations[id.index()];
+        Some(if is_guess { Known::Partly } else { record.known })
     }
 
     /// Whether what is known of a job without the store says who may have it.
@@ -291,6 +317,9 @@ impl JobLog {
         while out.save.len() + out.unread.len() < most {
             let next = self.urgent.pop().or_else(|| if urgent { None } else { self.dirty.pop() });
             let Some(place) = next else { break };
+            if self.records[place as usize].is_some() {
+                self.outdate(place);
+            }
             // A place may stand in both lists, or have a new tenant that is not dirty.
             match self.records[place as usize].as_ref().filter(|record| record.dirty) {
                 None => {}
@@ -373,13 +402,23 @@ impl JobLog {
         result
     }
 
+    /// Makes a guess of a record that was not looked at since the last gap.
+    fn outdate(&mut self, place: u32) {
+        let record = self.records[place as usize].as_ref().expect("a place in the index has a record");
+        let (at, now) = (record.generation, self.generations[record.dialect.index()]);
+        if at != now {
+            self.change(place, |record, _| record.outdate(now));
+        }
+    }
+
     /// The place of a job's record, which is made if it has none.
     fn place(&mut self, id: DialectId, job: &str) -> u32 {
-        if let Some(place) = self.index[id.index()].get(job) {
-            return *place;
+        if let Some(place) = self.index[id.index()].get(job).copied() {
+            self.outdate(place);
+            return place;
         }
         let job: Arc<str> = job.into();
-        let record = Box::new(Record::new(id, Arc::clone(&job)));
+        let record = Box::new(Record::new(id, Arc::clone(&job), self.generations[id.index()]));
         self.bytes += record.bytes;
         let place = self.free.pop().unwrap_or_else(|| {
             self.records.push(None);

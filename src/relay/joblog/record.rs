@@ -1,11 +1,16 @@
 //! What is kept of one job.
 
+mod read_back;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Number;
 
-use super::{Known, Stamp, Taken, decode_stored};
+use self::read_back::Before;
+pub(super) use self::read_back::Readback;
+use super::{Known, Stamp, Taken};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
 use crate::relay::frame;
@@ -21,10 +26,17 @@ const MAX_KEPT: usize = 256;
 const MAX_UNMERGED: usize = 16;
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Record {
     pub(super) dialect: DialectId,
     pub(super) job: Arc<str>,
     pub(super) known: Known,
+    /// The gap of the dialect after which this record was looked at last.
+    pub(super) generation: u32,
+    /// A store was read for it, before the last gap or since.
+    was_read: bool,
+    /// What was known when the last gap was noticed.
+    before: Before,
     pub(super) dirty: bool,
     pub(super) urgent: bool,
     pub(super) bytes: usize,
@@ -32,11 +44,13 @@ pub(super) struct Record {
     owner: Option<Box<str>>,
     ended: Option<Outcome>,
     percent: Option<Number>,
-    /// A kind that opens a run was seen here, so that what a store kept is of a run before.
+    /// A kind that opens a run was seen here since the last gap, so that what a store kept is of a run before.
     opened: bool,
-    /// The readiest opening of a run among the kinds seen; it counts once an ending is read back.
+    /// The readiest opening of a run among the kinds seen since the last gap; it counts once an ending is read back.
     reopens: Opens,
     updated: u64,
+    /// When the run was seen to begin, in microseconds since the Unix epoch; 0 if it was not seen.
+    began: u64,
     /// The newest event was read where another system keeps it, and may still come live.
     read: bool,
     newest: Option<Kept>,
@@ -64,6 +78,8 @@ impl Kept {
 /// The merge of a run's payloads, made when somebody asks.
 #[derive(Debug, Default)]
 struct Merged {
+    /// What was merged before the last gap and may be outdated; it lies beneath the rest.
+    before: String,
     done: String,
     waiting: Vec<Box<str>>,
 }
@@ -84,12 +100,15 @@ pub(super) struct Change {
 }
 
 impl Record {
-    pub(super) fn new(dialect: DialectId, job: Arc<str>) -> Self {
+    pub(super) fn new(dialect: DialectId, job: Arc<str>, generation: u32) -> Self {
         Self {
             dialect,
             bytes: OVERHEAD + job.len(),
             job,
             known: Known::Partly,
+            generation,
+            was_read: false,
+            before: Before::default(),
             dirty: false,
             urgent: false,
             links: (None, None),
@@ -99,6 +118,7 @@ impl Record {
             opened: false,
             reopens: Opens::Never,
             updated: 0,
+            began: 0,
             read: false,
             newest: None,
             kept: Vec::new(),
@@ -119,7 +139,10 @@ impl Record {
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
         let opened = opens.after(self.ended);
         if opened {
-            self.begin_run();
+            self.forget_run();
+            // An ending from before a gap may have been followed by another, which decides; a start always is one.
+            self.opened |= opens == Opens::Always || !self.ended_before_gap();
+            self.began = at.micros;
         }
         self.reopens = self.reopens.max(opens);
         let mut urgent = false;
@@ -175,18 +198,19 @@ impl Record {
         })
     }
 
-    /// Forgets the run before; whose job it is stays.
-    fn begin_run(&mut self) {
-        self.forget_run();
-        self.opened = true;
+    /// Whether the ending that is known, if one is, was known before the last gap and was not read back since.
+    fn ended_before_gap(&self) -> bool {
+        self.known == Known::Partly && self.before.ended.is_some()
     }
 
+    /// Forgets the run before; whose job it is stays.
     fn forget_run(&mut self) {
         self.ended = None;
         self.percent = None;
         self.newest = None;
         self.kept.clear();
         self.merged = None;
+        self.began = 0;
         self.bytes = OVERHEAD + self.job.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
     }
 
@@ -233,8 +257,8 @@ impl Record {
         }
     }
 
-    fn merge_now(&mut self) -> Option<&str> {
-        let merged = self.merged.as_mut()?;
+    fn merge_now(&mut self) {
+        let Some(merged) = self.merged.as_mut() else { return };
         let before = merged.done.len() + merged.waiting.iter().map(|text| text.len()).sum::<usize>();
         let Merge { object, failed } =
             Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
@@ -242,13 +266,22 @@ impl Record {
         merged.done = object;
         merged.waiting.clear();
         self.bytes = self.bytes + merged.done.len() - before;
-        Some(&merged.done)
+    }
+
+    /// The merge of the run so far, of a merging dialect.
+    fn merged_text(&mut self) -> Option<Cow<'_, str>> {
+        self.merge_now();
+        let Merged { before, done, .. } = self.merged.as_ref()?;
+        if before.is_empty() {
+            return Some(Cow::Borrowed(done));
+        }
+        Some(Cow::Owned(Dialect::merge(before, [done.as_str()]).object))
     }
 
     pub(super) fn snapshot(&mut self, dialect: &Dialect) -> Option<Snapshot> {
         let sequence = self.newest.as_ref()?.sequence;
-        let frame = match self.merge_now() {
-            Some(merged) => frame::text(dialect.wrapped(merged).as_bytes()),
+        let frame = match self.merged_text() {
+            Some(merged) => frame::text(dialect.wrapped(&merged).as_bytes()),
             None => self.newest.as_ref()?.frame.clone(),
         };
         Some(Snapshot { sequence, frame })
@@ -261,14 +294,14 @@ impl Record {
             let source = StatusSource { job: &self.job, newest: "{}", kind: &kind.name, percent: None };
             return dialect.status_body(&source);
         };
-        let payload = frame::payload_of(&newest.frame);
-        self.merge_now();
-        let newest = match &self.merged {
-            Some(merged) => merged.done.as_str(),
+        let (payload, kind) = (frame::payload_of(&newest.frame), Arc::clone(&newest.kind));
+        let merged = self.merged_text().map(Cow::into_owned);
+        let newest = match &merged {
+            Some(merged) => merged,
             None => std::str::from_utf8(&payload).ok()?,
         };
-        let kind = &self.newest.as_ref()?.kind;
-        dialect.status_body(&StatusSource { job: &self.job, newest, kind, percent: self.percent.as_ref() })
+        let percent = self.percent.as_ref();
+        dialect.status_body(&StatusSource { job: &self.job, newest, kind: &kind, percent })
     }
 
     pub(super) fn replay(&mut self, dialect: &Dialect) -> Vec<Snapshot> {
@@ -295,7 +328,7 @@ impl Record {
     pub(super) fn save(&mut self, dialect: &Dialect) -> JobToSave {
         self.dirty = false;
         self.urgent = false;
-        let state = match self.merge_now() {
+        let state = match self.merged_text() {
             Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
             None => self.newest.as_ref().map(|kept| frame::payload_of(&kept.frame)),
         };
@@ -310,61 +343,5 @@ impl Record {
                 updated: self.updated,
             },
         }
-    }
-
-    /// Adds what a store kept, beneath what this relay saw itself. Returns whether the job has ended by it.
-    pub(super) fn restore(
-        &mut self,
-        dialect: &Dialect,
-        stored: &StoredJob,
-        sequence: u64,
-        at: Stamp,
-    ) -> bool {
-        let again = std::mem::replace(&mut self.known, Known::Whole) == Known::Whole;
-        // The first one counts, and of the two the store's is the older, unless it is read again because it had none.
-        if let Some(owner) = stored.owner.as_deref().filter(|_| self.owner.is_none() || !again) {
-            self.set_owner(owner);
-        }
-        if again {
-            return false;
-        }
-        let ended = stored.ended.as_deref().and_then(Outcome::parse);
-        if self.opened || self.reopens.after(ended) {
-            // It is of a run before.
-            return false;
-        }
-        let Some(state) = &stored.state else { return false };
-        let channel = dialect.channel_of(&self.job);
-        let Some(decoded) = decode_stored(dialect, &channel, state) else { return false };
-        if ended.is_some() && self.ended.is_none() {
-            // What was seen since only trickled in behind the ending.
-            self.forget_run();
-        }
-        if self.percent.is_none() {
-            self.percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
-        }
-        if self.newest.is_some() {
-            if dialect.merges() {
-                let newer = self.merge_now().unwrap_or_default().to_owned();
-                let Merge { object: done, failed } = Dialect::merge(decoded.inner, [newer.as_str()]);
-                self.unmerged += failed;
-                self.bytes = self.bytes + done.len() - newer.len();
-                self.merged = Some(Merged { done, waiting: Vec::new() });
-            }
-            return false;
-        }
-        let frame = frame::text_of(&decoded.frame_parts());
-        let known_percent = self.percent.take();
-        let change = self.take(dialect, &decoded, &frame, sequence, at);
-        self.read = dialect.has_foreign_state();
-        if self.read && self.newest.is_none() {
-            // A remark, but it is all that the other system knows of the job.
-            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame });
-        }
-        self.percent = self.percent.take().or(known_percent);
-        self.updated = stored.updated;
-        self.ended = ended.or(self.ended);
-        (self.opened, self.reopens) = (false, Opens::Never);
-        self.ended.is_some()
     }
 }

@@ -1,3 +1,4 @@
+mod gaps;
 mod runs;
 
 use super::*;
@@ -92,8 +93,8 @@ fn a_job_without_an_owner_is_not_known_whole_since_the_store_may_get_one() {
     task(&mut log, "t", r#"{"type":"progress"}"#);
     log.restore(tasks, "t", None, at(1));
     assert_eq!((log.known(tasks, "t"), log.suffices(tasks, "t")), (Some(Known::Partly), false));
-    assert!(log.restore(tasks, "t", Some(&stored_owner("alice")), at(1)), "news of the owner");
-    assert!(!log.restore(tasks, "t", Some(&stored_owner("alice")), at(1)));
+    assert!(log.restore(tasks, "t", Some(&stored_owner("alice")), at(1)).owned, "news of the owner");
+    assert!(!log.restore(tasks, "t", Some(&stored_owner("alice")), at(1)).owned);
     assert_eq!((log.known(tasks, "t"), log.suffices(tasks, "t")), (Some(Known::Whole), true));
     scraping(&mut log, 1, "job_started", "", 0);
     let jobs = id(&log, "scraping");

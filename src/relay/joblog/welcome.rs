@@ -56,6 +56,8 @@ impl JobLog {
         self.holds.enter(id, job);
         let before = match self.get(id, job) {
             None => Before::Unseen,
+            // After a gap what is remembered is a guess, and the store is asked.
+            Some(record) if record.generation != self.generations[id.index()] => Before::Unseen,
             Some(_) if self.dialects.get(id).merges() => Before::Merged,
             Some(_) => match self.state(id, job, replay) {
                 events if events.is_empty() => Before::Unseen,

@@ -141,6 +141,18 @@ impl JobSession {
         }
     }
 
+    /// The job's state was read back, since events may have been missed, and is another than was known. Whoever has got
+    /// something newer gets it only if the job `has_ended` by it: what is newer came late then.
+    pub(in crate::relay) fn read_back(&mut self, state: &Snapshot, has_ended: bool, out: &mut Vec<Action>) {
+        let is_newer = state.sequence > self.sequence;
+        if self.sequence == NOT_LOOKED_UP || state.sequence == self.sequence || !(is_newer || has_ended) {
+            return;
+        }
+        self.sequence = self.sequence.max(state.sequence);
+        self.grace = Millis::MAX;
+        out.push(Action::Send(state.frame.clone()));
+    }
+
     /// From now on events are taken, although nothing of the job's state is known.
     pub(in crate::relay) const fn begin(&mut self) {
         if self.sequence == NOT_LOOKED_UP {
@@ -249,6 +261,20 @@ mod tests {
         assert!(!session.takes(7));
         session.state(snapshot(9), &dialect, 0, &mut out);
         assert_eq!([8, 9, 10].map(|sequence| session.takes(sequence)), [false, false, true]);
+    }
+
+    #[test]
+    fn a_state_that_is_read_back_comes_once_and_behind_what_is_newer_only_as_an_ending() {
+        let (mut session, dialect) = session("scraping");
+        let mut out = Vec::new();
+        session.read_back(&snapshot(4)[0], true, &mut out);
+        assert_eq!(out, [], "the job was not looked up yet");
+        session.state(snapshot(5), &dialect, 0, &mut out);
+        for (sequence, has_ended, sent) in [(6, false, 2), (6, true, 2), (4, false, 2), (4, true, 3)] {
+            session.read_back(&snapshot(sequence)[0], has_ended, &mut out);
+            assert_eq!(out.len(), sent, "{sequence} {has_ended}");
+        }
+        assert!(!session.takes(6) && session.takes(7));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use super::client::Client;
 use super::hub::Census;
 use super::joblog::JobLog;
 use super::reservation::{Reservation, StoreReading};
-use super::session::Opening;
+use super::session::{Opening, Snapshot};
 use super::settings::RelayOptions;
 use super::slots::ConnId;
 use super::stats::Stats;
@@ -75,6 +75,8 @@ enum Message {
     Restored(ConnId, StoreReading),
     /// It is known by now whose these jobs are.
     Owned(Arc<[Topic]>),
+    /// A job's state was read back, and is another than was known.
+    ReadBack(Topic, Snapshot),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
     Census(DialectId, oneshot::Sender<Census>),
@@ -227,6 +229,19 @@ impl WeakHandle {
         }
     }
 
+    /// Tells the shard that a job's state was read back, and is another than was known.
+    pub(super) async fn read_back(&self, job: Topic, state: Snapshot) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::ReadBack(job, state)).await;
+        }
+    }
+
+    /// As [`ShardHandle::jobs`].
+    pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
+        let Some(sender) = self.0.upgrade() else { return HashSet::new() };
+        ShardHandle(sender).jobs().await
+    }
+
     /// As [`ShardHandle::owned`].
     pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
         if let Some(sender) = self.0.upgrade() {
@@ -244,6 +259,7 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
             Message::Adopt(connection) => shared.adopt(*connection),
             Message::Restored(id, reading) => shared.restored(id, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
+            Message::ReadBack(job, state) => shared.read_back(&job, &state),
             Message::Count(topics, answer) => {
                 let _ = answer.send(shared.count(&topics));
             }

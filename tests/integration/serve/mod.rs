@@ -7,6 +7,7 @@ mod dialect_file;
 mod downloads;
 mod drain;
 mod forwarded;
+mod gap;
 mod handshake;
 mod http;
 mod listeners;

@@ -101,7 +101,7 @@ fn slips_of_workers_are_relayed_counted_by_dialect_and_named_once_a_minute() {
     for _ in 0..3 {
         for payload in [
             r#"{"job_id":9,"type":"progress"}"#,
-            r#"{"job_id":9,"event_type":"job_paused\u001b[2J","progress":"45%"}"#,
+            r#"{"job_id":9,"event_type":"job_paused\u001b[2J","progress":"half"}"#,
         ] {
             redis.publish("scraping_events", payload);
             socket.expect(payload);

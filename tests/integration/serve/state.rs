@@ -1,6 +1,7 @@
 //! State outlives the relay: it is written behind to Redis and read back.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use redis::Commands;
 use serde_json::json;
@@ -137,4 +138,31 @@ fn a_key_that_holds_something_else_disturbs_nobody() {
     let ending = scraping(1, "job_completed", "100", 1);
     redis.publish("scraping_events", &ending);
     hash(&redis, "jobwire:scraping:1", "another job", |hash| hash.get("state") == Some(&ending));
+}
+
+#[test]
+fn a_killed_relay_has_left_every_ending_and_progress_of_a_moment_ago() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let mut socket = relay.connect("/ws/scraping/1");
+    redis.publish("scraping_events", scraping(2, "job_started", "0", 0));
+    // Progress all the time, for several turns of the writer.
+    let (began, mut published) = (Instant::now(), Vec::new());
+    while began.elapsed() < Duration::from_millis(2_500) {
+        published.push(Instant::now());
+        redis.publish("scraping_events", scraping(2, "job_progress", "1", published.len() as u64));
+    }
+    let (ending, began) = (scraping(1, "job_failed", "7", 7), Instant::now());
+    redis.publish("scraping_events", &ending);
+    socket.expect(&ending);
+    hash(&redis, "jobwire:scraping:1", "the ending", |hash| hash.get("state") == Some(&ending));
+    assert!(began.elapsed() < Duration::from_millis(900), "it waited for its turn");
+    let killed = Instant::now();
+    relay.kill();
+    let relay = Relay::on(&redis, &[]);
+    relay.connect("/ws/scraping/1").expect(&ending);
+    let polled = relay.exchange("GET", "/ws/scraping/2/status", &[], b"").json();
+    let newest = usize::try_from(polled["results_count"].as_u64().unwrap()).unwrap();
+    let age = killed - published[newest - 1];
+    assert!(age < Duration::from_secs(2), "{age:?} of a second, and some time to write");
 }

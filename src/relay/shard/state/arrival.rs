@@ -17,7 +17,7 @@ use crate::relay::auth::{self, Access, Claims, Ownerless};
 use crate::relay::frame;
 use crate::relay::joblog::{Held, Known, Welcome};
 use crate::relay::reservation::StoreReading;
-use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session};
+use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session, Snapshot};
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
@@ -149,6 +149,33 @@ impl Shared {
                 Some(_) => self.ask_store_or_look_up(&mut state, id),
                 None => {}
             }
+        }
+    }
+
+    /// A job's state was read back and is another than its watchers know; those that are still looking it up get it anyway.
+    pub(in crate::relay::shard) fn read_back(&self, job: &Topic, snapshot: &Snapshot) {
+        let mut state = self.state();
+        let dialect = Arc::clone(state.settings.dialects.get(job.dialect));
+        let (has_ended, echo) = {
+            let mut log = state.settings.log();
+            let echo = state.settings.echo_polling && dialect.echoes();
+            let echo = if echo { log.status(job.dialect, &job.name) } else { None };
+            (log.has_ended(job.dialect, &job.name), echo)
+        };
+        let mut ids = Vec::new();
+        state.hub.matching(std::slice::from_ref(job), &mut ids);
+        for id in ids {
+            let mut actions = std::mem::take(&mut state.actions);
+            let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
+            if let Some(conn) = open.filter(|conn| conn.reservation.is_none() && conn.session.is_admitted())
+                && let Session::Job(session) = &mut conn.session
+            {
+                session.read_back(snapshot, has_ended, &mut actions);
+                if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
+                    actions.push(Action::Send(frame::text(body.as_bytes())));
+                }
+            }
+            self.act_all(&mut state, id, actions);
         }
     }
 
