@@ -10,11 +10,15 @@ pub(super) struct Access {
     source: Option<TokenSource>,
     /// What the last attempt was made with.
     used: Option<Token>,
+    /// There is a token, and it is not for this server.
+    withheld: bool,
 }
 
 impl Access {
-    pub(super) fn new(source: Option<TokenSource>) -> Self {
-        Self { source, used: None }
+    /// A follower's access with this token, which is sent only where it `may` be.
+    pub(super) fn new(source: Option<TokenSource>, may: bool) -> Self {
+        let withheld = source.is_some() && !may;
+        Self { source: source.filter(|_| may), used: None, withheld }
     }
 
     /// The token for an attempt, as of now.
@@ -26,13 +30,17 @@ impl Access {
     /// What comes after the refusal of the token that was used, or of none.
     pub(super) fn refused(&self, failure: Failure) -> Verdict {
         let Some(source) = &self.source else {
-            return Verdict::Final(failure.hint("give a token with --token or --token-file"));
+            return Verdict::Final(failure.hint(if self.withheld {
+                "the token is not sent to this server, since there is another among the targets; give it in the URL as ?token="
+            } else {
+                "give a token with --token or --token-file"
+            }));
         };
         match source.read() {
             Ok(now) if Some(&now) != self.used.as_ref() => {
                 Verdict::Again { reason: format!("{}; the token file has a new one", failure.message) }
             }
-            Ok(_) => Verdict::Final(failure.hint(source.advice())),
+            Ok(now) => Verdict::Final(failure.hint(source.advice(&now))),
             // It may be about to be written.
             Err(unreadable) => Verdict::retry(unreadable),
         }
@@ -50,7 +58,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let write = |text: &str| std::fs::write(file.path(), text).unwrap();
         write("one\n");
-        let mut access = Access::new(Some(TokenSource::File(file.path().into())));
+        let mut access = Access::new(Some(TokenSource::File(file.path().into())), true);
         assert!(access.token().unwrap().is_some());
         let Verdict::Final(failure) = access.refused(refused()) else { panic!() };
         assert_eq!(failure.exit, Exit::Refused);
@@ -59,7 +67,10 @@ mod tests {
         write("");
         assert!(matches!(access.refused(refused()), Verdict::Retry { .. }));
         assert_eq!(access.token().unwrap_err().exit, Exit::Usage);
-        let none = Access::new(None).refused(refused());
+        let elsewhere = Access::new(Some(TokenSource::File(file.path().into())), false).refused(refused());
+        let Verdict::Final(Failure { hint: Some(hint), .. }) = elsewhere else { panic!("{elsewhere:?}") };
+        assert!(hint.contains("in the URL as ?token="));
+        let none = Access::new(None, true).refused(refused());
         let Verdict::Final(Failure { hint: Some(hint), .. }) = none else { panic!("{none:?}") };
         assert!(hint.contains("--token"));
     }

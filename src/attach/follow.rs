@@ -101,7 +101,7 @@ pub(super) struct Follower {
     /// What of the board it follows.
     pub(super) source: Source,
     pub(super) place: Place,
-    /// Proves who is watching, where the place has owners.
+    /// Proves who is watching, where the place takes it.
     pub(super) token: Option<TokenSource>,
     /// Whom it trusts where TLS is spoken.
     pub(super) tls: Tls,
@@ -185,7 +185,7 @@ impl Follower {
             failed: 0,
             backoff: Backoff::new(self.timing.first_wait, self.timing.longest_wait),
             next_poll: tokio::time::Instant::now(),
-            access: Access::new(self.token.clone().filter(|_| self.place.has_owner())),
+            access: Access::new(self.token.clone(), self.place.takes_token),
         };
         loop {
             let verdict = match self.attempt(&mut tries).await {
@@ -195,8 +195,7 @@ impl Follower {
                 End::Failed(error) => of_error(&error),
             };
             let verdict = match verdict {
-                Verdict::Unauthorized(failure) if self.place.has_owner() => tries.access.refused(failure),
-                Verdict::Unauthorized(failure) => Verdict::Final(failure),
+                Verdict::Unauthorized(failure) => tries.access.refused(failure),
                 verdict => verdict,
             };
             let mut wait = tries.backoff.next(rand::random());
@@ -415,8 +414,8 @@ impl Follower {
                 Ok(body) if self.place.dialect.view_status(&body).is_some() => Polled::Body(body),
                 _ => Polled::Nothing,
             },
-            // Where nobody owns a job, the socket tells more than a path that may not even be the server's.
-            Err(error @ NetError::Status { status: 401 | 403, .. }) if self.place.has_owner() => {
+            // Where nobody is asked for a token, the socket tells more than a path that may not even be the server's.
+            Err(error @ NetError::Status { status: 401 | 403, .. }) if self.is_guarded() => {
                 let failure = Failure::new(Exit::Refused, error.to_string());
                 let is_final = matches!(error, NetError::Status { status: 403, .. });
                 match if is_final { Verdict::Final(failure) } else { access.refused(failure) } {
@@ -427,6 +426,11 @@ impl Follower {
             Err(NetError::Status { retry_after: Some(after), .. }) => Polled::Later(after),
             Err(_) => Polled::Nothing,
         }
+    }
+
+    /// Whether a token says who may watch, as far as is known here.
+    fn is_guarded(&self) -> bool {
+        self.place.has_owner() || (self.token.is_some() && self.place.takes_token)
     }
 
     async fn report(&self, report: Report) {

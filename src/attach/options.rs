@@ -5,8 +5,9 @@ use std::time::Duration;
 use url::Url;
 
 use super::token::TokenSource;
-use crate::dialect::{Auth, Target, nearest, with_nearest};
+use crate::dialect::{Target, nearest, with_nearest};
 use crate::exit::Failure;
+use crate::net::address;
 use crate::net::tls::Tls;
 
 /// How what happens is shown.
@@ -29,7 +30,7 @@ pub struct AttachOptions {
     pub targets: Vec<Target>,
     /// The server of targets that are no URL: ws, wss, http or https.
     pub server: Url,
-    /// Proves who is watching where a dialect has owners; nobody else is sent it.
+    /// Proves who is watching. The server is sent it, or the one that all URLs name; no other.
     pub token: Option<TokenSource>,
     /// Whom to trust where TLS is spoken.
     pub tls: Tls,
@@ -84,13 +85,22 @@ impl AttachOptions {
                 None => message,
             })
         };
-        self.targets.iter().filter_map(slip).collect()
+        self.targets.iter().filter_map(slip).chain(self.withheld()).collect()
+    }
+
+    /// The servers that are not sent the token, since there is another among the targets.
+    fn withheld(&self) -> Option<String> {
+        self.token.as_ref()?;
+        let has_own = |url: &Url| url.query_pairs().any(|(key, _)| key == "token");
+        let places = self.places();
+        let without = places.iter().find(|place| !place.takes_token && !has_own(&place.socket))?;
+        Some(format!("the token is not sent to {}; give it in that URL as ?token=", address(&without.socket)))
     }
 
     /// Refuses kinds of event that no target's dialect has, and a file without a token.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let dialects = || self.targets.iter().map(Target::dialect);
-        if let Some(token) = self.token.as_ref().filter(|_| dialects().any(|d| d.auth == Auth::Owner)) {
+        if let Some(token) = &self.token {
             token.read()?;
         }
         for name in &self.events {

@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub(super) status: Option<Url>,
     /// How its messages and polling bodies are read.
     pub(super) dialect: Arc<Dialect>,
+    /// The user's token is for its server.
+    pub(super) takes_token: bool,
 }
 
 impl Place {
@@ -56,7 +58,27 @@ impl AttachOptions {
                 Target::Channel { .. } | Target::Room { .. } => {}
             }
         }
+        let trusted = self.trusted();
+        for place in &mut places {
+            place.takes_token = trusted.as_ref() == Some(&origin(&place.socket));
+        }
         places
+    }
+
+    /// The one server that the user's token is for, which nobody else may see: the one that targets without a URL are on,
+    /// else the one that all URLs name.
+    fn trusted(&self) -> Option<(bool, String, Option<u16>)> {
+        let urls = || {
+            self.targets.iter().filter_map(|target| match target {
+                Target::Url { url, .. } => Some(url),
+                _ => None,
+            })
+        };
+        if urls().count() < self.targets.len() {
+            return Some(origin(&self.server));
+        }
+        let first = urls().next().map(origin)?;
+        urls().all(|url| origin(url) == first).then_some(first)
     }
 
     fn job(&self, name: String, dialect: &Arc<Dialect>, job: &str) -> Place {
@@ -71,6 +93,7 @@ impl AttachOptions {
             commands: Vec::new(),
             status: dialect.status_path(job).map(|path| http_url(&self.server, &path)),
             dialect: Arc::clone(dialect),
+            takes_token: false,
         }
     }
 
@@ -105,8 +128,15 @@ impl AttachOptions {
             commands,
             status: None,
             dialect: Arc::clone(dialect),
+            takes_token: false,
         }
     }
+}
+
+/// What makes two URLs be of one server: TLS, host and port.
+fn origin(url: &Url) -> (bool, String, Option<u16>) {
+    let is_secure = matches!(url.scheme(), "wss" | "https");
+    (is_secure, url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default())
 }
 
 /// Somebody else's server gets the URL as the user wrote it.
@@ -128,6 +158,7 @@ fn foreign(url: &Url, dialect: &Arc<Dialect>, job: Option<&str>) -> Place {
         commands: Vec::new(),
         status,
         dialect: Arc::clone(dialect),
+        takes_token: false,
     }
 }
 
@@ -159,6 +190,20 @@ mod tests {
         assert!(there.socket.as_str().ends_with("?token=secret"));
         assert_eq!(there.first, there.socket);
         assert!(there.status.as_ref().unwrap().as_str().contains("other:9/api/status/a%20b?token=secret"));
+    }
+
+    #[test]
+    fn a_token_is_for_one_server_alone() {
+        let takes = |targets: &[&str]| {
+            let places = options(targets).places();
+            places.iter().map(|place| place.takes_token).collect::<Vec<_>>()
+        };
+        assert_eq!(takes(&["scraping/1", "tasks/a", "channel:leads"]), [true; 3]);
+        assert_eq!(takes(&["tasks/a", "wss://h/ws/b", "wss://h:443/ws/scraping/1"]), [true; 3]);
+        let mixed = takes(&["tasks/a", "ws://h/ws/b", "wss://h:8443/ws/b", "wss://other/ws/b"]);
+        assert_eq!(mixed, [true, false, false, false]);
+        assert_eq!(takes(&["ws://other/ws/b", "ws://other:80/ws/scraping/1"]), [true, true]);
+        assert_eq!(takes(&["ws://one/ws/b", "ws://two/ws/b"]), [false, false]);
     }
 
     #[test]

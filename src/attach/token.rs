@@ -1,4 +1,4 @@
-//! The token that proves who is watching, where a dialect has owners; it is shown nowhere.
+//! The token that proves who is watching; it is shown nowhere.
 
 use std::fmt;
 use std::fs::File;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use url::Url;
 
 use crate::exit::Failure;
+use crate::net::token;
 
 /// The longest token, in bytes: a server reads no longer header.
 const LONGEST: u64 = 16 << 10;
@@ -35,14 +36,18 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Checks a token: not empty, and only what a header may hold. White space around it is left out.
+    /// Checks a token: not empty, and only what a header may hold. What stands around it is left out: white space, quotes,
+    /// the word `Bearer`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
+        let text = token::bare(text);
         if text.is_empty() {
             return Err("the token is empty".to_owned());
         }
         if text.len() as u64 > LONGEST {
             return Err(format!("the token has over {LONGEST} bytes"));
+        }
+        if text.starts_with('{') {
+            return Err("it is JSON, and the token alone is wanted (access_token)".to_owned());
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the token has a blank or another character that no token has".to_owned());
@@ -91,20 +96,35 @@ impl TokenSource {
     }
 
     /// What a user whose token was refused can do.
-    pub(super) fn advice(&self) -> String {
+    pub(super) fn advice(&self, refused: &Token) -> String {
+        let remarks = token::remarks(&refused.0).join(", ");
         match self {
-            Self::Given(_) => "get a fresh token: a JWT by HS256 and the relay's --jwt-secret, with exp in the future and the task's owner as sub".into(),
-            Self::File(path) => {
-                format!("{} still holds the token that was refused; get a fresh one", path.display())
-            }
+            Self::Given(_) => format!("get a fresh token; the one that was given {remarks}"),
+            Self::File(path) => format!(
+                "{} still holds the token that was refused, which {remarks}; get a fresh one",
+                path.display()
+            ),
         }
     }
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(path)?.take(LONGEST + 2).read_to_string(&mut text)?;
-    Ok(text)
+    // Two bytes a character, and a little white space.
+    let mut bytes = Vec::new();
+    File::open(path)?.take(2 * LONGEST + 16).read_to_end(&mut bytes)?;
+    decoded(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
+}
+
+/// The text of a file, which some shells write in UTF-16.
+fn decoded(bytes: Vec<u8>) -> Option<String> {
+    let unit: fn([u8; 2]) -> u16 = match bytes.get(..2) {
+        Some([0xff, 0xfe]) => u16::from_le_bytes,
+        Some([0xfe, 0xff]) => u16::from_be_bytes,
+        _ => return String::from_utf8(bytes).ok(),
+    };
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| unit(*pair)).collect();
+    String::from_utf16(&units).ok().filter(|_| rest.is_empty())
 }
 
 #[cfg(test)]
@@ -122,8 +142,29 @@ mod tests {
     }
 
     #[test]
+    fn a_token_file_may_be_written_in_any_way_that_leaves_no_doubt() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |bytes: &[u8]| {
+            std::fs::write(file.path(), bytes).unwrap();
+            TokenSource::File(file.path().into()).read().map(|token| token.0)
+        };
+        let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+        for bytes in [
+            b"a.b.c".to_vec(),
+            b"\xef\xbb\xbfBearer a.b.c\r\n".to_vec(),
+            b"\n\"a.b.c\"\n\n".to_vec(),
+            utf16("\u{feff}a.b.c\r\n"),
+            "\u{feff}a.b.c".encode_utf16().flat_map(u16::to_be_bytes).collect(),
+        ] {
+            assert_eq!(read(&bytes).unwrap(), "a.b.c", "{bytes:?}");
+        }
+        assert!(read(b"\xff\xfea").unwrap_err().message.ends_with("it is no text"));
+        assert!(read(b"\xff").is_err());
+    }
+
+    #[test]
     fn what_is_no_token_is_said_without_repeating_it() {
-        for bad in ["", " \n", "two words", "a\nb", "ä"] {
+        for bad in ["", " \n", "two words", "a\nb", "ä", r#"{"access_token":"a.b.c"}"#] {
             let reason = Token::parse(bad).unwrap_err();
             assert!(bad.trim().is_empty() || !reason.contains(bad), "{reason}");
         }

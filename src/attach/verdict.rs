@@ -78,11 +78,14 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
             Verdict::Wait { reason: format!("{reason}; waiting for it to appear") }
         }
         Some(code) if code == CloseReason::NoSecret.code() && reason == CloseReason::NoSecret.text() => {
-            Verdict::Final(
-                refused().hint("the relay needs --jwt-secret, or --no-auth to ask nobody for a token"),
-            )
+            Verdict::Final(refused().hint(
+                "the relay needs --jwt-secret, --jwks or --jwt-key, or --no-auth to ask nobody for a token",
+            ))
         }
         Some(code) if code == CloseReason::Unauthorized.code() => Verdict::Unauthorized(refused()),
+        Some(_) if reason == CloseReason::NotAllowed.text() => {
+            Verdict::Final(refused().hint("the token is restricted to other targets by its claim watch"))
+        }
         Some(code) if CloseReason::is_refusal(code) => Verdict::Final(refused().hint(
             "a token's sub must be the user_id that the task was registered with; \
                  `jobwire publish tasks/ID registered user_id=NAME` does that",

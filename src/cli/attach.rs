@@ -55,8 +55,8 @@ pub(crate) struct AttachArgs {
     )]
     server: Url,
 
-    /// The token that says who you are, for dialects whose jobs have owners (tasks); nothing else is sent it. A JWT with exp
-    /// and, as sub, the task's owner.
+    /// The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name,
+    /// and no other. A JWT with exp and, as sub, the job's owner where that counts.
     #[arg(
         long,
         value_name = "TOKEN",

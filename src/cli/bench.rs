@@ -33,6 +33,7 @@ use crate::bench::summary::{Mode, Watcher};
 use crate::bench::verdict::Demand;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
+use crate::net::token;
 
 /// Load a server with connections and events: latency, losses, memory, a verdict
 #[derive(Debug, Args)]
@@ -281,7 +282,7 @@ impl BenchArgs {
             server: self.server,
             place,
             headers: target::headers(&self.headers)?,
-            token: self.token,
+            token: self.token.map(|text| token::bare(&text).to_owned()),
             tls,
             owner: self.owner,
             via,

@@ -64,7 +64,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     redis_tls: RedisTls,
 
-    /// Origins of web pages that may connect, comma-separated; * allows all [default: loopback pages, any port].
+    /// Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * allows all [default:
+    /// loopback pages, any port].
     #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     allowed_origins: Vec<String>,
 

@@ -108,6 +108,9 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         return Err(Fault::at(&["state", "key"], "a key has {job} in it, as in \"state-of-{job}\""));
     }
     let kinds = kinds(spec)?;
+    if spec.auth == Auth::Owner && channels.is_some() {
+        return Err(Fault::at(&["auth"], "channels and rooms belong to nobody; none or token"));
+    }
     if spec.auth == Auth::Owner && spec.pointers.owner.is_none() {
         return Err(Fault::at(&["auth"], "needs `pointers.owner`: whose a job is must stand somewhere"));
     }

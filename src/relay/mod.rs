@@ -94,20 +94,17 @@ impl Relay {
         mut options: RelayOptions,
     ) -> io::Result<Self> {
         let dialects = as_wished(dialects, &options);
-        let stats = Arc::new(Stats::new(&dialects));
-        let stored = broker.store().is_some();
-        let log = Arc::new(Mutex::new(
-            JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox),
-        ));
+        let (stats, stored) = (Arc::new(Stats::new(&dialects)), broker.store().is_some());
+        let log = JobLog::new(Arc::clone(&dialects), options.job_log, stored).holding(options.outbox);
+        let log = Arc::new(Mutex::new(log));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
-        let threads = Watch::new();
+        let (threads, stop) = (Watch::new(), CancellationToken::new());
+        let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
             .map(|number| ShardHandle::spawn(number, settings.clone(), &threads))
             .collect::<io::Result<_>>()?;
-        let stop = CancellationToken::new();
-        let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (subscriptions, subscribers) = subscriptions(&dialects);
         let foreign = Foreign::start(&broker, &dialects, options.max_payload);
         let ingest = Ingest {
@@ -137,12 +134,7 @@ impl Relay {
             troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
-        tokio::spawn(store::answer(access.clone(), questions));
-        tokio::spawn(store::catch_up(access.clone(), gaps, stop.clone()));
-        tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
-        let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
-        let draining = AtomicBool::new(false);
-        let next_shard = AtomicUsize::new(0);
+        let writing = spawn_store(access, questions, gaps, urgent, &stop);
         let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
@@ -157,8 +149,8 @@ impl Relay {
             stats,
             restore,
             troubles,
-            draining,
-            next_shard,
+            draining: AtomicBool::new(false),
+            next_shard: AtomicUsize::new(0),
         });
         Self::accept(listeners, api, stop, writing, source, threads)
     }
@@ -241,6 +233,20 @@ impl Relay {
             task.abort();
         }
     }
+}
+
+/// Begins to read states back and to write them behind; resolves when the last one is written.
+fn spawn_store(
+    access: StoreAccess,
+    questions: store::Questions,
+    gaps: Arc<Notify>,
+    urgent: Arc<Notify>,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(store::answer(access.clone(), questions));
+    tokio::spawn(store::catch_up(access.clone(), gaps, stop.clone()));
+    tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
+    tokio::spawn(store::write_behind(access, urgent, stop.clone()))
 }
 
 /// The dialects as the options change them.

@@ -22,7 +22,7 @@ fn from(file: &tempfile::NamedTempFile) -> TokenSource {
 }
 
 #[tokio::test]
-async fn a_token_goes_to_owned_jobs_alone_by_query_and_by_header_to_polling() {
+async fn a_token_goes_to_the_server_by_query_and_by_header_to_polling() {
     let server = Server::new().await;
     let mut options = server.options(&["tasks/a", "scraping/1"]);
     options.token = Some(given("s3cret"));
@@ -52,7 +52,10 @@ async fn a_token_goes_to_owned_jobs_alone_by_query_and_by_header_to_polling() {
             sockets.push(socket);
         }
         paths.sort();
-        assert_eq!(paths, ["/ws/a?token=s3cret", "/ws/b?token=s3cret", "/ws/scraping/1?replay=1"]);
+        assert_eq!(
+            paths,
+            ["/ws/a?token=s3cret", "/ws/b?token=s3cret", "/ws/scraping/1?replay=1&token=s3cret"]
+        );
     };
     let page = Page::default();
     let wait = Duration::from_secs(1);
@@ -68,7 +71,7 @@ async fn a_refused_token_is_final_and_says_what_to_do() {
     let file = token_file("s3cret\n");
     for (token, hint) in [
         (None, "--token-file"),
-        (Some(given("s3cret")), "get a fresh token"),
+        (Some(given("s3cret")), "get a fresh token; the one that was given is no JWT"),
         (Some(from(&file)), "still holds the token that was refused"),
     ] {
         let options = AttachOptions { token, ..server.options(&["tasks/a"]) };

@@ -104,6 +104,10 @@ impl Access {
     pub(super) fn policy(&self, no_auth: bool) -> Result<AuthPolicy, Failure> {
         let mut keys = Vec::new();
         for path in &self.jwt_key {
+            // Not repeated: it may be a private one.
+            if path.to_string_lossy().contains("-----BEGIN") {
+                return Err(Failure::usage("--jwt-key takes the name of a file, and this is a key itself"));
+            }
             let read = PublicKey::read(path).map_err(|error| {
                 let failure = Failure::usage(format!("--jwt-key {}: {error}", path.display()));
                 match error.hint {

@@ -112,3 +112,16 @@ fn two_tokens_or_a_bad_one_are_bad_usage() {
         assert!(!output.stderr.contains("my secret"), "{}", output.stderr);
     }
 }
+
+#[test]
+fn a_dialect_that_wants_a_token_gets_it_and_a_refusal_says_what_is_wrong_with_it() {
+    let relay = relay(&["--auth", "scraping=token,channels=token"]);
+    publish(&relay, "scraping/7", "job_completed", &[]);
+    let target = ["attach", "scraping/7", "--token"];
+    let good = format!("\"Bearer {}\"\n", token("anybody"));
+    assert_eq!(relay.jobwire(&[&target[..], &[&good]].concat()).code, 0);
+    let expired = relay.jobwire(&[&target[..], &[&token_for("anybody", Duration::ZERO)]].concat());
+    assert_refused(&expired, &["4001 token missing, invalid or expired", "is signed with HS256, expired "]);
+    let none = relay.jobwire(&["attach", "channel:campaigns"]);
+    assert_refused(&none, &["4001 token missing, invalid or expired", "--token or --token-file"]);
+}

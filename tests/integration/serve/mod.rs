@@ -1,5 +1,6 @@
 //! The relay as a process: what its clients and its workers see of it.
 
+mod auth;
 mod channels;
 mod clients;
 mod dialect_file;

@@ -6,6 +6,7 @@
 mod exchange;
 mod far;
 mod http;
+mod issuer;
 mod nginx;
 mod process;
 mod pty;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};
+pub(crate) use issuer::Issuer;
 pub(crate) use nginx::Nginx;
 pub(crate) use process::{Output, Process, command, jobwire, program, resident};
 pub(crate) use pty::{Pty, rows};

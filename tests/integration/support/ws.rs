@@ -95,6 +95,20 @@ impl WebSocket {
         assert_eq!(self.next_text(PATIENCE), text);
     }
 
+    /// Waits for a text that has `part` in it, passing over heartbeats and others.
+    #[track_caller]
+    pub(crate) fn expect_text_containing(&mut self, part: &str) {
+        let mut seen = Vec::new();
+        while !seen.last().is_some_and(|text: &String| text.contains(part)) {
+            match self.next(PATIENCE) {
+                Some(Message::Text(text)) => seen.push(text.as_str().to_owned()),
+                Some(Message::Close(frame)) => panic!("closed with {frame:?}, and no {part} in {seen:?}"),
+                Some(_) => {}
+                None => panic!("no {part} in {seen:?}"),
+            }
+        }
+    }
+
     /// Asks for a sign of life, which must be the next frame: nothing else has been sent.
     pub(crate) fn expect_silence(&mut self) {
         self.send("ping");

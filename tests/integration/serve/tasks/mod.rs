@@ -1,6 +1,7 @@
 //! The contract of the recipe extractor on the wire: tasks that belong to somebody.
 
 mod echo;
+mod keys;
 mod lifetime;
 mod owners;
 mod polling;
