@@ -226,16 +226,17 @@ impl DemoReport {
             (tally.lost, "lost"),
         ];
         let mut text = String::new();
-        let total: usize = jobs.iter().map(|(count, _)| count).sum();
-        let parts: Vec<String> = jobs
+        let total: usize = jobs.iter().map(|(count, _)| count).sum::<usize>() + self.resources;
+        let mut parts: Vec<String> = jobs
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
         if self.resources > 0 {
-            let _ = writeln!(text, "channels  resources: {}", self.resources);
+            // Events of channels end nothing, so nothing is said of how these went.
+            parts.push(format!("{} on channels", self.resources));
         }
+        let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
         let _ = writeln!(
             text,
             "events    {} published, {} received, in {:.1} s",
@@ -249,7 +250,7 @@ impl DemoReport {
         let at = |quantile| Duration::from_micros(self.latency.value_at_quantile(quantile));
         let _ = writeln!(
             text,
-            "delivery  p50 {:.1?}, p99 {:.1?}, most {:.1?}, from publish to receipt",
+            "delivery  p50 {:.1?}, p99 {:.1?}, max {:.1?}, from publish to receipt",
             at(0.5),
             at(0.99),
             Duration::from_micros(self.latency.max())
