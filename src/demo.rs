@@ -226,16 +226,17 @@ impl DemoReport {
             (tally.lost, "lost"),
         ];
         let mut text = String::new();
-        let total: usize = jobs.iter().map(|(count, _)| count).sum();
-        let parts: Vec<String> = jobs
+        let total: usize = jobs.iter().map(|(count, _)| count).sum::<usize>() + self.resources;
+        let mut parts: Vec<String> = jobs
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-        let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
         if self.resources > 0 {
-            let _ = writeln!(text, "channels  resources: {}", self.resources);
+            // Events of channels end nothing, so nothing is said of how these went.
+            parts.push(format!("{} on channels", self.resources));
         }
+        let _ = writeln!(text, "jobs      {total}: {}", parts.join(", "));
         let _ = writeln!(
             text,
             "events    {} published, {} received, in {:.1} s",

@@ -139,7 +139,11 @@ impl Board {
             Input::Event { view, text, when } => {
                 self.events += 1;
                 self.rate.saw(now);
-                view.map_or(Effect::Nothing, |view| job.event(view, when, print_of(text), now))
+                job.events += 1;
+                match view {
+                    Some(view) => job.event(view, when, print_of(text), now),
+                    None => job.stray(text),
+                }
             }
             Input::Told => job.told(),
             Input::Status(view) => job.status(view, now),

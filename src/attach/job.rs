@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::Pace;
 pub use super::state::{Effect, Facts, Link, Part, State, When};
+use super::telling::{shorten, telling};
 use crate::dialect::{Dialect, EntityView, JobState, Opens, Outcome, Phase, StatusView, View};
 use crate::exit::Failure;
 
@@ -35,6 +36,8 @@ pub struct Job {
     pub link: (Link, Instant),
     /// Why it is lost.
     pub problem: Option<Failure>,
+    /// Events of it so far.
+    pub events: u64,
     pub(super) wants_new: bool,
     since: Instant,
     ended: Option<Instant>,
@@ -59,6 +62,7 @@ impl Job {
             run: 0,
             link: (Link::Connecting, now),
             problem: None,
+            events: 0,
             wants_new,
             since: now,
             ended: None,
@@ -136,6 +140,9 @@ impl Job {
 
     fn take_event(&mut self, view: &View, snapshot: bool, print: u64, now: Instant) -> Effect {
         let kind = &view.kind;
+        if kind.notice && self.dialect.kind(&kind.name).is_none() {
+            return self.unknown(view);
+        }
         if kind.notice {
             let text = view.message.clone().unwrap_or_else(|| kind.name.to_string());
             self.remark = Some(text.clone());
@@ -169,14 +176,37 @@ impl Job {
         if let Some(part) = &view.entity {
             self.part(part, view, now);
         }
-        self.learn(&Facts::of_event(view), snapshot, now);
+        self.learn(&Facts::of_event(view), snapshot || kind.ends.is_some(), now);
         if kind.ends.is_some() {
             self.forget_doing(&Facts::of_event(view), kind.ends);
         }
         let state = if kind.queued { JobState::Queued } else { JobState::Running };
         self.step(kind.ends.map_or(state, state_of), snapshot, now);
+        if kind.ends.is_none() && self.dialect.kind(&kind.name).is_none() {
+            return self.unknown(view);
+        }
         let part = view.entity.as_ref().map(|part| part.name.clone());
         self.effect(began, part, &before)
+    }
+
+    /// An event of a kind that its dialect does not know: a slip of the worker's, or news to us.
+    fn unknown(&mut self, view: &View) -> Effect {
+        let said = view.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+        self.tell(format!("unknown kind '{}'{said}", view.kind.name))
+    }
+
+    /// A text that is no event of its dialect. A sign of life and a polling body beside the events say nothing.
+    pub(super) fn stray(&mut self, text: &str) -> Effect {
+        let is_pong = telling(text, None, &[]).is_empty();
+        if is_pong || self.is_settled() || self.dialect.view_status(text).is_some() {
+            return Effect::Nothing;
+        }
+        self.tell(format!("no event of {}: {}", self.dialect.name, shorten(text)))
+    }
+
+    fn tell(&mut self, text: String) -> Effect {
+        self.remark = Some(text.clone());
+        Effect::Remark(text)
     }
 
     /// Takes a polled state, which may always be a repeat.
@@ -272,13 +302,15 @@ impl Job {
         self.opener = None;
     }
 
-    /// Takes what is new. Of a repeat, no percent that is less than the one known.
+    /// Takes what is new. Of a repeat or an ending, no percent that is less than the one known: a publisher that has no
+    /// percent to give says 0.
     fn learn(&mut self, news: &Facts, repeat: bool, now: Instant) {
         self.remark = None;
         let facts = &mut self.facts;
         let total = news.total.or(facts.total);
         let share = || Some(share(news.step?, total?));
         if let Some(percent) = news.percent.or_else(share) {
+            let percent = percent.clamp(0.0, 100.0);
             facts.percent = Some(if repeat { facts.percent.unwrap_or(0.0).max(percent) } else { percent });
         }
         facts.step = news.step.or(facts.step);
@@ -289,7 +321,10 @@ impl Job {
         facts.result = news.result.clone().or_else(|| facts.result.take());
         facts.error = news.error.clone().or_else(|| facts.error.take());
         if let Some(percent) = facts.percent {
-            self.pace.saw(percent, now);
+            // A step that is told has begun, and all of it is still to do.
+            let has_steps = news.percent.is_none() && self.dialect.channels.is_none();
+            let going = facts.total.filter(|_| has_steps && facts.step.is_some()).map_or(0.0, one_of);
+            self.pace.saw(percent, going, now);
         }
     }
 
@@ -358,6 +393,11 @@ impl Job {
 #[expect(clippy::cast_precision_loss, reason = "a bar shows no more than a few digits")]
 fn share(step: u64, total: u64) -> f64 {
     if total == 0 { 0.0 } else { (100.0 * step as f64 / total as f64).min(100.0) }
+}
+
+/// The share of one step, in percent.
+fn one_of(total: u64) -> f64 {
+    share(1, total)
 }
 
 const fn outcome_of(state: JobState) -> Option<Outcome> {

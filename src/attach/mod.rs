@@ -64,10 +64,8 @@ pub async fn run(
     let filter = Filter(options.events.clone());
     let renderer: Box<dyn Renderer> = match options.progress {
         Progress::Bars => Box::new(Bars::stderr(paint, filter, jiff::tz::TimeZone::system())),
-        Progress::Plain => {
-            Box::new(Lines::new(render::stdout(), filter, paint, jiff::tz::TimeZone::system()))
-        }
-        Progress::Json => Box::new(Json::new(render::stdout(), filter)),
+        Progress::Plain => Box::new(Lines::stdout(filter, paint, jiff::tz::TimeZone::system())),
+        Progress::Json => Box::new(Json::stdout(filter)),
         Progress::Quiet => Box::new(Quiet),
     };
     let watched = watch::watch(&options, observer, &stop, renderer, Timing::default()).await;

@@ -9,6 +9,8 @@ pub(super) struct Pace {
     since: Option<Instant>,
     first: Option<(f64, Instant)>,
     last: Option<(f64, Instant)>,
+    /// What of the last percent is still to do: the step that is going on; 0 where there are no steps.
+    going: f64,
 }
 
 /// Below these a guess is worth nothing: the first step of many jobs is their quickest.
@@ -23,8 +25,8 @@ const SETTLING: Duration = Duration::from_millis(500);
 const LONGEST: f64 = 99.0 * 3600.0;
 
 impl Pace {
-    /// Takes a percent that was seen `now`.
-    pub(super) fn saw(&mut self, percent: f64, now: Instant) {
+    /// Takes a percent that was seen `now`; `going` of it is the step that has just begun.
+    pub(super) fn saw(&mut self, percent: f64, going: f64, now: Instant) {
         let newest = Some((percent, now));
         match (self.last, self.since) {
             (Some((last, _)), Some(since)) if percent > last => {
@@ -35,8 +37,9 @@ impl Pace {
             }
             (Some((last, _)), _) if percent >= last => {}
             // The first of the run, or the job took a step back: what was before says nothing any more.
-            _ => *self = Self { since: Some(now), first: newest, last: newest },
+            _ => *self = Self { since: Some(now), first: newest, last: newest, going },
         }
+        self.going = going;
     }
 
     /// How long it will take from `now` on, going by what was seen so far; `None` too when it is overdue.
@@ -46,11 +49,15 @@ impl Pace {
         if at - from < LEAST_PERCENT || took < LEAST_TIME {
             return None;
         }
-        let seconds = took.as_secs_f64() * (100.0 - at) / (at - from);
+        let each = took.as_secs_f64() / (at - from);
+        let seconds = each * (100.0 - at + self.going);
         if seconds > LONGEST {
             return None;
         }
-        Duration::from_secs_f64(seconds).checked_sub(now.saturating_duration_since(seen))
+        let left = Duration::from_secs_f64(seconds).checked_sub(now.saturating_duration_since(seen))?;
+        // A step may take its time; those behind it take theirs all the same.
+        let later = if self.going > 0.0 { each * (100.0 - at) } else { 0.0 };
+        Some(left.max(Duration::from_secs_f64(later))).filter(|left| !left.is_zero())
     }
 }
 
@@ -100,9 +107,9 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::default();
         assert_eq!(pace.left(start), None);
-        pace.saw(40.0, start);
+        pace.saw(40.0, 0.0, start);
         assert_eq!(pace.left(at(start, 5)), None, "one percent is no pace");
-        pace.saw(50.0, at(start, 10));
+        pace.saw(50.0, 0.0, at(start, 10));
         assert_eq!(pace.left(at(start, 10)), Some(Duration::from_secs(50)));
         assert_eq!(
             pace.left(at(start, 30)),
@@ -110,17 +117,32 @@ mod tests {
             "it runs down while nothing comes"
         );
         assert_eq!(pace.left(at(start, 300)), None, "overdue");
-        pace.saw(20.0, at(start, 301));
+        pace.saw(20.0, 0.0, at(start, 301));
         assert_eq!(pace.left(at(start, 302)), None, "a step back begins anew");
+    }
+
+    #[test]
+    fn the_step_that_goes_on_is_still_to_do() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        pace.saw(20.0, 20.0, start);
+        pace.saw(40.0, 20.0, at(start, 10));
+        pace.saw(60.0, 20.0, at(start, 20));
+        assert_eq!(pace.left(at(start, 20)), Some(Duration::from_secs(30)), "steps 3, 4 and 5");
+        assert_eq!(pace.left(at(start, 29)), Some(Duration::from_secs(21)));
+        assert_eq!(pace.left(at(start, 45)), Some(Duration::from_secs(20)), "steps 4 and 5 at least");
+        assert_eq!(pace.left(at(start, 51)), None, "overdue");
+        pace.saw(100.0, 20.0, at(start, 52));
+        assert_eq!(pace.left(at(start, 52)), Some(Duration::from_secs(13)), "the last one has begun");
     }
 
     #[test]
     fn a_run_that_is_told_in_one_breath_has_no_pace() {
         let start = Instant::now();
         let mut pace = Pace::default();
-        pace.saw(0.0, start);
-        pace.saw(80.0, start + Duration::from_millis(3));
-        pace.saw(81.0, at(start, 2));
+        pace.saw(0.0, 0.0, start);
+        pace.saw(80.0, 0.0, start + Duration::from_millis(3));
+        pace.saw(81.0, 0.0, at(start, 2));
         let expected = Duration::from_secs_f64(19.0 * 1.997);
         assert_eq!(pace.left(at(start, 2)), Some(expected), "one percent in two seconds, not 81");
     }

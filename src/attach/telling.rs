@@ -80,7 +80,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn shorten(text: &str) -> String {
+/// The beginning of a text, with an ellipsis where more follows.
+pub(super) fn shorten(text: &str) -> String {
     let mut short: String = text.chars().take(LONGEST).collect();
     if short.len() < text.len() {
         short.push('…');

@@ -17,6 +17,7 @@ use super::render::{Flow, Flowed, Renderer, Seen, What};
 use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};
+use crate::net::shutdown::{Stop, Stops};
 
 /// Reports on their way to the loop. A screenful of events; while it is full the followers wait.
 const QUEUE: usize = 256;
@@ -126,6 +127,7 @@ impl Watcher {
             }
         };
         tokio::pin!(time_up);
+        let mut stops = if self.renderer.holds_terminal() { Some(Stops::catch()?) } else { None };
         loop {
             if self.board.is_settled() || (self.fail_fast && self.board.has_failure()) {
                 return Ok(Over::Settled);
@@ -135,6 +137,7 @@ impl Watcher {
                 biased;
                 () = stop.cancelled() => return Ok(Over::Stopped),
                 () = &mut time_up => return Ok(Over::Time),
+                stopped = stopped(stops.as_mut()) => self.stopped(stopped)?,
                 () = tick(redraws.as_mut()) => self.renderer.draw(&self.board, Instant::now())?,
                 envelope = inbox.recv() => match envelope {
                     Some(envelope) => self.take_all(envelope, inbox)?,
@@ -143,6 +146,16 @@ impl Watcher {
                 },
             }
         }
+    }
+
+    /// A signal stops the process, or ends it, which leaves the terminal in order first.
+    fn stopped(&mut self, stop: Stop) -> io::Result<()> {
+        self.renderer.pause()?;
+        match stop {
+            Stop::Pause => Stops::pause()?,
+            Stop::End(code) => std::process::exit(code),
+        }
+        self.renderer.resume()
     }
 
     /// Takes what is there, at most a queueful, and only then flushes.
@@ -316,6 +329,14 @@ impl Watcher {
         };
         let failure = Failure::new(Exit::Unreachable, format!("{reason} (the time was up after {limit} s)"));
         Failure { hint: problem.and_then(|problem| problem.hint), ..failure }
+    }
+}
+
+/// The next signal that stops the process, where they are caught.
+async fn stopped(stops: Option<&mut Stops>) -> Stop {
+    match stops {
+        Some(stops) => stops.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -26,6 +26,9 @@ use crate::net::shutdown::Signals;
 /// succeeded, 1 when one failed, 3 when the server cannot be reached or is lost for good, 4 when it refuses, 8 when the
 /// time was up first.
 ///
+/// `--progress json` prints a line for each event, change of a connection, polled state, and at the end one with the result
+/// of each job; jobwire-protocol(7) has every field.
+///
 /// Channels and rooms have no end: with one among the targets attach runs until it is interrupted (130), the time is up
 /// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code. They share one socket,
 /// whose subscriptions are restored after a lost connection; what happened meanwhile is missed.
@@ -34,7 +37,7 @@ use crate::net::shutdown::Signals;
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
-    jobwire attach --progress json scraping/123 | jq .event.progress\n  \
+    jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \

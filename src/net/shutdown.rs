@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
 use crate::exit::Exit;
@@ -46,6 +47,61 @@ impl Signals {
             else => std::future::pending().await,
         }
     }
+}
+
+/// SIGTSTP (Ctrl-Z), caught from the moment this is made, for who has a terminal to leave in order; and SIGQUIT and SIGHUP,
+/// which end a process without any.
+#[derive(Debug)]
+pub struct Stops {
+    stop: Stream,
+    quit: Stream,
+    hangup: Stream,
+}
+
+/// What [`Stops`] caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTSTP: the process is to stop until it is told to go on.
+    Pause,
+    /// SIGQUIT or SIGHUP: the process is to end at once, with this code.
+    End(i32),
+}
+
+impl Stops {
+    /// Catches the signals; on a tokio runtime.
+    pub fn catch() -> io::Result<Self> {
+        // The kind has no name of its own in tokio.
+        let stop = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+        Ok(Self {
+            stop: signal(stop)?,
+            quit: signal(SignalKind::quit())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next signal; pends for ever where none comes.
+    pub async fn next(&mut self) -> Stop {
+        tokio::select! {
+            Some(()) = self.stop.recv() => Stop::Pause,
+            Some(()) = self.quit.recv() => Stop::End(128 + rustix::process::Signal::QUIT.as_raw()),
+            Some(()) = self.hangup.recv() => Stop::End(128 + rustix::process::Signal::HUP.as_raw()),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Stops this process until it is told to go on.
+    pub fn pause() -> io::Result<()> {
+        Ok(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?)
+    }
+}
+
+/// Whether whoever was given this process's standard output has gone. A file and a terminal that is there never do.
+pub fn is_stdout_unread() -> bool {
+    let stdout = io::stdout();
+    // Errors and hang-ups are told whether they are asked for or not.
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
+        && polled[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// SIGHUP, caught from the moment this is made; until then it ends the process.

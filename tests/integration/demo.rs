@@ -24,19 +24,19 @@ fn off_a_terminal_it_prints_lines_and_a_summary() {
     }
     assert!(!output.stdout.contains('\u{1b}'));
     let summary = summary(&output.stdout);
-    assert_eq!(summary.len(), 5, "{summary:#?}");
-    assert_eq!(summary[..2], ["jobs      3: 3 succeeded", "channels  resources: 1"]);
-    assert_eq!(summary[4], "seed      7");
-    let words: Vec<&str> = summary[2].split([' ', ',']).filter(|word| !word.is_empty()).collect();
+    assert_eq!(summary.len(), 4, "{summary:#?}");
+    assert_eq!(summary[0], "jobs      4: 3 succeeded, 1 on channels");
+    assert_eq!(summary[3], "seed      7");
+    let words: Vec<&str> = summary[1].split([' ', ',']).filter(|word| !word.is_empty()).collect();
     let ["events", published, "published", received, "received", "in", seconds, "s"] = words[..] else {
-        panic!("{}", summary[2])
+        panic!("{}", summary[1])
     };
     assert_eq!(published, received, "none is lost, none is counted twice");
     assert!(published.parse::<u32>().unwrap() > 40, "{published}");
     let seconds: f64 = seconds.parse().unwrap();
     assert!((1.5..6.0).contains(&seconds), "{seconds}");
     for figure in ["delivery  p50 ", ", p99 ", ", max "] {
-        assert!(summary[3].contains(figure), "{}", summary[3]);
+        assert!(summary[2].contains(figure), "{}", summary[2]);
     }
 }
 
@@ -75,7 +75,7 @@ fn on_a_terminal_it_draws_bars() {
     assert_eq!(terminal.finish(PATIENCE), 0);
     let rows = terminal.rows();
     assert_eq!(rows.iter().filter(|row| row.starts_with('✓')).count(), 3, "{rows:#?}");
-    assert!(rows.iter().any(|row| row == "jobs      3: 3 succeeded"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row == "jobs      4: 3 succeeded, 1 on channels"), "{rows:#?}");
 }
 
 #[test]
@@ -86,6 +86,6 @@ fn ctrl_c_ends_it_with_130_and_leaves_the_terminal_as_it_was() {
     assert_eq!(terminal.finish(PATIENCE), 130);
     let (screen, rows) = (terminal.screen(), terminal.rows());
     assert!(!screen.hide_cursor());
-    assert!(rows.iter().any(|row| row == "jobs      3: 3 not ended"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row == "jobs      4: 3 not ended, 1 on channels"), "{rows:#?}");
     assert_eq!(rows.last().unwrap(), "seed      7");
 }

@@ -1,8 +1,8 @@
 //! Bars on a terminal, drawn to stderr with indicatif.
 //!
-//! The whole picture is the message of one indicatif bar: one draw a redraw, however many jobs there are, and nothing
-//! half drawn in between. The cursor is never hidden and the terminal never put into another mode, so there is nothing
-//! to restore after a Ctrl-C, nor after a kill.
+//! The whole picture is the message of one indicatif bar, and a redraw is one frame in one write, however many jobs there
+//! are: nothing half drawn is seen. The cursor is hidden while bars are drawn, and shown again however it ends: by the last
+//! frame, before the process is stopped, and when the bars are dropped.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -14,8 +14,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::tz::TimeZone;
 
 use super::event::{remark, time, words};
+use super::frame::{Cursor, Frame};
 use super::layout::Screen;
-use super::lined::Lined;
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
@@ -34,14 +34,13 @@ const MAX_SCROLLED: usize = 100;
 /// Columns of an event's type and resource, where they are no wider, so that lines can be read as a table.
 const EVENT_COLUMNS: (usize, usize) = (20, 12);
 
-/// From the cursor to the end of the screen.
-const CLEAR_BELOW: &str = "\u{1b}[J";
-
 /// Draws the bars.
-pub(crate) struct Bars {
+pub(crate) struct Bars<T: TermLike = Term> {
     bar: ProgressBar,
     /// What the bar is drawn on.
-    term: Box<dyn TermLike>,
+    term: Frame<T>,
+    /// The cursor is hidden.
+    hidden: bool,
     drawn: Drawn,
     tick: usize,
     paint: Paint,
@@ -64,21 +63,24 @@ struct Drawn {
     columns: u16,
 }
 
-impl Bars {
+impl Bars<Term> {
     /// Draws on the terminal behind stderr. Of the streams' events those that `filter` lets through scroll up.
     pub(crate) fn stderr(paint: Paint, filter: Filter, zone: TimeZone) -> Self {
         Self::new(Term::buffered_stderr(), paint, filter, zone)
     }
+}
 
-    fn new(term: impl TermLike + Clone + 'static, paint: Paint, filter: Filter, zone: TimeZone) -> Self {
-        let lined = Box::new(Lined::new(term.clone()));
-        let target = ProgressDrawTarget::term_like_with_hz(lined, DRAWS_PER_SECOND);
+impl<T: TermLike + 'static> Bars<T> {
+    fn new(term: T, paint: Paint, filter: Filter, zone: TimeZone) -> Self {
+        let term = Frame::new(term);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), DRAWS_PER_SECOND);
         let style =
             ProgressStyle::with_template("{msg}").expect("the template is constant, and a test draws it");
         let bar = ProgressBar::with_draw_target(None, target).with_style(style);
         Self {
             bar,
-            term: Box::new(term),
+            term,
+            hidden: false,
             drawn: Drawn::default(),
             tick: 0,
             paint,
@@ -144,13 +146,21 @@ impl Bars {
         }
         let rows = above.iter().map(|line| line.div_ceil(columns.into()).max(1)).sum();
         self.term.move_cursor_up(rows)?;
-        self.term.write_str("\r")?;
-        self.term.write_str(CLEAR_BELOW)?;
-        self.term.write_str(&"\r\n".repeat(above.len()))
+        // The frame clears what is below when it ends, and the rows that are written until then from their beginning.
+        self.term.write_str(&format!("\r\u{1b}[J{}", "\r\n".repeat(above.len())))
     }
 }
 
-impl Renderer for Bars {
+impl<T: TermLike> Drop for Bars<T> {
+    fn drop(&mut self) {
+        if self.hidden {
+            // A terminal that is gone has no cursor.
+            let _ = self.term.restore();
+        }
+    }
+}
+
+impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
     fn seen(&mut self, _seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
         Ok(())
     }
@@ -187,9 +197,24 @@ impl Renderer for Bars {
         if !gathered.is_empty() {
             self.bar.println(gathered.join("\n"));
         }
-        // At the end of a full line, the `^C` that a terminal echoes would break it, and all would be a row off.
-        self.term.write_str("\r")?;
-        self.term.flush()
+        self.hidden = true;
+        self.term.show(Cursor::Hidden)
+    }
+
+    fn holds_terminal(&self) -> bool {
+        true
+    }
+
+    fn pause(&mut self) -> io::Result<()> {
+        // The picture stays where it is, and the next one begins below whatever is written meanwhile. indicatif goes up
+        // from there by the rows that it knows of.
+        self.term.write_str(&"\r\n".repeat(self.drawn.lines.len().min(1)))?;
+        self.hidden = false;
+        self.term.show(Cursor::Shown)
+    }
+
+    fn resume(&mut self) -> io::Result<()> {
+        self.term.write_str(&"\r\n".repeat(self.drawn.lines.len().saturating_sub(1)))
     }
 
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
@@ -202,7 +227,8 @@ impl Renderer for Bars {
         for line in self.screen().last(board, now) {
             self.term.write_line(&line)?;
         }
-        self.term.flush()
+        self.hidden = false;
+        self.term.show(Cursor::Shown)
     }
 }
 

@@ -1,19 +1,22 @@
-//! NDJSON on stdout: a line an event, as it came; changes of the connection and polled states as lines of their own.
+//! NDJSON on stdout: a line an event, as it came; changes of the connection and polled states as lines of their own, and
+//! the result of each job at the end.
 //!
 //! A promise to scripts: `{"target":…,"received_at":…,…}` and one of `event` (the payload, untouched), `text` (a message
-//! that is no JSON), `status` (a polling body), `connection`, or `error`. Channels and rooms share a socket, which is one
-//! target with all their names; `resource` beside an `event` is what it is about, and a `warning` is the server's.
+//! that is no JSON), `status` (a polling body), `connection`, `warning` (the server's) or `result`. Channels and rooms share
+//! a socket, which is one target with all their names; `resource` beside an `event` is what it is about.
 
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Filter, Flow, Flowed, Out, Renderer, Seen, What};
+use super::{Filter, Flow, Flowed, LOOK_FOR_READER, Out, Renderer, Seen, What, stdout, still_read};
 use crate::attach::board::Board;
-use crate::attach::job::Link;
+use crate::attach::job::{Job, Link, State};
 use crate::attach::stream::Happening;
+use crate::dialect::Outcome;
 use crate::text::safe_json;
 
 /// One line.
@@ -41,18 +44,56 @@ struct Line<'a> {
     error: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<JobResult<'a>>,
+}
+
+/// How a job went, as far as was seen.
+#[derive(Debug, Serialize)]
+struct JobResult<'a> {
+    outcome: &'static str,
+    events: u64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+}
+
+impl<'a> JobResult<'a> {
+    fn of(job: &'a Job, now: Instant) -> Self {
+        let problem = job.problem.as_ref().map(|problem| problem.message.as_str());
+        let (outcome, error) = match job.state {
+            State::Connecting | State::Waiting | State::EndedBefore(_) => ("waiting", None),
+            State::Queued => ("queued", None),
+            State::Running => ("running", None),
+            State::Ended(Outcome::Failed) => ("failed", job.facts.error.as_deref()),
+            State::Ended(outcome) => (outcome.as_str(), None),
+            State::Lost => ("lost", problem),
+        };
+        let millis = job.elapsed(now).as_millis();
+        let seconds = u32::try_from(millis).map_or(f64::MAX, |millis| f64::from(millis) / 1000.0);
+        Self { outcome, events: job.events, seconds, percent: job.facts.percent, error }
+    }
 }
 
 /// Writes the lines.
 pub(crate) struct Json {
     out: Out,
     filter: Filter,
+    /// It goes to the process's own stdout, whose reader may go.
+    is_stdout: bool,
 }
 
 impl Json {
+    /// Writes to stdout, of the events those that `filter` lets through.
+    pub(crate) fn stdout(filter: Filter) -> Self {
+        Self { is_stdout: true, ..Self::new(stdout(), filter) }
+    }
+
     /// Writes to `out`, of the events those that `filter` lets through.
     pub(crate) fn new(out: Out, filter: Filter) -> Self {
-        Self { out, filter }
+        Self { out, filter, is_stdout: false }
     }
 }
 
@@ -107,7 +148,20 @@ impl Renderer for Json {
         self.out.flush()
     }
 
-    fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+    fn interval(&self) -> Option<Duration> {
+        self.is_stdout.then_some(LOOK_FOR_READER)
+    }
+
+    fn draw(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+        still_read()
+    }
+
+    fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
+        for job in board.jobs() {
+            let received_at = format!("{:.6}", Timestamp::now());
+            let result = Some(JobResult::of(job, now));
+            self.write(&Line { target: &job.name, received_at, result, ..Line::default() })?;
+        }
         self.out.flush()
     }
 }

@@ -10,7 +10,7 @@ use crate::attach::board::{Board, Tally};
 use crate::attach::job::{Job, Link, Part, State};
 use crate::attach::stream::Stream;
 use crate::dialect::{Outcome, Phase};
-use crate::text::{Side, brief, columns, fit};
+use crate::text::{Side, brief, columns, elided, fit, padded};
 
 /// A job that is under way and says nothing for longer than this is called quiet.
 const QUIET: Duration = Duration::from_secs(10);
@@ -148,7 +148,7 @@ impl Screen {
         // A name that was put together from many targets is cut before what is wrong.
         let room = self.width().saturating_sub(columns(&text) + 4).max(self.names());
         let name = brief(&stream.name);
-        let name = fit(&name, room);
+        let name = elided(&name, room);
         let line = format!("{} {name}  {text}", self.paint.color(glyph, color));
         Some(fit(&line, self.width()).trim_end().to_owned())
     }
@@ -160,7 +160,7 @@ impl Screen {
 
     fn job(&self, job: &Job, widths: Widths, now: Instant) -> String {
         let (glyph, color) = self.glyph(job.state);
-        let name = column(&brief(&job.label), widths.names, Side::Left);
+        let name = padded(&elided(&brief(&job.label), widths.names), widths.names, Side::Left);
         let done = job.facts.percent.map(|p| percent(p, false)).unwrap_or_default();
         let done = column(&done, 4, Side::Right);
         let bar = self.bar_of(job, color);
@@ -243,7 +243,7 @@ impl Screen {
         let count = part.count.map(results);
         let text = part.text.as_deref().map(|text| brief(text).into_owned());
         let said = [count, text].into_iter().flatten().collect::<Vec<_>>().join(" · ");
-        let name = column(&brief(name), names, Side::Left);
+        let name = padded(&elided(&brief(name), names), names, Side::Left);
         let line = format!("    {} {name}  {}", self.paint.color(glyph, color), self.paint.dim(&said));
         fit(&line, self.width()).trim_end().to_owned()
     }
@@ -331,7 +331,9 @@ fn trouble((link, since): &(Link, Instant), now: Instant) -> Option<String> {
 
 /// The time that is left, as far as one can tell.
 fn left(job: &Job, now: Instant) -> String {
-    job.left(now).map(|left| format!(" eta {}", clock(left))).unwrap_or_default()
+    // Rounded up: what is left is never nothing.
+    let whole = |left: Duration| Duration::from_secs(left.as_secs() + u64::from(left.subsec_millis() > 0));
+    job.left(now).map(|left| format!(" eta {}", clock(whole(left)))).unwrap_or_default()
 }
 
 /// The jobs to show where not all fit: those under way first, then what went wrong; in the order of the board.
@@ -366,12 +368,17 @@ fn hidden(jobs: &[&Job], shown: &[usize]) -> String {
 
 /// The state of the connections, the events, the jobs.
 fn footer(board: &Board, now: Instant) -> String {
-    let links =
-        board.jobs().iter().map(|job| &job.link).chain(board.streams().iter().map(|stream| &stream.link));
-    let open: Vec<&(Link, Instant)> = links.filter(|(link, _)| *link != Link::Closed).collect();
-    let connected = open.iter().filter(|(link, _)| *link == Link::Connected).count();
-    let polling = open.iter().filter(|(link, _)| *link == Link::Polling).count();
-    let next = open.iter().filter_map(|(link, since)| match link {
+    // As many of each as have a bar: the resources of a stream share its connection.
+    let jobs = board.jobs().iter().map(|job| (&job.link, 1));
+    let streams = board.streams().iter().map(|stream| (&stream.link, stream.resources().len().max(1)));
+    let open: Vec<(&(Link, Instant), usize)> =
+        jobs.chain(streams).filter(|((link, _), _)| *link != Link::Closed).collect();
+    let count = |wanted: &Link| -> usize {
+        open.iter().filter(|((link, _), _)| link == wanted).map(|(_, count)| count).sum()
+    };
+    let all: usize = open.iter().map(|(_, count)| count).sum();
+    let (connected, polling) = (count(&Link::Connected), count(&Link::Polling));
+    let next = open.iter().filter_map(|((link, since), _)| match link {
         Link::Reconnecting { wait, .. } | Link::Awaiting { wait, .. } => {
             Some(wait.saturating_sub(now.saturating_duration_since(*since)))
         }
@@ -379,10 +386,10 @@ fn footer(board: &Board, now: Instant) -> String {
     });
     let link = if open.is_empty() {
         "closed".to_owned()
-    } else if connected == open.len() {
+    } else if connected == all {
         if connected == 1 { "connected".to_owned() } else { format!("{connected} connected") }
     } else {
-        format!("{connected} of {} connected", open.len())
+        format!("{connected} of {all} connected")
     };
     let parts = [
         Some(link),

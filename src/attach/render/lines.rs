@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use colored::Color;
 use jiff::tz::TimeZone;
 
 use super::event::{link_words, remark, time, words};
 use super::text::{percent, results};
-use super::{Filter, Flow, Flowed, Out, Paint, Renderer, Seen, What};
+use super::{Filter, Flow, Flowed, LOOK_FOR_READER, Out, Paint, Renderer, Seen, What, stdout, still_read};
 use crate::attach::board::Board;
 use crate::attach::job::{Effect, Job, Link, State};
 use crate::attach::stream::Happening;
@@ -24,12 +24,19 @@ pub(crate) struct Lines {
     zone: TimeZone,
     /// Jobs that the server does not know yet, which is said once and not at every attempt.
     awaited: BTreeSet<usize>,
+    /// They go to the process's own stdout, whose reader may go.
+    is_stdout: bool,
 }
 
 impl Lines {
+    /// Writes to stdout, of the events those that `filter` lets through.
+    pub(crate) fn stdout(filter: Filter, paint: Paint, zone: TimeZone) -> Self {
+        Self { is_stdout: true, ..Self::new(stdout(), filter, paint, zone) }
+    }
+
     /// Writes to `out`, of the events those that `filter` lets through.
     pub(crate) fn new(out: Out, filter: Filter, paint: Paint, zone: TimeZone) -> Self {
-        Self { out, filter, paint, zone, awaited: BTreeSet::new() }
+        Self { out, filter, paint, zone, awaited: BTreeSet::new(), is_stdout: false }
     }
 }
 
@@ -68,6 +75,14 @@ impl Renderer for Lines {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+
+    fn interval(&self) -> Option<Duration> {
+        self.is_stdout.then_some(LOOK_FOR_READER)
+    }
+
+    fn draw(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
+        still_read()
     }
 
     fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {

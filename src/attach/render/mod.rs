@@ -2,9 +2,9 @@
 
 mod bars;
 mod event;
+mod frame;
 mod json;
 mod layout;
-mod lined;
 mod lines;
 mod text;
 
@@ -17,6 +17,7 @@ use super::board::Board;
 use super::job::{Effect, Link};
 use super::stream::Happening;
 use crate::dialect::View;
+use crate::net::shutdown::is_stdout_unread;
 use crate::text::brief;
 
 pub(super) use bars::Bars;
@@ -102,6 +103,21 @@ pub(super) trait Renderer: Send {
         Ok(())
     }
 
+    /// Whether it has the terminal in a state that it has to be left in order from.
+    fn holds_terminal(&self) -> bool {
+        false
+    }
+
+    /// The process is about to be stopped: leaves the terminal as it was found for that long.
+    fn pause(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The process goes on.
+    fn resume(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// It is over; leaves the terminal as it was found.
     fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
         self.flush()
@@ -138,7 +154,15 @@ impl Filter {
 /// Standard output, buffered until there is nothing more to show.
 pub(super) type Out = io::BufWriter<Box<dyn Write + Send>>;
 
+/// How often it is looked whether anybody still reads stdout: only a write would tell, and there may be nothing to write.
+const LOOK_FOR_READER: Duration = Duration::from_millis(200);
+
+/// Fails with a broken pipe once nobody reads stdout any more.
+fn still_read() -> io::Result<()> {
+    if is_stdout_unread() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
+}
+
 /// [`Out`] over the process's stdout.
-pub(super) fn stdout() -> Out {
+fn stdout() -> Out {
     io::BufWriter::with_capacity(16 << 10, Box::new(io::stdout()))
 }

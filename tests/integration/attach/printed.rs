@@ -25,12 +25,17 @@ fn json_is_a_document_a_line_with_the_event_byte_for_byte() {
         json!({"event": serde_json::from_str::<serde_json::Value>(ODD).unwrap()}),
         json!({"event": {"job_id": 1, "event_type": "job_completed"}}),
         json!({"connection": "closed"}),
+        json!({"result": {"outcome": "succeeded", "events": 2, "seconds": 0.0, "percent": 100.0}}),
     ];
     for (mut line, expected) in json(&output.stdout).into_iter().zip(&expected) {
         let line = line.as_object_mut().unwrap();
         assert_eq!(line.remove("target").unwrap(), "scraping/1");
         let received_at = line.remove("received_at").unwrap();
         assert!(received_at.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{received_at}");
+        if let Some(seconds) = line.get_mut("result").and_then(|result| result.get_mut("seconds")) {
+            assert!((0.0..20.0).contains(&seconds.as_f64().unwrap()), "{seconds}");
+            *seconds = json!(0.0);
+        }
         assert_eq!(line, expected.as_object().unwrap());
     }
     assert_eq!(lines.len(), expected.len());
@@ -42,13 +47,9 @@ fn a_reader_that_hangs_up_ends_it_quietly() {
     let script = r#""$0" attach scraping/1 --progress json | head -1; echo "attach ${PIPESTATUS[0]}""#;
     let mut bash = std::process::Command::new("bash");
     bash.args(["-c", script]).arg(crate::support::program()).envs(relay.env());
-    let mut piped = Process::spawn(&mut bash);
+    let piped = Process::spawn(&mut bash);
     piped.until_printed("\"connection\":\"connected\"}\n");
-    // Only a write tells that nobody reads; head may take its time to go.
-    let publishing =
-        relay.spawn(&["publish", "scraping/1", "job_progress", "--repeat", "100000", "--rate", "50"]);
-    until(PATIENCE, "attach to end", || piped.has_ended());
-    drop(publishing);
+    // No event comes, so there is nothing to write that would tell.
     let output = piped.finish(PATIENCE);
     assert!(output.stdout.ends_with("}\nattach 0\n"), "{}", output.stdout);
     assert_eq!((output.stdout.lines().count(), output.stderr.as_str()), (2, ""));
@@ -154,6 +155,65 @@ fn many_targets_of_both_dialects_are_watched_at_once() {
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
     let done = |job: &&String| output.stdout.contains(&format!(" {job} done 100%"));
     assert_eq!(jobs.iter().filter(done).count(), 40);
+}
+
+/// The fields of each kind of line beside `target` and `received_at`, as `jobwire-protocol(7)` has them.
+const KINDS: [(&str, &[&str]); 6] = [
+    ("event", &["resource"]),
+    ("text", &["resource"]),
+    ("status", &[]),
+    ("connection", &["reason", "attempt", "in_ms", "error"]),
+    ("warning", &[]),
+    ("result", &[]),
+];
+
+#[test]
+fn every_line_of_json_is_of_a_kind_that_the_manual_has_and_each_job_has_one_result() {
+    let relay = Relay::start(&[]);
+    publish(&relay, "scraping/1", "job_failed", &["message=captcha", "progress=40"]);
+    publish(&relay, "scraping/2", "job_progress", &["progress=5"]);
+    publish(&relay, "downloads/a", "completed", &[]);
+    let targets = ["scraping/1", "scraping/2", "scraping/3", "downloads/a", "channel:leads"];
+    let args = [&["attach", "--progress", "json", "--timeout", "2s"], &targets[..]].concat();
+    let output = relay.jobwire(&args);
+    assert_eq!(output.code, 8, "{}", output.stderr);
+    let page =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/man/jobwire-protocol.7")).unwrap();
+    let mut results = Vec::new();
+    for line in json(&output.stdout) {
+        let line = line.as_object().unwrap();
+        let (kind, more) = KINDS.iter().find(|(kind, _)| line.contains_key(*kind)).expect("a known kind");
+        for field in line.keys().filter(|field| !["target", "received_at", kind].contains(&field.as_str())) {
+            assert!(more.contains(&field.as_str()), "{field} beside {kind}");
+        }
+        assert!(page.contains(&format!("\\fB{kind}\\fR")), "the manual has no {kind}");
+        if let Some(result) = line.get("result") {
+            let percent = result.get("percent").cloned();
+            results.push((line["target"].as_str().unwrap().to_owned(), result["outcome"].clone(), percent));
+        }
+    }
+    let expected = [
+        ("scraping/1", "failed", Some(40.0)),
+        ("scraping/2", "running", Some(5.0)),
+        ("scraping/3", "waiting", None),
+        ("downloads/a", "succeeded", Some(100.0)),
+    ];
+    let expected: Vec<_> = expected
+        .map(|(target, outcome, percent)| (target.to_owned(), json!(outcome), percent.map(|p| json!(p))))
+        .into();
+    assert_eq!(results, expected, "{}", output.stdout);
+}
+
+#[test]
+fn a_kind_that_is_unknown_is_shown() {
+    let redis = RedisServer::start();
+    let relay = Relay::start(&["--redis", &redis.url()]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let watching = attach(&relay, &["scraping/9"]);
+    redis.publish("scraping_events", r#"{"job_id":9,"event_type":"job_paused","message":"lunch"}"#);
+    watching.until_printed("scraping/9 unknown kind 'job_paused': lunch\n");
+    redis.publish("scraping_events", r#"{"job_id":9,"type":"progress"}"#);
+    watching.until_printed("scraping/9 no event of scraping: ");
 }
 
 #[test]

@@ -240,3 +240,73 @@ fn colour_is_there_unless_it_is_unwanted() {
     assert!(!paints(&["--progress", "bars"], &[("TERM", "dumb")]));
     assert!(paints(&["--color", "always"], &[("NO_COLOR", "1")]));
 }
+
+#[test]
+fn letters_of_every_script_leave_no_dead_rows_and_resizing_no_stale_ones() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 60, &["scraping/1"], &[]);
+    for (at, message) in [
+        "soft\u{ad}hyphen soft\u{ad}hyphen soft\u{ad}hyphen soft\u{ad}hyphen soft\u{ad}hyphen",
+        "বাংলা ভাষায় একটি দীর্ঘ বার্তা যা পর্দার চেয়ে অনেক বেশি চওড়া হতে পারে",
+        "தமிழில் ஒரு நீண்ட செய்தி திரையை விட அகலமாக இருக்கக்கூடும் என்று நினைக்கிறேன்",
+        "👩\u{200d}👩\u{200d}👧\u{200d}👦 🇩🇪🇫🇷🇯🇵 ❤\u{fe0f}☀\u{fe0f} 👍🏽👍🏽👍🏽 日本語日本語日本語日本語日本語日本語",
+        "e\u{301}e\u{301}e\u{301} \u{301}\u{301} tab\tand\u{200b}zero\u{2060}width ±→éЖΩ ±→éЖΩ ±→éЖΩ",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let progress = format!("progress={}", 10 + at);
+        let message = format!("message={message}");
+        publish(&relay, "scraping/1", "job_progress", &[&progress, &message]);
+        let screen = terminal.until_shown(&format!("{}%", 10 + at));
+        assert_eq!(rows(&screen).len(), 2, "{:#?}", rows(&screen));
+    }
+    for columns in [80, 50, 100, 61, 44, 60] {
+        terminal.resize(24, columns);
+    }
+    let screen =
+        terminal.until("one picture", |screen| rows(screen).len() == 2 && rows(screen)[0].contains("14%"));
+    assert!(screen.hide_cursor());
+    terminal.send("\u{3}");
+    assert_eq!(terminal.finish(PATIENCE), 130);
+    assert!(!terminal.screen().hide_cursor());
+}
+
+#[test]
+fn a_frame_is_one_synchronized_update_and_the_cursor_comes_back_at_every_end() {
+    let relay = Relay::start(&[]);
+    let own = relay.env();
+    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut shell = Pty::shell(24, 80, &own);
+    shell.send("jobwire attach scraping/1; echo \"exit $?\"\n");
+    shell.until("a hidden cursor", |screen| screen.hide_cursor() && screen.contents().contains("connected"));
+    let raw = shell.raw();
+    assert!(raw.matches("\u{1b}[?2026h").count() >= 1);
+    // Nothing is erased before it is drawn anew.
+    assert!(!raw.contains("\u{1b}[2K"), "{raw:?}");
+    shell.send("\u{1a}");
+    shell.until("the cursor", |screen| !screen.hide_cursor() && screen.contents().contains("Stopped"));
+    shell.send("fg\n");
+    shell.until("a hidden cursor again", vt100::Screen::hide_cursor);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    let screen = shell.until_shown("50%");
+    assert!(rows(&screen).iter().any(|row| row.starts_with("[1]+")), "{:#?}", rows(&screen));
+    shell.send("\u{1c}");
+    shell.until("the cursor after it was quit", |screen| !screen.hide_cursor());
+    shell.send("echo \"quit $?\"\n");
+    shell.until_shown("quit 131");
+    shell.send("jobwire attach scraping/1; echo \"exit $?\"\n");
+    shell.until("a hidden cursor once more", vt100::Screen::hide_cursor);
+    publish(&relay, "scraping/1", "job_failed", &["message=captcha"]);
+    shell.until_shown("exit 1");
+    shell.until("the cursor at the end", |screen| !screen.hide_cursor());
+}
+
+#[test]
+fn a_long_name_shows_its_head_and_its_tail() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 80, &["downloads/0f8fad5b-d9cb-469f-a165-70867728950e"], &[]);
+    terminal.until_shown("downloads/…67728950e");
+    terminal.send("\u{3}");
+    assert_eq!(terminal.finish(PATIENCE), 130);
+}

@@ -42,7 +42,7 @@ impl Stage {
     }
 }
 
-fn bars(rows: u16, columns: u16) -> (Bars, InMemoryTerm) {
+fn bars(rows: u16, columns: u16) -> (Bars<InMemoryTerm>, InMemoryTerm) {
     let term = InMemoryTerm::new(rows, columns);
     (Bars::new(term.clone(), Paint::new(false), Filter::default(), TimeZone::UTC), term)
 }
@@ -213,18 +213,18 @@ impl Streaming {
         Self { board: Board::new(Vec::new(), now).with_streams(vec![stream]), now }
     }
 
-    fn event(&mut self, bars: &mut Bars, text: &str) {
+    fn event(&mut self, bars: &mut Bars<InMemoryTerm>, text: &str) {
         let view = self.board.streams()[0].dialect.view(text);
         let happening = self.board.message(0, view.as_ref(), text, self.now);
         self.show(bars, Flow::Event { text, view: view.as_ref(), happening: &happening });
     }
 
-    fn link(&mut self, bars: &mut Bars, link: &Link) {
+    fn link(&mut self, bars: &mut Bars<InMemoryTerm>, link: &Link) {
         self.board.stream_linked(0, link.clone(), self.now);
         self.show(bars, Flow::Link(link));
     }
 
-    fn show(&self, bars: &mut Bars, flow: Flow<'_>) {
+    fn show(&self, bars: &mut Bars<InMemoryTerm>, flow: Flow<'_>) {
         let received_at = &jiff::Timestamp::UNIX_EPOCH;
         bars.flowed(&Flowed { index: 0, received_at, flow }, &self.board).unwrap();
     }

@@ -26,9 +26,13 @@ pub(super) fn layout(view: &View<'_>, width: usize, color: bool) -> Vec<String> 
     let progress = view.progress;
     let whole = |seconds: f64| seconds.floor();
     let time = match progress.planned_seconds {
-        // Behind the measured time comes what takes as long as it takes.
-        Some(planned) if progress.elapsed_seconds > planned => seconds(whole(progress.elapsed_seconds)),
-        Some(planned) => format!("{} of {}", seconds(whole(progress.elapsed_seconds)), seconds(planned)),
+        // What takes longer than planned, as draining may, is not so much of what was planned.
+        Some(planned) if progress.elapsed_seconds <= planned => {
+            format!("{} of {}", seconds(whole(progress.elapsed_seconds)), seconds(planned))
+        }
+        Some(planned) => {
+            format!("{}, planned {}", seconds(whole(progress.elapsed_seconds)), seconds(planned))
+        }
         None if progress.elapsed_seconds < 1.0 => "0 s".to_owned(),
         None => seconds(whole(progress.elapsed_seconds)),
     };
@@ -133,6 +137,19 @@ mod tests {
         );
         let narrow = layout(&view, 24, true);
         assert!(narrow.iter().all(|line| crate::text::columns(line) < 24), "{narrow:?}");
+    }
+
+    #[test]
+    fn what_takes_longer_than_planned_says_so() {
+        let progress = Progress {
+            phase: "draining",
+            elapsed_seconds: 7.2,
+            planned_seconds: Some(6.0),
+            ..Progress::default()
+        };
+        let view = View { trying: None, progress: &progress, received: 0.0, published: 0.0, history: &[] };
+        let bar = "━".repeat(BAR);
+        assert_eq!(layout(&view, 80, false)[0], format!("draining 7 s, planned 6 s  {bar}"));
     }
 
     #[test]
