@@ -19,6 +19,7 @@ mod pointer;
 mod spec;
 mod status;
 mod suggest;
+mod surrogate;
 mod target;
 mod template;
 mod topic;
