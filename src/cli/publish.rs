@@ -28,39 +28,40 @@ use crate::text::printable_lines;
 
 const EXAMPLES: &str = "\
 Examples:
-  jobwire publish scraping/123 job_progress progress=45.5 results_count=42 message=\"Scraping\"
+  jobwire publish scraping/123 job_progress progress=45.5 message=\"Scraping\"
+  jobwire publish scraping/123 45% message=halfway
   jobwire publish downloads/abc status status=processing progress=45
   jobwire publish downloads/abc completed videoInfo:='{\"title\":\"A film\"}'
   jobwire publish tasks/6b1f registered user_id=ann
-  jobwire publish channels campaign:launched campaign_id=1 campaign_name=Q1 total_recipients=500
-  jobwire publish channel:conversations ai:processing task_id=t1 conversation_id=9
+  jobwire publish channels lead:created lead_id=7 source=web
+  jobwire publish channel:conversations ai:processing task_id=t1
   worker | jobwire publish scraping/123 --stdin
-  jobwire publish scraping/123 job_progress progress=1 --repeat 1000 --rate 100
-  jobwire publish --scenario all --jobs 20 --duration 1m --fail-rate 0.2 --seed 7
+  jobwire publish scraping/123 job_progress progress=1 --repeat 9 --rate 3
+  jobwire publish --scenario all --jobs 20 --fail-rate 0.2 --seed 7
   jobwire publish --scenario tasks --owner ann
   jobwire publish channels campaign:launched --list
 
-Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in. An
+Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in. An \
 event or field that the catalogue does not know is refused, and so is a value of another type; --unchecked sends it.
 
-An event of channels goes to the channel that its type belongs to, campaign:launched to campaigns, or to the one that
+An event of channels goes to the channel that its type belongs to, campaign:launched to campaigns, or to the one that \
 --channel or a target such as channel:conversations names. Its rooms follow from the ids among its fields.
 
-With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45%
-(progress), or '# text' (message); channels take whole events only. A bad line is reported with its number and the rest go
+With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45% \
+(progress), or '# text' (message); a carriage return ends a line too. Channels take whole events only. A bad line is reported with its number and the rest go \
 on; the exit code is then 1.
 
-Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the
-relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job
-replaces older, and when there is no more room the oldest progress goes first, then the oldest event. They are sent at most
-a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input
---patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing
+Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
+relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \
+replaces older, and when there is no more room the oldest progress goes first, then the oldest event. They are sent at most \
+a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input \
+--patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing \
 was sent at all. A scenario that has begun goes on in the same way.
 
-An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID,
+An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID, \
 where a relay finds it that was away meanwhile. The first owner counts.
 
-Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where
+Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
 none is.";
 
 /// Emit events: into Redis, or over HTTP to a relay
@@ -71,7 +72,7 @@ pub(crate) struct PublishArgs {
     /// The job, as in scraping/123; a dialect alone where events name their own jobs, and for channels; or channel:NAME.
     target: Option<String>,
 
-    /// The event, as in job_progress or campaign:launched; --list shows all.
+    /// The event, as in job_progress or campaign:launched, or a percent alone, as in 45%; --list shows all.
     event: Option<String>,
 
     /// Its fields, as in progress=45.5 or metadata:='{"a":1}'.
@@ -253,13 +254,15 @@ impl PublishArgs {
                 .hint("whole events can be published with --stdin, and others with --unchecked"));
         }
         let event = self.event.clone().ok_or_else(|| usage("publish needs an event".to_owned()))?;
+        let (event, percent) = place.bare_percent(event, self.unchecked).map_err(usage)?;
         if !self.unchecked {
             place.dialect.catalogue.event(&event).map_err(|error| {
                 usage(error.to_string()).hint(format!("{hint}; --unchecked publishes others too"))
             })?;
         }
         let job = place.of_event(&event)?;
-        let fields = self.fields.iter().map(|text| Assignment::parse(text)).collect::<Result<_, _>>();
+        let fields =
+            percent.iter().chain(&self.fields).map(|text| Assignment::parse(text)).collect::<Result<_, _>>();
         let fields = fields.map_err(|error| usage(error.to_string()))?;
         let content = if self.unchecked {
             Content::Unchecked { event, fields }

@@ -52,3 +52,22 @@ fn every_flag_and_verb_is_explained() {
         assert!(verb.get_about().is_some(), "{}", verb.get_name());
     }
 }
+
+#[test]
+fn help_is_wrapped_by_the_terminal_alone() {
+    fn check(command: &Command) {
+        let text = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        let lines: Vec<&str> = text.lines().collect();
+        for pair in lines.windows(2) {
+            let broken = is_prose(pair[0]) && is_prose(pair[1]);
+            assert!(!broken, "a line break within a paragraph of {}: {}", command.get_name(), pair[0]);
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::command());
+    let publish =
+        Cli::command().find_subcommand("publish").unwrap().get_after_long_help().unwrap().to_string();
+    let examples: Vec<&str> = publish.lines().filter(|line| line.starts_with("  ")).collect();
+    assert!(examples.len() > 8 && examples.iter().all(|line| line.len() <= 78), "{examples:#?}");
+}

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::fields::Assignment;
-use super::{Dialect, FieldError, Fill, Pointer, TimestampStyle};
+use super::{Dialect, FieldError, Fill, Pointer, TimestampStyle, surrogate};
 
 impl TimestampStyle {
     /// The time as this style writes it, to the microsecond; `None` where the style has none.
@@ -72,7 +72,7 @@ impl Dialect {
         if !fields.is_empty() {
             return Err(FieldError::Missing { event: event.name.clone(), fields });
         }
-        Ok(Value::Object(payload).to_string())
+        Ok(surrogate::put_back(Value::Object(payload).to_string()))
     }
 }
 

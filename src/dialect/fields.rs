@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
-use super::{FieldType, Fill, Pointer, suggest};
+use super::{FieldType, Fill, Pointer, suggest, surrogate};
 
 /// How much of a wrong value an error repeats, in characters.
 const SHOWN: usize = 60;
@@ -121,7 +121,7 @@ impl Assignment {
         let (name, value) = text.split_once('=').ok_or_else(shape)?;
         let (name, value) = match name.strip_suffix(':') {
             None => (name, Given::Text(value.to_owned())),
-            Some(name) => match serde_json::from_str(value) {
+            Some(name) => match serde_json::from_str(&surrogate::put_aside(value)) {
                 Ok(json) => (name, Given::Json(json)),
                 Err(error) => {
                     return Err(FieldError::Json { field: shorten(name), reason: error.to_string() });
@@ -175,7 +175,7 @@ impl FieldDef {
             FieldType::Int => text.parse::<i64>().ok().map(Value::from),
             FieldType::Float => number(text).map(Value::Number),
             FieldType::Bool => text.parse::<bool>().ok().map(Value::from),
-            FieldType::Object => serde_json::from_str(text).ok(),
+            FieldType::Object => serde_json::from_str(&surrogate::put_aside(text)).ok(),
         }
     }
 
@@ -227,6 +227,7 @@ pub(super) fn number(text: &str) -> Option<Number> {
 
 /// The start of a text from a user, safe to print on one line.
 pub(super) fn shorten(text: &str) -> String {
+    let text = surrogate::shown(text);
     let start: String = text.chars().take(SHOWN).collect();
     let more = if start.len() < text.len() { "…" } else { "" };
     format!("{}{more}", start.escape_debug())

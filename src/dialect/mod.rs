@@ -26,6 +26,7 @@ mod slip;
 mod spec;
 mod status;
 mod suggest;
+mod surrogate;
 mod target;
 mod template;
 mod topic;

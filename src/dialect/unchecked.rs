@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::build::{get, percent, put};
 use super::fields::Given;
-use super::{Assignment, Dialect, EventDef, FieldDef, FieldError, Fill};
+use super::{Assignment, Dialect, EventDef, FieldDef, FieldError, Fill, surrogate};
 
 impl Dialect {
     /// Builds the payload of an event that the catalogue need not know, with fields that need not be its own.
@@ -75,7 +75,7 @@ impl Dialect {
                 put(&mut payload, &field.at, value);
             }
         }
-        Ok(Value::Object(payload).to_string())
+        Ok(surrogate::put_back(Value::Object(payload).to_string()))
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::build::{get, put};
 use super::fields::shorten;
-use super::{Dialect, FieldError, ImpossibleJob, JobIdType, suggest};
+use super::{Dialect, FieldError, ImpossibleJob, JobIdType, suggest, surrogate};
 
 /// A whole event that may be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +106,10 @@ impl Dialect {
         match &self.catalogue.job_at {
             Some(at) if named.is_none() => {
                 put(event, at, self.job_value(&job));
-                Ok(Whole { job, payload: Cow::Owned(Value::Object(payload).to_string()) })
+                Ok(Whole {
+                    job,
+                    payload: Cow::Owned(surrogate::put_back(Value::Object(payload).to_string())),
+                })
             }
             _ => Ok(Whole { job, payload: Cow::Borrowed(text) }),
         }
@@ -153,7 +156,7 @@ impl Dialect {
             (JobIdType::Integer, Some(Value::Number(number))) if !number.is_f64() => {
                 Ok(Some(number.to_string()))
             }
-            (JobIdType::String, Some(Value::String(job))) => Ok(Some(job.clone())),
+            (JobIdType::String, Some(Value::String(job))) => Ok(Some(surrogate::shown(job).into_owned())),
             (id, Some(other)) => Err(WholeError::JobType {
                 given: shorten(&other.to_string()),
                 expected: if id == JobIdType::Integer { "an integer" } else { "text" },
@@ -183,7 +186,9 @@ impl Dialect {
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, WholeError> {
-    match serde_json::from_str(text).map_err(|error| WholeError::NotJson(error.to_string()))? {
+    match serde_json::from_str(&surrogate::put_aside(text))
+        .map_err(|error| WholeError::NotJson(error.to_string()))?
+    {
         Value::Object(object) => Ok(object),
         _ => Err(WholeError::NotObject),
     }
@@ -212,6 +217,19 @@ mod tests {
         assert_eq!(check("scraping", text, Some("7")), Ok(whole("7", text)));
         let text = r#"{"jobId":"a","status":"queued","progress":0,"error":null}"#;
         assert_eq!(check("downloads", text, None), Ok(whole("a", text)));
+    }
+
+    #[test]
+    fn a_lone_surrogate_passes_byte_for_byte_with_and_without_the_job_s_id() {
+        let text = r#"{"job_id":7,"event_type":"job_failed","message":"cannot read caf\udce9.txt"}"#;
+        assert_eq!(check("scraping", text, Some("7")), Ok(whole("7", text)));
+        let text = r#"{"jobId":"a","status":"failed","error":"HTTP 403 \uD83D","x":["\udce9"]}"#;
+        assert_eq!(check("downloads", text, None), Ok(whole("a", text)));
+        let without = r#"{"event_type":"job_failed","message":"caf\udce9.txt"}"#;
+        let filled = r#"{"event_type":"job_failed","message":"caf\udce9.txt","job_id":7}"#;
+        assert_eq!(check("scraping", without, Some("7")), Ok(whole("7", filled)));
+        let text = r#"{"type":"notification:system","message":"caf\udce9"}"#;
+        assert_eq!(check("channels", text, None), Ok(whole("notifications", text)));
     }
 
     #[test]

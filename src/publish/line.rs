@@ -75,12 +75,18 @@ impl Lines {
 
     /// The event that a line stands for; `None` for a blank one.
     pub fn read(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
-        let text = std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)?;
+        let text = String::from_utf8_lossy(line);
+        let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
         // Some programs begin what they write with a byte order mark.
-        let text = if self.first { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text }.trim();
+        let text = if self.first { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         self.first = false;
         if text.is_empty() {
             return Ok(None);
+        }
+        // A message may name a file in any encoding; what a machine reads may not be guessed at.
+        if !is_text && !text.starts_with('#') {
+            return Err(LineError::NotUtf8);
         }
         if text.starts_with('{') {
             return self.whole(text).map(Some);
@@ -292,6 +298,9 @@ mod tests {
         assert!(error("scraping", Some("7"), "{").starts_with("not JSON"));
         let mut lines = lines("scraping", Some("7"));
         assert_eq!(lines.read(b"\xff").unwrap_err(), LineError::NotUtf8);
+        assert_eq!(lines.read(b"{\"event_type\":\"\xff\"}").unwrap_err(), LineError::NotUtf8);
+        let event = lines.read(b"# caf\xe9.txt\0").unwrap().unwrap().payload(Timestamp::UNIX_EPOCH).unwrap();
+        assert!(event.contains("\"caf\u{fffd}.txt\""), "{event}");
         payload(&mut lines, "5").unwrap();
         lines.read(b"500").unwrap_err();
         assert_eq!(payload(&mut lines, "# x").unwrap()["progress"], 5, "a bad line is not remembered");

@@ -31,7 +31,7 @@ pub(super) enum Next {
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
     pub(super) fn lines(input: R, lines: Lines) -> Self {
-        Self::Lines(Box::new(LineSource { input, number: 0, lines }))
+        Self::Lines(Box::new(LineSource { input, number: 0, after_return: false, lines }))
     }
 
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
@@ -53,13 +53,17 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
 pub(super) struct LineSource<R> {
     input: R,
     number: u64,
+    /// The last line ended in a carriage return: a line feed that follows belongs to it.
+    after_return: bool,
     lines: Lines,
 }
 
 impl<R: AsyncBufRead + Unpin> LineSource<R> {
     async fn next(&mut self) -> io::Result<Option<Next>> {
         loop {
-            let Some(line) = read_line(&mut self.input).await? else { return Ok(None) };
+            let Some(line) = read_line(&mut self.input, &mut self.after_return).await? else {
+                return Ok(None);
+            };
             self.number += 1;
             match line.ok_or(LineError::TooLong).and_then(|line| self.lines.read(&line)) {
                 Ok(None) => {}
@@ -70,16 +74,24 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
     }
 }
 
-/// The next line without its end; inside `None` if it is over the limit, of which no more is kept. The last one may lack
+/// The next line without its end, which is a line feed, a carriage return, as progress displays write it, or both; inside `None` if it is over the limit, of which no more is kept. The last one may lack
 /// its end.
-async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Option<Vec<u8>>>> {
+async fn read_line(
+    input: &mut (impl AsyncBufRead + Unpin),
+    after_return: &mut bool,
+) -> io::Result<Option<Option<Vec<u8>>>> {
     let (mut line, mut length) = (Vec::new(), 0_usize);
     loop {
         let chunk = input.fill_buf().await?;
+        if std::mem::take(after_return) && chunk.first() == Some(&b'\n') {
+            input.consume(1);
+            continue;
+        }
         if chunk.is_empty() {
             return Ok((length > 0).then(|| (length <= MAX_LINE).then_some(line)));
         }
-        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let is_return = end.is_some_and(|end| chunk[end] == b'\r');
         let part = &chunk[..end.unwrap_or(chunk.len())];
         length = length.saturating_add(part.len());
         if length <= MAX_LINE {
@@ -90,6 +102,7 @@ async fn read_line(input: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option
         let used = part.len() + usize::from(end.is_some());
         input.consume(used);
         if end.is_some() {
+            *after_return = is_return;
             return Ok(Some((length <= MAX_LINE).then_some(line)));
         }
     }
@@ -111,17 +124,46 @@ mod tests {
     #[tokio::test]
     async fn lines_of_any_length_are_told_apart() {
         let long = vec![b'x'; MAX_LINE];
-        let input = [b"a\n\nb\r\n", &long[..], b"\n", &long[..], b"y\n", b"last"].concat();
+        let input = [b"a\n\nb\r\n\r\rc\r", &long[..], b"\n", &long[..], b"y\n", b"last"].concat();
         let mut input = BufReader::with_capacity(1000, &input[..]);
-        let mut lines = Vec::new();
-        while let Some(line) = read_line(&mut input).await.unwrap() {
+        let (mut lines, mut after_return) = (Vec::new(), false);
+        while let Some(line) = read_line(&mut input, &mut after_return).await.unwrap() {
             lines.push(line);
         }
-        let expected: [Option<&[u8]>; 6] =
-            [Some(b"a"), Some(b""), Some(b"b\r"), Some(&long), None, Some(b"last")];
+        let expected: [Option<&[u8]>; 9] = [
+            Some(b"a"),
+            Some(b""),
+            Some(b"b"),
+            Some(b""),
+            Some(b""),
+            Some(b"c"),
+            Some(&long),
+            None,
+            Some(b"last"),
+        ];
         assert_eq!(lines.len(), expected.len());
         for (nth, (line, expected)) in lines.iter().zip(expected).enumerate() {
             assert!(line.as_deref() == expected, "line {nth}");
+        }
+    }
+
+    #[tokio::test]
+    async fn carriage_returns_separate_lines_and_a_line_feed_behind_one_counts_once() {
+        let input = &b"\r10%\r20%\r\n30%\nnope\r\n40%"[..];
+        // Ends of lines fall between two reads, too.
+        for capacity in [1, 2, 3, 64] {
+            let lines = Lines::new(scraping(), Some("7".to_owned()));
+            let mut source = Source::lines(BufReader::with_capacity(capacity, input), lines);
+            let mut seen = Vec::new();
+            while let Some(next) = source.next().await.unwrap() {
+                seen.push(match next {
+                    Next::Event(event, _) => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
+                    Next::Bad(number, _) => number.to_string(),
+                });
+            }
+            assert_eq!(seen.len(), 5, "{seen:?}");
+            assert!(seen[0].contains("\"progress\":10,") && seen[4].contains("\"progress\":40,"), "{seen:?}");
+            assert_eq!(seen[3], "5");
         }
     }
 

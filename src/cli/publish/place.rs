@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::dialect::{Dialect, Dialects, Target, TargetError};
+use crate::dialect::{Dialect, Dialects, Shorthand, Target, TargetError};
 use crate::exit::Failure;
 
 /// A dialect and, if the user named one, a job of it; where the dialect has channels, one of those.
@@ -72,6 +72,21 @@ impl Place {
             .hint("a dialect alone is enough for --stdin and --list, and for channels"))
     }
 
+    /// The event, and the assignment that a bare percent in its place stands for.
+    pub(super) fn bare_percent(
+        &self,
+        event: String,
+        unchecked: bool,
+    ) -> Result<(String, Option<String>), String> {
+        let catalogue = &self.dialect.catalogue;
+        let is_known = unchecked || catalogue.events.iter().any(|def| def.name == event);
+        let Some(percent) = percent(&event).filter(|_| !is_known) else { return Ok((event, None)) };
+        let Some(Shorthand { event, field }) = &catalogue.progress else {
+            return Err(format!("{} has no event that a percent alone stands for", self.dialect.name));
+        };
+        Ok((event.clone(), Some(format!("{field}={percent}"))))
+    }
+
     /// The job, or the channel that an event of this name goes to.
     pub(super) fn of_event(&self, event: &str) -> Result<String, Failure> {
         let by_type = || self.dialect.channels.as_ref()?.of_kind(event).map(ToString::to_string);
@@ -82,6 +97,13 @@ impl Place {
             Failure::usage(message).hint(format!("name one with --channel: {}", names.join(", ")))
         })
     }
+}
+
+/// The number of a bare percent, such as `45` or `45.5%`.
+fn percent(text: &str) -> Option<&str> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim();
+    let is_plain = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (is_plain && number.parse::<f64>().is_ok()).then_some(number)
 }
 
 fn usage(error: &TargetError) -> Failure {

@@ -132,3 +132,48 @@ fn signals_are_130_and_143_and_what_was_published_is_said() {
     process.signal(Signal::INT);
     assert_eq!(process.finish(PATIENCE).code, 130);
 }
+
+#[test]
+fn a_bare_percent_is_progress_and_a_display_s_carriage_returns_separate_lines() {
+    for percent in ["45", "45%"] {
+        let event = &published("scraping_events", &["scraping/7", percent, "message=half"])[0];
+        assert_eq!((&event["event_type"], &event["progress"]), (&json!("job_progress"), &json!(45)));
+        assert_eq!(event["message"], "half");
+    }
+    let event = &published("download_updates:*", &["downloads/a", "12.5%"])[0];
+    assert_eq!(event, &json!({"jobId": "a", "status": "processing", "progress": 12.5}));
+    for (target, code) in [("tasks/a", 2), ("channels", 2)] {
+        let output = crate::support::jobwire(&["publish", target, "45"]);
+        assert_eq!(output.code, code, "{}", output.stderr);
+        assert!(output.stderr.contains("no event that a percent alone stands for"), "{}", output.stderr);
+    }
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/scraping/7");
+    let (process, mut stdin) = Process::spawn_fed(&mut relay.command(&["publish", "scraping/7", "--stdin"]));
+    write!(stdin, "\r10%\r20%").unwrap();
+    // Each at its end, not only at the next line feed.
+    assert!(socket.next_text(PATIENCE).contains("\"progress\":10,"));
+    drop(stdin);
+    assert!(socket.next_text(PATIENCE).contains("\"progress\":20,"));
+    assert_eq!(process.finish(PATIENCE).code, 0);
+}
+
+#[test]
+fn a_lone_surrogate_is_published_as_it_was_written() {
+    let redis = RedisServer::start();
+    let mut connection = redis.connection();
+    let mut subscription = connection.as_pubsub();
+    subscription.subscribe("scraping_events").unwrap();
+    subscription.set_read_timeout(Some(PATIENCE)).unwrap();
+    let args = ["scraping/7", "job_failed", r#"message:="cannot read caf\udce9.txt""#];
+    assert_eq!(Process::spawn(&mut into(&redis, &args)).finish(PATIENCE).code, 0);
+    let payload: String = subscription.get_message().unwrap().get_payload().unwrap();
+    assert!(payload.contains(r#""message":"cannot read caf\udce9.txt""#), "{payload}");
+    let (process, mut stdin) = Process::spawn_fed(&mut into(&redis, &["scraping/7", "--stdin"]));
+    let whole = r#"{"job_id":7, "event_type":"job_failed","message":"caf\uDCE9"}"#;
+    writeln!(stdin, "{whole}").unwrap();
+    drop(stdin);
+    assert_eq!(process.finish(PATIENCE).code, 0);
+    let payload: String = subscription.get_message().unwrap().get_payload().unwrap();
+    assert_eq!(payload, whole);
+}
