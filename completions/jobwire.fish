@@ -51,7 +51,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origin
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l trust-proxy -d 'Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated [default: none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l publish-key -d 'The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix -d 'What stands before the names of channels on Redis' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix -d 'Celery\'s own result_backend_transport_options["global_keyprefix"], where it has one' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix -d 'Celery\'s own global_keyprefix (in result_backend_transport_options), where it has one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r

@@ -132,11 +132,7 @@ impl Relay {
             troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
-        tokio::spawn(store::answer(access.clone(), questions));
-        tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
-        let writing = tokio::spawn(store::write_behind(access, urgent, stop.clone()));
-        let draining = AtomicBool::new(false);
-        let next_shard = AtomicUsize::new(0);
+        let writing = store::spawn(access, questions, urgent, &stop);
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
             dialects,
@@ -149,8 +145,8 @@ impl Relay {
             stats,
             restore,
             troubles,
-            draining,
-            next_shard,
+            draining: AtomicBool::new(false),
+            next_shard: AtomicUsize::new(0),
         });
         Self::accept(listeners, api, stop, writing, source, threads)
     }
