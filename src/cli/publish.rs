@@ -49,6 +49,13 @@ With --stdin every line is an event and is sent as it comes: a JSON object (a wh
 (progress), or '# text' (message); channels take whole events only. A bad line is reported with its number and the rest go
 on; the exit code is then 1.
 
+Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the
+relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job
+replaces older, and when there is no more room the oldest progress goes first, then the oldest event. They are sent at most
+a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input
+--patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing
+was sent at all. A scenario that has begun goes on in the same way.
+
 An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID,
 where a relay finds it that was away meanwhile. The first owner counts.
 
@@ -127,6 +134,11 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
     require_subscribers: bool,
 
+    /// How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a
+    /// scenario on [default: 10s, and not at all for a single event].
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_PATIENCE", value_parser = duration)]
+    patience: Option<Duration>,
+
     /// The Redis to publish into: redis://, rediss:// or unix://, with user, password and database.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
@@ -178,7 +190,13 @@ impl PublishArgs {
             Some(url) => SinkOptions::Redis(url),
             None => SinkOptions::Http { server: self.server, key: self.publish_key },
         };
-        Ok(PublishOptions { source, sink, rate: self.rate, require_subscribers: self.require_subscribers })
+        Ok(PublishOptions {
+            source,
+            sink,
+            rate: self.rate,
+            patience: self.patience,
+            require_subscribers: self.require_subscribers,
+        })
     }
 
     fn source(&self, dialects: &Dialects) -> Result<SourceOptions, Failure> {

@@ -32,13 +32,15 @@ use reload::Reloads;
 /// Takes what workers PUBLISH into Redis and sends it to every socket that watches the job; without Redis it runs on an
 /// embedded broker that takes events by POST /publish/CHANNEL. SIGTERM or Ctrl-C closes every socket with 1001 and
 /// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key,
-/// jwt-secret and log-level change at once, and the log names what needs a restart. The environment is that of the start.
+/// jwt-secret, jwt-key, jwks and log-level change at once, and the log names what needs a restart. It also reads the files of
+/// --jwt-key again and fetches the key sets anew. The environment is that of the start.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
     jobwire serve --redis redis://127.0.0.1:6379/0  relay what workers publish there\n  \
     jobwire serve --redis redis://127.0.0.1:6379/1  and Celery's tasks, whose results are in database 1\n  \
     jobwire serve --jwt-secret SECRET               check the tokens of those who watch tasks\n  \
+    jobwire serve --jwks https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json --auth downloads=token\n  \
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
     jobwire serve --config jobwire.toml --print-config > effective.toml")]
 pub(crate) struct ServeArgs {
@@ -156,7 +158,7 @@ struct Limits {
 
 impl ServeArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
-        let dialects = Arc::new(self.dialects(globals)?);
+        let dialects = Arc::new(self.access.apply(self.dialects(globals)?)?);
         let mut options = self.options()?;
         if self.print_config {
             let effective = &globals.invocation.effective;
@@ -184,7 +186,7 @@ impl ServeArgs {
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
             say(&banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files));
-            let mut reloads = Reloads::new(globals, key, port, auth == AuthPolicy::Open);
+            let mut reloads = Reloads::new(globals, key, port, auth.is_open());
             loop {
                 tokio::select! {
                     _ = signals.next() => break,
@@ -249,7 +251,7 @@ impl ServeArgs {
             let list = self.allowed_origins.join(",");
             Origins::parse(&list).map_err(|error| Failure::usage(format!("--allowed-origins: {error}")))?
         };
-        Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth) })
+        Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth)? })
     }
 
     fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
@@ -333,6 +335,10 @@ fn banner(
             dialect.route,
             describe(dialect, auth)
         );
+    }
+    let keys = access::keys(auth);
+    if !keys.is_empty() {
+        let _ = writeln!(text, "tokens {keys}");
     }
     let _ = match broker.name() {
         "redis" => writeln!(text, "broker {}", broker.address()),

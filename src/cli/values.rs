@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::broker::RedisBroker;
 pub(super) use crate::dialect::duration;
+use crate::dialect::{Auth, with_nearest};
 use crate::relay::Origins;
 
 /// Reads a switch of the environment or the file; empty is off, as if it were unset.
@@ -32,15 +33,13 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
     number.checked_mul(1 << shift).ok_or_else(error)
 }
 
-/// A publish key: what an HTTP header can carry, and no blank that a file or a variable may have added to it.
+/// A publish key: what an HTTP header can carry, and no blank that a file or a variable may have added to it. An empty one
+/// opens nothing.
 pub(super) fn publish_key(text: &str) -> Result<String, &'static str> {
-    if text.is_empty() {
-        return Err("an empty key opens nothing; leave it out for one that `jobwire serve` makes");
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
     }
-    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a key is of visible ASCII characters, with no blank and no newline in it");
-    }
-    Ok(text.to_owned())
+    Err("a key is of visible ASCII characters, with no blank and no newline in it")
 }
 
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.
@@ -66,6 +65,32 @@ fn without_scheme(scheme: &str, text: &str) -> Option<String> {
 /// The origin of a web page, or `*`.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     Origins::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// The URL of a JSON Web Key Set. A user's name and a query in it are not repeated: they may be secrets.
+pub(super) fn key_set(text: &str) -> Result<Url, String> {
+    let error =
+        || "a key set is an http or https URL, as in https://example.com/.well-known/jwks.json".to_owned();
+    let mut url = Url::parse(text.trim()).map_err(|_| error())?;
+    url.set_fragment(None);
+    if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(error()) }
+}
+
+/// Who may watch a dialect, `DIALECT=none|token|owner`.
+pub(super) fn auth(text: &str) -> Result<(String, Auth), String> {
+    let Some((name, who)) = text.split_once('=') else {
+        return Err("it is DIALECT=none, DIALECT=token or DIALECT=owner, as in scraping=token".to_owned());
+    };
+    let who = match who.trim().to_ascii_lowercase().as_str() {
+        "none" => Auth::None,
+        "token" => Auth::Token,
+        "owner" => Auth::Owner,
+        other => {
+            let message = format!("nobody is called '{}' here", other.escape_debug());
+            return Err(with_nearest(&message, other, ["none", "token", "owner"]));
+        }
+    };
+    Ok((name.trim().to_owned(), who))
 }
 
 /// The URL of a server, by one of four schemes.

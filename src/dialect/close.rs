@@ -23,6 +23,8 @@ pub enum CloseReason {
     SlowConsumer,
     /// 1013: the relay is overloaded; try again later.
     Overload,
+    /// 1013: the keys that tokens are checked with cannot be fetched at the moment; try again later.
+    KeysAway,
     /// 4001: token missing, invalid or expired.
     Unauthorized,
     /// 4001: no secret is configured that a token could be checked with.
@@ -31,6 +33,8 @@ pub enum CloseReason {
     NotOwner,
     /// 4003: a job that nobody has heard of.
     UnknownTask,
+    /// 4003: the token is restricted to other targets.
+    NotAllowed,
     /// 4004: no such job id can exist.
     ImpossibleJob,
 }
@@ -45,9 +49,9 @@ impl CloseReason {
             Self::NotUtf8 => 1007,
             Self::TooBig => 1009,
             Self::Internal => 1011,
-            Self::SlowConsumer | Self::Overload => 1013,
+            Self::SlowConsumer | Self::Overload | Self::KeysAway => 1013,
             Self::Unauthorized | Self::NoSecret => 4001,
-            Self::NotOwner | Self::UnknownTask => 4003,
+            Self::NotOwner | Self::UnknownTask | Self::NotAllowed => 4003,
             Self::ImpossibleJob => 4004,
         }
     }
@@ -65,10 +69,12 @@ impl CloseReason {
             Self::Internal => "internal error",
             Self::SlowConsumer => "slow consumer",
             Self::Overload => "overloaded, try again later",
+            Self::KeysAway => "token keys not fetched yet, try again later",
             Self::Unauthorized => "token missing, invalid or expired",
             Self::NoSecret => "no secret configured",
             Self::NotOwner => "not the owner",
             Self::UnknownTask => "unknown task",
+            Self::NotAllowed => "not allowed by the token",
             Self::ImpossibleJob => "impossible job id",
         }
     }

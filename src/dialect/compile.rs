@@ -14,6 +14,10 @@ use super::{Auth, Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode,
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
 
+/// How long a job may take to become somebody's, where its dialect does not say how long it may take to appear: clients
+/// connect right after they submit.
+const OWNER_GRACE: Duration = Duration::from_secs(5);
+
 /// A dialect file that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
@@ -107,6 +111,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
     if spec.auth == Auth::Owner && spec.pointers.owner.is_none() {
         return Err(Fault::at(&["auth"], "needs `pointers.owner`: whose a job is must stand somewhere"));
     }
+    let unknown = spec.unknown.as_ref().map(unknown).transpose()?;
     Ok(Dialect {
         name: spec.name.as_str().into(),
         about: spec.about.clone(),
@@ -118,7 +123,12 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
         slash: spec.job.slash,
-        unknown: spec.unknown.as_ref().map(unknown).transpose()?,
+        owner_grace: unknown
+            .as_ref()
+            .map(|unknown| unknown.after)
+            .filter(|after| !after.is_zero())
+            .unwrap_or(OWNER_GRACE),
+        unknown,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
         wrap: spec.wrap.as_ref().map(wrap),
         publisher: spec.publisher.clone(),

@@ -218,7 +218,7 @@ impl Dialect {
             entity: entity(&found[ENTITY..SLOTS], distinct),
             percent,
             slips,
-            owner: found[OWNER].and_then(exact),
+            owner: found[OWNER].and_then(identity),
             inner,
             payload,
             wrap: self.wrap.as_ref().filter(|_| envelope.is_none()),
@@ -264,6 +264,17 @@ impl Dialect {
     pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
         Ok(self.decode(channel.as_bytes(), payload)?.frame_parts().concat().into())
     }
+}
+
+/// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
+/// as `7.0` or `true`.
+pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let json = raw.get();
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Cow::Borrowed(json));
+    }
+    exact(raw)
 }
 
 /// A kind's name: a text, or a number or truth value as it is written.

@@ -44,7 +44,7 @@ pub use catalogue::{Catalogue, EventDef, Shorthand};
 pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;
 pub use compile::DialectError;
-pub use decode::{Decoded, Undecodable};
+pub use decode::{Decoded, Undecodable, identity};
 pub use duration::duration;
 pub use event::{ConflationKey, Event, Frame};
 pub use fault::JsonFault;
@@ -83,6 +83,8 @@ pub enum Auth {
     /// Everybody.
     #[default]
     None,
+    /// Who has a valid token.
+    Token,
     /// Who has a token whose subject is the job's owner.
     Owner,
 }
@@ -286,6 +288,8 @@ pub struct Dialect {
     pub auth: Auth,
     /// How long a connection lives at most.
     pub lifetime: Option<Duration>,
+    /// How long a job may take to become somebody's, where it has to.
+    pub owner_grace: Duration,
     /// What a job's id looks like.
     pub job_id: JobIdType,
     /// Whether it may hold a slash.

@@ -46,12 +46,20 @@ impl Dialects {
     pub fn with_grace(&self, grace: Duration) -> Self {
         let change = |dialect: &Arc<Dialect>| {
             let mut dialect = Dialect::clone(dialect);
+            dialect.owner_grace = grace;
             if let Some(unknown) = dialect.unknown.as_mut().filter(|unknown| !unknown.after.is_zero()) {
                 unknown.after = grace;
             }
             Arc::new(dialect)
         };
         Self(self.0.iter().map(change).collect())
+    }
+
+    /// The same dialects, but for who may watch the jobs of one of them, or its channels. `false` where there is none of
+    /// that name.
+    pub fn set_auth(&mut self, name: &str, auth: Auth) -> bool {
+        let found = self.0.iter_mut().find(|dialect| *dialect.name == *name);
+        found.map(|dialect| Arc::make_mut(dialect).auth = auth).is_some()
     }
 
     /// The same dialects, but that nobody is asked for a token.

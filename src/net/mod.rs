@@ -9,6 +9,7 @@ pub mod publish_key;
 pub mod seldom;
 pub mod shutdown;
 pub mod stream;
+pub mod token;
 pub mod websocket;
 
 use std::io;

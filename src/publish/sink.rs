@@ -1,6 +1,7 @@
 //! Where events go: a Redis, or a relay over HTTP.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,17 +69,48 @@ pub(super) enum Sink {
     Http(HttpSink),
 }
 
+/// Why an event was not sent, and whether another try may help.
+#[derive(Debug, Clone)]
+pub(super) struct Undelivered {
+    pub(super) failure: Failure,
+    pub(super) trouble: Trouble,
+}
+
+/// How lasting a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The server is away or cannot do it now; later the same may succeed.
+    Passing,
+    /// Nothing can be sent there: the login or the key is refused, or it is no server for this.
+    Lasting,
+    /// This event is refused, others may pass.
+    OfEvent,
+}
+
+impl Trouble {
+    fn of(self, failure: Failure) -> Undelivered {
+        Undelivered { failure, trouble: self }
+    }
+}
+
 impl Sink {
-    /// Opens it; a Redis is logged in to, so that it fails here rather than at the first event.
-    pub(super) async fn open(options: SinkOptions) -> Result<Self, Failure> {
+    /// Connects to nothing yet; what is wrong with a URL is an error.
+    pub(super) fn new(options: SinkOptions) -> Result<Self, Failure> {
         match options {
             SinkOptions::Redis(url) => {
                 let redis =
                     RedisBroker::new(&url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
-                redis.ping().await.map_err(|error| redis_failure(&error))?;
                 Ok(Self::Redis(redis))
             }
             SinkOptions::Http { server, key } => Ok(Self::Http(HttpSink::new(server, key))),
+        }
+    }
+
+    /// Logs in to a Redis, so that it fails here rather than at the first event.
+    pub(super) async fn check(&self) -> Result<(), Undelivered> {
+        match self {
+            Self::Redis(redis) => redis.ping().await.map_err(|error| redis_failure(&error)),
+            Self::Http(_) => Ok(()),
         }
     }
 
@@ -89,7 +121,7 @@ impl Sink {
         dialect: &Dialect,
         channel: &str,
         payload: &str,
-    ) -> Result<bool, Failure> {
+    ) -> Result<bool, Undelivered> {
         let Self::Redis(redis) = self else { return Ok(true) };
         let Some(store) = redis.store().filter(|_| dialect.auth == Auth::Owner) else { return Ok(true) };
         let Ok(event) = dialect.decode(channel.as_bytes(), payload.as_bytes()) else { return Ok(true) };
@@ -102,14 +134,15 @@ impl Sink {
         }
     }
 
-    pub(super) async fn publish(&self, channel: &str, payload: String) -> Result<Reach, Failure> {
+    /// Sends an event. After [`Trouble::Passing`] it may have been sent all the same: the answer is what was lost.
+    pub(super) async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
         match self {
             Self::Redis(redis) => {
                 let subscribers =
-                    redis.publish(channel, payload.into()).await.map_err(|error| redis_failure(&error))?;
+                    redis.publish(channel, payload).await.map_err(|error| redis_failure(&error))?;
                 Ok(Reach { subscribers, sockets: None })
             }
-            Self::Http(relay) => relay.publish(channel, payload.into()).await,
+            Self::Http(relay) => relay.publish(channel, payload).await,
         }
     }
 
@@ -136,24 +169,39 @@ impl Sink {
     }
 }
 
-fn redis_failure(error: &BrokerError) -> Failure {
+/// Replies by which Redis says that it cannot do it now, by their code.
+const NOT_NOW: [&str; 9] =
+    ["LOADING", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"];
+
+fn redis_failure(error: &BrokerError) -> Undelivered {
     let message = error.to_string();
     match error {
-        BrokerError::Unreachable { .. } => Failure::new(Exit::Unreachable, message).hint(REDIS_HINT),
-        BrokerError::LoginRefused { .. } => Failure::new(Exit::Unreachable, message)
-            .hint("user and password stand in the URL, as in redis://user:password@host:6379"),
-        BrokerError::Refused { .. } => Failure::new(Exit::Refused, message),
-        BrokerError::Overloaded(_) => Failure::new(Exit::Failure, message),
+        BrokerError::Unreachable { .. } => {
+            Trouble::Passing.of(Failure::new(Exit::Unreachable, message).hint(REDIS_HINT))
+        }
+        BrokerError::LoginRefused { .. } => Trouble::Lasting.of(Failure::new(Exit::Unreachable, message)
+            .hint("user and password stand in the URL, as in redis://user:password@host:6379")),
+        BrokerError::Refused { reason, .. } => {
+            let code = reason.split(' ').next().unwrap_or_default();
+            let trouble = match code {
+                "NOPERM" => Trouble::Lasting,
+                _ if NOT_NOW.contains(&code) => Trouble::Passing,
+                _ => Trouble::OfEvent,
+            };
+            trouble.of(Failure::new(Exit::Refused, message))
+        }
+        BrokerError::Overloaded(_) => Trouble::Passing.of(Failure::new(Exit::Failure, message)),
     }
 }
 
 /// A relay that is published through.
 pub(super) struct HttpSink {
     server: Url,
-    key: Key,
+    key: Mutex<Key>,
 }
 
 /// The publish key, and where it is from.
+#[derive(Clone, PartialEq, Eq)]
 enum Key {
     Given(String),
     Found(String),
@@ -162,21 +210,36 @@ enum Key {
 
 impl HttpSink {
     fn new(server: Url, key: Option<String>) -> Self {
-        let key = match key {
-            Some(key) => Key::Given(key),
-            // Of a relay elsewhere the file says nothing, and the key is no business of that relay.
-            None if !is_loopback(&server) => Key::Missing,
-            None => {
-                server.port_or_known_default().and_then(publish_key::find).map_or(Key::Missing, Key::Found)
-            }
-        };
-        Self { server, key }
+        let key = key.map_or_else(|| Key::find(&server), Key::Given);
+        Self { server, key: Mutex::new(key) }
     }
 
-    async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Failure> {
+    async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
+        let result = self.post(channel, payload.clone()).await;
+        // A relay that was started again has left another key, and refuses the old one.
+        let is_refused = result.as_ref().is_err_and(|error| error.failure.exit == Exit::Refused);
+        if is_refused && self.finds_another_key() { self.post(channel, payload).await } else { result }
+    }
+
+    fn finds_another_key(&self) -> bool {
+        let mut key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*key, Key::Given(_)) {
+            return false;
+        }
+        let found = Key::find(&self.server);
+        let is_another = found != *key;
+        *key = found;
+        is_another
+    }
+
+    fn key(&self) -> Key {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn post(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
         let path = format!("/publish/{}", utf8_percent_encode(channel, SEGMENT));
         let url = net::http_url(&self.server, &path);
-        let bearer = match &self.key {
+        let bearer = match self.key() {
             Key::Given(key) | Key::Found(key) => Some(format!("Bearer {key}")),
             Key::Missing => None,
         };
@@ -188,14 +251,19 @@ impl HttpSink {
         let body = response.success(&url).map_err(|error| self.refused(&error))?;
         serde_json::from_slice(&body).map_err(|_| {
             let message = format!("the server at {} answers, but is no relay", net::address(&url));
-            Failure::new(Exit::Unreachable, message).hint(HTTP_HINT)
+            Trouble::Lasting.of(Failure::new(Exit::Unreachable, message).hint(HTTP_HINT))
         })
     }
 
-    fn refused(&self, error: &NetError) -> Failure {
+    fn refused(&self, error: &NetError) -> Undelivered {
         let NetError::Status { address, status, message } = error else { return unreachable(error) };
-        match status {
-            401 | 403 => Failure::new(Exit::Refused, error.to_string()).hint(self.key.hint(&self.server)),
+        let trouble = match status {
+            401 | 403 | 404 | 405 | 426 => Trouble::Lasting,
+            408 | 425 | 429 | 500 | 502..=504 => Trouble::Passing,
+            _ => Trouble::OfEvent,
+        };
+        trouble.of(match status {
+            401 | 403 => Failure::new(Exit::Refused, error.to_string()).hint(self.key().hint(&self.server)),
             404 if message.is_some() => Failure::new(Exit::Failure, error.to_string())
                 .hint("the relay needs the dialect too: start it with the same --dialect-file"),
             404 | 405 | 426 => {
@@ -210,11 +278,18 @@ impl HttpSink {
             }
             502..=504 => Failure::new(Exit::Unreachable, error.to_string()),
             _ => Failure::new(Exit::Failure, error.to_string()),
-        }
+        })
     }
 }
 
 impl Key {
+    /// The key that a relay of this user left there.
+    fn find(server: &Url) -> Self {
+        // Of a relay elsewhere the file says nothing, and the key is no business of that relay.
+        let port = server.port_or_known_default().filter(|_| is_loopback(server));
+        port.and_then(publish_key::find).map_or(Self::Missing, Self::Found)
+    }
+
     fn hint(&self, server: &Url) -> String {
         let path = publish_key::path_for(server.port_or_known_default().unwrap_or_default());
         let path = path.display();
@@ -229,10 +304,10 @@ impl Key {
     }
 }
 
-fn unreachable(error: &NetError) -> Failure {
+fn unreachable(error: &NetError) -> Undelivered {
     match error {
-        NetError::Url { .. } => Failure::usage(format!("--server: {error}")),
-        _ => Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT),
+        NetError::Url { .. } => Trouble::Lasting.of(Failure::usage(format!("--server: {error}"))),
+        _ => Trouble::Passing.of(Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT)),
     }
 }
 

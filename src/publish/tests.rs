@@ -96,7 +96,7 @@ fn started(repeat: u64) -> SourceOptions {
 }
 
 fn options(source: SourceOptions, sink: SinkOptions) -> PublishOptions {
-    PublishOptions { source, sink, rate: None, require_subscribers: false }
+    PublishOptions { source, sink, rate: None, patience: Some(Duration::ZERO), require_subscribers: false }
 }
 
 /// The exit code, what was noted, and the failure with its hint.

@@ -1,54 +1,87 @@
-//! Who may see what: tokens (JWT, HS256 alone) and the policy they are checked by. Pure: the time comes in.
+//! Who may see what: tokens (JWT), the keys and the policy they are checked by. Pure: the time comes in.
 //!
-//! Neither a token nor the secret is ever shown: both are masked in `Debug`, and whoever is refused is not told the cause;
-//! the log is.
+//! A token's header chooses nothing but which of the configured keys are tried: its algorithm has to fit the type of the
+//! key, HS256 belongs to the secret alone, and addresses or keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are not looked
+//! at. Neither a token nor the secret is ever shown: both are masked in `Debug`, and whoever is refused is not told the
+//! cause; the log is.
+
+mod fault;
+mod grant;
+mod jwk;
+mod key;
+mod pem;
+mod secret;
+#[cfg(test)]
+pub(super) mod testing;
 
 use std::fmt;
-use std::sync::Once;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, signature};
-use ring::hmac;
-use serde::Deserialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use url::Url;
 
-use crate::dialect::CloseReason;
+use self::fault::Head;
+pub(super) use self::fault::{Fault, Flaw, Refusal};
+pub(super) use self::grant::Grant;
+pub(super) use self::jwk::KeySet;
+pub use self::key::PublicKey;
+pub use self::pem::PemError;
+pub use self::secret::Secret;
+use crate::dialect::identity;
 
 /// The longest token that is looked at, in bytes; a request's header bounds it as well.
 const MAX_TOKEN: usize = 8 << 10;
+
+/// Keys that one token is tried with at most.
+const MAX_TRIED: usize = 32;
 
 /// How long a token may be good for, in milliseconds: 10,000 years. Tokens for ever are common (9999999999 is in 2286), and a
 /// time in milliseconds taken for seconds is over 50,000 years away.
 const FARTHEST: u64 = 10_000 * 36_525 * 864_000;
 
-/// What tokens are signed with: its bytes as they stand, at least one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Box<str>);
-
-impl Secret {
-    /// `None` for an empty text, which would let everybody sign.
-    pub fn new(text: &str) -> Option<Self> {
-        (!text.is_empty()).then(|| Self(text.into()))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Secret(***)")
-    }
-}
-
 /// Which tokens open the dialects that want one.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum AuthPolicy {
-    /// There is no secret to check one with: everybody is refused.
-    #[default]
-    NoSecret,
-    /// Those signed with this secret.
-    Secret(Secret),
+    /// Those signed with one of these keys; where there is none, everybody is refused.
+    Keys(TrustedKeys),
     /// None is wanted: everybody may see everything.
     Open,
+}
+
+impl Default for AuthPolicy {
+    fn default() -> Self {
+        Self::Keys(TrustedKeys::default())
+    }
+}
+
+impl AuthPolicy {
+    /// Whether nobody is asked for a token.
+    pub const fn is_open(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
+/// What tokens are checked with.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedKeys {
+    /// For HS256.
+    pub secret: Option<Secret>,
+    /// Public keys of the user's.
+    pub keys: Arc<[PublicKey]>,
+    /// Where key sets are fetched from.
+    pub jwks: Vec<Url>,
+}
+
+impl TrustedKeys {
+    /// Whether there is nothing that a token could be checked with, nor will be.
+    pub fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.keys.is_empty() && self.jwks.is_empty()
+    }
 }
 
 /// What becomes of who watches a job that has no known owner when its grace is over.
@@ -77,6 +110,8 @@ pub(super) struct Claims {
     pub(super) subject: Box<str>,
     /// From when on it is worth nothing, in milliseconds since the Unix epoch.
     pub(super) expires: u64,
+    /// What it is restricted to.
+    pub(super) grant: Grant,
 }
 
 /// Whose a job is, as far as it is known.
@@ -95,137 +130,118 @@ pub(super) enum Ownership<'a> {
 pub(super) enum Access {
     /// Nobody in particular, where everybody may see everything.
     Everybody,
+    /// The bearer of a valid token, who may see what it covers.
+    Bearer(Claims),
     /// The subject of a valid token, who may see what is theirs.
     Subject(Claims),
     /// Nobody who may see anything.
     Refused(Refusal),
 }
 
-/// Why a request is refused, in the words that its client sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// There is no secret, so no token could be good.
-    NoSecret,
-    /// The token is missing, or no good, for a reason that only the log is told.
-    Token(Fault),
-}
-
-/// What is wrong with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    Missing,
-    TooLong,
-    NoJwt,
-    Header,
-    Algorithm,
-    Signature,
-    Critical,
-    Claims,
-    NoSubject,
-    NoExpiry,
-    Audience,
-    Expired,
-    FarExpiry,
-    NotYet,
-}
-
-impl Fault {
-    /// For whoever runs the relay; nothing that the token holds.
-    pub(super) const fn text(self) -> &'static str {
-        match self {
-            Self::Missing => "there is no token in the request",
-            Self::TooLong => "the token is over 8 KiB long",
-            Self::NoJwt => "the token is no JWT",
-            Self::Header => "the token's header cannot be read, or its alg is unknown; HS256 is wanted",
-            Self::Algorithm => "the token's alg is not HS256",
-            Self::Signature => "the token was signed with another secret, or changed since",
-            Self::Critical => "the token's header has crit, and no extension is understood",
-            Self::Claims => {
-                "the token's claims are not what they should be: sub is a text, exp and nbf are numbers"
-            }
-            Self::NoSubject => "the token has no sub",
-            Self::NoExpiry => "the token has no exp",
-            Self::Audience => "the token's aud does not name the audience of --jwt-audience",
-            Self::Expired => "the token has expired",
-            Self::FarExpiry => {
-                "the token's exp is over 10,000 years away; is it in milliseconds? seconds are wanted"
-            }
-            Self::NotYet => "the token's nbf is still to come",
-        }
-    }
-
-    /// Why the library refused a token. Its own words are not used: they may repeat what the token holds.
-    fn of(error: &jsonwebtoken::errors::Error, token: &Token<'_>) -> Self {
-        match error.kind() {
-            ErrorKind::InvalidAlgorithm => Self::Algorithm,
-            ErrorKind::InvalidSignature => Self::Signature,
-            ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => Self::Audience,
-            ErrorKind::Json(_) if jsonwebtoken::decode_header(token.0).is_err() => Self::Header,
-            ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => Self::Claims,
-            _ => Self::NoJwt,
-        }
-    }
-}
-
-impl Refusal {
-    /// How a socket is closed.
-    pub(super) const fn close(self) -> CloseReason {
-        match self {
-            Self::NoSecret => CloseReason::NoSecret,
-            Self::Token(_) => CloseReason::Unauthorized,
-        }
-    }
-
-    /// What a request is told, for people.
-    pub(super) const fn message(self) -> &'static str {
-        match self {
-            Self::NoSecret => "no secret configured that a token could be checked with (SUPABASE_JWT_SECRET)",
-            Self::Token(_) => {
-                "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
-            }
-        }
-    }
-}
-
 /// The claims that are read. `sub` and `exp` are required: a token that names nobody, such as a public
 /// key to an API, owns nothing.
 #[derive(Deserialize)]
 struct Registered {
-    sub: Option<Box<str>>,
+    sub: Option<Box<RawValue>>,
     exp: Option<f64>,
     nbf: Option<f64>,
+    #[serde(default, deserialize_with = "present")]
+    watch: Option<Vec<String>>,
 }
 
-impl AuthPolicy {
-    /// Checks a token at the time `now`, in milliseconds since the Unix epoch. It needs `audience` in its `aud` only where
-    /// there is one. `Ok(None)` where no token is wanted.
-    pub(super) fn check(
-        &self,
-        audience: Option<&str>,
-        token: Option<&Token<'_>>,
-        now: u64,
-    ) -> Result<Option<Claims>, Refusal> {
-        match (self, token) {
-            (Self::Open, _) => Ok(None),
-            (Self::NoSecret, _) => Err(Refusal::NoSecret),
-            (Self::Secret(_), None) => Err(Refusal::Token(Fault::Missing)),
-            (Self::Secret(secret), Some(token)) => {
-                claims(secret, audience, token, now).map(Some).map_err(Refusal::Token)
-            }
+/// A list that has to be one wherever it stands: a restriction that is null is a slip, and opens nothing.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
+}
+
+/// What tokens are checked with as of now: the user's keys, and those that were fetched.
+#[derive(Debug)]
+pub(super) struct Checker<'a> {
+    trusted: &'a TrustedKeys,
+    fetched: &'a [Arc<[PublicKey]>],
+    audience: Option<&'a str>,
+}
+
+impl<'a> Checker<'a> {
+    /// A check with these keys. A token needs `audience` in its `aud` only where there is one.
+    pub(super) const fn new(
+        trusted: &'a TrustedKeys,
+        fetched: &'a [Arc<[PublicKey]>],
+        audience: Option<&'a str>,
+    ) -> Self {
+        Self { trusted, fetched, audience }
+    }
+
+    /// Checks a token at the time `now`, in milliseconds since the Unix epoch.
+    pub(super) fn check(&self, token: Option<&Token<'_>>, now: u64) -> Result<Claims, Refusal> {
+        if self.trusted.is_empty() {
+            return Err(Refusal::NoSecret);
         }
+        let token = token.filter(|token| !token.0.is_empty());
+        let token = token.ok_or_else(|| Refusal::Token(Fault::Missing.into()))?;
+        self.claims(token, now).map_err(Refusal::Token)
+    }
+
+    fn claims(&self, token: &Token<'_>, now: u64) -> Result<Claims, Flaw> {
+        if token.0.len() > MAX_TOKEN {
+            return Err(Fault::TooLong.into());
+        }
+        let head = head(token.0)?;
+        let algorithm = head.alg.as_deref().and_then(key::accepted);
+        let Some(algorithm) = algorithm else { return Err(Fault::Algorithm.about(&head)) };
+        let validation = validation(algorithm, self.audience);
+        if algorithm != Algorithm::HS256 {
+            let (keys, fault) = self.candidates(algorithm, &head);
+            let keys = keys.into_iter().map(PublicKey::decoding);
+            return decoded(token, keys, &validation, fault)
+                .map_err(|fault| match fault {
+                    Fault::NoKeyForIt | Fault::UnknownKey | Fault::Signature => fault.about(&head),
+                    fault => fault.into(),
+                })
+                .and_then(|claims| Ok(claims.at(now)?));
+        }
+        let Some(secret) = &self.trusted.secret else { return Err(Fault::NoSecretForIt.about(&head)) };
+        let keys: Vec<DecodingKey> = secret.keys().collect();
+        let claims = decoded(token, keys.iter(), &validation, Fault::Signature);
+        let claims =
+            claims.map_err(|fault| match secret.slip(token.0).filter(|_| fault == Fault::Signature) {
+                Some(slip) => Flaw { fault: Fault::SecretSlip, detail: slip.into() },
+                None => fault.into(),
+            })?;
+        Ok(claims.at(now)?)
+    }
+
+    /// The keys that a token is tried with, and what it means that it fits none of them. A `kid` selects, where a key has it;
+    /// a key without a name may be any.
+    fn candidates(&self, algorithm: Algorithm, head: &Head) -> (Vec<&PublicKey>, Fault) {
+        let all = self.trusted.keys.iter().chain(self.fetched.iter().flat_map(|set| set.iter()));
+        let fitting = || all.clone().filter(move |key| key.fits(algorithm));
+        let named = |key: &&PublicKey| head.kid.is_some() && key.id() == head.kid.as_deref();
+        let is_known = fitting().any(|key| named(&key));
+        let keys: Vec<&PublicKey> =
+            fitting().filter(|key| !is_known || named(key) || key.id().is_none()).take(MAX_TRIED).collect();
+        let fault = match (keys.is_empty(), is_known || head.kid.is_none()) {
+            (true, _) => Fault::NoKeyForIt,
+            (false, true) => Fault::Signature,
+            (false, false) => Fault::UnknownKey,
+        };
+        (keys, fault)
     }
 }
 
-fn claims(secret: &Secret, audience: Option<&str>, token: &Token<'_>, now: u64) -> Result<Claims, Fault> {
-    static PROVIDER: Once = Once::new();
-    // Whatever is installed already was installed here: nothing else in this program knows tokens.
-    PROVIDER.call_once(|| {
-        let _ = HS256.install_default();
-    });
-    if token.0.len() > MAX_TOKEN {
-        return Err(Fault::TooLong);
-    }
-    let mut validation = Validation::new(Algorithm::HS256);
+/// What the header of a token says, as far as it is a token.
+fn head(token: &str) -> Result<Head, Flaw> {
+    let mut parts = token.split('.');
+    let (Some(head), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Fault::NoJwt.into());
+    };
+    let bytes = URL_SAFE_NO_PAD.decode(head).map_err(|_| Fault::NoJwt)?;
+    Ok(serde_json::from_slice(&bytes).map_err(|_| Fault::Header)?)
+}
+
+fn validation(algorithm: Algorithm, audience: Option<&str>) -> Validation {
+    let mut validation = Validation::new(algorithm);
     // Times are compared here: to the millisecond, without leeway, and with the time that came in.
     validation.validate_exp = false;
     validation.required_spec_claims.clear();
@@ -234,24 +250,49 @@ fn claims(secret: &Secret, audience: Option<&str>, token: &Token<'_>, now: u64) 
         validation.set_audience(&[audience]);
         validation.set_required_spec_claims(&["aud"]);
     }
-    let key = DecodingKey::from_secret(secret.0.as_bytes());
-    let decoded = jsonwebtoken::decode::<Registered>(token.0, &key, &validation);
-    let token = decoded.map_err(|error| Fault::of(&error, token))?;
-    // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
-    if token.header.crit.is_some() {
-        return Err(Fault::Critical);
+    validation
+}
+
+/// The claims of a token that one of the keys has signed; `fault` where none has.
+fn decoded<'k>(
+    token: &Token<'_>,
+    keys: impl Iterator<Item = &'k DecodingKey>,
+    validation: &Validation,
+    fault: Fault,
+) -> Result<Registered, Fault> {
+    for key in keys {
+        match jsonwebtoken::decode::<Registered>(token.0, key, validation) {
+            // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
+            Ok(token) if token.header.crit.is_some() => return Err(Fault::Critical),
+            Ok(token) => return Ok(token.claims),
+            Err(error) => match Fault::of(&error, token) {
+                Fault::Signature => {}
+                other => return Err(other),
+            },
+        }
     }
-    let Registered { sub, exp, nbf } = token.claims;
-    let subject = sub.filter(|subject| !subject.is_empty()).ok_or(Fault::NoSubject)?;
-    let expires = millis(exp.ok_or(Fault::NoExpiry)?);
-    if expires <= now {
-        Err(Fault::Expired)
-    } else if expires - now > FARTHEST {
-        Err(Fault::FarExpiry)
-    } else if nbf.is_some_and(|begins| now < millis(begins)) {
-        Err(Fault::NotYet)
-    } else {
-        Ok(Claims { subject, expires })
+    Err(fault)
+}
+
+impl Registered {
+    /// What they say at the time `now`.
+    fn at(self, now: u64) -> Result<Claims, Fault> {
+        let Self { sub, exp, nbf, watch } = self;
+        let sub = sub.ok_or(Fault::NoSubject)?;
+        let subject = identity(&sub).ok_or(Fault::Claims)?;
+        if subject.is_empty() {
+            return Err(Fault::NoSubject);
+        }
+        let expires = millis(exp.ok_or(Fault::NoExpiry)?);
+        if expires <= now {
+            Err(Fault::Expired)
+        } else if expires - now > FARTHEST {
+            Err(Fault::FarExpiry)
+        } else if nbf.is_some_and(|begins| now < millis(begins)) {
+            Err(Fault::NotYet)
+        } else {
+            Ok(Claims { subject: subject.into(), expires, grant: Grant::new(watch) })
+        }
     }
 }
 
@@ -265,34 +306,6 @@ fn millis(seconds: f64) -> u64 {
 pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// HS256 with the cryptography that TLS uses here already. There is nothing else, so no other algorithm can be talked into
-/// anything.
-static HS256: CryptoProvider = CryptoProvider {
-    signer_factory: |_, _| Err(ErrorKind::InvalidAlgorithm.into()),
-    verifier_factory: |algorithm, key| match algorithm {
-        Algorithm::HS256 => {
-            let key = hmac::Key::new(hmac::HMAC_SHA256, key.try_get_as_bytes()?);
-            Ok(Box::new(HmacSha256(key)))
-        }
-        _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-struct HmacSha256(hmac::Key);
-
-impl signature::Verifier<Vec<u8>> for HmacSha256 {
-    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
-        hmac::verify(&self.0, message, signature).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtVerifier for HmacSha256 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
 }
 
 #[cfg(test)]

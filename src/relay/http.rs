@@ -1,5 +1,6 @@
 //! The relay's HTTP side: upgrades, polling, publishing, health.
 
+mod access;
 mod health;
 mod stats;
 
@@ -20,12 +21,13 @@ use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::{debug, warn};
 
-use super::auth::{self, Access, Ownerless, Ownership, Refusal, Token};
+use self::access::{Asking, access, refused};
+use super::auth::{Access, Ownerless, Ownership};
 use super::client::ClientAddress;
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
-use super::refusals::Why;
+use super::jwks::Jwks;
 use super::reservation::Reservation;
 use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
@@ -35,7 +37,7 @@ use super::store::RestoreQueue;
 use super::troubles::Troubles;
 use super::upgrade;
 use crate::broker::{Broker, BrokerError, Trouble};
-use crate::dialect::{Auth, Dialect, DialectId, Dialects, Topic, Undecodable};
+use crate::dialect::{Dialect, DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
 /// What the handlers share.
@@ -44,6 +46,8 @@ pub(super) struct Api {
     pub(super) options: RelayOptions,
     /// Taken out of the options, since a reload replaces them.
     pub(super) reloadable: RwLock<Arc<Reloadable>>,
+    /// Key sets, where there are any.
+    pub(super) jwks: Jwks,
     pub(super) broker: Arc<dyn Broker>,
     /// The dialect of each subscription.
     pub(super) subscribers: Vec<DialectId>,
@@ -84,11 +88,11 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     for (id, dialect) in api.dialects.iter() {
         for (route, channel) in dialect.channels.iter().flat_map(|channels| &channels.routes) {
             let channel = channel.clone();
-            let open = async move |state, request| subscribe(state, id, channel.as_ref(), request);
+            let open = move |state, request| subscribe(state, id, channel.clone(), request);
             router = router.route(route, get(open));
         }
         if dialect.channels.is_none() {
-            let open = async move |state, request| socket(state, id, request);
+            let open = move |state, request| socket(state, id, request);
             router = router.route(&dialect.route, get(open));
         }
         if let Some(status) = &dialect.status {
@@ -116,35 +120,53 @@ fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
 }
 
 /// `GET` on a dialect's socket route.
-fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
-    let dialect = api.dialects.get(id);
+async fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
     let job = job_in(&api, id, &dialect.route, request.uri().path());
     let possible = dialect.check_job(&job).is_ok();
     let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
-    let access = access(&api, dialect, &request);
+    let access = allowed(&api, &dialect, &request)?;
+    let access = api.restricted(access.await, &dialect, &job, client_of(&request));
     let job: Arc<str> = job.into();
     // Before the 101: whatever is published after it, the socket gets.
     let refused = matches!(access, Access::Refused(_));
     let reservation =
         (possible && !refused).then(|| Box::new(Reservation::begin(&api.log, id, &job, replay)));
-    open(api, id, Wants::Job { job, access, possible, reservation }, request)
+    open(api, id, Wants::Job { job, possible, reservation }, access, request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.
-fn subscribe(
+async fn subscribe(
     State(api): Shared,
     id: DialectId,
-    channel: Option<&Arc<str>>,
+    channel: Option<Arc<str>>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
+    let access = allowed(&api, &dialect, &request)?.await;
     let query = request.uri().query().unwrap_or_default();
-    let opening = api.dialects.get(id).channels.as_ref().map(|known| Opening::parse(known, channel, query));
-    open(api, id, Wants::Channels(opening.unwrap_or_default()), request)
+    let opening = dialect.channels.as_ref().map(|known| Opening::parse(known, channel.as_ref(), query));
+    open(api, id, Wants::Channels(opening.unwrap_or_default()), access, request)
 }
 
-/// Upgrades a request to a socket, unless its origin, the hour, or its headers forbid it.
-fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Result<Response, ApiError> {
-    check_origin(&api, request.headers())?;
+/// Who is asking for a socket, unless no page of the request's origin may have one.
+fn allowed<'a>(
+    api: &'a Api,
+    dialect: &'a Dialect,
+    request: &Request,
+) -> Result<impl Future<Output = Access> + use<'a>, ApiError> {
+    check_origin(api, request)?;
+    Ok(access(api, dialect, Asking::of(request)))
+}
+
+/// Upgrades a request to a socket, unless the hour or its headers forbid it.
+fn open(
+    api: Arc<Api>,
+    id: DialectId,
+    wants: Wants,
+    access: Access,
+    mut request: Request,
+) -> Result<Response, ApiError> {
     if api.draining.load(Ordering::Relaxed) {
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -161,7 +183,7 @@ fn open(api: Arc<Api>, id: DialectId, wants: Wants, mut request: Request) -> Res
                 Ok(stream) => {
                     // A copy: the buffer behind it is 8 KiB, however little it holds.
                     let early = Bytes::copy_from_slice(&parts.read_buf);
-                    let newcomer = Newcomer { early, dialect: id, wants };
+                    let newcomer = Newcomer { early, dialect: id, wants, access };
                     let client = api.stats.clients.enter(client);
                     adopt(&api, NewConnection { stream, client, newcomer }).await;
                 }
@@ -192,28 +214,6 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-/// Who is asking for a job of a dialect: the token is in the query, where a browser's socket can put it, or in the header.
-fn access(api: &Api, dialect: &Dialect, request: &Request) -> Access {
-    if dialect.auth == Auth::None {
-        return Access::Everybody;
-    }
-    let query = in_query(request, "token");
-    let token = query.as_deref().or_else(|| bearer(request.headers())).map(Token);
-    let audience = api.options.jwt_audience.as_deref();
-    match api.settings().auth.check(audience, token.as_ref(), auth::now()) {
-        Ok(None) => Access::Everybody,
-        Ok(Some(claims)) => Access::Subject(claims),
-        Err(refusal) => {
-            let why = match refusal {
-                Refusal::NoSecret => Why::NoSecret,
-                Refusal::Token(fault) => Why::Token(fault),
-            };
-            api.stats.refusals.note(why, client_of(request));
-            Access::Refused(refusal)
-        }
-    }
-}
-
 /// Gives the connection to the next shard in turn.
 async fn adopt(api: &Api, connection: NewConnection) {
     let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
@@ -221,27 +221,31 @@ async fn adopt(api: &Api, connection: NewConnection) {
 }
 
 /// A browser says where its page is from; who says nothing is no browser.
-fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
+    let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("(not text)");
     let settings = api.settings();
     if settings.origins.allow(origin) {
         return Ok(());
     }
     let list = settings.origins.describe();
+    api.stats.refused_origins.add(1);
+    api.stats.refusals.origin(origin, &list, client_of(request));
+    let origin = origin.escape_debug();
     let message = format!("pages of origin {origin} may not connect; allowed: {list} (ALLOWED_ORIGINS)");
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
 }
 
 /// `GET` on a dialect's polling route.
 async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
-    let dialect = api.dialects.get(id);
+    let dialect = Arc::clone(api.dialects.get(id));
     let route = dialect.status.as_ref().map(|status| status.route.as_str()).unwrap_or_default();
     let job = job_in(&api, id, route, request.uri().path());
-    let access = access(&api, dialect, &request);
-    if let Access::Refused(refusal) = access {
-        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", refusal.message())
-            .with(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+    let (client, asking) = (client_of(&request), Asking::of(&request));
+    drop(request);
+    let access = api.restricted(access(&api, &dialect, asking).await, &dialect, &job, client);
+    if let Access::Refused(refusal) = &access {
+        return Err(refused(refusal));
     }
     if let Err(reason) = dialect.check_job(&job) {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
@@ -297,7 +301,7 @@ fn may_poll(
 /// `POST /publish/{channel}`.
 async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiError> {
     check_key(&api, request.headers())?;
-    check_origin(&api, request.headers())?;
+    check_origin(&api, &request)?;
     let raw = request.uri().path().strip_prefix("/publish/").unwrap_or_default();
     let channel = percent_encoding::percent_decode_str(raw).decode_utf8_lossy().into_owned();
     let Some((id, dialect)) =

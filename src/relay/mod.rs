@@ -19,6 +19,7 @@ mod http;
 mod hub;
 mod ingest;
 mod joblog;
+mod jwks;
 mod origins;
 mod outbox;
 mod refusals;
@@ -29,6 +30,7 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod subprotocol;
 mod threads;
 mod troubles;
 mod upgrade;
@@ -49,13 +51,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::RequestLimits;
 pub use self::accept::listen;
-pub use self::auth::{AuthPolicy, Ownerless, Secret};
+pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
 use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
+use self::jwks::Jwks;
 pub use self::origins::{NotAnOrigin, Origins};
 pub use self::settings::{RelayOptions, Reloadable};
 use self::shard::{ShardHandle, ShardSettings};
@@ -133,11 +136,13 @@ impl Relay {
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         let writing = store::spawn(access, questions, urgent, &stop);
+        let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
             dialects,
             options,
             reloadable,
+            jwks,
             broker,
             subscribers,
             log,
@@ -195,9 +200,10 @@ impl Relay {
     /// Whether tokens are wanted at all stays as it was at the start: that is no setting to change by a slip in a file.
     pub fn reload(&self, mut settings: Reloadable) {
         let mut current = self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner);
-        if (settings.auth == AuthPolicy::Open) != (current.auth == AuthPolicy::Open) {
+        if settings.auth.is_open() != current.auth.is_open() {
             settings.auth = current.auth.clone();
         }
+        self.api.jwks.replace(settings.jwks());
         *current = Arc::new(settings);
     }
 
@@ -235,7 +241,7 @@ fn as_wished(mut dialects: Arc<Dialects>, options: &RelayOptions) -> Arc<Dialect
     if let Some(grace) = options.unknown_grace {
         dialects = Arc::new(dialects.with_grace(grace));
     }
-    if options.reloadable.auth == AuthPolicy::Open {
+    if options.reloadable.auth.is_open() {
         dialects = Arc::new(dialects.open());
     }
     dialects

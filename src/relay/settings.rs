@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use url::Url;
+
 use super::auth::{AuthPolicy, Ownerless};
 use super::client::TrustedProxies;
 use super::joblog::JobLogLimits;
@@ -80,6 +82,16 @@ pub struct Reloadable {
     pub publish_key: String,
     /// Which tokens open the dialects that want one.
     pub auth: AuthPolicy,
+}
+
+impl Reloadable {
+    /// Where key sets are fetched from.
+    pub(super) fn jwks(&self) -> &[Url] {
+        match &self.auth {
+            AuthPolicy::Keys(trusted) => &trusted.jwks,
+            AuthPolicy::Open => &[],
+        }
+    }
 }
 
 impl Default for Reloadable {

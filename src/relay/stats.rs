@@ -42,6 +42,8 @@ pub(super) struct Stats {
     pub clients: Arc<Clients>,
     /// Who was refused, for the log.
     pub refusals: Refusals,
+    /// Requests of web pages whose origin may not connect.
+    pub refused_origins: Counter,
     /// Events taken.
     pub events: Counter,
     /// Events handed to sockets, to their outboxes included.

@@ -6,8 +6,9 @@ use axum::response::Response;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::ApiError;
+use super::subprotocol;
 
-/// The 101 for a proper upgrade request; no extension and no subprotocol is ever agreed on.
+/// The 101 for a proper upgrade request; no extension is ever agreed on, and a subprotocol where one is offered.
 pub(super) fn respond(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response, ApiError> {
     // The router lets HEAD in where GET is served, and HTTP/1.0 knows no upgrade.
     if *method != Method::GET
@@ -39,6 +40,7 @@ pub(super) fn respond(method: &Method, version: Version, headers: &HeaderMap) ->
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    out.extend(subprotocol::choose(headers).map(|chosen| (header::SEC_WEBSOCKET_PROTOCOL, chosen)));
     Ok(response)
 }
 

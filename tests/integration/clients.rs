@@ -140,3 +140,25 @@ fn a_page_follows_channels_and_joins_a_room() {
     let lines: Vec<&str> = output.stdout.lines().skip(2).collect();
     assert_eq!(lines[..3], ["launched 1 Spring", "scraped 50", "answer for 456"], "{}", output.stderr);
 }
+
+#[test]
+fn a_page_and_a_script_bring_their_token_as_a_subprotocol() {
+    let relay = Relay::start(&["--jwt-secret", SECRET]);
+    relay.publish("task_updates:t-1", r#"{"type":"registered","task_id":"t-1","user_id":"ann"}"#);
+    relay.publish("task_updates:t-1", r#"{"type":"completion","task_id":"t-1","status":"SUCCESS"}"#);
+    let ann = format!("jobwire.token.{}", token("ann"));
+    for (offers, chosen) in
+        [(&["jobwire.json", &ann][..], "jobwire.json"), (&["chat", &ann], "chat"), (&[&ann], &ann)]
+    {
+        for name in ["subprotocol.mjs", "subprotocol.py"] {
+            let client = client(&relay, name, &[&["/ws/t-1"], offers].concat());
+            client.until_printed(&format!("open {chosen}\n"));
+            client.until_printed("completion");
+            assert_eq!(client.finish(PATIENCE).code, 0);
+            relay.until_connections(0);
+        }
+    }
+    let bob = format!("jobwire.token.{}", token("bob"));
+    let stranger = client(&relay, "subprotocol.mjs", &["/ws/t-1", "jobwire.json", &bob]);
+    stranger.until_printed("closed 4003 not the owner");
+}

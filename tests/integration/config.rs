@@ -170,7 +170,7 @@ fn an_empty_secret_or_key_opens_nothing() {
         assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{name}");
         assert!(output.stderr.contains(name), "{}", output.stderr);
     }
-    for text in ["publish-key = ''", "jwt-secret = ''", "allowed-origins = []", "listen = []"] {
+    for text in ["publish-key = ' '", "jwt-secret = ''", "allowed-origins = []", "listen = []"] {
         let file = Configured::new(&format!("[serve]\n{text}\n"));
         let output = print_config(Some(&file.path()), &[], &[]);
         assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{text}");

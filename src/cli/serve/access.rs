@@ -1,19 +1,36 @@
-//! Who may watch what belongs to somebody: the flags about tokens and owners.
+//! Who may watch what: the flags about tokens, keys and owners.
 
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
+use url::Url;
 
-use crate::cli::values::duration;
-use crate::dialect::{Auth, Dialect};
-use crate::relay::{AuthPolicy, Ownerless, Secret};
+use crate::cli::values::{auth, duration, key_set};
+use crate::dialect::{Auth, Dialect, Dialects, with_nearest};
+use crate::exit::Failure;
+use crate::relay::{AuthPolicy, Ownerless, PublicKey, Secret, TrustedKeys};
+
+/// Key sets at most: each is asked about keys that are not known.
+const MAX_SETS: usize = 8;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tokens and owners")]
 pub(super) struct Access {
-    /// The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth,
-    /// every socket of a dialect that wants tokens is closed with 4001. A token needs `exp`, in seconds, and `sub`, which is
-    /// the task's owner: the user_id that it was registered with.
+    /// Who may watch a dialect's jobs or channels: none (everybody), token (who has a valid token) or owner (whose sub the
+    /// job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all
+    /// others].
+    ///
+    /// A job's owner is what its events name, else `owner` in the Redis hash jobwire:DIALECT:JOB. A token's claim watch, a
+    /// list of patterns such as celery/*, channel:campaigns and room:lead:7, restricts it to these.
+    #[arg(long, value_name = "DIALECT=WHO", env = "JOBWIRE_AUTH", value_delimiter = ',', value_parser = auth)]
+    auth: Vec<(String, Auth)>,
+
+    /// The secret that tokens (JWT) are signed with by HS256, its bytes as they stand.
+    ///
+    /// Without secret and keys, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001. A
+    /// token needs `exp`, in seconds, and `sub`, which is the job's owner where that counts.
     #[arg(
         long,
         value_name = "SECRET",
@@ -24,11 +41,30 @@ pub(super) struct Access {
     )]
     jwt_secret: Option<Secret>,
 
+    /// A PEM file with public keys that tokens are signed with by RS256, PS256, ES256, ES384 or EdDSA, beside the secret;
+    /// repeatable.
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "JOBWIRE_JWT_KEY",
+        value_delimiter = ',',
+        value_hint = ValueHint::FilePath
+    )]
+    jwt_key: Vec<PathBuf>,
+
+    /// Where such keys are published as a JSON Web Key Set; repeatable.
+    ///
+    /// Fetched at the start, which does not wait for it, hourly, and when a token names a key that is not known, at most every
+    /// 30 s. Keys that were fetched stay while it is away. Redirects are not followed. For Supabase:
+    /// https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json
+    #[arg(long, value_name = "URL", env = "JOBWIRE_JWKS", value_delimiter = ',', value_parser = key_set)]
+    jwks: Vec<Url>,
+
     /// The audience that a token must name in its `aud` [default: it may name any, or none].
     #[arg(long, value_name = "AUDIENCE", env = "JOBWIRE_JWT_AUDIENCE")]
     pub(super) jwt_audience: Option<String>,
 
-    /// Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret.
+    /// Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks.
     #[arg(long, env = "JOBWIRE_NO_AUTH")]
     pub(super) no_auth: bool,
 
@@ -61,13 +97,57 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
 }
 
 impl Access {
-    /// By which tokens are checked, given whether any are asked for at all.
-    pub(super) fn policy(&self, no_auth: bool) -> AuthPolicy {
-        match (&self.jwt_secret, no_auth) {
-            (_, true) => AuthPolicy::Open,
-            (Some(secret), false) => AuthPolicy::Secret(secret.clone()),
-            (None, false) => AuthPolicy::NoSecret,
+    /// By which tokens are checked, given whether any are asked for at all. Reads the files with keys.
+    ///
+    /// # Errors
+    /// One of the files holds something else; the error names it.
+    pub(super) fn policy(&self, no_auth: bool) -> Result<AuthPolicy, Failure> {
+        let mut keys = Vec::new();
+        for path in &self.jwt_key {
+            let read = PublicKey::read(path).map_err(|error| {
+                let failure = Failure::usage(format!("--jwt-key {}: {error}", path.display()));
+                match error.hint {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            })?;
+            keys.extend(read);
         }
+        if self.jwks.len() > MAX_SETS {
+            return Err(Failure::usage(format!("--jwks: at most {MAX_SETS} key sets")));
+        }
+        if no_auth {
+            return Ok(AuthPolicy::Open);
+        }
+        let keys: Arc<[PublicKey]> = keys.into();
+        Ok(AuthPolicy::Keys(TrustedKeys { secret: self.jwt_secret.clone(), keys, jwks: self.jwks.clone() }))
+    }
+
+    /// The dialects, with who may watch them as the flags want it.
+    pub(super) fn apply(&self, mut dialects: Dialects) -> Result<Dialects, Failure> {
+        for (at, (name, who)) in self.auth.iter().enumerate() {
+            let text = format!("--auth {name}={}", word(*who));
+            let Some((_, dialect)) = dialects.named(name) else {
+                let message = format!("--auth: there is no dialect '{}'", name.escape_debug());
+                return Err(Failure::usage(with_nearest(&message, name, dialects.names())));
+            };
+            if self.auth[..at].iter().any(|(other, before)| other == name && before != who) {
+                return Err(Failure::usage(format!("{text}: it was given something else before")));
+            }
+            if dialect.channels.is_some() && *who == Auth::Owner {
+                return Err(Failure::usage(format!("{text}: channels and rooms belong to nobody")).hint(
+                    format!(
+                        "--auth {name}=token, and a claim watch in the token for what its bearer may see"
+                    ),
+                ));
+            }
+            if self.no_auth && *who != Auth::None {
+                return Err(Failure::usage(format!("{text}: --no-auth asks nobody for a token"))
+                    .hint("leave out one of the two"));
+            }
+            dialects.set_auth(name, *who);
+        }
+        Ok(dialects)
     }
 
     pub(super) const fn ownerless(&self) -> Ownerless {
@@ -78,35 +158,59 @@ impl Access {
     }
 }
 
+const fn word(auth: Auth) -> &'static str {
+    match auth {
+        Auth::None => "none",
+        Auth::Token => "token",
+        Auth::Owner => "owner",
+    }
+}
+
 /// What the start says of a dialect's access.
-pub(super) const fn describe(dialect: &Dialect, policy: &AuthPolicy) -> &'static str {
+pub(super) fn describe(dialect: &Dialect, policy: &AuthPolicy) -> &'static str {
     match (dialect.auth, policy) {
         (Auth::None, _) => "auth none",
-        (Auth::Owner, AuthPolicy::Secret(_)) => "auth token of the owner",
-        (Auth::Owner, AuthPolicy::NoSecret) => {
-            "auth refuses everybody: no --jwt-secret or SUPABASE_JWT_SECRET, and no --no-auth"
+        (_, AuthPolicy::Open) => "auth none, by --no-auth: everybody may watch",
+        (_, AuthPolicy::Keys(keys)) if keys.is_empty() => {
+            "auth refuses everybody: no --jwt-secret or SUPABASE_JWT_SECRET, no --jwks or --jwt-key, and no --no-auth"
         }
-        (Auth::Owner, AuthPolicy::Open) => "auth none, by --no-auth: everybody may watch",
+        (Auth::Token, _) => "auth token",
+        (Auth::Owner, _) => "auth token of the owner",
     }
+}
+
+/// What the start says of the keys that tokens are checked with; empty where there are none.
+pub(super) fn keys(policy: &AuthPolicy) -> String {
+    let AuthPolicy::Keys(keys) = policy else { return String::new() };
+    let secret = keys.secret.as_ref().map(|_| "secret HS256".to_owned());
+    let files = keys.keys.iter().map(|key| format!("key {}", key.describe()));
+    let sets = keys.jwks.iter().map(|url| format!("key set {}{}", crate::net::address(url), url.path()));
+    let all: Vec<String> = secret.into_iter().chain(files).chain(sets).collect();
+    all.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialects;
+
+    fn policy(secret: Option<&str>) -> AuthPolicy {
+        let secret = secret.and_then(Secret::new);
+        AuthPolicy::Keys(TrustedKeys { secret, ..TrustedKeys::default() })
+    }
 
     #[test]
     fn a_start_names_each_of_the_three_states() {
-        let all = Dialects::builtin();
-        let (tasks, scraping) = (all.named("tasks").unwrap().1, all.named("scraping").unwrap().1);
-        let secret = AuthPolicy::Secret(Secret::new("hunter2").unwrap());
-        let states = [&AuthPolicy::NoSecret, &secret, &AuthPolicy::Open];
-        let said = states.map(|policy| describe(tasks, policy));
-        assert_eq!(
-            said.map(|text| text.split([':', ',']).next().unwrap()),
-            ["auth refuses everybody", "auth token of the owner", "auth none"]
-        );
-        assert!(states.iter().all(|policy| describe(scraping, policy) == "auth none"));
-        assert!(said.iter().all(|text| !text.contains("hunter2")));
+        let mut all = Dialects::builtin();
+        assert!(all.set_auth("downloads", Auth::Token) && !all.set_auth("nonsense", Auth::Token));
+        let named = |name| all.named(name).unwrap().1;
+        let states = [policy(None), policy(Some("hunter2")), AuthPolicy::Open];
+        let said = |name| {
+            let said = states.each_ref().map(|policy| describe(named(name), policy));
+            said.map(|text| text.split([':', ',']).next().unwrap())
+        };
+        assert_eq!(said("tasks"), ["auth refuses everybody", "auth token of the owner", "auth none"]);
+        assert_eq!(said("downloads"), ["auth refuses everybody", "auth token", "auth none"]);
+        assert_eq!(said("scraping"), ["auth none"; 3]);
+        assert_eq!(states.each_ref().map(keys), ["", "secret HS256", ""]);
     }
 }

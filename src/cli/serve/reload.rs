@@ -5,11 +5,12 @@ use tracing::{Level, enabled, error, info, warn};
 
 use super::super::config::Effective;
 use super::super::{Cli, Globals, Verb};
-use super::PublishKey;
+use super::{PublishKey, access};
 use crate::relay::{Relay, Reloadable};
 
 /// The keys whose new values are used at once; all others need a restart.
-const RELOADABLE: [&str; 4] = ["allowed-origins", "publish-key", "jwt-secret", "log-level"];
+const RELOADABLE: [&str; 6] =
+    ["allowed-origins", "publish-key", "jwt-secret", "jwt-key", "jwks", "log-level"];
 
 /// What the relay runs with by now.
 pub(super) struct Reloads<'a> {
@@ -38,12 +39,9 @@ impl<'a> Reloads<'a> {
 
     /// Reads the file again and applies it; a file that is not good changes nothing.
     pub(super) fn reload(&mut self, relay: &Relay) {
-        let Some(file) = self.effective.file().map(|file| file.display().to_string()) else {
-            warn!("SIGHUP: there is no configuration file to read again; name one with --config");
-            return;
-        };
+        let file = self.effective.file().map(|file| file.display().to_string());
         match self.read() {
-            Ok(reading) => self.apply(reading, relay, &file),
+            Ok(reading) => self.apply(reading, relay, file.as_deref()),
             Err(error) => error!("the configuration stays as it was: {error:#}"),
         }
     }
@@ -62,8 +60,9 @@ impl<'a> Reloads<'a> {
         Ok(Reading { effective, settings: args.reloadable(publish_key, self.no_auth)?, key, log_level })
     }
 
-    fn apply(&mut self, reading: Reading, relay: &Relay, file: &str) {
+    fn apply(&mut self, reading: Reading, relay: &Relay, file: Option<&str>) {
         let Reading { effective, settings, key, log_level } = reading;
+        let keys = access::keys(&settings.auth);
         relay.reload(settings);
         let (applied, restart): (Vec<&str>, Vec<&str>) =
             self.effective.changed(&effective).into_iter().partition(|key| RELOADABLE.contains(key));
@@ -72,6 +71,13 @@ impl<'a> Reloads<'a> {
             self.key = key;
         }
         let report = || {
+            if !keys.is_empty() {
+                info!("read the keys for tokens again: {keys}");
+            }
+            let Some(file) = file else {
+                warn!("SIGHUP: there is no configuration file to read again; name one with --config");
+                return;
+            };
             if applied.is_empty() {
                 info!("read {file} again: nothing that could be reloaded has changed");
             }

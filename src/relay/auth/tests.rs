@@ -1,8 +1,12 @@
+mod algorithms;
+
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::fault::Flaw;
 use super::*;
 
 const SECRET: &str = "a secret that nobody knows";
@@ -21,17 +25,33 @@ fn token(claims: &Value) -> String {
     sign(&json!({"alg": "HS256", "typ": "JWT"}), claims, SECRET)
 }
 
-fn policy() -> AuthPolicy {
-    AuthPolicy::Secret(Secret::new(SECRET).unwrap())
+fn trusted(secret: &str) -> TrustedKeys {
+    TrustedKeys { secret: Secret::new(secret), ..TrustedKeys::default() }
 }
 
-fn check(token: &str) -> Result<Option<Claims>, Refusal> {
-    policy().check(None, Some(&Token(token)), NOW * 1000)
+fn check(token: &str) -> Result<Claims, Refusal> {
+    check_with(&trusted(SECRET), token)
+}
+
+fn check_with(trusted: &TrustedKeys, token: &str) -> Result<Claims, Refusal> {
+    Checker::new(trusted, &[], None).check(Some(&Token(token)), NOW * 1000)
+}
+
+fn for_audience(token: &str) -> Result<Claims, Refusal> {
+    Checker::new(&trusted(SECRET), &[], Some("web")).check(Some(&Token(token)), NOW * 1000)
+}
+
+/// What is wrong with a token, by a check with these keys.
+fn fault(trusted: &TrustedKeys, token: &str) -> Fault {
+    match check_with(trusted, token) {
+        Err(Refusal::Token(Flaw { fault, .. })) => fault,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn a_good_token_says_who_is_asking_and_until_when() {
-    let expected = |expires| Ok(Some(Claims { subject: "alice".into(), expires }));
+    let expected = |expires| Ok(Claims { subject: "alice".into(), expires, grant: Grant::default() });
     let claims = json!({"sub": "alice", "exp": NOW + 1, "aud": "authenticated", "role": "x"});
     assert_eq!(check(&token(&claims)), expected((NOW + 1) * 1000));
     let float = format!(r#"{{"sub":"alice","exp":{NOW}.25,"nbf":{NOW}}}"#);
@@ -46,10 +66,11 @@ fn the_example_of_rfc_7515_has_a_good_signature() {
     let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
     let (message, signature) = token.rsplit_once('.').unwrap();
-    let [key, signature] = [key, signature].map(|text| URL_SAFE_NO_PAD.decode(text).unwrap());
-    let verifier = HmacSha256(hmac::Key::new(hmac::HMAC_SHA256, &key));
-    assert!(signature::Verifier::verify(&verifier, message.as_bytes(), &signature).is_ok());
-    assert!(signature::Verifier::verify(&verifier, &message.as_bytes()[1..], &signature).is_err());
+    let key = URL_SAFE_NO_PAD.decode(key).unwrap();
+    let key = DecodingKey::from_secret(&key);
+    let verify =
+        |message: &[u8]| jsonwebtoken::crypto::verify(signature, message, &key, Algorithm::HS256).unwrap();
+    assert!(verify(message.as_bytes()) && !verify(&message.as_bytes()[1..]));
 }
 
 #[test]
@@ -100,7 +121,12 @@ fn a_bad_token_is_refused_whatever_is_wrong_with_it() {
         claims(json!({"sub": "alice", "exp": NOW + 9, "nbf": "now"})),
         claims(json!({"exp": NOW + 9})),
         claims(json!({"sub": "", "exp": NOW + 9})),
-        claims(json!({"sub": 7, "exp": NOW + 9})),
+        claims(json!({"sub": true, "exp": NOW + 9})),
+        claims(json!({"sub": ["alice"], "exp": NOW + 9})),
+        claims(json!({"sub": null, "exp": NOW + 9})),
+        claims(json!({"sub": "alice", "exp": NOW + 9, "watch": "celery/*"})),
+        claims(json!({"sub": "alice", "exp": NOW + 9, "watch": null})),
+        claims(json!({"sub": "alice", "exp": NOW + 9, "watch": [7]})),
         claims(json!("alice")),
         "x".repeat(100_000),
         claims(json!({"sub": "alice", "exp": NOW + 9, "much": "x".repeat(100_000)})),
@@ -119,16 +145,18 @@ fn what_is_wrong_with_a_token_is_known_and_nothing_of_it_is_repeated() {
     let cases = [
         ("x".repeat(100_000), Fault::TooLong),
         ("garbage".to_owned(), Fault::NoJwt),
-        (String::new(), Fault::NoJwt),
-        (with(json!({"alg": "none"})), Fault::Header),
-        (with(json!({"typ": "JWT"})), Fault::Header),
-        (with(json!({"alg": "RS256"})), Fault::Algorithm),
+        ("..".to_owned(), Fault::Header),
+        (with(json!({"alg": "none"})), Fault::Algorithm),
+        (with(json!({"typ": "JWT"})), Fault::Algorithm),
+        (with(json!({"alg": 7})), Fault::Header),
+        (with(json!({"alg": "HS256", "jwk": 7})), Fault::Header),
+        (with(json!({"alg": "RS256"})), Fault::NoKeyForIt),
         (with(json!({"alg": "HS512"})), Fault::Algorithm),
         (with(json!({"alg": "HS256", "crit": ["b64"]})), Fault::Critical),
         (sign(&json!({"alg": "HS256"}), &good, "another"), Fault::Signature),
         (token(&json!({"exp": NOW + 9})), Fault::NoSubject),
         (token(&json!({"sub": "", "exp": NOW + 9})), Fault::NoSubject),
-        (token(&json!({"sub": 7, "exp": NOW + 9})), Fault::Claims),
+        (token(&json!({"sub": 7.5, "exp": NOW + 9})), Fault::Claims),
         (token(&json!({"sub": "alice", "exp": "soon"})), Fault::Claims),
         (token(&json!({"sub": "alice"})), Fault::NoExpiry),
         (token(&json!({"sub": "alice", "exp": NOW})), Fault::Expired),
@@ -136,34 +164,88 @@ fn what_is_wrong_with_a_token_is_known_and_nothing_of_it_is_repeated() {
         (token(&json!({"sub": "alice", "exp": 1e300})), Fault::FarExpiry),
         (token(&json!({"sub": "alice", "exp": NOW + 9, "nbf": NOW + 1})), Fault::NotYet),
     ];
-    for (token, fault) in cases {
-        assert_eq!(check(&token), Err(Refusal::Token(fault)), "{fault:?}");
+    for (token, expected) in cases {
+        assert_eq!(fault(&trusted(SECRET), &token), expected);
     }
-    assert_eq!(policy().check(None, None, NOW * 1000), Err(Refusal::Token(Fault::Missing)));
-    let wanted = policy().check(Some("web"), Some(&Token(&token(&good))), NOW * 1000);
-    assert_eq!(wanted, Err(Refusal::Token(Fault::Audience)));
+    let missing = Err(Refusal::Token(Fault::Missing.into()));
+    for none in [None, Some(&Token(""))] {
+        assert_eq!(Checker::new(&trusted(SECRET), &[], None).check(none, NOW * 1000), missing);
+    }
+    assert_eq!(for_audience(&token(&good)), Err(Refusal::Token(Fault::Audience.into())));
 }
 
 #[test]
 fn an_audience_is_checked_only_where_one_is_configured() {
     let with = |aud: Value| token(&json!({"sub": "alice", "exp": NOW + 9, "aud": aud}));
-    let check = |token: &str| policy().check(Some("web"), Some(&Token(token)), NOW * 1000).is_ok();
+    let check = |token: &str| for_audience(token).is_ok();
     assert!(check(&with(json!("web"))) && check(&with(json!(["app", "web"]))));
     assert!(!check(&with(json!("app"))) && !check(&with(json!([]))) && !check(&with(json!(7))));
     assert!(!check(&token(&json!({"sub": "alice", "exp": NOW + 9}))));
 }
 
 #[test]
-fn the_policy_comes_before_the_token() {
+fn without_secret_and_keys_no_token_is_good() {
     let good = token(&json!({"sub": "alice", "exp": NOW + 9}));
-    assert_eq!(AuthPolicy::NoSecret.check(None, Some(&Token(&good)), NOW * 1000), Err(Refusal::NoSecret));
-    assert_eq!(AuthPolicy::Open.check(None, Some(&Token("garbage")), NOW * 1000), Ok(None));
-    assert_eq!(AuthPolicy::Open.check(None, None, NOW * 1000), Ok(None));
+    assert_eq!(check_with(&TrustedKeys::default(), &good), Err(Refusal::NoSecret));
+}
+
+#[test]
+fn an_integer_is_the_subject_of_its_decimal_text() {
+    for (sub, text) in [
+        (r#""7""#, "7"),
+        ("7", "7"),
+        ("-12", "-12"),
+        ("0", "0"),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
+        (r#""\u0041da""#, "Ada"),
+    ] {
+        let claims = format!(r#"{{"sub":{sub},"exp":{}}}"#, NOW + 9);
+        assert_eq!(&*check(&raw_token(&claims)).unwrap().subject, text, "{sub}");
+    }
+    for sub in ["7.0", "1e1", "true", "false", "{}", "[7]", "07"] {
+        let claims = format!(r#"{{"sub":{sub},"exp":{}}}"#, NOW + 9);
+        assert_eq!(fault(&trusted(SECRET), &raw_token(&claims)), Fault::Claims, "{sub}");
+    }
+}
+
+/// A good token with these claims, as they stand.
+fn raw_token(claims: &str) -> String {
+    let message =
+        format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(claims));
+    let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes()), message.as_bytes());
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn a_line_break_behind_the_secret_is_as_good_as_none_and_other_slips_are_named() {
+    let good = json!({"sub": "alice", "exp": NOW + 9});
+    let by = |secret: &str| sign(&json!({"alg": "HS256"}), &good, secret);
+    for (secret, signer) in [("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("s3cret\n", "s3cret\n")] {
+        assert!(check_with(&trusted(secret), &by(signer)).is_ok(), "{secret:?}");
+    }
+    let base64 = base64::engine::general_purpose::STANDARD.encode("s3cret?>");
+    for (secret, signer, slip) in [
+        ("\"s3cret\"", "s3cret", "quotes around it"),
+        ("'s3cret'\n", "s3cret", "quotes around it"),
+        (" s3cret", "s3cret", "white space around it"),
+        ("s3cret \n", "s3cret", "white space around it"),
+        ("\u{feff}s3cret", "s3cret", "white space around it"),
+        (base64.as_str(), "s3cret?>", "base64"),
+        ("s3cret", "s3cret\n", "a line break behind it"),
+    ] {
+        let Err(Refusal::Token(flaw)) = check_with(&trusted(secret), &by(signer)) else {
+            panic!("{secret:?}")
+        };
+        assert_eq!(flaw.fault, Fault::SecretSlip, "{secret:?}");
+        assert!(flaw.to_string().contains(slip) && !flaw.to_string().contains("s3cret"), "{flaw}");
+    }
+    assert_eq!(fault(&trusted("\"\""), &by("another")), Fault::Signature);
+    assert_eq!((Secret::new("\n"), Secret::new("\r\n\n")), (None, None));
 }
 
 #[test]
 fn neither_secret_nor_token_is_shown() {
-    assert_eq!(format!("{:?} {:?}", policy(), Token("abc")), "Secret(Secret(***)) Token(***)");
+    assert!(!format!("{:?} {:?}", trusted(SECRET), Token(SECRET)).contains(SECRET));
     assert_eq!(Secret::new(""), None);
 }
 

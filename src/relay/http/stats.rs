@@ -5,12 +5,15 @@ use std::sync::PoisonError;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{Api, Shared};
 use crate::broker::Status;
 use crate::dialect::{DialectId, Slip, Undecodable};
+use crate::relay::auth::AuthPolicy;
 use crate::relay::hub::Census;
+use crate::relay::jwks::Report;
 use crate::usage;
 
 /// Rooms that are named, the busiest ones.
@@ -57,6 +60,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "events": api.stats.events.get(),
         "deliveries": api.stats.deliveries.get(),
         "conflated": api.stats.conflated.get(),
+        "refused_origins": api.stats.refused_origins.get(),
         "slow_consumers": api.stats.slow_consumers.get(),
         "stale_connections": api.stats.stale.get(),
         "dropped": dropped,
@@ -69,6 +73,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
         "channels": channels,
         "rooms": rooms,
         "redis": redis(&api, &status),
+        "tokens": tokens(&api),
         "process": { "rss_bytes": used.rss, "cpu_seconds": used.cpu },
     }))
     .into_response()
@@ -89,6 +94,24 @@ async fn subscribers(api: &Api) -> (Value, Value) {
     let busiest: Map<_, _> =
         census.busiest(ROOMS).into_iter().map(|(room, count)| (room.to_owned(), count.into())).collect();
     (channels.into(), json!({ "subscriptions": census.room_subscriptions, "busiest": busiest }))
+}
+
+/// What tokens are checked with; `null` where none is wanted. Neither secret nor key.
+fn tokens(api: &Api) -> Value {
+    let settings = api.settings();
+    let AuthPolicy::Keys(trusted) = &settings.auth else { return Value::Null };
+    let set = |set: Report| {
+        let at = set.fetched.and_then(|at| Timestamp::from_millisecond(i64::try_from(at).ok()?).ok());
+        json!({
+            "url": set.url,
+            "keys": set.keys,
+            "skipped": set.skipped,
+            "fetched_at": at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+            "error": set.error,
+        })
+    };
+    let sets: Vec<_> = api.jwks.report().into_iter().map(set).collect();
+    json!({ "secret": trusted.secret.is_some(), "keys": trusted.keys.len(), "jwks": sets })
 }
 
 /// How Redis is doing; `null` where there is none.

@@ -70,7 +70,11 @@ fn the_first_owner_counts_in_all_runs() {
     assert_eq!(log.ownership(id(&log, "tasks"), "t"), Ownership::Nobody);
     assert_eq!(log.ownership(id(&log, "tasks"), "u"), Ownership::UnknownJob);
     assert_eq!(task(&mut log, "t", r#"{"type":"progress","user_id":""}"#), None);
-    assert_eq!(task(&mut log, "t", r#"{"type":"progress","user_id":7}"#), None);
+    for no_owner in ["7.0", "1e1", "true", "null", "[7]"] {
+        let payload = format!(r#"{{"type":"progress","user_id":{no_owner}}}"#);
+        assert_eq!(task(&mut log, "t", &payload), None, "{no_owner}");
+    }
+    assert_eq!(task(&mut log, "i", r#"{"type":"progress","user_id":7}"#).as_deref(), Some("7"));
     for payload in [
         r#"{"type":"progress","user_id":"alice"}"#,
         r#"{"type":"registered","user_id":"bob"}"#,

@@ -16,7 +16,8 @@ const LOOK_AT_LEAST_EVERY: Millis = 2_000;
 /// expires.
 #[derive(Debug)]
 pub(in crate::relay) struct Guard {
-    subject: Box<str>,
+    /// Whose job it has to be; `None`: anybody's.
+    subject: Option<Box<str>>,
     /// When the token is worth nothing any more.
     expires: Millis,
     ownerless: Ownerless,
@@ -49,7 +50,12 @@ pub(super) enum Verdict {
 impl Guard {
     /// A guard over the socket of `subject`, whose token is good until `expires`.
     pub(in crate::relay) const fn new(subject: Box<str>, expires: Millis, ownerless: Ownerless) -> Self {
-        Self { subject, expires, ownerless, standing: Standing::New }
+        Self { subject: Some(subject), expires, ownerless, standing: Standing::New }
+    }
+
+    /// A guard that lets the socket have any job, until its token expires.
+    pub(in crate::relay) const fn of_bearer(expires: Millis) -> Self {
+        Self { subject: None, expires, ownerless: Ownerless::Allow, standing: Standing::New }
     }
 
     /// Whether the socket gets what is its job's.
@@ -59,8 +65,9 @@ impl Guard {
 
     /// The job was looked at. A task that is unknown, or nobody's, has `grace` to become somebody's.
     pub(super) fn decide(&mut self, owner: Ownership<'_>, grace: Duration, now: Millis) -> Verdict {
+        let Some(subject) = &self.subject else { return self.admit() };
         let reason = match owner {
-            Ownership::Of(owner) if *owner != *self.subject => return Verdict::Refuse(CloseReason::NotOwner),
+            Ownership::Of(owner) if *owner != **subject => return Verdict::Refuse(CloseReason::NotOwner),
             Ownership::Of(_) => return self.admit(),
             _ if self.ownerless == Ownerless::Allow => return self.admit(),
             Ownership::UnknownJob => CloseReason::UnknownTask,

@@ -91,8 +91,7 @@ impl JobSession {
         out: &mut Vec<Action>,
     ) -> bool {
         let Some(guard) = &mut self.guard else { return true };
-        let grace = dialect.unknown.as_ref().map(|unknown| unknown.after).unwrap_or_default();
-        match guard.decide(owner, grace, now) {
+        match guard.decide(owner, dialect.owner_grace, now) {
             Verdict::Admit => true,
             Verdict::Stay | Verdict::Wait => false,
             Verdict::Refuse(reason) => {

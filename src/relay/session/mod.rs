@@ -87,6 +87,14 @@ impl Session {
         }
     }
 
+    /// Whether a token let it in.
+    pub(super) fn has_token(&self) -> bool {
+        match self {
+            Self::Job(session) => session.is_guarded(),
+            Self::Channel(session) => session.has_token(),
+        }
+    }
+
     /// Everything it is subscribed to, each once.
     pub(super) fn topics(&self) -> Vec<Topic> {
         match self {

@@ -48,6 +48,8 @@ pub(super) struct Newcomer {
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,
     pub(super) wants: Wants,
+    /// Who is asking.
+    pub(super) access: Access,
 }
 
 /// What a newcomer wants.
@@ -56,8 +58,6 @@ pub(super) enum Wants {
     /// To watch a job.
     Job {
         job: Arc<str>,
-        /// Who is asking.
-        access: Access,
         /// Whether any job can have that id.
         possible: bool,
         /// Where what it is to get waits; none where it is refused.

@@ -23,7 +23,7 @@ use crate::relay::frame;
 use crate::relay::hub::{Census, Hub};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::refusals::Why;
-use crate::relay::session::{Action, JobSession, PingInterval};
+use crate::relay::session::{Action, PingInterval};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
 
@@ -192,8 +192,8 @@ impl Shared {
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
-                let guarded = conn.session.as_job().is_some_and(JobSession::is_guarded);
-                if let Some(why) = Why::of_close(reason).filter(|_| guarded) {
+                let has_token = conn.session.has_token();
+                if let Some(why) = Why::of_close(reason).filter(|_| has_token) {
                     state.settings.stats.refusals.note(why, conn.client.address());
                 }
                 let slow = reason == CloseReason::SlowConsumer;

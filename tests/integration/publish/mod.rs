@@ -2,6 +2,7 @@
 
 mod channels;
 mod many;
+mod outage;
 
 use std::process::Command;
 

@@ -116,13 +116,40 @@ fn a_plain_get_on_a_socket_path_gets_426() {
 }
 
 #[test]
-fn neither_extension_nor_subprotocol_is_agreed_on() {
+fn no_extension_is_agreed_on() {
     let relay = Relay::start(&[]);
-    let offers =
-        [("Sec-WebSocket-Extensions", "permessage-deflate"), ("Sec-WebSocket-Protocol", "graphql-ws")];
+    let offers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
     let answer = upgrade(&relay, &offers);
     assert_eq!(answer.status, 101);
     assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     assert_eq!(answer.header("sec-websocket-extensions"), None);
     assert_eq!(answer.header("sec-websocket-protocol"), None);
+}
+
+#[test]
+fn a_client_that_offers_subprotocols_is_answered_with_one_on_every_route() {
+    let relay = Relay::start(&["--no-auth"]);
+    let paths = ["/ws/scraping/1", "/ws/download/a", "/ws/t", "/ws", "/ws/campaigns", "/ws/scraper"];
+    for path in paths {
+        let answer = |extra: &[(&str, &str)]| {
+            let mut tcp = RawTcp::connect(relay.address());
+            tcp.send(request_head(relay.address(), "GET", path, &upgrade_with(extra), 0)).unwrap();
+            Answer::parse(&tcp.read_until(PATIENCE, |bytes| bytes.windows(4).any(|four| four == b"\r\n\r\n")))
+        };
+        let name = "Sec-WebSocket-Protocol";
+        for (offers, chosen) in [
+            (&["jobwire.json, jobwire.token.a.b.c"][..], Some("jobwire.json")),
+            (&["chat", " superchat ,jobwire.json"], Some("jobwire.json")),
+            (&["jobwire.token.a.b.c", "chat"], Some("chat")),
+            (&["jobwire.token.a.b.c"], Some("jobwire.token.a.b.c")),
+            (&["jobwire.msgpack"], None),
+            (&["a b, , \"", ""], None),
+            (&[], None),
+        ] {
+            let extra: Vec<(&str, &str)> = offers.iter().map(|offer| (name, *offer)).collect();
+            let answer = answer(&extra);
+            assert_eq!(answer.status, 101, "{path} {offers:?}");
+            assert_eq!(answer.header("sec-websocket-protocol"), chosen, "{path} {offers:?}");
+        }
+    }
 }

@@ -135,12 +135,12 @@ fn what_comes_with_a_broken_frame_is_answered_before_the_close() {
 
 #[test]
 fn one_who_floods_with_pings_and_reads_nothing_is_closed_with_1013_and_takes_no_memory() {
-    let relay = Relay::start(&[]);
+    let relay = Relay::start(&["--outbox", "1MiB"]);
     let before = resident(relay.id());
     for (number, ping) in [(1, ping("")), (2, ping(&"x".repeat(125))), (3, text("ping"))] {
         let mut socket = RawSocket::with_receive_buffer(relay.address(), "/ws/scraping/1", 4 << 10);
-        socket.tcp.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
-        let many = ping.repeat(1_000);
+        socket.tcp.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+        let many = ping.repeat(100_000);
         until(PATIENCE, "the end of its patience", || {
             socket.send(&many);
             relay.stats()["slow_consumers"] == number

@@ -44,8 +44,19 @@ impl Relay {
     }
 
     /// Starts what a command says, which must come to `serve`, and waits until it listens.
-    pub(crate) fn spawned(mut serve: Command) -> Self {
-        let runtime = TempDir::new().unwrap();
+    pub(crate) fn spawned(serve: Command) -> Self {
+        Self::spawned_in(TempDir::new().unwrap(), serve)
+    }
+
+    /// Kills it, lets the test do something, and starts another on its address for the same user.
+    pub(crate) fn restarted(self, meanwhile: impl FnOnce()) -> Self {
+        let Self { process, address, runtime } = self;
+        drop(process);
+        meanwhile();
+        Self::spawned_in(runtime, command(&["serve", "--listen", &address]))
+    }
+
+    fn spawned_in(runtime: TempDir, mut serve: Command) -> Self {
         let mut process = Process::spawn(serve.env("XDG_RUNTIME_DIR", runtime.path()));
         let address = wait_for(PATIENCE, "the relay to listen", || {
             assert!(!process.has_ended(), "the relay did not start: {}", process.stderr());

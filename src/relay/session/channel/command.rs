@@ -27,6 +27,7 @@ pub(super) enum Command {
 pub(in crate::relay) enum Code {
     UnknownChannel,
     BadMessage,
+    NotAllowed,
     Limit,
 }
 
@@ -35,6 +36,7 @@ impl Code {
         match self {
             Self::UnknownChannel => "unknown_channel",
             Self::BadMessage => "bad_message",
+            Self::NotAllowed => "not_allowed",
             Self::Limit => "limit",
         }
     }

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use serde_json::json;
 
 use self::allowance::{Allowance, PER_SECOND, Verdict};
-use self::command::{Code, Command, Complaint};
+use self::command::{Code, Command, Complaint, quote};
 pub(in crate::relay) use self::opening::Opening;
 use self::subscriptions::{Change, MAX_SUBSCRIPTIONS, Subscriptions, TooMany};
 use super::pulse::{Beat, Pulse};
 use super::{Action, Millis, PingInterval};
 use crate::dialect::{Channels, CloseReason, Dialect, DialectId, Frame, Topic};
+use crate::relay::auth::Grant;
 use crate::relay::frame;
 
 /// One subscriber.
@@ -32,6 +33,10 @@ pub(in crate::relay) struct ChannelSession {
     sequence: u64,
     pulse: Pulse,
     allowance: Allowance,
+    /// What its token is restricted to.
+    grant: Grant,
+    /// When its token is worth nothing any more; `Millis::MAX` for never.
+    expires: Millis,
     /// It is being closed and is not listened to any more.
     over: bool,
 }
@@ -55,8 +60,24 @@ impl ChannelSession {
             sequence: 0,
             pulse: Pulse::new(now, interval, phase),
             allowance: Allowance::new(now),
+            grant: Grant::default(),
+            expires: Millis::MAX,
             over: false,
         }
+    }
+
+    /// The same, but only for what the grant covers, and until its token expires.
+    #[must_use]
+    pub(in crate::relay) fn limited(mut self, grant: Grant, expires: Millis) -> Self {
+        let denied = self.subscriptions.retain(|one| one.is_covered(&grant));
+        self.complaints.extend(denied.first().map(|one| not_allowed(&one.to_string())));
+        (self.grant, self.expires) = (grant, expires);
+        self
+    }
+
+    /// Whether a token let it in.
+    pub(in crate::relay) const fn has_token(&self) -> bool {
+        self.expires != Millis::MAX
     }
 
     /// The dialect it speaks.
@@ -142,6 +163,10 @@ impl ChannelSession {
             Command::Ping => return Ok(Action::TextPong),
             Command::Subscribe(names) => {
                 let channels = self.known(&names)?;
+                let denied = channels.iter().find(|name| !self.grant.covers_channel(name));
+                if let Some(name) = denied {
+                    return Err(not_allowed(&format!("channel:{name}")));
+                }
                 self.subscriptions.subscribe(&channels, &mut changes).map_err(too_many)?;
             }
             Command::Unsubscribe(names) => {
@@ -149,7 +174,11 @@ impl ChannelSession {
                 self.subscriptions.unsubscribe(&channels, &mut changes);
             }
             Command::Join(room) => {
-                self.subscriptions.join(opening::room(&room)?, &mut changes).map_err(too_many)?;
+                let room = opening::room(&room)?;
+                if !self.grant.covers_room(&room) {
+                    return Err(not_allowed(&format!("room:{room}")));
+                }
+                self.subscriptions.join(room, &mut changes).map_err(too_many)?;
             }
             Command::Leave(room) => {
                 self.subscriptions.leave(&opening::room(&room)?, &mut changes);
@@ -193,7 +222,12 @@ impl ChannelSession {
         interval: PingInterval,
         out: &mut Vec<Action>,
     ) -> Millis {
-        match self.pulse.beat(now, interval) {
+        let beat = self.pulse.beat(now, interval);
+        if self.expires <= now && beat != Beat::Stale {
+            out.push(Action::Close(CloseReason::Unauthorized));
+            return Millis::MAX;
+        }
+        match beat {
             Beat::Stale => {
                 out.push(Action::Close(CloseReason::Stale));
                 return Millis::MAX;
@@ -206,8 +240,13 @@ impl ChannelSession {
 
     /// When it next wants to be woken.
     pub(in crate::relay) fn deadline(&self, interval: PingInterval) -> Millis {
-        self.pulse.deadline(interval)
+        self.pulse.deadline(interval).min(self.expires)
     }
+}
+
+/// What to say of a target that the token does not cover.
+fn not_allowed(target: &str) -> Complaint {
+    Complaint::new(Code::NotAllowed, format!("the token's claim watch does not cover {}", quote(target)))
 }
 
 fn too_many(_: TooMany) -> Complaint {

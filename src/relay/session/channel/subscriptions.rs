@@ -1,8 +1,10 @@
 //! What a connection is subscribed to.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::dialect::{DialectId, Topic};
+use crate::relay::auth::Grant;
 
 /// Channels, narrowed channels and rooms a connection may have, all told.
 pub(in crate::relay) const MAX_SUBSCRIPTIONS: usize = 128;
@@ -28,6 +30,12 @@ impl Subscription {
         }
     }
 
+    /// Whether a token's grant covers it; of a narrowed channel either half is enough.
+    pub(super) fn is_covered(&self, grant: &Grant) -> bool {
+        self.channel().is_some_and(|channel| grant.covers_channel(channel))
+            || self.room().is_some_and(|room| grant.covers_room(room))
+    }
+
     const fn channel(&self) -> Option<&Arc<str>> {
         match self {
             Self::Channel(channel) | Self::Narrowed(channel, _) => Some(channel),
@@ -39,6 +47,16 @@ impl Subscription {
         match self {
             Self::Room(room) | Self::Narrowed(_, room) => Some(room),
             Self::Channel(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Subscription {
+    /// As a target, the channel of a narrowed one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel(channel) | Self::Narrowed(channel, _) => write!(f, "channel:{channel}"),
+            Self::Room(room) => write!(f, "room:{room}"),
         }
     }
 }
@@ -65,6 +83,11 @@ pub(super) struct TooMany;
 pub(super) struct Subscriptions(Vec<Subscription>);
 
 impl Subscriptions {
+    /// Keeps those that are wanted, and returns the others. Only before any of them is in the hub.
+    pub(super) fn retain(&mut self, mut is_wanted: impl FnMut(&Subscription) -> bool) -> Vec<Subscription> {
+        self.0.extract_if(.., |one| !is_wanted(one)).collect()
+    }
+
     /// Adds channels narrowed to rooms.
     pub(super) fn narrow(&mut self, channels: &[Arc<str>], rooms: &[Arc<str>]) -> Result<(), TooMany> {
         if channels.len().saturating_mul(rooms.len()) > MAX_SUBSCRIPTIONS - self.0.len() {

@@ -13,7 +13,7 @@ use super::super::{NewConnection, Newcomer, Wants, timestamp_zulu};
 use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
-use crate::relay::auth::{self, Access, Ownerless};
+use crate::relay::auth::{self, Access, Claims, Ownerless};
 use crate::relay::frame;
 use crate::relay::joblog::{Held, Known, Welcome};
 use crate::relay::reservation::StoreReading;
@@ -35,9 +35,10 @@ impl Shared {
         let mut state = self.state();
         let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
+        let access = &new.newcomer.access;
         let mut place = None;
         let session = match &mut new.newcomer.wants {
-            Wants::Job { job, access, reservation, .. } => {
+            Wants::Job { job, reservation, .. } => {
                 place = reservation.take();
                 let session = JobSession::new(dialect, Arc::clone(job), now, state.interval, phase)
                     .guarded(guard(access, state.settings.ownerless, now))
@@ -48,7 +49,12 @@ impl Shared {
                 let (of, opening) = (state.settings.dialects.get(dialect), std::mem::take(opening));
                 let session =
                     ChannelSession::new(dialect, Arc::clone(of), opening, now, state.interval, phase);
-                Session::Channel(Box::new(session))
+                Session::Channel(Box::new(match access {
+                    Access::Bearer(claims) | Access::Subject(claims) => {
+                        session.limited(claims.grant.clone(), expiry(claims, now))
+                    }
+                    Access::Everybody | Access::Refused(_) => session,
+                }))
             }
         };
         debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
@@ -67,8 +73,8 @@ impl Shared {
     /// Lets a connection begin, and then reads what came with its handshake.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
         match &new.wants {
-            Wants::Job { access, possible, .. } => self.welcome_watcher(id, new.dialect, access, *possible),
-            Wants::Channels(_) => self.welcome_subscriber(id),
+            Wants::Job { possible, .. } => self.welcome_watcher(id, new.dialect, &new.access, *possible),
+            Wants::Channels(_) => self.welcome_subscriber(id, &new.access),
         }
         if !new.early.is_empty() {
             let mut early = new.early.to_vec();
@@ -77,8 +83,11 @@ impl Shared {
     }
 
     /// Sends a connection what its URL asked for, and what was wrong with it.
-    fn welcome_subscriber(&self, id: ConnId) {
+    fn welcome_subscriber(&self, id: ConnId, access: &Access) {
         let mut state = self.state();
+        if let Access::Refused(refusal) = access {
+            return self.act(&mut state, id, Action::Close(refusal.close()));
+        }
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(Session::Channel(session)) = state.conns.get_mut(id).map(|conn| &mut conn.session) {
             session.begin(&timestamp_zulu(), &mut actions);
@@ -225,9 +234,16 @@ impl State {
 
 /// What stands between a newcomer and its job. The token's time is turned into the shard's here, once.
 fn guard(access: &Access, ownerless: Ownerless, now: Millis) -> Option<Guard> {
-    let Access::Subject(claims) = access else { return None };
-    let left = claims.expires.saturating_sub(auth::now());
-    Some(Guard::new(claims.subject.clone(), now.saturating_add(left), ownerless))
+    match access {
+        Access::Subject(claims) => Some(Guard::new(claims.subject.clone(), expiry(claims, now), ownerless)),
+        Access::Bearer(claims) => Some(Guard::of_bearer(expiry(claims, now))),
+        Access::Everybody | Access::Refused(_) => None,
+    }
+}
+
+/// When a token expires, by the shard's clock.
+fn expiry(claims: &Claims, now: Millis) -> Millis {
+    now.saturating_add(claims.expires.saturating_sub(auth::now()))
 }
 
 /// Welcomes a connection and reads from it.

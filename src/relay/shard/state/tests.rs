@@ -47,7 +47,7 @@ impl Fixture {
         let job: Arc<str> = "1".into();
         let reservation =
             Some(Box::new(Reservation::begin(&self.settings.log, self.scraping(), &job, false)));
-        let wants = Wants::Job { job, access: Access::Everybody, possible: true, reservation };
+        let wants = Wants::Job { job, possible: true, reservation };
         let client = self.adopt(self.scraping(), wants);
         let topic = Topic::job(self.scraping(), "1");
         let closing = self.shared.state().closing;
@@ -78,7 +78,7 @@ impl Fixture {
         self.shared.adopt(NewConnection {
             stream,
             client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
-            newcomer: Newcomer { early: Bytes::new(), dialect, wants },
+            newcomer: Newcomer { early: Bytes::new(), dialect, wants, access: Access::Everybody },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Client(client)

@@ -21,6 +21,9 @@ fn neither_token_nor_secret_is_in_the_log_or_an_answer() {
             for path in [format!("/ws/t2?token={token}"), format!("/ws/t2?x=1&token={token}&y")] {
                 answers += &refusal(&mut relay.connect(&path)).1;
             }
+            let offer = format!("jobwire.json, jobwire.token.{token}");
+            let offered = [("sec-websocket-protocol", offer.as_str())];
+            answers += &refusal(&mut WebSocket::try_connect(&relay.ws("/ws/t2"), &offered).unwrap()).1;
             let (name, value) = bearer(token);
             answers +=
                 &refusal(&mut WebSocket::try_connect(&relay.ws("/ws/t2"), &[(name, &value)]).unwrap()).1;
@@ -29,6 +32,7 @@ fn neither_token_nor_secret_is_in_the_log_or_an_answer() {
                     relay.exchange("GET", &format!("{path}?token={token}"), &[], b""),
                     relay.exchange("POST", path, &[(name, &value)], b"{}"),
                     relay.exchange("GET", path, &[(name, &value)], b""),
+                    relay.exchange("GET", path, &offered, b""),
                 ] {
                     answers += &answer.head;
                     answers += &answer.body;

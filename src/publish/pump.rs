@@ -1,0 +1,422 @@
+//! From a source to a sink, through outages: one future takes events from the source, another sends them.
+//!
+//! While all is well they go hand in hand, one event at a time, so that a source is read no faster than the sink takes it.
+//! While the sink is away, or has not answered for a second, the source is read on and its events wait in the backlog.
+
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::io::AsyncBufRead;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::backlog::{Backlog, Message};
+use super::note;
+use super::pace::Pace;
+use super::sink::{Sink, Trouble, Undelivered};
+use super::source::{Next, Source};
+use crate::exit::{Exit, Failure};
+use crate::net::backoff::Backoff;
+use crate::net::seldom::Seldom;
+
+/// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
+const STALL: Duration = Duration::from_secs(1);
+/// The first wait between two attempts, and the longest: a sink that is back is used within a second.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+
+/// How often it is said at most that the sink is away.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// For how long a sink that is away is tried again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Persistence {
+    /// The source cannot wait: it is read on while the sink is away, and its events are kept.
+    pub(super) gathers: bool,
+    /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
+    pub(super) reads_on: bool,
+    /// From the beginning of an outage, where the source can wait or nothing was sent yet.
+    pub(super) at_first: Duration,
+    /// From the source's end, or from the last event that was sent if that is later.
+    pub(super) at_last: Duration,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Events that were sent.
+    pub(super) sent: u64,
+    /// Events that were not, and never will be.
+    pub(super) lost: u64,
+    /// Events that wait.
+    pub(super) waiting: u64,
+    /// Lines that are no events.
+    pub(super) bad_lines: u64,
+    /// Of the first event that nobody got, what to say.
+    pub(super) nobody: Option<String>,
+}
+
+/// What both futures share; locked for moments, never across a wait.
+pub(super) struct Pump<'a, W> {
+    state: Mutex<State<'a, W>>,
+    /// The source may go on.
+    wanted: Notify,
+    /// An event waits, or the source has ended.
+    filled: Notify,
+    /// Nobody being there is the caller's to report.
+    quiet: bool,
+    persistence: Persistence,
+}
+
+struct State<'a, W> {
+    backlog: Backlog,
+    tally: Tally,
+    notes: &'a mut W,
+    /// The sink waits for an event.
+    ready: bool,
+    /// The sink does not take events now.
+    away: bool,
+    /// Nothing is sent any more.
+    closed: bool,
+    /// When the source ended.
+    ended: Option<Instant>,
+    /// When an event was last sent.
+    last: Option<Instant>,
+    outage: Option<Outage>,
+    seldom: Seldom<()>,
+}
+
+/// A time in which the sink is away.
+struct Outage {
+    since: Instant,
+    /// How much progress had been replaced before.
+    replaced: u64,
+    is_told: bool,
+}
+
+impl<'a, W: Write> Pump<'a, W> {
+    pub(super) fn new(notes: &'a mut W, quiet: bool, persistence: Persistence) -> Self {
+        let state = State {
+            backlog: Backlog::default(),
+            tally: Tally::default(),
+            notes,
+            ready: false,
+            away: false,
+            closed: false,
+            ended: None,
+            last: None,
+            outage: None,
+            seldom: Seldom::every(TELL_EVERY),
+        };
+        let (wanted, filled) = (Notify::new(), Notify::new());
+        Self { state: Mutex::new(state), wanted, filled, quiet, persistence }
+    }
+
+    /// Sends all of the source's events. The error is a [`Failure`], or one of reading the source.
+    pub(super) async fn run(
+        &self,
+        sink: &Sink,
+        source: Source<impl AsyncBufRead + Unpin>,
+        pace: Pace,
+    ) -> anyhow::Result<()> {
+        let gather = self.gather(source, pace.start());
+        let deliver = self.deliver(sink, pace);
+        tokio::pin!(gather, deliver);
+        let (gathered, delivered) = tokio::select! {
+            biased;
+            delivered = &mut deliver => match delivered {
+                Err(failure) if !self.persistence.reads_on => (Ok(()), Err(failure)),
+                delivered => (gather.await, delivered),
+            },
+            gathered = &mut gather => (gathered, deliver.await),
+        };
+        if let Err(failure) = delivered {
+            return Err(self.not_sent(failure).into());
+        }
+        gathered.context("could not read standard input")
+    }
+
+    /// What has happened so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.with(|state| {
+            let tally = std::mem::take(&mut state.tally);
+            let (lost, waiting) = (tally.lost + state.backlog.lost, state.backlog.len());
+            Tally { lost, waiting, ..tally }
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut State<'a, W>) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn say(&self, text: &str) {
+        self.with(|state| note(state.notes, text));
+    }
+
+    /// Takes events from the source until it ends.
+    async fn gather(
+        &self,
+        mut source: Source<impl AsyncBufRead + Unpin>,
+        start: Instant,
+    ) -> std::io::Result<()> {
+        let result = loop {
+            match source.next().await {
+                Err(error) => break Err(error),
+                Ok(None) => break Ok(()),
+                Ok(Some(Next::Bad(line, error))) => {
+                    self.with(|state| state.tally.bad_lines += 1);
+                    self.say(&format!("error: line {line}: {error}"));
+                }
+                Ok(Some(Next::Event(event, at))) => {
+                    if let Some(at) = at {
+                        sleep_until(start + at).await;
+                    }
+                    self.room().await;
+                    match Message::new(event, Timestamp::now()) {
+                        Ok(message) => self.push(message),
+                        Err(error) => {
+                            self.with(|state| state.tally.lost += 1);
+                            self.say(&format!("error: {error}"));
+                        }
+                    }
+                }
+            }
+        };
+        self.with(|state| state.ended = Some(Instant::now()));
+        self.filled.notify_one();
+        result
+    }
+
+    /// Waits until the sink wants an event, or is away, in which case the event has to wait.
+    async fn room(&self) {
+        let has_room = |state: &mut State<'_, W>| {
+            state.away || state.closed || (state.ready && state.backlog.is_empty())
+        };
+        while !self.with(has_room) {
+            self.wanted.notified().await;
+        }
+    }
+
+    fn push(&self, message: Message) {
+        self.with(|state| {
+            if state.closed {
+                state.tally.lost += 1;
+            } else {
+                state.backlog.push(message);
+            }
+        });
+        self.filled.notify_one();
+    }
+
+    /// The next event to send; `None` once the source has ended and nothing waits.
+    async fn next(&self) -> Option<(u64, Message)> {
+        loop {
+            let next = self.with(|state| {
+                let next = state.backlog.pop();
+                state.ready = next.is_none();
+                if next.is_none() && state.ended.is_some() { None } else { Some(next) }
+            })?;
+            match next {
+                Some(next) => return Some(next),
+                None => self.wanted.notify_one(),
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Sends what the source gives until it ends, nothing can be sent any more, or patience does.
+    async fn deliver(&self, sink: &Sink, mut pace: Pace) -> Result<(), Failure> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        let mut is_checked = false;
+        loop {
+            let attempt = if is_checked {
+                if let Some(due) = pace.next(Instant::now()) {
+                    sleep_until(due).await;
+                }
+                let Some((number, message)) = self.next().await else { return Ok(()) };
+                match self.attempt(self.send(sink, &message)).await {
+                    Err(undelivered) if undelivered.trouble == Trouble::OfEvent => {
+                        self.refused(undelivered)?
+                    }
+                    Err(undelivered) => {
+                        self.with(|state| state.backlog.put_back(number, message));
+                        Err(undelivered)
+                    }
+                    Ok(()) => {
+                        self.with(|state| {
+                            state.tally.sent += 1;
+                            state.last = Some(Instant::now());
+                        });
+                        Ok(())
+                    }
+                }
+            } else {
+                self.attempt(sink.check()).await
+            };
+            match attempt {
+                Ok(()) => {
+                    is_checked = true;
+                    backoff.reset();
+                    self.back();
+                }
+                Err(undelivered) => {
+                    let wait = backoff.next(rand::random());
+                    self.stay(undelivered, wait).await?;
+                }
+            }
+        }
+    }
+
+    /// Waits for an answer, for which the sink has its own limit; after a second without one the source is read on.
+    async fn attempt<T>(
+        &self,
+        sending: impl Future<Output = Result<T, Undelivered>>,
+    ) -> Result<T, Undelivered> {
+        tokio::pin!(sending);
+        tokio::select! {
+            result = &mut sending => return result,
+            () = sleep(STALL) => {}
+        }
+        self.with(|state| state.away = self.persistence.gathers);
+        self.wanted.notify_one();
+        sending.await
+    }
+
+    /// Until when a sink that is away is tried again, if there is an end.
+    fn deadline(&self) -> Option<Instant> {
+        let Persistence { gathers, reads_on, at_first, at_last } = self.persistence;
+        self.with(|state| {
+            let may_wait = !gathers || (state.last.is_none() && !reads_on);
+            match &state.outage {
+                Some(outage) if may_wait => Some(outage.since + at_first),
+                // Nothing is worth waiting for.
+                _ if state.ended.is_some() && state.backlog.is_empty() => state.ended,
+                _ => state.ended.map(|ended| state.last.map_or(ended, |last| last.max(ended)) + at_last),
+            }
+        })
+    }
+
+    /// Begins an outage or goes on with it: waits before the next attempt, unless there is to be none.
+    async fn stay(&self, undelivered: Undelivered, wait: Duration) -> Result<(), Failure> {
+        let Undelivered { mut failure, trouble } = undelivered;
+        let now = Instant::now();
+        let is_new = self.with(|state| {
+            state.away = self.persistence.gathers;
+            let is_new = state.outage.is_none();
+            let replaced = state.backlog.replaced;
+            state.outage.get_or_insert(Outage { since: now, replaced, is_told: false });
+            is_new
+        });
+        if trouble == Trouble::Lasting {
+            return Err(self.close(failure, "nothing can be sent any more"));
+        }
+        let deadline = self.deadline();
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            if self.persistence.gathers && self.with(|state| state.tally.sent > 0) {
+                failure.exit = Exit::Failure;
+            }
+            return Err(self.close(failure, "given up"));
+        }
+        if is_new {
+            self.tell_of_outage(&failure);
+        }
+        self.wanted.notify_one();
+        let next = now + wait;
+        sleep_until(deadline.map_or(next, |deadline| deadline.min(next))).await;
+        Ok(())
+    }
+
+    /// Says that the sink is away, unless it goes and comes all the time.
+    fn tell_of_outage(&self, failure: &Failure) {
+        let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
+        self.with(|state| {
+            if let (Some(_), Some(outage)) = (state.seldom.due(()), &mut state.outage) {
+                outage.is_told = true;
+                note(state.notes, &format!("warning: {failure}; {what}"));
+            }
+        });
+    }
+
+    /// Ends an outage, if there was one.
+    fn back(&self) {
+        self.with(|state| {
+            state.away = false;
+            let Some(outage) = state.outage.take().filter(|outage| outage.is_told) else { return };
+            let waiting = match state.backlog.len() {
+                0 => String::new(),
+                waiting => format!("; events that waited: {waiting}"),
+            };
+            let replaced = match state.backlog.replaced - outage.replaced {
+                0 => String::new(),
+                replaced => format!("; progress replaced by newer progress: {replaced}"),
+            };
+            let seconds = outage.since.elapsed().as_secs_f64();
+            note(state.notes, &format!("note: back after {seconds:.1} s{waiting}{replaced}"));
+        });
+    }
+
+    /// Sends no more: what waits is lost, and whatever the source still gives.
+    fn close(&self, failure: Failure, why: &str) -> Failure {
+        let goes_on = self.with(|state| {
+            state.closed = true;
+            state.backlog.give_up();
+            self.persistence.reads_on && state.ended.is_none()
+        });
+        if goes_on {
+            self.say(&format!("warning: {failure}; {why}, and standard input is only read to its end"));
+        }
+        self.wanted.notify_one();
+        failure
+    }
+
+    /// An event that is refused while others may pass. Where it is the only one, its failure is that of all.
+    fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
+        let Undelivered { failure, .. } = undelivered;
+        self.with(|state| state.tally.lost += 1);
+        if !self.persistence.reads_on {
+            return Err(failure);
+        }
+        self.say(&format!("error: {failure}; the event is left out"));
+        Ok(Ok(()))
+    }
+
+    /// The failure of a run that could not send everything, with the number of events where that is not plain.
+    fn not_sent(&self, failure: Failure) -> Failure {
+        let lost = self.with(|state| state.tally.lost + state.backlog.lost);
+        if lost == 0 || !self.persistence.gathers {
+            return failure;
+        }
+        Failure { message: format!("{failure}; {}", unsent(lost)), ..failure }
+    }
+
+    async fn send(&self, sink: &Sink, message: &Message) -> Result<(), Undelivered> {
+        let Message { dialect, channel, payload, .. } = message;
+        // First, so that a relay which reads it back knows no less than one that hears of it.
+        if !sink.register(dialect, channel, payload).await? {
+            let job = message.job.escape_debug();
+            self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
+        }
+        let reach = sink.publish(channel, payload.clone().into()).await?;
+        // What no socket is to get has reached whom it is for.
+        let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
+        if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
+            let nobody = sink.nobody(dialect, channel, reach);
+            if !self.quiet {
+                let is_kept = reach.is_at_a_relay() && dialect.channels.is_none();
+                self.say(&format!("{}: {nobody}", if is_kept { "note" } else { "warning" }));
+            }
+            self.with(|state| state.tally.nobody = Some(nobody));
+        }
+        Ok(())
+    }
+}
+
+/// How many events were not sent, for people.
+pub(super) fn unsent(count: u64) -> String {
+    match count {
+        1 => "1 event was not sent".to_owned(),
+        count => format!("{count} events were not sent"),
+    }
+}

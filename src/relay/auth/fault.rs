@@ -1,0 +1,175 @@
+//! Why somebody is refused: a word for the client, another for the log.
+
+use std::fmt;
+
+use jsonwebtoken::errors::ErrorKind;
+
+use super::Token;
+use crate::dialect::CloseReason;
+
+/// Characters of a token's own words that are repeated.
+const SHOWN: usize = 60;
+
+/// Why a request is refused, in the words that its client sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relay) enum Refusal {
+    /// There is neither secret nor key, so no token could be good.
+    NoSecret,
+    /// The key that the token names may be among those that could not be fetched yet.
+    KeysAway,
+    /// The token is missing, or no good, for a reason that only the log is told.
+    Token(Flaw),
+    /// The token is good, and not for this target.
+    NotAllowed,
+}
+
+/// What is wrong with a token, and what more there is to say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::relay) struct Flaw {
+    pub(in crate::relay) fault: Fault,
+    /// Algorithm and key as the token's header has them, escaped and short, or a slip that would explain it; never claims.
+    pub(in crate::relay) detail: Box<str>,
+}
+
+impl From<Fault> for Flaw {
+    fn from(fault: Fault) -> Self {
+        Self { fault, detail: Box::default() }
+    }
+}
+
+/// What is wrong with a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::relay) enum Fault {
+    Missing,
+    TooLong,
+    NoJwt,
+    Header,
+    Algorithm,
+    NoSecretForIt,
+    NoKeyForIt,
+    UnknownKey,
+    Signature,
+    SecretSlip,
+    Critical,
+    Claims,
+    NoSubject,
+    NoExpiry,
+    Audience,
+    Expired,
+    FarExpiry,
+    NotYet,
+}
+
+impl Fault {
+    /// For whoever runs the relay; nothing that the token holds.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Missing => "there is no token in the request",
+            Self::TooLong => "the token is over 8 KiB long",
+            Self::NoJwt => "the token is no JWT",
+            Self::Header => "the token's header cannot be read",
+            Self::Algorithm => "the token's alg is none of HS256, RS256, PS256, ES256, ES384 and EdDSA",
+            Self::NoSecretForIt => {
+                "the token is signed with HS256, and there is no secret: --jwt-secret sets one"
+            }
+            Self::NoKeyForIt => {
+                "the token is signed with an algorithm that no key here is for: --jwks or --jwt-key adds one"
+            }
+            Self::UnknownKey => {
+                "the token is signed by a key that is not known here: --jwks or --jwt-key adds one"
+            }
+            Self::Signature => "the token was signed with another secret or key, or changed since",
+            Self::SecretSlip => "the token was signed with another secret",
+            Self::Critical => "the token's header has crit, and no extension is understood",
+            Self::Claims => {
+                "the token's claims are not what they should be: sub is a text or an integer, exp and nbf are \
+                 numbers, watch is a list of texts"
+            }
+            Self::NoSubject => "the token has no sub",
+            Self::NoExpiry => "the token has no exp",
+            Self::Audience => "the token's aud does not name the audience of --jwt-audience",
+            Self::Expired => "the token has expired",
+            Self::FarExpiry => {
+                "the token's exp is over 10,000 years away; is it in milliseconds? seconds are wanted"
+            }
+            Self::NotYet => "the token's nbf is still to come",
+        }
+    }
+
+    /// Why the library refused a token. Its own words are not used: they may repeat what the token holds.
+    pub(super) fn of(error: &jsonwebtoken::errors::Error, token: &Token<'_>) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => Self::Audience,
+            ErrorKind::Json(_) if jsonwebtoken::decode_header(token.0).is_err() => Self::Header,
+            ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => Self::Claims,
+            // A key that the backend cannot use verifies nothing.
+            ErrorKind::InvalidKeyFormat | ErrorKind::InvalidRsaKey(_) | ErrorKind::InvalidEcdsaKey => {
+                Self::Signature
+            }
+            _ => Self::NoJwt,
+        }
+    }
+
+    /// This fault, with what the token's header says of its signature.
+    pub(super) fn about(self, head: &Head) -> Flaw {
+        Flaw { fault: self, detail: head.to_string().into() }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.fault.text())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
+    }
+}
+
+/// What a token's header says of its signature.
+#[derive(Debug, Default, serde::Deserialize)]
+pub(super) struct Head {
+    pub(super) alg: Option<String>,
+    pub(super) kid: Option<String>,
+}
+
+impl fmt::Display for Head {
+    /// For the log: these are a stranger's words.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |text: &str| text.chars().take(SHOWN).collect::<String>().escape_debug().to_string();
+        match &self.alg {
+            Some(alg) => write!(f, "alg {}", short(alg))?,
+            None => f.write_str("no alg")?,
+        }
+        match &self.kid {
+            Some(kid) => write!(f, ", key '{}'", short(kid)),
+            None => f.write_str(", no kid"),
+        }
+    }
+}
+
+impl Refusal {
+    /// How a socket is closed.
+    pub(in crate::relay) const fn close(&self) -> CloseReason {
+        match self {
+            Self::NoSecret => CloseReason::NoSecret,
+            Self::KeysAway => CloseReason::KeysAway,
+            Self::Token(_) => CloseReason::Unauthorized,
+            Self::NotAllowed => CloseReason::NotAllowed,
+        }
+    }
+
+    /// What a request is told, for people.
+    pub(in crate::relay) const fn message(&self) -> &'static str {
+        match self {
+            Self::NoSecret => {
+                "no secret or key configured that a token could be checked with (SUPABASE_JWT_SECRET, --jwks, --jwt-key)"
+            }
+            Self::KeysAway => {
+                "the keys that tokens are checked with cannot be fetched at the moment; try again"
+            }
+            Self::Token(_) => {
+                "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
+            }
+            Self::NotAllowed => "the token is not for this: its claim watch does not name it",
+        }
+    }
+}

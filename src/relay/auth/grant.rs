@@ -1,0 +1,78 @@
+//! What a token is restricted to: its claim `watch`, a list of target patterns.
+
+/// The targets that a token may watch, of those that its bearer may see anyway.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::relay) struct Grant(
+    /// `None`: all.
+    Option<Box<[Box<str>]>>,
+);
+
+impl Grant {
+    /// A grant of what the patterns name; without a list of them, of everything.
+    pub(in crate::relay) fn new(patterns: Option<Vec<String>>) -> Self {
+        Self(patterns.map(|patterns| patterns.into_iter().map(String::into_boxed_str).collect()))
+    }
+
+    /// Whether it covers a job: `DIALECT/JOB`, `DIALECT/*`, `*`.
+    pub(in crate::relay) fn covers_job(&self, dialect: &str, job: &str) -> bool {
+        self.any(|pattern| match pattern.split_once('/') {
+            Some((of, which)) => of == dialect && (which == "*" || which == job),
+            None => false,
+        })
+    }
+
+    /// Whether it covers a channel: `channel:NAME`, `channel:*`, `*`.
+    pub(in crate::relay) fn covers_channel(&self, name: &str) -> bool {
+        self.any(|pattern| {
+            pattern.strip_prefix("channel:").is_some_and(|which| which == "*" || which == name)
+        })
+    }
+
+    /// Whether it covers a room such as `campaign:1`: `room:KIND:ID`, `room:KIND:*`, `room:*`, `*`.
+    pub(in crate::relay) fn covers_room(&self, room: &str) -> bool {
+        let kind = room.split_once(':').map(|(kind, _)| kind);
+        self.any(|pattern| {
+            pattern.strip_prefix("room:").is_some_and(|which| {
+                which == "*" || which == room || which.strip_suffix(":*").is_some_and(|of| Some(of) == kind)
+            })
+        })
+    }
+
+    fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|pattern| &**pattern == "*" || matches(pattern)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(patterns: &[&str]) -> Grant {
+        Grant::new(Some(patterns.iter().map(ToString::to_string).collect()))
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_names_and_a_star_all_of_its_kind() {
+        let some = grant(&["celery/*", "scraping/12", "channel:campaigns", "room:lead:*", "room:demo:1"]);
+        assert!(some.covers_job("celery", "a/b") && some.covers_job("scraping", "12"));
+        for (dialect, job) in [("scraping", "123"), ("scraping", "1"), ("celeryx", "1"), ("downloads", "*")] {
+            assert!(!some.covers_job(dialect, job), "{dialect}/{job}");
+        }
+        assert!(some.covers_channel("campaigns") && !some.covers_channel("emails"));
+        assert!(some.covers_room("lead:7") && some.covers_room("demo:1"));
+        assert!(!some.covers_room("demo:12") && !some.covers_room("leads:1") && !some.covers_room("lead"));
+    }
+
+    #[test]
+    fn without_a_list_all_is_covered_and_by_an_empty_one_nothing() {
+        for all in [Grant::default(), grant(&["*"])] {
+            assert!(all.covers_job("a", "b") && all.covers_channel("c") && all.covers_room("d:1"));
+        }
+        for none in [grant(&[]), grant(&["", "a", "a/", "channel:", "*/*", "**"])] {
+            assert!(!none.covers_job("a", "b") && !none.covers_channel("c") && !none.covers_room("d:1"));
+        }
+        assert!(grant(&["channel:*", "room:*"]).covers_room("d:1"));
+    }
+}

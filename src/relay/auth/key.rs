@@ -1,0 +1,139 @@
+//! Public keys that tokens are checked with: out of PEM files and JSON Web Key Sets.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+/// RSA keys with fewer bits can be broken, and longer ones make a check slow.
+pub(super) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+
+const RSA: &[Algorithm] = &[Algorithm::RS256, Algorithm::PS256];
+const P256: &[Algorithm] = &[Algorithm::ES256];
+const P384: &[Algorithm] = &[Algorithm::ES384];
+const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
+
+/// Algorithms of tokens that are accepted, in the words of a token's header. HS256 belongs to the secret alone.
+const ACCEPTED: [(&str, Algorithm); 6] = [
+    ("HS256", Algorithm::HS256),
+    ("RS256", Algorithm::RS256),
+    ("PS256", Algorithm::PS256),
+    ("ES256", Algorithm::ES256),
+    ("ES384", Algorithm::ES384),
+    ("EdDSA", Algorithm::EdDSA),
+];
+
+/// The algorithm of that name, if tokens may be signed with it.
+pub(super) fn accepted(name: &str) -> Option<Algorithm> {
+    ACCEPTED.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
+}
+
+/// The name of an algorithm.
+pub(super) fn name_of(algorithm: Algorithm) -> &'static str {
+    ACCEPTED.iter().find(|(_, known)| *known == algorithm).map_or("?", |(name, _)| name)
+}
+
+/// A public key, and what may be checked with it.
+#[derive(Clone)]
+pub struct PublicKey {
+    /// The name by which a token's `kid` selects it.
+    id: Option<Box<str>>,
+    /// Only algorithms of the key's own type; never HMAC.
+    algorithms: Box<[Algorithm]>,
+    key: DecodingKey,
+}
+
+/// Why something is no key that tokens can be checked with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyError {
+    /// The RSA key is too short or too long.
+    #[error("the RSA key has {0} bits; it needs {min} to {max}", min = RSA_BITS.start(), max = RSA_BITS.end())]
+    RsaBits(usize),
+    /// The key does not fit its type.
+    #[error("the {0} key is broken")]
+    Broken(&'static str),
+}
+
+impl PublicKey {
+    /// An RSA key of this modulus and exponent, both big-endian.
+    pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
+        let zeros = n.iter().take_while(|byte| **byte == 0).count();
+        let n = &n[zeros..];
+        let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+        if !RSA_BITS.contains(&bits) {
+            return Err(KeyError::RsaBits(bits));
+        }
+        if e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
+            return Err(KeyError::Broken("RSA"));
+        }
+        Ok(Self::new(RSA, DecodingKey::from_rsa_raw_components(n, e)))
+    }
+
+    /// The uncompressed point of a key on the curve P-256 or P-384.
+    pub(super) fn ec(point: &[u8]) -> Result<Self, KeyError> {
+        let algorithms = match (point.len(), point.first()) {
+            (65, Some(4)) => P256,
+            (97, Some(4)) => P384,
+            _ => return Err(KeyError::Broken("EC")),
+        };
+        Ok(Self::new(algorithms, DecodingKey::from_ec_der(point)))
+    }
+
+    /// An Ed25519 key.
+    pub(super) fn ed25519(key: &[u8]) -> Result<Self, KeyError> {
+        if key.len() != 32 {
+            return Err(KeyError::Broken("Ed25519"));
+        }
+        Ok(Self::new(ED25519, DecodingKey::from_ed_der(key)))
+    }
+
+    fn new(algorithms: &[Algorithm], key: DecodingKey) -> Self {
+        Self { id: None, algorithms: algorithms.into(), key }
+    }
+
+    /// The same key under a name.
+    #[must_use]
+    pub(super) fn named(mut self, id: Option<&str>) -> Self {
+        self.id = id.map(Into::into);
+        self
+    }
+
+    /// The same key for one of its algorithms alone; `None` where that is none of its own.
+    pub(super) fn only_for(mut self, algorithm: Algorithm) -> Option<Self> {
+        self.algorithms = self.fits(algorithm).then(|| [algorithm].into())?;
+        Some(self)
+    }
+
+    /// Whether tokens of this algorithm can be checked with it.
+    pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.contains(&algorithm)
+    }
+
+    /// Its name.
+    pub(in crate::relay) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The key as the library wants it.
+    pub(super) const fn decoding(&self) -> &DecodingKey {
+        &self.key
+    }
+
+    /// Its algorithms, for people.
+    pub fn describe(&self) -> String {
+        let names: Vec<&str> = self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
+        names.join("/")
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "PublicKey({:?}, {})", self.id, self.describe())
+    }
+}
+
+/// Bytes in the base64 of JSON Web Keys; padding is not theirs, but some write it.
+pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
+}

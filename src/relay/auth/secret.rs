@@ -1,0 +1,69 @@
+//! The secret that tokens are signed with by HS256.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+
+/// What tokens are signed with: its bytes as they stand, at least one. Line breaks behind them are nobody's wish, so that
+/// without them it is as good.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<str>);
+
+impl Secret {
+    /// `None` for a text without anything but line breaks, which would let everybody sign.
+    pub fn new(text: &str) -> Option<Self> {
+        (!without_line_breaks(text).is_empty()).then(|| Self(text.into()))
+    }
+
+    /// The keys to try, best first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = DecodingKey> {
+        let trimmed = without_line_breaks(&self.0);
+        let second = (trimmed.len() < self.0.len()).then_some(trimmed);
+        std::iter::once(&*self.0).chain(second).map(|text| DecodingKey::from_secret(text.as_bytes()))
+    }
+
+    /// A slip with which a token that does not fit this secret would fit it, for whoever runs the relay.
+    pub(super) fn slip(&self, token: &str) -> Option<&'static str> {
+        let text = without_line_breaks(&self.0);
+        let quoted =
+            ['"', '\'', '`'].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+        let decoded = || {
+            let digits = text.trim_end_matches('=');
+            let url = URL_SAFE_NO_PAD.decode(digits).ok();
+            url.or_else(|| STANDARD.decode(text).ok())
+        };
+        let trimmed = text.trim_start_matches('\u{feff}').trim();
+        if quoted.is_some_and(|inner| signed_with(token, inner.as_bytes())) {
+            Some("it was signed with the secret without the quotes around it: leave them out")
+        } else if trimmed != text && signed_with(token, trimmed.as_bytes()) {
+            Some("it was signed with the secret without the white space around it: leave that out")
+        } else if decoded().is_some_and(|bytes| signed_with(token, &bytes)) {
+            Some(
+                "it was signed with the bytes that the secret is the base64 of, and the secret is taken as it stands",
+            )
+        } else if signed_with(token, format!("{text}\n").as_bytes()) {
+            Some("it was signed with the secret and a line break behind it: the signer has to leave that out")
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(***)")
+    }
+}
+
+fn without_line_breaks(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
+fn signed_with(token: &str, secret: &[u8]) -> bool {
+    let Some((message, signature)) = token.rsplit_once('.') else { return false };
+    let key = DecodingKey::from_secret(secret);
+    !secret.is_empty()
+        && crypto::verify(signature, message.as_bytes(), &key, Algorithm::HS256).unwrap_or(false)
+}
