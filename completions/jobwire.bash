@@ -666,7 +666,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --redis --server --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --patience --redis --server --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -716,6 +716,10 @@ _jobwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --redis)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -752,7 +756,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --ping-interval --drain --unknown-grace --print-config --jwt-secret --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --ping-interval --drain --unknown-grace --print-config --auth --jwt-secret --jwt-key --jwks --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --shards --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -798,7 +802,30 @@ _jobwire() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --auth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --jwt-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --jwks)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -930,7 +957,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwt-audience | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --threads | --timeout | --token | --token-file | --trust-proxy | --unknown-grace | --warm-up | --within | --workers | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --assert | --auth | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --threads | --timeout | --token | --token-file | --trust-proxy | --unknown-grace | --warm-up | --within | --workers | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in

@@ -55,7 +55,10 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix 
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT, HS256) are signed with, its bytes as they stand. Without one, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001. A token needs `exp`, in seconds, and `sub`, which is the task\'s owner: the user_id that it was registered with' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l auth -d 'Who may watch a dialect\'s jobs or channels: none (everybody), token (who has a valid token) or owner (whose sub the job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all others]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT) are signed with by HS256, its bytes as they stand' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-key -d 'A PEM file with public keys that tokens are signed with by RS256, PS256, ES256, ES384 or EdDSA, beside the secret; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwks -d 'Where such keys are published as a JSON Web Key Set; repeatable' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -d 'The audience that a token must name in its `aud` [default: it may name any, or none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
 allow\t''"
@@ -82,7 +85,7 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-traceback -d 'Show watchers of Celery\'s tasks their traceback, args and kwargs, which are null otherwise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch every task. Goes before --jwt-secret'
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d 'The channel, where it is another than the one that the event\'s type belongs to' -r
@@ -100,6 +103,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'Ho
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l patience -d 'How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a scenario on [default: 10s, and not at all for a single event]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
@@ -357,7 +361,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwt-audience --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
+            case --allowed-origins --assert --auth --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
