@@ -20,8 +20,6 @@ const NEVER_AGAIN: Duration = Duration::MAX;
 /// What can be wrong with such a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Complaint {
-    Refused,
-    WrongType,
     TooBig,
     Undecodable(Undecodable),
 }
@@ -53,24 +51,11 @@ impl Foreign {
         foreign
     }
 
-    /// The newest payload of a job; `None` where there is none, or none that can be read. The state of a job that is
-    /// refused or broken is unknown for good, so that its events are not held up.
+    /// The newest payload of a job; `None` where there is none, or none that is a state.
     pub(super) async fn read(&self, id: DialectId, job: &str) -> Result<Option<StoredJob>, BrokerError> {
         let dialect = self.dialects.get(id);
         let (Some(store), Some(key)) = (self.broker.store(), dialect.state_key(job)) else { return Ok(None) };
-        let payload = match store.read(&key, self.max_payload).await {
-            Ok(None) => return Ok(None),
-            Ok(Some(payload)) => payload,
-            Err(BrokerError::Refused { reason, .. }) if reason.starts_with("WRONGTYPE") => {
-                self.complain(id, Complaint::WrongType, &key, "the key holds something else than a text");
-                return Ok(None);
-            }
-            Err(BrokerError::Refused { reason, .. }) => {
-                self.complain(id, Complaint::Refused, &key, &reason);
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+        let Some(payload) = store.read(&key, self.max_payload).await? else { return Ok(None) };
         if payload.len() > self.max_payload {
             self.complain(id, Complaint::TooBig, &key, "it is larger than --max-payload");
             return Ok(None);

@@ -134,7 +134,7 @@ impl Relay {
             troubles: Arc::clone(&troubles),
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
-        let writing = spawn_store(access, questions, gaps, urgent, &stop);
+        let writing = store::spawn(access, questions, gaps, urgent, &stop);
         let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
         let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
@@ -233,20 +233,6 @@ impl Relay {
             task.abort();
         }
     }
-}
-
-/// Begins to read states back and to write them behind; resolves when the last one is written.
-fn spawn_store(
-    access: StoreAccess,
-    questions: store::Questions,
-    gaps: Arc<Notify>,
-    urgent: Arc<Notify>,
-    stop: &CancellationToken,
-) -> JoinHandle<()> {
-    tokio::spawn(store::answer(access.clone(), questions));
-    tokio::spawn(store::catch_up(access.clone(), gaps, stop.clone()));
-    tokio::spawn(store::expire(Arc::clone(&access.log), stop.clone()));
-    tokio::spawn(store::write_behind(access, urgent, stop.clone()))
 }
 
 /// The dialects as the options change them.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -124,12 +125,26 @@ impl StoreAccess {
     }
 }
 
+/// Starts what works on the store; the handle is that of what writes, which ends last.
+pub(super) fn spawn(
+    access: StoreAccess,
+    questions: Questions,
+    gaps: Arc<Notify>,
+    urgent: Arc<Notify>,
+    stop: &CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(answer(access.clone(), questions));
+    tokio::spawn(catch_up(access.clone(), gaps, stop.clone()));
+    tokio::spawn(expire(Arc::clone(&access.log), stop.clone()));
+    tokio::spawn(write_behind(access, urgent, stop.clone()))
+}
+
 /// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
 ///
 /// While the store is away, a connection whose job this relay knows nothing of, or not whose it is, stays unanswered: to
 /// call the job unknown would be a guess. It is asked again when the store is back. A store that refuses, and will go on
 /// refusing, is asked in vain: then everybody gets what this relay knows.
-pub(super) async fn answer(access: StoreAccess, mut questions: Questions) {
+async fn answer(access: StoreAccess, mut questions: Questions) {
     let mut held: VecDeque<Question> = VecDeque::new();
     let mut together = Vec::with_capacity(TOGETHER);
     loop {
@@ -216,19 +231,7 @@ async fn read_back(
     job: &Arc<str>,
 ) -> Result<(Option<StoredJob>, Restored), BrokerError> {
     let Some(store) = access.store() else { return Ok((None, Restored::default())) };
-    let dialect = access.dialects.get(id);
-    if dialect.has_foreign_state() {
-        let mut stored = access.foreign.read(id, job).await?;
-        if dialect.auth == Auth::Owner
-            && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
-        {
-            // Whose it is says an API of the user's, where it does for jobs of every dialect.
-            stored.get_or_insert_default().owner = Some(owner);
-        }
-        let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
-        return Ok((stored, news));
-    }
-    let stored = match store.load(&dialect.name, job).await {
+    let stored = match load(access, store, id, job).await {
         // The key holds something else, which is no state of this job and will not become one.
         Err(error) if error.trouble() == Trouble::WrongType => {
             access.troubles.failed(Direction::Reading, id, job, &Cause::from(&error));
@@ -242,7 +245,7 @@ async fn read_back(
 
 /// Reads the jobs back that somebody watches after each gap, until `stop`; their watchers get what has changed. A few at a
 /// time, so that who comes meanwhile does not wait behind all of them.
-pub(super) async fn catch_up(access: StoreAccess, gaps: Arc<Notify>, stop: CancellationToken) {
+async fn catch_up(access: StoreAccess, gaps: Arc<Notify>, stop: CancellationToken) {
     if access.store().is_none() {
         return;
     }
@@ -275,8 +278,29 @@ async fn read_all(access: &StoreAccess, jobs: Vec<(DialectId, Arc<str>)>) -> Vec
     failed
 }
 
+/// What is kept of a job: in the relay's own hash, or where the jobs' system keeps it.
+async fn load(
+    access: &StoreAccess,
+    store: &dyn StateStore,
+    id: DialectId,
+    job: &str,
+) -> Result<Option<StoredJob>, BrokerError> {
+    let dialect = access.dialects.get(id);
+    if !dialect.has_foreign_state() {
+        return store.load(&dialect.name, job).await;
+    }
+    let mut stored = access.foreign.read(id, job).await?;
+    if dialect.auth == Auth::Owner
+        && let Some(owner) = store.load(&dialect.name, job).await?.and_then(|stored| stored.owner)
+    {
+        // Any API may say whose it is, for jobs of every dialect.
+        stored.get_or_insert_default().owner = Some(owner);
+    }
+    Ok(stored)
+}
+
 /// Forgets ended jobs when their time is up, until `stop`.
-pub(super) async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
+async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
     while tokio::time::timeout(EXPIRE_EVERY, stop.cancelled()).await.is_err() {
         log.lock().unwrap_or_else(PoisonError::into_inner).expire(Stamp::now().now);
     }
@@ -284,7 +308,7 @@ pub(super) async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
 
 /// Writes behind until `stop`, and then what is left once more. What cannot be written stays dirty in the job log,
 /// which bounds it, and is tried again every second, and as soon as the store is there again.
-pub(super) async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: CancellationToken) {
+async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: CancellationToken) {
     if access.store().is_none() {
         return;
     }

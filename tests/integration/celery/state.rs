@@ -64,8 +64,7 @@ fn a_state_that_cannot_be_read_keeps_no_event_from_its_watchers() {
             socket.next(std::time::Duration::from_millis(200)).is_some()
         });
     }
-    for said in ["something else than a text", "larger than --max-payload", "not UTF-8", "result_serializer"]
-    {
+    for said in ["WRONGTYPE", "larger than --max-payload", "not UTF-8", "result_serializer"] {
         assert!(relay.stderr().contains(said), "{said}: {}", relay.stderr());
     }
 }
@@ -81,6 +80,8 @@ fn a_user_who_may_not_read_celery_s_keys_gets_its_events_all_the_same() {
     let event = payload("PROGRESS", r#"{"percent":5}"#);
     let mut socket = relay.connect("/ws/celery/t");
     until(PATIENCE, "the refusal in the log", || relay.stderr().contains("NOPERM"));
+    let health = relay.get("/health").1;
+    assert!(health.contains("celery") && health.contains("NOPERM"), "{health}");
     store(&redis, "t", &event);
     socket.expect(&event);
     assert_eq!(relay.get("/celery/t").0, 200);
