@@ -11,7 +11,7 @@ use crate::clients::node;
 use crate::support::{PATIENCE, Process, RedisServer, Relay, until, wait_for};
 
 /// Python and npm are slow on a machine that is busy.
-const SLOW: Duration = Duration::from_secs(120);
+const SLOW: Duration = Duration::from_mins(2);
 
 /// A folder with a file that the README shows, which talks to this Redis and this relay.
 fn snippet(name: &str, redis: &RedisServer, relay: &Relay) -> TempDir {

@@ -80,11 +80,10 @@ impl<T: TermLike> Frame<T> {
         self.term.flush()
     }
 
-    fn sequence(&self, count: usize, last: char) -> io::Result<()> {
+    fn sequence(&self, count: usize, last: char) {
         if count > 0 {
-            self.gathered().text.push_str(&format!("\u{1b}[{count}{last}"));
+            self.gathered().text.extend(["\u{1b}[", &count.to_string(), last.encode_utf8(&mut [0; 4])]);
         }
-        Ok(())
     }
 }
 
@@ -107,19 +106,23 @@ impl<T: TermLike> TermLike for Frame<T> {
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'A')
+        self.sequence(n, 'A');
+        Ok(())
     }
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'B')
+        self.sequence(n, 'B');
+        Ok(())
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'C')
+        self.sequence(n, 'C');
+        Ok(())
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'D')
+        self.sequence(n, 'D');
+        Ok(())
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {

@@ -23,7 +23,7 @@ fn a_late_joiner_ends_as_polling_says_in_whatever_order_the_endings_came() {
         ("e", &[ERROR, STEP], "FAILURE", 1),
     ] {
         for event in events {
-            redis.publish(&format!("task_updates:{job}"), &event.replace("r3", job));
+            redis.publish(&format!("task_updates:{job}"), event.replace("r3", job));
         }
         let path = format!("/task/{job}");
         until(PATIENCE, "the newest ending", || relay.get(&path).1.contains(state));

@@ -14,7 +14,7 @@ const SEEN: &str = "one two three four five";
 
 /// As a string of JSON with escapes of ASCII only.
 fn escaped(text: &str) -> String {
-    text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect()
+    text.encode_utf16().fold(String::new(), |escaped, unit| escaped + &format!("\\u{unit:04x}"))
 }
 
 /// Whether there is nothing in a text that a terminal would obey or hide; `painted`: but colours.
@@ -140,7 +140,7 @@ fn the_log_of_a_relay_commands_nothing() {
     let redis = RedisServer::start();
     let relay = Relay::start(&["--redis", &redis.url(), "--log-level", "debug", "--color", "always"]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
-    redis.publish("scraping_events", &format!("no JSON {HOSTILE}"));
+    redis.publish("scraping_events", format!("no JSON {HOSTILE}"));
     redis.publish(&format!("download_updates:{}", HOSTILE.replace('\0', "")), "{}");
     until(PATIENCE, "the log", || relay.stderr().contains("four"));
     let log = relay.stderr();

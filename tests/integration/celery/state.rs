@@ -15,13 +15,13 @@ fn payload(status: &str, result: &str) -> String {
 fn store(redis: &RedisServer, id: &str, payload: &str) {
     let mut connection = redis.connection();
     let key = format!("celery-task-meta-{id}");
-    let (): _ = redis::pipe()
+    redis::pipe()
         .atomic()
         .set(&key, payload)
         .ignore()
         .publish(&key, payload)
         .ignore()
-        .query(&mut connection)
+        .exec(&mut connection)
         .unwrap();
 }
 

@@ -45,8 +45,8 @@ fn text(payload: &str) -> Vec<u8> {
 fn ten_pings_at_once_or_chopped_get_ten_pongs_with_their_payloads_in_order() {
     let payloads: Vec<String> = (0..10).map(|number| format!("payload-{number}")).collect();
     let pings: Vec<Vec<u8>> = payloads.iter().map(|payload| ping(payload)).collect();
-    let pongs: Vec<RawFrame> = payloads.iter().map(|payload| pong(payload)).collect();
-    assert_answers("/ws/scraping/1", &pings, &pongs);
+    let answers: Vec<RawFrame> = payloads.iter().map(|payload| pong(payload)).collect();
+    assert_answers("/ws/scraping/1", &pings, &answers);
 }
 
 #[test]
