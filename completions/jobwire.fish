@@ -50,7 +50,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The 
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * allows all [default: loopback pages, any port]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * alone allows all [default: loopback pages, any port]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l trust-proxy -d 'Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated [default: none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l publish-key -d 'The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix -d 'What stands before the names of channels on Redis' -r

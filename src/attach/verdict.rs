@@ -188,6 +188,7 @@ mod tests {
         let status = |status, redirect, retry_after| NetError::Status {
             address: "h:1".into(),
             status,
+            code: None,
             message: None,
             redirect,
             retry_after,
@@ -209,6 +210,7 @@ mod tests {
         let status = |status| NetError::Status {
             address: address(),
             status,
+            code: None,
             message: None,
             redirect: None,
             retry_after: None,

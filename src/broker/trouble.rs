@@ -111,6 +111,29 @@ impl Trouble {
         }
     }
 
+    /// The inverse of [`Trouble::code`], but for [`Trouble::Away`] and [`Trouble::Overloaded`], which are no refusals.
+    pub fn refusal(code: &str) -> Option<Self> {
+        const REFUSALS: [Trouble; 16] = [
+            Trouble::Login,
+            Trouble::Loading,
+            Trouble::Busy,
+            Trouble::TooManyClients,
+            Trouble::NotPermitted,
+            Trouble::ReadOnly,
+            Trouble::OutOfMemory,
+            Trouble::CannotPersist,
+            Trouble::TooFewReplicas,
+            Trouble::MasterDown,
+            Trouble::ElsewhereInCluster,
+            Trouble::ClusterDown,
+            Trouble::MovingInCluster,
+            Trouble::WrongType,
+            Trouble::UnknownCommand,
+            Trouble::Other,
+        ];
+        REFUSALS.into_iter().find(|trouble| trouble.code() == code)
+    }
+
     /// The fact, as the end of a sentence such as `could not write job state: redis is a read-only replica`.
     pub const fn word(self) -> &'static str {
         match self {
@@ -161,6 +184,11 @@ impl Trouble {
                 | Self::TooManyClients
                 | Self::MovingInCluster
         )
+    }
+
+    /// Whether the same command may succeed later without anybody's changing rights or settings of this client.
+    pub const fn may_end(self) -> bool {
+        !(self.is_of_a_key() || matches!(self, Self::Login))
     }
 
     /// Whether it may be one key's, so that other keys should be tried.
@@ -243,6 +271,16 @@ mod tests {
         ] {
             assert_eq!(refused(reply).trouble().code(), code, "{reply}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_found_by_its_code() {
+        for trouble in [Trouble::Login, Trouble::ReadOnly, Trouble::NotPermitted, Trouble::Other] {
+            assert_eq!(Trouble::refusal(trouble.code()), Some(trouble));
+        }
+        assert_eq!(Trouble::refusal(Trouble::Away.code()), None);
+        assert!(Trouble::ReadOnly.may_end() && Trouble::OutOfMemory.may_end());
+        assert!(!Trouble::NotPermitted.may_end() && !Trouble::Login.may_end());
     }
 
     #[test]

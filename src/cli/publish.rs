@@ -3,7 +3,7 @@
 mod list;
 mod place;
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -41,8 +41,8 @@ Examples:
   jobwire publish --scenario tasks --owner ann
   jobwire publish channels campaign:launched --list
 
-Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in. An \
-event or field that the catalogue does not know is refused, and so is a value of another type; --unchecked sends it.
+Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in; \
+a percent whose default would set the job back is the last one that Redis or the relay knows. An event or field that the catalogue does not know is refused, and so is a value of another type; --unchecked sends it.
 
 An event of channels goes to the channel that its type belongs to, campaign:launched to campaigns, or to the one that \
 --channel or a target such as channel:conversations names. Its rooms follow from the ids among its fields.
@@ -207,6 +207,7 @@ impl PublishArgs {
             rate: self.rate,
             patience: self.patience,
             require_subscribers: self.require_subscribers,
+            is_typed: std::io::stdin().is_terminal(),
         })
     }
 

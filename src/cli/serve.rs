@@ -64,8 +64,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     redis_tls: RedisTls,
 
-    /// Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * allows all [default:
-    /// loopback pages, any port].
+    /// Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * alone allows all
+    /// [default: loopback pages, any port].
     #[arg(long, value_name = "ORIGINS", env = "JOBWIRE_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = origin)]
     allowed_origins: Vec<String>,
 
@@ -193,6 +193,12 @@ impl ServeArgs {
                 .context("could not start the relay")?;
             let text = banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
             telemetry::say(&printable_lines(&text));
+            if let Some(network) = self.trust_proxy.iter().find(|network| network.is_everybody()) {
+                tracing::warn!(
+                    "--trust-proxy {network} believes everybody: a client that is reached without a proxy can claim any \
+                     address; name the network of the proxies alone"
+                );
+            }
             let mut reloads = Reloads::new(globals, key, port, auth.is_open());
             loop {
                 tokio::select! {

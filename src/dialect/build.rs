@@ -46,8 +46,11 @@ impl Dialect {
                 return Err(FieldError::Twice(field.name.clone()));
             }
         }
+        let of_kind = self.catalogue.of_kind(event, given);
         let mut payload = Map::new();
         for (field, value) in event.fields.iter().zip(values) {
+            let default = of_kind.and_then(|kind| kind.field(&field.name).ok()).unwrap_or(field);
+            let default = default.default.as_ref();
             let filled = match field.fill {
                 Some(Fill::Job) => Some(self.job_value(job)),
                 Some(Fill::Event) => Some(Value::from(event.name.as_str())),
@@ -60,7 +63,7 @@ impl Dialect {
             } else if let Some(value) = get(&payload, &field.at) {
                 // It came inside an object that was given whole.
                 field.check(value)?;
-            } else if let Some(value) = &field.default {
+            } else if let Some(value) = default {
                 put(&mut payload, &field.at, value.clone());
             } else if field.always && field.nullable {
                 put(&mut payload, &field.at, Value::Null);

@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::compile::{Fault, pointer};
 use super::fields::FieldDef;
 use super::spec::{EventSpec, FieldSpec, PublishSpec, ShorthandSpec, Spec};
-use super::{FieldError, FieldType, Fill, Pointer, Source, TimestampStyle, suggest};
+use super::{
+    Assignment, FieldError, FieldType, Fill, Given, Pointer, Source, TimestampStyle, carried, suggest,
+};
 
 /// The events of a dialect; empty where its file has no `[publish]`.
 #[derive(Debug, Clone)]
@@ -65,7 +67,9 @@ impl Catalogue {
         }
         catalogue.check_fills(&shared, publish, source)?;
         for (name, event) in &publish.events {
-            catalogue.events.push(compile_event(name, event, &shared, publish)?);
+            let mut def = compile_event(name, event, &shared, publish)?;
+            carried::mark(&mut def, spec, |field| event.set.contains_key(field));
+            catalogue.events.push(def);
         }
         for event in &catalogue.events {
             catalogue.check_kind(event, spec)?;
@@ -90,6 +94,27 @@ impl Catalogue {
             let known = self.events.iter().map(|event| event.name.as_str());
             FieldError::UnknownEvent(suggest::with_nearest(&message, name, known))
         })
+    }
+
+    /// The kind of an event with these fields, where it is plain.
+    pub(super) fn kind_name<'a>(&self, event: &'a EventDef, given: &'a [Assignment]) -> Option<&'a str> {
+        let field = event.fields.iter().find(|field| field.at == self.kind_at)?;
+        match (field.fill, &field.default) {
+            (Some(Fill::Event), _) => Some(&event.name),
+            (None, default) => given_text(field, given).or_else(|| default.as_ref()?.as_str()),
+            (Some(_), _) => None,
+        }
+    }
+
+    /// The event of the kind that the user gave as a field, where there is one: its defaults are those of the kind.
+    pub(super) fn of_kind(&self, event: &EventDef, given: &[Assignment]) -> Option<&EventDef> {
+        let at_kind = |field: &&FieldDef| field.at == self.kind_at;
+        let kind = given_text(event.fields.iter().find(at_kind)?, given)?;
+        let is_it = |def: &&EventDef| {
+            let field = def.fields.iter().find(at_kind);
+            field.and_then(|field| field.default.as_ref()).is_some_and(|default| default == kind)
+        };
+        self.events.iter().find(is_it)
     }
 
     fn check_fills(&self, shared: &[FieldDef], publish: &PublishSpec, source: &Source) -> Result<(), Fault> {
@@ -163,6 +188,14 @@ impl EventDef {
     /// The fields that users may set.
     pub fn settable(&self) -> impl Iterator<Item = &FieldDef> {
         self.fields.iter().filter(|field| field.fill.is_none())
+    }
+}
+
+/// The text that a field was given.
+fn given_text<'a>(field: &FieldDef, given: &'a [Assignment]) -> Option<&'a str> {
+    match &given.iter().find(|assignment| assignment.name == field.name)?.value {
+        Given::Text(text) => Some(text),
+        Given::Json(value) => value.as_str(),
     }
 }
 
@@ -289,6 +322,7 @@ fn compile_field(spec: &FieldSpec) -> Result<FieldDef, (&'static str, String)> {
         max: spec.max,
         nullable: spec.nullable,
         always: spec.always,
+        carried: None,
     };
     if let Some(default) = &field.default {
         field.check(default).map_err(|error| ("default", error.to_string()))?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
+use super::carried::Carried;
 use super::{FieldType, Fill, Pointer, suggest, surrogate};
 
 /// How much of a wrong value an error repeats, in characters.
@@ -29,6 +30,8 @@ pub struct FieldDef {
     pub(super) max: Option<f64>,
     pub(super) nullable: bool,
     pub(super) always: bool,
+    /// What it takes over from the job's newest state, in place of the default.
+    pub(super) carried: Option<Carried>,
 }
 
 impl FieldDef {
@@ -46,6 +49,7 @@ impl FieldDef {
             max: None,
             nullable: false,
             always: false,
+            carried: None,
         }
     }
 }
@@ -265,6 +269,7 @@ mod tests {
             max: None,
             nullable: false,
             always: false,
+            carried: None,
         }
     }
 

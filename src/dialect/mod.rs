@@ -6,6 +6,7 @@
 //! and a user's own is loaded from the same format. Everything here is pure: no sockets, no clock, no async.
 
 mod build;
+mod carried;
 mod catalogue;
 mod channels;
 mod close;
@@ -41,6 +42,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use carried::Standing;
 pub use catalogue::{Catalogue, EventDef, Shorthand};
 pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;

@@ -8,12 +8,17 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::surrogate;
 
 /// Members of an object that say in words what the object is about, the best first.
 const WORDS_AT: [&str; 3] = ["message", "detail", "error"];
 /// How deep [`words`] looks for them.
 const WORDS_DEPTH: usize = 4;
+/// How deep [`lenient`] looks into what cannot be parsed as a whole.
+const LENIENT_DEPTH: usize = 8;
 
 /// The same JSON with U+FFFD for each escaped surrogate that is not one of a pair, so that a strict parser takes it.
 ///
@@ -187,6 +192,48 @@ impl<'a> Overlay<'a> {
     }
 }
 
+/// A JSON object with a value at a place: what stood there goes, and so does what is no object on the way. Everything else
+/// stays as it was written.
+pub(super) fn with_value(json: &str, way: &[&str], value: &str) -> String {
+    let Some((name, rest)) = way.split_first() else { return value.to_owned() };
+    let members = Members::read(json).map(|members| members.0).unwrap_or_default();
+    let at = members.iter().rposition(|(key, _)| distinct(key).is_some_and(|key| key == *name));
+    let inner = at.map_or("{}", |at| members[at].1.get());
+    let value = with_value(inner, rest, value);
+    let key = Value::from(*name).to_string();
+    let last = at.is_none().then_some((key.as_str(), value.as_str()));
+    let members = members
+        .iter()
+        .enumerate()
+        .map(|(nth, (key, old))| (key.get(), if Some(nth) == at { value.as_str() } else { old.get() }));
+    object(members.chain(last))
+}
+
+/// A value for looking at it, whatever is in it: a number too large for a double is the largest one, and what is nested
+/// deeper than a parser goes is there but empty.
+pub(super) fn lenient(raw: &RawValue) -> Value {
+    lenient_in(raw, LENIENT_DEPTH)
+}
+
+fn lenient_in(raw: &RawValue, depth: usize) -> Value {
+    let json = raw.get();
+    if let Ok(value) = serde_json::from_str(&surrogate::put_aside(json)) {
+        return value;
+    }
+    match json.as_bytes().first() {
+        Some(b'{') => {
+            let members = Members::read(json).ok().filter(|_| depth > 0);
+            let members = members.iter().flat_map(Members::iter);
+            let inner = |(name, value): (Cow<'_, str>, _)| (name.into_owned(), lenient_in(value, depth - 1));
+            members.map(inner).collect()
+        }
+        Some(b'[') => Value::Array(Vec::new()),
+        Some(b'"') => text(raw).map_or(Value::Null, Value::from),
+        Some(b'-') => Value::from(f64::MIN),
+        _ => Value::from(f64::MAX),
+    }
+}
+
 /// A JSON object of names and values that are JSON themselves.
 pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut json = String::from("{");
@@ -246,6 +293,21 @@ mod tests {
         ];
         for (json, expected) in table {
             assert_eq!(words(&raw(json)).as_deref(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_put_at_its_place_and_all_else_stays_as_it_was_written() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let table = [
+            ("{}".to_owned(), &["a"][..], r#"{"a":7}"#.to_owned()),
+            (format!(r#"{{"x":1e400, "y":{deep}}}"#), &["a"], format!(r#"{{"x":1e400,"y":{deep},"a":7}}"#)),
+            (r#"{"a":null,"\udce9":45.50}"#.to_owned(), &["a"], r#"{"a":7,"\udce9":45.50}"#.to_owned()),
+            (r#"{"d":{"b":1}}"#.to_owned(), &["d", "a"], r#"{"d":{"b":1,"a":7}}"#.to_owned()),
+            (r#"{"d":1}"#.to_owned(), &["d", "a\""], r#"{"d":{"a\"":7}}"#.to_owned()),
+        ];
+        for (json, way, expected) in table {
+            assert_eq!(with_value(&json, way, "7"), expected);
         }
     }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::build::{get, put};
+use super::build::get;
 use super::fields::shorten;
-use super::{Dialect, FieldError, ImpossibleJob, JobIdType, suggest, surrogate};
+use super::{Dialect, FieldError, ImpossibleJob, JobIdType, raw, suggest, surrogate};
 
 /// A whole event that may be published.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,26 +67,26 @@ impl Dialect {
     /// Checks a whole event for the job `target`, or for the one it names itself; fills the id in where it is absent.
     /// Names that the catalogue does not know pass, and so does null for anything.
     pub fn check_whole<'a>(&self, text: &'a str, target: Option<&str>) -> Result<Whole<'a>, WholeError> {
-        let mut payload = object(text)?;
-        let event = self.inside(&mut payload)?;
+        let payload = object(text)?;
+        let (_, event) = self.inside(&payload)?;
         let kind = self.kind_of(event)?;
         self.check_fields(kind, event)?;
-        self.addressed(text, payload, target)
+        self.addressed(text, &payload, target)
     }
 
     /// The same for an event of any kind, with fields of any type: it only has to be clear where it goes.
     pub fn unchecked_whole<'a>(&self, text: &'a str, target: Option<&str>) -> Result<Whole<'a>, WholeError> {
-        self.addressed(text, object(text)?, target)
+        self.addressed(text, &object(text)?, target)
     }
 
     /// Finds out where an event goes, and fills the id in where it is absent.
     fn addressed<'a>(
         &self,
         text: &'a str,
-        mut payload: Map<String, Value>,
+        payload: &Map<String, Value>,
         target: Option<&str>,
     ) -> Result<Whole<'a>, WholeError> {
-        let event = self.inside(&mut payload)?;
+        let (envelope, event) = self.inside(payload)?;
         if let Some(channels) = &self.channels {
             // Where a job would stand there is the channel: the target's, or the one of its type.
             let kind = get(event, &self.catalogue.kind_at).and_then(Value::as_str);
@@ -105,26 +106,26 @@ impl Dialect {
         self.check_job(&job).map_err(|error| WholeError::Job(shorten(&job), error))?;
         match &self.catalogue.job_at {
             Some(at) if named.is_none() => {
-                put(event, at, self.job_value(&job));
-                Ok(Whole {
-                    job,
-                    payload: Cow::Owned(surrogate::put_back(Value::Object(payload).to_string())),
-                })
+                let names = at.names().iter().map(String::as_str);
+                let way: Vec<&str> = envelope.into_iter().map(String::as_str).chain(names).collect();
+                let payload = raw::with_value(text, &way, &self.job_value(&job).to_string());
+                Ok(Whole { job, payload: Cow::Owned(payload) })
             }
             _ => Ok(Whole { job, payload: Cow::Borrowed(text) }),
         }
     }
 
-    /// The object that the pointers lead into: the payload, or what its envelope holds.
+    /// The object that the pointers lead into: the payload, or what its envelope holds, and the name of that.
     fn inside<'a>(
         &self,
-        payload: &'a mut Map<String, Value>,
-    ) -> Result<&'a mut Map<String, Value>, WholeError> {
+        payload: &'a Map<String, Value>,
+    ) -> Result<(Option<&String>, &'a Map<String, Value>), WholeError> {
         match &self.wrap {
             Some(wrap) if payload.contains_key("type") && payload.contains_key(&wrap.field) => {
-                payload.get_mut(&wrap.field).and_then(Value::as_object_mut).ok_or(WholeError::NotObject)
+                let inner = payload.get(&wrap.field).and_then(Value::as_object);
+                Ok((Some(&wrap.field), inner.ok_or(WholeError::NotObject)?))
             }
-            _ => Ok(payload),
+            _ => Ok((None, payload)),
         }
     }
 
@@ -185,10 +186,11 @@ impl Dialect {
     }
 }
 
+/// The members of an event. Whatever a relay takes is taken: numbers of any size, and any depth.
 fn object(text: &str) -> Result<Map<String, Value>, WholeError> {
-    match serde_json::from_str(&surrogate::put_aside(text))
-        .map_err(|error| WholeError::NotJson(error.to_string()))?
-    {
+    let json: &RawValue =
+        serde_json::from_str(text).map_err(|error| WholeError::NotJson(error.to_string()))?;
+    match raw::lenient(json) {
         Value::Object(object) => Ok(object),
         _ => Err(WholeError::NotObject),
     }
@@ -230,6 +232,30 @@ mod tests {
         assert_eq!(check("scraping", without, Some("7")), Ok(whole("7", filled)));
         let text = r#"{"type":"notification:system","message":"caf\udce9"}"#;
         assert_eq!(check("channels", text, None), Ok(whole("notifications", text)));
+    }
+
+    #[test]
+    fn numbers_of_any_size_and_any_depth_pass_byte_for_byte() {
+        let deep = "[".repeat(500) + &"]".repeat(500);
+        let nested = "{\"a\":".repeat(300) + "1" + &"}".repeat(300);
+        for odd in ["1e400", "-1e400", "12345678901234567890123456789.50", &deep, &nested] {
+            let text =
+                format!(r#"{{"job_id":7, "event_type":"job_progress","x":{odd},"metadata":{{"y":{odd}}}}}"#);
+            assert_eq!(check("scraping", &text, None), Ok(whole("7", &text)), "{odd:.40}");
+            let without = format!(r#"{{"event_type":"job_progress","progress":45.50,"x":{odd}}}"#);
+            let filled = format!(r#"{{"event_type":"job_progress","progress":45.50,"x":{odd},"job_id":7}}"#);
+            assert_eq!(check("scraping", &without, Some("7")), Ok(whole("7", &filled)), "{odd:.40}");
+            let wrapped = format!(r#"{{"type":"status","data":{{"status":"queued","x":{odd}}}}}"#);
+            let filled = format!(r#"{{"type":"status","data":{{"status":"queued","x":{odd},"jobId":"a"}}}}"#);
+            assert_eq!(check("downloads", &wrapped, Some("a")), Ok(whole("a", &filled)), "{odd:.40}");
+        }
+        let error = |field: &str| {
+            let text = format!(r#"{{"job_id":7,"event_type":"job_progress",{field}}}"#);
+            check("scraping", &text, None).unwrap_err()
+        };
+        assert!(error(r#""progress":1e400"#).starts_with("progress: expected a number from 0 to 100"));
+        assert!(error(r#""results_count":1e400"#).starts_with("results_count: expected a whole number"));
+        assert!(error(&format!(r#""message":{deep}"#)).starts_with("message: expected text"));
     }
 
     #[test]

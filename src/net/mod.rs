@@ -87,6 +87,8 @@ pub enum NetError {
         address: String,
         /// The HTTP status.
         status: u16,
+        /// `error` of a JSON body.
+        code: Option<String>,
         /// `message` of a JSON body.
         message: Option<String>,
         /// Where it sends its clients instead.
@@ -172,10 +174,12 @@ fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> N
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let redirects = (300..400).contains(&status);
     let waits = matches!(status, 429 | 503);
+    let (code, message) = words_of(body);
     NetError::Status {
         address: address(url),
         status,
-        message: message_of(body),
+        code,
+        message,
         redirect: header("location").filter(|_| redirects).and_then(|to| Redirect::of(url, to)).map(Box::new),
         retry_after: header("retry-after")
             .filter(|_| waits)
@@ -183,16 +187,20 @@ fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> N
     }
 }
 
-/// The `message` of an error body as every dialect's HTTP errors have it; printable, and at most 200
-/// characters.
-fn message_of(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
+/// `error` and `message` of an error body as every dialect's HTTP errors have them; printable, and at most 200 characters
+/// each.
+fn words_of(body: &[u8]) -> (Option<String>, Option<String>) {
+    #[derive(Default, serde::Deserialize)]
     struct Body {
-        message: String,
+        error: Option<serde_json::Value>,
+        message: Option<serde_json::Value>,
     }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text: String = printable(&body.message).chars().take(200).collect();
-    (!text.is_empty()).then_some(text)
+    let Body { error, message } = serde_json::from_slice(body).unwrap_or_default();
+    let words = |value: Option<serde_json::Value>| {
+        let text: String = printable(value?.as_str()?).chars().take(200).collect();
+        (!text.is_empty()).then_some(text)
+    };
+    (words(error), words(message))
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ fn an_address_shows_neither_path_nor_query_nor_user() {
 #[test]
 fn the_message_of_an_error_body_is_printable() {
     let body = b"{\"error\":\"forbidden\",\"message\":\"no \\u001b[31mway\"}";
-    assert_eq!(message_of(body).as_deref(), Some("no way"));
-    assert_eq!(message_of(b"<html>"), None);
+    assert_eq!(words_of(body).1.as_deref(), Some("no way"));
+    assert_eq!(words_of(b"<html>"), (None, None));
 }
 
 /// A server that handles one connection with `serve` and then goes away.
@@ -125,6 +125,7 @@ async fn a_server_of_http_1_0_answers_with_its_status() {
         NetError::Status {
             address: address(&url),
             status: 404,
+            code: None,
             message: None,
             redirect: None,
             retry_after: None

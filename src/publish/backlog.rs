@@ -186,12 +186,15 @@ fn says_all_of(newer: &Message, older: &Message) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::dialect::Dialects;
     use crate::publish::outgoing::Content;
 
     fn message(dialect: &str, job: &str, payload: &str) -> Message {
-        let dialect = Arc::clone(Dialects::builtin().named(dialect).unwrap().1);
+        static BUILTIN: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
+        let dialect = Arc::clone(BUILTIN.named(dialect).unwrap().1);
         let content = Content::Whole(payload.to_owned());
         Message::new(Outgoing { dialect, job: job.to_owned(), content }, Timestamp::UNIX_EPOCH).unwrap()
     }

@@ -43,6 +43,8 @@ pub struct PublishOptions {
     pub patience: Option<Duration>,
     /// An event that reaches nobody is a failure.
     pub require_subscribers: bool,
+    /// Standard input is a terminal: nobody is killed where it is no longer read.
+    pub is_typed: bool,
 }
 
 /// Where events come from.
@@ -132,6 +134,7 @@ impl PublishOptions {
         Persistence {
             gathers: !matches!(self.source, SourceOptions::Event { .. }),
             reads_on: matches!(self.source, SourceOptions::Lines(_)),
+            drains: matches!(self.source, SourceOptions::Lines(_)) && !self.is_typed,
             at_first: self.patience.unwrap_or_default(),
             at_last: self.patience.unwrap_or(PATIENCE),
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::dialect::{Assignment, Dialect, FieldError};
+use crate::dialect::{Assignment, Dialect, FieldError, Standing};
 
 /// An event that is to be published.
 #[derive(Debug, Clone)]
@@ -42,6 +42,21 @@ impl Outgoing {
     /// The channel it goes to.
     pub fn channel(&self) -> String {
         self.dialect.channel_of(&self.job)
+    }
+
+    /// Whether it does not say how far its job is, and a default would set the job back.
+    pub(super) fn needs_standing(&self) -> bool {
+        let (Content::Fields { event, fields } | Content::Unchecked { event, fields }) = &self.content else {
+            return false;
+        };
+        self.dialect.needs_standing(event, fields)
+    }
+
+    /// Takes over how far its job is.
+    pub(super) fn carry(&mut self, standing: &Standing) {
+        if let Content::Fields { event, fields } | Content::Unchecked { event, fields } = &mut self.content {
+            self.dialect.carry(event, fields, standing);
+        }
     }
 
     /// Its payload, as of `now`.

@@ -11,10 +11,11 @@ use anyhow::Context;
 use jiff::Timestamp;
 use tokio::io::AsyncBufRead;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backlog::{Backlog, Message};
 use super::note;
+use super::outgoing::Outgoing;
 use super::pace::Pace;
 use super::sink::{Sink, Trouble, Undelivered};
 use super::source::{Next, Source};
@@ -35,8 +36,10 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 pub(super) struct Persistence {
     /// The source cannot wait: it is read on while the sink is away, and its events are kept.
     pub(super) gathers: bool,
-    /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
+    /// Events come as they come: one that is refused ends nothing, and a sink that is away may come later.
     pub(super) reads_on: bool,
+    /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
+    pub(super) drains: bool,
     /// From the beginning of an outage, where the source can wait or nothing was sent yet.
     pub(super) at_first: Duration,
     /// From the source's end, or from the last event that was sent if that is later.
@@ -80,6 +83,8 @@ struct State<'a, W> {
     away: bool,
     /// Nothing is sent any more.
     closed: bool,
+    /// How far jobs are could not be read.
+    is_blind: bool,
     /// When the source ended.
     ended: Option<Instant>,
     /// When an event was last sent.
@@ -105,6 +110,7 @@ impl<'a, W: Write> Pump<'a, W> {
             ready: false,
             away: false,
             closed: false,
+            is_blind: false,
             ended: None,
             last: None,
             outage: None,
@@ -121,13 +127,13 @@ impl<'a, W: Write> Pump<'a, W> {
         source: Source<impl AsyncBufRead + Unpin>,
         pace: Pace,
     ) -> anyhow::Result<()> {
-        let gather = self.gather(source, pace.start());
+        let gather = self.gather(sink, source, pace.start());
         let deliver = self.deliver(sink, pace);
         tokio::pin!(gather, deliver);
         let (gathered, delivered) = tokio::select! {
             biased;
             delivered = &mut deliver => match delivered {
-                Err(failure) if !self.persistence.reads_on => (Ok(()), Err(failure)),
+                Err(failure) if !self.persistence.drains => (Ok(()), Err(failure)),
                 delivered => (gather.await, delivered),
             },
             gathered = &mut gather => (gathered, deliver.await),
@@ -158,6 +164,7 @@ impl<'a, W: Write> Pump<'a, W> {
     /// Takes events from the source until it ends.
     async fn gather(
         &self,
+        sink: &Sink,
         mut source: Source<impl AsyncBufRead + Unpin>,
         start: Instant,
     ) -> std::io::Result<()> {
@@ -169,11 +176,12 @@ impl<'a, W: Write> Pump<'a, W> {
                     self.with(|state| state.tally.bad_lines += 1);
                     self.say(&format!("error: line {line}: {error}"));
                 }
-                Ok(Some(Next::Event(event, at))) => {
+                Ok(Some(Next::Event(mut event, at))) => {
                     if let Some(at) = at {
                         sleep_until(start + at).await;
                     }
                     self.room().await;
+                    self.complete(sink, &mut event).await;
                     match Message::new(event, Timestamp::now()) {
                         Ok(message) => self.push(message),
                         Err(error) => {
@@ -196,6 +204,19 @@ impl<'a, W: Write> Pump<'a, W> {
         };
         while !self.with(has_room) {
             self.wanted.notified().await;
+        }
+    }
+
+    /// Lets an event that does not say how far its job is go on from where the job is, unless that cannot be found out
+    /// within a second: then it is not tried again, and its default stands.
+    async fn complete(&self, sink: &Sink, event: &mut Outgoing) {
+        if !event.needs_standing() || self.with(|state| state.away || state.closed || state.is_blind) {
+            return;
+        }
+        match timeout(STALL, sink.standing(&event.dialect, &event.job)).await {
+            Ok(Ok(Some(standing))) => event.carry(&standing),
+            Ok(Ok(None)) => {}
+            Ok(Err(_)) | Err(_) => self.with(|state| state.is_blind = true),
         }
     }
 
@@ -236,7 +257,7 @@ impl<'a, W: Write> Pump<'a, W> {
                     sleep_until(due).await;
                 }
                 let Some((number, message)) = self.next().await else { return Ok(()) };
-                match self.attempt(self.send(sink, &message)).await {
+                match self.attempt(sink, self.send(sink, &message)).await {
                     Err(undelivered) if undelivered.trouble == Trouble::OfEvent => {
                         self.refused(undelivered)?
                     }
@@ -253,7 +274,7 @@ impl<'a, W: Write> Pump<'a, W> {
                     }
                 }
             } else {
-                self.attempt(sink.check()).await
+                self.attempt(sink, sink.check()).await
             };
             match attempt {
                 Ok(()) => {
@@ -269,9 +290,11 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Waits for an answer, for which the sink has its own limit; after a second without one the source is read on.
+    /// Waits for an answer, for which the sink has its own limit; after a second without one the source is read on. After the
+    /// source's end patience is a limit too.
     async fn attempt<T>(
         &self,
+        sink: &Sink,
         sending: impl Future<Output = Result<T, Undelivered>>,
     ) -> Result<T, Undelivered> {
         tokio::pin!(sending);
@@ -281,12 +304,35 @@ impl<'a, W: Write> Pump<'a, W> {
         }
         self.with(|state| state.away = self.persistence.gathers);
         self.wanted.notify_one();
-        sending.await
+        tokio::select! {
+            biased;
+            result = &mut sending => result,
+            () = self.out_of_patience() => {
+                let message = format!("no answer from {} while --patience lasted", sink.address());
+                let failure = Failure::new(Exit::Unreachable, message);
+                Err(Undelivered { failure, trouble: Trouble::Passing })
+            }
+        }
+    }
+
+    /// Waits until the source has ended and there was time enough after that; for ever where the source can wait itself.
+    async fn out_of_patience(&self) {
+        if !self.persistence.gathers {
+            return std::future::pending().await;
+        }
+        loop {
+            let ended = self.with(|state| state.ended);
+            match ended {
+                Some(ended) => return sleep_until(ended + self.persistence.at_last).await,
+                // Nobody else waits for this while an event is being sent.
+                None => self.filled.notified().await,
+            }
+        }
     }
 
     /// Until when a sink that is away is tried again, if there is an end.
     fn deadline(&self) -> Option<Instant> {
-        let Persistence { gathers, reads_on, at_first, at_last } = self.persistence;
+        let Persistence { gathers, reads_on, at_first, at_last, .. } = self.persistence;
         self.with(|state| {
             let may_wait = !gathers || (state.last.is_none() && !reads_on);
             match &state.outage {
@@ -362,7 +408,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let goes_on = self.with(|state| {
             state.closed = true;
             state.backlog.give_up();
-            self.persistence.reads_on && state.ended.is_none()
+            self.persistence.drains && state.ended.is_none()
         });
         if goes_on {
             self.say(&format!("warning: {failure}; {why}, and standard input is only read to its end"));

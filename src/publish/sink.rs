@@ -10,8 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use url::{Host, Url};
 
-use crate::broker::{Broker, BrokerError, RedisBroker};
-use crate::dialect::{Auth, Dialect};
+use crate::broker::{Broker, BrokerError, RedisBroker, Trouble as Refusal};
+use crate::dialect::{Auth, Dialect, Standing};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{Peer, Tls};
 use crate::net::{self, NetError, http, publish_key};
@@ -90,6 +90,17 @@ pub(super) enum Trouble {
     OfEvent,
 }
 
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            // Rights and commands are the same for each event.
+            Refusal::NotPermitted | Refusal::UnknownCommand | Refusal::Login => Self::Lasting,
+            refusal if refusal.may_end() || refusal == Refusal::MovingInCluster => Self::Passing,
+            _ => Self::OfEvent,
+        }
+    }
+}
+
 impl Trouble {
     fn of(self, failure: Failure) -> Undelivered {
         Undelivered { failure, trouble: self }
@@ -106,6 +117,14 @@ impl Sink {
                 Ok(Self::Redis(redis))
             }
             SinkOptions::Http { server, key, tls } => Ok(Self::Http(HttpSink::new(server, key, tls))),
+        }
+    }
+
+    /// Where it is, for people.
+    pub(super) fn address(&self) -> String {
+        match self {
+            Self::Redis(redis) => redis.address(),
+            Self::Http(relay) => net::address(&relay.server),
         }
     }
 
@@ -137,6 +156,28 @@ impl Sink {
         }
     }
 
+    /// How far a job is, as far as a relay keeps it: in Redis, or for polling. `Ok(None)`: nobody knows.
+    pub(super) async fn standing(
+        &self,
+        dialect: &Dialect,
+        job: &str,
+    ) -> Result<Option<Standing>, Undelivered> {
+        match self {
+            Self::Redis(redis) => {
+                let Some(store) = redis.store() else { return Ok(None) };
+                let stored = store.load(&dialect.name, job).await.map_err(|error| redis_failure(&error))?;
+                Ok(stored.and_then(|stored| {
+                    let state = stored.state.as_deref().and_then(|state| std::str::from_utf8(state).ok())?;
+                    let (percent, ended) = (stored.percent.as_deref(), stored.ended.as_deref());
+                    Some(dialect.standing_of_state(state, percent, ended))
+                }))
+            }
+            // Polling a job that has an owner takes a token, and the publish key is none.
+            Self::Http(relay) if dialect.auth == Auth::None => relay.standing(dialect, job).await,
+            Self::Http(_) => Ok(None),
+        }
+    }
+
     /// Sends an event. After [`Trouble::Passing`] it may have been sent all the same: the answer is what was lost.
     pub(super) async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
         match self {
@@ -151,13 +192,10 @@ impl Sink {
 
     /// What a reach of nobody means here, for people. A relay keeps the state of jobs for those who come later.
     pub(super) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
-        let channel = channel.escape_debug();
-        let relay = match self {
-            Self::Redis(redis) => {
-                return format!("nobody is subscribed to '{channel}' at {}", redis.address());
-            }
-            Self::Http(relay) => net::address(&relay.server),
-        };
+        let (channel, relay) = (channel.escape_debug(), self.address());
+        if matches!(self, Self::Redis(_)) {
+            return format!("nobody is subscribed to '{channel}' at {relay}");
+        }
         if reach.subscribers == 0 {
             return format!(
                 "the relay at {relay} took it, but is not subscribed to '{channel}', nor is anybody"
@@ -172,10 +210,6 @@ impl Sink {
     }
 }
 
-/// Replies by which Redis says that it cannot do it now, by their code.
-const NOT_NOW: [&str; 9] =
-    ["LOADING", "MASTERDOWN", "READONLY", "OOM", "MISCONF", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "NOREPLICAS"];
-
 fn redis_failure(error: &BrokerError) -> Undelivered {
     let message = error.to_string();
     match error {
@@ -187,14 +221,10 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
         BrokerError::Tls { .. } => {
             Trouble::Lasting.of(Failure { hint: error.hint(), ..Failure::new(Exit::Unreachable, message) })
         }
-        BrokerError::Refused { reason, .. } => {
-            let code = reason.split(' ').next().unwrap_or_default();
-            let trouble = match code {
-                "NOPERM" => Trouble::Lasting,
-                _ if NOT_NOW.contains(&code) => Trouble::Passing,
-                _ => Trouble::OfEvent,
-            };
-            trouble.of(Failure::new(Exit::Refused, message))
+        BrokerError::Refused { .. } => {
+            let refusal = error.trouble();
+            let failure = Failure::new(Exit::Refused, format!("{}: {message}", refusal.word()));
+            Trouble::from(refusal).of(Failure { hint: refusal.hint().map(str::to_owned), ..failure })
         }
         BrokerError::Overloaded(_) => Trouble::Passing.of(Failure::new(Exit::Failure, message)),
     }
@@ -264,10 +294,26 @@ impl HttpSink {
         })
     }
 
+    async fn standing(&self, dialect: &Dialect, job: &str) -> Result<Option<Standing>, Undelivered> {
+        let Some(path) = dialect.status_path(job) else { return Ok(None) };
+        let url = net::http_url(&self.server, &path);
+        let response = http::request(Method::GET, &url, &[], Bytes::new(), &self.tls, TIMEOUT)
+            .await
+            .map_err(|error| unreachable(&error))?;
+        if response.status == 404 {
+            return Ok(None);
+        }
+        let body = response.success(&url).map_err(|error| self.refused(&error))?;
+        Ok(std::str::from_utf8(&body).ok().and_then(|body| dialect.standing_of_status(body)))
+    }
+
     fn refused(&self, error: &NetError) -> Undelivered {
-        let NetError::Status { address, status, message, redirect, .. } = error else {
+        let NetError::Status { address, status, code, message, redirect, .. } = error else {
             return unreachable(error);
         };
+        if let Some(refusal) = code.as_deref().and_then(Refusal::refusal).filter(|_| *status >= 500) {
+            return refused_there(address, refusal, error);
+        }
         if let Some(redirect) = redirect {
             let message = format!("{error}; it redirects to {redirect}");
             return Trouble::Lasting.of(Failure::new(Exit::Unreachable, message).hint(redirect.hint()));
@@ -317,6 +363,15 @@ impl Key {
             Self::Missing => "give the relay's key with --publish-key (JOBWIRE_PUBLISH_KEY)".to_owned(),
         }
     }
+}
+
+/// The relay is there, and its Redis refuses.
+fn refused_there(relay: &str, refusal: Refusal, error: &NetError) -> Undelivered {
+    let message = format!("the relay at {relay} cannot publish into its Redis: {error}");
+    let hint = refusal.hint().map(|hint| format!("for the relay's Redis: {hint}"));
+    // A relay logs in again by itself, and is told of new rights by nobody.
+    let trouble = if refusal == Refusal::Login { Trouble::Passing } else { refusal.into() };
+    trouble.of(Failure { hint, ..Failure::new(Exit::Refused, message) })
 }
 
 fn unreachable(error: &NetError) -> Undelivered {

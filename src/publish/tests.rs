@@ -100,7 +100,14 @@ fn started(repeat: u64) -> SourceOptions {
 }
 
 fn options(source: SourceOptions, sink: SinkOptions) -> PublishOptions {
-    PublishOptions { source, sink, rate: None, patience: Some(Duration::ZERO), require_subscribers: false }
+    PublishOptions {
+        source,
+        sink,
+        rate: None,
+        patience: Some(Duration::ZERO),
+        require_subscribers: false,
+        is_typed: false,
+    }
 }
 
 /// The exit code, what was noted, and the failure with its hint.
@@ -169,6 +176,18 @@ async fn what_is_no_relay_is_said_to_be_none() {
             json!({"error": "broker_failed", "message": "could not connect to redis://h:1"}),
             Exit::Unreachable,
             "cannot use its Redis, so nothing was published",
+        ),
+        (
+            StatusCode::BAD_GATEWAY,
+            json!({"error": "not_permitted", "message": "NOPERM no"}),
+            Exit::Refused,
+            "cannot publish into its Redis",
+        ),
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            json!({"error": "read_only", "message": "READONLY"}),
+            Exit::Refused,
+            "for the relay's Redis: the URL should lead to the master",
         ),
         (StatusCode::BAD_GATEWAY, json!("of a proxy"), Exit::Unreachable, "answered 502"),
         (
@@ -319,4 +338,31 @@ async fn redis_is_published_into_and_a_refused_password_ends_it_at_once() {
     let (exit, _, failure) = outcome(options(lines, redis.sink("wrong")), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains("refused the login"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_refused_password_ends_it_at_once_at_a_terminal_whose_input_never_ends() {
+    let redis = Redis::start("right");
+    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let (_writer, reader) = tokio::io::duplex(64);
+    let options = PublishOptions { is_typed: true, ..options(lines, redis.sink("wrong")) };
+    let mut notes = Vec::new();
+    let run = run(options, tokio::io::BufReader::new(reader), &mut notes, CancellationToken::new());
+    let error = tokio::time::timeout(DEADLINE, run).await.expect("an end").unwrap_err();
+    assert!(error.to_string().contains("refused the login"), "{error}");
+    assert_eq!(String::from_utf8(notes).unwrap(), "");
+}
+
+#[tokio::test]
+async fn a_relay_that_never_answers_is_waited_for_no_longer_than_patience_says() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let sink = SinkOptions::Http { server, key: None, tls: crate::net::tls::Tls::default() };
+    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let begin = Instant::now();
+    let patience = Some(Duration::from_millis(1500));
+    let (exit, _, failure) = outcome(PublishOptions { patience, ..options(lines, sink) }, b"5").await;
+    assert_eq!(exit, Exit::Unreachable, "{failure}");
+    assert!(failure.contains("1 event was not sent"), "{failure}");
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }

@@ -36,6 +36,13 @@ pub enum NotANetwork {
     HostBits(IpNet),
 }
 
+impl ProxyNetwork {
+    /// Whether every address is in it, so that every client is believed.
+    pub fn is_everybody(self) -> bool {
+        self.0.prefix_len() == 0
+    }
+}
+
 impl FromStr for ProxyNetwork {
     type Err = NotANetwork;
 

@@ -375,10 +375,21 @@ fn undecodable(reason: Undecodable) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, reason.key(), format!("the payload is no event: {reason}"))
 }
 
+/// A publication that did not get as far as the broker's subscribers. A Redis that is there and refuses has a code for
+/// each reason: 503 where the same may succeed later, 502 where somebody has to change something first.
 fn broker_failed(error: &BrokerError) -> ApiError {
-    let status = match error {
-        BrokerError::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::BAD_GATEWAY,
-    };
-    ApiError::new(status, "broker_failed", error.to_string())
+    let trouble = error.trouble();
+    match error {
+        BrokerError::Refused { .. } | BrokerError::LoginRefused { .. } => {
+            let status =
+                if trouble.may_end() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+            ApiError::new(status, trouble.code(), format!("{}: {error}", trouble.word()))
+        }
+        BrokerError::Overloaded(_) => {
+            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_failed", error.to_string())
+        }
+        BrokerError::Unreachable { .. } | BrokerError::Tls { .. } => {
+            ApiError::new(StatusCode::BAD_GATEWAY, "broker_failed", error.to_string())
+        }
+    }
 }

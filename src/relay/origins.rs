@@ -56,7 +56,7 @@ impl Origins {
         Self(Allowed::Loopback)
     }
 
-    /// Reads a comma-separated list; `*` allows every page.
+    /// Reads a comma-separated list; `*`, which stands alone, allows every page.
     ///
     /// An entry is an origin, `null`, or an origin with a star: `https://*.example.com` is every host beneath that name but
     /// not the name itself, `https://*` every host, and `:*` every port. Without a port it is the scheme's own.
@@ -70,7 +70,14 @@ impl Origins {
                     .map_err(|reason| NotAnOrigin { given: entry.escape_debug().to_string(), reason })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self(if entries.contains(&"*") { Allowed::Any } else { Allowed::List(read) }))
+        let has_any = entries.contains(&"*");
+        if has_any && !read.is_empty() {
+            // Whoever names pages does not mean all of them.
+            let reason =
+                "allows every page, and so cannot stand beside others; give it alone, or leave it out";
+            return Err(NotAnOrigin { given: "*".to_owned(), reason });
+        }
+        Ok(Self(if has_any { Allowed::Any } else { Allowed::List(read) }))
     }
 
     /// Whether a page of this origin, as a browser sends it, may connect.
@@ -206,7 +213,7 @@ mod tests {
         {
             assert!(!allows(list, bad), "{bad}");
         }
-        assert!(allows("*", "https://anything.example") && allows("https://a.example,*", "null"));
+        assert!(allows("*", "https://anything.example") && allows("*, *", "null"));
         assert!(!allows("", "https://anything.example"));
     }
 
@@ -283,6 +290,8 @@ mod tests {
             ("https://a b", "looks like https://"),
             ("*.example.com", "looks like https://"),
             ("https://good.example,example.com", "'example.com' is not"),
+            ("https://good.example,*", "'*' allows every page"),
+            ("*,null", "'*' allows every page"),
         ] {
             let error = Origins::parse(bad).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

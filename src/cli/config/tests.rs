@@ -138,9 +138,15 @@ fn every_switch_of_every_verb_takes_the_usual_words_and_no_other() {
     }
 }
 
+/// No flag reads the environment that the tests happen to run in.
+fn without_variables(command: Command) -> Command {
+    let silent = |arg: Arg| if arg.get_env().is_some() { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(silent).mut_subcommands(without_variables)
+}
+
 /// The configuration that a command line comes to, with this file and these variables for its references.
 fn effective(args: &[String], file: Option<&str>, variables: &HashMap<String, String>) -> Result<Effective> {
-    let command = with_environment(Cli::command());
+    let command = without_variables(with_environment(Cli::command()));
     let early = command.clone().ignore_errors(true).try_get_matches_from(args)?;
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("jobwire.toml");

@@ -84,6 +84,7 @@ fn overview_to(out: &mut String, catalogue: &Catalogue, channels: &Channels, onl
 
 fn note(field: &FieldDef) -> String {
     match &field.default {
+        Some(default) if field.is_carried() => format!(" [default: the job's last one, or {default}]"),
         Some(default) => format!(" [default: {default}]"),
         None if field.required => " [required]".to_owned(),
         None => String::new(),

@@ -1,8 +1,10 @@
 //! Emitting events with the real binary: into Redis and over HTTP, and what is refused.
 
+mod carried;
 mod channels;
 mod many;
 mod outage;
+mod refused;
 
 use std::process::Command;
 
