@@ -173,10 +173,9 @@ impl Watcher {
     fn stopped(&mut self, stop: Stop) -> io::Result<()> {
         self.renderer.pause()?;
         match stop {
-            Stop::Pause => Stops::pause()?,
+            Stop::Pause => Stops::pause(),
             Stop::End(code) => std::process::exit(code),
         }
-        self.renderer.resume()
     }
 
     /// Takes what is there, at most a queueful, and only then flushes.
