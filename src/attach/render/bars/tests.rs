@@ -189,14 +189,16 @@ fn the_last_picture_stays_whole_and_tells_cut_errors_in_full() {
     let error = "a long way down ".repeat(6);
     stage.event(0, "job_failed", "3", &format!(r#","message":"{error}""#));
     stage.board.apply(1, Input::Lost(Failure::new(Exit::Unreachable, "nothing listens at h:1")), stage.now);
+    stage.event(2, "job_failed", "3", &format!(r#","message":"{error}""#));
     let (mut bars, term) = bars(60, 120);
     bars.draw(&stage.board, stage.now).unwrap();
     bars.finish(&stage.board, stage.now).unwrap();
     let picture = term.contents();
+    assert_eq!(picture.matches(error.trim()).count(), 1, "{picture}");
     assert!(picture.contains(&format!("\n    {}", error.trim())), "{picture}");
     assert!(picture.contains("nothing listens at h:1"), "{picture}");
     let last = picture.lines().last().unwrap();
-    assert_eq!(last, "28 waiting, 1 failed, 1 lost · 1 event in 0:00");
+    assert_eq!(last, "27 waiting, 2 failed, 1 lost · 2 events in 0:00");
     assert_eq!(picture.lines().count(), 32, "{picture}");
 }
 
