@@ -12,12 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
 
-use crate::text::columns;
+use crate::text::{BEGIN_UPDATE, END_UPDATE, columns};
 
-/// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
-/// knows no such thing ignores it.
-const BEGIN: &str = "\u{1b}[?2026h";
-const END: &str = "\u{1b}[?2026l";
 const HIDE_CURSOR: &str = "\u{1b}[?25l";
 const SHOW_CURSOR: &str = "\u{1b}[?25h";
 /// A line that is wider than was thought is cut by the terminal and does not wrap.
@@ -82,7 +78,7 @@ impl<T: TermLike> Frame<T> {
         let screen = (self.term.height(), self.term.width());
         let has_room = state.shown.is_some_and(|shown| shown.rows >= lines.len() && shown.screen == screen);
         let (above, picture) = lines.split_at(scrolled.min(lines.len() - 1));
-        let mut text = format!("{BEGIN}{HIDE_CURSOR}{NO_WRAP}\r");
+        let mut text = format!("{BEGIN_UPDATE}{HIDE_CURSOR}{NO_WRAP}\r");
         above.iter().for_each(|line| text.extend([line, CLEAR_LINE, "\r\n"]));
         if !has_room {
             text.push_str(&room(picture.len() - 1));
@@ -91,7 +87,7 @@ impl<T: TermLike> Frame<T> {
         for (nth, line) in picture.iter().enumerate() {
             text.extend([if nth > 0 { NEXT_ROW } else { "" }, line, CLEAR_LINE]);
         }
-        text.extend([CLEAR_BELOW, RESTORE_CURSOR, WRAP, END]);
+        text.extend([CLEAR_BELOW, RESTORE_CURSOR, WRAP, END_UPDATE]);
         state.shown = Some(Shown { rows: picture.len(), screen });
         self.write(&text)
     }
@@ -101,14 +97,14 @@ impl<T: TermLike> Frame<T> {
         let mut state = self.state();
         (state.shown, state.lines) = (None, Vec::new());
         let width = usize::from(self.term.width()).max(1);
-        let mut text = format!("{BEGIN}\r");
+        let mut text = format!("{BEGIN_UPDATE}\r");
         for line in lines {
             // At the end of a full row the cursor is still on its last letter.
             let clear =
                 if columns(line) > 0 && columns(line).is_multiple_of(width) { "" } else { CLEAR_LINE };
             text.extend([line, clear, "\r\n"]);
         }
-        text.extend([CLEAR_BELOW, SHOW_CURSOR, END]);
+        text.extend([CLEAR_BELOW, SHOW_CURSOR, END_UPDATE]);
         self.write(&text)
     }
 
