@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::board::print_of;
 use super::job::{Effect, Job, Link, When};
 use super::telling::{number, telling};
-use crate::dialect::{Dialect, Opens, Outcome, View};
+use crate::dialect::{Dialect, Opens, Outcome, View, scalars};
 use crate::exit::Failure;
 
 /// Resources that are kept at most; the one that was silent longest makes room. Names come from outside.
@@ -166,7 +166,7 @@ fn complaint(name: &str, text: &str) -> Option<String> {
     if name != COMPLAINT {
         return None;
     }
-    let Complaint { code, message } = serde_json::from_str(text).ok()?;
+    let Complaint { code, message } = serde_json::from_str(&scalars(text)).ok()?;
     Some(message.map_or_else(|| code.clone(), |message| format!("{code}: {message}")))
 }
 
@@ -243,6 +243,9 @@ mod tests {
         let error = r#"{"type":"error","code":"unknown_channel","message":"there is no channel 'x'"}"#;
         let warning = Happening::Warning("unknown_channel: there is no channel 'x'".into());
         assert_eq!((bench.take(error), bench.0.events), (warning, 0));
+        let cut = r#"{"type":"error","code":"unknown_channel","message":"there is no channel '\ud83d'"}"#;
+        let warning = Happening::Warning("unknown_channel: there is no channel '\u{fffd}'".into());
+        assert_eq!((bench.take(cut), bench.0.events), (warning, 0));
         for event in [r#"{"type":"error","message":"m"}"#, r#"{"type":"mine"}"#, "[]", "no JSON"] {
             assert_eq!(bench.take(event), Happening::Event, "{event}");
         }

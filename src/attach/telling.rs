@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::dialect::scalars;
+
 /// These come first, in this order, and the rest as they stand in the payload.
 const FIRST: [&str; 12] = [
     "error",
@@ -33,9 +35,7 @@ const LONGEST: usize = 80;
 /// The telling fields of a payload but for those that are shown otherwise, and the id of the resource it is about. A
 /// payload that is no object is its own summary. As it came: not yet fit for a terminal.
 pub(super) fn telling(payload: &str, resource: Option<&str>, shown: &[&str]) -> String {
-    let Ok(fields) = serde_json::from_str::<Map<String, Value>>(payload) else {
-        return shorten(payload);
-    };
+    let Some(fields) = fields(payload) else { return shorten(payload) };
     let own = resource.and_then(|resource| resource.split_once(':'));
     let is_own = |name: &str, value: &Value| {
         own.is_some_and(|(kind, id)| {
@@ -66,8 +66,12 @@ pub(super) fn telling(payload: &str, resource: Option<&str>, shown: &[&str]) -> 
 
 /// A number anywhere at the top of a payload.
 pub(super) fn number(payload: &str, name: &str) -> Option<u64> {
-    let fields = serde_json::from_str::<Map<String, Value>>(payload).ok()?;
-    fields.get(name)?.as_u64()
+    fields(payload)?.get(name)?.as_u64()
+}
+
+/// An object's fields, U+FFFD for what is no character in them.
+fn fields(payload: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(&scalars(payload)).ok()
 }
 
 /// What stands in one word; nothing that has parts of its own.
@@ -115,7 +119,13 @@ mod tests {
                 Some("lead:3"),
                 "lead_name=\"Ada L\"",
             ),
+            (
+                r#"{"type":"lead:created","lead_id":3,"lead_name":"caf\udce9","note":"\ud83d"}"#,
+                Some("lead:3"),
+                "lead_name=caf\u{fffd} note=\u{fffd}",
+            ),
             ("no JSON", None, "no JSON"),
+            (r"no JSON \udce9", None, r"no JSON \udce9"),
             ("{}", None, ""),
         ];
         for (payload, resource, told) in cases {

@@ -205,6 +205,33 @@ async fn when_the_time_is_up_it_says_what_has_not_ended() {
 }
 
 #[tokio::test]
+async fn an_ending_that_is_known_when_the_time_is_up_counts() {
+    let server = Server::new().await;
+    let page = Page::default();
+    for (texts, exit) in [([STARTED, DONE], Exit::Success), ([STARTED, FAILED], Exit::Failure)] {
+        let limit = Some(Duration::from_secs(1));
+        let options = AttachOptions { timeout: limit, ..server.options(&["scraping/1"]) };
+        // A server that answers no ping may have a newer ending to tell for as long as this.
+        let told = Timing { told: DEADLINE, ..timing() };
+        let before = page.lines().len();
+        let script = async {
+            let mut socket = server.socket().await;
+            send(&mut socket, &texts).await;
+            while !page.lines()[before..].iter().any(|line| line["result"].is_object()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let report = play_onto(&page, options, told, script).await;
+        assert_eq!(report.exit, exit, "{}", page.text());
+        assert!(report.problem.is_none());
+        assert_eq!(
+            page.lines().last().unwrap()["result"]["outcome"],
+            if exit == Exit::Success { "succeeded" } else { "failed" }
+        );
+    }
+}
+
+#[tokio::test]
 async fn with_new_the_old_ending_is_passed_over() {
     let server = Server::new().await;
     let options = AttachOptions { new: true, ..server.options(&["scraping/1"]) };

@@ -101,7 +101,8 @@ impl Watcher {
         stop: &CancellationToken,
         limit: Option<Duration>,
     ) -> io::Result<Over> {
-        let result = self.until_over(&mut inbox, stop, limit).await;
+        let over = self.until_over(&mut inbox, stop, limit).await;
+        let result = over.and_then(|over| self.known_by(over, &mut inbox));
         let finished = self.renderer.finish(&self.board, Instant::now());
         match result.and_then(|over| finished.map(|()| over)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Over::Unread),
@@ -129,7 +130,7 @@ impl Watcher {
         tokio::pin!(time_up);
         let mut stops = if self.renderer.holds_terminal() { Some(Stops::catch()?) } else { None };
         loop {
-            if self.board.is_settled() || (self.fail_fast && self.board.has_failure()) {
+            if self.is_settled() {
                 return Ok(Over::Settled);
             }
             // In this order, so that a flood of events holds up neither a Ctrl-C nor the bars.
@@ -148,14 +149,33 @@ impl Watcher {
         }
     }
 
+    /// Whether nothing more is waited for.
+    fn is_settled(&self) -> bool {
+        self.board.is_settled() || (self.fail_fast && self.board.has_failure())
+    }
+
+    /// When the time is up, what has come by then counts, and so does an ending that a newer one might still have replaced.
+    fn known_by(&mut self, over: Over, inbox: &mut mpsc::Receiver<Envelope>) -> io::Result<Over> {
+        if !matches!(over, Over::Time) {
+            return Ok(over);
+        }
+        if let Ok(envelope) = inbox.try_recv() {
+            self.take_all(envelope, inbox)?;
+        }
+        for index in 0..self.board.jobs().len() {
+            let effect = self.board.apply(index, Input::Told, Instant::now());
+            self.after(index, &effect)?;
+        }
+        Ok(if self.is_settled() { Over::Settled } else { over })
+    }
+
     /// A signal stops the process, or ends it, which leaves the terminal in order first.
     fn stopped(&mut self, stop: Stop) -> io::Result<()> {
         self.renderer.pause()?;
         match stop {
-            Stop::Pause => Stops::pause()?,
+            Stop::Pause => Stops::pause(),
             Stop::End(code) => std::process::exit(code),
         }
-        self.renderer.resume()
     }
 
     /// Takes what is there, at most a queueful, and only then flushes.

@@ -13,6 +13,12 @@ use console::strip_ansi_codes;
 
 pub use columns::{Side, columns, elided, fit, padded};
 
+/// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
+/// knows no such thing ignores it.
+pub const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
+/// Ends a synchronized update.
+pub const END_UPDATE: &str = "\u{1b}[?2026l";
+
 /// Characters of [`brief`], at most: one event must not fill the screen.
 pub const LONGEST: usize = 500;
 

@@ -14,19 +14,26 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::tz::TimeZone;
 
 use super::event::{remark, time, words};
-use super::frame::{Cursor, Frame};
+use super::frame::Frame;
 use super::layout::Screen;
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
 use crate::attach::stream::Happening;
-use crate::text::{brief, columns, fit};
+use crate::text::{brief, fit};
 
 /// Ten redraws a second: smooth to the eye, and cheap.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// indicatif's own limit, above ours so that it never swallows a redraw.
 const DRAWS_PER_SECOND: u8 = 30;
+
+/// For so long after the window was resized it may be resized again. A terminal that breaks long lines then would push the
+/// beginning of the picture out of the screen, where nothing can be drawn anew.
+const SETTLING: Duration = Duration::from_secs(1);
+
+/// Columns that hardly any window has fewer of.
+const NARROW: usize = 40;
 
 /// Lines that scroll up between two redraws, at most: nobody reads more, and a terminal is slow. The rest is counted.
 const MAX_SCROLLED: usize = 100;
@@ -39,9 +46,12 @@ pub(crate) struct Bars<T: TermLike = Term> {
     bar: ProgressBar,
     /// What the bar is drawn on.
     term: Frame<T>,
-    /// The cursor is hidden.
-    hidden: bool,
-    drawn: Drawn,
+    /// The lines of the picture that is on the screen.
+    drawn: Vec<String>,
+    /// Rows and columns of the screen at the last redraw.
+    last_size: Option<(u16, u16)>,
+    /// When they changed.
+    resized: Option<Instant>,
     tick: usize,
     paint: Paint,
     filter: Filter,
@@ -52,15 +62,6 @@ pub(crate) struct Bars<T: TermLike = Term> {
     left_out: usize,
     /// Streams that have lost their connection.
     broken: BTreeSet<usize>,
-}
-
-/// The picture that is on the screen.
-#[derive(Default)]
-struct Drawn {
-    /// The columns of each line.
-    lines: Vec<usize>,
-    /// The width of the screen at that time.
-    columns: u16,
 }
 
 impl Bars<Term> {
@@ -80,8 +81,9 @@ impl<T: TermLike + 'static> Bars<T> {
         Self {
             bar,
             term,
-            hidden: false,
-            drawn: Drawn::default(),
+            drawn: Vec::new(),
+            last_size: None,
+            resized: None,
             tick: 0,
             paint,
             filter,
@@ -93,8 +95,23 @@ impl<T: TermLike + 'static> Bars<T> {
     }
 
     fn screen(&self) -> Screen {
-        let (rows, columns) = (self.term.height(), self.term.width());
+        let (rows, columns) = self.size();
         Screen { columns: columns.into(), rows: rows.into(), tick: self.tick, paint: self.paint }
+    }
+
+    fn size(&self) -> (u16, u16) {
+        (self.term.height(), self.term.width())
+    }
+
+    /// The screen for the picture of this moment: narrow while the window is being resized.
+    fn screen_at(&mut self, now: Instant) -> Screen {
+        let size = self.size();
+        if self.last_size.replace(size).is_some_and(|last| last != size) {
+            self.resized = Some(now);
+        }
+        let is_settling = self.resized.is_some_and(|at| now.saturating_duration_since(at) < SETTLING);
+        let screen = self.screen();
+        Screen { columns: if is_settling { screen.columns.min(NARROW) } else { screen.columns }, ..screen }
     }
 
     /// What is worth a line above the bars: every event but those that move a bar, and a gap in the stream.
@@ -133,30 +150,12 @@ impl<T: TermLike + 'static> Bars<T> {
         }
         lines
     }
-
-    /// Takes the picture off a screen that has become narrower since.
-    ///
-    /// Most terminals break a line that has no room any more, so that the picture has more rows than indicatif thinks.
-    /// They are cleared here and replaced by as many empty ones as it expects.
-    fn clear_after_resize(&self) -> io::Result<()> {
-        let columns = self.term.width();
-        let Some((_, above)) = self.drawn.lines.split_last() else { return Ok(()) };
-        if columns == 0 || columns >= self.drawn.columns {
-            return Ok(());
-        }
-        let rows = above.iter().map(|line| line.div_ceil(columns.into()).max(1)).sum();
-        self.term.move_cursor_up(rows)?;
-        // The frame clears what is below when it ends, and the rows that are written until then from their beginning.
-        self.term.write_str(&format!("\r\u{1b}[J{}", "\r\n".repeat(above.len())))
-    }
 }
 
 impl<T: TermLike> Drop for Bars<T> {
     fn drop(&mut self) {
-        if self.hidden {
-            // A terminal that is gone has no cursor.
-            let _ = self.term.restore();
-        }
+        // A terminal that is gone has no cursor.
+        let _ = self.term.restore();
     }
 }
 
@@ -186,19 +185,15 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
     }
 
     fn draw(&mut self, board: &Board, now: Instant) -> io::Result<()> {
-        let screen = self.screen();
-        self.clear_after_resize()?;
-        let lines = screen.live(board, now);
-        let widths = lines.iter().map(|line| columns(line)).collect();
-        self.drawn = Drawn { lines: widths, columns: self.term.width() };
+        let screen = self.screen_at(now);
+        self.drawn = screen.live(board, now);
         self.tick += 1;
-        self.bar.set_message(lines.join("\n"));
+        self.bar.set_message(self.drawn.join("\n"));
         let gathered = self.gathered();
         if !gathered.is_empty() {
             self.bar.println(gathered.join("\n"));
         }
-        self.hidden = true;
-        self.term.show(Cursor::Hidden)
+        self.term.show(gathered.len())
     }
 
     fn holds_terminal(&self) -> bool {
@@ -206,29 +201,15 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
     }
 
     fn pause(&mut self) -> io::Result<()> {
-        // The picture stays where it is, and the next one begins below whatever is written meanwhile. indicatif goes up
-        // from there by the rows that it knows of.
-        self.term.write_str(&"\r\n".repeat(self.drawn.lines.len().min(1)))?;
-        self.hidden = false;
-        self.term.show(Cursor::Shown)
-    }
-
-    fn resume(&mut self) -> io::Result<()> {
-        self.term.write_str(&"\r\n".repeat(self.drawn.lines.len().saturating_sub(1)))
+        // Anew, since the terminal echoed the key into it, as `^Z`. The next picture begins below what is written meanwhile.
+        self.term.leave(&self.drawn)
     }
 
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
-        self.clear_after_resize()?;
         self.bar.finish_and_clear();
-        for line in self.gathered() {
-            self.term.write_line(&line)?;
-        }
-        // Plain lines from here on: unlike a bar they may be higher than the screen.
-        for line in self.screen().last(board, now) {
-            self.term.write_line(&line)?;
-        }
-        self.hidden = false;
-        self.term.show(Cursor::Shown)
+        // Plain lines from here on: unlike a bar they may be wider and higher than the screen.
+        let lines = [self.gathered(), self.screen().last(board, now)].concat();
+        self.term.leave(&lines)
     }
 }
 

@@ -1,19 +1,19 @@
-//! A terminal for indicatif that shows whole frames: everything between two of them is gathered, and goes out in one write
-//! inside a synchronized update.
+//! A terminal for indicatif that shows whole frames: what it draws is gathered, and goes out in one write inside a
+//! synchronized update.
 //!
-//! indicatif fills every line with blanks up to the edge and lets the terminal wrap. The terminal then takes the whole
-//! picture for one long line: it breaks it anew when it is resized, and gives it without line ends to who copies it. So that
-//! filling is left out, and lines end where their text does.
+//! Between two frames the cursor waits at the beginning of the picture, not at its end. When a terminal is resized it breaks
+//! lines that have no room any more, joins them again, and may tell the program later; the cursor it keeps at the letter
+//! where it was. So a frame begins where the one before it did, whatever happened to its lines, and what is below is stale.
+//! indicatif counts rows from the end, so its own moves of the cursor are left out, and so are the blanks with which it fills
+//! lines up to the edge: a terminal would take the picture for one long line.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indicatif::TermLike;
 
-/// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
-/// knows no such thing ignores it.
-const BEGIN: &str = "\u{1b}[?2026h";
-const END: &str = "\u{1b}[?2026l";
+use crate::text::{BEGIN_UPDATE, END_UPDATE, columns};
+
 const HIDE_CURSOR: &str = "\u{1b}[?25l";
 const SHOW_CURSOR: &str = "\u{1b}[?25h";
 /// A line that is wider than was thought is cut by the terminal and does not wrap.
@@ -22,77 +22,112 @@ const WRAP: &str = "\u{1b}[?7h";
 /// From the cursor to the end of its line, and of the screen.
 const CLEAR_LINE: &str = "\u{1b}[K";
 const CLEAR_BELOW: &str = "\u{1b}[J";
-
-/// What a frame leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cursor {
-    /// More frames follow, so it is hidden.
-    Hidden,
-    /// The terminal is as it was found.
-    Shown,
-}
+/// To the next row, which is there: on the last one of a screen that has become flatter nothing scrolls.
+const NEXT_ROW: &str = "\r\u{1b}[B";
+const SAVE_CURSOR: &str = "\u{1b}7";
+const RESTORE_CURSOR: &str = "\u{1b}8";
 
 /// Gathers what is drawn. Clones share one frame.
 #[derive(Debug)]
 pub(super) struct Frame<T> {
     term: Arc<T>,
-    gathered: Arc<Mutex<Gathered>>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Debug, Default)]
-struct Gathered {
-    text: String,
-    /// A line is complete, and its end is still to be written.
-    ended: bool,
+struct State {
+    /// What was drawn and is not shown yet.
+    lines: Vec<String>,
+    /// The last of them goes on.
+    open: bool,
+    /// The picture that the cursor waits in.
+    shown: Option<Shown>,
+}
+
+/// A picture that is on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Shown {
+    rows: usize,
+    /// Rows and columns of the screen at that time.
+    screen: (u16, u16),
 }
 
 impl<T> Clone for Frame<T> {
     fn clone(&self) -> Self {
-        Self { term: Arc::clone(&self.term), gathered: Arc::clone(&self.gathered) }
+        Self { term: Arc::clone(&self.term), state: Arc::clone(&self.state) }
     }
 }
 
 impl<T: TermLike> Frame<T> {
     pub(super) fn new(term: T) -> Self {
-        Self { term: Arc::new(term), gathered: Arc::default() }
+        Self { term: Arc::new(term), state: Arc::default() }
     }
 
-    fn gathered(&self) -> MutexGuard<'_, Gathered> {
-        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows what was gathered; what stood below and behind it goes.
-    pub(super) fn show(&self, cursor: Cursor) -> io::Result<()> {
-        let text = std::mem::take(&mut *self.gathered()).text;
-        // What stays on the screen may be longer than a line, and wraps.
-        let (before, after) = match cursor {
-            Cursor::Hidden => (NO_WRAP, WRAP),
-            Cursor::Shown => ("", SHOW_CURSOR),
-        };
-        // At the end of a full line, the `^C` that a terminal echoes would break it, and all would be a row off.
-        self.term.write_str(&format!("{BEGIN}{HIDE_CURSOR}{before}{text}{CLEAR_BELOW}\r{after}{END}"))?;
-        self.term.flush()
-    }
-
-    /// Gives the cursor back, whatever was gathered.
-    pub(super) fn restore(&self) -> io::Result<()> {
-        self.term.write_str(SHOW_CURSOR)?;
-        self.term.flush()
-    }
-
-    fn sequence(&self, count: usize, last: char) {
-        if count > 0 {
-            self.gathered().text.extend(["\u{1b}[", &count.to_string(), last.encode_utf8(&mut [0; 4])]);
+    /// Shows what was gathered, in place of the picture before it. The first lines, as many as `scrolled`, stay above the
+    /// next one. The cursor is hidden from here on.
+    pub(super) fn show(&self, scrolled: usize) -> io::Result<()> {
+        let mut state = self.state();
+        let lines = std::mem::take(&mut state.lines);
+        if lines.is_empty() {
+            return Ok(());
         }
+        let screen = (self.term.height(), self.term.width());
+        let has_room = state.shown.is_some_and(|shown| shown.rows >= lines.len() && shown.screen == screen);
+        let (above, picture) = lines.split_at(scrolled.min(lines.len() - 1));
+        let mut text = format!("{BEGIN_UPDATE}{HIDE_CURSOR}{NO_WRAP}\r");
+        above.iter().for_each(|line| text.extend([line, CLEAR_LINE, "\r\n"]));
+        if !has_room {
+            text.push_str(&room(picture.len() - 1));
+        }
+        text.push_str(SAVE_CURSOR);
+        for (nth, line) in picture.iter().enumerate() {
+            text.extend([if nth > 0 { NEXT_ROW } else { "" }, line, CLEAR_LINE]);
+        }
+        text.extend([CLEAR_BELOW, RESTORE_CURSOR, WRAP, END_UPDATE]);
+        state.shown = Some(Shown { rows: picture.len(), screen });
+        self.write(&text)
+    }
+
+    /// Shows these lines in place of the picture, whole, and gives the terminal back as it was found: the cursor below.
+    pub(super) fn leave(&self, lines: &[String]) -> io::Result<()> {
+        let mut state = self.state();
+        (state.shown, state.lines) = (None, Vec::new());
+        let width = usize::from(self.term.width()).max(1);
+        let mut text = format!("{BEGIN_UPDATE}\r");
+        for line in lines {
+            // At the end of a full row the cursor is still on its last letter.
+            let clear =
+                if columns(line) > 0 && columns(line).is_multiple_of(width) { "" } else { CLEAR_LINE };
+            text.extend([line, clear, "\r\n"]);
+        }
+        text.extend([CLEAR_BELOW, SHOW_CURSOR, END_UPDATE]);
+        self.write(&text)
+    }
+
+    /// Gives the terminal back with the picture that is there, if there is one.
+    pub(super) fn restore(&self) -> io::Result<()> {
+        let Some(shown) = self.state().shown.take() else { return Ok(()) };
+        self.write(&format!("{}\r\n{SHOW_CURSOR}", NEXT_ROW.repeat(shown.rows - 1)))
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        self.term.write_str(text)?;
+        self.term.flush()
     }
 }
 
-impl Gathered {
-    fn next(&mut self) {
-        if std::mem::take(&mut self.ended) {
-            self.text.push_str(CLEAR_LINE);
-            self.text.push_str("\r\n");
-        }
+/// Makes room for as many rows below the cursor's, by scrolling where there is none; they are empty, and no row goes on in
+/// the next one. The cursor stays in the first.
+///
+/// Row by row, since some terminals take a screen that is cleared as a whole for one that is to be kept, and scroll it up.
+fn room(below: usize) -> String {
+    match below {
+        0 => CLEAR_LINE.to_owned(),
+        _ => format!("{}{CLEAR_BELOW}\u{1b}[{below}A", format!("{CLEAR_LINE}\n").repeat(below)),
     }
 }
 
@@ -105,60 +140,54 @@ impl<T: TermLike> TermLike for Frame<T> {
         self.term.height()
     }
 
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'A');
+    /// Every drawing begins with it, and takes the place of one that was not shown.
+    fn move_cursor_up(&self, _n: usize) -> io::Result<()> {
+        let mut state = self.state();
+        (state.lines, state.open) = (Vec::new(), false);
         Ok(())
     }
 
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'B');
+    fn move_cursor_down(&self, _n: usize) -> io::Result<()> {
         Ok(())
     }
 
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'C');
+    fn move_cursor_right(&self, _n: usize) -> io::Result<()> {
         Ok(())
     }
 
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.sequence(n, 'D');
+    fn move_cursor_left(&self, _n: usize) -> io::Result<()> {
         Ok(())
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        let mut gathered = self.gathered();
-        gathered.next();
-        gathered.text.push_str(text);
-        gathered.ended = true;
-        gathered.next();
+        let mut state = self.state();
+        state.lines.push(text.to_owned());
+        state.open = false;
         Ok(())
     }
 
+    /// A line, or the blanks behind it. Lines of ours begin with a glyph or an indent and a glyph, so that only the filling is
+    /// blank throughout.
     fn write_str(&self, text: &str) -> io::Result<()> {
-        let mut gathered = self.gathered();
-        // Lines of ours begin with a glyph or an indent and a glyph, so that only the filling is blank throughout.
-        if !text.is_empty() && text.bytes().all(|byte| byte == b' ') {
-            gathered.ended = true;
-        } else {
-            gathered.next();
-            gathered.text.push_str(text);
+        let mut state = self.state();
+        let is_filling = state.open && text.bytes().all(|byte| byte == b' ');
+        state.open = !is_filling;
+        if !is_filling {
+            state.lines.push(text.to_owned());
         }
         Ok(())
     }
 
-    /// Nothing is erased before the next text is there: what it leaves over goes when its line ends.
+    /// Nothing is erased before the next text is there.
     fn clear_line(&self) -> io::Result<()> {
-        self.gathered().text.push('\r');
         Ok(())
     }
 
-    /// The end of the last line stays unwritten: the cursor stays in the picture. What was gathered waits for
-    /// [`Frame::show`].
+    /// What was gathered waits for [`Frame::show`].
     fn flush(&self) -> io::Result<()> {
-        let mut gathered = self.gathered();
-        if std::mem::take(&mut gathered.ended) {
-            gathered.text.push_str(CLEAR_LINE);
-        }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! The picture that the bars draw, as lines of text for a screen of some size. Pure.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use colored::Color;
@@ -92,11 +93,12 @@ impl Screen {
         // Jobs are as many as the user named; resources are not.
         let shown = most_telling(&jobs, board.jobs().len().max(self.rows / 2), now);
         let widths = self.widths(shown.iter().map(|index| jobs[*index]), now);
-        let mut lines = Vec::new();
+        let (mut lines, mut told) = (Vec::new(), BTreeSet::new());
         for job in shown.iter().map(|index| jobs[*index]) {
             lines.push(self.job(job, widths, now));
-            // There is room now for an error that its line had to cut.
-            if let Some(error) = error(job).filter(|error| columns(error) > self.text(widths)) {
+            // There is room now for an error that its line had to cut; jobs of one server share theirs.
+            let error = error(job).filter(|error| columns(error) > self.text(widths));
+            if let Some(error) = error.filter(|error| told.insert(error.clone())) {
                 lines.push(format!("    {}", self.paint.color(&error, Color::Red)));
             }
         }

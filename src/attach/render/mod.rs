@@ -113,11 +113,6 @@ pub(super) trait Renderer: Send {
         Ok(())
     }
 
-    /// The process goes on.
-    fn resume(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
     /// It is over; leaves the terminal as it was found.
     fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
         self.flush()

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 
 use crate::bench::summary::{Progress, Watcher};
+use crate::text::{BEGIN_UPDATE, END_UPDATE};
 use layout::{View, layout};
 
 /// The least time between two drawings.
@@ -141,6 +142,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
     /// In one piece, so that no half of a frame is seen.
     fn put(&mut self, frame: &str) {
         // A terminal that is gone has nobody who would miss it.
+        let frame = format!("{BEGIN_UPDATE}{frame}{END_UPDATE}");
         let _ = self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush());
     }
 
@@ -221,6 +223,9 @@ mod tests {
         live.next = None;
         live.progress(&state(2.0, 500));
         live.note("probe of 1,000 connections: kept");
+        let raw = String::from_utf8_lossy(&live.out);
+        assert_eq!(raw.matches(BEGIN_UPDATE).count(), raw.matches(END_UPDATE).count());
+        assert!(raw.starts_with(BEGIN_UPDATE) && raw.ends_with(END_UPDATE), "{raw:?}");
         let seen = screen(&live.out);
         assert!(seen.starts_with("note: probe of 1,000 connections: kept\n"), "{seen}");
         assert_eq!(seen.matches("measuring").count(), 1, "{seen}");

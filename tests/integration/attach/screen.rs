@@ -285,7 +285,9 @@ fn a_frame_is_one_synchronized_update_and_the_cursor_comes_back_at_every_end() {
     // Nothing is erased before it is drawn anew.
     assert!(!raw.contains("\u{1b}[2K"), "{raw:?}");
     shell.send("\u{1a}");
-    shell.until("the cursor", |screen| !screen.hide_cursor() && screen.contents().contains("Stopped"));
+    let screen =
+        shell.until("the cursor", |screen| !screen.hide_cursor() && screen.contents().contains("Stopped"));
+    assert!(!screen.contents().contains("^Z"), "{:#?}", rows(&screen));
     shell.send("fg\n");
     shell.until("a hidden cursor again", vt100::Screen::hide_cursor);
     publish(&relay, "scraping/1", "job_progress", &["progress=50"]);

@@ -8,6 +8,7 @@ use crate::attach::job::{Job, Link, When};
 use crate::attach::stream::Stream;
 use crate::dialect::{Dialect, Dialects};
 use crate::exit::{Exit, Failure};
+use crate::text::columns;
 
 struct Stage {
     board: Board,
@@ -188,14 +189,16 @@ fn the_last_picture_stays_whole_and_tells_cut_errors_in_full() {
     let error = "a long way down ".repeat(6);
     stage.event(0, "job_failed", "3", &format!(r#","message":"{error}""#));
     stage.board.apply(1, Input::Lost(Failure::new(Exit::Unreachable, "nothing listens at h:1")), stage.now);
+    stage.event(2, "job_failed", "3", &format!(r#","message":"{error}""#));
     let (mut bars, term) = bars(60, 120);
     bars.draw(&stage.board, stage.now).unwrap();
     bars.finish(&stage.board, stage.now).unwrap();
     let picture = term.contents();
+    assert_eq!(picture.matches(error.trim()).count(), 1, "{picture}");
     assert!(picture.contains(&format!("\n    {}", error.trim())), "{picture}");
     assert!(picture.contains("nothing listens at h:1"), "{picture}");
     let last = picture.lines().last().unwrap();
-    assert_eq!(last, "28 waiting, 1 failed, 1 lost · 1 event in 0:00");
+    assert_eq!(last, "27 waiting, 2 failed, 1 lost · 2 events in 0:00");
     assert_eq!(picture.lines().count(), 32, "{picture}");
 }
 
@@ -285,4 +288,20 @@ fn a_flood_is_counted_and_half_the_screen_is_left_to_it() {
     assert!(lines[lines.len() - 12].ends_with("… 50 more events, too fast to show"), "{shown}");
     assert!(lines[lines.len() - 11].contains(" demo:0 "), "{shown}");
     assert_eq!(lines[lines.len() - 2], "… 141 more: 141 running", "{shown}");
+}
+
+#[test]
+fn lines_are_short_while_the_window_is_being_resized() {
+    let (mut bars, term) = bars(24, 80);
+    let mut stage = four();
+    let longest = |bars: &mut Bars<InMemoryTerm>, stage: &Stage| {
+        bars.draw(&stage.board, stage.now).unwrap();
+        term.contents().lines().map(columns).max().unwrap()
+    };
+    assert!(longest(&mut bars, &stage) > 70);
+    // The terminal of this test has one size; the one that was drawn on before had another.
+    bars.last_size = Some((24, 100));
+    assert!(longest(&mut bars, &stage) < NARROW);
+    stage.wait(1);
+    assert!(longest(&mut bars, &stage) > 70);
 }
