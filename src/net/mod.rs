@@ -167,9 +167,13 @@ fn reason(error: &io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// An answer of HTTP as an error.
-fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> NetError {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+/// An answer of HTTP as an error; `header` finds the value of a header by its name in small letters.
+pub fn refusal<'a>(
+    url: &Url,
+    status: u16,
+    header: impl Fn(&'static str) -> Option<&'a str>,
+    body: &[u8],
+) -> NetError {
     let redirects = (300..400).contains(&status);
     let waits = matches!(status, 429 | 503);
     NetError::Status {
@@ -183,15 +187,17 @@ fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> N
     }
 }
 
-/// The `message` of an error body as every dialect's HTTP errors have it; printable, and at most 200
-/// characters.
+/// Finds the value of a header as text.
+fn header_of<'a>(headers: &'a hyper::HeaderMap) -> impl Fn(&'static str) -> Option<&'a str> {
+    move |name| headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The `message` of an error body as every dialect's HTTP errors have it, or the `detail` that others have; printable, and
+/// at most 200 characters.
 fn message_of(body: &[u8]) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        message: String,
-    }
-    let body: Body = serde_json::from_slice(body).ok()?;
-    let text: String = printable(&body.message).chars().take(200).collect();
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let text = body.get("message").or_else(|| body.get("detail"))?.as_str()?;
+    let text: String = printable(text).chars().take(200).collect();
     (!text.is_empty()).then_some(text)
 }
 
