@@ -115,23 +115,17 @@ pub(super) fn of_error(error: &NetError) -> Verdict {
 
 /// What an answer means that opens no WebSocket.
 fn of_status(error: &NetError) -> Verdict {
-    let NetError::Status { status, message, redirect, retry_after, .. } = error else {
+    let NetError::Status { status, retry_after, .. } = error else {
         return retry(error.to_string(), None);
     };
-    let (status, words) = (*status, answer::words(*status));
-    let hinted = |failure: Failure| Failure { hint: answer::hint(status).map(str::to_owned), ..failure };
-    if matches!(status, 401 | 403) {
-        // The server's own words are better, where it has any.
-        let said = if message.is_some() { error.to_string() } else { format!("{error}; {words}") };
-        let failure = hinted(Failure::new(Exit::Refused, said));
-        return if status == 401 { Verdict::Unauthorized(failure) } else { Verdict::Final(failure) };
+    let (said, hint) = answer::explain(error).unwrap_or_else(|| (error.to_string(), None));
+    let failure = |exit| Failure { hint, ..Failure::new(exit, said) };
+    match status {
+        401 => return Verdict::Unauthorized(failure(Exit::Refused)),
+        403 => return Verdict::Final(failure(Exit::Refused)),
+        _ => {}
     }
-    if let Some(redirect) = redirect {
-        return retry(format!("{error}; it redirects to {redirect}"), Some(&redirect.hint()));
-    }
-    let asked = retry_after.map(|after| format!(", and asks to wait {} s", after.as_secs()));
-    let said = format!("{error}; {words}{}", asked.unwrap_or_default());
-    match Verdict::retry(hinted(Failure::new(Exit::Unreachable, said))) {
+    match Verdict::retry(failure(Exit::Unreachable)) {
         Verdict::Retry { reason, last, .. } => Verdict::Retry { reason, last, after: *retry_after },
         other => other,
     }

@@ -1,9 +1,10 @@
 //! One connection and one event before the run: if these do not make it, thousands will not.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::aim::Place;
 use super::clock::Clock;
 use super::collect::Part;
 use super::crew::Crew;
@@ -11,9 +12,11 @@ use super::options::{BenchOptions, EchoBy};
 use super::plan::{Load, Plan, Ramp};
 use super::run::Prepared;
 use super::subscriber::{Cohort, Phase, Seat, Shared};
-use super::summary::Mode;
+use super::summary::{Mode, Watcher};
 use crate::exit::{Exit, Failure};
-use crate::net;
+use crate::net::answer::{self, LONGEST_WAIT};
+use crate::net::tls::Peer;
+use crate::net::{self, NetError};
 
 /// A server that refuses some connections at random is still worth a run.
 const ATTEMPTS: u32 = 5;
@@ -28,24 +31,40 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// A server that closes at once does so within this.
 const AT_ONCE: Duration = Duration::from_millis(150);
 
-/// Opens one socket and, where the run publishes, sees an event through to it.
-pub fn probe(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Failure> {
-    let begin = Instant::now();
-    let mut tried = 0;
+/// Opens one socket and, where the run publishes, sees an event through to it. A server that asks to be left alone for a while
+/// (Retry-After) is, for five minutes in all at most.
+pub fn probe(
+    options: &BenchOptions,
+    prepared: &mut Prepared,
+    stop: &AtomicBool,
+    watcher: &mut dyn Watcher,
+) -> Result<(), Failure> {
+    let mut begin = Instant::now();
+    let (mut tried, mut waited) = (0, Duration::ZERO);
     loop {
         tried += 1;
         match attempt(options, prepared) {
+            Err(Problem::Connection(failure, Some(after)))
+                if tried < ATTEMPTS && waited + after <= LONGEST_WAIT =>
+            {
+                watcher.note(&failure.message);
+                if wait(after, || stop.load(Ordering::Acquire)) {
+                    let message = "interrupted while the server's Retry-After was waited for";
+                    return Err(Failure::new(Exit::Interrupted, message));
+                }
+                (begin, waited) = (begin + after, waited + after);
+            }
             // Whoever says nothing for so long says nothing the next time.
-            Err(Problem::Connection(_)) if tried < ATTEMPTS && begin.elapsed() < PATIENCE / 2 => {}
-            Err(Problem::Connection(failure) | Problem::Other(failure)) => return Err(failure),
+            Err(Problem::Connection(_, None)) if tried < ATTEMPTS && begin.elapsed() < PATIENCE / 2 => {}
+            Err(Problem::Connection(failure, _) | Problem::Other(failure)) => return Err(failure),
             Ok(()) => return Ok(()),
         }
     }
 }
 
 enum Problem {
-    /// Another attempt may do better.
-    Connection(Failure),
+    /// Another attempt may do better, after the time that the server asks for.
+    Connection(Failure, Option<Duration>),
     Other(Failure),
 }
 
@@ -81,7 +100,14 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
     let still_open = is_open();
     let (part, _) = crew.finish();
     match seen {
-        _ if !still_open => Err(Problem::Connection(refused(options, prepared, &part))),
+        _ if !still_open => {
+            let refusal = shared.refusal.get();
+            let after = match refusal {
+                Some(NetError::Status { retry_after, .. }) => *retry_after,
+                _ => None,
+            };
+            Err(Problem::Connection(refused(options, prepared, &part, refusal), after))
+        }
         Err(failure) => Err(Problem::Other(failure)),
         Ok(true) => Ok(()),
         Ok(false) if is_echo => Err(Problem::Other(not_echoed(options, prepared))),
@@ -98,7 +124,7 @@ fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {
 }
 
 /// Why a single connection did not open or did not stay.
-fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part) -> Failure {
+fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part, refusal: Option<&NetError>) -> Failure {
     let address = net::address(prepared.aim.server());
     if let Some(close) = part.connections.closed_early.first() {
         let code = close.code.map_or_else(String::new, |code| format!(" with {code}"));
@@ -117,28 +143,41 @@ fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part) -> Failure 
             _ => failure,
         };
     }
+    if let Some(failure) = refusal.and_then(|refusal| answered(options, refusal)) {
+        return failure;
+    }
     let Some(first) = part.connections.failures.first() else {
         return Failure::new(Exit::Unreachable, format!("the server at {address} does not answer"));
     };
     let status = first.status.map_or_else(String::new, |status| format!(" with {status}"));
     let message =
         format!("could not open a WebSocket at {address}: {} failed{status}: {}", first.step, first.reason);
-    match first.status {
-        Some(401 | 403) => Failure::new(Exit::Refused, message).hint(token_hint(options)),
-        Some(404) => {
-            Failure::new(Exit::Unreachable, message).hint("name the right path with a whole ws:// URL")
-        }
-        _ => Failure::new(Exit::Unreachable, message).hint(hint(&first.step, prepared)),
+    let failure = Failure::new(Exit::Unreachable, message);
+    match refusal {
+        Some(NetError::Tls { problem, .. }) => Failure { hint: problem.hint(Peer::Server), ..failure },
+        _ => failure.hint(hint(&first.step, prepared)),
     }
 }
 
-/// What there is to do about a step that failed without a status.
+/// The server answered with a status that is no upgrade.
+fn answered(options: &BenchOptions, refusal: &NetError) -> Option<Failure> {
+    let NetError::Status { status, .. } = refusal else { return None };
+    let (said, hint) = answer::explain(refusal)?;
+    let failure = |exit| Failure::new(exit, format!("could not open a WebSocket: {said}"));
+    Some(match status {
+        401 | 403 => failure(Exit::Refused).hint(token_hint(options)),
+        404 if matches!(options.place, Place::Url(..)) => {
+            failure(Exit::Unreachable).hint("is that path one of the server's?")
+        }
+        _ => Failure { hint, ..failure(Exit::Unreachable) },
+    })
+}
+
+/// What there is to do about a step that failed without a word.
 fn hint(step: &str, prepared: &Prepared) -> &'static str {
     let is_plain = matches!(prepared.aim.server().scheme(), "ws" | "http");
     match step {
-        "tls" => {
-            "if it has no TLS, say ws://; if it has, its certificate must be for that name and from an authority that this machine trusts, or that SSL_CERT_FILE names"
-        }
+        "tls" => "ws:// and http:// are for servers without TLS",
         "upgrade" if is_plain => {
             "is it a WebSocket server, and is that path one of its? If it wants TLS, say wss://"
         }

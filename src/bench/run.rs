@@ -88,8 +88,13 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
     }
     let publisher = match &options.via {
         Some(via) if options.publishes() => {
-            let events =
-                aim.events(options.payload_size).map_err(|error| Failure::usage(error.to_string()))?;
+            let events = aim.events(options.payload_size).map_err(|error| {
+                let failure = Failure::usage(error.to_string());
+                match aim.dialect() {
+                    Some(dialect) => failure.hint(format!("as in: jobwire bench idle {}", dialect.name)),
+                    None => failure,
+                }
+            })?;
             let mut publisher = Publisher::connect(via, &options.tls, events)?;
             if let Some(owner) = &options.owner {
                 publisher.announce(&aim.registrations(owner))?;
@@ -108,7 +113,7 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
 /// Runs once, in this process alone.
 pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher) -> Result<Outcome, Failure> {
     let mut prepared = prepare(options, watcher)?;
-    super::probe::probe(options, &mut prepared)?;
+    super::probe::probe(options, &mut prepared, stop, watcher)?;
     prepared.meter = Meter::start(options, prepared.aim.server())?;
     let mut run = Run::new(options, prepared, Clock::new(), stop);
     let seats = crew::seats(options);

@@ -24,7 +24,7 @@ use self::report::ReportArgs;
 use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::values::{duration, publish_key, publish_url, redis_url, server};
 use crate::bench;
 use crate::bench::options::{BenchOptions, EchoBy, FindOf, FindOptions};
 use crate::bench::plan::Ramp;
@@ -67,7 +67,7 @@ pub(crate) struct BenchArgs {
     redis_tls: RedisTls,
 
     /// Publish with POST to this URL, rather than into --redis; {channel} in it is replaced.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = server, hide_env_values = true)]
+    #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = publish_url, hide_env_values = true)]
     publish_url: Option<Url>,
 
     /// The key for publishing by POST, to --publish-url or, without --redis, to the relay itself [default: the one that

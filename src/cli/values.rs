@@ -70,8 +70,12 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
 
 /// The URL of a JSON Web Key Set. A user's name and a query in it are not repeated: they may be secrets.
 pub(super) fn key_set(text: &str) -> Result<Url, String> {
-    let error =
-        || "a key set is an http or https URL, as in https://example.com/.well-known/jwks.json".to_owned();
+    let error = || match without_scheme("https", text.trim()) {
+        Some(meant) => format!("a key set is a URL; did you mean --jwks {meant}?"),
+        None => {
+            "a key set is an http or https URL, as in https://example.com/.well-known/jwks.json".to_owned()
+        }
+    };
     let mut url = Url::parse(text.trim()).map_err(|_| error())?;
     url.set_fragment(None);
     if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(error()) }
@@ -104,6 +108,16 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
     if matches!(url.scheme(), "ws" | "wss" | "http" | "https") { Ok(url) } else { Err(error()) }
 }
 
+/// The URL that events are posted to; a user's name in it is not repeated.
+pub(super) fn publish_url(text: &str) -> Result<Url, String> {
+    let error = || match without_scheme("http", text) {
+        Some(meant) => format!("events are posted to a URL; did you mean --publish-url {meant}?"),
+        None => "events are posted to a URL, as in http://127.0.0.1:8000/publish/{channel}".to_owned(),
+    };
+    let url = Url::parse(text).map_err(|_| error())?;
+    if matches!(url.scheme(), "http" | "https" | "ws" | "wss") { Ok(url) } else { Err(error()) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -119,6 +133,20 @@ mod tests {
             ("relay.example.com:80/prefix", "--server ws://relay.example.com:80/prefix?"),
         ] {
             assert!(server(text).unwrap_err().ends_with(meant), "{text}");
+        }
+        assert!(
+            publish_url("localhost:8000/publish/{channel}")
+                .unwrap_err()
+                .ends_with("did you mean --publish-url http://localhost:8000/publish/{channel}?")
+        );
+        assert!(
+            key_set("keys.example.com:443/jwks.json")
+                .unwrap_err()
+                .ends_with("did you mean --jwks https://keys.example.com:443/jwks.json?")
+        );
+        for secret in ["me:hunter2@h:1/{channel}", "hunter2", "gopher://me:hunter2@h"] {
+            assert!(!publish_url(secret).unwrap_err().contains("hunter2"), "{secret}");
+            assert!(!key_set(secret).unwrap_err().contains("hunter2"), "{secret}");
         }
         let redis = |text| redis_url(text).unwrap_err();
         assert!(redis("localhost:6379").ends_with("did you mean --redis redis://localhost:6379?"));

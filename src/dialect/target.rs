@@ -117,7 +117,7 @@ impl Target {
         }
         let job_error = |reason| TargetError::Job {
             dialect: dialect.name.to_string(),
-            job: job.chars().take(40).collect::<String>().escape_debug().to_string(),
+            job: masked(job).chars().take(40).collect::<String>().escape_debug().to_string(),
             reason,
         };
         dialect.check_job(job).map_err(job_error)?;
@@ -188,8 +188,13 @@ fn is_host(word: &str) -> bool {
     word.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
-/// A text that may be a URL, with `…` in place of the user and password that it may hold.
+/// A text that may be a URL, with `…` in place of the user and password that it may hold, and of a query, which may hold a
+/// token.
 pub fn masked(text: &str) -> String {
+    if let Some((before, query)) = text.split_once('?') {
+        let rest = if query.is_empty() { "" } else { "…" };
+        return format!("{}?{rest}", masked(before));
+    }
     let Some(at) = text.rfind('@') else { return text.to_owned() };
     match text.find("://") {
         Some(scheme) if scheme + 3 <= at => format!("{}…{}", &text[..scheme + 3], &text[at..]),

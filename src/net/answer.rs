@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use super::{address, is_secure};
+use super::{NetError, address, is_secure};
 
 /// The longest wait that a server can ask for with Retry-After.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -68,7 +68,7 @@ fn authority(url: &Url) -> String {
 }
 
 /// The wait that the header `Retry-After` asks for, in seconds or as a date, [`LONGEST_WAIT`] at most.
-pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     let wait = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
@@ -79,8 +79,35 @@ pub fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     Some(wait.min(LONGEST_WAIT))
 }
 
+/// An answer that opened no WebSocket, in words, and what there is to do about it; `None` of an error of another kind.
+pub fn explain(error: &NetError) -> Option<(String, Option<String>)> {
+    let NetError::Status { status, message, redirect, retry_after, .. } = error else { return None };
+    if let Some(redirect) = redirect {
+        return Some((format!("{error}; it redirects to {redirect}"), Some(redirect.hint())));
+    }
+    let hint = hint(*status).map(str::to_owned);
+    // The server's own words are better, where it has any.
+    if matches!(status, 401 | 403) && message.is_some() {
+        return Some((error.to_string(), hint));
+    }
+    let asked = retry_after.map(|after| format!(", and asks to wait {} s", after.as_secs()));
+    Some((format!("{error}; {}{}", words(*status), asked.unwrap_or_default()), hint))
+}
+
+/// Why no WebSocket was opened, in a few words that many answers have in common: the server's own, or those of its status.
+pub fn reason(error: &NetError) -> String {
+    match error {
+        NetError::Status { message: Some(message), .. } => message.clone(),
+        NetError::Status { redirect: Some(redirect), .. } => {
+            format!("it redirects to {}", redirect.server.as_ref().unwrap_or(&redirect.shown))
+        }
+        NetError::Status { status, .. } => words(*status).to_owned(),
+        other => other.to_string(),
+    }
+}
+
 /// What a status means to a client that asked for a WebSocket.
-pub fn words(status: u16) -> &'static str {
+fn words(status: u16) -> &'static str {
     match status {
         200..=299 => "it is plain HTTP, no WebSocket",
         300..=399 => "it sends its clients elsewhere",
@@ -101,7 +128,7 @@ pub fn words(status: u16) -> &'static str {
 }
 
 /// What there is to do about a status.
-pub fn hint(status: u16) -> Option<&'static str> {
+fn hint(status: u16) -> Option<&'static str> {
     Some(match status {
         200..=299 => "--server names another server",
         400 | 405 | 426 | 501 => {

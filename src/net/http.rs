@@ -11,7 +11,7 @@ use url::Url;
 
 use super::stream::{establish, within};
 use super::tls::Tls;
-use super::{NetError, address, login, refusal};
+use super::{NetError, address, header_of, login, refusal};
 
 /// The longest body that is read: a payload at its limit of 1 MiB, and room for what is around it.
 pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
@@ -33,7 +33,7 @@ impl Response {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
-        Err(refusal(url, self.status, &self.headers, &self.body))
+        Err(refusal(url, self.status, header_of(&self.headers), &self.body))
     }
 }
 

@@ -169,9 +169,13 @@ fn reason(error: &io::Error) -> String {
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// An answer of HTTP as an error.
-fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> NetError {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+/// An answer of HTTP as an error; `header` finds the value of a header by its name in small letters.
+pub fn refusal<'a>(
+    url: &Url,
+    status: u16,
+    header: impl Fn(&'static str) -> Option<&'a str>,
+    body: &[u8],
+) -> NetError {
     let redirects = (300..400).contains(&status);
     let waits = matches!(status, 429 | 503);
     let (code, message) = words_of(body);
@@ -187,20 +191,26 @@ fn refusal(url: &Url, status: u16, headers: &hyper::HeaderMap, body: &[u8]) -> N
     }
 }
 
-/// `error` and `message` of an error body as every dialect's HTTP errors have them; printable, and at most 200 characters
-/// each.
+/// Finds the value of a header as text.
+fn header_of<'a>(headers: &'a hyper::HeaderMap) -> impl Fn(&'static str) -> Option<&'a str> {
+    move |name| headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// `error` and `message` of an error body as every dialect's HTTP errors have them, or the `detail` that others have for a
+/// message; printable, and at most 200 characters each.
 fn words_of(body: &[u8]) -> (Option<String>, Option<String>) {
     #[derive(Default, serde::Deserialize)]
     struct Body {
         error: Option<serde_json::Value>,
         message: Option<serde_json::Value>,
+        detail: Option<serde_json::Value>,
     }
-    let Body { error, message } = serde_json::from_slice(body).unwrap_or_default();
+    let Body { error, message, detail } = serde_json::from_slice(body).unwrap_or_default();
     let words = |value: Option<serde_json::Value>| {
         let text: String = printable(value?.as_str()?).chars().take(200).collect();
         (!text.is_empty()).then_some(text)
     };
-    (words(error), words(message))
+    (words(error), words(message).or_else(|| words(detail)))
 }
 
 #[cfg(test)]

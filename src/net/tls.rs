@@ -184,10 +184,10 @@ fn builder(trusted: Option<Vec<CertificateDer<'static>>>, insecure: bool) -> Bui
 
 fn verified_by(verifier: Arc<dyn rustls::client::danger::ServerCertVerifier>) -> Builder {
     // Named, since a process may have compiled in more than one provider and then has no default.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("the ring provider supports rustls' default versions")
+        .expect("the provider supports rustls' default versions")
         .dangerous()
         .with_custom_certificate_verifier(verifier)
 }

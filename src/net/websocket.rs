@@ -18,7 +18,7 @@ pub use tokio_tungstenite::tungstenite::{Error, Message};
 use super::http::request;
 use super::stream::{Stream, establish, within};
 use super::tls::Tls;
-use super::{NetError, address, is_secure, login, reason, refusal};
+use super::{NetError, address, header_of, is_secure, login, reason, refusal};
 
 /// A WebSocket that is open. Pings are answered while it is read from.
 pub type WebSocket = WebSocketStream<Stream>;
@@ -75,6 +75,9 @@ async fn open(url: &Url, tls: &Tls, limits: Limits) -> Result<WebSocket, NetErro
         .max_message_size(Some(limits.message))
         .max_frame_size(Some(limits.message));
     match client_async_with_config(request, stream, Some(config)).await {
+        Ok((_, answer)) if answer.headers().contains_key(header::SEC_WEBSOCKET_EXTENSIONS) => {
+            Err(unoffered(url, "extension"))
+        }
         Ok((socket, _)) => Ok(socket),
         Err(Error::Protocol(ProtocolError::WrongHttpVersion)) => Err(old_http(url, tls).await),
         Err(error) => Err(classify(url, &error)),
@@ -84,9 +87,16 @@ async fn open(url: &Url, tls: &Tls, limits: Limits) -> Result<WebSocket, NetErro
 /// A server of HTTP/1.0 speaks HTTP all the same; tungstenite keeps its status to itself, so it is asked once more.
 async fn old_http(url: &Url, tls: &Tls) -> NetError {
     match request(Method::GET, url, &[], Bytes::new(), tls, OLD_HTTP_TIMEOUT).await {
-        Ok(answer) => refusal(url, answer.status, &answer.headers, &answer.body),
+        Ok(answer) => refusal(url, answer.status, header_of(&answer.headers), &answer.body),
         Err(error) => error,
     }
+}
+
+/// A server that chose what it was not offered must be left, says RFC 6455, section 4.1.
+fn unoffered(url: &Url, what: &str) -> NetError {
+    let reason =
+        format!("it chose {} {what} that was not offered", if what == "extension" { "an" } else { "a" });
+    NetError::NotHttp { address: address(url), reason }
 }
 
 /// What a failed handshake says of the server.
@@ -96,7 +106,7 @@ fn classify(url: &Url, error: &Error) -> NetError {
     match error {
         Error::Http(response) => {
             let body = response.body().as_deref().unwrap_or_default();
-            refusal(url, response.status().as_u16(), response.headers(), body)
+            refusal(url, response.status().as_u16(), header_of(response.headers()), body)
         }
         Error::Protocol(ProtocolError::HandshakeIncomplete) => {
             NetError::NotHttp { address, reason: silent() }
@@ -106,6 +116,7 @@ fn classify(url: &Url, error: &Error) -> NetError {
         Error::Protocol(ProtocolError::HttparseError(_)) => {
             NetError::NotHttp { address, reason: "its answer is something else".into() }
         }
+        Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(_)) => unoffered(url, "subprotocol"),
         other => NetError::NotHttp { address, reason: other.to_string() },
     }
 }

@@ -354,6 +354,11 @@ impl Key {
     fn hint(&self, server: &Url) -> String {
         let path = publish_key::path_for(server.port_or_known_default().unwrap_or_default());
         let path = path.display();
+        if net::login(server).is_some() {
+            return "the user and password in --server are sent in place of the key; without a proxy that takes \
+                    them, leave them out"
+                .to_owned();
+        }
         match self {
             Self::Given(_) => "the key in --publish-key (JOBWIRE_PUBLISH_KEY) is not the relay's".to_owned(),
             Self::Found(_) => format!("the key in {path} is not this relay's; give it with --publish-key"),

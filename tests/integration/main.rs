@@ -18,6 +18,7 @@ mod protocol_page;
 mod proxy;
 mod publish;
 mod readme;
+mod secrets;
 mod serve;
 mod snippets;
 mod support;

@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
-use crate::net;
+use crate::net::{self, NetError};
 use crate::text::printable;
 
 /// A longer answer is none.
@@ -14,11 +14,22 @@ const MAX_HEAD: usize = 16 << 10;
 /// A body that a refusal explains itself with is read up to here.
 const MAX_BODY: usize = 4 << 10;
 
+/// The header that offers subprotocols, and chooses one.
+const PROTOCOL: &str = "sec-websocket-protocol";
+
+/// The header that offers extensions, and chooses of them.
+const EXTENSIONS: &str = "sec-websocket-extensions";
+
 /// What every request of a thread has in common.
 #[derive(Debug, Clone)]
 pub(super) struct Handshake {
+    server: Url,
     rest: String,
     accept: String,
+    /// Subprotocols that a header of the user's offers.
+    offered: Vec<String>,
+    /// Whether a header of the user's offers extensions.
+    extends: bool,
 }
 
 /// What the bytes so far mean.
@@ -28,8 +39,10 @@ pub(super) enum Answer {
     Partial,
     /// It is a WebSocket now; frames begin at this byte.
     Upgraded(usize),
-    /// It is not, with the status where there is one.
-    Refused(Option<u16>, String),
+    /// The server answered with another status.
+    Refused(Box<NetError>),
+    /// The answer is none that RFC 6455 knows, with the status where there is one.
+    Broken(Option<u16>, String),
 }
 
 impl Handshake {
@@ -48,7 +61,13 @@ impl Handshake {
             " HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{own}\r\n"
         );
-        Self { rest, accept: derive_accept_key(key.as_bytes()) }
+        let named = |wanted: &'static str| {
+            headers.iter().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        };
+        let offered =
+            named(PROTOCOL).flat_map(|all| all.split(',')).map(|one| one.trim().to_owned()).collect();
+        let extends = named(EXTENSIONS).next().is_some();
+        Self { server: server.clone(), rest, accept: derive_accept_key(key.as_bytes()), offered, extends }
     }
 
     /// The request for a path.
@@ -56,32 +75,34 @@ impl Handshake {
         format!("GET {path}{}", self.rest).into_bytes()
     }
 
-    /// Reads an answer; `ended` says that no more bytes will come.
-    pub(super) fn answer(&self, bytes: &[u8], ended: bool) -> Answer {
+    /// Reads an answer to the request for a path; `ended` says that no more bytes will come.
+    pub(super) fn answer(&self, bytes: &[u8], ended: bool, path: impl FnOnce() -> String) -> Answer {
         if bytes.len() >= 5 && !bytes.starts_with(b"HTTP/") {
-            return Answer::Refused(None, "the answer is not HTTP".into());
+            return Answer::Broken(None, "the answer is not HTTP".into());
         }
         let Some(end) = memmem::find(&bytes[..bytes.len().min(MAX_HEAD)], b"\r\n\r\n") else {
             return match (bytes.len() >= MAX_HEAD, ended) {
-                (true, _) => Answer::Refused(None, "the answer has no end".into()),
-                (_, true) => Answer::Refused(None, "closed without an answer".into()),
+                (true, _) => Answer::Broken(None, "the answer has no end".into()),
+                (_, true) => Answer::Broken(None, "closed without an answer".into()),
                 _ => Answer::Partial,
             };
         };
         let head = String::from_utf8_lossy(&bytes[..end]);
         let mut lines = head.split("\r\n");
-        let mut words = lines.next().unwrap_or_default().splitn(3, ' ');
-        let status: Option<u16> = words.nth(1).and_then(|word| word.parse().ok());
-        let phrase = words.next().unwrap_or_default().trim().to_owned();
+        let status: Option<u16> =
+            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
         let header = |name: &str| {
             let named =
                 |line: &&str| line.split(':').next().is_some_and(|n| n.trim().eq_ignore_ascii_case(name));
             lines.clone().find(named).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
         };
-        if status == Some(101) {
-            return match header("sec-websocket-accept") {
-                Some(accept) if accept == self.accept => Answer::Upgraded(end + 4),
-                _ => Answer::Refused(status, "the upgrade has a wrong Sec-WebSocket-Accept".into()),
+        let Some(status) = status else {
+            return Answer::Broken(None, "the answer has no status".into());
+        };
+        if status == 101 {
+            return match self.unagreed(header) {
+                None => Answer::Upgraded(end + 4),
+                Some(why) => Answer::Broken(Some(status), why),
             };
         }
         let body = &bytes[end + 4..];
@@ -89,21 +110,36 @@ impl Handshake {
         if body.len() < length.min(MAX_BODY) && !ended {
             return Answer::Partial;
         }
-        Answer::Refused(status, message(body).unwrap_or(phrase))
+        let mut url = self.server.clone();
+        url.set_path(path().split('?').next().unwrap_or_default());
+        Answer::Refused(Box::new(net::refusal(&url, status, header, body)))
     }
-}
 
-/// The `message` or `detail` of a JSON body, for people.
-fn message(body: &[u8]) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let text = value.get("message").or_else(|| value.get("detail"))?.as_str()?;
-    let text: String = printable(text).chars().take(120).collect();
-    (!text.is_empty()).then_some(text)
+    /// Why an upgrade is none by RFC 6455, section 4.1.
+    fn unagreed<'a>(&self, header: impl Fn(&'static str) -> Option<&'a str>) -> Option<String> {
+        if header("sec-websocket-accept") != Some(self.accept.as_str()) {
+            return Some("the upgrade has a wrong Sec-WebSocket-Accept".into());
+        }
+        let shown = |text: &str| -> String { printable(text).chars().take(60).collect() };
+        match header(PROTOCOL) {
+            Some(chosen) if !self.offered.iter().any(|one| one == chosen) => {
+                return Some(format!("it chose the subprotocol '{}', which was not offered", shown(chosen)));
+            }
+            _ => {}
+        }
+        header(EXTENSIONS)
+            .filter(|chosen| !self.extends && !chosen.is_empty())
+            .map(|chosen| format!("it chose the extension '{}', which was not offered", shown(chosen)))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn path() -> String {
+        "/ws/1".to_owned()
+    }
 
     fn handshake() -> Handshake {
         let url = Url::parse("ws://user:secret@example.com:8000/x").unwrap();
@@ -122,23 +158,66 @@ mod tests {
         let handshake = handshake();
         let right = format!("HTTP/1.1 101 X\r\nsec-websocket-ACCEPT: {}\r\n\r\n", handshake.accept);
         for cut in 0..right.len() {
-            assert_eq!(handshake.answer(&right.as_bytes()[..cut], false), Answer::Partial);
+            assert_eq!(handshake.answer(&right.as_bytes()[..cut], false, path), Answer::Partial);
         }
         let with_frame = format!("{right}\u{1}");
-        assert_eq!(handshake.answer(with_frame.as_bytes(), false), Answer::Upgraded(right.len()));
-        let wrong = handshake.answer(b"HTTP/1.1 101 X\r\nSec-WebSocket-Accept: x\r\n\r\n", false);
-        assert!(matches!(wrong, Answer::Refused(Some(101), _)));
+        assert_eq!(handshake.answer(with_frame.as_bytes(), false, path), Answer::Upgraded(right.len()));
+        let wrong = handshake.answer(b"HTTP/1.1 101 X\r\nSec-WebSocket-Accept: x\r\n\r\n", false, path);
+        assert!(matches!(wrong, Answer::Broken(Some(101), _)));
+    }
+
+    #[test]
+    fn an_upgrade_may_choose_only_what_was_offered() {
+        let url = Url::parse("ws://example.com/x").unwrap();
+        let offering = |headers: &[(&str, &str)]| {
+            let headers: Vec<_> =
+                headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Handshake::new(&url, &headers)
+        };
+        let answer = |handshake: &Handshake, chosen: &str| {
+            let accept = &handshake.accept;
+            let text = format!("HTTP/1.1 101 X\r\nSec-WebSocket-Accept: {accept}\r\n{chosen}\r\n");
+            match handshake.answer(text.as_bytes(), false, path) {
+                Answer::Broken(Some(101), why) => why,
+                other => format!("{:?}", matches!(other, Answer::Upgraded(_))),
+            }
+        };
+        let plain = offering(&[]);
+        assert_eq!(
+            answer(&plain, "Sec-WebSocket-Protocol: chat\r\n"),
+            "it chose the subprotocol 'chat', which was not offered"
+        );
+        assert_eq!(
+            answer(&plain, "Sec-WebSocket-Extensions: permessage-deflate\r\n"),
+            "it chose the extension 'permessage-deflate', which was not offered"
+        );
+        let asking = offering(&[("Sec-WebSocket-Protocol", "a, b"), ("sec-websocket-extensions", "x")]);
+        assert_eq!(answer(&asking, "sec-websocket-protocol: b\r\nSec-WebSocket-Extensions: x\r\n"), "true");
+        assert_eq!(answer(&asking, ""), "true", "whoever chooses none speaks none");
+        assert_eq!(
+            answer(&asking, "Sec-WebSocket-Protocol: B\r\n"),
+            "it chose the subprotocol 'B', which was not offered"
+        );
     }
 
     #[test]
     fn a_refusal_says_why() {
-        let answer = |text: &str, ended| handshake().answer(text.as_bytes(), ended);
-        let refused = |status, why: &str| Answer::Refused(status, why.into());
+        let answer = |text: &str, ended| match handshake().answer(text.as_bytes(), ended, path) {
+            Answer::Refused(error) => {
+                let NetError::Status { status, .. } = *error else { panic!("{error}") };
+                Answer::Broken(Some(status), net::answer::reason(&error))
+            }
+            other => other,
+        };
+        let refused = |status, why: &str| Answer::Broken(status, why.into());
         let body = r#"{"error":"busy","message":"too many connections"}"#;
         let full = format!("HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         assert_eq!(answer(&full, false), refused(Some(503), "too many connections"));
         assert_eq!(answer(&full[..full.len() - 1], false), Answer::Partial);
-        assert_eq!(answer("HTTP/1.1 403 Forbidden\r\n\r\n", false), refused(Some(403), "Forbidden"));
+        assert_eq!(
+            answer("HTTP/1.1 403 Forbidden\r\n\r\n", false),
+            refused(Some(403), "it lets nobody in there")
+        );
         assert_eq!(answer("+PONG\r\n", false), refused(None, "the answer is not HTTP"));
         assert_eq!(answer("HTTP/1.1 2", true), refused(None, "closed without an answer"));
     }

@@ -14,9 +14,9 @@ mod timers;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use rustls::pki_types::ServerName;
@@ -35,6 +35,7 @@ use super::options::EchoBy;
 use super::plan::Plan;
 use super::summary::Mode;
 use super::unpublished::Unpublished;
+use crate::net::NetError;
 use crate::net::tls::Tls;
 
 /// The sequence number of the event that checks the way before a run.
@@ -96,6 +97,8 @@ pub struct Shared {
     pub cut_short: AtomicBool,
     /// The probe has arrived.
     pub probed: AtomicBool,
+    /// The first failure of TLS, or the first answer to an upgrade that refused it.
+    pub refusal: OnceLock<NetError>,
 }
 
 impl Shared {
@@ -120,6 +123,7 @@ impl Shared {
             errors: AtomicU64::new(0),
             cut_short: AtomicBool::new(false),
             probed: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         }
     }
 

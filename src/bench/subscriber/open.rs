@@ -13,6 +13,8 @@ use super::handshake::Answer;
 use super::pool::Pool;
 use crate::bench::collect::{count_close, count_failure};
 use crate::bench::summary::Mode;
+use crate::net::tls::problem_of;
+use crate::net::{self, NetError};
 
 /// For a server to end all connections when the run is over, in nanoseconds.
 const LEAVE_TIMEOUT: u64 = 1_000_000_000;
@@ -109,7 +111,7 @@ impl Pool {
         let has_tls = !stream.is_plain();
         match stream.shake_hands() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            Err(error) => return self.fail(at, "tls", None, &reason(&error)),
+            Err(error) => return self.no_tls(at, &error),
             Ok(()) if stream.is_shaking_hands() => return,
             Ok(()) => {}
         }
@@ -146,15 +148,37 @@ impl Pool {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return self.fail(at, "upgrade", None, &reason(&error)),
             };
-            match self.handshake.answer(&conn.kept, ended) {
+            let path = || self.shared.aim.path(conn.job);
+            match self.handshake.answer(&conn.kept, ended, path) {
                 Answer::Partial => {}
-                Answer::Refused(status, why) => return self.fail(at, "upgrade", status, &why),
+                Answer::Broken(status, why) => return self.fail(at, "upgrade", status, &why),
+                Answer::Refused(error) => return self.refused(at, *error),
                 Answer::Upgraded(head) => {
                     conn.kept.drain(..head);
                     return self.upgraded(at);
                 }
             }
         }
+    }
+
+    fn no_tls(&mut self, at: usize, error: &io::Error) {
+        let problem = problem_of(error);
+        let why = problem.as_ref().map_or_else(|| reason(error), ToString::to_string);
+        self.fail(at, "tls", None, &why);
+        if let Some(problem) = problem {
+            let address = net::address(self.shared.aim.server());
+            let _ = self.shared.refusal.set(NetError::Tls { address, problem });
+        }
+    }
+
+    /// The server answered with a status that is no upgrade.
+    fn refused(&mut self, at: usize, error: NetError) {
+        let status = match error {
+            NetError::Status { status, .. } => Some(status),
+            _ => None,
+        };
+        self.fail(at, "upgrade", status, &net::answer::reason(&error));
+        let _ = self.shared.refusal.set(error);
     }
 
     fn upgraded(&mut self, at: usize) {

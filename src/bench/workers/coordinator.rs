@@ -64,7 +64,8 @@ pub fn coordinate(
     }
     // Source addresses are those of whoever holds the connections.
     let sources = if options.workers > 0 { options.sources.clone() } else { Vec::new() };
-    probe::probe(&BenchOptions { sources, ..options.clone() }, &mut prepared)?;
+    let one = BenchOptions { sources, ..options.clone() };
+    probe::probe(&one, &mut prepared, stop, watcher)?;
     prepared.meter = Meter::start(options, prepared.aim.server())?;
     let number = prepared.run;
     let mut exchange = Exchange::connect(redis, number)?;

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::reference::Reference;
 use super::{Called, flags, takes_several};
-use crate::dialect::{nearest, with_nearest};
+use crate::dialect::{masked, nearest, with_nearest};
 
 /// What is wrong in a file, and where.
 #[derive(Debug)]
@@ -289,9 +289,12 @@ pub(super) fn check(arg: &Arg, value: &str) -> Result<(), String> {
     }
     let command = Command::new("probe").no_binary_name(true).arg(probe);
     let Err(error) = command.try_get_matches_from([format!("--value={value}")]) else { return Ok(()) };
-    // A secret that is refused is not printed either.
-    let shown =
-        if arg.is_hide_env_values_set() { String::new() } else { format!(" '{}'", value.escape_debug()) };
+    // A secret that is refused is not printed either, nor one in a URL.
+    let shown = if arg.is_hide_env_values_set() {
+        String::new()
+    } else {
+        format!(" '{}'", masked(value).escape_debug())
+    };
     let message = format!("invalid value{shown}");
     Err(match (std::error::Error::source(&error), error.get(ContextKind::ValidValue)) {
         (Some(reason), _) => format!("{message}: {reason}"),

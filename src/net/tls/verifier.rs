@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
@@ -25,7 +25,7 @@ pub(super) struct Verifier {
 
 impl Verifier {
     pub(super) fn new(roots: RootCertStore, pinned: Vec<CertificateDer<'static>>) -> Self {
-        let provider = ring::default_provider();
+        let provider = aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(provider));
         Self { chains: builder.build().ok(), pinned, algorithms }
@@ -143,6 +143,6 @@ impl ServerCertVerifier for Anyone {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
+        aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
 }

@@ -100,7 +100,8 @@ fn what_is_no_websocket_is_told_apart_from_nobody() {
     let output = jobwire(&["bench", "idle", "--server", &format!("wss://{}", relay.address())]);
     assert_eq!(output.code, 3, "{}", output.stderr);
     assert!(
-        output.stderr.contains("tls failed") && output.stderr.contains("SSL_CERT_FILE"),
+        output.stderr.contains("tls failed: it answers without TLS")
+            && output.stderr.contains("hint: ws:// "),
         "{}",
         output.stderr
     );

@@ -52,6 +52,8 @@ pub(super) enum Door {
     /// It is open until so many have upgraded; then a last message goes out, and the end right behind it, without a close
     /// frame.
     Parting(u64),
+    /// Every one succeeds, with this header in the answer.
+    Choosing(&'static str),
     /// Behind so many connections it stays closed for so long; whoever knocks waits.
     Closing(usize, Duration),
 }
@@ -87,6 +89,11 @@ impl Faulty {
     /// Starts one that does with events what `deal` says.
     pub(super) fn start(door: Door, deal: impl Fn(u64) -> Deal + Send + 'static) -> Self {
         Self::start_with(door, Post::default(), deal)
+    }
+
+    /// Starts one whose upgrades have a header more.
+    pub(super) fn choosing(header: &'static str) -> Self {
+        Self::start(Door::Choosing(header), |_| Deal::plain())
     }
 
     /// Starts one that has its own way with connections over which events are posted.
@@ -228,8 +235,9 @@ fn upgrade(
         return;
     }
     let accept = derive_accept_key(key.as_bytes());
+    let chosen = if let Door::Choosing(header) = door { format!("{header}\r\n") } else { String::new() };
     let answer = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{chosen}\r\n"
     );
     // Listed first: whoever is told that it is connected is.
     let mut all = sockets.lock().unwrap();
@@ -249,7 +257,7 @@ fn upgrade(
             let _ = writer.write_all(&[0x81, 3, b'b', b'y', b'e']);
             return drop(writer.shutdown(std::net::Shutdown::Both));
         }
-        Door::Open | Door::Half | Door::Closing(..) => all.push(writer),
+        Door::Open | Door::Half | Door::Choosing(_) | Door::Closing(..) => all.push(writer),
     }
     drop(all);
     // What clients say is of no interest.

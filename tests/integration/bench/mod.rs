@@ -1,9 +1,11 @@
 //! `jobwire bench`: its figures are true, and it says what went wrong.
 
 mod bad_input;
+mod doorman;
 mod faulty;
 mod modes;
 mod publishing;
+mod refused;
 mod remote;
 mod report;
 mod schema;

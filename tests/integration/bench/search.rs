@@ -57,6 +57,8 @@ fn what_this_client_allows_is_no_capacity_of_the_server() {
         let report = std::fs::read_to_string(&path).unwrap();
         assert!(report.contains(said) && report.contains("ulimit -Hn"), "{report}");
     }
+    let answer = format!("found: {said}; confirmed by a longer run; within connect.failed==0");
+    assert_eq!(read(&output.stdout)["headline"], answer);
 }
 
 #[test]
@@ -65,8 +67,22 @@ fn a_server_that_holds_less_is_the_limit_itself() {
     let server = format!("ws://{}", relay.address());
     let mut args = idle(&server, "200ms").to_vec();
     args[9] = "connections<=20";
-    let (output, summary) = bench(&args);
+    let folder = tempfile::tempdir().unwrap();
+    let [markdown, html] = ["r.md", "r.html"].map(|name| folder.path().join(name));
+    let files = ["--markdown", markdown.to_str().unwrap(), "--html", html.to_str().unwrap()];
+    let (output, summary) = bench(&[&args[..], &files].concat());
     assert_eq!(output.code, 0, "{}", output.stderr);
+    let answer = "found: 20 connections, confirmed by a longer run; within connections<=20";
+    assert_eq!(summary["headline"], answer);
+    let markdown = std::fs::read_to_string(markdown).unwrap();
+    assert_eq!(
+        markdown.lines().next(),
+        Some("### found: 20 connections, confirmed by a longer run; within connections&lt;=20")
+    );
+    assert!(markdown.contains("Verdict: **found**"), "{markdown}");
+    let html = std::fs::read_to_string(html).unwrap();
+    assert!(html.contains(&format!("<h1>{}</h1>", answer.replace('<', "&lt;"))), "{html}");
+    assert!(!html.contains("nothing demanded") && html.contains(">found</div>"), "{html}");
     let find = &summary["find"];
     assert_eq!((&find["found"], &find["longer"]), (&20.into(), &true.into()), "{find}");
     assert!(find["ceiling"].is_null(), "{find}");
@@ -125,6 +141,9 @@ fn where_nothing_is_held_rows_say_how_long_a_run_took() {
     let output = Process::spawn(&mut command(&[&["bench"], &args[..]].concat())).finish(PATIENCE * 2);
     assert_eq!(output.code, 0, "{}\n{}", output.stderr, output.stdout);
     let report = &output.stdout;
+    let answer = "found: 20 connections, confirmed by a second run; within connections<=20";
+    assert_eq!(report.lines().next(), Some(answer));
+    assert!(report.contains("Verdict: found") && !report.contains("Verdict: none"), "{report}");
     assert!(report.contains("confirmed by a second run") && !report.contains("longer run"), "{report}");
     assert!(report.contains("  took  ") && !report.contains("held for"), "{report}");
     assert!(!report.contains(" 0 µs  yes"), "{report}");

@@ -116,7 +116,7 @@ pub(crate) fn tls_before(server: &str, certificate: &Certificate) -> u16 {
     let chain: Vec<_> =
         CertificateDer::pem_file_iter(certificate.cert()).unwrap().collect::<Result<_, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_file(certificate.key()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
