@@ -36,10 +36,11 @@ pub(super) fn bytes(text: &str) -> Result<usize, String> {
 /// A publish key: what an HTTP header can carry, and no blank that a file or a variable may have added to it. An empty one
 /// opens nothing.
 pub(super) fn publish_key(text: &str) -> Result<String, &'static str> {
-    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+    let is_printed = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    if is_printed && text.trim() == text {
         return Ok(text.to_owned());
     }
-    Err("a key is of visible ASCII characters, with no blank and no newline in it")
+    Err("a key is of visible ASCII characters, with no newline in it and no blank around it")
 }
 
 /// A Redis URL; what is wrong with one is said without repeating it, since it may hold a password.

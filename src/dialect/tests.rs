@@ -328,7 +328,7 @@ fn targets_are_jobs_or_urls() {
     };
     assert_eq!((&*dialect.name, job.as_deref()), ("downloads", Some("a b")));
     for bad in
-        ["scraping", "scraping/x", "scrap/1", "http://h/ws/scraping/1", "ws://h/elsewhere", "downloads/a\nb"]
+        ["scraping", "scraping/x", "scrap/1", "ftp://h/ws/scraping/1", "ws://h/elsewhere", "downloads/a\nb"]
     {
         assert!(Target::parse(bad, &all, None).is_err(), "{bad}");
     }

@@ -69,7 +69,7 @@ fn an_unknown_key_names_file_line_and_the_nearest_key() {
     let (output, path) = configured("color = \"never\"\n\n[serve]\nlisen = \"127.0.0.1:0\"\n");
     assert_usage(&output, &format!("error: {path}:4: unknown key 'serve.lisen'; did you mean 'listen'?"));
     let (output, path) = configured("[atach]\n");
-    assert_usage(&output, &format!("error: {path}:1: unknown key 'atach'; did you mean 'attach'?"));
+    assert_usage(&output, &format!("error: {path}:1: unknown table [atach]; did you mean [attach]?"));
 }
 
 #[test]

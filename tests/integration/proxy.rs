@@ -153,7 +153,7 @@ fn an_address_that_opens_sockets_too_fast_or_too_many_is_told_so() {
     assert_eq!(refused.header("retry-after"), Some("1"));
     let url = nginx.ws("/ws/scraping/5");
     let output = jobwire(&["attach", &url, "--progress", "plain", "--timeout", "1s"]);
-    assert_eq!(output.code, 8, "attach tries again: {}{}", output.stdout, output.stderr);
+    assert_eq!(output.code, 3, "attach tries again: {}{}", output.stdout, output.stderr);
     assert!(output.stdout.contains(": this address "), "{}", output.stdout);
     assert_eq!(nginx.get("/ws/stats").status, 200, "polling is counted apart");
 }

@@ -80,9 +80,9 @@ pub(super) struct Odd<'a> {
     pub(super) kind: &'a str,
 }
 
-/// The start of what came from outside, escaped, safe to print.
+/// The start of what came from outside; the log escapes it.
 fn start(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LOGGED)]);
     let more = if bytes.len() > LOGGED { "…" } else { "" };
-    format!("{}{more}", text.escape_debug())
+    format!("{text}{more}")
 }

@@ -141,8 +141,9 @@ fn the_log_of_a_relay_commands_nothing() {
     let relay = Relay::start(&["--redis", &redis.url(), "--log-level", "debug", "--color", "always"]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     redis.publish("scraping_events", format!("no JSON {HOSTILE}"));
-    redis.publish(&format!("download_updates:{}", HOSTILE.replace('\0', "")), "{}");
-    until(PATIENCE, "the log", || relay.stderr().contains("four"));
+    redis.publish("scraping_events", format!(r#"{{"job_id":1,"event_type":"{}"}}"#, escaped(HOSTILE)));
+    let lines = ["dropped a publication", "knows no such kind"];
+    until(PATIENCE, "the log", || lines.iter().all(|line| relay.stderr().contains(line)));
     let log = relay.stderr();
     assert!(is_safe(&log, true), "{log:?}");
 }

@@ -174,7 +174,7 @@ fn runs_that_are_not_alike_are_said_so() {
 #[test]
 fn two_steps_of_the_histogram_are_no_difference() {
     let side = |micros| runs([run(micros, 0), run(micros, 0), run(micros, 0)]);
-    let comparison = Comparison::new(&side(10_000), &side(10_040)).unwrap();
+    let comparison = Comparison::new(&side(10_000), &side(10_016)).unwrap();
     assert_eq!(change_of(&comparison, "delivery latency 50 %"), Change::Unshown);
 }
 
