@@ -27,6 +27,8 @@ pub(super) struct Reservation {
     reading: Option<Arc<StoredJob>>,
     /// The store did not answer.
     unread: bool,
+    /// A store has outrun it, once.
+    was_outrun: bool,
 }
 
 impl Reservation {
@@ -35,7 +37,7 @@ impl Reservation {
         let since =
             log.lock().unwrap_or_else(PoisonError::into_inner).wait(dialect, job, replay, Stamp::now());
         let (log, job) = (Arc::clone(log), Arc::clone(job));
-        Self { log, dialect, job, since: Some(since), reading: None, unread: false }
+        Self { log, dialect, job, since: Some(since), reading: None, unread: false, was_outrun: false }
     }
 
     /// A store was read, perhaps not for the last time.
@@ -44,6 +46,16 @@ impl Reservation {
         if let StoreReading::Read(Some(stored)) = reading {
             self.reading = Some(Arc::clone(stored));
         }
+    }
+
+    /// Whether events are on their way that a store, as it was read, knows of already; at most once.
+    pub(super) fn is_outrun(&mut self) -> bool {
+        let (Some(since), Some(stored), false) = (&self.since, &self.reading, self.was_outrun) else {
+            return false;
+        };
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        self.was_outrun = log.is_outrun(self.dialect, &self.job, since, stored);
+        self.was_outrun
     }
 
     /// Whether there is a store that could not say whether anybody has heard of the job.

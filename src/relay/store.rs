@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -134,9 +134,9 @@ pub(super) fn spawn(
     stop: &CancellationToken,
 ) -> JoinHandle<()> {
     tokio::spawn(answer(access.clone(), questions));
-    tokio::spawn(catch_up(access.clone(), gaps, stop.clone()));
+    tokio::spawn(catch_up(access.clone(), Arc::clone(&gaps), stop.clone()));
     tokio::spawn(expire(Arc::clone(&access.log), stop.clone()));
-    tokio::spawn(write_behind(access, urgent, stop.clone()))
+    tokio::spawn(write_behind(access, urgent, gaps, stop.clone()))
 }
 
 /// Answers questions until nobody can ask any more. Watchers of one job that come together are one question.
@@ -147,10 +147,13 @@ pub(super) fn spawn(
 async fn answer(access: StoreAccess, mut questions: Questions) {
     let mut held: VecDeque<Question> = VecDeque::new();
     let mut together = Vec::with_capacity(TOGETHER);
+    // Not begun anew by each question, or they would wait for as long as others keep asking.
+    let mut retry = tokio::time::interval(RETRY_EVERY);
+    retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             count = questions.0.recv_many(&mut together, TOGETHER) => if count == 0 { return },
-            () = tokio::time::sleep(RETRY_EVERY), if !held.is_empty() => {
+            _ = retry.tick(), if !held.is_empty() => {
                 if access.broker.status().borrow().reachable {
                     together.extend(held.drain(..held.len().min(TOGETHER)));
                 }
@@ -243,8 +246,8 @@ async fn read_back(
     Ok((stored, news))
 }
 
-/// Reads the jobs back that somebody watches after each gap, until `stop`; their watchers get what has changed. A few at a
-/// time, so that who comes meanwhile does not wait behind all of them.
+/// Reads the jobs back that somebody watches after each gap, and when the store can be read again, until `stop`; their
+/// watchers get what has changed. A few at a time, so that who comes meanwhile does not wait behind all of them.
 async fn catch_up(access: StoreAccess, gaps: Arc<Notify>, stop: CancellationToken) {
     if access.store().is_none() {
         return;
@@ -308,7 +311,7 @@ async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
 
 /// Writes behind until `stop`, and then what is left once more. What cannot be written stays dirty in the job log,
 /// which bounds it, and is tried again every second, and as soon as the store is there again.
-async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: CancellationToken) {
+async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, gaps: Arc<Notify>, stop: CancellationToken) {
     if access.store().is_none() {
         return;
     }
@@ -333,7 +336,7 @@ async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: Cancellati
             }
         }
         if !only_urgent {
-            look_again(&access).await;
+            look_again(&access, &gaps).await;
             next = Instant::now() + WRITE_EVERY;
         }
     }
@@ -342,11 +345,15 @@ async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, stop: Cancellati
     }
 }
 
-/// Sees whether what could not be read can be read now, since otherwise nobody may ask for a long time.
-async fn look_again(access: &StoreAccess) {
+/// Sees whether what could not be read can be read now, since otherwise nobody may ask for a long time. Then who was told
+/// meanwhile that nothing is known of a job, or only what this relay knew, gets what there is.
+async fn look_again(access: &StoreAccess, gaps: &Notify) {
     for (id, job) in access.troubles.unread() {
         // What is still wrong is known already.
         let _ = try_to_read(access, id, &job).await;
+    }
+    if access.troubles.can_read_again() {
+        gaps.notify_one();
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong between the job log and the store, for the log, `/health` and `/ws/stats`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,8 @@ pub(super) struct Troubles {
     dialects: Arc<Dialects>,
     standing: Mutex<Vec<Standing>>,
     complaints: Mutex<Seldom<(Direction, Option<DialectId>, &'static str)>>,
+    /// Whether a trouble with reading is over since this was last asked.
+    readable: AtomicBool,
     /// Reads that failed.
     pub(super) reads: Counter,
     /// Writes of single jobs that failed; each is tried again.
@@ -78,6 +81,7 @@ impl Troubles {
             dialects,
             standing: Mutex::default(),
             complaints,
+            readable: AtomicBool::new(false),
             reads: Counter::default(),
             writes: Counter::default(),
         }
@@ -139,7 +143,10 @@ impl Troubles {
     fn end(&self, over: impl Fn(&Standing) -> bool) {
         for known in self.standing().extract_if(.., |known| over(known)) {
             let done = match known.direction {
-                Direction::Reading => "read",
+                Direction::Reading => {
+                    self.readable.store(true, Ordering::Relaxed);
+                    "read"
+                }
                 Direction::Writing => "written",
             };
             let of =
@@ -152,6 +159,11 @@ impl Troubles {
     pub(super) fn unread(&self) -> Vec<(DialectId, Arc<str>)> {
         let reading = |known: &&Standing| known.direction == Direction::Reading;
         self.standing().iter().filter(reading).map(|known| known.job.clone()).collect()
+    }
+
+    /// Whether jobs can be read that could not be when this was last asked.
+    pub(super) fn can_read_again(&self) -> bool {
+        self.readable.swap(false, Ordering::Relaxed)
     }
 
     /// Whether there are none.

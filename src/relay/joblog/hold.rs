@@ -101,6 +101,14 @@ impl Holds {
         self.bytes = self.bytes + hold.bytes - before;
     }
 
+    /// Whether something waits for a watcher, or did and is lost.
+    pub(super) fn holds(&self, id: DialectId, job: &str, since: u64) -> bool {
+        self.jobs[id.index()].get(job).is_some_and(|hold| {
+            let waiting = hold.events.iter().chain(hold.newest.iter().flat_map(HashMap::values));
+            hold.lost > since || waiting.into_iter().any(|event| event.sequence > since)
+        })
+    }
+
     /// Gives a watcher what has waited for it since its place, in order; it waits no longer.
     pub(super) fn leave(&mut self, id: DialectId, job: &str, since: u64) -> Result<Vec<Held>, Lost> {
         let Some(hold) = self.jobs[id.index()].get_mut(job) else { return Ok(Vec::new()) };

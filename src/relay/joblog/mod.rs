@@ -277,6 +277,11 @@ impl JobLog {
         self.get(id, job).is_some_and(|record| record.ended_at().is_some())
     }
 
+    /// Whether the job's run has ended by the event of this number, and nothing has changed its state since.
+    pub(super) fn has_ended_at(&self, id: DialectId, job: &str, sequence: u64) -> bool {
+        self.get(id, job).is_some_and(|record| record.ended_at() == Some(sequence))
+    }
+
     /// A job's current state as one frame; `None` if nobody has heard of it.
     pub(super) fn snapshot(&mut self, id: DialectId, job: &str) -> Option<Snapshot> {
         let place = *self.index[id.index()].get(job)?;

@@ -3,6 +3,7 @@
 mod read_back;
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -51,6 +52,8 @@ pub(super) struct Record {
     updated: u64,
     /// When the run was seen to begin, in microseconds since the Unix epoch; 0 if it was not seen.
     began: u64,
+    /// The hash of the last state of the run before, if that ended.
+    run_before: Option<u64>,
     /// The newest event was read where another system keeps it, and may still come live.
     read: bool,
     newest: Option<Kept>,
@@ -119,6 +122,7 @@ impl Record {
             reopens: Opens::Never,
             updated: 0,
             began: 0,
+            run_before: None,
             read: false,
             newest: None,
             kept: Vec::new(),
@@ -139,6 +143,9 @@ impl Record {
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
         let opened = opens.after(self.ended);
         if opened {
+            if self.ended.is_some() {
+                self.run_before = self.state().map(|state| hash_of(&state));
+            }
             self.forget_run();
             // An ending from before a gap may have been followed by another, which decides; a start always is one.
             self.opened |= opens == Opens::Always || !self.ended_before_gap();
@@ -212,6 +219,11 @@ impl Record {
         self.merged = None;
         self.began = 0;
         self.bytes = OVERHEAD + self.job.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
+    }
+
+    /// When the newest event came, in microseconds since the Unix epoch.
+    pub(super) const fn updated(&self) -> u64 {
+        self.updated
     }
 
     /// Whose job it is, if that is known.
@@ -326,14 +338,19 @@ impl Record {
         self.known == Known::Partly && !self.opened
     }
 
+    /// The state as a store keeps it.
+    fn state(&mut self) -> Option<Bytes> {
+        match self.merged_text() {
+            Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
+            None => self.newest.as_ref().map(|kept| frame::payload_of(&kept.frame)),
+        }
+    }
+
     /// What to write behind; the record is clean afterwards.
     pub(super) fn save(&mut self, dialect: &Dialect) -> JobToSave {
         self.dirty = false;
         self.urgent = false;
-        let state = match self.merged_text() {
-            Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
-            None => self.newest.as_ref().map(|kept| frame::payload_of(&kept.frame)),
-        };
+        let state = self.state();
         JobToSave {
             dialect: Arc::clone(&dialect.name),
             job: Arc::clone(&self.job),
@@ -346,4 +363,11 @@ impl Record {
             },
         }
     }
+}
+
+/// Tells one state from another.
+fn hash_of(state: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    state.hash(&mut hasher);
+    hasher.finish()
 }

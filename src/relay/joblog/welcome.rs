@@ -14,7 +14,7 @@ use crate::relay::session::Snapshot;
 /// A job's state at the moment from which on its events wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Before {
-    /// This relay knew of nothing; a store may.
+    /// This relay knew of nothing.
     Unseen,
     /// The events that make it up, oldest first.
     Events(Vec<Snapshot>),
@@ -32,6 +32,10 @@ pub(in crate::relay) struct Since {
     /// Whether the watcher wants the run so far, not only the newest event.
     replay: bool,
     before: Before,
+    /// Whether `before` is only what this relay remembered, of which a store may know more.
+    is_guess: bool,
+    /// When the newest event in `before` came, in microseconds since the Unix epoch.
+    updated: u64,
 }
 
 /// What a watcher is sent first.
@@ -39,6 +43,8 @@ pub(in crate::relay) struct Since {
 pub(in crate::relay) struct Welcome {
     /// The state from which it watches, oldest first; empty if nobody has heard of the job.
     pub state: Vec<Snapshot>,
+    /// Whether anybody has heard of the job, if only after the watcher's place.
+    pub is_known: bool,
     /// The events since, in order; `Err` when they are no longer complete.
     pub events: Result<Vec<Held>, Lost>,
 }
@@ -54,18 +60,20 @@ impl JobLog {
     /// Lets the events of a job wait for a watcher, from now on until [`JobLog::welcome`] or [`JobLog::give_up`].
     pub(in crate::relay) fn wait(&mut self, id: DialectId, job: &Arc<str>, replay: bool, at: Stamp) -> Since {
         self.holds.enter(id, job);
+        let generation = self.generations[id.index()];
+        let (is_guess, updated) =
+            self.get(id, job).map_or((true, 0), |record| (record.generation != generation, record.updated()));
         let before = match self.get(id, job) {
             None => Before::Unseen,
-            // After a gap what is remembered is a guess, and the store is asked.
-            Some(record) if record.generation != self.generations[id.index()] => Before::Unseen,
             Some(_) if self.dialects.get(id).merges() => Before::Merged,
             Some(_) => match self.state(id, job, replay) {
                 events if events.is_empty() => Before::Unseen,
                 events => Before::Events(events),
             },
         };
+        let is_guess = is_guess || before == Before::Unseen;
         // A number of its own, which a state that is read back can have: older than all that waits.
-        Since { sequence: self.number(), micros: at.micros, replay, before }
+        Since { sequence: self.number(), micros: at.micros, replay, before, is_guess, updated }
     }
 
     /// Lets an event wait, where somebody waits for its job's. Full: see [`Holds`]; all together they are bounded by what
@@ -84,6 +92,18 @@ impl JobLog {
         let _ = self.holds.leave(id, job, since.sequence);
     }
 
+    /// Whether a store keeps what was published after a watcher's place although nothing of that has come here: another
+    /// relay heard of it first, and to show it now would be to show the events that led to it afterwards.
+    pub(in crate::relay) fn is_outrun(
+        &self,
+        id: DialectId,
+        job: &str,
+        since: &Since,
+        stored: &StoredJob,
+    ) -> bool {
+        stored.state.is_some() && stored.updated >= since.micros && !self.holds.holds(id, job, since.sequence)
+    }
+
     /// A watcher waits no longer, and gets the state at its place and the events since, or if there are none the state
     /// now. `stored` is what a store was read to keep, if it was read.
     pub(in crate::relay) fn welcome(
@@ -96,29 +116,36 @@ impl JobLog {
         let events = match self.holds.leave(id, job, since.sequence) {
             Ok(events) if !events.is_empty() => events,
             Ok(_) => {
-                return Welcome { state: self.state(id, job, since.replay), events: Ok(Vec::new()) };
+                let state = self.state(id, job, since.replay);
+                return Welcome { is_known: !state.is_empty(), state, events: Ok(Vec::new()) };
             }
-            Err(lost) => return Welcome { state: Vec::new(), events: Err(lost) },
+            Err(lost) => return Welcome { state: Vec::new(), is_known: true, events: Err(lost) },
         };
         let dialect = Arc::clone(self.dialects.get(id));
         let stored = stored.and_then(|stored| Some((stored.updated, stored.state.as_ref()?)));
-        match (since.before, stored) {
-            (Before::Events(state), _) => Welcome { state, events: Ok(events) },
-            (Before::Unseen, None) => Welcome { state: Vec::new(), events: Ok(events) },
-            (Before::Unseen, Some((updated, payload))) if updated < since.micros => {
+        let is_known = since.before != Before::Unseen || stored.is_some();
+        // A state that another system keeps says nothing of its age.
+        let is_first = since.before == Before::Unseen || dialect.has_foreign_state();
+        let is_newer = |updated| is_first || updated > since.updated;
+        let (state, events) = match (since.before, stored) {
+            (_, Some((updated, payload)))
+                if since.is_guess && updated < since.micros && is_newer(updated) =>
+            {
                 let state = stored_state(&dialect, job, payload, &events);
                 let snapshot = |frame| Snapshot { sequence: since.sequence, frame };
-                Welcome { state: state.map(snapshot).into_iter().collect(), events: Ok(events) }
+                (state.map(snapshot).into_iter().collect(), events)
             }
-            // Written since, it has events that wait, and of a merge nobody can tell what it was before.
-            (Before::Unseen, Some(_)) if !dialect.merges() => {
-                Welcome { state: Vec::new(), events: Ok(events) }
-            }
+            (Before::Events(state), _) => (state, events),
+            (Before::Unseen, None) => (Vec::new(), events),
+            // Written since, it has events that wait.
+            (Before::Unseen, Some(_)) if !dialect.merges() => (Vec::new(), events),
+            // Of a merge nobody can tell what it was before.
             (Before::Unseen, Some(_)) | (Before::Merged, _) => {
                 let merged = self.state(id, job, since.replay);
-                Welcome { state: Vec::new(), events: Ok(with_merge(events, merged)) }
+                (Vec::new(), with_merge(events, merged))
             }
-        }
+        };
+        Welcome { state, is_known, events: Ok(events) }
     }
 
     /// A job's current state, oldest first: one frame, or the run so far.
@@ -189,7 +216,7 @@ mod tests {
 
         /// What a watcher is sent, in order.
         fn welcome(&mut self, since: Since, stored: Option<&StoredJob>) -> Vec<String> {
-            let Welcome { state, events } = self.log.welcome(self.id, "a", since, stored);
+            let Welcome { state, events, .. } = self.log.welcome(self.id, "a", since, stored);
             let state = state.into_iter().map(|snapshot| (snapshot.sequence, snapshot.frame));
             let events = events.unwrap().into_iter().map(|event| (event.sequence, event.frame));
             let sent: Vec<_> = state.chain(events).collect();
@@ -236,6 +263,19 @@ mod tests {
             let sent = [sent, vec![second.clone()]].concat();
             assert_eq!(fixture.welcome(since, Some(&stored(&state, 9))), wrapped(&sent));
         }
+    }
+
+    #[test]
+    fn a_state_outruns_a_watcher_that_was_there_before_it_and_has_heard_of_nothing() {
+        let mut fixture = Fixture::new();
+        let since = fixture.wait();
+        let is_outrun = |fixture: &mut Fixture, updated| {
+            let stored = stored(&status("completed", 100, ""), updated);
+            fixture.log.is_outrun(fixture.id, "a", &since, &stored)
+        };
+        assert!(!is_outrun(&mut fixture, 9) && is_outrun(&mut fixture, 10));
+        fixture.take(&status("processing", 1, ""));
+        assert!(!is_outrun(&mut fixture, 10));
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Redis that goes, comes, or does not let everything through.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
 use serde_json::json;
 
 use super::{scraping, wrapped};
-use crate::support::{PATIENCE, RedisServer, Relay, until};
+use crate::support::{PATIENCE, RedisServer, Relay, get, until};
 
 #[test]
 fn the_next_event_after_a_crash_of_redis_arrives_on_the_open_socket() {
@@ -130,4 +133,59 @@ fn while_redis_hangs_nothing_is_said_of_jobs_that_it_may_know() {
     let payload = r#"{"jobId":"b","status":"processing","progress":1}"#;
     redis.publish("download_updates:b", payload);
     socket.expect(&wrapped(payload));
+}
+
+#[test]
+fn who_waits_for_redis_is_answered_although_others_keep_asking() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    redis.pause();
+    let mut socket = relay.connect("/ws/download/a");
+    assert_eq!(relay.exchange("GET", "/api/status/a", &[], b"").status, 503);
+    let (address, refused, is_over) = (relay.address(), AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    if get(address, "/api/status/b").0 == 503 {
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        until(PATIENCE, "the others to ask in vain", || refused.load(Ordering::Relaxed) >= 4);
+        redis.resume();
+        let told = socket.next(PATIENCE);
+        is_over.store(true, Ordering::Relaxed);
+        let queued = wrapped(r#"{"jobId":"a","status":"queued","progress":0}"#);
+        assert_eq!(told.map(|told| told.to_string()), Some(queued));
+    });
+}
+
+#[test]
+fn who_was_told_of_an_unknown_job_gets_its_state_once_redis_lets_it_be_read() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let state = r#"{"jobId":"a","status":"processing","progress":7}"#;
+    let completed = scraping(1, "job_completed", "100", 7);
+    redis.publish("download_updates:a", state);
+    redis.publish("scraping_events", &completed);
+    relay.until_events(2);
+    assert_eq!(relay.stop().code, 0);
+
+    allow(&redis, &["on", ">pw", "+@all", "-hmget", "~*", "allchannels"]);
+    let relay = Relay::start(&["--redis", &format!("redis://relay:pw@127.0.0.1:{}", redis.port())]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let paths = ["/ws/download/a", "/ws/download/b", "/ws/scraping/1"];
+    let [mut known, mut unheard, mut ended] = paths.map(|path| relay.connect(path));
+    for (job, socket) in [("a", &mut known), ("b", &mut unheard)] {
+        socket.expect(&wrapped(&format!(r#"{{"jobId":"{job}","status":"queued","progress":0}}"#)));
+    }
+    let health = || relay.exchange("GET", "/health", &[], b"").json();
+    until(PATIENCE, "/health to say so", || health()["state"]["reading"] != json!([]));
+    allow(&redis, &["+hmget"]);
+    known.expect(&wrapped(state));
+    ended.expect(&completed);
+    until(PATIENCE, "/health to be well again", || health()["status"] == "ok");
+    unheard.expect_silence();
 }

@@ -49,7 +49,8 @@ fn publish_rounds(redis: &RedisServer, jobs: i64, stop: &AtomicBool) {
 #[test]
 fn joiners_of_one_busy_job_see_every_event_from_their_first_on() {
     let redis = RedisServer::start();
-    let relay = Relay::on(&redis, &["--shards", "3"]);
+    // On a slow machine a great deal is published before a joiner has been looked up.
+    let relay = Relay::on(&redis, &["--shards", "3", "--outbox", "64MiB"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| publish_rounds(&redis, 1, &stop));

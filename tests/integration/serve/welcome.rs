@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use redis::Commands;
+
 use super::{scraping, wrapped};
 use crate::support::{Far, PATIENCE, RedisServer, Relay, SECRET, WebSocket, token, until};
 
@@ -111,6 +113,48 @@ fn a_stored_state_comes_first_and_what_was_published_meanwhile_follows_it() {
     for update in &updates {
         socket.expect(&wrapped(update));
     }
+}
+
+#[test]
+fn what_is_remembered_comes_first_where_redis_has_forgotten_the_job() {
+    let mut redis = RedisServer::start();
+    let relay = far_relay(&redis, &[]);
+    let state = scraping(5, "scraper_started", "1", 7);
+    redis.publish("scraping_events", &state);
+    let download = r#"{"jobId":"a","status":"processing","progress":10,"videoInfo":{"id":"x"}}"#;
+    redis.publish("download_updates:a", download);
+    for key in ["jobwire:scraping:5", "jobwire:downloads:a"] {
+        until(PATIENCE, "the state to be written", || redis.connection().exists(key).unwrap());
+    }
+    redis.restart();
+    until(PATIENCE, "the relay to be back", || relay.stats()["broker_connects"] == 2);
+
+    let events = events(5)[1..4].to_vec();
+    let mut socket = relay.connect("/ws/scraping/5");
+    publish(&redis, "scraping_events", &events);
+    socket.expect(&state);
+    expect_all(&mut socket, &events);
+    let mut socket = relay.connect("/ws/download/a");
+    let update = |n, more| format!(r#"{{"jobId":"a","status":"processing","progress":{n}{more}}}"#);
+    publish(&redis, "download_updates:a", &[15, 20].map(|n| update(n, "")));
+    socket.expect(&wrapped(&update(15, "")));
+    socket.expect(&wrapped(&update(20, r#","videoInfo":{"id":"x"}"#)));
+}
+
+#[test]
+fn a_download_that_is_known_is_not_called_queued_to_who_waited_for_its_owner() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &["--jwt-secret", SECRET, "--auth", "downloads=owner"]);
+    let update = |n, more| format!(r#"{{"jobId":"a","status":"processing","progress":{n}{more}}}"#);
+    let title = r#","videoInfo":{"id":"x"}"#;
+    redis.publish("download_updates:a", update(1, title));
+    relay.until_events(1);
+    let mut socket = relay.connect(&format!("/ws/download/a?token={}", token("ann")));
+    publish(&redis, "download_updates:a", &[5, 9].map(|n| update(n, "")));
+    relay.until_events(3);
+    let _: () = redis.connection().hset("jobwire:downloads:a", "owner", "ann").unwrap();
+    socket.expect(&wrapped(&update(5, "")));
+    socket.expect(&wrapped(&update(9, title)));
 }
 
 #[test]

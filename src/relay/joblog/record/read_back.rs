@@ -4,7 +4,7 @@
 //! the two the newer counts, by the time of the last event; an ending is undone only by a run that was seen to open.
 
 use super::super::{Known, Stamp, decode_stored};
-use super::{Kept, Merged, Record};
+use super::{Kept, Merged, Record, hash_of};
 use crate::broker::StoredJob;
 use crate::dialect::{Decoded, Dialect, Merge, Opens, Outcome};
 use crate::relay::frame;
@@ -75,6 +75,11 @@ impl Record {
         let Some(state) = stored.state.as_ref().filter(|_| is_news || !was_read) else {
             return Readback::Same;
         };
+        // Another relay hears later, or its clock is ahead: the ending that it saw is the one before the run of now.
+        let is_old = ended.is_some() && stored.updated <= self.before.updated;
+        if is_old && self.run_before == Some(hash_of(state)) {
+            return Readback::Same;
+        }
         let channel = dialect.channel_of(&self.job);
         let Some(decoded) = decode_stored(dialect, &channel, state) else { return Readback::NoEvent };
         let seen_since = self.newest.as_ref().is_some_and(|newest| newest.sequence > self.before.sequence);

@@ -57,6 +57,38 @@ fn an_ending_that_was_missed_is_read_back_and_nothing_undoes_it() {
 }
 
 #[test]
+fn an_ending_that_was_read_back_counts_until_another_event_changes_the_state() {
+    let (mut log, id) = running();
+    log.gap([id]);
+    let news = log.restore(id, "1", Some(&stored(&event("job_completed"), Some("succeeded"), 30)), at(40));
+    let sequence = news.state.unwrap().sequence;
+    scraping(&mut log, 1, "job_progress", "", 41);
+    assert!(log.has_ended_at(id, "1", sequence), "what comes late changes nothing");
+    scraping(&mut log, 1, "job_failed", "", 42);
+    assert!(!log.has_ended_at(id, "1", sequence) && log.has_ended(id, "1"));
+    scraping(&mut log, 1, "job_started", "", 43);
+    assert!(!log.has_ended_at(id, "1", sequence));
+}
+
+#[test]
+fn the_ending_before_the_run_of_now_does_not_come_back_however_late_another_relay_heard_of_it() {
+    for (kind, outcome, second, counts) in [
+        ("job_failed", "failed", 23, false),
+        // Another one was missed, and so was the same one later than all that was seen.
+        ("job_completed", "succeeded", 23, true),
+        ("job_failed", "failed", 25, true),
+    ] {
+        let (mut log, id) = running();
+        for (kind, second) in [("job_failed", 21), ("job_started", 22), ("job_progress", 24)] {
+            scraping(&mut log, 1, kind, "", second);
+        }
+        log.gap([id]);
+        let news = log.restore(id, "1", Some(&stored(&event(kind), Some(outcome), second)), at(30));
+        assert_eq!((news.state.is_some(), log.has_ended(id, "1")), (counts, counts), "{kind} {second}");
+    }
+}
+
+#[test]
 fn what_comes_late_after_a_gap_is_not_written_over_the_ending_that_was_missed() {
     let (mut log, id) = running();
     log.take_dirty(false, 10);

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand::RngExt;
 
@@ -21,6 +22,9 @@ use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session, 
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
+
+/// How much longer a publication may be on its way than what another relay has written to the store because of it.
+const OUTRUN: Duration = Duration::from_millis(250);
 
 impl Shared {
     /// Takes over an upgraded socket.
@@ -132,6 +136,14 @@ impl Shared {
         let mut state = self.state();
         if let Some(reservation) = state.conns.get_mut(id).and_then(|conn| conn.reservation.as_mut()) {
             reservation.note(reading);
+            if reservation.is_outrun() {
+                let (shared, reading) = (self.clone(), reading.clone());
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(OUTRUN).await;
+                    shared.restored(id, &reading);
+                });
+                return;
+            }
         }
         self.look_up(&mut state, id);
     }
@@ -160,7 +172,8 @@ impl Shared {
             let mut log = state.settings.log();
             let echo = state.settings.echo_polling && dialect.echoes();
             let echo = if echo { log.status(job.dialect, &job.name) } else { None };
-            (log.has_ended(job.dialect, &job.name), echo)
+            // By this very state: since it was read, it may have been overtaken by an ending, or by another run.
+            (log.has_ended_at(job.dialect, &job.name, snapshot.sequence), echo)
         };
         let mut ids = Vec::new();
         state.hub.matching(std::slice::from_ref(job), &mut ids);
@@ -195,11 +208,12 @@ impl Shared {
                 && let Some(reservation) = conn.reservation.take()
             {
                 let guess = reservation.is_unread();
-                let Welcome { state: known, events } = reservation.end(&mut log);
+                let Welcome { state: known, is_known, events } = reservation.end(&mut log);
                 let echo = state.settings.echo_polling && dialect.echoes();
                 let echo = if echo { log.status(of, &job) } else { None };
                 drop(log);
-                if guess && known.is_empty() && events.as_ref().is_ok_and(|events| !events.is_empty()) {
+                let comes = events.as_ref().is_ok_and(|events| !events.is_empty());
+                if (guess || is_known) && known.is_empty() && comes {
                     session.begin();
                 } else {
                     session.state(known, dialect, now, &mut actions);
