@@ -133,13 +133,16 @@ async fn serve(
     header_timeout: Duration,
     _alive: mpsc::Sender<()>,
 ) {
-    // One that sends nothing costs no buffers, and no longer than a header may take.
+    // One that sends nothing costs no buffers, and no longer than a header may take. `readable` would not do: tokio takes
+    // every accepted socket for readable until a read has said otherwise.
+    let mut first = [0];
     let begun = tokio::select! {
-        begun = tokio::time::timeout(header_timeout, stream.readable()) => begun,
+        begun = tokio::time::timeout(header_timeout, stream.peek(&mut first)) => begun,
         () = stop.cancelled() => return,
     };
     match begun {
-        Ok(Ok(())) => Box::pin(answer(stream, http, answering, stop)).await,
+        Ok(Ok(0)) => debug!(peer = %answering.peer, "a connection was closed before it began"),
+        Ok(Ok(_)) => Box::pin(answer(stream, http, answering, stop)).await,
         Ok(Err(error)) => debug!(peer = %answering.peer, %error, "a connection ended before it began"),
         Err(_) => debug!(peer = %answering.peer, "a connection sent nothing"),
     }
