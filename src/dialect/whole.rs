@@ -106,8 +106,8 @@ impl Dialect {
         self.check_job(&job).map_err(|error| WholeError::Job(shorten(&job), error))?;
         match &self.catalogue.job_at {
             Some(at) if named.is_none() => {
-                let names = at.names().iter().map(String::as_str);
-                let way: Vec<&str> = envelope.into_iter().map(String::as_str).chain(names).collect();
+                let path = at.names().iter().map(String::as_str);
+                let way: Vec<&str> = envelope.into_iter().map(String::as_str).chain(path).collect();
                 let payload = raw::with_value(text, &way, &self.job_value(&job).to_string());
                 Ok(Whole { job, payload: Cow::Owned(payload) })
             }

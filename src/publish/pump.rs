@@ -17,7 +17,7 @@ use super::backlog::{Backlog, Message};
 use super::note;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
-use super::sink::{Sink, Trouble, Undelivered};
+use super::sink::{Reach, Sink, Trouble, Undelivered};
 use super::source::{Next, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
@@ -27,6 +27,9 @@ use crate::net::seldom::Seldom;
 const STALL: Duration = Duration::from_secs(1);
 /// The first wait between two attempts, and the longest: a sink that is back is used within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+
+/// For how long an event that nobody got is sent again after an outage: a relay subscribes anew within a second of its Redis.
+const RESUBSCRIBING: Duration = Duration::from_secs(2);
 
 /// How often it is said at most that the sink is away.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -73,6 +76,7 @@ pub(super) struct Pump<'a, W> {
     persistence: Persistence,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 struct State<'a, W> {
     backlog: Backlog,
     tally: Tally,
@@ -83,6 +87,10 @@ struct State<'a, W> {
     away: bool,
     /// Nothing is sent any more.
     closed: bool,
+    /// Somebody got an event.
+    is_heard: bool,
+    /// When the last outage ended.
+    returned: Option<Instant>,
     /// How far jobs are could not be read.
     is_blind: bool,
     /// When the source ended.
@@ -110,6 +118,8 @@ impl<'a, W: Write> Pump<'a, W> {
             ready: false,
             away: false,
             closed: false,
+            is_heard: false,
+            returned: None,
             is_blind: false,
             ended: None,
             last: None,
@@ -127,9 +137,9 @@ impl<'a, W: Write> Pump<'a, W> {
         source: Source<impl AsyncBufRead + Unpin>,
         pace: Pace,
     ) -> anyhow::Result<()> {
-        let gather = self.gather(sink, source, pace.start());
-        let deliver = self.deliver(sink, pace);
-        tokio::pin!(gather, deliver);
+        // Boxed, since each holds an event and an attempt to send it.
+        let mut gather = Box::pin(self.gather(sink, source, pace.start()));
+        let mut deliver = Box::pin(self.deliver(sink, pace));
         let (gathered, delivered) = tokio::select! {
             biased;
             delivered = &mut deliver => match delivered {
@@ -389,6 +399,9 @@ impl<'a, W: Write> Pump<'a, W> {
     fn back(&self) {
         self.with(|state| {
             state.away = false;
+            if state.outage.is_some() {
+                state.returned = Some(Instant::now());
+            }
             let Some(outage) = state.outage.take().filter(|outage| outage.is_told) else { return };
             let waiting = match state.backlog.len() {
                 0 => String::new(),
@@ -437,6 +450,24 @@ impl<'a, W: Write> Pump<'a, W> {
         Failure { message: format!("{failure}; {}", unsent(lost)), ..failure }
     }
 
+    /// Publishes an event, after an outage until those who were subscribed before it are there again.
+    async fn publish(&self, sink: &Sink, channel: &str, payload: &str) -> Result<Reach, Undelivered> {
+        let begun = Instant::now();
+        loop {
+            let reach = sink.publish(channel, payload.to_owned().into()).await?;
+            let may_come_back = self.with(|state| {
+                state.is_heard |= !reach.is_nobody();
+                let recently = |at: Instant| at.elapsed() < RESUBSCRIBING;
+                state.is_heard && (state.outage.is_some() || state.returned.is_some_and(recently))
+            });
+            let is_heard = !reach.is_nobody() || reach.is_at_a_relay();
+            if is_heard || !may_come_back || begun.elapsed() >= RESUBSCRIBING {
+                return Ok(reach);
+            }
+            sleep(RETRY.0).await;
+        }
+    }
+
     async fn send(&self, sink: &Sink, message: &Message) -> Result<(), Undelivered> {
         let Message { dialect, channel, payload, .. } = message;
         // First, so that a relay which reads it back knows no less than one that hears of it.
@@ -444,7 +475,7 @@ impl<'a, W: Write> Pump<'a, W> {
             let job = message.job.escape_debug();
             self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
         }
-        let reach = sink.publish(channel, payload.clone().into()).await?;
+        let reach = self.publish(sink, channel, payload).await?;
         // What no socket is to get has reached whom it is for.
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
