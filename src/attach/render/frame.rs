@@ -79,7 +79,9 @@ impl<T: TermLike> Frame<T> {
         let has_room = state.shown.is_some_and(|shown| shown.rows >= lines.len() && shown.screen == screen);
         let (above, picture) = lines.split_at(scrolled.min(lines.len() - 1));
         let mut text = format!("{BEGIN_UPDATE}{HIDE_CURSOR}{NO_WRAP}\r");
-        above.iter().for_each(|line| text.extend([line, CLEAR_LINE, "\r\n"]));
+        for line in above {
+            text.extend([line, CLEAR_LINE, "\r\n"]);
+        }
         if !has_room {
             text.push_str(&room(picture.len() - 1));
         }

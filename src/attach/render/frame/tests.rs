@@ -63,7 +63,9 @@ fn frame() -> (Frame<Paper>, Paper) {
 
 /// What is written for these lines, without what every frame has around it.
 fn shown(frame: &Frame<Paper>, paper: &Paper, lines: &[&str], scrolled: usize) -> String {
-    lines.iter().for_each(|line| frame.write_line(line).unwrap());
+    for line in lines {
+        frame.write_line(line).unwrap();
+    }
     frame.show(scrolled).unwrap();
     let text = paper.taken();
     let text = text.strip_prefix("\u{1b}[?2026h\u{1b}[?25l\u{1b}[?7l\r").unwrap();
