@@ -1,6 +1,7 @@
 //! How a run ends: what is printed of an error, and the exit code.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -8,7 +9,7 @@ use clap::builder::styling::{AnsiColor, Style};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
-use super::{Cli, config};
+use super::{Cli, config, help};
 use crate::dialect::masked;
 use crate::exit::{Exit, Failure};
 use crate::telemetry;
@@ -49,7 +50,7 @@ fn end(result: Result<Exit>) -> Exit {
 fn print_usage(usage: &clap::Error) {
     let command = Cli::command();
     let secrets = secrets(usage, &command);
-    let plain = usage.render().to_string();
+    let plain = help::printed(&usage.render().to_string());
     let safe = printable_lines(&plain);
     if !secrets.is_empty() {
         let mut text = plain;
@@ -66,8 +67,10 @@ fn print_usage(usage: &clap::Error) {
     } else if safe != plain {
         // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
         telemetry::say(&safe);
-    } else {
+    } else if usage.kind() == ErrorKind::DisplayHelp {
         // Help is cut short where its reader has gone; that is no failure.
+        let _ = anstream::stdout().write_all(help::printed(&usage.render().ansi().to_string()).as_bytes());
+    } else {
         drop(usage.print());
     }
     let refused = from_environment(usage, &command);

@@ -11,6 +11,7 @@ mod demo;
 mod errors;
 mod generate;
 mod globals;
+mod help;
 mod publish;
 mod serve;
 #[cfg(test)]
@@ -132,7 +133,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
 
 /// [`parse`]; `observe` sees the matches before anything can fail, and again when all is known.
 fn read(args: Vec<OsString>, observe: fn(&ArgMatches)) -> Result<Cli> {
-    let command = config::with_environment(Cli::command());
+    let command = help::with_whole_examples(config::with_environment(Cli::command()));
     let command = if args.iter().any(|arg| arg == "-h") { briefly(command) } else { command };
     // Errors wait for the second parse, whose defaults the file may have changed; help and version come at once, so that
     // they work with a file that does not.
