@@ -204,8 +204,10 @@ impl Sink for Ingest {
                 return;
             }
             let batch: Arc<[Event]> = std::mem::take(&mut self.batch).into();
+            let bytes = |event: &Event| event.frame.len() + event.echo.as_ref().map_or(0, |echo| echo.len());
+            let bytes = batch.iter().map(bytes).sum();
             for shard in &self.shards {
-                shard.publish(Arc::clone(&batch)).await;
+                shard.publish(Arc::clone(&batch), bytes).await;
             }
         })
     }
