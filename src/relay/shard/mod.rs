@@ -310,3 +310,24 @@ fn timestamp() -> String {
 fn timestamp_zulu() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_batches_wait_by_their_bytes_and_small_ones_by_their_number() {
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let shard = ShardHandle { queue, room: Arc::new(Semaphore::new(LARGE_WAITING >> 10)) };
+        let give = |bytes| shard.publish(Arc::new([]), bytes).now_or_never().is_some();
+        assert_eq!((0..20).filter(|_| give(1 << 20)).count(), 16);
+        assert!(give(LARGE - 1));
+        for _ in 0..17 {
+            drop(waiting.recv().await);
+        }
+        assert!(give(2 * LARGE_WAITING), "one always may");
+        assert!(!give(LARGE));
+    }
+}
