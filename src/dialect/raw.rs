@@ -235,8 +235,11 @@ fn lenient_in(raw: &RawValue, depth: usize) -> Value {
 }
 
 /// A JSON object of names and values that are JSON themselves.
-pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut json = String::from("{");
+pub(super) fn object<'a>(members: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let length: usize = members.clone().map(|(key, value)| key.len() + value.len() + 2).sum();
+    // One more comma than there are, and the braces.
+    let mut json = String::with_capacity(length + 2);
+    json.push('{');
     for (nth, (key, value)) in members.enumerate() {
         let comma = if nth == 0 { "" } else { "," };
         json.extend([comma, key, ":", value]);

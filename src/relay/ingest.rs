@@ -4,6 +4,8 @@ mod log;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use self::log::Odd;
 pub(super) use self::log::{DropLog, SlipLog};
 use super::foreign::Foreign;
@@ -204,8 +206,10 @@ impl Sink for Ingest {
                 return;
             }
             let batch: Arc<[Event]> = std::mem::take(&mut self.batch).into();
+            let bytes = |event: &Event| event.frame.len() + event.echo.as_ref().map_or(0, Bytes::len);
+            let bytes = batch.iter().map(bytes).sum();
             for shard in &self.shards {
-                shard.publish(Arc::clone(&batch)).await;
+                shard.publish(Arc::clone(&batch), bytes).await;
             }
         })
     }

@@ -17,10 +17,12 @@ use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, 
 use crate::relay::frame;
 use crate::relay::session::Snapshot;
 
-/// What a record takes besides its frames, roughly: itself, its index entry, its links.
-const OVERHEAD: usize = 400;
-/// What one kept event takes besides its frame.
-const KEPT_OVERHEAD: usize = 96;
+/// What a record takes besides its frames: itself; its id's count; its places in the index and in the lists, which grow by
+/// doubling; the list of what waits to be merged.
+const OVERHEAD: usize =
+    size_of::<Record>() + 16 + 2 * size_of::<(Arc<str>, u32)>() + 2 * size_of::<u64>() + 64;
+/// What one kept event takes besides its frame: a place in a list that grows by doubling, and the frame's count.
+const KEPT_OVERHEAD: usize = 2 * size_of::<Kept>() + 32;
 /// Kinds and parts kept of one job; of more, the oldest goes.
 const MAX_KEPT: usize = 256;
 /// Payloads of a merging dialect that may wait to be merged.
@@ -74,7 +76,8 @@ struct Kept {
 impl Kept {
     /// What it takes; names that the dialect does not know can be as long as a payload.
     fn bytes(&self) -> usize {
-        self.frame.len() + self.kind.len() + self.entity.as_ref().map_or(0, |name| name.len()) + KEPT_OVERHEAD
+        let entity = self.entity.as_ref().map_or(0, |name| name.len());
+        held(self.frame.len()) + self.kind.len() + entity + KEPT_OVERHEAD
     }
 }
 
@@ -85,6 +88,27 @@ struct Merged {
     before: String,
     done: String,
     waiting: Vec<Box<str>>,
+}
+
+impl Merged {
+    fn bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|text| held(text.len())).sum();
+        held(self.before.len()) + held(self.done.len()) + waiting
+    }
+}
+
+/// What an allocation of so many bytes takes: allocators have four to eight sizes between a power of two and the next, and
+/// whole pages for what is large.
+const fn held(bytes: usize) -> usize {
+    const PAGE: usize = 4096;
+    let step = bytes.next_power_of_two() / 8;
+    bytes.next_multiple_of(if step < 16 {
+        16
+    } else if step > PAGE {
+        PAGE
+    } else {
+        step
+    })
 }
 
 /// What taking an event changed.
@@ -255,6 +279,8 @@ impl Record {
             {
                 self.bytes -= self.kept.swap_remove(oldest).bytes();
             }
+            // One is all that many jobs have, and a list would begin with room for four.
+            self.kept.reserve_exact(usize::from(self.kept.is_empty()));
             self.kept.push(event.clone());
         }
         self.newest = Some(event);
@@ -262,7 +288,7 @@ impl Record {
 
     fn merge(&mut self, inner: &str) {
         let merged = self.merged.get_or_insert_default();
-        self.bytes += inner.len();
+        self.bytes += held(inner.len());
         merged.waiting.push(inner.into());
         if merged.waiting.len() >= MAX_UNMERGED {
             self.merge_now();
@@ -271,15 +297,15 @@ impl Record {
 
     fn merge_now(&mut self) {
         let Some(merged) = self.merged.as_mut() else { return };
-        let before = merged.done.len() + merged.waiting.iter().map(|text| text.len()).sum::<usize>();
+        let before = merged.bytes();
         let Merge { object, failed } =
             Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
         self.unmerged += failed;
         merged.done = object;
-        // Its length is what is accounted; it grew by doubling.
+        // Its length is what is accounted.
         merged.done.shrink_to_fit();
         merged.waiting.clear();
-        self.bytes = self.bytes + merged.done.len() - before;
+        self.bytes = self.bytes + merged.bytes() - before;
     }
 
     /// The merge of the run so far, of a merging dialect.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use self::state::{Shared, State};
 use super::auth::{Access, Ownerless};
@@ -30,8 +30,14 @@ use super::store::RestoreQueue;
 use super::threads::Watch;
 use crate::dialect::{DialectId, Dialects, Event, Topic};
 
-/// Batches that may wait for a shard. One batch is what the broker gave in one read, so this bounds the memory too.
+/// Batches that may wait for a shard. One batch is what the broker gave in one read.
 const QUEUE: usize = 256;
+
+/// Bytes of large batches that may wait for a shard; one always may. With them no more than 32 MiB wait.
+const LARGE_WAITING: usize = 16 << 20;
+
+/// Bytes from which on a batch is large: 256 smaller ones are no more than 16 MiB either.
+const LARGE: usize = 64 << 10;
 
 /// A socket that has been upgraded, on its way to a shard.
 #[derive(Debug)]
@@ -69,7 +75,8 @@ pub(super) enum Wants {
 
 /// What a shard is told.
 enum Message {
-    Events(Arc<[Event]>),
+    /// A large batch takes room among what may wait.
+    Events(Arc<[Event]>, Option<OwnedSemaphorePermit>),
     Adopt(Box<NewConnection>),
     /// The store was asked about this connection's job, and said this.
     Restored(ConnId, StoreReading),
@@ -133,15 +140,19 @@ impl ShardSettings {
 
 /// The way to reach a shard. When the last handle is dropped the shard ends.
 #[derive(Debug, Clone)]
-pub(super) struct ShardHandle(mpsc::Sender<Message>);
+pub(super) struct ShardHandle {
+    queue: mpsc::Sender<Message>,
+    /// In KiB.
+    room: Arc<Semaphore>,
+}
 
 impl ShardHandle {
     /// Starts a shard's thread.
     pub(super) fn spawn(number: usize, settings: ShardSettings, threads: &Watch) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let handle = Self(sender);
+        let handle = Self { queue: sender, room: Arc::new(Semaphore::new(LARGE_WAITING >> 10)) };
         // The shard keeps no sender of its own, or it would never end; the store's answers need one that is weak.
-        let answers = handle.0.downgrade();
+        let answers = handle.queue.downgrade();
         let (ready, started) = std::sync::mpsc::sync_channel(1);
         threads.spawn(format!("jobwire-shard-{number}"), move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -164,55 +175,60 @@ impl ShardHandle {
 
     /// Lets the shard run something beside its own work, on its thread. Only right after its start: the queue has room.
     pub(super) fn host(&self, work: Hosted) -> io::Result<()> {
-        self.0.try_send(Message::Host(work)).map_err(|_| io::Error::other("the shard takes nothing"))
+        self.queue.try_send(Message::Host(work)).map_err(|_| io::Error::other("the shard takes nothing"))
     }
 
-    /// Hands over a batch; waits while the shard's queue is full.
-    pub(super) async fn publish(&self, batch: Arc<[Event]>) {
+    /// Hands over a batch with frames of so many bytes; waits while the shard's queue is full.
+    pub(super) async fn publish(&self, batch: Arc<[Event]>, bytes: usize) {
+        let room = if bytes < LARGE {
+            None
+        } else {
+            let room = u32::try_from(bytes.min(LARGE_WAITING) >> 10).unwrap_or(u32::MAX);
+            // Nobody closes it.
+            Arc::clone(&self.room).acquire_many_owned(room).await.ok()
+        };
         // A shard ends only with the relay, and then nobody is left to deliver to.
-        let _ = self.0.send(Message::Events(batch)).await;
+        let _ = self.queue.send(Message::Events(batch, room)).await;
     }
 
     /// Says that it is known by now whose some jobs are. Before the events that said so.
     pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
-        let _ = self.0.send(Message::Owned(jobs)).await;
+        let _ = self.queue.send(Message::Owned(jobs)).await;
     }
 
     /// A way to reach the shard that does not keep it.
     pub(super) fn weak(&self) -> WeakHandle {
-        WeakHandle(self.0.downgrade())
+        WeakHandle(self.queue.downgrade())
     }
 
     /// Gives the shard a connection.
     pub(super) async fn adopt(&self, connection: NewConnection) {
-        let _ = self.0.send(Message::Adopt(Box::new(connection))).await;
+        let _ = self.queue.send(Message::Adopt(Box::new(connection))).await;
     }
 
     /// How many of its connections get the events of any of the topics, once it has delivered what it was given.
     pub(super) async fn count(&self, topics: Box<[Topic]>) -> usize {
         let (answer, count) = oneshot::channel();
-        let _ = self.0.send(Message::Count(topics, answer)).await;
+        let _ = self.queue.send(Message::Count(topics, answer)).await;
         count.await.unwrap_or(0)
     }
 
     /// The jobs that its connections watch.
     pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
-        let (answer, jobs) = oneshot::channel();
-        let _ = self.0.send(Message::Jobs(answer)).await;
-        jobs.await.unwrap_or_default()
+        jobs(&self.queue).await
     }
 
     /// The subscribers among its connections of a dialect's channels and rooms.
     pub(super) async fn census(&self, dialect: DialectId) -> Census {
         let (answer, census) = oneshot::channel();
-        let _ = self.0.send(Message::Census(dialect, answer)).await;
+        let _ = self.queue.send(Message::Census(dialect, answer)).await;
         census.await.unwrap_or_default()
     }
 
     /// Closes all connections with 1001, spread over `window`; resolves when none is left.
     pub(super) async fn drain(&self, window: Duration) {
         let (answer, drained) = oneshot::channel();
-        let _ = self.0.send(Message::Drain(window, answer)).await;
+        let _ = self.queue.send(Message::Drain(window, answer)).await;
         let _ = drained.await;
     }
 }
@@ -239,7 +255,7 @@ impl WeakHandle {
     /// As [`ShardHandle::jobs`].
     pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
         let Some(sender) = self.0.upgrade() else { return HashSet::new() };
-        ShardHandle(sender).jobs().await
+        jobs(&sender).await
     }
 
     /// As [`ShardHandle::owned`].
@@ -250,12 +266,19 @@ impl WeakHandle {
     }
 }
 
+/// The jobs that a shard's connections watch.
+async fn jobs(queue: &mpsc::Sender<Message>) -> HashSet<(DialectId, String)> {
+    let (answer, jobs) = oneshot::channel();
+    let _ = queue.send(Message::Jobs(answer)).await;
+    jobs.await.unwrap_or_default()
+}
+
 async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
     let shared = Shared::new(state);
     let timers = tokio::task::spawn_local(state::timers(shared.clone()));
     while let Some(message) = queue.recv().await {
         match message {
-            Message::Events(batch) => shared.deliver(&batch).await,
+            Message::Events(batch, _room) => shared.deliver(&batch).await,
             Message::Adopt(connection) => shared.adopt(*connection),
             Message::Restored(id, reading) => shared.restored(id, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
@@ -286,4 +309,25 @@ fn timestamp() -> String {
 /// The time as the frames of channels carry it: UTC, and saying so, to the microsecond.
 fn timestamp_zulu() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn large_batches_wait_by_their_bytes_and_small_ones_by_their_number() {
+        let (queue, mut waiting) = mpsc::channel(QUEUE);
+        let shard = ShardHandle { queue, room: Arc::new(Semaphore::new(LARGE_WAITING >> 10)) };
+        let give = |bytes| shard.publish(Arc::new([]), bytes).now_or_never().is_some();
+        assert_eq!((0..20).filter(|_| give(1 << 20)).count(), 16);
+        assert!(give(LARGE - 1));
+        for _ in 0..17 {
+            drop(waiting.recv().await);
+        }
+        assert!(give(2 * LARGE_WAITING), "one always may");
+        assert!(!give(LARGE));
+    }
 }

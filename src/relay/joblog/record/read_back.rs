@@ -4,7 +4,7 @@
 //! the two the newer counts, by the time of the last event; an ending is undone only by a run that was seen to open.
 
 use super::super::{Known, Stamp, decode_stored};
-use super::{Kept, Merged, Record, hash_of};
+use super::{Kept, Merged, Record, hash_of, held};
 use crate::broker::StoredJob;
 use crate::dialect::{Decoded, Dialect, Merge, Opens, Outcome};
 use crate::relay::frame;
@@ -44,7 +44,7 @@ impl Record {
         };
         let outdated = self.merged_text().map(std::borrow::Cow::into_owned);
         if let (Some(before), Some(merged)) = (outdated, &mut self.merged) {
-            self.bytes = self.bytes + before.len() - merged.before.len() - merged.done.len();
+            self.bytes = self.bytes + held(before.len()) - merged.bytes();
             *merged = Merged { before, ..Merged::default() };
         }
     }
@@ -180,7 +180,7 @@ impl Record {
         let above = if is_news { merged.done.as_str() } else { shown.as_deref().unwrap_or_default() };
         let Merge { object: done, failed } = Dialect::merge(decoded.inner, [above]);
         self.unmerged += failed;
-        self.bytes = self.bytes + done.len() - merged.done.len() - merged.before.len();
+        self.bytes = self.bytes + held(done.len()) - merged.bytes();
         // Without a gap whoever watches has seen all of it, or has yet to be sent the state.
         let is_same = self.before.sequence == 0 || shown.as_deref() == Some(&done);
         *merged = Merged { done, ..Merged::default() };
