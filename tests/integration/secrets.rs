@@ -2,8 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-
-use rustix::process::Signal;
+use std::path::Path;
 
 use crate::support::{PATIENCE, Process, RedisServer, Relay, command, jobwire, until};
 
@@ -48,7 +47,7 @@ fn missing_keys() -> String {
 
 /// A relay that is given it in every way, and logs all it can.
 fn relay(redis: &str) -> Relay {
-    Relay::spawned(command(&[
+    let relay = Relay::spawned(command(&[
         "serve",
         "--listen",
         "127.0.0.1:0",
@@ -62,14 +61,15 @@ fn relay(redis: &str) -> Relay {
         &missing_keys(),
         "--log-level",
         "trace",
-    ]))
+    ]));
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    relay
 }
 
 #[test]
 fn a_relay_prints_and_tells_no_secret() {
     let (mut redis, url) = guarded_redis();
     let relay = relay(&url);
-    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let bad = format!("{PLANTED}.{PLANTED}.{PLANTED}");
     for path in ["/ws/scraping/1", "/ws/task-1", "/ws", "/nowhere"] {
         for path in [format!("{path}?token={bad}"), format!("{path}?token={bad}&x=%zz")] {
@@ -105,7 +105,6 @@ fn a_relay_prints_and_tells_no_secret() {
 fn clients_print_and_write_no_secret() {
     let (redis, url) = guarded_redis();
     let relay = relay(&url);
-    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let server = format!("http://me:{PLANTED}@{}", relay.address());
     let bare = format!("http://{}", relay.address());
     let wrong = format!("redis://me:{PLANTED}x@127.0.0.1:{}", redis.port());
@@ -159,13 +158,17 @@ fn clients_print_and_write_no_secret() {
         assert_eq!(output.code, code, "{args:?}: {}", output.stderr);
     }
     for name in files {
-        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
-        assert!(!text.is_empty(), "{name}");
-        hold(name, &text);
+        hold_file(&folder.path().join(name));
     }
-    relay.signal(Signal::TERM);
-    let output = relay.finish();
+    let output = relay.stop();
     hold("the relay", &format!("{}{}", output.stdout, output.stderr));
+}
+
+#[track_caller]
+fn hold_file(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.is_empty(), "{}", path.display());
+    hold(&path.display().to_string(), &text);
 }
 
 #[test]

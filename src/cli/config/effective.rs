@@ -286,8 +286,12 @@ fn unset(arg: &Arg) -> String {
     said.map_or_else(|| "not set".to_owned(), |(said, _)| said.to_owned())
 }
 
-/// A secret without what is secret of it; `None` for a URL that holds no password.
+/// A secret without what is secret of it; `None` for a URL that holds no password, and for nothing at all: a variable that is
+/// empty counts as unset, so that it could not be read from there.
 fn masked(value: &str) -> Option<String> {
+    if value.is_empty() {
+        return None;
+    }
     let hidden = || Some(MASK.to_owned());
     let Ok(mut url) = Url::parse(value) else { return hidden() };
     if !value.contains("://") {
