@@ -243,6 +243,9 @@ async fn read_back(
         other => other?,
     };
     let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
+    if news.no_event {
+        access.troubles.no_event(id, job);
+    }
     Ok((stored, news))
 }
 

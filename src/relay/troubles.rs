@@ -130,6 +130,16 @@ impl Troubles {
         warn!(job, more, "{what}{of}: {}: {reason}{hint}", trouble.word());
     }
 
+    /// The store keeps a state of a job that is no event of its dialect. Only the log says so: it is no trouble of the store,
+    /// and the next event of the job mends it.
+    pub(super) fn no_event(&self, dialect: DialectId, job: &str) {
+        let mut complaints = self.complaints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = complaints.due((Direction::Reading, Some(dialect), "no_event")) {
+            let name = &self.dialects.get(dialect).name;
+            warn!(job, more, "passed over a state that is kept in the store, since it is no event of {name}");
+        }
+    }
+
     /// The store read or wrote a job of a dialect.
     pub(super) fn succeeded(&self, direction: Direction, dialect: DialectId) {
         self.end(|known| known.direction == direction && known.dialect.is_none_or(|scope| scope == dialect));
