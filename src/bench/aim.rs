@@ -7,6 +7,7 @@ use url::Url;
 
 use super::marker::Marked;
 use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Source};
+use crate::exit::Failure;
 use crate::net;
 
 /// The first id where ids are numbers: high, so that a run does not meet jobs that somebody cares about.
@@ -50,6 +51,17 @@ pub struct Aim {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct NoEvents(String);
+
+impl NoEvents {
+    /// What the user is told: there are modes that publish nothing.
+    pub fn failure(&self, aim: &Aim) -> Failure {
+        let failure = Failure::usage(self.to_string());
+        match aim.dialect() {
+            Some(dialect) => failure.hint(format!("as in: jobwire bench idle {}", dialect.name)),
+            None => failure,
+        }
+    }
+}
 
 /// The two events of a job that are published in turn.
 #[derive(Debug, Clone)]

@@ -88,13 +88,7 @@ pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prep
     }
     let publisher = match &options.via {
         Some(via) if options.publishes() => {
-            let events = aim.events(options.payload_size).map_err(|error| {
-                let failure = Failure::usage(error.to_string());
-                match aim.dialect() {
-                    Some(dialect) => failure.hint(format!("as in: jobwire bench idle {}", dialect.name)),
-                    None => failure,
-                }
-            })?;
+            let events = aim.events(options.payload_size).map_err(|error| error.failure(&aim))?;
             let mut publisher = Publisher::connect(via, &options.tls, events)?;
             if let Some(owner) = &options.owner {
                 publisher.announce(&aim.registrations(owner))?;

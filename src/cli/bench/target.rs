@@ -5,7 +5,7 @@ use std::sync::Arc;
 use url::Url;
 
 use super::BenchArgs;
-use crate::bench::aim::Place;
+use crate::bench::aim::{Aim, Place};
 use crate::bench::options::Via;
 use crate::bench::summary::Mode;
 use crate::dialect::{Dialects, Target, masked, with_nearest};
@@ -114,6 +114,9 @@ pub(super) fn via(args: &BenchArgs, place: &Place) -> Result<Via, Failure> {
         Place::Url(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),
         _ => args.server.clone(),
     };
+    let aim = Aim::new(server.clone(), place.clone(), 1, None);
+    // No key helps where there is nothing to publish.
+    aim.events(None).map_err(|error| error.failure(&aim))?;
     let is_near = server.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
     let found = || server.port_or_known_default().filter(|_| is_near).and_then(publish_key::find);
     let key = args.publish_key.clone().or_else(found).ok_or_else(|| {

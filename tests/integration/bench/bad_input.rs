@@ -35,6 +35,8 @@ fn nonsense_on_the_command_line_is_refused() {
         (&["--find", "rate"], "--within"),
         (&["idle", "--source-ip", "203.0.113.7"], "203.0.113.7"),
         (&["fanout"], "how to publish"),
+        (&["celery"], "Celery publishes the events of celery, and bench cannot"),
+        (&["celery/x", "--redis", "redis://127.0.0.1:1"], "hint: as in: jobwire bench idle celery"),
         (&["fanout", "ws://127.0.0.1:1/a/b/c/d", "--redis", "redis://127.0.0.1:1"], "--dialect"),
     ] {
         // Only what a flag says itself counts here: nothing listens at that port.
