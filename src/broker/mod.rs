@@ -158,7 +158,7 @@ pub enum BrokerError {
     Tls {
         /// The Redis URL, its password masked.
         address: String,
-        /// What is wrong.
+        /// Cause of the TLS failure.
         problem: TlsProblem,
     },
     /// The broker's own queue is full.
@@ -167,7 +167,7 @@ pub enum BrokerError {
 }
 
 impl BrokerError {
-    /// What the user can do about it, where it is more than to start a server.
+    /// Advice for the user; `None` where there is nothing to say but to start a server.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tls { problem, .. } => problem.hint(Peer::Redis),
@@ -225,9 +225,9 @@ pub trait StateStore: Send + Sync {
 /// A job that a store refused to write.
 #[derive(Debug, Clone)]
 pub struct NotSaved {
-    /// Its position among the jobs to save.
+    /// Index among the jobs to save.
     pub job: usize,
-    /// Why.
+    /// Reason of the refusal.
     pub error: BrokerError,
 }
 

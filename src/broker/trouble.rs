@@ -5,7 +5,7 @@ use super::BrokerError;
 /// A kind of failure, by what has to be done about it. [`Trouble::code`] is for programs, [`Trouble::word`] for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nothing answers.
+    /// The server does not answer.
     Away,
     /// The user or the password is wrong, or missing.
     Login,
@@ -158,7 +158,7 @@ impl Trouble {
         }
     }
 
-    /// What to do about it, where somebody can do something.
+    /// Advice for the user; `None` where the user can do nothing.
     pub const fn hint(self) -> Option<&'static str> {
         Some(match self {
             Self::Login => "user and password stand in the URL, as in redis://user:password@host:6379",
@@ -206,7 +206,7 @@ impl Trouble {
 }
 
 impl BrokerError {
-    /// Its kind.
+    /// The kind of trouble behind this error.
     pub fn trouble(&self) -> Trouble {
         match self {
             Self::LoginRefused { .. } => Trouble::Login,

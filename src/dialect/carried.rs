@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::spec::{OneOrMany, Spec};
 use super::{Assignment, Dialect, EventDef, FieldDef, FieldType, JobState, Opens, Outcome, Pointer};
 
-/// What a field with a default takes over from the job's newest state where there is one.
+/// Value of the job's newest state that a field with a default takes over, where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carried {
     /// The percent.

@@ -67,11 +67,11 @@ pub struct ChannelEvent<'a> {
     pub kind: Option<&'a Kind>,
     /// The kind as the payload spells it; empty where it names none.
     pub kind_name: Cow<'a, str>,
-    /// The rooms it belongs to, each once: `campaign:123`.
+    /// The rooms that the event belongs to, each once: `campaign:123`.
     pub rooms: Vec<String>,
-    /// The one among them that it is about.
+    /// The room of the resource that the event is about: one of `rooms`.
     pub resource: Option<String>,
-    /// What its worker got wrong, although it can be relayed.
+    /// Mistakes of the worker that do not prevent relaying.
     pub slips: Slips,
 }
 

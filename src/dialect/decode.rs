@@ -89,9 +89,9 @@ pub struct Decoded<'a> {
     pub entity: Option<Cow<'a, str>>,
     /// The percent, if it is a number or a text that is one.
     pub percent: Option<Number>,
-    /// Whose job it is, if it says so.
+    /// Owner of the job, where the event names one.
     pub owner: Option<Cow<'a, str>>,
-    /// What its worker got wrong, although it can be relayed.
+    /// Mistakes of the worker that do not prevent relaying.
     pub slips: Slips,
     /// The object that the pointers lead into: the payload, or what its envelope holds.
     pub inner: &'a str,
@@ -266,8 +266,8 @@ impl Dialect {
     }
 }
 
-/// Who somebody is, as tokens and events have it: a text, or an integer as its decimal text; `None` for anything else, such
-/// as `7.0` or `true`.
+/// Identity of a person, as tokens and events give it: a text, or an integer as its decimal text. `None` for anything
+/// else, such as `7.0` or `true`.
 pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
     let json = raw.get();
     let digits = json.strip_prefix('-').unwrap_or(json);

@@ -1,4 +1,5 @@
-//! What a payload or a polling body says to a person, by pointers of which the first that leads to something counts.
+//! Facts for people in a payload or a polling body. A fact is found by a list of pointers; the first that leads to
+//! something counts.
 
 use std::borrow::Cow;
 
@@ -61,12 +62,12 @@ impl Plan {
     }
 }
 
-/// Where a text stands.
+/// Place of a text in a payload or body.
 #[derive(Debug, Clone)]
 pub(super) enum TextAt {
     /// A text, or another value in words.
     Plain(Slot),
-    /// A text or a number of so many characters at most.
+    /// A text or a number of at most `longest` characters.
     Bare { slot: Slot, longest: usize },
     /// `name: detail`, as in `OSError: 28, No space left on device`.
     Named { name: Slot, detail: Option<Slot> },
@@ -150,7 +151,7 @@ impl Percent {
         Ok(Self { current: want(current, "current")?, total, given: want(percent, "percent")? })
     }
 
-    /// What is done of the total, in percent; else the first percent that is given.
+    /// Percentage of the total that is done; else the first percent that is given.
     pub(super) fn read(&self, slots: &Slots<'_>) -> Option<Number> {
         let first = |places: &[Slot]| places.iter().find_map(|slot| amount(slots[*slot]?));
         let share = || {

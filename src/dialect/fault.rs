@@ -1,4 +1,5 @@
-//! Where and why a payload is no JSON, in words for the log. Slow, and only for what is dropped anyway.
+//! Place and cause of the first JSON error in a payload, in words for the log. Slow, and used only for payloads that
+//! are dropped.
 
 use serde_json::value::RawValue;
 
@@ -11,11 +12,11 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The place of a payload that makes it no JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonFault {
-    /// The byte, from 0.
+    /// Offset of the faulty byte, from 0.
     pub offset: usize,
-    /// What is wrong there.
+    /// Cause of the fault.
     pub reason: String,
-    /// The bytes around it, escaped, safe to print.
+    /// Bytes around the fault, escaped, safe to print.
     pub around: String,
 }
 
@@ -49,7 +50,7 @@ fn not_utf8(payload: &[u8], offset: usize) -> String {
     }
 }
 
-/// Where the parser stopped, and why.
+/// Offset and cause of a parser's error.
 fn not_json(payload: &[u8], error: &serde_json::Error) -> (usize, String) {
     if payload.starts_with(BYTE_ORDER_MARK) {
         return (0, "a byte order mark stands before the JSON".to_owned());

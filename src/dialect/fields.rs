@@ -30,7 +30,7 @@ pub struct FieldDef {
     pub(super) max: Option<f64>,
     pub(super) nullable: bool,
     pub(super) always: bool,
-    /// What it takes over from the job's newest state, in place of the default.
+    /// Value that the field takes over from the job's newest state, in place of the default.
     pub(super) carried: Option<Carried>,
 }
 

@@ -79,34 +79,34 @@ pub enum JobIdType {
     Integer,
 }
 
-/// Who may watch a job, in its socket and by polling.
+/// Access rule: the people who may watch a job, in its socket and by polling.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auth {
     /// Everybody.
     #[default]
     None,
-    /// Who has a valid token.
+    /// Bearers of a valid token.
     Token,
-    /// Who has a token whose subject is the job's owner.
+    /// Bearers of a token whose subject is the job's owner.
     Owner,
 }
 
 /// Whether a kind opens a new run of its job, which forgets everything of the run before.
 ///
-/// An event that comes after an ending and opens no run came late: it is relayed and changes no state. The order of the
-/// values is that of how readily they open one.
+/// An event that comes after an ending and opens no run came late: it is relayed and changes no state. The values are
+/// ordered by how readily they open a run, the least ready first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Opens {
-    /// It belongs to the run that is going on.
+    /// Belongs to the run that is going on.
     #[default]
     Never,
-    /// It is a retry if the run before has failed or was cancelled, and opens a new run. After a success it came late.
+    /// Opens a new run, as a retry, if the run before has failed or was cancelled. After a success the event came late.
     AfterFailure,
-    /// It opens a new run if the one before has ended.
+    /// Opens a new run if the run before has ended.
     AfterEnding,
-    /// It always opens a new run.
+    /// Opens a new run always.
     Always,
 }
 
@@ -303,13 +303,13 @@ pub struct Dialect {
     pub status: Option<Status>,
     /// What the publisher knows of its events.
     pub catalogue: Catalogue,
-    /// Who publishes its events where nobody else is to.
+    /// Program that alone publishes the dialect's events; `jobwire publish` refuses to.
     pub publisher: Option<String>,
-    /// What the log says, once, when a payload is no JSON.
+    /// Hint that is logged once when a payload is no JSON.
     pub undecodable: Option<String>,
-    /// A file of the user's may take its name and what belongs to it.
+    /// Whether a user's dialect of the same name replaces this one.
     replaceable: bool,
-    /// The key in Redis at which somebody else keeps a job's newest payload, with `{job}` in it.
+    /// Key in Redis at which another program keeps a job's newest payload, with `{job}` in place of the id.
     state_key: Option<String>,
     redactor: redact::Redactor,
     wrap: Option<Wrap>,

@@ -81,7 +81,7 @@ impl Tree {
         node.slots.push(slot);
     }
 
-    /// What is wanted of an array's item.
+    /// The subtree of the array item at index `nth`.
     fn item(&self, nth: usize) -> Option<&Tree> {
         self.children.iter().find(|(name, _)| index(name) == Some(nth)).map(|(_, child)| child)
     }
@@ -267,7 +267,7 @@ impl<'a> DeserializeSeed<'a> for Wanted<'_, '_, 'a> {
     fn deserialize<D: Deserializer<'a>>(self, input: D) -> Result<(), D::Error> {
         let Self { tree, slots } = self;
         if !tree.children.is_empty() {
-            // What an earlier value of the same name held does not count any more.
+            // An object repeats this name: forget the values inside the earlier one.
             tree.clear(slots);
         }
         if tree.slots.is_empty() {

@@ -20,7 +20,7 @@ const WORDS_DEPTH: usize = 4;
 /// How deep [`lenient`] looks into what cannot be parsed as a whole.
 const LENIENT_DEPTH: usize = 8;
 
-/// The same JSON with U+FFFD for each escaped surrogate that is not one of a pair, so that a strict parser takes it.
+/// Replaces each unpaired escaped surrogate by U+FFFD, so that a strict parser accepts the JSON.
 ///
 /// `json` must be JSON already: a backslash is then always inside a string.
 pub fn scalars(json: &str) -> Cow<'_, str> {

@@ -27,8 +27,8 @@ impl Redactor {
         self.tree.is_none()
     }
 
-    /// The text with null for each such value, in every place where an object repeats its name; all else byte for byte.
-    /// What is no JSON comes back as it is.
+    /// Replaces each value to be redacted by null, also where an object repeats its name; leaves all other bytes as
+    /// they are. A text that is no JSON is returned unchanged.
     pub(super) fn apply<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let Some(tree) = &self.tree else { return Cow::Borrowed(text) };
         let mut found: Vec<Range<usize>> = Vec::new();

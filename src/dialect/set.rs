@@ -41,7 +41,8 @@ impl Dialects {
         Ok(replaced.is_some())
     }
 
-    /// The same dialects, but for how long an unknown job may take to appear where it is given time at all.
+    /// Copies the dialects with another grace: the time in which an unknown job may appear, and a job without an owner
+    /// get one. A dialect that gives unknown jobs no time still gives them none.
     #[must_use]
     pub fn with_grace(&self, grace: Duration) -> Self {
         let change = |dialect: &Arc<Dialect>| {
@@ -55,22 +56,21 @@ impl Dialects {
         Self(self.0.iter().map(change).collect())
     }
 
-    /// The same dialects, but for who may watch the jobs of one of them, or its channels. `false` where there is none of
-    /// that name.
+    /// Sets the access rule for the jobs or channels of one dialect. Returns `false` where no dialect has that name.
     pub fn set_auth(&mut self, name: &str, auth: Auth) -> bool {
         let found = self.0.iter_mut().find(|dialect| *dialect.name == *name);
         found.map(|dialect| Arc::make_mut(dialect).auth = auth).is_some()
     }
 
-    /// The same dialects, but that nobody is asked for a token.
+    /// Copies the dialects so that none of them asks for a token.
     #[must_use]
     pub fn open(&self) -> Self {
         let open = |dialect: &Arc<Dialect>| Arc::new(Dialect { auth: Auth::None, ..Dialect::clone(dialect) });
         Self(self.0.iter().map(open).collect())
     }
 
-    /// The same dialects, but for what stands before the names of channels on Redis. A prefix with which a channel would
-    /// belong to another dialect too is refused.
+    /// Copies the dialects with a prefix before the names of channels on Redis. Fails where a prefixed channel would
+    /// belong to another dialect too.
     pub fn with_channel_prefix(&self, prefix: &str) -> Result<Self, DialectError> {
         let mut all = Self(Vec::new());
         for dialect in &self.0 {
@@ -91,8 +91,9 @@ impl Dialects {
         Ok(())
     }
 
-    /// The same dialects, but with Celery's `global_keyprefix` in front of its channels and keys, by Celery's own rule: `_`
-    /// is added unless it ends in one of `:_-.`. A dialect of the user's own of that name is left as it is.
+    /// Copies the dialects with Celery's `global_keyprefix` before the channels and keys of Celery. By Celery's own
+    /// rule, `_` is added to a non-empty prefix that does not end in one of `:_-.`. A user's own dialect
+    /// named `celery` is left as it is.
     pub fn with_celery_prefix(&self, prefix: &str) -> Result<Self, DialectError> {
         let joint = if prefix.is_empty() || prefix.ends_with([':', '_', '-', '.']) { "" } else { "_" };
         let mut all = Self(Vec::new());
@@ -109,7 +110,7 @@ impl Dialects {
         Ok(all)
     }
 
-    /// The same dialects, but that the dialect of that name hides nothing of a payload.
+    /// Copies the dialects so that the named one redacts nothing.
     #[must_use]
     pub fn with_nothing_redacted(&self, name: &str) -> Self {
         let show = |dialect: &Arc<Dialect>| {

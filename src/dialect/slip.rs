@@ -1,13 +1,13 @@
-//! What is odd about an event that is relayed all the same: slips of the worker that publishes it.
+//! Slips: mistakes of a worker in events that are relayed all the same.
 
 use serde_json::value::RawValue;
 
 use super::raw::text;
 
-/// Something that a worker got wrong, although its event can be relayed.
+/// A mistake of a worker that does not prevent relaying the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Slip {
-    /// Nothing stands where the kind belongs.
+    /// The event names no kind.
     #[error("it names no kind")]
     NoKind,
     /// The kind is no text.

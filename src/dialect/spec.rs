@@ -25,17 +25,17 @@ pub(super) struct Spec {
     pub(super) job: JobSpec,
     /// Makes it a dialect of channels and rooms instead of jobs.
     pub(super) channels: Option<ChannelsSpec>,
-    /// Who publishes its events, where that is a program of its own and `publish` is not to meddle.
+    /// Program that alone publishes the dialect's events; `jobwire publish` refuses to.
     pub(super) publisher: Option<String>,
-    /// A file of the user's may take the name and what belongs to it.
+    /// Whether a user's dialect of the same name replaces this one.
     #[serde(default)]
     pub(super) replaceable: bool,
-    /// What the log says, once, when a payload is no JSON.
+    /// Hint that is logged once when a payload is no JSON.
     pub(super) undecodable: Option<String>,
     /// Pointers to values that become null on their way out.
     #[serde(default)]
     pub(super) redact: Vec<String>,
-    /// Where the jobs' system keeps their state itself.
+    /// State that the jobs' system itself keeps.
     pub(super) state: Option<StateSpec>,
     pub(super) wrap: Option<WrapSpec>,
     pub(super) unknown: Option<UnknownSpec>,
@@ -85,13 +85,13 @@ impl Texts {
     }
 }
 
-/// Where a text stands.
+/// Place of a text in a payload or body.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum TextSpec {
     /// Behind a pointer.
     At(String),
-    /// Behind a pointer, but only where a text or a number stands there, of so many characters at most.
+    /// Behind a pointer, but only a text or a number of limited length.
     Bare(BareText),
     /// Two places, as in `OSError: 28, No space left on device`.
     Named(NamedText),
@@ -107,13 +107,13 @@ pub(super) struct BareText {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NamedText {
-    /// Without a text here there is none at all.
+    /// Text before the colon; without it there is no text at all.
     pub(super) name: String,
-    /// What follows the colon: a text, a number, or the texts and numbers of a list.
+    /// Text after the colon: a text, a number, or the texts and numbers of a list.
     pub(super) detail: Option<String>,
 }
 
-/// State that somebody else keeps in Redis.
+/// State that another program keeps in Redis.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StateSpec {

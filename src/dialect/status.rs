@@ -36,7 +36,7 @@ enum From {
     Percent,
     /// The text for people, as a watcher reads it.
     Message,
-    /// What went wrong, as a watcher reads it.
+    /// The error text, as a watcher reads it.
     Error,
     Pointer(Pointer),
 }
@@ -175,12 +175,12 @@ impl Dialect {
     }
 }
 
-/// What merging made of several objects.
+/// Result of merging several objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merge {
     /// The merged object.
     pub object: String,
-    /// How many of them were no objects, and are not in it.
+    /// Number of inputs that were no objects and are left out.
     pub failed: u64,
 }
 

@@ -26,7 +26,7 @@ pub(super) fn put_aside(json: &str) -> Cow<'_, str> {
                 copied
             }
             (Some(_), _) => here + 6,
-            // What is escaped is one character, of any length.
+            // Skip the backslash and the escaped character, which may take several bytes.
             (None, _) => here + 1 + json[here + 1..].chars().next().map_or(0, char::len_utf8),
         };
     }

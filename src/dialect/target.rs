@@ -126,7 +126,7 @@ impl Target {
 
     fn parse_url(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
         let unparsable = |error: url::ParseError| {
-            // Where the host is not known, any piece of it may be a password.
+            // The host is unknown, so that any piece of the text may be a password: show the scheme alone.
             let scheme = text.split("://").next().unwrap_or_default().escape_debug();
             TargetError::Url(format!("{scheme}://…"), error.to_string())
         };
@@ -166,7 +166,7 @@ impl Target {
 }
 
 impl fmt::Display for Target {
-    /// As the user wrote it, without what may be a secret.
+    /// Writes the target as the user gave it, without parts that may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Job { dialect, job } => write!(f, "{}/{job}", dialect.name),

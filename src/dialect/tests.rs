@@ -126,7 +126,8 @@ fn merging_is_shallow_and_keeps_what_is_not_repeated() {
     assert_eq!(merge(vec!["[1]", newer, ""]), (object, 2), "what is no object is counted");
 }
 
-/// What no strict parser takes: a file name that is no UTF-8 in a text and in a name, huge numbers, a repeated name, depth.
+/// Members that no strict parser takes: a file name that is not UTF-8 (in a text and in a name), huge numbers, a
+/// repeated name, depth.
 fn odd() -> String {
     let deep = "[".repeat(300) + &"]".repeat(300);
     format!(r#""error":"caf\udce9.txt","x\udce9":1,"n":[1e400,{}],"e":1,"e":2,"deep":{deep}"#, "9".repeat(30))

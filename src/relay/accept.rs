@@ -25,11 +25,13 @@ use crate::net::backoff::Backoff;
 /// Connections that the kernel may hold for us; it caps this at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// What a socket may hold: all that is sent and not acknowledged, and of that what is not even sent.
+/// Limits of a socket's send buffer, in bytes: `SEND_BUFFER` for all that is not acknowledged yet, `NOT_SENT` for the
+/// part of it that the kernel has not sent yet.
 ///
-/// A loopback socket swallows 3.9 MB before it blocks by default, minutes of stale progress. `NOT_SENT` prevents that; the
-/// send buffer has to hold two segments as loopback has them (MSS 65,483), since a receiver delays the acknowledgement of one
-/// by 40 ms. Measured with events of 16 kB and a reader that keeps up, and with one that stops (receive buffer of 4 KiB):
+/// By default a loopback socket takes 3.9 MB before it blocks, which is minutes of stale progress; `NOT_SENT` prevents
+/// that. The send buffer has to hold two loopback segments (MSS 65,483), since a receiver delays the acknowledgement of
+/// a single one by 40 ms. Measured with events of 16 kB, with a reader that keeps up and with one that stops (receive
+/// buffer of 4 KiB):
 ///
 /// | send buffer | four bursts of 3.2 MB, MSS 65,483 | MSS 1460 | 250 events | held for one who stops |
 /// |---|---|---|---|---|

@@ -1,9 +1,9 @@
-//! Who may see what: tokens (JWT), the keys and the policy they are checked by. Pure: the time comes in.
+//! Access control: tokens (JWT), and the keys and the policy they are checked by. Pure: the time is an argument.
 //!
-//! A token's header chooses nothing but which of the configured keys are tried: its algorithm has to fit the type of the
-//! key, HS256 belongs to the secret alone, and addresses or keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are not looked
-//! at. Neither a token nor the secret is ever shown: both are masked in `Debug`, and whoever is refused is not told the
-//! cause; the log is.
+//! A token's header chooses nothing but which of the configured keys are tried. The algorithm in it has to fit the type
+//! of the key, HS256 belongs to the secret alone, and addresses or keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are
+//! ignored. Neither a token nor the secret is ever shown: both are masked in `Debug`. The cause of a refusal goes to
+//! the log and not to the client.
 
 mod fault;
 mod grant;
@@ -66,19 +66,19 @@ impl AuthPolicy {
     }
 }
 
-/// What tokens are checked with.
+/// The secret and the public keys that tokens are checked with.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedKeys {
-    /// For HS256.
+    /// Secret for HS256.
     pub secret: Option<Secret>,
-    /// Public keys of the user's.
+    /// Public keys that the user configured.
     pub keys: Arc<[PublicKey]>,
-    /// Where key sets are fetched from.
+    /// URLs from which key sets (JWKS) are fetched.
     pub jwks: Vec<Url>,
 }
 
 impl TrustedKeys {
-    /// Whether there is nothing that a token could be checked with, nor will be.
+    /// Whether no token can ever be checked: there is no secret, no key, and no URL of a key set.
     pub fn is_empty(&self) -> bool {
         self.secret.is_none() && self.keys.is_empty() && self.jwks.is_empty()
     }
@@ -108,9 +108,9 @@ impl fmt::Debug for Token<'_> {
 pub(super) struct Claims {
     /// Who is asking.
     pub(super) subject: Box<str>,
-    /// From when on it is worth nothing, in milliseconds since the Unix epoch.
+    /// End of the token's validity, in milliseconds since the Unix epoch.
     pub(super) expires: u64,
-    /// What it is restricted to.
+    /// Targets that the token is restricted to.
     pub(super) grant: Grant,
 }
 
@@ -154,7 +154,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Stri
     Vec::deserialize(deserializer).map(Some)
 }
 
-/// What tokens are checked with as of now: the user's keys, and those that were fetched.
+/// Checks tokens with the user's keys and the key sets that have been fetched so far.
 #[derive(Debug)]
 pub(super) struct Checker<'a> {
     trusted: &'a TrustedKeys,
@@ -229,7 +229,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What the header of a token says, as far as it is a token.
+/// Decodes the header of a token.
 fn head(token: &str) -> Result<Head, Flaw> {
     let mut parts = token.split('.');
     let (Some(head), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
@@ -275,7 +275,7 @@ fn decoded<'k>(
 }
 
 impl Registered {
-    /// What they say at the time `now`.
+    /// Checks the claims at the time `now`, in milliseconds since the Unix epoch.
     fn at(self, now: u64) -> Result<Claims, Fault> {
         let Self { sub, exp, nbf, watch } = self;
         let sub = sub.ok_or(Fault::NoSubject)?;

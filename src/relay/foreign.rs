@@ -12,12 +12,12 @@ use crate::net::seldom::Seldom;
 
 /// How often the same complaint is logged.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
-/// How often it is looked whether the key of a publication is in this database.
+/// Shortest time between two checks whether a job's key is in this database.
 const CHECK_EVERY: Duration = Duration::from_secs(10);
-/// What is said once is not said again.
+/// Interval of complaints that are logged only once.
 const NEVER_AGAIN: Duration = Duration::MAX;
 
-/// What can be wrong with such a state.
+/// Reasons for which a state cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Complaint {
     TooBig,

@@ -149,7 +149,8 @@ async fn subscribe(
     open(api, id, Wants::Channels(opening.unwrap_or_default()), access, request)
 }
 
-/// Who is asking for a socket, unless no page of the request's origin may have one.
+/// Checks the request's origin, then returns the future that checks its token. Fails where pages of that origin may
+/// open no socket.
 fn allowed<'a>(
     api: &'a Api,
     dialect: &'a Dialect,

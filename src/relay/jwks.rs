@@ -68,11 +68,11 @@ pub(super) struct Jwks {
 struct Source {
     url: Url,
     known: Mutex<Fetched>,
-    /// A token named a key that is not known.
+    /// Notified when a token names an unknown key.
     wanted: Notify,
-    /// It is to be fetched whatever was fetched a moment ago.
+    /// Notified when the set is to be fetched at once, even if it was fetched a moment ago.
     forced: Notify,
-    /// How many fetches are over, and what goes on.
+    /// Progress of the fetches, for requests that wait for one.
     progress: watch::Sender<Progress>,
     stop: CancellationToken,
 }
@@ -86,27 +86,27 @@ struct Progress {
     closed_until: Option<Instant>,
 }
 
-/// What is known of a key set.
+/// Result of the fetches of a key set so far.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fetched {
     /// The keys of the last fetch that succeeded.
     keys: Arc<[PublicKey]>,
     /// Keys of that set that cannot be used.
     skipped: usize,
-    /// When that was, in milliseconds since the Unix epoch.
+    /// Time of that fetch, in milliseconds since the Unix epoch.
     at: Option<u64>,
     /// Why the last fetch failed, if it did.
     error: Option<String>,
 }
 
-/// What is told of a key set.
+/// State of a key set, for `/ws/stats`.
 #[derive(Debug, Clone)]
 pub(super) struct Report {
-    /// Its URL without user and query.
+    /// URL of the set, without user and query.
     pub(super) url: String,
-    /// Keys that can be used.
+    /// Number of usable keys.
     pub(super) keys: usize,
-    /// Keys that cannot.
+    /// Number of keys that cannot be used.
     pub(super) skipped: usize,
     /// When it was last fetched, in milliseconds since the Unix epoch.
     pub(super) fetched: Option<u64>,
@@ -165,7 +165,7 @@ impl Jwks {
             timeout(self.timing.patience, join_all(sources.iter().map(|source| source.refreshed()))).await;
     }
 
-    /// What is told of each set.
+    /// One report per key set.
     pub(super) fn report(&self) -> Vec<Report> {
         let report = |source: &Arc<Source>| {
             let known = source.known().clone();
@@ -219,7 +219,7 @@ impl Source {
                 return;
             }
         }
-        // It ends only with the relay.
+        // The wait cannot fail: `self` owns the sender.
         let _ = progress.wait_for(|progress| progress.done > done).await;
     }
 

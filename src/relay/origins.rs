@@ -16,10 +16,10 @@ enum Allowed {
     List(Vec<Entry>),
 }
 
-/// What a list names.
+/// One entry of a list of origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Entry {
-    /// Pages without an origin that means anything: files, sandboxed frames.
+    /// Pages whose origin is `null`, such as files and sandboxed frames.
     Null,
     /// Pages of a scheme, of these hosts, and on these ports.
     Pages { scheme: String, hosts: Hosts, port: Port },
@@ -28,7 +28,7 @@ enum Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// Whatever stands before this text, which begins with a dot.
+    /// Hosts that end in this text, which begins with a dot.
     Beneath(String),
     One(String),
 }
@@ -72,7 +72,7 @@ impl Origins {
             .collect::<Result<_, _>>()?;
         let has_any = entries.contains(&"*");
         if has_any && !read.is_empty() {
-            // Whoever names pages does not mean all of them.
+            // `*` would allow every page, and a list that names pages cannot mean that.
             let reason =
                 "allows every page, and so cannot stand beside others; give it alone, or leave it out";
             return Err(NotAnOrigin { given: "*".to_owned(), reason });

@@ -6,12 +6,12 @@ use super::joblog::{JobLog, Since, Stamp, Welcome};
 use crate::broker::StoredJob;
 use crate::dialect::DialectId;
 
-/// What a store said of a job.
+/// Answer of a store about a job.
 #[derive(Debug, Clone)]
 pub(super) enum StoreReading {
-    /// What it keeps, if it keeps anything.
+    /// The stored job; `None` where the store keeps nothing of it.
     Read(Option<Arc<StoredJob>>),
-    /// Nothing: there is no store, it was not asked, or it did not answer.
+    /// No answer: there is no store, it was not asked, or it did not answer.
     Unread,
 }
 

@@ -85,7 +85,7 @@ pub struct Reloadable {
 }
 
 impl Reloadable {
-    /// Where key sets are fetched from.
+    /// URLs of the key sets (JWKS); none where tokens are not checked.
     pub(super) fn jwks(&self) -> &[Url] {
         match &self.auth {
             AuthPolicy::Keys(trusted) => &trusted.jwks,

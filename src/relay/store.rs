@@ -188,8 +188,8 @@ async fn answer(access: StoreAccess, mut questions: Questions) {
     }
 }
 
-/// What the store keeps of a job; it is only asked if `always`, or if the job log may not know everything. An error is a
-/// trouble that passes; a store that refuses for good leaves the job unread.
+/// Asks the store for a job; unless `always`, only where the job log may not know everything. An error is a trouble
+/// that passes. A store that refuses for good gives [`StoreReading::Unread`].
 async fn look_up(
     access: &StoreAccess,
     id: DialectId,
@@ -284,7 +284,7 @@ async fn read_all(access: &StoreAccess, jobs: Vec<(DialectId, Arc<str>)>) -> Vec
     failed
 }
 
-/// What is kept of a job: in the relay's own hash, or where the jobs' system keeps it.
+/// Loads a stored job: from the relay's own hash, or from where the jobs' system keeps its state.
 async fn load(
     access: &StoreAccess,
     store: &dyn StateStore,
@@ -348,11 +348,11 @@ async fn write_behind(access: StoreAccess, urgent: Arc<Notify>, gaps: Arc<Notify
     }
 }
 
-/// Sees whether what could not be read can be read now, since otherwise nobody may ask for a long time. Then who was told
-/// meanwhile that nothing is known of a job, or only what this relay knew, gets what there is.
+/// Tries again to read the jobs that could not be read, since nobody else may ask for a long time. If they can be read
+/// now, notifies `gaps`, so that watchers who were sent nothing, or only what this relay knew, get the stored state.
 async fn look_again(access: &StoreAccess, gaps: &Notify) {
     for (id, job) in access.troubles.unread() {
-        // What is still wrong is known already.
+        // A failure is not reported: it is known already.
         let _ = try_to_read(access, id, &job).await;
     }
     if access.troubles.can_read_again() {

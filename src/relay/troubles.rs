@@ -1,4 +1,4 @@
-//! What is wrong between the job log and the store, for the log, `/health` and `/ws/stats`.
+//! Troubles between the job log and the store, for the log, `/health` and `/ws/stats`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::net::seldom::Seldom;
 /// How often the same trouble is logged.
 const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 
-/// What the store was asked for.
+/// Kind of access to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// To read a job's state.
@@ -25,7 +25,7 @@ pub(super) enum Direction {
     Writing,
 }
 
-/// Why the store did not do it.
+/// Cause of a failed access to the store.
 #[derive(Debug, Clone)]
 pub(super) struct Cause {
     pub(super) trouble: Trouble,
@@ -34,7 +34,7 @@ pub(super) struct Cause {
 }
 
 impl Cause {
-    /// Nothing answers.
+    /// The store does not answer.
     pub(super) fn away(reason: impl Into<String>) -> Self {
         Self { trouble: Trouble::Away, reason: reason.into() }
     }
@@ -100,7 +100,7 @@ impl Troubles {
         let scope = cause.trouble.is_of_a_key().then_some(dialect);
         self.complain(direction, scope, job, cause);
         if cause.trouble == Trouble::WrongType {
-            // Of one key, which is somebody else's for good.
+            // The key belongs to another program for good; other jobs are not affected.
             return;
         }
         let mut standing = self.standing();

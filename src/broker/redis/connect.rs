@@ -22,10 +22,10 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_PROBES: u32 = 3;
 
-/// To open a connection, log in, and be answered.
+/// Time limit for opening a connection, logging in, and the first replies.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What a connection is opened for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// Channels, which belong to no database. The server must answer a PING before the connection counts as open.
@@ -119,7 +119,7 @@ impl Connector {
         Ok(Self { endpoint: Arc::new(endpoint), tls, address })
     }
 
-    /// Of parameters that do nothing, and of checks that are not made, what the user should know.
+    /// Warnings for the user: parameters of the URL that do nothing, and TLS checks that are not made.
     pub(super) fn warnings(&self) -> Vec<String> {
         let insecure = self.tls.is_insecure().then(|| {
             "the certificate of Redis is not checked: whoever answers there is trusted with the password"
@@ -196,7 +196,8 @@ impl Connector {
             let database = self.endpoint.database.to_string();
             resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
-        // Of TLS 1.3 a client's handshake ends before the server has seen its certificate, so it has to be asked.
+        // In TLS 1.3 the client's handshake ends before the server has checked the client's certificate. A reply to
+        // PING shows that the server has accepted it.
         let is_secure = matches!(self.endpoint.address, Address::Tcp { tls: true, .. });
         if purpose == Use::Subscription || is_secure {
             owed.push_back(Owed::Pong);

@@ -18,7 +18,7 @@ pub(super) struct Journal<'a> {
     connector: &'a Connector,
     status: &'a watch::Sender<Status>,
     routes: &'a Routes,
-    /// Of every route.
+    /// One entry per route.
     known: Vec<Known>,
     connected: bool,
     /// Since when a connection that once stood is gone, and whether the log was told.
@@ -143,7 +143,7 @@ impl<'a> Journal<'a> {
             }
             self.lost = Some((Instant::now(), told.is_some()));
         } else {
-            // Whatever the server's words, a refused login is one complaint.
+            // A refused login is one complaint, however the server words it.
             let complaint = match &error {
                 BrokerError::LoginRefused { .. } => "",
                 _ => failure.reason(),

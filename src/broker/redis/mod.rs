@@ -36,12 +36,12 @@ const MAX_PAYLOAD: usize = 1024 * 1024;
 
 /// A broker that subscribes to and publishes into a Redis server.
 ///
-/// It connects when it is used, never before, and never gives up. A lost connection is tried again after 100 ms, doubling
-/// to 800 ms, with jitter, so that it stands again within a second of Redis answering; then everything is subscribed anew.
-/// An attempt is given up after 2 s, and the next one begins before that. A connection on which nothing comes is asked for
-/// a sign of life every second and given up after 5 s without one. A channel that Redis refuses (NOPERM) is reported in
-/// [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the others go on. Commands wait at most 2 s for
-/// a connection and 2 s for a reply; a publication is never sent twice.
+/// Opens a connection at first use and never gives up. After a lost connection it tries again after 100 ms, doubling to
+/// 800 ms, with jitter, so that the connection stands again within a second of Redis answering. Then it renews all
+/// subscriptions. An attempt without an answer after 750 ms is joined by the next one, and is given up after 2 s. A
+/// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. A channel that
+/// Redis refuses (NOPERM) is reported in [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the
+/// others go on. A command waits at most 2 s for a connection and 2 s for a reply. A publication is never sent twice.
 pub struct RedisBroker {
     connector: Connector,
     commands: Arc<Commands>,
@@ -75,7 +75,7 @@ impl RedisBroker {
         }
     }
 
-    /// What the user should know of the URL: parameters that do nothing, checks that are not made.
+    /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
     pub fn warnings(&self) -> Vec<String> {
         self.connector.warnings()
     }

@@ -35,9 +35,9 @@ pub(super) enum Standing {
 /// When a refused subscription is asked for again, in ticks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Retry {
-    /// Of the present wait.
+    /// Ticks that are left of the present wait.
     left: u32,
-    /// The whole of it; the next one is twice as long.
+    /// Length of the present wait, in ticks; the next one is twice as long, up to `LONGEST_WAIT`.
     wait: u32,
 }
 
@@ -60,11 +60,11 @@ struct Session<'a> {
     routes: &'a Routes,
     sink: &'a mut dyn Sink,
     owed: VecDeque<Owed>,
-    /// Of every route.
+    /// Answer of Redis to each route's subscription.
     standings: Vec<Standing>,
-    /// Of every route.
+    /// Wait of each route that was refused.
     retries: Vec<Retry>,
-    /// Whether an answer came that nobody was told of.
+    /// Whether there is an answer that was not reported yet.
     news: bool,
     failure: Option<Failure>,
     /// Whether the sink was given anything since its last flush.
@@ -211,8 +211,8 @@ impl Handler for Session<'_> {
                 self.standings[index] = Standing::Denied(reason);
                 self.news = true;
             }
-            // Whoever may not PING is answered as well, and so is everybody while Redis cannot write its file (MISCONF)
-            // or runs a script (BUSY). A sign of life is all it is for.
+            // Any reply to a PING is a sign of life, also an error: NOPERM, MISCONF (Redis cannot write its file), BUSY
+            // (a script runs).
             (Some(Owed::Pong), _) => {}
             (_, failure) => self.fail(failure),
         }

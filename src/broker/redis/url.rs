@@ -115,15 +115,15 @@ impl fmt::Debug for Login {
 /// All that a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Where it listens.
+    /// Address of the server.
     pub address: Address,
-    /// Whom to log in as.
+    /// User and password; `None`: no login.
     pub login: Option<Login>,
     /// The database.
     pub database: u32,
-    /// Whom to trust where TLS is spoken.
+    /// Certificate files for TLS, and whether the server's certificate is checked.
     pub tls: TlsFiles,
-    /// Parameters that mean nothing here, each in a sentence.
+    /// Warnings about parameters that do nothing, one sentence each.
     pub ignored: Vec<String>,
 }
 
@@ -208,7 +208,7 @@ fn tls_files(url: &Url) -> Result<TlsFiles, RedisUrlError> {
     Ok(TlsFiles { ca: file("ssl_ca_certs"), cert: file("ssl_certfile"), key: file("ssl_keyfile"), insecure })
 }
 
-/// What the user should know of parameters that do nothing. A name that may be a piece of a password is not repeated.
+/// Warnings about parameters that do nothing. A name that may be a piece of a password is not repeated.
 fn ignored(url: &Url, tls: bool) -> Vec<String> {
     let is_name =
         |name: &str| name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');

@@ -1,4 +1,4 @@
-//! What a dialect file may leave out, and how its mistakes are named.
+//! Optional parts of a dialect file, and the errors for its mistakes.
 
 use super::*;
 

@@ -23,7 +23,7 @@ pub(in crate::relay) enum Refusal {
     NotAllowed,
 }
 
-/// What is wrong with a token, and what more there is to say of it.
+/// A fault of a token, and more about it for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::relay) struct Flaw {
     pub(in crate::relay) fault: Fault,
@@ -37,7 +37,7 @@ impl From<Fault> for Flaw {
     }
 }
 
-/// What is wrong with a token.
+/// Kinds of faults that a token can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::relay) enum Fault {
     Missing,
@@ -124,7 +124,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// What a token's header says of its signature.
+/// Header fields that concern a token's signature.
 #[derive(Debug, Default, serde::Deserialize)]
 pub(super) struct Head {
     pub(super) alg: Option<String>,
@@ -157,7 +157,7 @@ impl Refusal {
         }
     }
 
-    /// What a request is told, for people.
+    /// Text about the refusal, for people, which the response to a request contains.
     pub(in crate::relay) const fn message(&self) -> &'static str {
         match self {
             Self::NoSecret => {

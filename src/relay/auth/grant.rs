@@ -1,9 +1,9 @@
-//! What a token is restricted to: its claim `watch`, a list of target patterns.
+//! Restriction of a token to some targets: its claim `watch`, a list of target patterns.
 
 /// The targets that a token may watch, of those that its bearer may see anyway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::relay) struct Grant(
-    /// `None`: all.
+    /// `None`: all targets.
     Option<Box<[Box<str>]>>,
 );
 

@@ -10,12 +10,12 @@ use super::key::{PublicKey, accepted, base64url};
 /// Keys that are taken from one set. Every token without a known `kid` is tried with all that fit it.
 pub(super) const MAX_KEYS: usize = 32;
 
-/// What a set holds.
+/// The keys that were read from one key set.
 #[derive(Debug, Clone, Default)]
 pub(in crate::relay) struct KeySet {
-    /// Keys that can be used.
+    /// Usable keys.
     pub(in crate::relay) keys: Vec<PublicKey>,
-    /// Keys that cannot: of another type or use, too weak, broken, or too many.
+    /// Number of keys that cannot be used: of another type or use, too weak, broken, or too many.
     pub(in crate::relay) skipped: usize,
 }
 

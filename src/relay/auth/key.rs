@@ -92,14 +92,14 @@ impl PublicKey {
         Self { id: None, algorithms: algorithms.into(), key }
     }
 
-    /// The same key under a name.
+    /// Gives the key an id, which a token's `kid` selects.
     #[must_use]
     pub(super) fn named(mut self, id: Option<&str>) -> Self {
         self.id = id.map(Into::into);
         self
     }
 
-    /// The same key for one of its algorithms alone; `None` where that is none of its own.
+    /// Restricts the key to one of its algorithms; `None` where the key does not have that algorithm.
     pub(super) fn only_for(mut self, algorithm: Algorithm) -> Option<Self> {
         self.algorithms = self.fits(algorithm).then(|| [algorithm].into())?;
         Some(self)
@@ -110,7 +110,7 @@ impl PublicKey {
         self.algorithms.contains(&algorithm)
     }
 
-    /// Its name.
+    /// Id of the key, which a token's `kid` selects.
     pub(in crate::relay) fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
@@ -120,7 +120,7 @@ impl PublicKey {
         &self.key
     }
 
-    /// Its algorithms, for people.
+    /// Names of the key's algorithms for people, as in `RS256/PS256`.
     pub fn describe(&self) -> String {
         let names: Vec<&str> = self.algorithms.iter().map(|algorithm| name_of(*algorithm)).collect();
         names.join("/")

@@ -29,7 +29,7 @@ const EC_OID: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
 #[error("{message}")]
 pub struct PemError {
     message: String,
-    /// What the user can do.
+    /// Advice for the user.
     pub hint: Option<String>,
 }
 
@@ -154,7 +154,7 @@ fn rsa(der: &[u8]) -> Result<PublicKey, PemError> {
     PublicKey::rsa(&n, &e).map_err(|error| PemError::new(error.to_string()))
 }
 
-/// What a text without any block may be.
+/// Error for a text without a PEM block: tells what the text seems to be.
 fn no_pem(text: &str) -> PemError {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 
-/// What tokens are signed with: its bytes as they stand, at least one. Line breaks behind them are nobody's wish, so that
-/// without them it is as good.
+/// Secret that tokens are signed with: the bytes of the text as given, at least one. Line breaks at its end are
+/// probably a mistake, so a signature made without them is accepted too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 

@@ -20,7 +20,7 @@ pub(in crate::relay) struct Pair {
     private: EncodingKey,
     /// The members of its JSON Web Key that are the key itself.
     pub(in crate::relay) jwk: Value,
-    /// Its SubjectPublicKeyInfo.
+    /// SubjectPublicKeyInfo of the public key, in DER.
     pub(in crate::relay) spki: Vec<u8>,
 }
 
@@ -68,14 +68,14 @@ impl Pair {
         Self { algorithm, private, jwk: json!({"kty": "EC", "crv": curve, "x": x, "y": y}), spki }
     }
 
-    /// Its public key as a JSON Web Key under a name.
+    /// The public key as a JSON Web Key with this id.
     pub(in crate::relay) fn jwk(&self, id: &str) -> Value {
         let mut jwk = self.jwk.clone();
         jwk["kid"] = id.into();
         jwk
     }
 
-    /// Its public key in PEM.
+    /// The public key in PEM.
     pub(in crate::relay) fn pem(&self) -> String {
         pem("PUBLIC KEY", &self.spki)
     }

@@ -41,7 +41,7 @@ fn for_audience(token: &str) -> Result<Claims, Refusal> {
     Checker::new(&trusted(SECRET), &[], Some("web")).check(Some(&Token(token)), NOW * 1000)
 }
 
-/// What is wrong with a token, by a check with these keys.
+/// The fault of a token that is checked with these keys.
 fn fault(trusted: &TrustedKeys, token: &str) -> Fault {
     match check_with(trusted, token) {
         Err(Refusal::Token(Flaw { fault, .. })) => fault,

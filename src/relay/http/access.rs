@@ -1,4 +1,4 @@
-//! Whom a request is from: its token, the keys that it is checked with, and what it may see.
+//! Access of a request: its token, the keys that the token is checked with, and the rights that it gives.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -32,7 +32,8 @@ impl Asking {
     }
 }
 
-/// Who is asking for something of a dialect. Waits for a moment where the token's key may be in a set that can be fetched.
+/// Checks the token of a request for a dialect. Waits up to `Timing::patience` where the token's key may be in a key
+/// set that has to be fetched.
 pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Access {
     if dialect.auth == Auth::None {
         return Access::Everybody;

@@ -96,7 +96,8 @@ async fn subscribers(api: &Api) -> (Value, Value) {
     (channels.into(), json!({ "subscriptions": census.room_subscriptions, "busiest": busiest }))
 }
 
-/// What tokens are checked with; `null` where none is wanted. Neither secret nor key.
+/// Summary of the token check: whether there is a secret, the number of keys, and the key sets; `null` where no token
+/// is wanted. It contains neither secret nor key.
 fn tokens(api: &Api) -> Value {
     let settings = api.settings();
     let AuthPolicy::Keys(trusted) = &settings.auth else { return Value::Null };

@@ -1,4 +1,4 @@
-//! What the log says of publications that are dropped, and of slips in those that are relayed.
+//! Log lines about publications that are dropped, and about slips in those that are relayed.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is written behind: which records are other than the store keeps them.
+//! Write-behind: the records that differ from what the store keeps.
 
 use std::sync::Arc;
 
@@ -12,17 +12,17 @@ use crate::dialect::DialectId;
 /// Bytes of states, all but the last, that are written behind in one go.
 const SAVED_TOGETHER: usize = 4 << 20;
 
-/// What is to be written behind.
+/// Jobs for one round of write-behind.
 #[derive(Debug, Default)]
 pub(in crate::relay) struct Dirty {
-    /// What to write.
+    /// Jobs to write.
     pub save: Vec<JobToSave>,
-    /// What to read back first.
+    /// Jobs to read back before they can be written.
     pub unread: Vec<(DialectId, Arc<str>)>,
 }
 
 impl JobLog {
-    /// A record is another than the store keeps.
+    /// Marks a record as different from what the store keeps.
     pub(super) fn mark(&mut self, place: u32, urgent: bool) {
         let dialect = self.records[place as usize].as_ref().map(|record| record.dialect);
         if !self.stored || dialect.is_some_and(|id| self.dialects.get(id).has_foreign_state()) {
@@ -44,11 +44,11 @@ impl JobLog {
         }
     }
 
-    /// Takes up to `most` records to write behind; only endings and owners when `urgent`. Their states are copies, so there
-    /// are fewer where they are large.
+    /// Takes up to `most` records to write behind, or fewer where their states are large, since states are copied.
+    /// Takes only endings and owners when `urgent`.
     ///
-    /// One of which the store may know more is not written but named: it is to be read back, or what is kept there of
-    /// the run so far would be lost, and then handed to [`JobLog::put_back`].
+    /// A record of which the store may know more goes to `unread` and not to `save`: writing it would lose what the
+    /// store keeps of the run so far. The caller reads such jobs back and then hands them to [`JobLog::put_back`].
     pub(in crate::relay) fn take_dirty(&mut self, urgent: bool, most: usize) -> Dirty {
         let mut out = Dirty::default();
         let mut bytes = 0;

@@ -11,14 +11,14 @@ const BOUND: usize = 4 << 20;
 /// Bytes that a waiting event takes besides its frames, roughly.
 const OVERHEAD: usize = 128;
 
-/// An event that waits.
+/// An event that is held for watchers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::relay) struct Held {
-    /// Its place in this relay's order.
+    /// Sequence of the event in this relay.
     pub sequence: u64,
-    /// What a socket gets.
+    /// Frame to send.
     pub frame: Frame,
-    /// What a socket gets after it.
+    /// Second frame to send, right after `frame`, if there is one.
     pub echo: Option<Frame>,
     pub(super) conflation: Option<ConflationKey>,
 }
@@ -42,10 +42,10 @@ impl Held {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::relay) struct Lost;
 
-/// What waits for the watchers of all jobs.
+/// Events that are held for the watchers of all jobs.
 #[derive(Debug)]
 pub(super) struct Holds {
-    /// A map a dialect: the job's id → what waits.
+    /// One map per dialect: job id → events held for its watchers.
     jobs: Vec<HashMap<Arc<str>, Hold>>,
     watchers: usize,
     bytes: usize,

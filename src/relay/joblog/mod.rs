@@ -77,12 +77,12 @@ pub(super) struct Taken {
     pub owned: bool,
 }
 
-/// What reading a job back changed.
+/// Changes made by reading a job back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Restored {
-    /// The job belongs to another than was known, or to somebody at last.
+    /// The job's owner changed or became known.
     pub owned: bool,
-    /// Its state, where it is another than was known.
+    /// The job's state, where it changed.
     pub state: Option<Snapshot>,
     /// The store keeps something that is no event of the dialect.
     pub no_event: bool,
@@ -123,7 +123,7 @@ pub(super) struct JobLog {
     /// Records to write behind, endings and owners first.
     urgent: Vec<u32>,
     dirty: Vec<u32>,
-    /// What waits for watchers whose job is still being looked up.
+    /// Events held for watchers whose job is still being looked up.
     holds: Holds,
 }
 

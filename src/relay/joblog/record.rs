@@ -17,11 +17,12 @@ use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, 
 use crate::relay::frame;
 use crate::relay::session::Snapshot;
 
-/// What a record takes besides its frames: itself; its id's count; its places in the index and in the lists, which grow by
-/// doubling; the list of what waits to be merged.
+/// Bytes that a record takes besides its frames: the record, the reference counts of its id, its places in the index
+/// and in the lists, which grow by doubling, and the list of payloads to merge.
 const OVERHEAD: usize =
     size_of::<Record>() + 16 + 2 * size_of::<(Arc<str>, u32)>() + 2 * size_of::<u64>() + 64;
-/// What one kept event takes besides its frame: a place in a list that grows by doubling, and the frame's count.
+/// Bytes that one kept event takes besides its frame: a place in a list that grows by doubling, and the frame's
+/// reference counts.
 const KEPT_OVERHEAD: usize = 2 * size_of::<Kept>() + 32;
 /// Kinds and parts kept of one job; of more, the oldest goes.
 const MAX_KEPT: usize = 256;
@@ -38,7 +39,7 @@ pub(super) struct Record {
     pub(super) generation: u32,
     /// A store was read for it, before the last gap or since.
     was_read: bool,
-    /// What was known when the last gap was noticed.
+    /// State of the record when the last gap was noticed.
     before: Before,
     pub(super) dirty: bool,
     pub(super) urgent: bool,
@@ -61,7 +62,7 @@ pub(super) struct Record {
     newest: Option<Kept>,
     kept: Vec<Kept>,
     merged: Option<Merged>,
-    /// Payloads that could not be merged, since this was last asked.
+    /// Number of payloads that could not be merged, since this was last asked.
     pub(super) unmerged: u64,
 }
 
@@ -74,7 +75,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// What it takes; names that the dialect does not know can be as long as a payload.
+    /// Bytes that the event takes. Names that the dialect does not know can be as long as a payload.
     fn bytes(&self) -> usize {
         let entity = self.entity.as_ref().map_or(0, |name| name.len());
         held(self.frame.len()) + self.kind.len() + entity + KEPT_OVERHEAD
@@ -84,7 +85,7 @@ impl Kept {
 /// The merge of a run's payloads, made when somebody asks.
 #[derive(Debug, Default)]
 struct Merged {
-    /// What was merged before the last gap and may be outdated; it lies beneath the rest.
+    /// Merge of the payloads from before the last gap, perhaps outdated; newer payloads are merged over it.
     before: String,
     done: String,
     waiting: Vec<Box<str>>,
@@ -97,8 +98,8 @@ impl Merged {
     }
 }
 
-/// What an allocation of so many bytes takes: allocators have four to eight sizes between a power of two and the next, and
-/// whole pages for what is large.
+/// Estimate of the memory, in bytes, that an allocation of `bytes` takes. Allocators have four to eight sizes between a
+/// power of two and the next, and use whole pages for large allocations.
 const fn held(bytes: usize) -> usize {
     const PAGE: usize = 4096;
     let step = bytes.next_power_of_two() / 8;
@@ -111,18 +112,18 @@ const fn held(bytes: usize) -> usize {
     })
 }
 
-/// What taking an event changed.
+/// Changes made by taking an event.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Change {
     pub(super) kind: Arc<str>,
     pub(super) entity: Option<Arc<str>>,
     pub(super) ended: bool,
-    /// What is kept is another than before, so that the store is behind.
+    /// The record's state changed, so that the store is behind.
     pub(super) dirty: bool,
-    /// It is an ending or an owner.
+    /// The change is an ending or an owner.
     pub(super) urgent: bool,
-    /// It said whose job it is, which was not known.
+    /// The event named the owner, who was not known before.
     pub(super) owned: bool,
 }
 
@@ -302,7 +303,7 @@ impl Record {
             Dialect::merge(&merged.done, merged.waiting.iter().map(|text| &**text));
         self.unmerged += failed;
         merged.done = object;
-        // Its length is what is accounted.
+        // The memory limit counts the length, not the capacity.
         merged.done.shrink_to_fit();
         merged.waiting.clear();
         self.bytes = self.bytes + merged.bytes() - before;

@@ -1,4 +1,4 @@
-//! What a watcher is sent first: a job's state as it was at the 101, and all that came since.
+//! First frames for a watcher: a job's state as it was at the 101, and all events since.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub(in crate::relay) struct Since {
     updated: u64,
 }
 
-/// What a watcher is sent first.
+/// State and events that a watcher is sent first.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::relay) struct Welcome {
     /// The state from which it watches, oldest first; empty if nobody has heard of the job.
@@ -50,7 +50,7 @@ pub(in crate::relay) struct Welcome {
 }
 
 impl JobLog {
-    /// The same, but at most so many bytes of events wait for the watchers of one job.
+    /// Limits the events that wait for the watchers of one job to so many bytes.
     #[must_use]
     pub(in crate::relay) const fn holding(mut self, bytes: usize) -> Self {
         self.holds.set_bound(bytes);
@@ -139,7 +139,7 @@ impl JobLog {
             (Before::Unseen, None) => (Vec::new(), events),
             // Written since, it has events that wait.
             (Before::Unseen, Some(_)) if !dialect.merges() => (Vec::new(), events),
-            // Of a merge nobody can tell what it was before.
+            // The waiting events cannot be taken out of a merge, so the state before them is unknown: send the merge.
             (Before::Unseen, Some(_)) | (Before::Merged, _) => {
                 let merged = self.state(id, job, since.replay);
                 (Vec::new(), with_merge(events, merged))
@@ -214,7 +214,7 @@ mod tests {
             self.log.wait(self.id, &"a".into(), false, Self::at(10))
         }
 
-        /// What a watcher is sent, in order.
+        /// Texts that a watcher is sent, in order.
         fn welcome(&mut self, since: Since, stored: Option<&StoredJob>) -> Vec<String> {
             let Welcome { state, events, .. } = self.log.welcome(self.id, "a", since, stored);
             let state = state.into_iter().map(|snapshot| (snapshot.sequence, snapshot.frame));

@@ -30,7 +30,7 @@ impl Server {
                 count.fetch_add(1, Ordering::Relaxed);
                 let answer = answers.lock().unwrap().clone();
                 if answer.is_empty() {
-                    // It says nothing for as long as anybody listens.
+                    // The server stays silent until the client hangs up.
                     tokio::spawn(async move { stream.read(&mut [0; 16]).await });
                     continue;
                 }
@@ -66,7 +66,7 @@ fn names(jwks: &Jwks) -> Vec<String> {
     jwks.keys().iter().flat_map(|set| set.iter()).filter_map(|key| key.id().map(str::to_owned)).collect()
 }
 
-/// Nothing happens by itself but at the start.
+/// Timing with which only the first fetch happens by itself.
 fn slow() -> Timing {
     let never = Duration::from_hours(9);
     Timing { every: never, unknown: never, retry: (never, never), ..Timing::default() }

@@ -16,9 +16,9 @@ const LOOK_AT_LEAST_EVERY: Millis = 2_000;
 /// expires.
 #[derive(Debug)]
 pub(in crate::relay) struct Guard {
-    /// Whose job it has to be; `None`: anybody's.
+    /// Subject that has to be the job's owner; `None`: the owner does not matter.
     subject: Option<Box<str>>,
-    /// When the token is worth nothing any more.
+    /// End of the token's validity.
     expires: Millis,
     ownerless: Ownerless,
     standing: Standing,

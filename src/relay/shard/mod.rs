@@ -47,18 +47,18 @@ pub(super) struct NewConnection {
     pub(super) newcomer: Newcomer,
 }
 
-/// Who is behind a new socket, and what it wants.
+/// Client behind a new socket, and its request.
 #[derive(Debug)]
 pub(super) struct Newcomer {
-    /// What the client sent behind its handshake.
+    /// Bytes that the client sent right behind its handshake.
     pub(super) early: Bytes,
     pub(super) dialect: DialectId,
     pub(super) wants: Wants,
-    /// Who is asking.
+    /// Result of the token check.
     pub(super) access: Access,
 }
 
-/// What a newcomer wants.
+/// Request of a newcomer.
 #[derive(Debug)]
 pub(super) enum Wants {
     /// To watch a job.
@@ -66,14 +66,14 @@ pub(super) enum Wants {
         job: Arc<str>,
         /// Whether any job can have that id.
         possible: bool,
-        /// Where what it is to get waits; none where it is refused.
+        /// Holds the job's events for this watcher; `None` where the request is refused.
         reservation: Option<Box<Reservation>>,
     },
     /// To subscribe to channels and rooms.
     Channels(Opening),
 }
 
-/// What a shard is told.
+/// A message to a shard.
 enum Message {
     /// A large batch takes room among what may wait.
     Events(Arc<[Event]>, Option<OwnedSemaphorePermit>),
@@ -184,14 +184,15 @@ impl ShardHandle {
             None
         } else {
             let room = u32::try_from(bytes.min(LARGE_WAITING) >> 10).unwrap_or(u32::MAX);
-            // Nobody closes it.
+            // The semaphore is never closed, so this cannot fail.
             Arc::clone(&self.room).acquire_many_owned(room).await.ok()
         };
-        // A shard ends only with the relay, and then nobody is left to deliver to.
+        // An error means that the relay is ending, and then nobody is left to deliver to.
         let _ = self.queue.send(Message::Events(batch, room)).await;
     }
 
-    /// Says that it is known by now whose some jobs are. Before the events that said so.
+    /// Tells the shard that the owners of some jobs are known by now. Must be called before the events that named them
+    /// are published.
     pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
         let _ = self.queue.send(Message::Owned(jobs)).await;
     }
@@ -252,13 +253,13 @@ impl WeakHandle {
         }
     }
 
-    /// As [`ShardHandle::jobs`].
+    /// The jobs that the shard's connections watch; none where the shard has ended.
     pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
         let Some(sender) = self.0.upgrade() else { return HashSet::new() };
         jobs(&sender).await
     }
 
-    /// As [`ShardHandle::owned`].
+    /// Tells the shard that the owners of some jobs are known by now, as [`ShardHandle::owned`] does.
     pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
         if let Some(sender) = self.0.upgrade() {
             let _ = sender.send(Message::Owned(jobs)).await;

@@ -37,7 +37,7 @@ fn a_token_of_each_algorithm_is_good_by_its_own_key_and_bad_whatever_is_wrong_wi
         let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
         let claims = |claims: Value| pair.token(json!({"kid": "a"}), &claims);
         let stolen = |header: Value| {
-            // Whoever knows the public key signs with it as if it were a secret.
+            // An attacker who knows the public key signs with it as if it were a secret.
             let message = format!("{}.{}", encode(&header), encode(&good()));
             [pair.spki.as_slice(), pair.pem().as_bytes(), pair.jwk.to_string().as_bytes()].map(|key| {
                 let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message.as_bytes());

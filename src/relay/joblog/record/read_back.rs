@@ -9,7 +9,7 @@ use crate::broker::StoredJob;
 use crate::dialect::{Decoded, Dialect, Merge, Opens, Outcome};
 use crate::relay::frame;
 
-/// What was known of a job when a gap was noticed.
+/// State of a record when a gap was noticed.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     /// The sequence of the newest event; 0 for none.
@@ -19,12 +19,12 @@ pub(super) struct Before {
     pub(super) ended: Option<Outcome>,
 }
 
-/// What reading a job back changed.
+/// Effect of reading a job back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::relay::joblog) enum Readback {
-    /// Nothing that a watcher could see.
+    /// No change that a watcher could see.
     Same,
-    /// The job's state is another.
+    /// The job's state changed.
     Changed,
     /// The store keeps something that is no event of the dialect.
     NoEvent,
@@ -68,7 +68,7 @@ impl Record {
             // Known already, or of a run before.
             return Readback::Same;
         }
-        // Where another system keeps the state nothing can be newer but what came live since.
+        // A state that another system keeps has no time. It is newer than all but the live events since the gap.
         let is_news = dialect.has_foreign_state()
             || stored.updated > self.before.updated
             || (ended.is_some() && self.before.ended.is_none() && stored.updated > self.before.began);
@@ -96,8 +96,8 @@ impl Record {
         }
     }
 
-    /// What the store kept is newer than what was known before the gap, and what was seen since only trickled in behind an
-    /// ending, or is nothing.
+    /// Replaces the record's state by the stored one, which is newer than the state before the gap. Events seen since
+    /// the gap, if there were any, came late, behind the stored ending.
     fn replace(
         &mut self,
         dialect: &Dialect,

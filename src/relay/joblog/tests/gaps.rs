@@ -1,4 +1,4 @@
-//! What is remembered after publications may have been missed.
+//! Records after a gap, in which publications may have been missed.
 
 use super::*;
 

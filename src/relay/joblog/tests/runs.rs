@@ -1,4 +1,4 @@
-//! Where one run of a job ends and the next one begins.
+//! Boundaries between the runs of a job.
 
 use super::*;
 
@@ -20,7 +20,7 @@ impl Download {
         self.0.status(id(&self.0, "downloads"), "a").unwrap()
     }
 
-    /// What a relay that ended now would leave in the store.
+    /// The job as a relay that ended now would leave it in the store.
     fn stored(&mut self) -> Option<StoredJob> {
         self.0.restore(id(&self.0, "downloads"), "a", None, at(1));
         self.0.take_dirty(false, 10).save.pop().map(|job| job.stored)

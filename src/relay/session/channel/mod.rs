@@ -33,11 +33,11 @@ pub(in crate::relay) struct ChannelSession {
     sequence: u64,
     pulse: Pulse,
     allowance: Allowance,
-    /// What its token is restricted to.
+    /// Targets that the token is restricted to.
     grant: Grant,
-    /// When its token is worth nothing any more; `Millis::MAX` for never.
+    /// End of the token's validity; `Millis::MAX` for none.
     expires: Millis,
-    /// It is being closed and is not listened to any more.
+    /// The session is being closed; input is ignored from now on.
     over: bool,
 }
 
@@ -66,7 +66,8 @@ impl ChannelSession {
         }
     }
 
-    /// The same, but only for what the grant covers, and until its token expires.
+    /// Restricts the session to targets that the grant covers, until the token expires. Other subscriptions are
+    /// removed, and the first of them is reported to the client.
     #[must_use]
     pub(in crate::relay) fn limited(mut self, grant: Grant, expires: Millis) -> Self {
         let denied = self.subscriptions.retain(|one| one.is_covered(&grant));
@@ -244,7 +245,7 @@ impl ChannelSession {
     }
 }
 
-/// What to say of a target that the token does not cover.
+/// Error for a target that the token does not cover.
 fn not_allowed(target: &str) -> Complaint {
     Complaint::new(Code::NotAllowed, format!("the token's claim watch does not cover {}", quote(target)))
 }

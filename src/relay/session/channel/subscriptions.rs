@@ -52,7 +52,7 @@ impl Subscription {
 }
 
 impl fmt::Display for Subscription {
-    /// As a target, the channel of a narrowed one.
+    /// Writes the subscription as a target; a narrowed one as its channel.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Channel(channel) | Self::Narrowed(channel, _) => write!(f, "channel:{channel}"),

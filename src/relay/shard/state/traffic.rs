@@ -82,7 +82,7 @@ impl Shared {
         };
         let was = conn.phase;
         let fed = conn.feed(input, limit, now, &mut actions);
-        // Whatever ends the connection is answered last.
+        // Answers to the input go first; the close frame goes last.
         self.act_all(state, id, actions);
         let code = match fed {
             Ok(None) => return,
