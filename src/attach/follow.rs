@@ -103,7 +103,7 @@ pub(super) struct Follower {
     pub(super) place: Place,
     /// Proves who is watching, where the place takes it.
     pub(super) token: Option<TokenSource>,
-    /// Whom it trusts where TLS is spoken.
+    /// TLS settings of the connection, such as the certificates that are trusted.
     pub(super) tls: Tls,
     /// Failed attempts in a row that are made up for by another try.
     pub(super) retries: u32,
@@ -120,11 +120,12 @@ const TOLD: &[u8] = b"told";
 
 /// How far a server is with what it tells on connecting.
 enum Opening {
-    /// It has sent nothing.
+    /// The server has sent nothing yet.
     Silent,
-    /// It tells; and it is done when this time comes, if it neither answers the ping nor sends more.
+    /// The server is sending what it knows. The opening is over when the ping is answered. If neither the answer nor
+    /// more texts come, it is over at this time.
     Telling(tokio::time::Instant),
-    /// It has told.
+    /// The server has sent what it knew.
     Over,
 }
 
@@ -264,7 +265,7 @@ impl Follower {
             tries.backoff.reset();
         }
         if let End::Closed { reason, .. } = &end {
-            // What came before a close came whole.
+            // A close comes after everything that the server sent, so nothing of the opening is missing.
             self.report(Report::Told).await;
             self.report(Report::Link(Link::Disconnected { reason: reason.clone() })).await;
         } else if let End::Failed(error) = &end {
@@ -414,7 +415,8 @@ impl Follower {
                 Ok(body) if self.place.dialect.view_status(&body).is_some() => Polled::Body(body),
                 _ => Polled::Nothing,
             },
-            // Where nobody is asked for a token, the socket tells more than a path that may not even be the server's.
+            // A 401 or 403 counts only where a token decides who may watch. Elsewhere the status path may belong to
+            // another server, and the WebSocket's own answer is the better one.
             Err(error @ NetError::Status { status: 401 | 403, .. }) if self.is_guarded() => {
                 let failure = Failure::new(Exit::Refused, error.to_string());
                 let is_final = matches!(error, NetError::Status { status: 403, .. });

@@ -41,7 +41,8 @@ pub struct Job {
     pub(super) wants_new: bool,
     since: Instant,
     ended: Option<Instant>,
-    /// It has ended as far as was told; the server may not be done telling, and its newest ending is the one that counts.
+    /// Whether the job's ending came while the server was still sending what it knew. A later message may then replace
+    /// it.
     tentative: bool,
     heard: Option<Instant>,
     pace: Pace,
@@ -152,7 +153,7 @@ impl Job {
             State::Ended(outcome) | State::EndedBefore(outcome) => Some(outcome),
             _ => None,
         };
-        // Its own opening, shown again after a reconnect, opens nothing.
+        // A snapshot after a reconnect may repeat the event that opened this run. A repeat opens no new run.
         let shown_again = kind.opens == Opens::Always && snapshot && self.opener == Some(print);
         let opens = (kind.opens.after(ended) && !shown_again)
             || self.is_missed_opening(snapshot && kind.entity.is_none(), kind.ends);

@@ -32,7 +32,7 @@ pub struct AttachOptions {
     pub server: Url,
     /// Proves who is watching. The server is sent it, or the one that all URLs name; no other.
     pub token: Option<TokenSource>,
-    /// Whom to trust where TLS is spoken.
+    /// TLS settings of the connections, such as the certificates that are trusted.
     pub tls: Tls,
     /// How it is shown.
     pub progress: Progress,
@@ -68,7 +68,8 @@ impl AttachOptions {
         }
     }
 
-    /// What may be a slip of the user's: rooms that no known event is in, which are legal and stay empty.
+    /// Warnings about rooms that no event of their dialect can be in. Such a room is legal and stays empty, but its
+    /// name is probably a slip.
     pub(super) fn warnings(&self) -> Vec<String> {
         let slip = |target: &Target| {
             let Target::Room { dialect, room } = target else { return None };

@@ -9,19 +9,21 @@ pub(super) struct Pace {
     since: Option<Instant>,
     first: Option<(f64, Instant)>,
     last: Option<(f64, Instant)>,
-    /// What of the last percent is still to do: the step that is going on; 0 where there are no steps.
+    /// Percentage points of the current step. `last` counts the step as done, but it is still to do. 0 where the job
+    /// has no steps.
     going: f64,
 }
 
-/// Below these a guess is worth nothing: the first step of many jobs is their quickest.
+/// Least progress, in percent, and least time before the time left is estimated. The first step of many jobs is their
+/// quickest, so an earlier estimate would be too short.
 const LEAST_PERCENT: f64 = 1.0;
 const LEAST_TIME: Duration = Duration::from_secs(1);
 
-/// What comes within this time of the first percent is where things stood, not how fast they go: to a late joiner a
-/// relay tells the run so far in one breath.
+/// Time after the first percent in which each newer percent becomes the start of the measurement. A relay sends a late
+/// joiner the whole run so far at once, which says where the job stands and not how fast it goes.
 const SETTLING: Duration = Duration::from_millis(500);
 
-/// A guess beyond this helps nobody.
+/// Longest time left that is shown, in seconds: 99 hours.
 const LONGEST: f64 = 99.0 * 3600.0;
 
 impl Pace {

@@ -133,13 +133,13 @@ impl AttachOptions {
     }
 }
 
-/// What makes two URLs be of one server: TLS, host and port.
+/// Origin of a URL: whether it uses TLS, its host and its port. URLs of one origin name one server.
 fn origin(url: &Url) -> (bool, String, Option<u16>) {
     let is_secure = matches!(url.scheme(), "wss" | "https");
     (is_secure, url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default())
 }
 
-/// Somebody else's server gets the URL as the user wrote it.
+/// Place of a target that is a URL. The URL stays as the user wrote it.
 fn foreign(url: &Url, dialect: &Arc<Dialect>, job: Option<&str>) -> Place {
     let status = job.and_then(|job| dialect.status_path(job)).map(|path| {
         let mut server = url.clone();

@@ -113,7 +113,7 @@ pub(super) fn of_error(error: &NetError) -> Verdict {
     retry(said, hint)
 }
 
-/// What an answer means that opens no WebSocket.
+/// Verdict on an answer that opened no WebSocket, by its HTTP status. An error without a status is worth a retry.
 fn of_status(error: &NetError) -> Verdict {
     let NetError::Status { status, retry_after, .. } = error else {
         return retry(error.to_string(), None);

@@ -53,7 +53,7 @@ pub struct Aim {
 pub struct NoEvents(String);
 
 impl NoEvents {
-    /// What the user is told: there are modes that publish nothing.
+    /// Usage failure for the user. Its hint shows a mode that publishes nothing.
     pub fn failure(&self, aim: &Aim) -> Failure {
         let failure = Failure::usage(self.to_string());
         match aim.dialect() {

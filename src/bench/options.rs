@@ -87,9 +87,9 @@ pub struct BenchOptions {
     pub headers: Vec<(String, String)>,
     /// A token for servers that want one, in the query.
     pub token: Option<String>,
-    /// Whom to trust where the server or the endpoint for events speaks TLS.
+    /// TLS settings for the server and the endpoint for events, such as the certificates that are trusted.
     pub tls: Tls,
-    /// Whose the jobs are, where a dialect has owners: told to the server before anybody connects.
+    /// Owner of the jobs, where the dialect has owners; registered with the server before the first connection opens.
     pub owner: Option<String>,
     /// How events are published; `None` where none are.
     pub via: Option<Via>,

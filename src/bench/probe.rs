@@ -173,7 +173,7 @@ fn answered(options: &BenchOptions, refusal: &NetError) -> Option<Failure> {
     })
 }
 
-/// What there is to do about a step that failed without a word.
+/// Hint for a step that failed without an explanation from the server.
 fn hint(step: &str, prepared: &Prepared) -> &'static str {
     let is_plain = matches!(prepared.aim.server().scheme(), "ws" | "http");
     match step {

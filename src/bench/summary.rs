@@ -58,7 +58,7 @@ impl Mode {
 pub struct Summary {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// What it came to, in a sentence: the answer of a search, or the verdict.
+    /// The result in one sentence: the answer of a search, or the verdict.
     #[serde(default)]
     pub headline: String,
     /// What the load was.

@@ -172,7 +172,7 @@ fn split(metric: &str) -> Option<(&str, &str)> {
     })
 }
 
-/// What other tools call a metric, or a part of one, and what it is here. The longer names come first.
+/// Names that other tools give to a metric or to a part of its name, each with the name here. Longer names come first.
 const ALIASES: [(&str, &str); 40] = [
     ("server.memory", "server.rss_per_connection"),
     ("server.mem", "server.rss_per_connection"),

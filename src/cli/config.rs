@@ -82,7 +82,7 @@ impl File {
         self.settings.iter().fold(command, |command, setting| setting.apply(command))
     }
 
-    /// What it says of a flag of this verb.
+    /// The file's setting for a flag of this verb or for a global flag.
     fn setting(&self, verb: &str, arg: &str) -> Option<&Setting> {
         let is_of = |of: Option<&str>| of.is_none_or(|of| of == verb);
         self.settings.iter().find(|setting| setting.arg == arg && is_of(setting.verb.as_deref()))

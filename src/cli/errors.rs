@@ -16,7 +16,7 @@ use crate::telemetry;
 use crate::text::printable_lines;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
-/// What stands in place of a secret.
+/// Text in place of a secret.
 const HIDDEN: &str = "…";
 const HINT: Style = AnsiColor::Green.on_default();
 
@@ -65,7 +65,7 @@ fn print_usage(usage: &clap::Error) {
         // Without colours, which would stand between the quotes and the value.
         telemetry::say(&printable_lines(&text));
     } else if safe != plain {
-        // It repeats an argument that would command the terminal; colours are not worth telling apart from it.
+        // The message repeats an argument that holds control characters. They are removed, and the colours with them.
         telemetry::say(&safe);
     } else if usage.kind() == ErrorKind::DisplayHelp {
         // Help is cut short where its reader has gone; that is no failure.
@@ -77,7 +77,7 @@ fn print_usage(usage: &clap::Error) {
     hint(refused.as_deref().or_else(|| elsewhere(usage)));
 }
 
-/// What a flag that other programs have is called here.
+/// Hint for a flag that other programs have and that has another name here.
 fn elsewhere(error: &clap::Error) -> Option<&'static str> {
     match error.get(ContextKind::InvalidArg)? {
         ContextValue::String(flag) if error.kind() == ErrorKind::UnknownArgument => match flag.as_str() {
@@ -97,8 +97,8 @@ fn hint(text: Option<&str>) {
     }
 }
 
-/// What of an error must not be repeated, and what stands there instead: the value of a flag that holds a secret, and the
-/// user and password of anything that looks like a URL.
+/// Texts of an error that must not be printed, each with its replacement: the value of a flag that holds a secret, and
+/// anything that looks like a URL with a user or a password.
 fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -123,14 +123,14 @@ fn named(flag: &str, command: &Command) -> Option<Arg> {
     args(command).find(|arg| arg.get_long() == Some(long) && arg.get_env().is_some()).cloned()
 }
 
-/// Where a value comes from that a flag's parser refused, if it is the environment.
+/// Hint that names the environment variable of a refused value; `None` if the value came from elsewhere.
 fn from_environment(error: &clap::Error, command: &Command) -> Option<String> {
     let hint = |variable: &OsStr| {
         let variable = variable.to_string_lossy();
         format!("the value comes from the environment variable {}", variable.escape_debug())
     };
     if error.kind() == ErrorKind::InvalidUtf8 {
-        // Of which flag it is, clap does not say.
+        // clap does not name the flag, so the first variable that is no text is taken.
         let variable = args(command)
             .find_map(|arg| config::variable_of(arg).filter(|name| !is_given(arg) && !is_text(name)))?;
         return Some(hint(&variable));

@@ -317,7 +317,7 @@ impl PublishArgs {
     }
 }
 
-/// What another program publishes is not to be published by hand.
+/// Refuses a dialect whose events are published by another program.
 fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
     let Some(publisher) = &dialect.publisher else { return Ok(()) };
     let name = &dialect.name;

@@ -1,4 +1,4 @@
-//! Whom to trust: flags that several verbs share.
+//! TLS flags that several verbs share.
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -81,7 +81,7 @@ pub(super) fn key_set(text: &str) -> Result<Url, String> {
     if matches!(url.scheme(), "http" | "https") && url.host().is_some() { Ok(url) } else { Err(error()) }
 }
 
-/// Who may watch a dialect, `DIALECT=none|token|owner`.
+/// Parses the access rule of a dialect, `DIALECT=none|token|owner`.
 pub(super) fn auth(text: &str) -> Result<(String, Auth), String> {
     let Some((name, who)) = text.split_once('=') else {
         return Err("it is DIALECT=none, DIALECT=token or DIALECT=owner, as in scraping=token".to_owned());

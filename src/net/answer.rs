@@ -10,18 +10,19 @@ use super::{NetError, address, is_secure};
 /// The longest wait that a server can ask for with Retry-After.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
-/// Where a server sends its clients instead. Redirects are not followed: a token would go along.
+/// Target of a redirect. Clients do not follow it, since the token would go to the new server too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
-    /// The new place as a socket's URL, without what may be a secret.
+    /// URL of the WebSocket at the target, without user, password and query, which may be secrets.
     socket: String,
-    /// The server alone, where the path behind it stays what it was.
+    /// URL of the target's server, for `--server`; `None` if the redirect changes the path behind it.
     server: Option<String>,
     shown: String,
 }
 
 impl Redirect {
-    /// What the header `Location` says in answer to a request of `url`; `None` if it is no URL of a host.
+    /// Reads the header `Location` of an answer to `url`. `None` if the target has no host, or a scheme other than
+    /// http, https, ws and wss.
     pub fn of(url: &Url, location: &str) -> Option<Self> {
         let base = super::http_url(url, "");
         let mut base_path = base.clone();
@@ -41,7 +42,7 @@ impl Redirect {
         })
     }
 
-    /// What the user can do about it.
+    /// Hint for the user that names the target.
     pub fn hint(&self) -> String {
         let Self { socket, server, .. } = self;
         match server {
@@ -106,7 +107,7 @@ pub fn reason(error: &NetError) -> String {
     }
 }
 
-/// What a status means to a client that asked for a WebSocket.
+/// Explanation of an HTTP status to a client that asked for a WebSocket.
 fn words(status: u16) -> &'static str {
     match status {
         200..=299 => "it is plain HTTP, no WebSocket",
@@ -127,7 +128,7 @@ fn words(status: u16) -> &'static str {
     }
 }
 
-/// What there is to do about a status.
+/// Hint for the user about an HTTP status.
 fn hint(status: u16) -> Option<&'static str> {
     Some(match status {
         200..=299 => "--server names another server",

@@ -21,7 +21,7 @@ pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
 pub struct Response {
     /// The HTTP status; redirects are not followed.
     pub status: u16,
-    /// Its headers.
+    /// The headers of the answer.
     pub headers: HeaderMap,
     /// The body, at most [`MAX_BODY`] bytes.
     pub body: Bytes,

@@ -69,10 +69,10 @@ pub enum NetError {
     Tls {
         /// Host and port.
         address: String,
-        /// What is wrong.
+        /// Cause of the failure.
         problem: TlsProblem,
     },
-    /// Somebody listens who does not speak HTTP.
+    /// The server does not speak HTTP.
     #[error("the server at {address} does not speak HTTP: {reason}")]
     NotHttp {
         /// Host and port.
@@ -80,7 +80,7 @@ pub enum NetError {
         /// What it did instead.
         reason: String,
     },
-    /// It speaks HTTP and answered with a status where a WebSocket was asked for.
+    /// The server refused a request, or an upgrade to a WebSocket, with an HTTP status.
     #[error("the server at {address} answered {status}{}", .message.as_ref().map(|m| format!(": {m}")).unwrap_or_default())]
     Status {
         /// Host and port.
@@ -91,9 +91,9 @@ pub enum NetError {
         code: Option<String>,
         /// `message` of a JSON body.
         message: Option<String>,
-        /// Where it sends its clients instead.
+        /// Target of a redirect.
         redirect: Option<Box<Redirect>>,
-        /// When it wants to be asked again, bounded.
+        /// Wait before the next request that the server asks for with `Retry-After`, at most 5 minutes.
         retry_after: Option<Duration>,
     },
     /// The answer is over the limit.

@@ -58,7 +58,7 @@ pub struct Stops {
     hangup: Stream,
 }
 
-/// What [`Stops`] caught.
+/// Kind of signal that [`Stops`] caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// SIGTSTP: the process is to stop until it is told to go on.

@@ -46,12 +46,12 @@ pub enum TlsFileError {
         /// Why.
         reason: String,
     },
-    /// It holds something else than what it is given for.
+    /// The content is not what this file is given for, such as a certificate or a key.
     #[error("{} {what}", .path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its content.
+        /// Fault of the content, as the end of a sentence that begins with the path.
         what: &'static str,
     },
     /// Certificate and key do not belong together, or cannot be used.
@@ -123,7 +123,8 @@ impl Tls {
         Ok(Self::given(config, text, files.insecure))
     }
 
-    /// Whom another process was told to trust: certificates as PEM, in place of the system's, or anybody.
+    /// Configuration that another process handed over. `authorities`, as PEM, are trusted in place of the system's
+    /// certificates. With `insecure` any server is trusted.
     pub fn trusting(authorities: Option<String>, insecure: bool) -> Self {
         if authorities.is_none() && !insecure {
             return Self::default();

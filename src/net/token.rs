@@ -1,6 +1,6 @@
-//! Tokens (JWT) as people hand them around: with what is not theirs taken off, and what they say of themselves.
+//! Tokens (JWT) as users paste them: removes what does not belong to the token, and remarks on its content.
 //!
-//! Nothing here checks a token.
+//! Tokens are not verified here.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,8 +34,8 @@ pub fn bare(text: &str) -> &str {
     }
 }
 
-/// What is remarkable about a token, for its bearer: why a server may refuse it. The token itself is not repeated, nor what
-/// it claims but for times.
+/// Remarks on a token for the user who gave it, such as reasons why a server may refuse it. They repeat neither the
+/// token nor its claims, except for times.
 pub fn remarks(token: &str) -> Vec<String> {
     remarks_at(token, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
 }
@@ -88,7 +88,7 @@ fn signature(head: &Head) -> String {
     }
 }
 
-/// What is wrong with a token's times.
+/// Remarks on the claims `exp` and `nbf`; `now` is in seconds since 1970.
 fn times(claims: &Claims, now: f64) -> Vec<String> {
     let mut remarks = Vec::new();
     match claims.exp.as_ref().map(Value::as_f64) {

@@ -1,4 +1,4 @@
-//! What waits to be sent while it cannot be; pure.
+//! Events that wait while the sink does not take them; pure.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -19,23 +19,23 @@ const BYTES: usize = 16 << 20;
 pub(super) struct Message {
     /// The event's dialect.
     pub(super) dialect: Arc<Dialect>,
-    /// Its job, or channel.
+    /// The event's job; the name of a channel in a dialect with channels.
     pub(super) job: String,
     /// The channel that it goes to.
     pub(super) channel: String,
-    /// What is sent.
+    /// The event as it is sent.
     pub(super) payload: String,
-    /// No socket is to get it.
+    /// Whether the event is for the relay alone and goes to no socket.
     pub(super) is_hidden: bool,
     /// Present where a newer event may replace it.
     progress: Option<Progress>,
 }
 
-/// What makes two events of progress one of which is enough.
+/// Conditions under which a newer event of progress replaces this one: the slots are equal, and no name is missing.
 #[derive(Debug)]
 struct Progress {
     slot: Slot,
-    /// The names that the event has a value for: one that a newer event lacks is not lost with the older.
+    /// Names that have a value in the event. A newer event replaces this one only if it has them all.
     names: HashSet<String>,
 }
 
@@ -70,7 +70,7 @@ impl Message {
 }
 
 fn names(object: &str) -> HashSet<String> {
-    // What cannot be read is no event with a kind, and so has no slot.
+    // An object that cannot be read has no kind, so its event gets no slot.
     let object: HashMap<String, &RawValue> = serde_json::from_str(object).unwrap_or_default();
     object.into_iter().filter(|(_, value)| value.get() != "null").map(|(name, _)| name).collect()
 }

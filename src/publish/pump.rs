@@ -49,7 +49,7 @@ pub(super) struct Persistence {
     pub(super) at_last: Duration,
 }
 
-/// What has happened so far.
+/// Counts of the events so far.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     /// Events that were sent.
@@ -60,18 +60,18 @@ pub(super) struct Tally {
     pub(super) waiting: u64,
     /// Lines that are no events.
     pub(super) bad_lines: u64,
-    /// Of the first event that nobody got, what to say.
+    /// Message about the first event that reached nobody.
     pub(super) nobody: Option<String>,
 }
 
-/// What both futures share; locked for moments, never across a wait.
+/// State that the reading and the sending future share. The lock is held for moments, never across an `await`.
 pub(super) struct Pump<'a, W> {
     state: Mutex<State<'a, W>>,
     /// The source may go on.
     wanted: Notify,
     /// An event waits, or the source has ended.
     filled: Notify,
-    /// Nobody being there is the caller's to report.
+    /// Whether to print nothing about an event that reached nobody, since the caller reports it.
     quiet: bool,
     persistence: Persistence,
 }
@@ -85,13 +85,13 @@ struct State<'a, W> {
     ready: bool,
     /// The sink does not take events now.
     away: bool,
-    /// Nothing is sent any more.
+    /// Sending was given up: events that wait, and those that still come, count as lost.
     closed: bool,
     /// Somebody got an event.
     is_heard: bool,
     /// When the last outage ended.
     returned: Option<Instant>,
-    /// How far jobs are could not be read.
+    /// The current state of jobs could not be read.
     is_blind: bool,
     /// When the source ended.
     ended: Option<Instant>,
@@ -154,7 +154,7 @@ impl<'a, W: Write> Pump<'a, W> {
         gathered.context("could not read standard input")
     }
 
-    /// What has happened so far.
+    /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
     pub(super) fn tally(&self) -> Tally {
         self.with(|state| {
             let tally = std::mem::take(&mut state.tally);
@@ -334,7 +334,7 @@ impl<'a, W: Write> Pump<'a, W> {
             let ended = self.with(|state| state.ended);
             match ended {
                 Some(ended) => return sleep_until(ended + self.persistence.at_last).await,
-                // Nobody else waits for this while an event is being sent.
+                // `filled` has no other waiter while an event is being sent.
                 None => self.filled.notified().await,
             }
         }
@@ -347,7 +347,7 @@ impl<'a, W: Write> Pump<'a, W> {
             let may_wait = !gathers || (state.last.is_none() && !reads_on);
             match &state.outage {
                 Some(outage) if may_wait => Some(outage.since + at_first),
-                // Nothing is worth waiting for.
+                // No event is left to send, so there is nothing to wait for.
                 _ if state.ended.is_some() && state.backlog.is_empty() => state.ended,
                 _ => state.ended.map(|ended| state.last.map_or(ended, |last| last.max(ended)) + at_last),
             }
@@ -476,7 +476,7 @@ impl<'a, W: Write> Pump<'a, W> {
             self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
         }
         let reach = self.publish(sink, channel, payload).await?;
-        // What no socket is to get has reached whom it is for.
+        // A hidden event is for the relay alone, so it has arrived once it is at a relay.
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
             let nobody = sink.nobody(dialect, channel, reach);

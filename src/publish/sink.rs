@@ -37,12 +37,12 @@ pub enum SinkOptions {
         server: Url,
         /// The publish key; `None`: the one that a relay of this user left.
         key: Option<String>,
-        /// Whom to trust where TLS is spoken.
+        /// TLS settings of the connection, such as the certificates that are trusted.
         tls: Tls,
     },
 }
 
-/// Who got an event.
+/// Numbers of receivers that an event reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(super) struct Reach {
     /// Subscribers of the channel; a relay is one.
@@ -84,7 +84,7 @@ pub(super) struct Undelivered {
 pub(super) enum Trouble {
     /// The server is away or cannot do it now; later the same may succeed.
     Passing,
-    /// Nothing can be sent there: the login or the key is refused, or it is no server for this.
+    /// No event can be sent there: the login or the key is refused, or the server takes no events.
     Lasting,
     /// This event is refused, others may pass.
     OfEvent,
@@ -120,7 +120,7 @@ impl Sink {
         }
     }
 
-    /// Where it is, for people.
+    /// Address of the sink, for messages.
     pub(super) fn address(&self) -> String {
         match self {
             Self::Redis(redis) => redis.address(),
@@ -346,7 +346,7 @@ impl HttpSink {
 impl Key {
     /// The key that a relay of this user left there.
     fn find(server: &Url) -> Self {
-        // Of a relay elsewhere the file says nothing, and the key is no business of that relay.
+        // The key file is about relays on this machine. A relay elsewhere must not see the key.
         let port = server.port_or_known_default().filter(|_| is_loopback(server));
         port.and_then(publish_key::find).map_or(Self::Missing, Self::Found)
     }

@@ -27,7 +27,7 @@ struct Queue {
 #[derive(Default)]
 struct State {
     texts: VecDeque<Vec<u8>>,
-    /// Of the texts that wait.
+    /// Bytes of all texts that wait.
     bytes: usize,
     /// Texts without room since the last one that was told of.
     dropped: u64,
@@ -114,7 +114,7 @@ fn write_all(out: &mut impl Write, mut text: &[u8]) {
     }
 }
 
-/// Where the log goes.
+/// Output of the log: the queue, or stderr itself before there is a queue.
 pub(super) struct Stderr;
 
 impl Write for Stderr {
@@ -205,7 +205,7 @@ mod tests {
         for _ in 0..9 {
             QUEUE.push(&line);
         }
-        // Nobody reads: that costs a moment, not for ever.
+        // The writer is stuck, so `flush` gives up after `PATIENCE`.
         QUEUE.flush();
         for _ in 0..5 {
             allow.send(()).unwrap();

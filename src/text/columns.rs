@@ -10,7 +10,7 @@ use console::AnsiCodeIterator;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 use unicode_width::UnicodeWidthChar;
 
-/// Where a text stands in a wider column.
+/// Side of a wider column where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// At its beginning.
@@ -112,8 +112,8 @@ fn width(c: char) -> usize {
         ' '..='~' => 1,
         // A flag is two letters, and some terminals draw each of them wide.
         '\u{1f1e6}'..='\u{1f1ff}' => 2,
-        // Nothing takes them for letters of their own. Vowel signs that take room of their own are no such marks, though
-        // newer tables say so.
+        // Every terminal draws these marks onto the letter before them. Spacing vowel signs are not among them: they
+        // count as one column, though newer tables give them none.
         _ if matches!(
             c.general_category(),
             GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark

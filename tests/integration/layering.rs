@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which modules each module may import. What stands higher may skip layers; what stands beside may not be seen.
+/// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
 const ALLOWED: [(&str, &[&str]); 14] = [
     ("main", &["cli"]),
     (
@@ -38,7 +38,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("telemetry", &["dialect", "text"]),
     ("dialect", &["text"]),
     ("exit", &["text"]),
-    // What everybody prints with.
+    // Helpers for printing, which every module may use.
     ("text", &[]),
     ("usage", &[]),
 ];

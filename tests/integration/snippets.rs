@@ -35,7 +35,7 @@ fn run(command: &mut Command, dir: &TempDir) -> String {
     output.stdout
 }
 
-/// Where npm's package `redis` is, which is installed once for all runs.
+/// Folder with npm's package `redis`, which is installed once for all runs.
 fn node_modules() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
     if !folder.join("node_modules/redis").exists() {

@@ -36,9 +36,9 @@ pub(super) struct Frame<T> {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What was drawn and is not shown yet.
+    /// Lines that were drawn and are not shown yet.
     lines: Vec<String>,
-    /// The last of them goes on.
+    /// Whether the last line is open: the next text of only blanks fills it up and is left out.
     open: bool,
     /// The picture that the cursor waits in.
     shown: Option<Shown>,
@@ -180,12 +180,12 @@ impl<T: TermLike> TermLike for Frame<T> {
         Ok(())
     }
 
-    /// Nothing is erased before the next text is there.
+    /// Does nothing: a line is erased only when its next text is written, so that the picture does not flicker.
     fn clear_line(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// What was gathered waits for [`Frame::show`].
+    /// Does nothing: the gathered lines wait for [`Frame::show`].
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }

@@ -81,7 +81,7 @@ impl<'a> JobResult<'a> {
 pub(crate) struct Json {
     out: Out,
     filter: Filter,
-    /// It goes to the process's own stdout, whose reader may go.
+    /// Whether `out` is the stdout of this process, so that its reader may close the pipe.
     is_stdout: bool,
 }
 

@@ -370,7 +370,7 @@ fn hidden(jobs: &[&Job], shown: &[usize]) -> String {
 
 /// The state of the connections, the events, the jobs.
 fn footer(board: &Board, now: Instant) -> String {
-    // As many of each as have a bar: the resources of a stream share its connection.
+    // A connection counts once for each of its bars, and at least once: the resources of a stream share one connection.
     let jobs = board.jobs().iter().map(|job| (&job.link, 1));
     let streams = board.streams().iter().map(|stream| (&stream.link, stream.resources().len().max(1)));
     let open: Vec<(&(Link, Instant), usize)> =

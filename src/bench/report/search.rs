@@ -50,7 +50,8 @@ pub(super) fn found(find: &Find) -> String {
     }
 }
 
-/// What it came to, first of all that a report says: `found: 1,500 connections, confirmed by a longer run; within lost==0`.
+/// Result of a search, the first line of its report:
+/// `found: 1,500 connections, confirmed by a longer run; within lost==0`.
 pub(super) fn answer(find: &Find) -> String {
     format!("{}; within {}", found(find), printable(&find.within))
 }

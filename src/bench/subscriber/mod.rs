@@ -188,7 +188,7 @@ pub struct Task {
     pub at_once: usize,
     /// Headers of the user's own.
     pub headers: Vec<(String, String)>,
-    /// Whom to trust where TLS is spoken.
+    /// TLS settings of the connections, such as the certificates that are trusted.
     pub tls: Tls,
     /// Source addresses.
     pub sources: Vec<IpAddr>,
@@ -200,7 +200,8 @@ pub struct Task {
     pub churn: f64,
     /// Round trips by what.
     pub echo: EchoBy,
-    /// Which of how many threads this is, over all processes: it makes every so manyth round trip.
+    /// `(index, count)` of this thread among the threads of all processes. It sends round trips index, index + count,
+    /// index + 2 × count, …
     pub turn: (u64, u64),
 }
 

@@ -35,9 +35,10 @@ struct Entry {
     form: Form,
     secret: bool,
     origin: Origin,
-    /// Where a file reads the value from that it must not hold.
+    /// Variable or file that the value was read from. For a secret that was read from neither: the variable that it
+    /// should move to.
     reference: Option<Reference>,
-    /// It is read from there now.
+    /// Whether the value was read from `reference`.
     is_referred: bool,
     /// What holds while it is not set, for people.
     unset: String,
@@ -212,7 +213,7 @@ impl Entry {
         }
     }
 
-    /// The same with what may be seen of a secret, for people.
+    /// `key = value` for people: the secret part of a value is masked.
     fn shown(&self) -> String {
         let key = &self.key;
         if self.values.is_empty() {
@@ -229,7 +230,8 @@ impl Entry {
         }
     }
 
-    /// What is to be known of a secret beyond its origin: the part that is none, and that it has to move.
+    /// Remark on a secret, to print behind its origin: the part that may be seen, and the variable that the secret
+    /// should move to. Empty where there is neither.
     fn remark(&self) -> String {
         let Some(reference) = self.reference.as_ref().filter(|_| self.is_masked()) else {
             return String::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-/// Where a value is that the file does not hold.
+/// Place outside the configuration file that holds a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reference {
     /// In this environment variable.

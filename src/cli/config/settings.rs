@@ -1,4 +1,4 @@
-//! What a configuration file says: its tables and keys, checked against the flags.
+//! Tables and keys of a configuration file, checked against the flags.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use super::reference::Reference;
 use super::{Called, flags, takes_several};
 use crate::dialect::{masked, nearest, with_nearest};
 
-/// What is wrong in a file, and where.
+/// Fault in a configuration file, and its position if that is known.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: Option<Range<usize>>,
@@ -34,9 +34,9 @@ impl Fault {
 pub(super) struct Setting {
     pub(super) verb: Option<String>,
     pub(super) arg: String,
-    /// As on the command line; none until a reference is resolved.
+    /// Values as they would stand on the command line; empty until `reference` is resolved.
     pub(super) values: Vec<String>,
-    /// Where the value is, if the file names that in its place.
+    /// Variable or file that holds the value, if the configuration file names one.
     pub(super) reference: Option<Reference>,
     pub(super) line: usize,
     at: Range<usize>,

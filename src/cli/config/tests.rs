@@ -179,7 +179,7 @@ fn a_reference_is_read_where_it_counts_and_missed_by_name() {
         missed.to_string().ends_with(":1: publish.redis: the environment variable PLACE is not set"),
         "{missed}"
     );
-    // Whoever says it otherwise, or has no such flag, needs none of it.
+    // A command line that sets the flag, or a verb without the flag, does not need the reference.
     let said = [publish, words(&["--redis", "redis://h:2"])].concat();
     assert_eq!(redis(effective(&said, Some(file), &HashMap::new()).unwrap()), "redis = \"redis://h:2\"");
     effective(&words(&["jobwire", "attach", "scraping/1"]), Some(file), &HashMap::new()).unwrap();

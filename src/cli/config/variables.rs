@@ -12,7 +12,7 @@ const PREFIX: &str = "JOBWIRE_";
 /// Variables of the program's own that belong to no flag: the run that a local worker of bench takes part in.
 const OTHERS: [&str; 2] = ["JOBWIRE_BENCH_RUN", "JOBWIRE_TEST_PAGE"];
 
-/// What is wrong with the environment, a line each; no value is repeated.
+/// Warnings about variables of the environment, one line each. No warning repeats a value.
 pub(in crate::cli) fn slips(command: &Command, verb: &str, environment: &[(String, String)]) -> Vec<String> {
     let known = known(command);
     let mut lines: Vec<String> = environment
@@ -45,7 +45,7 @@ fn known(command: &Command) -> BTreeSet<String> {
         .collect()
 }
 
-/// Its variable by its name, whether or not the present environment has made another one count.
+/// The variable named after the flag, such as `JOBWIRE_REDIS`, even where an alias such as `REDIS_URL` is set.
 pub(super) fn own_variable(arg: &Arg) -> Option<String> {
     Some(format!("{PREFIX}{}", arg.get_long()?.replace('-', "_").to_uppercase()))
 }

@@ -1,4 +1,4 @@
-//! Who may watch what: the flags about tokens, keys and owners.
+//! Flags for access control: tokens, keys and owners.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,7 +183,7 @@ pub(super) fn describe(dialect: &Dialect, policy: &AuthPolicy) -> &'static str {
     }
 }
 
-/// What the start says of the keys that tokens are checked with; empty where there are none.
+/// List of the keys that check tokens, for the log at the start; empty where there are none.
 pub(super) fn keys(policy: &AuthPolicy) -> String {
     let AuthPolicy::Keys(keys) = policy else { return String::new() };
     let secret = keys.secret.as_ref().map(|_| "secret HS256".to_owned());

@@ -9,27 +9,27 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError};
 /// Names of a certificate that are repeated, at most.
 const NAMED: usize = 4;
 
-/// Why there is no TLS with a server.
+/// Reason for a failure of TLS with a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsProblem {
-    /// It signed its certificate itself.
+    /// The certificate is self-signed and not trusted.
     #[error("its certificate is self-signed, and nothing here says that it can be trusted")]
     SelfSigned,
-    /// Nobody known vouches for it.
+    /// The certificate is signed by an authority that is not trusted.
     #[error("its certificate is signed by an authority that is not trusted here")]
     UnknownAuthority,
-    /// The certificate was good until a day.
+    /// The certificate has expired. The text gives the day, if it is known.
     #[error("its certificate has expired{0}")]
     Expired(String),
-    /// The certificate is good from a day on.
+    /// The certificate is not valid yet. The text gives its first day, if it is known.
     #[error("its certificate is not valid yet{0}")]
     NotYetValid(String),
-    /// The certificate is somebody else's.
+    /// The certificate names other hosts.
     #[error("its certificate is not for {asked}, but for {}", .names.join(", "))]
     WrongName {
         /// The host of the URL.
         asked: String,
-        /// Whom it is for, as far as these can be shown.
+        /// Names in the certificate, without unusual characters: at most four, and then the number of the others.
         names: Vec<String>,
     },
     /// The certificate has no subjectAltName.
@@ -49,28 +49,28 @@ pub enum TlsProblem {
     /// The certificate cannot be used for another reason.
     #[error("its certificate cannot be used: {0}")]
     Unusable(String),
-    /// It speaks something else.
+    /// The server answers without TLS.
     #[error("it answers without TLS")]
     Absent,
-    /// It demands a certificate of the client.
+    /// The server demands a certificate from the client.
     #[error("it wants a certificate of the client")]
     Wanted,
-    /// It does not accept the client's certificate.
+    /// The server does not accept the client's certificate.
     #[error("it does not accept the client's certificate")]
     Unaccepted,
-    /// The two have no version, cipher or host in common.
+    /// The server refuses the handshake, for example since it supports no TLS version that the client offers.
     #[error("it refuses the TLS handshake ({0})")]
     Refused(String),
-    /// Nobody can be trusted.
+    /// The system has no root certificates, so no server can be trusted.
     #[error("this system has no root certificates (on Debian: apt install ca-certificates)")]
     NoRoots,
     /// The host is not one that a certificate can name.
     #[error("the host is no name that a certificate could hold")]
     Host,
-    /// It says nothing to the beginning of a handshake, as a Redis without TLS does.
+    /// The server does not answer the first message of the handshake. A Redis without TLS behaves so.
     #[error("it does not answer the TLS handshake")]
     Silent,
-    /// It hung up in the middle of the handshake.
+    /// The server closed the connection during the handshake.
     #[error("it ended the connection in the TLS handshake")]
     Ended,
     /// Anything else.
@@ -78,7 +78,7 @@ pub enum TlsProblem {
     Other(String),
 }
 
-/// To whom a connection was made, which decides about the flags that help.
+/// Kind of server that a connection was made to. It decides which flags a hint names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// A relay or any other server of HTTP.
@@ -88,7 +88,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// What stands before the names of the flags.
+    /// Beginning of the names of the TLS flags for this peer.
     const fn flag(self) -> &'static str {
         match self {
             Self::Server => "--",
@@ -98,13 +98,13 @@ impl Peer {
 }
 
 impl TlsProblem {
-    /// What is wrong with a certificate that was shown for `name`.
+    /// Problem with the certificate `shown`, which the server presented for `name`.
     pub(super) fn of_certificate(error: &Error, shown: &CertificateDer<'_>, name: &ServerName<'_>) -> Self {
         let Error::InvalidCertificate(error) = error else { return Self::Other(error.to_string()) };
         let parsed = webpki::EndEntityCert::try_from(shown);
         let is_self_signed = parsed.as_ref().is_ok_and(|cert| cert.issuer() == cert.subject());
         match error {
-            // The last two: an authority of the same name is known, and it is another one.
+            // rustls gives the last two where a trusted authority has the right name and another key.
             CertificateError::UnknownIssuer
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
@@ -145,7 +145,7 @@ impl TlsProblem {
         }
     }
 
-    /// What an error of rustls says.
+    /// Problem that an error of rustls stands for.
     pub(crate) fn of(error: &Error) -> Self {
         match error {
             Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) => {
@@ -171,7 +171,7 @@ impl TlsProblem {
         }
     }
 
-    /// What the user can do, by the flags that there are for this peer.
+    /// Hint for the user, with the flags for this peer; `None` where there is nothing to suggest.
     pub fn hint(&self, peer: Peer) -> Option<String> {
         let flag = peer.flag();
         let insecure = format!("{flag}insecure trusts whoever answers");

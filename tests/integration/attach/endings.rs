@@ -75,7 +75,7 @@ fn a_server_that_answers_no_ping_is_waited_for_and_not_for_ever() {
         let raw = stream.try_clone().unwrap();
         let mut socket = Socket::accept(stream);
         socket.send(&[STEP, ERROR, DONE]);
-        // It reads nothing, so it answers nothing, and stays.
+        // The server reads nothing, so it answers no ping. It keeps the connection open.
         std::thread::sleep(PATIENCE);
         drop(raw);
     });

@@ -12,12 +12,12 @@ const HOSTILE: &str = "one\u{1b}[2J two\u{1b}]0;owned\u{7} three\u{1b}]52;c;b3du
 /// The words of [`HOSTILE`].
 const SEEN: &str = "one two three four five";
 
-/// As a string of JSON with escapes of ASCII only.
+/// Content of a JSON string in which each character is written as a `\u` escape.
 fn escaped(text: &str) -> String {
     text.encode_utf16().fold(String::new(), |escaped, unit| escaped + &format!("\\u{unit:04x}"))
 }
 
-/// Whether there is nothing in a text that a terminal would obey or hide; `painted`: but colours.
+/// Whether a text holds nothing that a terminal would obey or hide. With `painted`, colours are allowed.
 fn is_safe(text: &str, painted: bool) -> bool {
     let text = text.replace(['\n', '\r'], "");
     let text = if painted {
@@ -140,7 +140,7 @@ fn the_log_of_a_relay_commands_nothing() {
     let redis = RedisServer::start();
     let relay = Relay::start(&["--redis", &redis.url(), "--log-level", "debug", "--color", "always"]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
-    // Of each publication the log shows the bytes around its fault.
+    // The log shows the bytes around the fault of each publication.
     let (front, back) = HOSTILE.split_once(" three").unwrap();
     redis.publish("scraping_events", format!("no JSON {front}"));
     until(PATIENCE, "the first", || relay.stderr().contains("two"));

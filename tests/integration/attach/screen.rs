@@ -282,7 +282,7 @@ fn a_frame_is_one_synchronized_update_and_the_cursor_comes_back_at_every_end() {
     shell.until("a hidden cursor", |screen| screen.hide_cursor() && screen.contents().contains("connected"));
     let raw = shell.raw();
     assert!(raw.matches("\u{1b}[?2026h").count() >= 1);
-    // Nothing is erased before it is drawn anew.
+    // No line is erased before its next text is drawn.
     assert!(!raw.contains("\u{1b}[2K"), "{raw:?}");
     shell.send("\u{1a}");
     let screen =

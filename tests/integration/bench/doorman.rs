@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// What becomes of an upgrade.
+/// Reaction of the proxy to a request for an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It goes on to the relay.
+    /// Passes the request on to the relay.
     Pass,
-    /// Its connection is reset.
+    /// Resets the connection.
     Reset,
-    /// It is answered with these bytes, and the connection ends.
+    /// Answers with these bytes and closes the connection.
     Answer(String),
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Doorman {
 }
 
 impl Doorman {
-    /// Stands before a relay, given as host and port; `fate` is asked for each upgrade, which are counted from 0.
+    /// Starts a proxy before the relay at this host and port. `fate` decides about each upgrade by its number, from 0.
     pub(super) fn before(relay: &str, fate: impl Fn(usize) -> Fate + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

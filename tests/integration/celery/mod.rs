@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use self::worker::Celery;
 use crate::support::{PATIENCE, Process, RedisServer, Relay, until};
 
-/// What a task's attach has printed when it has ended, and its exit code.
+/// Waits until an attach ends: its exit code and what it printed on stdout.
 fn ended(attach: Process) -> (i32, String) {
     let output = attach.finish(PATIENCE);
     (output.code, output.stdout)

@@ -11,7 +11,7 @@ fn payload(status: &str, result: &str) -> String {
     )
 }
 
-/// What Celery does at a change of state: sets the key and publishes.
+/// Sets the task's key and publishes its state, as Celery does at each change of state.
 fn store(redis: &RedisServer, id: &str, payload: &str) {
     let mut connection = redis.connection();
     let key = format!("celery-task-meta-{id}");

@@ -1,4 +1,4 @@
-//! Who may watch each dialect: `--auth`, and what a token is restricted to.
+//! Access to each dialect: `--auth`, and tokens whose claim `watch` restricts them.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What came and went is given back: the memory of the process itself, with a generous margin, while nothing asks the relay
-//! for anything.
+//! Memory of jobs and connections that came and went is given back. The tests measure the resident memory of the
+//! process, with a generous margin, while no client asks the relay for anything.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -71,7 +71,8 @@ fn large_events_that_do_not_merge_take_little_more_than_is_kept() {
     until_bounded(before, &relay);
 }
 
-/// As many connections as the limit of open files lets one have, 8,000 at most; `greet` speaks on each.
+/// Opens `most` connections, or fewer if the limit of open files is low, calls `greet` on each, and closes them.
+/// A connection may cost `each` bytes while it is open.
 fn come_and_go(most: u64, each: u64, greet: impl Fn(&mut TcpStream)) {
     let limit = rlimit::increase_nofile_limit(2 * most).unwrap();
     let count = most.min(limit.saturating_sub(500));

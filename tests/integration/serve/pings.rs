@@ -10,7 +10,8 @@ fn answer(opcode: u8, payload: impl AsRef<[u8]>) -> RawFrame {
     RawFrame { opcode, payload: payload.as_ref().to_vec() }
 }
 
-/// What a relay answers, its own pings left out, when it is sent this in one write, and when it comes byte by byte.
+/// Asserts the answers of a relay to `input`, which is sent once in one write and once byte by byte. The relay's own
+/// pings are left out.
 fn assert_answers(path: &str, input: &[Vec<u8>], answers: &[RawFrame]) {
     let relay = Relay::start(&[]);
     for at_once in [true, false] {

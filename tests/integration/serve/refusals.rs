@@ -84,7 +84,7 @@ fn where_reading_is_forbidden_readers_get_what_the_relay_knows() {
     assert!(reading.iter().any(|trouble| trouble["code"] == "not_permitted"), "{body}");
     assert!(relay.stderr().contains("could not read job state back"), "{}", relay.stderr());
     assert!(relay.stats()["state_reads_failed"].as_u64().unwrap() > 0);
-    // Nobody needs to ask again for it to be noticed.
+    // The relay notices by itself that it may read again, without a request.
     command(&redis, "ACL SETUSER relay +hmget");
     until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
 }

@@ -6,8 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A listener that passes everything on to a port of this machine and back, with half of a round trip's time each way.
-/// It stays until the process of the tests ends.
+/// A listener that passes everything on to a port of this machine and back. Each direction takes half of the round
+/// trip. The listener stays until the process of the tests ends.
 #[derive(Debug)]
 pub(crate) struct Far {
     port: u16,

@@ -50,7 +50,7 @@ impl Issuer {
         self.ask(&json!({"publish": names}));
     }
 
-    /// What it answers from now on: set, html, redirect, hang.
+    /// Sets how the issuer answers from now on: `set`, `html`, `redirect` or `hang`.
     pub(crate) fn mode(&self, mode: &str) {
         self.ask(&json!({"mode": mode}));
     }

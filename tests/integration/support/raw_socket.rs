@@ -58,7 +58,8 @@ impl RawSocket {
         Self::upgrade(TcpStream::connect(address).unwrap(), address, path)
     }
 
-    /// The same with a receive buffer of about that many bytes, so that the server soon meets one who does not read.
+    /// Connects and upgrades with a receive buffer of about `bytes` bytes, so that the server soon meets a full buffer
+    /// when the test does not read.
     pub(crate) fn with_receive_buffer(address: &str, path: &str, bytes: usize) -> Self {
         let to: SocketAddr = address.parse().unwrap();
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
@@ -67,7 +68,7 @@ impl RawSocket {
         Self::upgrade(socket.into(), address, path)
     }
 
-    /// The same with segments of at most that many bytes, as they come over a network.
+    /// Connects and upgrades with TCP segments of at most `bytes` bytes, as on a network.
     pub(crate) fn with_segments(address: &str, path: &str, bytes: u32) -> Self {
         let to: SocketAddr = address.parse().unwrap();
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();

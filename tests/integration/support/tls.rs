@@ -19,7 +19,7 @@ pub(crate) struct Certificate {
     dir: TempDir,
 }
 
-/// What is peculiar about a certificate.
+/// Kind of certificate, by its issuer or its fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// For localhost and 127.0.0.1, by itself.
@@ -69,7 +69,7 @@ impl Certificate {
         this
     }
 
-    /// As most people make one: it is marked as an authority's.
+    /// Makes a certificate with the plain `openssl req -x509` that most people use. It is marked as an authority's.
     pub(crate) fn by_openssl() -> Self {
         let this = Self { dir: TempDir::new().unwrap() };
         let mut openssl = Command::new("openssl");

@@ -61,7 +61,7 @@ fn frame() -> (Frame<Paper>, Paper) {
     (Frame::new(paper.clone()), paper)
 }
 
-/// What is written for these lines, without what every frame has around it.
+/// Text that is written for these lines, without the sequences that begin and end every frame.
 fn shown(frame: &Frame<Paper>, paper: &Paper, lines: &[&str], scrolled: usize) -> String {
     for line in lines {
         frame.write_line(line).unwrap();

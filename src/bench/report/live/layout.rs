@@ -26,7 +26,7 @@ pub(super) fn layout(view: &View<'_>, width: usize, color: bool) -> Vec<String> 
     let progress = view.progress;
     let whole = |seconds: f64| seconds.floor();
     let time = match progress.planned_seconds {
-        // What takes longer than planned, as draining may, is not so much of what was planned.
+        // A run can take longer than planned, for example while it drains. `12 s of 10 s` would make no sense then.
         Some(planned) if progress.elapsed_seconds <= planned => {
             format!("{} of {}", seconds(whole(progress.elapsed_seconds)), seconds(planned))
         }

@@ -42,7 +42,7 @@ fn tokens_of_pyjwt_open_by_the_keys_of_a_set_that_rotates_beside_a_legacy_secret
     let bob = format!("/ws/t1?token={}", issuer.token("es", "bob"));
     expect_refusal(&mut relay.connect(&bob), super::NOT_THE_OWNER);
 
-    // Who is connected stays, whatever becomes of the key.
+    // An open connection stays open when the key of its token is withdrawn.
     let mut early = relay.connect(&format!("/ws/t1?token={}", issuer.token("es", "alice")));
     issuer.publish(&["rs"]);
     relay.signal(Signal::HUP);
