@@ -1,10 +1,10 @@
-//! The same thing said at most once in a while, the repeats counted.
+//! Pauses between repeated messages: a message is due once in a while, and its repeats are counted.
 
 use std::time::{Duration, Instant};
 
 /// Decides when a repeated message is due again, apart for each key.
 ///
-/// It holds one entry a key, so keys must be few: reasons, never what a client can choose.
+/// Holds one entry a key, so keys must be few: reasons, never something that a client can choose.
 #[derive(Debug)]
 pub struct Seldom<K> {
     every: Duration,
