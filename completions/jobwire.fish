@@ -58,10 +58,10 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix 
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l auth -d 'Who may watch a dialect\'s jobs or channels: none (everybody), token (who has a valid token) or owner (whose sub the job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all others]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l auth -d 'Access to a dialect\'s jobs or channels: none (everybody watches), token (holders of a valid token) or owner (the one whose sub the job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all others]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-secret -d 'The secret that tokens (JWT) are signed with by HS256, its bytes as they stand' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-key -d 'A PEM file with public keys that tokens are signed with by RS256, PS256, ES256, ES384 or EdDSA, beside the secret; repeatable' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwks -d 'Where such keys are published as a JSON Web Key Set; repeatable' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwks -d 'URL of a JSON Web Key Set with such keys; repeatable' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -d 'The audience that a token must name in its `aud` [default: it may name any, or none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
 allow\t''"

@@ -18,8 +18,8 @@ const MAX_SETS: usize = 8;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Tokens and owners")]
 pub(super) struct Access {
-    /// Who may watch a dialect's jobs or channels: none (everybody), token (who has a valid token) or owner (whose sub the
-    /// job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all
+    /// Access to a dialect's jobs or channels: none (everybody watches), token (holders of a valid token) or owner (the one
+    /// whose sub the job belongs to); repeatable [default: owner for tasks, what its file says for a dialect of your own, none for all
     /// others].
     ///
     /// A job's owner is what its events name, else `owner` in the Redis hash jobwire:DIALECT:JOB. A token's claim watch, a
@@ -52,7 +52,7 @@ pub(super) struct Access {
     )]
     jwt_key: Vec<PathBuf>,
 
-    /// Where such keys are published as a JSON Web Key Set; repeatable.
+    /// URL of a JSON Web Key Set with such keys; repeatable.
     ///
     /// Fetched at the start, which does not wait for it, hourly, and when a token names a key that is not known, at most every
     /// 30 s. Keys that were fetched stay while it is away. Redirects are not followed. For Supabase:
