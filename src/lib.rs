@@ -37,19 +37,20 @@
 //! |---|---|
 //! | [`cli`] | clap types, one file a verb, and their conversion into options |
 //! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
-//! | [`relay`] | accept, tokens, shard, hub, outbox, session, frame codec, job log, HTTP |
+//! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
+//! | [`wire`] | codecs that features share; pure |
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → {broker, net} → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench} → broker → {wire, net} → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -73,3 +74,4 @@ pub mod relay;
 pub mod telemetry;
 pub mod text;
 pub mod usage;
+pub mod wire;

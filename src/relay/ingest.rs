@@ -9,7 +9,6 @@ use bytes::Bytes;
 use self::log::Odd;
 pub(super) use self::log::{DropLog, SlipLog};
 use super::foreign::Foreign;
-use super::frame;
 use super::joblog::{JobLog, Stamp};
 use super::shard::ShardHandle;
 use super::stats::Stats;
@@ -17,6 +16,7 @@ use crate::broker::{BoxFuture, Publication, Sink};
 use crate::dialect::{
     Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Slips, Topic, Undecodable,
 };
+use crate::wire::websocket;
 
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
 /// queue is bounded in batches; while one is full the broker is not read.
@@ -57,7 +57,7 @@ impl Ingest {
         }
         let payload = dialect.redacted(publication.payload);
         let decoded = dialect.decode(publication.channel, &payload)?;
-        let frame = frame::text_of(&decoded.frame_parts());
+        let frame = websocket::text_of(&decoded.frame_parts());
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = log.take(id, &decoded, &frame, Stamp::now());
@@ -72,7 +72,7 @@ impl Ingest {
             sequence: taken.sequence,
             topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
             frame,
-            echo: echo.map(|body| frame::text(body.as_bytes())),
+            echo: echo.map(|body| websocket::text(body.as_bytes())),
             conflation: conflatable.then(|| ConflationKey {
                 job: Arc::clone(&taken.job),
                 kind: taken.kind,
@@ -153,7 +153,7 @@ fn event_of_channel(id: DialectId, event: &ChannelEvent<'_>, sequence: u64, payl
     Event {
         sequence,
         topics: topics(id, event),
-        frame: frame::text(payload),
+        frame: websocket::text(payload),
         echo: None,
         conflation,
         ends: event.kind.and_then(|kind| kind.ends),
@@ -232,7 +232,7 @@ mod tests {
     fn an_event_of_channels_has_the_topics_of_its_channel_of_its_rooms_and_of_both() {
         let payload = r#"{"type":"email:sent", "email_id":5,"campaign_id":1}"#;
         let event = event("emails", payload);
-        assert_eq!(frame::payload_of(&event.frame), payload);
+        assert_eq!(websocket::payload_of(&event.frame), payload);
         let id = Dialects::builtin().with_channels().unwrap().0;
         let mut topics = event.topics.into_vec();
         topics.sort_unstable();

@@ -14,7 +14,6 @@ mod auth;
 mod client;
 mod error;
 mod foreign;
-pub mod frame;
 mod http;
 mod hub;
 mod ingest;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "attach",
             "bench",
             "broker",
+            "wire",
             "net",
             "dialect",
             "exit",
@@ -25,16 +26,30 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ),
     (
         "demo",
-        &["relay", "publish", "attach", "bench", "broker", "net", "dialect", "exit", "telemetry", "text"],
+        &[
+            "relay",
+            "publish",
+            "attach",
+            "bench",
+            "broker",
+            "wire",
+            "net",
+            "dialect",
+            "exit",
+            "telemetry",
+            "text",
+        ],
     ),
-    ("relay", &["broker", "net", "dialect", "exit", "telemetry", "usage", "text"]),
-    ("publish", &["broker", "net", "dialect", "exit", "telemetry", "text"]),
-    ("attach", &["broker", "net", "dialect", "exit", "telemetry", "text"]),
-    ("bench", &["broker", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("publish", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
+    ("attach", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
+    ("bench", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
-    ("broker", &["net", "dialect", "text"]),
+    ("broker", &["wire", "net", "dialect", "text"]),
     // It knows which exit code a failed connection or a signal means.
     ("net", &["dialect", "exit", "text"]),
+    // Close reasons are the dialects', TLS and back-off the net's.
+    ("wire", &["net", "dialect", "text"]),
     ("telemetry", &["dialect", "text"]),
     ("dialect", &["text"]),
     ("exit", &["text"]),
@@ -44,10 +59,11 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that a module must not know: flags are the command line's, and a dialect is pure.
-const FOREIGN: [(&str, &[&str]); 9] = [
+const FOREIGN: [(&str, &[&str]); 10] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("broker", &["clap", "axum", "indicatif"]),
     ("net", &["clap", "indicatif", "redis"]),
+    ("wire", &["clap", "axum", "indicatif", "redis"]),
     ("relay", &["clap", "indicatif", "redis"]),
     ("publish", &["clap", "axum", "indicatif"]),
     ("attach", &["clap", "axum", "redis"]),

@@ -14,8 +14,8 @@ pub(super) use self::read_back::Readback;
 use super::{Known, Stamp, Taken};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
-use crate::relay::frame;
 use crate::relay::session::Snapshot;
+use crate::wire::websocket;
 
 /// Bytes that a record takes besides its frames: the record, the reference counts of its id, its places in the index
 /// and in the lists, which grow by doubling, and the list of payloads to merge.
@@ -322,7 +322,7 @@ impl Record {
     pub(super) fn snapshot(&mut self, dialect: &Dialect) -> Option<Snapshot> {
         let sequence = self.newest.as_ref()?.sequence;
         let frame = match self.merged_text() {
-            Some(merged) => frame::text(dialect.wrapped(&merged).as_bytes()),
+            Some(merged) => websocket::text(dialect.wrapped(&merged).as_bytes()),
             None => self.newest.as_ref()?.frame.clone(),
         };
         Some(Snapshot { sequence, frame })
@@ -335,7 +335,7 @@ impl Record {
             let source = StatusSource { job: &self.job, newest: "{}", kind: &kind.name, percent: None };
             return dialect.status_body(&source);
         };
-        let (payload, kind) = (frame::payload_of(&newest.frame), Arc::clone(&newest.kind));
+        let (payload, kind) = (websocket::payload_of(&newest.frame), Arc::clone(&newest.kind));
         let merged = self.merged_text().map(Cow::into_owned);
         let newest = match &merged {
             Some(merged) => merged,
@@ -369,7 +369,7 @@ impl Record {
     fn state(&mut self) -> Option<Bytes> {
         match self.merged_text() {
             Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
-            None => self.newest.as_ref().map(|kept| frame::payload_of(&kept.frame)),
+            None => self.newest.as_ref().map(|kept| websocket::payload_of(&kept.frame)),
         }
     }
 

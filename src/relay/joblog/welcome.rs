@@ -8,8 +8,8 @@ use super::hold::{Held, Lost};
 use super::{JobLog, Stamp, decode_stored};
 use crate::broker::StoredJob;
 use crate::dialect::{Dialect, DialectId, Event, Frame};
-use crate::relay::frame;
 use crate::relay::session::Snapshot;
+use crate::wire::websocket;
 
 /// A job's state at the moment from which on its events wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl JobLog {
 fn stored_state(dialect: &Dialect, job: &str, payload: &Bytes, events: &[Held]) -> Option<Frame> {
     let channel = dialect.channel_of(job);
     let decoded = decode_stored(dialect, &channel, payload)?;
-    let frame = frame::text_of(&decoded.frame_parts());
+    let frame = websocket::text_of(&decoded.frame_parts());
     (!events.iter().any(|event| event.frame == frame)).then_some(frame)
 }
 
@@ -202,7 +202,7 @@ mod tests {
         fn take(&mut self, payload: &str) {
             let dialect = Arc::clone(self.log.dialects.get(self.id));
             let decoded = dialect.decode(b"download_updates:a", payload.as_bytes()).unwrap();
-            let frame = frame::text_of(&decoded.frame_parts());
+            let frame = websocket::text_of(&decoded.frame_parts());
             let taken = self.log.take(self.id, &decoded, &frame, Self::at(50));
             let topics = Box::new([Topic::job(self.id, "a")]);
             let event =
@@ -221,7 +221,7 @@ mod tests {
             let events = events.unwrap().into_iter().map(|event| (event.sequence, event.frame));
             let sent: Vec<_> = state.chain(events).collect();
             assert!(sent.is_sorted_by(|(a, _), (b, _)| a < b), "{sent:?}");
-            let text = |frame| String::from_utf8(frame::payload_of(frame).to_vec()).unwrap();
+            let text = |frame| String::from_utf8(websocket::payload_of(frame).to_vec()).unwrap();
             sent.iter().map(|(_, frame)| text(frame)).collect()
         }
     }

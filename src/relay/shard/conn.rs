@@ -9,11 +9,11 @@ use tokio::net::TcpStream;
 
 use crate::dialect::{CloseReason, Frame};
 use crate::relay::client::Client;
-use crate::relay::frame::{self, Decoder, Incoming};
 use crate::relay::outbox::{Outbox, OutboxKey};
 use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Session};
 use crate::relay::wheel::Millis;
+use crate::wire::websocket::{self, Decoder, Incoming};
 
 /// Frames that go out in one system call when an outbox is drained.
 const COALESCED: usize = 16;
@@ -147,7 +147,7 @@ impl Conn {
                 self.outbox = None;
             }
         }
-        self.say_good_bye(&frame::close(reason.code(), reason.text()))
+        self.say_good_bye(&websocket::close(reason.code(), reason.text()))
     }
 
     fn say_good_bye(&mut self, frame: &Frame) -> Wrote {
@@ -171,7 +171,7 @@ impl Conn {
         limit: usize,
         now: Millis,
         out: &mut Vec<Action>,
-    ) -> Result<Option<u16>, frame::Violation> {
+    ) -> Result<Option<u16>, websocket::Violation> {
         if matches!(self.phase, Phase::Deaf | Phase::Closed) {
             return Ok(None);
         }
@@ -199,14 +199,14 @@ impl Conn {
     pub(super) fn answer_close(&mut self, code: u16) -> Wrote {
         self.phase = Phase::Closed;
         self.reservation = None;
-        self.say_good_bye(&frame::close(code, ""))
+        self.say_good_bye(&websocket::close(code, ""))
     }
 }
 
 /// Answers a ping in its place: with what is answered right before it, if that was a ping, so that a flood of them costs
 /// no more writes than reads.
 fn pong(payload: &[u8], out: &mut Vec<Action>) {
-    let frame = frame::pong(payload);
+    let frame = websocket::pong(payload);
     match out.last_mut() {
         Some(Action::Pong(frames)) => frames.extend_from_slice(&frame),
         _ => out.push(Action::Pong(frame.to_vec())),

@@ -19,13 +19,13 @@ use tracing::debug;
 use super::conn::{Conn, Phase, Wrote};
 use super::{ShardSettings, WeakHandle};
 use crate::dialect::{CloseReason, DialectId, Frame, Topic};
-use crate::relay::frame;
 use crate::relay::hub::{Census, Hub};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::refusals::Why;
 use crate::relay::session::{Action, PingInterval};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
+use crate::wire::websocket;
 
 /// How long a client may take to answer a close, or to read it if it was slow.
 const GOOD_BYE: Millis = 2_000;
@@ -66,8 +66,8 @@ impl State {
             hub: Hub::default(),
             wheel: Wheel::new(),
             random: StdRng::from_rng(&mut rand::rng()),
-            text_pong: frame::text(TEXT_PONG),
-            ping: frame::ping(b""),
+            text_pong: websocket::text(TEXT_PONG),
+            ping: websocket::ping(b""),
             buffer: vec![0; traffic::READ],
             actions: Vec::new(),
             matching: Vec::new(),
@@ -117,7 +117,7 @@ impl State {
 
 /// The frame of the application's own sign of life.
 fn heartbeat() -> Frame {
-    frame::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
+    websocket::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
 }
 
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.
@@ -188,7 +188,7 @@ impl Shared {
                 let dialect = dialects.get(conn.session.dialect());
                 let Some(session) = conn.session.as_job() else { return };
                 let Some(text) = dialect.unknown_frame(session.job(), &super::timestamp()) else { return };
-                conn.write(&frame::text(text.as_bytes()), || None, bound)
+                conn.write(&websocket::text(text.as_bytes()), || None, bound)
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");

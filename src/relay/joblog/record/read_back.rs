@@ -7,7 +7,7 @@ use super::super::{Known, Stamp, decode_stored};
 use super::{Kept, Merged, Record, hash_of, held};
 use crate::broker::StoredJob;
 use crate::dialect::{Decoded, Dialect, Merge, Opens, Outcome};
-use crate::relay::frame;
+use crate::wire::websocket;
 
 /// State of a record when a gap was noticed.
 #[derive(Debug, Default)]
@@ -129,7 +129,7 @@ impl Record {
         if let Some(merged) = self.merged_text() {
             return merged == decoded.inner;
         }
-        let newest = self.newest.as_ref().map(|newest| frame::payload_of(&newest.frame));
+        let newest = self.newest.as_ref().map(|newest| websocket::payload_of(&newest.frame));
         newest.is_some_and(|newest| Some(newest) == stored.state)
     }
 
@@ -145,7 +145,7 @@ impl Record {
         let began = self.began;
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
-        let text = frame::text_of(&decoded.frame_parts());
+        let text = websocket::text_of(&decoded.frame_parts());
         let change = self.take(dialect, decoded, &text, sequence, at);
         self.read = dialect.has_foreign_state();
         if self.read && self.newest.as_ref().is_none_or(|newest| newest.sequence != sequence) {

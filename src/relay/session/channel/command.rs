@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::dialect::{Frame, with_nearest};
-use crate::relay::frame;
+use crate::wire::websocket;
 
 /// Characters of a client's text that an error repeats.
 const SHOWN: usize = 40;
@@ -61,7 +61,7 @@ impl Complaint {
     /// What the client gets.
     pub(super) fn frame(&self) -> Frame {
         let text = json!({ "type": "error", "code": self.code.as_str(), "message": self.message });
-        frame::text(text.to_string().as_bytes())
+        websocket::text(text.to_string().as_bytes())
     }
 }
 

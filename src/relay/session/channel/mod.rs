@@ -19,7 +19,7 @@ use super::pulse::{Beat, Pulse};
 use super::{Action, Millis, PingInterval};
 use crate::dialect::{Channels, CloseReason, Dialect, DialectId, Frame, Topic};
 use crate::relay::auth::Grant;
-use crate::relay::frame;
+use crate::wire::websocket;
 
 /// One subscriber.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl ChannelSession {
             "rooms": self.subscriptions.rooms(),
             "timestamp": time,
         });
-        out.push(Action::Answer(frame::text(text.to_string().as_bytes())));
+        out.push(Action::Answer(websocket::text(text.to_string().as_bytes())));
         out.extend(std::mem::take(&mut self.complaints).iter().map(|error| Action::Answer(error.frame())));
     }
 
@@ -213,7 +213,7 @@ impl ChannelSession {
     fn subscribed(&self) -> Frame {
         let (channels, rooms) = (self.subscriptions.channels(), self.subscriptions.rooms());
         let text = json!({ "type": "subscribed", "channels": channels, "rooms": rooms });
-        frame::text(text.to_string().as_bytes())
+        websocket::text(text.to_string().as_bytes())
     }
 
     /// A timer fired. Returns when the next one is wanted.

@@ -67,7 +67,7 @@ impl Fixture {
                 Action::Subscribe(topic) => assert!(self.subscribed.insert(topic), "subscribed twice"),
                 Action::Unsubscribe(topic) => assert!(self.subscribed.remove(&topic), "was not subscribed"),
                 Action::Answer(frame) => {
-                    sent.push(serde_json::from_slice(&frame::payload_of(&frame)).unwrap());
+                    sent.push(serde_json::from_slice(&websocket::payload_of(&frame)).unwrap());
                 }
                 Action::TextPong => sent.push(json!({ "type": "pong" })),
                 other => panic!("{other:?}"),

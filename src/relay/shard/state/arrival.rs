@@ -15,13 +15,13 @@ use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
 use crate::relay::auth::{self, Access, Claims, Ownerless};
-use crate::relay::frame;
 use crate::relay::joblog::{Held, Known, Welcome};
 use crate::relay::reservation::StoreReading;
 use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session, Snapshot};
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
+use crate::wire::websocket;
 
 /// How much longer a publication may be on its way than what another relay has written to the store because of it.
 const OUTRUN: Duration = Duration::from_millis(250);
@@ -185,7 +185,7 @@ impl Shared {
             {
                 session.read_back(snapshot, has_ended, &mut actions);
                 if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
-                    actions.push(Action::Send(frame::text(body.as_bytes())));
+                    actions.push(Action::Send(websocket::text(body.as_bytes())));
                 }
             }
             self.act_all(&mut state, id, actions);
@@ -220,7 +220,7 @@ impl Shared {
                 }
                 match events {
                     Ok(events) if events.is_empty() => {
-                        actions.extend(echo.map(|body| Action::Send(frame::text(body.as_bytes()))));
+                        actions.extend(echo.map(|body| Action::Send(websocket::text(body.as_bytes()))));
                     }
                     Ok(events) => follow(session, events, &state.settings.stats, &mut actions),
                     Err(_) => {

@@ -25,14 +25,14 @@ fn owned(incoming: Incoming<'_>) -> Message {
     }
 }
 
-pub(super) fn closing(code: u16, reason: &str) -> Message {
+pub(crate) fn closing(code: u16, reason: &str) -> Message {
     Message::Close(Some(CloseFrame { code: code.into(), reason: reason.into() }))
 }
 
 pub(super) type Decoded = (Vec<Message>, Result<(), Violation>);
 
 /// Feeds the chunks one after the other, up to the first close or violation.
-pub(super) fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Decoded {
+pub(crate) fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> Decoded {
     let mut decoder = Decoder::new();
     let mut messages = Vec::new();
     for chunk in chunks {
@@ -51,7 +51,7 @@ pub(super) fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>, limit: usiz
 }
 
 /// Feeds `input` whole, byte by byte, and in two parts cut at each place; all must agree.
-pub(super) fn decode_every_way(input: &[u8], limit: usize) -> Decoded {
+pub(crate) fn decode_every_way(input: &[u8], limit: usize) -> Decoded {
     let whole = decode([input], limit);
     assert_eq!(decode(input.chunks(1), limit), whole, "byte by byte");
     // Long inputs are long payloads; the borders worth a cut are at the ends.
@@ -64,7 +64,7 @@ pub(super) fn decode_every_way(input: &[u8], limit: usize) -> Decoded {
 }
 
 /// A client's frame with the length in its shortest form.
-pub(in crate::relay) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let mut frame = vec![first];
     match length {

@@ -17,7 +17,7 @@ pub use encode::{close, payload_of, ping, pong, text, text_of};
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
-pub(super) mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,3 @@
+//! What goes over a wire, whoever speaks it: codecs that two features share. Pure: no sockets, no clock.
+
+pub mod websocket;
