@@ -1,10 +1,9 @@
 //! The connections: threads with an event loop each, which own theirs outright.
 //!
 //! A thread has one large read buffer for all of its connections; a connection keeps bytes only where a frame has come in
-//! part. Threads see nothing of each other but a few counters ([`Shared`]).
+//! part, in its decoder. Threads see nothing of each other but a few counters ([`Shared`]).
 
 mod conn;
-mod frame;
 mod handshake;
 mod open;
 mod pool;

@@ -8,13 +8,13 @@ use mio::{Interest, Token};
 use socket2::SockRef;
 
 use super::conn::{Cohort, Conn, Stage};
-use super::frame;
 use super::handshake::Answer;
 use super::pool::Pool;
 use crate::bench::collect::{count_close, count_failure};
 use crate::bench::summary::Mode;
 use crate::net::tls::problem_of;
 use crate::net::{self, NetError};
+use crate::wire::websocket::Role;
 
 /// For a server to end all connections when the run is over, in nanoseconds.
 const LEAVE_TIMEOUT: u64 = 1_000_000_000;
@@ -209,7 +209,7 @@ impl Pool {
         self.opened(at);
         self.queue_again(at);
         if let Some(greeting) = self.shared.aim.greeting()
-            && let Err(error) = self.conns[at].send(&frame::masked(frame::TEXT, greeting.as_bytes()))
+            && let Err(error) = self.conns[at].send(&Role::Client.text(greeting.as_bytes()))
         {
             return self.ended(at, None, &reason(&error));
         }
@@ -289,7 +289,7 @@ impl Pool {
         let is_cut = self.conns[at].cohort == Cohort::Storm;
         if !is_cut {
             // If it cannot be written the connection ends all the same.
-            let _ = self.conns[at].send(&frame::masked(frame::CLOSE, &1000u16.to_be_bytes()));
+            let _ = self.conns[at].send(&Role::Client.close(1000, ""));
         }
         self.account_until_now(at);
         self.gone(at);
@@ -302,7 +302,7 @@ impl Pool {
     /// Takes leave of the server, which then ends the connections: whoever ends one holds its port for a minute, and the
     /// next run needs them. Those that it has not ended in time are cut.
     pub(super) fn take_leave(&mut self) {
-        let close = frame::masked(frame::CLOSE, &1000u16.to_be_bytes());
+        let close = Role::Client.close(1000, "");
         let mut left = 0_u32;
         for conn in self.conns.iter_mut().filter(|conn| conn.stage == Stage::Open) {
             left += u32::from(conn.cohort != Cohort::Stalled && conn.send(&close).is_ok());
