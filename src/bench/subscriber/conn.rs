@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
-use super::stream::Stream;
 use crate::bench::account::Account;
+use crate::wire::stream::Stream;
 use crate::wire::websocket::Decoder;
 
 /// What a client owes a server that does not read, at most, in bytes; then it hangs up.
@@ -148,7 +148,11 @@ impl Conn {
         }
         // Nothing is owed most of the time, and then no memory is either.
         self.out = Vec::new();
-        stream.flush()
+        match stream.flush() {
+            // TLS keeps it until the socket can be written.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            other => other,
+        }
     }
 
     /// Forgets the socket and what was half read; the account stays.
