@@ -73,10 +73,10 @@ impl Holds {
     }
 
     /// Lets an event wait, if somebody waits for its job's. `room`: bytes that may be added to what waits in all.
-    pub(super) fn push(&mut self, id: DialectId, job: &str, held: &Delivery, room: usize) {
+    pub(super) fn push(&mut self, id: DialectId, job: &str, delivery: &Delivery, room: usize) {
         let Some(hold) = self.jobs[id.index()].get_mut(job) else { return };
         let before = hold.bytes;
-        hold.push(held.clone(), self.bound.min(before.saturating_add(room)));
+        hold.push(delivery.clone(), self.bound.min(before.saturating_add(room)));
         self.bytes = self.bytes + hold.bytes - before;
     }
 

@@ -144,7 +144,7 @@ impl Conn {
                 self.outbox = None;
             }
         }
-        self.say_good_bye(&websocket::close(reason.code(), reason.text()).into())
+        self.say_good_bye(&websocket::close(reason.code(), reason.text()))
     }
 
     fn say_good_bye(&mut self, frame: &Frame) -> Wrote {

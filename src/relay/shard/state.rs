@@ -119,7 +119,6 @@ impl State {
 /// The frame of the application's own sign of life.
 fn heartbeat() -> Frame {
     websocket::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
-        .into()
 }
 
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.

@@ -35,8 +35,8 @@ impl Shared {
             for some in matching.chunks(WRITES_PER_TURN) {
                 {
                     let mut state = self.state();
-                    let send = |one: &&Subscriber| self.send_event(&mut state, **one, delivery, &frame);
-                    let sent = some.iter().filter(send).count();
+                    let takes = |one: &&Subscriber| self.send_event(&mut state, **one, delivery, &frame);
+                    let sent = some.iter().filter(takes).count();
                     state.settings.stats.deliveries.add(sent as u64);
                 }
                 writes += some.len();
