@@ -14,6 +14,8 @@ const FLUSH_END: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const STREAM_END: [u8; 6] = [0x00, 0x00, 0xff, 0xff, 0x03, 0x00];
 /// An empty message (RFC 7692, 7.2.3.6).
 const EMPTY: [u8; 1] = [0x00];
+/// More than the headers of blocks and the end of a flush take, in bytes.
+const FLUSH_ROOM: usize = 64;
 /// First bite at a message; enough for a client's command, and little to clear.
 const FIRST_ROOM: usize = 1024;
 
@@ -40,26 +42,25 @@ impl Default for Compressor {
 }
 
 impl Compressor {
-    /// Appends the payload of a frame with RSV1 set.
+    /// Appends the payload of a frame with RSV1 set. `out` gets room for a little more than the message.
     pub fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) {
         if message.is_empty() {
             out.extend(EMPTY);
             return;
         }
         self.stream.reset();
-        // JSON halves at least; what does not shrink gets more room below.
-        out.reserve(message.len() / 2 + FIRST_ROOM.min(message.len()));
         let mut read = 0;
         loop {
+            // Room for all of it, at 9 bits a literal: a flush that fills its room exactly would be repeated (zlib.h, deflate).
+            let left = message.len() - read;
+            out.reserve(left + left / 8 + left / 64 + FLUSH_ROOM);
             let before = self.stream.total_in();
             let outcome = self.stream.compress_vec(&message[read..], out, FlushCompress::Sync);
             debug_assert!(outcome.is_ok(), "deflate fails on no input");
             read += usize::try_from(self.stream.total_in() - before).unwrap_or_default();
-            // A flush is complete where it leaves room (zlib.h, deflate).
             if out.len() < out.capacity() {
                 break;
             }
-            out.reserve(message.len() - read + FIRST_ROOM);
         }
         debug_assert!(read == message.len() && out.ends_with(&FLUSH_END), "a sync flush ends so");
         out.truncate(out.len() - FLUSH_END.len());

@@ -80,6 +80,18 @@ fn a_bomb_stops_at_the_limit() {
 }
 
 #[test]
+fn a_payload_does_not_depend_on_the_room_that_was_there() {
+    // Bytes that do not shrink.
+    let message: Vec<u8> = (0..1000u32).map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let expected = compressed(&message);
+    for room in expected.len() - 20..expected.len() + 20 {
+        let mut out = Vec::with_capacity(room);
+        Compressor::default().compress(&message, &mut out);
+        assert_eq!(out, expected, "room for {room}");
+    }
+}
+
+#[test]
 fn messages_are_compressed_from_256_bytes_on() {
     assert!(!is_worth_it(0) && !is_worth_it(255) && is_worth_it(256));
 }
