@@ -157,6 +157,11 @@ struct Limits {
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_KEEP_ENDED", default_value = "1h", value_parser = duration)]
     keep_ended: Duration,
 
+    /// Events of a job, progress aside, that are kept for clients that come back; 64KiB of its progress and, of each
+    /// channel, 1000 events or 256KiB are kept beside 200, and as many times more or less beside another number.
+    #[arg(long, value_name = "COUNT", env = "JOBWIRE_TAIL", default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=10_000))]
+    tail: u16,
+
     /// Threads that own sockets [default: one less than there are cores].
     #[arg(long, value_name = "COUNT", env = "JOBWIRE_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     shards: Option<u16>,
@@ -244,6 +249,7 @@ impl ServeArgs {
                 jobs: limits.keep_jobs,
                 bytes: limits.keep_bytes,
                 ended: limits.keep_ended,
+                tail: limits.tail.into(),
             },
             reloadable: self.reloadable(String::new(), self.access.no_auth)?,
             trusted_proxies: TrustedProxies::new(self.trust_proxy.clone()),

@@ -22,6 +22,8 @@ impl DialectId {
 pub enum TopicKind {
     /// One job.
     Job,
+    /// Every job of the dialect.
+    Every,
     /// A named channel.
     Channel,
     /// A room: one resource, `campaign:123`.
@@ -45,6 +47,11 @@ impl Topic {
     /// The topic of one job.
     pub fn job(dialect: DialectId, job: impl Into<Arc<str>>) -> Self {
         Self { dialect, kind: TopicKind::Job, name: job.into() }
+    }
+
+    /// The topic of every job of a dialect.
+    pub fn every(dialect: DialectId) -> Self {
+        Self { dialect, kind: TopicKind::Every, name: "".into() }
     }
 
     /// The topic of a channel.

@@ -36,6 +36,8 @@ pub(super) struct Event {
     pub conflation: Option<ConflationKey>,
     /// The outcome, where it ends a job's run.
     pub ends: Option<Outcome>,
+    /// The job's owner, where one is known.
+    pub owner: Option<Arc<str>>,
 }
 
 /// Topics of an event. Nearly all events have one, a job.
@@ -56,6 +58,15 @@ impl Deref for Topics {
             Self::Many(topics) => topics,
         }
     }
+}
+
+/// A job's current state, for a late joiner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    /// The sequence of the newest event in it: whatever is not newer must not follow.
+    pub sequence: u64,
+    /// The text to send.
+    pub payload: Payload,
 }
 
 /// An event as it is handed to the shards.
@@ -88,6 +99,7 @@ pub(super) mod testing {
             kind: "".into(),
             conflation: None,
             ends: None,
+            owner: None,
         }
     }
 }

@@ -70,6 +70,7 @@ impl Ingest {
         if !hidden {
             // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
             log.hold(id, &job, &delivery);
+            log.share(delivery.event.sequence);
         }
         let unmerged = log.unmerged();
         drop(log);
@@ -107,9 +108,14 @@ impl Ingest {
             let odd = Odd { channel, payload, kind: &event.kind_name };
             note_slips(&self.stats, &mut self.slips, (id, &dialect.name), event.slips, odd);
         }
-        let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
-        let event = event_of_channel(id, &event, sequence, publication);
-        self.batch.push(Delivery { event: Arc::new(event), echo: None });
+        let channel = event.channel;
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let sequence = log.number();
+        let event = Arc::new(event_of_channel(id, &event, sequence, publication));
+        log.append_to_channel(id, channel, &event, Stamp::now().now);
+        log.share(sequence);
+        drop(log);
+        self.batch.push(Delivery { event, echo: None });
         Ok(())
     }
 }
@@ -155,6 +161,7 @@ fn event_of_channel(
         kind,
         conflation,
         ends: event.kind.and_then(|kind| kind.ends),
+        owner: None,
     }
 }
 

@@ -12,6 +12,8 @@
 mod accept;
 mod auth;
 mod client;
+mod cursor;
+mod encoding;
 mod error;
 mod event;
 mod foreign;

@@ -8,6 +8,7 @@ pub mod messagepack;
 mod payload;
 pub mod sse;
 pub mod stream;
+pub mod watch;
 pub mod websocket;
 
 pub use frame::Frame;

@@ -57,7 +57,7 @@ impl Hub {
                         narrowed.entry(room).or_default().push(subscribers);
                     }
                 }
-                TopicKind::Job | TopicKind::Room => {}
+                TopicKind::Job | TopicKind::Every | TopicKind::Room => {}
             }
         }
         let mut rooms = Busiest::default();

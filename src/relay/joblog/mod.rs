@@ -6,6 +6,8 @@
 mod behind;
 mod hold;
 mod record;
+mod tail;
+mod tails;
 mod welcome;
 
 use std::collections::{HashMap, VecDeque};
@@ -17,10 +19,11 @@ use bytes::Bytes;
 pub(super) use self::behind::Dirty;
 use self::hold::Holds;
 use self::record::{Readback, Record};
+use self::tails::Tails;
 pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::event::Event;
-use super::session::Snapshot;
+use super::event::Snapshot;
 use crate::broker::{Position, StoredJob};
 use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects};
 use crate::wire::Payload;
@@ -37,12 +40,22 @@ pub struct JobLogLimits {
     pub bytes: usize,
     /// How long a job stays after its ending.
     pub ended: Duration,
+    /// Events of a job that are kept for clients that come back, progress aside; what else is kept goes with it: for 200,
+    /// 64 KiB of a job's progress, and 1,000 events or 256 KiB of a channel. At most 10,000.
+    pub tail: usize,
+}
+
+impl JobLogLimits {
+    /// Events of a job that are kept unless the relay's options say otherwise.
+    pub(super) const TAIL: usize = 200;
+    /// How long they stay after the job's ending.
+    const TAIL_AFTER_ENDING: Duration = Duration::from_mins(10);
 }
 
 impl Default for JobLogLimits {
-    /// 100,000 jobs, 256 MiB, an hour.
+    /// 100,000 jobs, 256 MiB, an hour, 200 events.
     fn default() -> Self {
-        Self { jobs: 100_000, bytes: 256 << 20, ended: Duration::from_hours(1) }
+        Self { jobs: 100_000, bytes: 256 << 20, ended: Duration::from_hours(1), tail: Self::TAIL }
     }
 }
 
@@ -129,13 +142,16 @@ pub(super) struct JobLog {
     dirty: Vec<u32>,
     /// Events held for watchers whose job is still being looked up.
     holds: Holds,
+    tails: Tails,
+    /// Sequence of the newest event that was handed to the shards.
+    shared: u64,
 }
 
 impl JobLog {
     /// Empty; `stored` says whether changes are collected for a store.
     pub(super) fn new(dialects: Arc<Dialects>, limits: JobLogLimits, stored: bool) -> Self {
         let index: Vec<_> = dialects.iter().map(|_| HashMap::new()).collect();
-        let (holds, generations) = (Holds::new(index.len()), vec![0; index.len()]);
+        let (holds, generations, index_len) = (Holds::new(index.len()), vec![0; index.len()], index.len());
         Self {
             dialects,
             limits,
@@ -153,6 +169,8 @@ impl JobLog {
             urgent: Vec::new(),
             dirty: Vec::new(),
             holds,
+            tails: Tails::new(index_len, &limits),
+            shared: 0,
         }
     }
 
@@ -179,6 +197,9 @@ impl JobLog {
         let change =
             self.change(place, |record, dialect| record.take(dialect, decoded, incoming, sequence, at));
         self.touch(place);
+        if !decoded.kind.is_some_and(|kind| kind.hidden) {
+            self.append(place, &change.event);
+        }
         if change.event.ends.is_some() {
             self.note_ending(at.now, place, sequence);
         }
@@ -377,6 +398,7 @@ impl JobLog {
 
     fn evict(&mut self, now: Instant, keep: u32) {
         self.expire(now);
+        self.shed();
         while self.jobs() > self.limits.jobs || self.bytes() > self.limits.bytes {
             match self.oldest {
                 Some(oldest) if oldest != keep => self.forget(oldest),
@@ -389,6 +411,8 @@ impl JobLog {
         self.unlink(place);
         if let Some(record) = self.records[place as usize].take() {
             self.bytes -= record.bytes;
+            self.tails.bytes -= record.tail_bytes();
+            self.tails.leave(record.dialect, &record.job, self.sequence);
             self.index[record.dialect.index()].remove(&record.job);
             self.free.push(place);
         }
@@ -400,6 +424,14 @@ impl JobLog {
             self.unlink(place);
             self.link(place);
         }
+        let sequence = self.sequence;
+        self.record_mut(place).touched = sequence;
+    }
+
+    /// The records from the newest to the one silent longest.
+    fn newest_first(&self) -> impl Iterator<Item = &Record> {
+        let record = |place: u32| self.records[place as usize].as_deref();
+        std::iter::successors(self.newest.and_then(record), move |newer| newer.links.0.and_then(record))
     }
 
     fn link(&mut self, place: u32) {

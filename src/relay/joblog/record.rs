@@ -11,11 +11,12 @@ use serde_json::Number;
 
 use self::read_back::Before;
 pub(super) use self::read_back::Readback;
+use super::tail::Tail;
 use super::{Incoming, Known, Stamp};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, Merge, Opens, Outcome, StatusSource, Topic};
+use crate::relay::event::Snapshot;
 use crate::relay::event::{ConflationKey, Event, Topics};
-use crate::relay::session::Snapshot;
 use crate::wire::Payload;
 
 /// Bytes that a record takes besides its events: the record, the reference counts of its id, its places in the index
@@ -46,7 +47,11 @@ pub(super) struct Record {
     pub(super) urgent: bool,
     pub(super) bytes: usize,
     pub(super) links: (Option<u32>, Option<u32>),
-    owner: Option<Box<str>>,
+    /// Sequence at which the record was changed last.
+    pub(super) touched: u64,
+    /// Events for clients that come back; absent before the first.
+    pub(super) tail: Option<Box<Tail>>,
+    owner: Option<Arc<str>>,
     ended: Option<Outcome>,
     percent: Option<Number>,
     /// A kind that opens a run was seen here since the last gap, so that what a store kept is of a run before.
@@ -138,6 +143,8 @@ impl Record {
             dirty: false,
             urgent: false,
             links: (None, None),
+            touched: 0,
+            tail: None,
             owner: None,
             ended: None,
             percent: None,
@@ -207,6 +214,7 @@ impl Record {
             }),
             kind,
             ends,
+            owner: self.owner.clone(),
         });
         if news {
             if let Some(percent) = &decoded.percent {
@@ -244,7 +252,25 @@ impl Record {
         self.kept.clear();
         self.merged = None;
         self.began = 0;
-        self.bytes = OVERHEAD + self.job.len() + self.owner.as_ref().map_or(0, |owner| owner.len());
+        let owner = self.owner.as_ref().map_or(0, |owner| owner.len());
+        self.bytes = OVERHEAD + self.job.len() + owner + self.tail_bytes();
+    }
+
+    /// Bytes that the tail takes.
+    pub(super) fn tail_bytes(&self) -> usize {
+        self.tail.as_ref().map_or(0, |tail| tail.bytes())
+    }
+
+    /// The kept events behind a sequence, in no order, some of them twice.
+    pub(super) fn events_after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Event>> {
+        let tail = self.tail.iter().flat_map(move |tail| tail.after(sequence));
+        let kept = self.kept.iter().map(|kept| &kept.event);
+        tail.chain(kept.filter(move |event| event.sequence > sequence))
+    }
+
+    /// Whether a run of the job was seen that has not ended.
+    pub(super) const fn is_running(&self) -> bool {
+        self.newest.is_some() && self.ended.is_none()
     }
 
     /// When the newest event came, in microseconds since the Unix epoch.

@@ -229,7 +229,7 @@ fn bytes_are_bounded_and_accounted_to_the_last_one() {
             log.status(id(&log, "downloads"), "3");
         }
     }
-    log.limits = JobLogLimits { jobs: 0, bytes: 0, ended: Duration::ZERO };
+    log.limits = JobLogLimits { jobs: 0, bytes: 0, ended: Duration::ZERO, tail: 0 };
     while let Some(oldest) = log.oldest {
         log.forget(oldest);
     }

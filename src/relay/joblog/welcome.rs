@@ -8,8 +8,8 @@ use super::hold::Lost;
 use super::{JobLog, Stamp, decode_stored};
 use crate::broker::StoredJob;
 use crate::dialect::{Dialect, DialectId};
+use crate::relay::event::Snapshot;
 use crate::relay::event::{Delivery, Event};
-use crate::relay::session::Snapshot;
 use crate::wire::Payload;
 
 /// A job's state at the moment from which on its events wait.

@@ -19,9 +19,9 @@ use self::channel::Subscriber;
 pub(super) use self::guard::Guard;
 use self::timers::{Timer, Timers};
 use self::watch::Watches;
-pub(super) use self::watch::{Snapshot, Watch, WatchId};
+pub(super) use self::watch::{Watch, WatchId};
 use super::auth::Grant;
-use super::event::Event;
+use super::event::{Event, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, Dialect, DialectId, Topic};
 

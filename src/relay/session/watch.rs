@@ -6,17 +6,8 @@ use super::guard::Verdict;
 use super::{Action, Guard, Millis};
 use crate::dialect::{Dialect, Topic};
 use crate::relay::auth::Ownership;
+use crate::relay::event::Snapshot;
 use crate::relay::reservation::Reservation;
-use crate::wire::Payload;
-
-/// A job's current state, for a late joiner.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::relay) struct Snapshot {
-    /// The sequence of the newest event in it: whatever is not newer must not follow.
-    pub sequence: u64,
-    /// The text to send.
-    pub payload: Payload,
-}
 
 /// Number of a watch among those of its connection. It is used again once its watch is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,9 +13,10 @@ use crate::dialect::{DialectId, Topic};
 use crate::relay::auth::Access;
 use crate::relay::client::Client;
 use crate::relay::event::Delivery;
+use crate::relay::event::Snapshot;
 use crate::relay::hub::Census;
 use crate::relay::reservation::{Reservation, StoreReading};
-use crate::relay::session::{Opening, Snapshot};
+use crate::relay::session::Opening;
 use crate::relay::slots::ConnId;
 
 /// A socket that has been upgraded, on its way to a shard.

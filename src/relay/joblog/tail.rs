@@ -1,0 +1,164 @@
+//! The newest events of a job or a channel, for clients that come back.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::relay::event::Event;
+
+/// How much a tail keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TailLimits {
+    /// Events that nothing newer replaces, at most.
+    pub(super) milestones: usize,
+    /// Bytes of those, at most.
+    pub(super) milestone_bytes: usize,
+    /// Bytes of events that newer ones of their key replace, at most.
+    pub(super) progress_bytes: usize,
+}
+
+/// Bytes that an event takes in a tail besides its text: the event, its reference counts, and its place.
+const OVERHEAD: usize = size_of::<Event>() + 64;
+
+/// Bytes that a tail takes itself.
+const EMPTY: usize = size_of::<Tail>() + 16;
+
+/// The newest events of one job or channel. Progress leaves first; what leaves for want of room is remembered by its
+/// sequence alone.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    milestones: Lane,
+    progress: Lane,
+    /// Sequence of the newest event that is missing and that nothing newer replaces; 0 for none.
+    lost: u64,
+}
+
+/// Events of one sort, oldest first.
+#[derive(Debug, Default)]
+struct Lane {
+    events: VecDeque<Arc<Event>>,
+    bytes: usize,
+}
+
+fn bytes_of(event: &Event) -> usize {
+    event.payload.len() + OVERHEAD
+}
+
+impl Lane {
+    fn push(&mut self, event: Arc<Event>) {
+        self.bytes += bytes_of(&event);
+        self.events.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Arc<Event>> {
+        let event = self.events.pop_front()?;
+        self.bytes -= bytes_of(&event);
+        Some(event)
+    }
+
+    /// The events behind a sequence.
+    fn after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Event>> {
+        let from = self.events.partition_point(|event| event.sequence <= sequence);
+        self.events.range(from..)
+    }
+}
+
+impl Tail {
+    /// An empty tail of which everything up to a sequence is missing.
+    pub(super) fn beginning_after(lost: u64) -> Self {
+        Self { lost, ..Self::default() }
+    }
+
+    /// Adds the newest event.
+    pub(super) fn push(&mut self, event: Arc<Event>, limits: TailLimits) {
+        if event.conflation.is_some() {
+            self.progress.push(event);
+            while self.progress.bytes > limits.progress_bytes && self.progress.pop().is_some() {}
+            return;
+        }
+        self.push_whole(event, limits);
+    }
+
+    fn trim(&mut self, limits: TailLimits) {
+        while self.milestones.events.len() > limits.milestones
+            || self.milestones.bytes > limits.milestone_bytes
+        {
+            let Some(gone) = self.milestones.pop() else { break };
+            self.lost = gone.sequence;
+        }
+    }
+
+    /// Adds the newest event as one that nothing newer replaces.
+    pub(super) fn push_whole(&mut self, event: Arc<Event>, limits: TailLimits) {
+        self.milestones.push(event);
+        self.trim(limits);
+    }
+
+    /// Forgets all events. Clients that come back to before the last milestone are told that it is missing.
+    pub(super) fn clear(&mut self) {
+        self.lost = self.milestones.events.back().map_or(self.lost, |event| event.sequence);
+        (self.milestones, self.progress) = (Lane::default(), Lane::default());
+    }
+
+    /// Forgets the milestones up to a sequence, although there is room.
+    pub(super) fn lose(&mut self, sequence: u64) {
+        self.lost = self.lost.max(sequence);
+    }
+
+    /// Sequence of the newest milestone that is missing; 0 for none.
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// The events behind a sequence, in no order.
+    pub(super) fn after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Event>> {
+        self.milestones.after(sequence).chain(self.progress.after(sequence))
+    }
+
+    /// Bytes that it takes.
+    pub(super) const fn bytes(&self) -> usize {
+        EMPTY + self.milestones.bytes + self.progress.bytes
+    }
+
+    /// Whether it keeps no event.
+    pub(super) fn is_empty(&self) -> bool {
+        self.milestones.events.is_empty() && self.progress.events.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Dialects, Topic};
+    use crate::relay::event::{ConflationKey, testing::event_of};
+
+    const LIMITS: TailLimits =
+        TailLimits { milestones: 3, milestone_bytes: usize::MAX, progress_bytes: 2 * (OVERHEAD + 12) };
+
+    fn event(sequence: u64, is_progress: bool) -> Arc<Event> {
+        let id = Dialects::builtin().named("scraping").unwrap().0;
+        let key = ConflationKey { job: "1".into(), kind: "p".into(), entity: None };
+        let event = event_of(Topic::job(id, "1"), sequence, &[b'x'; 10]);
+        Arc::new(Event { conflation: is_progress.then_some(key), ..event })
+    }
+
+    fn after(tail: &Tail, sequence: u64) -> Vec<u64> {
+        let mut found: Vec<u64> = tail.after(sequence).map(|event| event.sequence).collect();
+        found.sort_unstable();
+        found
+    }
+
+    #[test]
+    fn progress_leaves_without_a_gap_and_milestones_leave_one() {
+        let mut tail = Tail::default();
+        for (sequence, is_progress) in [(1, false), (2, true), (3, true), (4, true), (5, false), (6, false)] {
+            tail.push(event(sequence, is_progress), LIMITS);
+        }
+        assert_eq!((after(&tail, 0), tail.lost()), (vec![1, 3, 4, 5, 6], 0));
+        assert_eq!(after(&tail, 3), [4, 5, 6]);
+        tail.push(event(7, false), LIMITS);
+        assert_eq!((after(&tail, 0), tail.lost()), (vec![3, 4, 5, 6, 7], 1));
+        tail.clear();
+        assert_eq!((after(&tail, 0), tail.lost(), tail.bytes()), (vec![], 7, EMPTY));
+        assert!(tail.is_empty());
+    }
+}

@@ -1,0 +1,317 @@
+//! The tails of jobs and channels, and what clients that come back are told.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::tail::{Tail, TailLimits};
+use super::{JobLog, JobLogLimits};
+use crate::dialect::{DialectId, Topic, TopicKind};
+use crate::relay::cursor::{Loss, Since};
+use crate::relay::event::Event;
+
+/// Jobs that left memory of which the moment is remembered; of older ones the newest moment of all.
+const REMEMBERED: usize = 10_000;
+
+/// The part of the memory that tails give up together, so that it is not looked for at each event: an eighth.
+const SHED: usize = 8;
+
+/// Tails, and the moments from which on they are complete.
+#[derive(Debug)]
+pub(super) struct Tails {
+    of_job: TailLimits,
+    of_channel: TailLimits,
+    /// Bytes of the tails of jobs and of channels.
+    pub(super) bytes: usize,
+    /// Channels' tails, a map a dialect.
+    channels: Vec<HashMap<Arc<str>, Tail>>,
+    /// Sequences at which events of a dialect may last have been missed.
+    source_lost: Vec<u64>,
+    /// Sequences of the newest milestones of any job of a dialect that are no longer kept.
+    pattern_lost: Vec<u64>,
+    left: Left,
+}
+
+/// Moments at which jobs left memory, as sequences.
+#[derive(Debug, Default)]
+struct Left {
+    recent: HashMap<u64, u64>,
+    order: VecDeque<(u64, u64)>,
+    /// The newest moment that is no longer remembered by its job.
+    floor: u64,
+}
+
+impl Left {
+    fn note(&mut self, job: u64, sequence: u64) {
+        self.recent.insert(job, sequence);
+        self.order.push_back((job, sequence));
+        if self.order.len() > REMEMBERED
+            && let Some((old, at)) = self.order.pop_front()
+        {
+            self.floor = self.floor.max(at);
+            // It may have left again since.
+            if self.recent.get(&old) == Some(&at) {
+                self.recent.remove(&old);
+            }
+        }
+    }
+
+    fn when(&self, job: u64) -> u64 {
+        self.recent.get(&job).copied().unwrap_or(self.floor)
+    }
+}
+
+fn hash_of(id: DialectId, job: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (id, job).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Tails {
+    pub(super) fn new(dialects: usize, limits: &JobLogLimits) -> Self {
+        let of_job = TailLimits {
+            milestones: limits.tail,
+            milestone_bytes: usize::MAX,
+            progress_bytes: (limits.tail << 16) / JobLogLimits::TAIL,
+        };
+        let of_channel = TailLimits {
+            milestones: limits.tail * 5,
+            milestone_bytes: (limits.tail << 18) / JobLogLimits::TAIL,
+            progress_bytes: 0,
+        };
+        Self {
+            of_job,
+            of_channel,
+            bytes: 0,
+            channels: (0..dialects).map(|_| HashMap::new()).collect(),
+            source_lost: vec![0; dialects],
+            pattern_lost: vec![0; dialects],
+            left: Left::default(),
+        }
+    }
+
+    /// A job's tail that begins now.
+    pub(super) fn begin(&self, id: DialectId, job: &str) -> Tail {
+        Tail::beginning_after(self.left.when(hash_of(id, job)))
+    }
+
+    /// A job leaves memory.
+    pub(super) fn leave(&mut self, id: DialectId, job: &str, sequence: u64) {
+        self.left.note(hash_of(id, job), sequence);
+        self.pattern_lost[id.index()] = sequence;
+    }
+}
+
+impl JobLog {
+    /// Adds an event to its job's tail.
+    pub(super) fn append(&mut self, place: u32, event: &Arc<Event>) {
+        let record = self.records[place as usize].as_mut().expect("a place in the index has a record");
+        let (id, before) = (record.dialect, record.tail_bytes());
+        // Tails take what the states of jobs leave; where that is little, they would be thrown out at each event.
+        let has_room = self.bytes - self.tails.bytes < self.limits.bytes / SHED * (SHED - 1);
+        let tails = &mut self.tails;
+        let tail = record.tail.get_or_insert_with(|| Box::new(tails.begin(id, &record.job)));
+        if has_room {
+            tail.push(Arc::clone(event), tails.of_job);
+        } else {
+            tail.clear();
+            if event.conflation.is_none() {
+                tail.lose(event.sequence);
+            }
+        }
+        let lost = tail.lost();
+        let after = record.tail_bytes();
+        record.bytes = record.bytes + after - before;
+        self.bytes = self.bytes + after - before;
+        tails.bytes = tails.bytes + after - before;
+        let pattern = &mut tails.pattern_lost[id.index()];
+        *pattern = lost.max(*pattern);
+    }
+
+    /// Adds an event of channels and rooms to its channel's tail.
+    pub(in crate::relay) fn append_to_channel(
+        &mut self,
+        id: DialectId,
+        channel: &Arc<str>,
+        event: &Arc<Event>,
+        now: Instant,
+    ) {
+        let tail = self.tails.channels[id.index()].entry(Arc::clone(channel)).or_default();
+        let before = if tail.is_empty() { 0 } else { tail.bytes() };
+        // Of a channel no event replaces another: clients may watch a room of it.
+        tail.push_whole(Arc::clone(event), self.tails.of_channel);
+        let after = if tail.is_empty() { 0 } else { tail.bytes() };
+        self.tails.bytes = self.tails.bytes + after - before;
+        self.bytes = self.bytes + after - before;
+        self.shed();
+        self.expire(now);
+    }
+
+    /// Lets tails go where all of it takes too much memory: those of jobs first that were silent longest.
+    pub(super) fn shed(&mut self) {
+        if self.bytes() <= self.limits.bytes {
+            return;
+        }
+        let enough = self.limits.bytes / SHED * (SHED - 1);
+        let mut at = self.oldest;
+        while let Some(place) = at
+            && self.bytes() > enough
+            && self.tails.bytes > 0
+        {
+            self.drop_tail(place);
+            at = self.records[place as usize].as_ref().and_then(|record| record.links.1);
+        }
+        if self.bytes() > self.limits.bytes {
+            let freed = self.tails.channels.iter_mut().flat_map(HashMap::values_mut).map(|tail| {
+                let bytes = if tail.is_empty() { 0 } else { tail.bytes() };
+                tail.clear();
+                bytes
+            });
+            let freed: usize = freed.sum();
+            self.tails.bytes -= freed;
+            self.bytes -= freed;
+        }
+    }
+
+    /// Forgets the events of a job's tail.
+    pub(super) fn drop_tail(&mut self, place: u32) {
+        let Some(record) = self.records[place as usize].as_mut() else { return };
+        let before = record.tail_bytes();
+        let Some(tail) = record.tail.as_mut().filter(|tail| !tail.is_empty()) else { return };
+        tail.clear();
+        let lost = tail.lost();
+        let freed = before - record.tail_bytes();
+        record.bytes -= freed;
+        self.bytes -= freed;
+        self.tails.bytes -= freed;
+        let pattern = &mut self.tails.pattern_lost[record.dialect.index()];
+        *pattern = lost.max(*pattern);
+    }
+
+    /// Forgets the tails of jobs that ended longer ago than tails are kept.
+    pub(in crate::relay) fn expire_tails(&mut self, now: Instant) {
+        let over: Vec<u32> = self
+            .ended
+            .iter()
+            .take_while(|(at, ..)| now.saturating_duration_since(*at) >= JobLogLimits::TAIL_AFTER_ENDING)
+            .filter(|(_, place, sequence)| {
+                let record = self.records[*place as usize].as_ref();
+                record.is_some_and(|record| record.ended_at() == Some(*sequence))
+            })
+            .map(|(_, place, _)| *place)
+            .collect();
+        for place in over {
+            self.drop_tail(place);
+        }
+    }
+
+    /// Events of these dialects may have been missed, so that no client goes on across the hole. Returns its sequence.
+    pub(in crate::relay) fn lose_source(&mut self, dialects: &[DialectId]) -> u64 {
+        let sequence = self.number();
+        for id in dialects {
+            self.tails.source_lost[id.index()] = sequence;
+        }
+        sequence
+    }
+
+    /// The sequence behind which a client that comes back is sent a topic's events, if none of them is missing.
+    pub(in crate::relay) fn resume(&self, topic: &Topic, since: Since) -> Result<u64, Loss> {
+        let after = match since {
+            Since::Beginning => return Ok(0),
+            Since::Lost(loss) => return Err(loss),
+            Since::After(sequence) => sequence,
+        };
+        if after > self.sequence {
+            return Err(Loss::Invalid);
+        }
+        if after < self.tails.source_lost[topic.dialect.index()] {
+            return Err(Loss::SourceLost);
+        }
+        if after < self.missing(topic) {
+            return Err(Loss::TooOld);
+        }
+        Ok(after)
+    }
+
+    /// Sequence of the newest event of a topic that is no longer kept and that nothing newer replaces.
+    fn missing(&self, topic: &Topic) -> u64 {
+        let channels = &self.tails.channels[topic.dialect.index()];
+        let of_channel = |name: &str| channels.get(name).map_or(0, Tail::lost);
+        match topic.kind {
+            TopicKind::Job => match self.get(topic.dialect, &topic.name) {
+                Some(record) => record.tail.as_ref().map_or_else(
+                    || self.tails.left.when(hash_of(topic.dialect, &topic.name)),
+                    |tail| tail.lost(),
+                ),
+                None => self.tails.left.when(hash_of(topic.dialect, &topic.name)),
+            },
+            TopicKind::Every => self.tails.pattern_lost[topic.dialect.index()],
+            TopicKind::Channel => of_channel(&topic.name),
+            TopicKind::ChannelAndRoom => {
+                topic.channel_and_room_names().map_or(0, |(channel, _)| of_channel(channel))
+            }
+            TopicKind::Room => channels.values().map(Tail::lost).max().unwrap_or(0),
+        }
+    }
+
+    /// The events of any of the topics behind a sequence, in order and each once, at most `most` of them. `may_have` says
+    /// of an event of all jobs of a dialect whether the client may have it.
+    pub(in crate::relay) fn page(
+        &self,
+        topics: &[Topic],
+        after: u64,
+        most: usize,
+        may_have: impl Fn(&Event) -> bool,
+    ) -> Vec<Arc<Event>> {
+        let mut found: Vec<&Arc<Event>> = Vec::new();
+        for topic in topics {
+            match topic.kind {
+                TopicKind::Job => {
+                    let record = self.get(topic.dialect, &topic.name);
+                    found.extend(record.into_iter().flat_map(|record| record.events_after(after)));
+                }
+                TopicKind::Every => {
+                    let changed = self.newest_first().take_while(|record| record.touched > after);
+                    let of = changed.filter(|record| record.dialect == topic.dialect);
+                    found.extend(
+                        of.flat_map(|record| record.events_after(after)).filter(|event| may_have(event)),
+                    );
+                }
+                TopicKind::Channel | TopicKind::Room | TopicKind::ChannelAndRoom => {
+                    let tails = self.tails.channels[topic.dialect.index()].values();
+                    let events = tails.flat_map(|tail| tail.after(after));
+                    found.extend(events.filter(|event| event.topics.contains(topic)));
+                }
+            }
+        }
+        found.sort_unstable_by_key(|event| event.sequence);
+        found.dedup_by_key(|event| event.sequence);
+        found.truncate(most);
+        found.into_iter().cloned().collect()
+    }
+
+    /// Sequence of the newest event that was handed to the shards.
+    pub(in crate::relay) const fn newest_shared(&self) -> u64 {
+        self.shared
+    }
+
+    /// An event is handed to the shards.
+    pub(in crate::relay) const fn share(&mut self, sequence: u64) {
+        if sequence > self.shared {
+            self.shared = sequence;
+        }
+    }
+
+    /// The jobs of a dialect that have not ended, the newest first.
+    pub(in crate::relay) fn unfinished(
+        &self,
+        id: DialectId,
+        subject: Option<&str>,
+        most: usize,
+    ) -> Vec<Topic> {
+        let of = self.newest_first().filter(|record| record.dialect == id && record.is_running());
+        let allowed = of.filter(|record| subject.is_none_or(|subject| record.owner() == Some(subject)));
+        allowed.take(most).map(|record| Topic::job(id, Arc::clone(&record.job))).collect()
+    }
+}
