@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::board::print_of;
-use super::job::{Effect, Job, Link, When};
+use super::job::{Effect, Job, Link, When, print_of};
 use super::telling::{number, telling};
 use crate::dialect::{Dialect, Opens, Outcome, View, scalars};
 use crate::exit::Failure;
