@@ -7,7 +7,7 @@ use std::time::Duration;
 use mio::{Interest, Token};
 use socket2::SockRef;
 
-use super::conn::{Cohort, Conn, Stage};
+use super::conn::{Cohort, Conn, Stage, reason};
 use super::frame;
 use super::handshake::Answer;
 use super::pool::Pool;
@@ -365,10 +365,4 @@ impl Pool {
             }
         }
     }
-}
-
-/// What the system said, without the number behind it.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -4,9 +4,8 @@ use std::io::{self, Read as _};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::conn::{Cohort, Stage};
+use super::conn::{Cohort, Stage, reason};
 use super::frame::{self, Frame, Parsed};
-use super::open::reason;
 use super::pool::Pool;
 use super::{OfJob, PROBE, Phase};
 use crate::bench::account::Arrival;
