@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::compile::{Fault, pointer};
-use super::fields::FieldDef;
-use super::spec::{EventSpec, FieldSpec, PublishSpec, ShorthandSpec, Spec};
-use super::{
-    Assignment, FieldError, FieldType, Fill, Given, Pointer, Source, TimestampStyle, carried, suggest,
-};
+use super::error::{Fault, pointer};
+use super::fields::{Carried, FieldDef};
+use super::spec::{EventSpec, FieldSpec, OneOrMany, PublishSpec, ShorthandSpec, Spec, json};
+use super::{Assignment, FieldError, FieldType, Fill, Given, Pointer, Source, TimestampStyle, suggest};
 
 /// The events of a dialect; empty where its file has no `[publish]`.
 #[derive(Debug, Clone)]
@@ -68,7 +66,7 @@ impl Catalogue {
         catalogue.check_fills(&shared, publish, source)?;
         for (name, event) in &publish.events {
             let mut def = compile_event(name, event, &shared, publish)?;
-            carried::mark(&mut def, spec, |field| event.set.contains_key(field));
+            mark(&mut def, spec, |field| event.set.contains_key(field));
             catalogue.events.push(def);
         }
         for event in &catalogue.events {
@@ -246,6 +244,27 @@ fn set(def: &mut EventDef, values: &BTreeMap<String, toml::Value>) -> Result<(),
     Ok(())
 }
 
+/// Marks the fields of an event that take over what was, for all but those that the event itself sets.
+fn mark(def: &mut EventDef, spec: &Spec, is_set: impl Fn(&str) -> bool) {
+    let stands = |texts: Option<&OneOrMany>, at: &Pointer| {
+        let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
+        texts.iter().any(|text| Pointer::parse(text).is_ok_and(|pointer| pointer == *at))
+    };
+    for field in &mut def.fields {
+        let is_number = matches!(field.kind, FieldType::Int | FieldType::Float);
+        if !is_number || field.default.is_none() || is_set(&field.name) {
+            continue;
+        }
+        field.carried = if stands(spec.pointers.percent.as_ref(), &field.at) {
+            Some(Carried::Percent)
+        } else if spec.pointers.current.is_none() && stands(spec.pointers.total.as_ref(), &field.at) {
+            Some(Carried::Total)
+        } else {
+            None
+        };
+    }
+}
+
 /// No two fields at one place, and none inside another that holds no fields.
 fn check_places(fields: &[FieldDef]) -> Result<(), String> {
     for (nth, a) in fields.iter().enumerate() {
@@ -331,21 +350,6 @@ fn compile_field(spec: &FieldSpec) -> Result<FieldDef, (&'static str, String)> {
         return fault("always", "needs `nullable`, `required` or a `default`");
     }
     Ok(field)
-}
-
-/// TOML to JSON. What JSON cannot say (a date, an infinite number) becomes what no field takes or text.
-pub(super) fn json(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::from(text.as_str()),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::from(*number),
-        toml::Value::Boolean(flag) => Value::from(*flag),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
-        toml::Value::Array(items) => items.iter().map(json).collect(),
-        toml::Value::Table(table) => {
-            Value::Object(table.iter().map(|(key, value)| (key.clone(), json(value))).collect())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
+use super::error::{Fault, pointer};
 use super::pointer::Tree;
 use super::raw::{exact, text};
 use super::slip::Slips;

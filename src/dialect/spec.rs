@@ -327,3 +327,18 @@ pub(super) struct FieldSpec {
     #[serde(default)]
     pub(super) required: bool,
 }
+
+/// TOML to JSON. What JSON cannot say (a date, an infinite number) becomes what no field takes or text.
+pub(super) fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::String(text) => serde_json::Value::from(text.as_str()),
+        Value::Integer(number) => serde_json::Value::from(*number),
+        Value::Float(number) => serde_json::Value::from(*number),
+        Value::Boolean(flag) => serde_json::Value::from(*flag),
+        Value::Datetime(time) => serde_json::Value::from(time.to_string()),
+        Value::Array(items) => items.iter().map(json).collect(),
+        Value::Table(table) => {
+            serde_json::Value::Object(table.iter().map(|(key, value)| (key.clone(), json(value))).collect())
+        }
+    }
+}

@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
-use super::decode::{entity, word};
-use super::facts::{Percent, Plan, Slots, TextAt, first_count, first_text, result_text};
+use super::error::{Fault, pointer};
+use super::facts::{Percent, Plan, Slots, TextAt, entity, first_count, first_text, result_text};
 use super::pointer::{Slot, Tree};
-use super::raw::{text, words};
+use super::raw::{count, text, word, words};
 use super::spec::{OneOrMany, PointersSpec, Spec, StatusSpec, Texts};
-use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
 
 /// What one socket message says.
@@ -220,7 +218,7 @@ impl Dialect {
     pub fn view(&self, whole: &str) -> Option<View> {
         let mut envelope: [Option<&RawValue>; 1] = [None];
         let viewer = &self.viewer;
-        let wrapped = self.wrap.is_some() && one(&viewer.envelope, whole, &mut envelope);
+        let wrapped = self.wrap.is_some() && matches!(viewer.envelope.scan(whole, &mut envelope), Ok(true));
         let inner = if wrapped { envelope[0].map_or(whole, RawValue::get) } else { whole };
         let slots = &viewer.plan.read(inner)?[..];
         let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
