@@ -199,7 +199,7 @@ impl Job {
 
     /// A text that is no event of its dialect. A sign of life and a polling body beside the events say nothing.
     pub(super) fn stray(&mut self, text: &str) -> Effect {
-        let is_pong = telling(text, None, &[]).is_empty();
+        let is_pong = telling(&self.dialect, text, None, &[]).is_empty();
         if is_pong || self.is_settled() || self.dialect.view_status(text).is_some() {
             return Effect::Nothing;
         }

@@ -20,6 +20,8 @@ pub struct Catalogue {
     pub progress: Option<Shorthand>,
     /// What bare text stands for.
     pub message: Option<Shorthand>,
+    /// The event that tells whose a job is and is for the relay alone, with the field that says it.
+    pub registration: Option<Shorthand>,
     /// Where a payload names its job, if the dialect says so.
     pub(super) job_at: Option<Pointer>,
     /// Where a payload names its kind.
@@ -54,6 +56,7 @@ impl Catalogue {
             timestamp: TimestampStyle::None,
             progress: None,
             message: None,
+            registration: None,
             job_at,
             kind_at,
         };
@@ -74,6 +77,7 @@ impl Catalogue {
         }
         catalogue.progress = catalogue.shorthand(publish.progress.as_ref(), "progress")?;
         catalogue.message = catalogue.shorthand(publish.message.as_ref(), "message")?;
+        catalogue.registration = catalogue.find_registration(spec)?;
         Ok(catalogue)
     }
 
@@ -113,6 +117,20 @@ impl Catalogue {
             field.and_then(|field| field.default.as_ref()).is_some_and(|default| default == kind)
         };
         self.events.iter().find(is_it)
+    }
+
+    /// The event of a hidden kind that names the owner.
+    fn find_registration(&self, spec: &Spec) -> Result<Option<Shorthand>, Fault> {
+        let Some(owner) = &spec.pointers.owner else { return Ok(None) };
+        let owner = pointer(owner, &["pointers", "owner"])?;
+        let is_hidden = |event: &EventDef| {
+            let kind = self.kind_name(event, &[]).and_then(|name| spec.kinds.get(name));
+            kind.is_some_and(|kind| kind.hidden)
+        };
+        Ok(self.events.iter().filter(|event| is_hidden(event)).find_map(|event| {
+            let field = event.settable().find(|field| field.at == owner)?;
+            Some(Shorthand { event: event.name.clone(), field: field.name.clone() })
+        }))
     }
 
     fn check_fills(&self, shared: &[FieldDef], publish: &PublishSpec, source: &Source) -> Result<(), Fault> {

@@ -31,6 +31,9 @@ pub struct Channels {
     /// Kinds of resources that have rooms, with the query parameter that narrows a subscription to one: `campaign` and
     /// `campaign_id`.
     pub rooms: Vec<(String, String)>,
+    /// Kind of the message in which a server complains of a command.
+    pub complaint: Option<String>,
+    own: Vec<String>,
     types: Vec<Type>,
     prefix: String,
     tree: Tree,
@@ -141,7 +144,8 @@ impl Channels {
             };
             types.push(Type { name: name.clone(), channel: find(&about.channel, &path)?, room });
         }
-        Ok(Self { names, routes, rooms, types, prefix: prefix.to_owned(), tree })
+        let (own, complaint) = (channels.own.clone(), channels.complaint.clone());
+        Ok(Self { names, routes, rooms, complaint, own, types, prefix: prefix.to_owned(), tree })
     }
 
     pub(super) fn set_prefix(&mut self, prefix: &str) {
@@ -172,9 +176,25 @@ impl Channels {
         self.routes.iter().find(|(route, _)| route == path).map(|(_, channel)| channel.as_ref())
     }
 
+    /// Whether a message of this kind is one that a server sends of itself, and no event.
+    pub fn is_own(&self, kind: &str) -> bool {
+        self.own.iter().any(|own| own == kind)
+    }
+
+    /// The name of the field that holds the id of a resource of this kind.
+    pub fn id_field(&self, room: &str) -> Option<&str> {
+        self.rooms.iter().find(|(kind, _)| kind == room).map(|(_, field)| field.as_str())
+    }
+
     /// The channel that an event of this kind is published on, by what stands before its colon.
     pub fn of_kind(&self, kind: &str) -> Option<&Arc<str>> {
         self.about(kind).map(|about| &about.channel)
+    }
+
+    /// The kind of resource that an event of this kind is about.
+    pub fn room_of_kind(&self, kind: &str) -> Option<&str> {
+        let nth = self.about(kind)?.room?;
+        self.rooms.get(nth).map(|(room, _)| room.as_str())
     }
 
     fn about(&self, kind: &str) -> Option<&Type> {

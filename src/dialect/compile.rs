@@ -9,6 +9,7 @@ use super::duration::duration;
 use super::error::{DialectError, Fault};
 use super::redact::Redactor;
 use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
+use super::telling::Telling;
 use super::template::Template;
 use super::{Auth, Dialect, Kind, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
@@ -90,6 +91,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         undecodable: spec.undecodable.clone(),
         state_key: spec.state.as_ref().map(|state| state.key.clone()),
         redactor: Redactor::compile(&spec.redact)?,
+        telling: Telling::compile(spec)?,
         stages: spec.stages.iter().map(|stage| (stage.from, stage.text.clone())).collect(),
         decoder: decode::Decoder::compile(spec)?,
         viewer: view::Viewer::compile(spec)?,

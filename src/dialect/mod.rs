@@ -30,6 +30,7 @@ mod status;
 mod suggest;
 mod surrogate;
 mod target;
+mod telling;
 mod template;
 mod topic;
 mod unchecked;
@@ -62,6 +63,7 @@ pub use slip::{Slip, Slips};
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
 pub use target::{Target, TargetError, masked};
+pub use telling::Telling;
 pub use topic::{DialectId, Topic, TopicKind};
 pub use view::{EntityView, StatusView, View};
 pub use whole::{Whole, WholeError};
@@ -308,6 +310,8 @@ pub struct Dialect {
     pub publisher: Option<String>,
     /// Hint that is logged once when a payload is no JSON.
     pub undecodable: Option<String>,
+    /// What a person is told of an event of a channel.
+    pub telling: Telling,
     /// Whether a user's dialect of the same name replaces this one.
     replaceable: bool,
     /// Key in Redis at which another program keeps a job's newest payload, with `{job}` in place of the id.

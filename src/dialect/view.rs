@@ -33,6 +33,10 @@ pub struct View {
     pub result: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
+    /// How much there is to do for its resource, where only the first event says it.
+    pub goal: Option<u64>,
+    /// How much of that is done.
+    pub done: Option<u64>,
     /// The resource it is about, as its room is called (`campaign:123`), of a dialect with channels.
     pub resource: Option<String>,
 }
@@ -132,6 +136,8 @@ pub(super) struct Viewer {
     entity: Vec<Slot>,
     entity_count: Option<Slot>,
     entity_error: Option<Slot>,
+    goal: Option<Slot>,
+    done: Option<Slot>,
 }
 
 impl Viewer {
@@ -152,11 +158,12 @@ impl Viewer {
         };
         let (entity_count, entity_error) =
             (one(&p.entity_count, "entity_count")?, one(&p.entity_error, "entity_error")?);
+        let (goal, done) = (one(&p.goal, "goal")?, one(&p.done, "done")?);
         let mut envelope = Tree::default();
         if let Some(wrap) = &spec.wrap {
             envelope.want(&pointer(&format!("/{}", wrap.field), &["wrap", "field"])?, 0);
         }
-        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error })
+        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error, goal, done })
     }
 }
 
@@ -222,11 +229,12 @@ impl Dialect {
         let inner = if wrapped { envelope[0].map_or(whole, RawValue::get) } else { whole };
         let slots = &viewer.plan.read(inner)?[..];
         let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
+        let number = |slot: Slot| count(slots[slot]?);
         let parts: Vec<_> = viewer.entity.iter().map(|slot| slots[*slot]).collect();
         let part = entity(&parts, text).filter(|_| kind.entity.is_some()).map(|name| EntityView {
             name: name.into_owned(),
             phase: kind.entity,
-            count: viewer.entity_count.and_then(|slot| count(slots[slot]?)),
+            count: viewer.entity_count.and_then(number),
         });
         let facts = &viewer.facts;
         let error = || first_text(&facts.error, slots);
@@ -249,6 +257,8 @@ impl Dialect {
             },
             result: result_text(&facts.result, slots)
                 .filter(|_| kind.ends == Some(super::Outcome::Succeeded)),
+            goal: viewer.goal.and_then(number),
+            done: viewer.done.and_then(number),
             resource: self.channels.as_ref().and_then(|channels| channels.resource_in(whole)),
             entity: part,
             kind,
