@@ -78,11 +78,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
         slash: spec.job.slash,
-        owner_grace: unknown
-            .as_ref()
-            .map(|unknown| unknown.after)
-            .filter(|after| !after.is_zero())
-            .unwrap_or(OWNER_GRACE),
+        owner_grace: owner_grace(unknown.as_ref()),
         unknown,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
         wrap: spec.wrap.as_ref().map(wrap),
@@ -97,6 +93,12 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         viewer: view::Viewer::compile(spec)?,
         kinds,
     })
+}
+
+/// How long a job may take to become somebody's: as long as it may take to appear, where the file says that.
+fn owner_grace(unknown: Option<&Unknown>) -> Duration {
+    let after = unknown.map(|unknown| unknown.after);
+    after.filter(|after| !after.is_zero()).unwrap_or(OWNER_GRACE)
 }
 
 fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
