@@ -103,7 +103,9 @@ fn meanings(modules: &Modules, place: &[String], name: &String, depth: usize) ->
     if module.items.contains(name) {
         found.push(Meaning::Item(module.file.clone(), name.clone()));
     }
-    for (_, path) in module.imports.iter().filter(|(alias, path)| alias == name && path != &[name.clone()]) {
+    for (_, path) in
+        module.imports.iter().filter(|(alias, path)| alias == name && path != std::slice::from_ref(name))
+    {
         found.extend(resolve(modules, place, path, depth + 1));
     }
     if found.is_empty() {

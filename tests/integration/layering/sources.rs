@@ -32,17 +32,17 @@ pub(super) type Modules = BTreeMap<Segments, Module>;
 /// Reads the crate whose root is `lib.rs` in this folder.
 pub(super) fn read(folder: &Path) -> Modules {
     let mut modules = Modules::new();
-    read_file(folder, "lib.rs", vec![], &mut modules);
+    read_file(folder, "lib.rs", &[], &mut modules);
     modules
 }
 
-fn read_file(folder: &Path, file: &str, path: Segments, modules: &mut Modules) {
+fn read_file(folder: &Path, file: &str, path: &[String], modules: &mut Modules) {
     let text = fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
     let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     read_module(folder, file, path, tokens, modules);
 }
 
-fn read_module(folder: &Path, file: &str, path: Segments, tokens: TokenStream, modules: &mut Modules) {
+fn read_module(folder: &Path, file: &str, path: &[String], tokens: TokenStream, modules: &mut Modules) {
     let mut module = Module { file: file.to_owned(), ..Module::default() };
     let mut children = Vec::new();
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -66,12 +66,12 @@ fn read_module(folder: &Path, file: &str, path: Segments, tokens: TokenStream, m
             None => read_code(item, &mut module),
         }
     }
-    modules.insert(path.clone(), module);
+    modules.insert(path.to_vec(), module);
     for (name, body) in children {
-        let path = [path.clone(), vec![name]].concat();
+        let path = [path, &[name]].concat();
         match body {
-            Some(tokens) => read_module(folder, file, path, tokens, modules),
-            None => read_file(folder, &file_of(folder, &path), path, modules),
+            Some(tokens) => read_module(folder, file, &path, tokens, modules),
+            None => read_file(folder, &file_of(folder, &path), &path, modules),
         }
     }
 }
