@@ -9,6 +9,9 @@ use super::header::FIN;
 use super::testing::{Decoded, LIMIT, closing, decode, decode_every_way, frame};
 use super::{Decoder, Violation, payload_of, text};
 
+mod client;
+mod deflate;
+
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -57,7 +60,7 @@ fn lengths_at_the_borders_of_their_encodings_are_read_and_written() {
         assert_eq!(input.len(), header + 4 + length);
         assert_eq!(decode_every_way(&input, LIMIT), (vec![message], Ok(())), "{length}");
         assert_eq!(text(&payload).len(), header + length);
-        assert_eq!(payload_of(&text(&payload)), payload);
+        assert_eq!(payload_of(&text(&payload).into()), payload);
     }
 }
 
