@@ -28,9 +28,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How often attach may have its turn after everything has come, before it is stopped.
 const TURNS: usize = 20;
 
-/// How the message begins that a socket of channels gets first.
-const CONNECTED: &str = r#"{"type":"connection""#;
-
 /// What is lost after the last event was due, at most, before the demo gives up waiting for its jobs to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -106,7 +103,7 @@ pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationTo
         })
     };
     let began = Instant::now();
-    let mut attach = attach::run(watching, Some(stopwatch.observer()), enough).await?;
+    let mut attach = attach::run(watching, Some(stopwatch.observer(dialects)), enough).await?;
     let took = began.elapsed();
     publishing.abort();
     relay.shutdown().await;
@@ -186,11 +183,21 @@ impl Stopwatch {
         times.sent.entry(String::from_utf8_lossy(&wire).into_owned()).or_default().push_back(Instant::now());
     }
 
-    fn observer(self: &Arc<Self>) -> Observer {
+    fn observer(self: &Arc<Self>, dialects: &Dialects) -> Observer {
         let stopwatch = Arc::clone(self);
+        let streamed = dialects.iter().find(|(_, dialect)| dialect.channels.is_some());
+        let streamed = streamed.map(|(_, dialect)| Arc::clone(dialect));
+        // A server greets before it sends events.
+        let is_greeting = move |text: &str| {
+            let own = streamed.as_ref().and_then(|dialect| {
+                let channels = dialect.channels.as_ref()?;
+                Some(channels.is_own(&dialect.view(text)?.kind.name))
+            });
+            own.unwrap_or(false)
+        };
         Arc::new(move |_, text, received| {
             let mut times = stopwatch.times();
-            times.connected |= text.starts_with(CONNECTED);
+            times.connected = times.connected || is_greeting(text);
             let sent = times.sent.get_mut(text).and_then(VecDeque::pop_front);
             if let Some(sent) = sent {
                 let micros = received.saturating_duration_since(sent).as_micros();

@@ -1,9 +1,8 @@
 //! Every watched job, and what follows from all of them. Pure: inputs and the time in, state out.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
-use super::job::{Effect, Job, Link, State, When};
+use super::job::{Effect, Job, Link, State, When, print_of};
 use super::pace::Rate;
 use super::stream::{Happening, Stream};
 use crate::dialect::{Outcome, StatusView, View};
@@ -256,13 +255,6 @@ const fn gravity(exit: Exit) -> u8 {
         Exit::Refused => 1,
         _ => 2,
     }
-}
-
-/// Tells a message from others.
-pub(super) fn print_of(text: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -192,7 +192,9 @@ impl Follower {
             let verdict = match self.attempt(&mut tries).await {
                 End::Stopped => return,
                 End::NoToken(failure) => Verdict::retry(failure),
-                End::Closed { code, reason } => of_close(&address(&self.place.socket), code, &reason),
+                End::Closed { code, reason } => {
+                    of_close(&self.place.dialect, &address(&self.place.socket), code, &reason)
+                }
                 End::Failed(error) => of_error(&error),
             };
             let verdict = match verdict {

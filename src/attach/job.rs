@@ -1,6 +1,7 @@
 //! The state of one watched job, out of what its socket and its polling say. Pure; the time is handed in.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -198,7 +199,7 @@ impl Job {
 
     /// A text that is no event of its dialect. A sign of life and a polling body beside the events say nothing.
     pub(super) fn stray(&mut self, text: &str) -> Effect {
-        let is_pong = telling(text, None, &[]).is_empty();
+        let is_pong = telling(&self.dialect, text, None, &[]).is_empty();
         if is_pong || self.is_settled() || self.dialect.view_status(text).is_some() {
             return Effect::Nothing;
         }
@@ -416,4 +417,11 @@ const fn state_of(outcome: Outcome) -> JobState {
         Outcome::Failed => JobState::Failed,
         Outcome::Cancelled => JobState::Cancelled,
     }
+}
+
+/// Tells a message from others.
+pub(super) fn print_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -8,25 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::board::print_of;
-use super::job::{Effect, Job, Link, When};
-use super::telling::{number, telling};
+use super::job::{Effect, Job, Link, When, print_of};
+use super::telling::telling;
 use crate::dialect::{Dialect, Opens, Outcome, View, scalars};
 use crate::exit::Failure;
 
 /// Resources that are kept at most; the one that was silent longest makes room. Names come from outside.
 const MAX_RESOURCES: usize = 200;
-
-/// Messages that a server sends of itself.
-const OF_THE_SERVER: [&str; 4] = ["connection", "heartbeat", "subscribed", "pong"];
-
-/// The server's complaint about a command of ours; an event of that name has no code.
-const COMPLAINT: &str = "error";
-
-/// How much there is to do, where the first event of a resource says it and those that follow do not.
-const GOAL: &str = "total_recipients";
-/// How much of that is done.
-const DONE: &str = "sent";
 
 /// A stream of events.
 #[derive(Debug)]
@@ -93,10 +81,12 @@ impl Stream {
     /// Takes a message.
     pub(super) fn message(&mut self, view: Option<&View>, text: &str, now: Instant) -> Happening {
         let name = view.map(|view| &*view.kind.name).unwrap_or_default();
-        if OF_THE_SERVER.contains(&name) {
+        let channels = self.dialect.channels.as_ref();
+        if channels.is_some_and(|channels| channels.is_own(name)) {
             return Happening::Nothing;
         }
-        if let Some(complaint) = complaint(name, text) {
+        let complains = channels.is_some_and(|channels| channels.complaint.as_deref() == Some(name));
+        if complains && let Some(complaint) = complaint(text) {
             return Happening::Warning(complaint);
         }
         self.events += 1;
@@ -149,23 +139,19 @@ impl Stream {
 
 /// The view with how far the resource is, and with what its bar says in words.
 fn measured(view: &View, text: &str, begins: bool, row: &Job) -> View {
-    let total = view.total.or_else(|| number(text, GOAL));
+    let total = view.total.or(view.goal);
     let has_goal = total.or(row.facts.total.filter(|_| !begins)).is_some();
-    let step = view.step.or_else(|| number(text, DONE)).or_else(|| (begins && has_goal).then_some(0));
-    let shown: &[&str] = if has_goal {
-        &["percent", "current", "total", GOAL, DONE]
-    } else {
-        &["percent", "current", "total"]
-    };
-    let told = telling(text, view.resource.as_deref(), shown);
+    let step = view.step.or(view.done).or_else(|| (begins && has_goal).then_some(0));
+    let names = &row.dialect.telling;
+    let shown = names.bar.iter().chain(names.goal.iter().filter(|_| has_goal));
+    let shown: Vec<&str> = shown.map(String::as_str).collect();
+    let told = telling(&row.dialect, text, view.resource.as_deref(), &shown);
     // The number of leads is among what is told.
     View { total, step, count: None, message: Some(told).filter(|told| !told.is_empty()), ..view.clone() }
 }
 
-fn complaint(name: &str, text: &str) -> Option<String> {
-    if name != COMPLAINT {
-        return None;
-    }
+/// The server's complaint about a command of ours; an event of the same kind has no code.
+fn complaint(text: &str) -> Option<String> {
     let Complaint { code, message } = serde_json::from_str(&scalars(text)).ok()?;
     Some(message.map_or_else(|| code.clone(), |message| format!("{code}: {message}")))
 }

@@ -2,29 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::dialect::scalars;
-
-/// These come first, in this order, and the rest as they stand in the payload.
-const FIRST: [&str; 12] = [
-    "error",
-    "reason",
-    "message",
-    "response",
-    "level",
-    "recipient",
-    "email",
-    "lead_name",
-    "campaign_name",
-    "subject",
-    "url",
-    "source",
-];
-
-/// Of these the name says nothing.
-const BARE: [&str; 3] = ["error", "message", "response"];
-
-/// Said elsewhere on the line.
-const SAID: [&str; 2] = ["type", "timestamp"];
+use crate::dialect::{Dialect, scalars};
 
 /// More than these are no summary.
 const MAX_FIELDS: usize = 6;
@@ -34,26 +12,29 @@ const LONGEST: usize = 80;
 
 /// The telling fields of a payload but for those that are shown otherwise, and the id of the resource it is about. A
 /// payload that is no object is its own summary. As it came: not yet fit for a terminal.
-pub(super) fn telling(payload: &str, resource: Option<&str>, shown: &[&str]) -> String {
+pub(super) fn telling(dialect: &Dialect, payload: &str, resource: Option<&str>, shown: &[&str]) -> String {
     let Some(fields) = fields(payload) else { return shorten(payload) };
-    let own = resource.and_then(|resource| resource.split_once(':'));
+    let choice = &dialect.telling;
+    let own = resource.and_then(|resource| {
+        let (kind, id) = resource.split_once(':')?;
+        Some((dialect.channels.as_ref()?.id_field(kind)?, id))
+    });
     let is_own = |name: &str, value: &Value| {
-        own.is_some_and(|(kind, id)| {
-            name.strip_suffix("_id") == Some(kind) && text(value).as_deref() == Some(id)
-        })
+        own.is_some_and(|(field, id)| name == field && text(value).as_deref() == Some(id))
     };
-    let rank = |name: &str| FIRST.iter().position(|known| *known == name).unwrap_or(FIRST.len());
+    let has = |names: &[String], name: &str| names.iter().any(|known| known == name);
+    let rank = |name: &str| choice.first.iter().position(|known| known == name).unwrap_or(choice.first.len());
     let mut told: Vec<(&str, String)> = fields
         .iter()
         .filter(|(name, value)| {
-            !SAID.contains(&name.as_str()) && !shown.contains(&name.as_str()) && !is_own(name, value)
+            !has(&choice.omit, name) && !shown.contains(&name.as_str()) && !is_own(name, value)
         })
         .filter_map(|(name, value)| Some((name.as_str(), shorten(&text(value)?))))
         .filter(|(_, value)| !value.is_empty())
         .collect();
     told.sort_by_key(|(name, _)| rank(name));
     told.truncate(MAX_FIELDS);
-    let (bare, named): (Vec<_>, Vec<_>) = told.into_iter().partition(|(name, _)| BARE.contains(name));
+    let (bare, named): (Vec<_>, Vec<_>) = told.into_iter().partition(|(name, _)| has(&choice.bare, name));
     let mut parts: Vec<String> = bare.into_iter().map(|(_, value)| value).collect();
     parts.dedup();
     let named: Vec<String> =
@@ -62,11 +43,6 @@ pub(super) fn telling(payload: &str, resource: Option<&str>, shown: &[&str]) -> 
         parts.push(named.join(" "));
     }
     parts.join(" · ")
-}
-
-/// A number anywhere at the top of a payload.
-pub(super) fn number(payload: &str, name: &str) -> Option<u64> {
-    fields(payload)?.get(name)?.as_u64()
 }
 
 /// An object's fields, U+FFFD for what is no character in them.
@@ -100,9 +76,12 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialects;
 
     #[test]
     fn what_went_wrong_and_to_whom_comes_first() {
+        let all = Dialects::builtin();
+        let channels = all.named("channels").unwrap().1;
         let cases = [
             (
                 r#"{"type":"campaign:email_failed","timestamp":"x","campaign_id":1,"email_id":7,"recipient":"a@b.c","error":"mailbox full"}"#,
@@ -129,10 +108,9 @@ mod tests {
             ("{}", None, ""),
         ];
         for (payload, resource, told) in cases {
-            assert_eq!(telling(payload, resource, &[]), told);
+            assert_eq!(telling(channels, payload, resource, &[]), told);
         }
         let long = format!(r#"{{"message":"{}","sent":1}}"#, "x".repeat(100));
-        assert_eq!(telling(&long, None, &["sent"]), format!("{}…", "x".repeat(80)));
-        assert_eq!(number(r#"{"sent":12}"#, "sent"), Some(12));
+        assert_eq!(telling(channels, &long, None, &["sent"]), format!("{}…", "x".repeat(80)));
     }
 }

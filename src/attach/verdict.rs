@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::dialect::CloseReason;
+use crate::dialect::{CloseReason, Dialect, Shorthand};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;
 use crate::net::{NetError, answer};
@@ -61,7 +61,7 @@ impl Last {
 }
 
 /// What a close code of the server means.
-pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdict {
+pub(super) fn of_close(dialect: &Dialect, address: &str, code: Option<u16>, reason: &str) -> Verdict {
     let refused = || {
         let said = format!("{address} refused with {} {reason}", code.unwrap_or_default());
         Failure::new(Exit::Refused, said.trim_end())
@@ -86,12 +86,21 @@ pub(super) fn of_close(address: &str, code: Option<u16>, reason: &str) -> Verdic
         Some(_) if reason == CloseReason::NotAllowed.text() => {
             Verdict::Final(refused().hint("the token is restricted to other targets by its claim watch"))
         }
-        Some(code) if CloseReason::is_refusal(code) => Verdict::Final(refused().hint(
-            "a token's sub must be the user_id that the task was registered with; \
-                 `jobwire publish tasks/ID registered user_id=NAME` does that",
-        )),
+        Some(code) if CloseReason::is_refusal(code) => Verdict::Final(refused().hint(owner_hint(dialect))),
         Some(code) if code == CloseReason::ImpossibleJob.code() => Verdict::Final(Failure::usage(said)),
         _ => retry(said, None),
+    }
+}
+
+/// How somebody becomes the owner of a job, as far as the dialect says it.
+fn owner_hint(dialect: &Dialect) -> String {
+    let name = &dialect.name;
+    match &dialect.catalogue.registration {
+        Some(Shorthand { event, field }) => format!(
+            "a token's sub must be the {field} that the task was registered with; \
+             `jobwire publish {name}/ID {event} {field}=NAME` does that"
+        ),
+        None => "a token's sub must be the owner of the job".to_owned(),
     }
 }
 
@@ -143,6 +152,7 @@ fn retry(said: String, hint: Option<&str>) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialects;
 
     fn fate(verdict: Verdict) -> (&'static str, Option<Exit>, String) {
         match verdict {
@@ -159,6 +169,8 @@ mod tests {
 
     #[test]
     fn close_codes_decide_what_comes_next() {
+        let all = Dialects::builtin();
+        let tasks = all.named("tasks").unwrap().1;
         let table = [
             (Some(1000), "", "retry", Some(Exit::Unreachable)),
             (Some(1001), "going away", "retry", Some(Exit::Unreachable)),
@@ -171,7 +183,7 @@ mod tests {
             (Some(4004), "impossible job id", "final", Some(Exit::Usage)),
         ];
         for (code, reason, what, exit) in table {
-            let (got, with, _) = fate(of_close("h:1", code, reason));
+            let (got, with, _) = fate(of_close(tasks, "h:1", code, reason));
             assert_eq!((got, with), (what, exit), "{code:?} {reason}");
         }
     }

@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::board::{Board, Input, Source, print_of};
+use super::board::{Board, Input, Source};
 use super::follow::{Envelope, Follower, Report, Timing};
-use super::job::{Effect, Job, Link, When};
+use super::job::{Effect, Job, Link, When, print_of};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
 use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};

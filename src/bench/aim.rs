@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::marker::Marked;
-use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Source};
+use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Shorthand};
 use crate::exit::Failure;
 use crate::net;
 
@@ -195,11 +195,12 @@ impl Aim {
     /// What tells a server of owners whose the jobs are, by channel; empty where a dialect has no owners.
     pub fn registrations(&self, owner: &str) -> Vec<(String, String)> {
         let Some(dialect) = self.dialect() else { return Vec::new() };
-        let given = [Assignment::json("user_id", owner)];
+        let Some(Shorthand { event, field }) = &dialect.catalogue.registration else { return Vec::new() };
+        let given = [Assignment::json(field, owner)];
         self.jobs
             .iter()
             .filter_map(|job| {
-                let payload = dialect.build("registered", job, &given, Timestamp::now()).ok()?;
+                let payload = dialect.build(event, job, &given, Timestamp::now()).ok()?;
                 Some((dialect.channel_of(job), payload))
             })
             .collect()
@@ -214,8 +215,8 @@ impl Aim {
         let reaches = |event: &str| match (&self.place, &dialect.channels) {
             (Place::Channel(_, name), Some(channels)) => channels.of_kind(event) == Some(name),
             (Place::Room(..), Some(channels)) => {
-                room.split_once(':').is_some_and(|(kind, _)| event.starts_with(&format!("{kind}:")))
-                    && channels.of_kind(event).is_some()
+                let kind = room.split_once(':').map(|(kind, _)| kind);
+                kind.is_some() && channels.room_of_kind(event) == kind
             }
             _ => true,
         };
@@ -251,11 +252,6 @@ impl Aim {
         })?;
         Ok((conflatable.unwrap_or(any).to_owned(), milestone.unwrap_or(any).to_owned()))
     }
-
-    /// Whether the dialect publishes all jobs on one channel.
-    pub fn shares_a_channel(&self) -> bool {
-        self.dialect().is_some_and(|dialect| matches!(dialect.source, Source::Channel(_)))
-    }
 }
 
 /// The id of the bench's own job.
@@ -270,10 +266,10 @@ fn id(dialect: &Dialect, nth: u64) -> String {
 fn build(dialect: &Dialect, event: &str, job: &str, room: &str) -> Option<String> {
     let def = dialect.catalogue.event(event).ok()?;
     let (room_kind, room_id) = room.split_once(':').unwrap_or_default();
-    let room_field = format!("{room_kind}_id");
+    let room_field = dialect.channels.as_ref().and_then(|channels| channels.id_field(room_kind));
     let mut given = Vec::new();
     for field in def.settable() {
-        let is_room = field.name == room_field;
+        let is_room = room_field == Some(field.name.as_str());
         let is_progress = dialect.catalogue.progress.as_ref().is_some_and(|short| short.field == field.name);
         if !is_room && !is_progress && (!field.required || field.default.is_some()) {
             continue;

@@ -30,6 +30,7 @@ mod numbers;
 pub mod options;
 pub mod plan;
 pub mod preflight;
+mod prepared;
 pub mod probe;
 pub mod process;
 pub mod publisher;

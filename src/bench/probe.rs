@@ -10,7 +10,7 @@ use super::collect::Part;
 use super::crew::Crew;
 use super::options::{BenchOptions, EchoBy};
 use super::plan::{Load, Plan, Ramp};
-use super::run::Prepared;
+use super::prepared::Prepared;
 use super::subscriber::{Cohort, Phase, Seat, Shared};
 use super::summary::{Mode, Watcher};
 use crate::exit::{Exit, Failure};

@@ -11,18 +11,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::aim::Aim;
 use super::client::Sampler;
 use super::clock::{Clock, until};
 use super::collect::{Log, Part, Second};
 use super::crew::{self, Crew};
 use super::meter::Meter;
 use super::options::BenchOptions;
-use super::plan::Plan;
-use super::preflight;
+use super::prepared::{self, Prepared};
+use super::probe::probe;
 use super::process;
 use super::publisher::Publisher;
-use super::subscriber::{self, Cohort, Phase, Seat, Shared};
+use super::subscriber::{Cohort, Phase, Seat, Shared};
 use super::summary::{Interval, Mode, Progress, Publish, Setup, Summary, Watcher};
 use crate::exit::{Exit, Failure};
 use crate::{net, usage};
@@ -57,57 +56,10 @@ pub struct Outcome {
     pub is_gone: bool,
 }
 
-/// What is known before a run.
-pub struct Prepared {
-    /// What is watched.
-    pub aim: Aim,
-    /// Where the server is.
-    pub address: SocketAddr,
-    /// What will be published.
-    pub plan: Plan,
-    /// Ready to publish.
-    pub publisher: Option<Publisher>,
-    /// The run's number.
-    pub run: u32,
-    /// When the run began by the clock of all processes, where there are several.
-    pub begin: Option<u64>,
-    /// What the server uses, where somebody says it.
-    pub meter: Meter,
-}
-
-/// Checks everything that can be checked and connects the publisher.
-pub fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prepared, Failure> {
-    let server = options.server.clone();
-    let aim =
-        Aim::new(server, options.place.clone(), options.jobs.min(options.connections), options.token.clone());
-    let address = subscriber::resolve(aim.server(), &options.sources).map_err(|error| {
-        Failure::new(Exit::Unreachable, format!("could not resolve {}: {error}", net::address(aim.server())))
-    })?;
-    for note in preflight::machine(options, address.ip())? {
-        watcher.note(&note);
-    }
-    let publisher = match &options.via {
-        Some(via) if options.publishes() => {
-            let events = aim.events(options.payload_size).map_err(|error| error.failure(&aim))?;
-            let mut publisher = Publisher::connect(via, &options.tls, events)?;
-            if let Some(owner) = &options.owner {
-                publisher.announce(&aim.registrations(owner))?;
-            }
-            Some(publisher)
-        }
-        _ => None,
-    };
-    let plan = match options.mode {
-        Mode::Echo => Plan::new(&options.load(1)),
-        _ => Plan::new(&options.load(aim.jobs())),
-    };
-    Ok(Prepared { aim, address, plan, publisher, run: rand::random(), begin: None, meter: Meter::default() })
-}
-
 /// Runs once, in this process alone.
 pub fn run(options: &BenchOptions, stop: &AtomicBool, watcher: &mut dyn Watcher) -> Result<Outcome, Failure> {
-    let mut prepared = prepare(options, watcher)?;
-    super::probe::probe(options, &mut prepared, stop, watcher)?;
+    let mut prepared = prepared::prepare(options, watcher)?;
+    probe(options, &mut prepared, stop, watcher)?;
     prepared.meter = Meter::start(options, prepared.aim.server())?;
     let mut run = Run::new(options, prepared, Clock::new(), stop);
     let seats = crew::seats(options);

@@ -150,5 +150,11 @@ fn takes_several(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Append) || arg.get_value_delimiter().is_some()
 }
 
+/// A TOML string on one line, whatever is in it.
+fn quoted(text: &str) -> String {
+    // JSON's escapes are TOML's too; DEL, which JSON does not escape, TOML wants escaped.
+    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
+}
+
 #[cfg(test)]
 mod tests;

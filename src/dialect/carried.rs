@@ -2,17 +2,8 @@
 
 use serde_json::Value;
 
-use super::spec::{OneOrMany, Spec};
-use super::{Assignment, Dialect, EventDef, FieldDef, FieldType, JobState, Opens, Outcome, Pointer};
-
-/// Value of the job's newest state that a field with a default takes over, where there is one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Carried {
-    /// The percent.
-    Percent,
-    /// The number of steps.
-    Total,
-}
+use super::fields::Carried;
+use super::{Assignment, Dialect, EventDef, FieldDef, JobState, Opens, Outcome};
 
 /// How far a job is.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -20,27 +11,6 @@ pub struct Standing {
     percent: Option<f64>,
     total: Option<u64>,
     ended: Option<Outcome>,
-}
-
-/// Marks the fields of an event that take over what was, for all but those that the event itself sets.
-pub(super) fn mark(def: &mut EventDef, spec: &Spec, is_set: impl Fn(&str) -> bool) {
-    let stands = |texts: Option<&OneOrMany>, at: &Pointer| {
-        let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
-        texts.iter().any(|text| Pointer::parse(text).is_ok_and(|pointer| pointer == *at))
-    };
-    for field in &mut def.fields {
-        let is_number = matches!(field.kind, FieldType::Int | FieldType::Float);
-        if !is_number || field.default.is_none() || is_set(&field.name) {
-            continue;
-        }
-        field.carried = if stands(spec.pointers.percent.as_ref(), &field.at) {
-            Some(Carried::Percent)
-        } else if spec.pointers.current.is_none() && stands(spec.pointers.total.as_ref(), &field.at) {
-            Some(Carried::Total)
-        } else {
-            None
-        };
-    }
 }
 
 impl FieldDef {

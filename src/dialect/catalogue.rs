@@ -4,12 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::compile::{Fault, pointer};
-use super::fields::FieldDef;
-use super::spec::{EventSpec, FieldSpec, PublishSpec, ShorthandSpec, Spec};
-use super::{
-    Assignment, FieldError, FieldType, Fill, Given, Pointer, Source, TimestampStyle, carried, suggest,
-};
+use super::error::{Fault, pointer};
+use super::fields::{Carried, FieldDef};
+use super::spec::{EventSpec, FieldSpec, OneOrMany, PublishSpec, ShorthandSpec, Spec, json};
+use super::{Assignment, FieldError, FieldType, Fill, Given, Pointer, Source, TimestampStyle, suggest};
 
 /// The events of a dialect; empty where its file has no `[publish]`.
 #[derive(Debug, Clone)]
@@ -22,6 +20,8 @@ pub struct Catalogue {
     pub progress: Option<Shorthand>,
     /// What bare text stands for.
     pub message: Option<Shorthand>,
+    /// The event that tells whose a job is and is for the relay alone, with the field that says it.
+    pub registration: Option<Shorthand>,
     /// Where a payload names its job, if the dialect says so.
     pub(super) job_at: Option<Pointer>,
     /// Where a payload names its kind.
@@ -56,6 +56,7 @@ impl Catalogue {
             timestamp: TimestampStyle::None,
             progress: None,
             message: None,
+            registration: None,
             job_at,
             kind_at,
         };
@@ -68,7 +69,7 @@ impl Catalogue {
         catalogue.check_fills(&shared, publish, source)?;
         for (name, event) in &publish.events {
             let mut def = compile_event(name, event, &shared, publish)?;
-            carried::mark(&mut def, spec, |field| event.set.contains_key(field));
+            mark(&mut def, spec, |field| event.set.contains_key(field));
             catalogue.events.push(def);
         }
         for event in &catalogue.events {
@@ -76,6 +77,7 @@ impl Catalogue {
         }
         catalogue.progress = catalogue.shorthand(publish.progress.as_ref(), "progress")?;
         catalogue.message = catalogue.shorthand(publish.message.as_ref(), "message")?;
+        catalogue.registration = catalogue.find_registration(spec)?;
         Ok(catalogue)
     }
 
@@ -115,6 +117,20 @@ impl Catalogue {
             field.and_then(|field| field.default.as_ref()).is_some_and(|default| default == kind)
         };
         self.events.iter().find(is_it)
+    }
+
+    /// The event of a hidden kind that names the owner.
+    fn find_registration(&self, spec: &Spec) -> Result<Option<Shorthand>, Fault> {
+        let Some(owner) = &spec.pointers.owner else { return Ok(None) };
+        let owner = pointer(owner, &["pointers", "owner"])?;
+        let is_hidden = |event: &EventDef| {
+            let kind = self.kind_name(event, &[]).and_then(|name| spec.kinds.get(name));
+            kind.is_some_and(|kind| kind.hidden)
+        };
+        Ok(self.events.iter().filter(|event| is_hidden(event)).find_map(|event| {
+            let field = event.settable().find(|field| field.at == owner)?;
+            Some(Shorthand { event: event.name.clone(), field: field.name.clone() })
+        }))
     }
 
     fn check_fills(&self, shared: &[FieldDef], publish: &PublishSpec, source: &Source) -> Result<(), Fault> {
@@ -246,6 +262,27 @@ fn set(def: &mut EventDef, values: &BTreeMap<String, toml::Value>) -> Result<(),
     Ok(())
 }
 
+/// Marks the fields of an event that take over what was, for all but those that the event itself sets.
+fn mark(def: &mut EventDef, spec: &Spec, is_set: impl Fn(&str) -> bool) {
+    let stands = |texts: Option<&OneOrMany>, at: &Pointer| {
+        let texts = texts.map(OneOrMany::as_slice).unwrap_or_default();
+        texts.iter().any(|text| Pointer::parse(text).is_ok_and(|pointer| pointer == *at))
+    };
+    for field in &mut def.fields {
+        let is_number = matches!(field.kind, FieldType::Int | FieldType::Float);
+        if !is_number || field.default.is_none() || is_set(&field.name) {
+            continue;
+        }
+        field.carried = if stands(spec.pointers.percent.as_ref(), &field.at) {
+            Some(Carried::Percent)
+        } else if spec.pointers.current.is_none() && stands(spec.pointers.total.as_ref(), &field.at) {
+            Some(Carried::Total)
+        } else {
+            None
+        };
+    }
+}
+
 /// No two fields at one place, and none inside another that holds no fields.
 fn check_places(fields: &[FieldDef]) -> Result<(), String> {
     for (nth, a) in fields.iter().enumerate() {
@@ -331,21 +368,6 @@ fn compile_field(spec: &FieldSpec) -> Result<FieldDef, (&'static str, String)> {
         return fault("always", "needs `nullable`, `required` or a `default`");
     }
     Ok(field)
-}
-
-/// TOML to JSON. What JSON cannot say (a date, an infinite number) becomes what no field takes or text.
-pub(super) fn json(value: &toml::Value) -> Value {
-    match value {
-        toml::Value::String(text) => Value::from(text.as_str()),
-        toml::Value::Integer(number) => Value::from(*number),
-        toml::Value::Float(number) => Value::from(*number),
-        toml::Value::Boolean(flag) => Value::from(*flag),
-        toml::Value::Datetime(time) => Value::from(time.to_string()),
-        toml::Value::Array(items) => items.iter().map(json).collect(),
-        toml::Value::Table(table) => {
-            Value::Object(table.iter().map(|(key, value)| (key.clone(), json(value))).collect())
-        }
-    }
 }
 
 #[cfg(test)]

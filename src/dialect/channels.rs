@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
+use super::error::{Fault, pointer};
 use super::pointer::Tree;
 use super::raw::{exact, text};
 use super::slip::Slips;
@@ -31,6 +31,9 @@ pub struct Channels {
     /// Kinds of resources that have rooms, with the query parameter that narrows a subscription to one: `campaign` and
     /// `campaign_id`.
     pub rooms: Vec<(String, String)>,
+    /// Kind of the message in which a server complains of a command.
+    pub complaint: Option<String>,
+    own: Vec<String>,
     types: Vec<Type>,
     prefix: String,
     tree: Tree,
@@ -141,7 +144,8 @@ impl Channels {
             };
             types.push(Type { name: name.clone(), channel: find(&about.channel, &path)?, room });
         }
-        Ok(Self { names, routes, rooms, types, prefix: prefix.to_owned(), tree })
+        let (own, complaint) = (channels.own.clone(), channels.complaint.clone());
+        Ok(Self { names, routes, rooms, complaint, own, types, prefix: prefix.to_owned(), tree })
     }
 
     pub(super) fn set_prefix(&mut self, prefix: &str) {
@@ -167,14 +171,25 @@ impl Channels {
         self.names.iter().find(|known| ***known == *name)
     }
 
-    /// The channel that a path subscribes to; `None` where the path is none of this dialect's.
-    pub fn on_route(&self, path: &str) -> Option<Option<&Arc<str>>> {
-        self.routes.iter().find(|(route, _)| route == path).map(|(_, channel)| channel.as_ref())
+    /// Whether a message of this kind is one that a server sends of itself, and no event.
+    pub fn is_own(&self, kind: &str) -> bool {
+        self.own.iter().any(|own| own == kind)
+    }
+
+    /// The name of the field that holds the id of a resource of this kind.
+    pub fn id_field(&self, room: &str) -> Option<&str> {
+        self.rooms.iter().find(|(kind, _)| kind == room).map(|(_, field)| field.as_str())
     }
 
     /// The channel that an event of this kind is published on, by what stands before its colon.
     pub fn of_kind(&self, kind: &str) -> Option<&Arc<str>> {
         self.about(kind).map(|about| &about.channel)
+    }
+
+    /// The kind of resource that an event of this kind is about.
+    pub fn room_of_kind(&self, kind: &str) -> Option<&str> {
+        let nth = self.about(kind)?.room?;
+        self.rooms.get(nth).map(|(room, _)| room.as_str())
     }
 
     fn about(&self, kind: &str) -> Option<&Type> {
@@ -308,8 +323,9 @@ mod tests {
         }
         assert_eq!(channels.of_kind("scraper:progress").unwrap().as_ref(), "scrapers");
         assert_eq!(channels.routes.len(), 7);
-        assert_eq!(channels.on_route("/ws/scraper").unwrap().unwrap().as_ref(), "scrapers");
-        assert_eq!(channels.on_route("/ws"), Some(None));
+        let on_route =
+            |path: &str| channels.routes.iter().find(|(route, _)| route == path).unwrap().1.as_deref();
+        assert_eq!((on_route("/ws/scraper"), on_route("/ws")), (Some("scrapers"), None));
     }
 
     #[test]

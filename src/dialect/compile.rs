@@ -6,10 +6,12 @@ use std::time::Duration;
 use super::catalogue::Catalogue;
 use super::channels::Channels;
 use super::duration::duration;
+use super::error::{DialectError, Fault};
 use super::redact::Redactor;
 use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
+use super::telling::Telling;
 use super::template::Template;
-use super::{Auth, Dialect, Kind, Pointer, Source, Status, Unknown, Wrap, decode, locate, status, view};
+use super::{Auth, Dialect, Kind, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
@@ -17,56 +19,6 @@ const PUBLISH: &str = "/publish/";
 /// How long a job may take to become somebody's, where its dialect does not say how long it may take to appear: clients
 /// connect right after they submit.
 const OWNER_GRACE: Duration = Duration::from_secs(5);
-
-/// A dialect file that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}{}: {message}", line.map(|line| format!(":{line}")).unwrap_or_default())]
-pub struct DialectError {
-    /// The file.
-    pub origin: String,
-    /// The line, from 1, where there is one.
-    pub line: Option<usize>,
-    /// The key and what is wrong with it.
-    pub message: String,
-}
-
-impl DialectError {
-    pub(super) fn unreadable(origin: &str, error: &std::io::Error) -> Self {
-        Self {
-            origin: origin.to_owned(),
-            line: None,
-            message: format!("could not read the dialect: {error}"),
-        }
-    }
-}
-
-/// A fault at a key: its path, and what is wrong.
-#[derive(Debug)]
-pub(super) struct Fault {
-    pub(super) path: Vec<String>,
-    pub(super) message: String,
-}
-
-impl Fault {
-    pub(super) fn at(path: &[&str], message: impl std::fmt::Display) -> Self {
-        Self { path: path.iter().map(ToString::to_string).collect(), message: format!("{message}") }
-    }
-
-    fn locate(self, text: &str, origin: &str) -> DialectError {
-        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
-        let line = (1..=path.len()).rev().find_map(|n| locate::line_of(text, &path[..n]));
-        DialectError {
-            origin: origin.to_owned(),
-            line,
-            message: format!("{}: {}", path.join("."), self.message),
-        }
-    }
-}
-
-/// Parses the pointer at a key.
-pub(super) fn pointer(text: &str, path: &[&str]) -> Result<Pointer, Fault> {
-    Pointer::parse(text).map_err(|error| Fault::at(path, error))
-}
 
 pub(super) fn compile(text: &str, origin: &str) -> Result<Dialect, DialectError> {
     let spec: Spec = toml::from_str(text).map_err(|error| {
@@ -126,11 +78,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         lifetime: spec.lifetime.as_deref().map(|text| parse_duration(text, &["lifetime"])).transpose()?,
         job_id: spec.job.id,
         slash: spec.job.slash,
-        owner_grace: unknown
-            .as_ref()
-            .map(|unknown| unknown.after)
-            .filter(|after| !after.is_zero())
-            .unwrap_or(OWNER_GRACE),
+        owner_grace: owner_grace(unknown.as_ref()),
         unknown,
         status: spec.status.as_ref().map(|status| status_of(spec, status)).transpose()?,
         wrap: spec.wrap.as_ref().map(wrap),
@@ -139,11 +87,18 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         undecodable: spec.undecodable.clone(),
         state_key: spec.state.as_ref().map(|state| state.key.clone()),
         redactor: Redactor::compile(&spec.redact)?,
+        telling: Telling::compile(spec)?,
         stages: spec.stages.iter().map(|stage| (stage.from, stage.text.clone())).collect(),
         decoder: decode::Decoder::compile(spec)?,
         viewer: view::Viewer::compile(spec)?,
         kinds,
     })
+}
+
+/// How long a job may take to become somebody's: as long as it may take to appear, where the file says that.
+fn owner_grace(unknown: Option<&Unknown>) -> Duration {
+    let after = unknown.map(|unknown| unknown.after);
+    after.filter(|after| !after.is_zero()).unwrap_or(OWNER_GRACE)
 }
 
 fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {

@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
-use super::facts::{Percent, Plan, amount};
+use super::error::{Fault, pointer};
+use super::facts::{Percent, Plan, amount, entity};
 use super::job::ImpossibleJob;
 use super::pointer::{Pointer, Tree};
-use super::raw::{distinct, exact, text};
+use super::raw::{distinct, exact, number, word};
 use super::slip::Slips;
 use super::spec::{OneOrMany, Spec};
 use super::{Dialect, Kind, Source};
@@ -260,11 +259,6 @@ impl Dialect {
             super::JobIdType::Integer => Err(Undecodable::JobType),
         }
     }
-
-    /// The text a socket gets for a payload of this dialect: wrapped if it has to be.
-    pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
-        Ok(self.decode(channel.as_bytes(), payload)?.text_parts().concat().into())
-    }
 }
 
 /// Identity of a person, as tokens and events give it: a text, or an integer as its decimal text. `None` for anything
@@ -276,27 +270,4 @@ pub fn identity(raw: &RawValue) -> Option<Cow<'_, str>> {
         return Some(Cow::Borrowed(json));
     }
     exact(raw)
-}
-
-/// A kind's name: a text, or a number or truth value as it is written.
-pub(super) fn word(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let plain = || raw.get().starts_with(|c: char| c.is_ascii_digit() || "-tf".contains(c));
-    text(raw).or_else(|| plain().then(|| Cow::Borrowed(raw.get())))
-}
-
-/// A JSON number; `None` for anything else.
-pub(super) fn number(raw: &RawValue) -> Option<Number> {
-    raw.get().parse().ok()
-}
-
-/// The parts of an entity's name, each read by `name` and joined; `None` where the first is absent.
-pub(super) fn entity<'a>(
-    parts: &[Option<&'a RawValue>],
-    name: impl Fn(&'a RawValue) -> Option<Cow<'a, str>>,
-) -> Option<Cow<'a, str>> {
-    let first = name(parts.first().copied().flatten()?)?;
-    match parts.get(1).copied().flatten().and_then(name) {
-        None => Some(first),
-        Some(second) => Some(Cow::Owned(format!("{first} {second}"))),
-    }
 }

@@ -6,12 +6,10 @@ use std::borrow::Cow;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
-use super::decode::number;
+use super::error::{Fault, pointer};
 use super::pointer::{Slot, Tree};
-use super::raw::{text, words};
+use super::raw::{count, number, text, words};
 use super::spec::{OneOrMany, TextSpec, Texts};
-use super::status::count;
 
 /// Values found in a text, by their slots.
 pub(super) type Slots<'a> = [Option<&'a RawValue>];
@@ -129,6 +127,18 @@ pub(super) fn result_text(places: &[TextAt], slots: &Slots<'_>) -> Option<String
 /// The first whole number among several places.
 pub(super) fn first_count(places: &[Slot], slots: &Slots<'_>) -> Option<u64> {
     places.iter().find_map(|slot| count(slots[*slot]?))
+}
+
+/// The parts of an entity's name, each read by `name` and joined; `None` where the first is absent.
+pub(super) fn entity<'a>(
+    parts: &[Option<&'a RawValue>],
+    name: impl Fn(&'a RawValue) -> Option<Cow<'a, str>>,
+) -> Option<Cow<'a, str>> {
+    let first = name(parts.first().copied().flatten()?)?;
+    match parts.get(1).copied().flatten().and_then(name) {
+        None => Some(first),
+        Some(second) => Some(Cow::Owned(format!("{first} {second}"))),
+    }
 }
 
 /// How the percent of a job is found.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde_json::{Number, Value};
 
-use super::carried::Carried;
 use super::{FieldType, Fill, Pointer, suggest, surrogate};
 
 /// How much of a wrong value an error repeats, in characters.
@@ -32,6 +31,15 @@ pub struct FieldDef {
     pub(super) always: bool,
     /// Value that the field takes over from the job's newest state, in place of the default.
     pub(super) carried: Option<Carried>,
+}
+
+/// Value of the job's newest state that a field with a default takes over, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// The percent.
+    Percent,
+    /// The number of steps.
+    Total,
 }
 
 impl FieldDef {

@@ -13,6 +13,7 @@ mod close;
 mod compile;
 mod decode;
 mod duration;
+mod error;
 mod facts;
 mod fault;
 mod fields;
@@ -28,6 +29,7 @@ mod status;
 mod suggest;
 mod surrogate;
 mod target;
+mod telling;
 mod template;
 mod topic;
 mod unchecked;
@@ -45,9 +47,9 @@ pub use carried::Standing;
 pub use catalogue::{Catalogue, EventDef, Shorthand};
 pub use channels::{ChannelEvent, Channels, RoomError};
 pub use close::CloseReason;
-pub use compile::DialectError;
 pub use decode::{Decoded, Undecodable, identity};
 pub use duration::duration;
+pub use error::DialectError;
 pub use fault::JsonFault;
 pub use fields::{Assignment, FieldDef, FieldError, Given};
 pub use job::{ImpossibleJob, MAX_JOB_BYTES};
@@ -59,6 +61,7 @@ pub use slip::{Slip, Slips};
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
 pub use target::{Target, TargetError, masked};
+pub use telling::Telling;
 pub use topic::{DialectId, Topic, TopicKind};
 pub use view::{EntityView, StatusView, View};
 pub use whole::{Whole, WholeError};
@@ -305,6 +308,8 @@ pub struct Dialect {
     pub publisher: Option<String>,
     /// Hint that is logged once when a payload is no JSON.
     pub undecodable: Option<String>,
+    /// What a person is told of an event of a channel.
+    pub telling: Telling,
     /// Whether a user's dialect of the same name replaces this one.
     replaceable: bool,
     /// Key in Redis at which another program keeps a job's newest payload, with `{job}` in place of the id.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::surrogate;
 
@@ -83,6 +83,22 @@ fn unescape(raw: &RawValue, otherwise: impl FnOnce(&str) -> Option<String>) -> O
     } else {
         Some(Cow::Borrowed(plain))
     }
+}
+
+/// A kind's name: a text, or a number or truth value as it is written.
+pub(super) fn word(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let plain = || raw.get().starts_with(|c: char| c.is_ascii_digit() || "-tf".contains(c));
+    text(raw).or_else(|| plain().then(|| Cow::Borrowed(raw.get())))
+}
+
+/// A JSON number; `None` for anything else.
+pub(super) fn number(raw: &RawValue) -> Option<Number> {
+    raw.get().parse().ok()
+}
+
+/// A whole number out of a slot, as people count.
+pub(super) fn count(raw: &RawValue) -> Option<u64> {
+    number(raw)?.as_u64()
 }
 
 /// A value as people read it: a text, of an object the words that it has for them, else compact JSON. `None` for null and

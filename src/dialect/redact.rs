@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::compile::{Fault, pointer};
+use super::error::{Fault, pointer};
 use super::pointer::Tree;
 
 /// The places whose values become null.

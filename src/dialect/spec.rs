@@ -45,6 +45,9 @@ pub(super) struct Spec {
     pub(super) publish: Option<PublishSpec>,
     #[serde(default)]
     pub(super) stages: Vec<StageSpec>,
+    /// What a person is told of an event of a channel.
+    #[serde(default)]
+    pub(super) telling: TellingSpec,
 }
 
 /// One pointer, or several of which the first that leads to something counts.
@@ -121,6 +124,32 @@ pub(super) struct StateSpec {
     pub(super) key: String,
 }
 
+/// What a person is told of an event's own fields, in one line; names are those at the top of a payload.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TellingSpec {
+    /// They come first, in this order.
+    pub(super) first: Vec<String>,
+    /// Their values stand without a name.
+    pub(super) bare: Vec<String>,
+    /// They are left out.
+    pub(super) omit: Vec<String>,
+    /// Kinds that are bad news, as `*_failed`.
+    pub(super) bad: Vec<String>,
+}
+
+impl Default for TellingSpec {
+    fn default() -> Self {
+        let all = |names: &[&str]| names.iter().map(ToString::to_string).collect();
+        Self {
+            first: all(&["error", "reason", "message"]),
+            bare: all(&["error", "message"]),
+            omit: all(&["type", "timestamp"]),
+            bad: Vec::new(),
+        }
+    }
+}
+
 /// Channels and rooms.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -135,6 +164,11 @@ pub(super) struct ChannelsSpec {
     /// What stands before the colon of a kind → what it is about.
     #[serde(default)]
     pub(super) types: BTreeMap<String, TypeSpec>,
+    /// Kinds of messages that a server sends of itself; they are no events.
+    #[serde(default)]
+    pub(super) own: Vec<String>,
+    /// Kind of the message in which a server complains of a command, with a `code` and a `message`.
+    pub(super) complaint: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,6 +230,10 @@ pub(super) struct PointersSpec {
     pub(super) entity: Vec<String>,
     pub(super) entity_count: Option<String>,
     pub(super) entity_error: Option<String>,
+    /// How much there is to do, where only the first event of a resource says it.
+    pub(super) goal: Option<String>,
+    /// How much of that is done.
+    pub(super) done: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -326,4 +364,19 @@ pub(super) struct FieldSpec {
     pub(super) always: bool,
     #[serde(default)]
     pub(super) required: bool,
+}
+
+/// TOML to JSON. What JSON cannot say (a date, an infinite number) becomes what no field takes or text.
+pub(super) fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::String(text) => serde_json::Value::from(text.as_str()),
+        Value::Integer(number) => serde_json::Value::from(*number),
+        Value::Float(number) => serde_json::Value::from(*number),
+        Value::Boolean(flag) => serde_json::Value::from(*flag),
+        Value::Datetime(time) => serde_json::Value::from(time.to_string()),
+        Value::Array(items) => items.iter().map(json).collect(),
+        Value::Table(table) => {
+            serde_json::Value::Object(table.iter().map(|(key, value)| (key.clone(), json(value))).collect())
+        }
+    }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
-use super::compile::{Fault, pointer};
+use super::error::{Fault, pointer};
 use super::pointer::Tree;
 use super::spec::StatusSpec;
-use super::{Dialect, Pointer, decode, raw};
+use super::{Dialect, Pointer, raw};
 
 /// How the body is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Body {
                 from: field.from.as_slice().iter().map(from).collect::<Result<_, _>>()?,
                 values: field.values.clone(),
                 kinds: field.kinds.clone(),
-                default: field.default.as_ref().map(super::catalogue::json),
+                default: field.default.as_ref().map(super::spec::json),
                 optional: field.optional,
             })
         };
@@ -202,16 +202,6 @@ impl Field {
         let word = text.and_then(|text| self.values.get(&text).or_else(|| self.values.get("*")));
         word.map_or(value, |word| Value::from(word.as_str()).to_string())
     }
-}
-
-/// Reads one value out of a JSON text; helper of the reading side.
-pub(super) fn one<'a>(tree: &Tree, text: &'a str, slots: &mut [Option<&'a RawValue>]) -> bool {
-    matches!(tree.scan(text, slots), Ok(true))
-}
-
-/// A whole number out of a slot, as people count.
-pub(super) fn count(raw: &RawValue) -> Option<u64> {
-    decode::number(raw)?.as_u64()
 }
 
 #[cfg(test)]

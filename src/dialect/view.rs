@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::compile::{Fault, pointer};
-use super::decode::{entity, word};
-use super::facts::{Percent, Plan, Slots, TextAt, first_count, first_text, result_text};
+use super::error::{Fault, pointer};
+use super::facts::{Percent, Plan, Slots, TextAt, entity, first_count, first_text, result_text};
 use super::pointer::{Slot, Tree};
-use super::raw::{text, words};
+use super::raw::{count, text, word, words};
 use super::spec::{OneOrMany, PointersSpec, Spec, StatusSpec, Texts};
-use super::status::{count, one};
 use super::{Dialect, JobState, Kind, Phase};
 
 /// What one socket message says.
@@ -35,6 +33,10 @@ pub struct View {
     pub result: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
+    /// How much there is to do for its resource, where only the first event says it.
+    pub goal: Option<u64>,
+    /// How much of that is done.
+    pub done: Option<u64>,
     /// The resource it is about, as its room is called (`campaign:123`), of a dialect with channels.
     pub resource: Option<String>,
 }
@@ -134,6 +136,8 @@ pub(super) struct Viewer {
     entity: Vec<Slot>,
     entity_count: Option<Slot>,
     entity_error: Option<Slot>,
+    goal: Option<Slot>,
+    done: Option<Slot>,
 }
 
 impl Viewer {
@@ -154,11 +158,12 @@ impl Viewer {
         };
         let (entity_count, entity_error) =
             (one(&p.entity_count, "entity_count")?, one(&p.entity_error, "entity_error")?);
+        let (goal, done) = (one(&p.goal, "goal")?, one(&p.done, "done")?);
         let mut envelope = Tree::default();
         if let Some(wrap) = &spec.wrap {
             envelope.want(&pointer(&format!("/{}", wrap.field), &["wrap", "field"])?, 0);
         }
-        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error })
+        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error, goal, done })
     }
 }
 
@@ -220,15 +225,16 @@ impl Dialect {
     pub fn view(&self, whole: &str) -> Option<View> {
         let mut envelope: [Option<&RawValue>; 1] = [None];
         let viewer = &self.viewer;
-        let wrapped = self.wrap.is_some() && one(&viewer.envelope, whole, &mut envelope);
+        let wrapped = self.wrap.is_some() && matches!(viewer.envelope.scan(whole, &mut envelope), Ok(true));
         let inner = if wrapped { envelope[0].map_or(whole, RawValue::get) } else { whole };
         let slots = &viewer.plan.read(inner)?[..];
         let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
+        let number = |slot: Slot| count(slots[slot]?);
         let parts: Vec<_> = viewer.entity.iter().map(|slot| slots[*slot]).collect();
         let part = entity(&parts, text).filter(|_| kind.entity.is_some()).map(|name| EntityView {
             name: name.into_owned(),
             phase: kind.entity,
-            count: viewer.entity_count.and_then(|slot| count(slots[slot]?)),
+            count: viewer.entity_count.and_then(number),
         });
         let facts = &viewer.facts;
         let error = || first_text(&facts.error, slots);
@@ -251,6 +257,8 @@ impl Dialect {
             },
             result: result_text(&facts.result, slots)
                 .filter(|_| kind.ends == Some(super::Outcome::Succeeded)),
+            goal: viewer.goal.and_then(number),
+            done: viewer.done.and_then(number),
             resource: self.channels.as_ref().and_then(|channels| channels.resource_in(whole)),
             entity: part,
             kind,

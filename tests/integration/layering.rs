@@ -1,5 +1,8 @@
 //! Dependencies point one way; this test reads the sources and fails on any other arrow.
 
+mod circles;
+mod sources;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

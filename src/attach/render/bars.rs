@@ -122,7 +122,8 @@ impl<T: TermLike + 'static> Bars<T> {
             Flow::Event { happening: Happening::Warning(_), .. } => remark(&flowed.flow, self.paint),
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,
             Flow::Event { text, view, happening } => {
-                Some(words(text, *view, happening, None, EVENT_COLUMNS, self.paint))
+                let dialect = &board.streams()[index].dialect;
+                Some(words(dialect, text, *view, happening, None, EVENT_COLUMNS, self.paint))
             }
             Flow::Link(Link::Disconnected { .. }) if self.broken.insert(index) => {
                 let text = "connection lost; what happens until it is back is missed";

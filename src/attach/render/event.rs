@@ -9,7 +9,7 @@ use super::{Flow, Paint};
 use crate::attach::job::{Job, Link};
 use crate::attach::stream::Happening;
 use crate::attach::telling::telling;
-use crate::dialect::{Outcome, View};
+use crate::dialect::{Dialect, Outcome, View};
 use crate::text::brief;
 
 /// The local time, as lines begin with.
@@ -20,6 +20,7 @@ pub(super) fn time(at: &Timestamp, zone: &TimeZone, paint: Paint) -> String {
 /// Type, resource and the rest of an event; both of the first at least as wide as `widths`. `row` is its resource, where
 /// that has a bar.
 pub(super) fn words(
+    dialect: &Dialect,
     text: &str,
     view: Option<&View>,
     happening: &Happening,
@@ -37,24 +38,24 @@ pub(super) fn words(
             [row.facts.percent.map(|p| percent(p, true)), step, row.text()].into_iter().flatten().collect()
         }
         (Happening::Ended(_, took), _) => {
-            let told = Some(telling(text, view.resource.as_deref(), &[])).filter(|told| !told.is_empty());
+            let told =
+                Some(telling(dialect, text, view.resource.as_deref(), &[])).filter(|told| !told.is_empty());
             let took = took.map(|took| format!("in {}", clock(took)));
             [took, told].into_iter().flatten().collect()
         }
-        _ => vec![telling(text, view.resource.as_deref(), &[])],
+        _ => vec![telling(dialect, text, view.resource.as_deref(), &[])],
     };
     let told = told.join(" · ");
     let padded = format!("{kind:<0$}", widths.0);
-    let kind = paint.color(&padded, color(view, happening));
+    let kind = paint.color(&padded, color(dialect, view, happening));
     format!("{kind} {resource:<0$} {1}", widths.1, brief(&told)).trim_end().to_owned()
 }
 
-fn color(view: &View, happening: &Happening) -> Color {
-    let went_wrong = ["failed", "bounced", "unsubscribed"].iter().any(|end| view.kind.name.ends_with(end));
+fn color(dialect: &Dialect, view: &View, happening: &Happening) -> Color {
     match happening {
         Happening::Ended(Outcome::Succeeded, _) => Color::Green,
         Happening::Ended(Outcome::Cancelled, _) => Color::Yellow,
-        _ if went_wrong => Color::Red,
+        _ if dialect.telling.is_bad(&view.kind.name) => Color::Red,
         _ => Color::Cyan,
     }
 }

@@ -66,7 +66,7 @@ impl Renderer for Lines {
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,
             Flow::Event { text, view, happening } => {
                 let row = view.and_then(|view| stream.resource(view.resource.as_deref()?));
-                Some(words(text, *view, happening, row, (0, 0), self.paint))
+                Some(words(&stream.dialect, text, *view, happening, row, (0, 0), self.paint))
             }
         };
         let Some(said) = said else { return Ok(()) };

@@ -7,7 +7,7 @@ use memchr::memmem;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Position, Url};
 
-use super::protocol::Answers;
+use super::answers::Answers;
 use super::wire::Wire;
 use crate::exit::{Exit, Failure};
 use crate::net;

@@ -3,6 +3,7 @@
 //! Requests are pipelined and answers read when they are there, so that no answer holds the next event up. An event that
 //! leaves late keeps its intended time; how late it was is measured, and for how long that was for the endpoint's sake.
 
+mod answers;
 mod http;
 mod protocol;
 mod redis;

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::answers::Answers;
 use super::http::{self, Http};
 use super::redis::{self, Redis};
 use super::wire::Wire;
@@ -10,26 +11,6 @@ use super::wire::Wire;
 pub(super) enum Protocol {
     Redis(Redis),
     Http(Http),
-}
-
-/// What answers said.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    /// How many there were.
-    pub(super) count: u64,
-    /// Refusals: which of the answers it was, status and reason.
-    pub(super) bad: Vec<(u64, Option<u16>, String)>,
-}
-
-impl Answers {
-    pub(super) fn good(&mut self) {
-        self.count += 1;
-    }
-
-    pub(super) fn bad(&mut self, status: Option<u16>, reason: String) {
-        self.bad.push((self.count, status, reason));
-        self.count += 1;
-    }
 }
 
 impl Protocol {

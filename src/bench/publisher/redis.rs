@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use super::protocol::Answers;
+use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::broker::{RedisAddress, RedisEndpoint, RedisLogin};
 use crate::exit::{Exit, Failure};

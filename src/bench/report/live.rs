@@ -61,7 +61,6 @@ pub struct Live<W, C> {
     drawn: usize,
     /// When drawing is allowed again.
     next: Option<Instant>,
-    spent: Duration,
     /// Which of many runs it is.
     trying: Option<String>,
     newest: Option<Progress>,
@@ -83,18 +82,12 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
             color,
             drawn: 0,
             next: None,
-            spent: Duration::ZERO,
             trying: None,
             newest: None,
             second: None,
             rates: (0.0, 0.0),
             history: VecDeque::with_capacity(REMEMBERED),
         }
-    }
-
-    /// How long drawing has taken so far.
-    pub const fn spent(&self) -> Duration {
-        self.spent
     }
 
     /// What the rates of the last second were, from states about a second apart.
@@ -165,7 +158,6 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
             let cost = began.elapsed();
             self.next = Some(began + PACE.max(cost * REST));
         }
-        self.spent += began.elapsed();
     }
 
     fn trying(&mut self, what: &str) {
@@ -173,12 +165,10 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
     }
 
     fn note(&mut self, text: &str) {
-        let began = Instant::now();
         self.clear();
         let line = format!("note: {}\n", super::figures::printable(text));
         self.put(&line);
         self.draw();
-        self.spent += began.elapsed();
     }
 
     fn end(&mut self) {
@@ -263,7 +253,6 @@ mod tests {
         live.next = Some(Instant::now() + Duration::from_hours(1));
         (0..1000).for_each(|n| live.progress(&state(1.0, n)));
         assert_eq!(live.out.len(), once);
-        assert!(live.spent() > Duration::ZERO);
     }
 
     #[test]

@@ -166,3 +166,9 @@ impl Conn {
         self.stream.take()
     }
 }
+
+/// What the system said, without the number behind it.
+pub(super) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}

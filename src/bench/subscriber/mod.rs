@@ -3,6 +3,7 @@
 //! A thread has one large read buffer for all of its connections; a connection keeps bytes only where a frame has come in
 //! part, in its decoder. Threads see nothing of each other but a few counters ([`Shared`]).
 
+mod clocked;
 mod conn;
 mod dial;
 mod handshake;

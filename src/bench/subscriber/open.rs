@@ -8,7 +8,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::conn::{Cohort, Conn, Stage};
+use super::conn::{Cohort, Conn, Stage, reason};
 use super::handshake::Answer;
 use super::pool::Pool;
 use crate::bench::collect::{count_close, count_failure};
@@ -365,10 +365,4 @@ impl Pool {
             }
         }
     }
-}
-
-/// What the system said, without the number behind it.
-pub(super) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

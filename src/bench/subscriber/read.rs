@@ -6,8 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::conn::{Cohort, Stage};
-use super::open::reason;
+use super::conn::{Cohort, Stage, reason};
 use super::pool::Pool;
 use super::{OfJob, PROBE, Phase};
 use crate::bench::account::Arrival;

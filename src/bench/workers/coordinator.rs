@@ -14,8 +14,9 @@ use crate::bench::collect::Part;
 use crate::bench::meter::Meter;
 use crate::bench::numbers::as_f64;
 use crate::bench::options::BenchOptions;
+use crate::bench::prepared;
 use crate::bench::probe;
-use crate::bench::run::{self, Outcome, Run};
+use crate::bench::run::{Outcome, Run};
 use crate::bench::subscriber::Shared;
 use crate::bench::summary::{Client, Mode, Watcher, Worker};
 use crate::exit::{Exit, Failure};
@@ -58,7 +59,7 @@ pub fn coordinate(
         return Err(Failure::usage("nothing names the Redis through which workers know each other")
             .hint("name one with --redis; with --publish-url nothing is published into it"));
     };
-    let mut prepared = run::prepare(options, watcher)?;
+    let mut prepared = prepared::prepare(options, watcher)?;
     if options.remote_workers > 0 && prepared.address.ip().is_loopback() {
         watcher.note(&format!("every host looks for the server at {} on itself", prepared.address));
     }

@@ -9,8 +9,9 @@ use super::{Call, Report, State, Ticket, VERSION};
 use crate::bench::clock::Clock;
 use crate::bench::crew;
 use crate::bench::options::BenchOptions;
+use crate::bench::prepared::{self, Prepared};
 use crate::bench::process;
-use crate::bench::run::{self, Prepared, Run};
+use crate::bench::run::Run;
 use crate::bench::subscriber::{Phase, Seat, Shared};
 use crate::bench::summary::{Mode, Watcher};
 use crate::dialect::Dialects;
@@ -117,7 +118,7 @@ fn accept(
         ));
     }
     let options = call.orders.clone().options(call.of, dialects)?;
-    let mut prepared = run::prepare(&options, watcher)?;
+    let mut prepared = prepared::prepare(&options, watcher)?;
     (prepared.run, prepared.begin) = (ticket.run, Some(call.begin));
     Ok(Accepted { call, options, prepared, offset, error })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, Command, ValueHint, parser::ValueSource};
 use url::Url;
 
-use super::{File, Reference, flags, is_switch, takes_several, variable_of};
+use super::{File, Reference, flags, is_switch, quoted, takes_several, variable_of};
 use crate::cli::values::switch;
 
 /// What is shown in place of a secret.
@@ -253,12 +253,6 @@ impl Entry {
             _ => quoted(value),
         }
     }
-}
-
-/// A TOML string on one line, whatever is in it.
-pub(super) fn quoted(text: &str) -> String {
-    // JSON's escapes are TOML's too; DEL, which JSON does not escape, TOML wants escaped.
-    serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007F")
 }
 
 impl fmt::Display for Origin {

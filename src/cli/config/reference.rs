@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::quoted;
+
 /// Place outside the configuration file that holds a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reference {
@@ -68,11 +70,11 @@ impl Reference {
     /// The reference as a file has it.
     pub(super) fn toml(&self) -> String {
         match self {
-            Self::Variable(name) => format!("{{ env = {} }}", super::effective::quoted(name)),
+            Self::Variable(name) => format!("{{ env = {} }}", quoted(name)),
             Self::File(path) => {
                 // A relative path would mean another file where this is copied to.
                 let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                format!("{{ file = {} }}", super::effective::quoted(&path.to_string_lossy()))
+                format!("{{ file = {} }}", quoted(&path.to_string_lossy()))
             }
         }
     }

@@ -86,3 +86,71 @@ fn a_kind_may_be_a_number_or_stand_for_all_others() {
     assert_eq!(kind(r#"{"event":true}"#), "*");
     assert!(mine.decode(b"mine:1", b"{\"event\":null}").unwrap().kind.is_none());
 }
+
+const STREAM: &str = r#"name = "farm"
+route = "/ws/farm"
+channel = "farm:{channel}"
+[channels]
+names = ["herds"]
+rooms = { herd = "/herd_no" }
+types = { milking = { channel = "herds", room = "herd" } }
+own = ["hello"]
+complaint = "refused"
+[pointers]
+kind = "/what"
+percent = "/share"
+goal = "/cows"
+done = "/milked"
+[telling]
+first = ["vet"]
+bare = ["vet"]
+omit = ["what"]
+bad = ["*_ill", "milking:stopped"]
+[kinds]
+"milking:begun" = { opens = "always" }
+"milking:over" = { ends = "succeeded" }
+"#;
+
+#[test]
+fn a_file_says_what_a_stream_of_events_tells_a_person() {
+    let farm = load(STREAM).unwrap();
+    let channels = farm.channels.as_ref().unwrap();
+    assert!(channels.is_own("hello") && !channels.is_own("milking:begun"));
+    assert_eq!(channels.complaint.as_deref(), Some("refused"));
+    assert_eq!((channels.id_field("herd"), channels.id_field("cow")), (Some("herd_no"), None));
+    assert_eq!(
+        (channels.room_of_kind("milking:begun"), channels.room_of_kind("hello")),
+        (Some("herd"), None)
+    );
+    let view = farm.view(r#"{"what":"milking:begun","herd_no":7,"cows":40,"milked":3}"#).unwrap();
+    assert_eq!((view.goal, view.done, view.resource.as_deref()), (Some(40), Some(3), Some("herd:7")));
+    let telling = &farm.telling;
+    assert_eq!((telling.bar.join(","), telling.goal.join(",")), ("share".into(), "cows,milked".into()));
+    assert!(
+        telling.is_bad("cow_ill") && telling.is_bad("milking:stopped") && !telling.is_bad("milking:over")
+    );
+    for (key, line) in
+        [("telling", "[telling]\nfist = []\n"), ("pointers.goal", "[pointers]\ngoal = \"cows\"\n")]
+    {
+        let table = line.split_inclusive('\n').next().unwrap();
+        let text = STREAM.replace("goal = \"/cows\"\n", "");
+        let text = if text.contains(table) { text.replace(table, line) } else { format!("{text}{line}") };
+        assert!(load(&text).unwrap_err().contains(key), "{:?}", load(&text));
+    }
+}
+
+#[test]
+fn the_event_that_registers_a_job_is_the_hidden_one_that_names_its_owner() {
+    let file = |hidden: bool| {
+        let text = LEAST.replace("kind = \"/event\"", "kind = \"/event\"\nowner = \"/who\"");
+        let kind = format!("mine = {{ hidden = {hidden} }}\n");
+        let publish =
+            "[publish.events.done]\n[publish.events.mine]\nfields = [{ name = \"whose\", at = \"/who\" }]\n";
+        load(&format!("{text}{kind}{publish}")).unwrap().catalogue.registration
+    };
+    assert_eq!(file(true), Some(Shorthand { event: "mine".into(), field: "whose".into() }));
+    assert_eq!(file(false), None);
+    let all = Dialects::builtin();
+    let tasks = all.named("tasks").unwrap().1.catalogue.registration.clone();
+    assert_eq!(tasks, Some(Shorthand { event: "registered".into(), field: "user_id".into() }));
+}
