@@ -43,7 +43,7 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
-//! | [`wire`] | codecs that features share; pure |
+//! | [`wire`] | wires that features share: WebSocket frames, RESP, URLs of Redis; pure |
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use self::memory::MemoryBroker;
-pub use self::redis::{BlockingRedis, RedisAddress, RedisBroker, RedisEndpoint, RedisLogin, RedisUrlError};
+pub use self::redis::{BlockingRedis, RedisBroker};
 pub use self::trouble::Trouble;
 use crate::net::tls::{Peer, TlsProblem};
 

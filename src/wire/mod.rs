@@ -1,3 +1,5 @@
 //! What goes over a wire, whoever speaks it: codecs that two features share. Pure: no sockets, no clock.
 
+pub mod redis;
+pub(crate) mod resp;
 pub mod websocket;

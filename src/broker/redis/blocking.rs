@@ -7,8 +7,8 @@ use redis::{AsyncConnectionConfig, Cmd, ConnectionLike, ErrorKind, RedisError, R
 use tokio::runtime::{Builder, Runtime};
 
 use super::connect::{Connector, Failure, Use};
-use super::url::Endpoint;
 use crate::broker::BrokerError;
+use crate::wire::redis::Endpoint;
 
 /// A connection whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
 pub struct BlockingRedis {

@@ -7,13 +7,10 @@ mod blocking;
 mod commands;
 mod connect;
 mod journal;
-mod reader;
-mod resp;
 mod routes;
 mod session;
 mod store;
 mod subscriber;
-mod url;
 
 use std::sync::Arc;
 
@@ -27,9 +24,8 @@ use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
-use self::url::Endpoint;
-pub use self::url::{Address as RedisAddress, Endpoint as RedisEndpoint, Login as RedisLogin, RedisUrlError};
 use super::{BoxFuture, Broker, BrokerError, Sink, StateStore, Status, Subscription};
+use crate::wire::redis::{Endpoint, RedisUrlError};
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
