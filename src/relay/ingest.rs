@@ -57,7 +57,7 @@ impl Ingest {
         }
         let payload = dialect.redacted(publication.payload);
         let decoded = dialect.decode(publication.channel, &payload)?;
-        let frame = websocket::text_of(&decoded.frame_parts());
+        let frame = websocket::text_of(&decoded.frame_parts()).into();
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = log.take(id, &decoded, &frame, Stamp::now());
@@ -72,7 +72,7 @@ impl Ingest {
             sequence: taken.sequence,
             topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
             frame,
-            echo: echo.map(|body| websocket::text(body.as_bytes())),
+            echo: echo.map(|body| websocket::text(body.as_bytes()).into()),
             conflation: conflatable.then(|| ConflationKey {
                 job: Arc::clone(&taken.job),
                 kind: taken.kind,
@@ -153,7 +153,7 @@ fn event_of_channel(id: DialectId, event: &ChannelEvent<'_>, sequence: u64, payl
     Event {
         sequence,
         topics: topics(id, event),
-        frame: websocket::text(payload),
+        frame: websocket::text(payload).into(),
         echo: None,
         conflation,
         ends: event.kind.and_then(|kind| kind.ends),

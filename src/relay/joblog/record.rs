@@ -322,7 +322,7 @@ impl Record {
     pub(super) fn snapshot(&mut self, dialect: &Dialect) -> Option<Snapshot> {
         let sequence = self.newest.as_ref()?.sequence;
         let frame = match self.merged_text() {
-            Some(merged) => websocket::text(dialect.wrapped(&merged).as_bytes()),
+            Some(merged) => websocket::text(dialect.wrapped(&merged).as_bytes()).into(),
             None => self.newest.as_ref()?.frame.clone(),
         };
         Some(Snapshot { sequence, frame })

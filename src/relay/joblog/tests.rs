@@ -18,7 +18,7 @@ fn take(log: &mut JobLog, dialect: &str, channel: &str, payload: &str, second: u
     let dialects = Arc::clone(&log.dialects);
     let (id, dialect) = dialects.named(dialect).unwrap();
     let decoded = dialect.decode(channel.as_bytes(), payload.as_bytes()).unwrap();
-    let frame = crate::wire::websocket::text_of(&decoded.frame_parts());
+    let frame = crate::wire::websocket::text_of(&decoded.frame_parts()).into();
     log.take(id, &decoded, &frame, at(second)).sequence
 }
 

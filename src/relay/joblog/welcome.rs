@@ -158,7 +158,7 @@ impl JobLog {
 fn stored_state(dialect: &Dialect, job: &str, payload: &Bytes, events: &[Held]) -> Option<Frame> {
     let channel = dialect.channel_of(job);
     let decoded = decode_stored(dialect, &channel, payload)?;
-    let frame = websocket::text_of(&decoded.frame_parts());
+    let frame = websocket::text_of(&decoded.frame_parts()).into();
     (!events.iter().any(|event| event.frame == frame)).then_some(frame)
 }
 
@@ -202,7 +202,7 @@ mod tests {
         fn take(&mut self, payload: &str) {
             let dialect = Arc::clone(self.log.dialects.get(self.id));
             let decoded = dialect.decode(b"download_updates:a", payload.as_bytes()).unwrap();
-            let frame = websocket::text_of(&decoded.frame_parts());
+            let frame = websocket::text_of(&decoded.frame_parts()).into();
             let taken = self.log.take(self.id, &decoded, &frame, Self::at(50));
             let topics = Box::new([Topic::job(self.id, "a")]);
             let event =

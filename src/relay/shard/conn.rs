@@ -147,7 +147,7 @@ impl Conn {
                 self.outbox = None;
             }
         }
-        self.say_good_bye(&websocket::close(reason.code(), reason.text()))
+        self.say_good_bye(&websocket::close(reason.code(), reason.text()).into())
     }
 
     fn say_good_bye(&mut self, frame: &Frame) -> Wrote {
@@ -199,7 +199,7 @@ impl Conn {
     pub(super) fn answer_close(&mut self, code: u16) -> Wrote {
         self.phase = Phase::Closed;
         self.reservation = None;
-        self.say_good_bye(&websocket::close(code, ""))
+        self.say_good_bye(&websocket::close(code, "").into())
     }
 }
 

@@ -66,8 +66,8 @@ impl State {
             hub: Hub::default(),
             wheel: Wheel::new(),
             random: StdRng::from_rng(&mut rand::rng()),
-            text_pong: websocket::text(TEXT_PONG),
-            ping: websocket::ping(b""),
+            text_pong: websocket::text(TEXT_PONG).into(),
+            ping: websocket::ping(b"").into(),
             buffer: vec![0; traffic::READ],
             actions: Vec::new(),
             matching: Vec::new(),
@@ -118,6 +118,7 @@ impl State {
 /// The frame of the application's own sign of life.
 fn heartbeat() -> Frame {
     websocket::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
+        .into()
 }
 
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.
@@ -188,7 +189,7 @@ impl Shared {
                 let dialect = dialects.get(conn.session.dialect());
                 let Some(session) = conn.session.as_job() else { return };
                 let Some(text) = dialect.unknown_frame(session.job(), &super::timestamp()) else { return };
-                conn.write(&websocket::text(text.as_bytes()), || None, bound)
+                conn.write(&websocket::text(text.as_bytes()).into(), || None, bound)
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");

@@ -175,7 +175,7 @@ proptest! {
     ) {
         let mut wire = Vec::new();
         for message in &messages {
-            wire.extend(match message {
+            wire.extend_from_slice(&match message {
                 Message::Ping(data) => ping(data),
                 Message::Pong(data) => pong(data),
                 message => text(&message.clone().into_data()),
@@ -183,7 +183,7 @@ proptest! {
         }
         let mut sent = messages;
         if let Some(ending) = ending {
-            wire.extend(close(ending.code.into(), &ending.reason));
+            wire.extend_from_slice(&close(ending.code.into(), &ending.reason));
             sent.push(Message::Close(Some(ending)));
         }
         prop_assert_eq!(tungstenite_reads(&cut(&wire, &cuts), Role::Client), sent);

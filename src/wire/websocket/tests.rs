@@ -57,7 +57,7 @@ fn lengths_at_the_borders_of_their_encodings_are_read_and_written() {
         assert_eq!(input.len(), header + 4 + length);
         assert_eq!(decode_every_way(&input, LIMIT), (vec![message], Ok(())), "{length}");
         assert_eq!(text(&payload).len(), header + length);
-        assert_eq!(payload_of(&text(&payload)), payload);
+        assert_eq!(payload_of(&text(&payload).into()), payload);
     }
 }
 

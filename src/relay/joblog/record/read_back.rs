@@ -145,7 +145,7 @@ impl Record {
         let began = self.began;
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
-        let text = websocket::text_of(&decoded.frame_parts());
+        let text = websocket::text_of(&decoded.frame_parts()).into();
         let change = self.take(dialect, decoded, &text, sequence, at);
         self.read = dialect.has_foreign_state();
         if self.read && self.newest.as_ref().is_none_or(|newest| newest.sequence != sequence) {

@@ -61,7 +61,7 @@ impl Complaint {
     /// What the client gets.
     pub(super) fn frame(&self) -> Frame {
         let text = json!({ "type": "error", "code": self.code.as_str(), "message": self.message });
-        websocket::text(text.to_string().as_bytes())
+        websocket::text(text.to_string().as_bytes()).into()
     }
 }
 

@@ -101,7 +101,7 @@ impl ChannelSession {
             "rooms": self.subscriptions.rooms(),
             "timestamp": time,
         });
-        out.push(Action::Answer(websocket::text(text.to_string().as_bytes())));
+        out.push(Action::Answer(websocket::text(text.to_string().as_bytes()).into()));
         out.extend(std::mem::take(&mut self.complaints).iter().map(|error| Action::Answer(error.frame())));
     }
 
@@ -213,7 +213,7 @@ impl ChannelSession {
     fn subscribed(&self) -> Frame {
         let (channels, rooms) = (self.subscriptions.channels(), self.subscriptions.rooms());
         let text = json!({ "type": "subscribed", "channels": channels, "rooms": rooms });
-        websocket::text(text.to_string().as_bytes())
+        websocket::text(text.to_string().as_bytes()).into()
     }
 
     /// A timer fired. Returns when the next one is wanted.

@@ -185,7 +185,7 @@ impl Shared {
             {
                 session.read_back(snapshot, has_ended, &mut actions);
                 if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
-                    actions.push(Action::Send(websocket::text(body.as_bytes())));
+                    actions.push(Action::Send(websocket::text(body.as_bytes()).into()));
                 }
             }
             self.act_all(&mut state, id, actions);
@@ -220,7 +220,8 @@ impl Shared {
                 }
                 match events {
                     Ok(events) if events.is_empty() => {
-                        actions.extend(echo.map(|body| Action::Send(websocket::text(body.as_bytes()))));
+                        actions
+                            .extend(echo.map(|body| Action::Send(websocket::text(body.as_bytes()).into())));
                     }
                     Ok(events) => follow(session, events, &state.settings.stats, &mut actions),
                     Err(_) => {

@@ -108,7 +108,7 @@ impl Fixture {
         Event {
             sequence,
             topics: Box::new([Topic::job(self.scraping(), "1")]),
-            frame: websocket::text(&vec![b'x'; bytes]),
+            frame: websocket::text(&vec![b'x'; bytes]).into(),
             echo: None,
             conflation: None,
             ends: None,
@@ -174,7 +174,7 @@ fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
         let shard = Fixture::new(1 << 10);
         let client = shard.connect().await;
         for _ in 0..3 {
-            shard.act(Action::Send(websocket::text(&vec![b'x'; BIG])));
+            shard.act(Action::Send(websocket::text(&vec![b'x'; BIG]).into()));
         }
         shard.shared.deliver(&[shard.event(1, 100)]).await;
         shard.act(Action::Ping);
@@ -227,7 +227,7 @@ fn what_is_left_by_a_client_that_does_not_read_is_not_kept() {
     on_a_shard(async {
         let shard = Fixture::new(1);
         let _client = shard.connect_to_rooms().await;
-        shard.act(Action::Send(websocket::text(&vec![b'x'; BIG])));
+        shard.act(Action::Send(websocket::text(&vec![b'x'; BIG]).into()));
         shard.feed(leave([1, 2, 3]));
         assert_eq!(shard.settings.stats.slow_consumers.get(), 1);
         assert_eq!(shard.rooms(), 0);
