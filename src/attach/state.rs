@@ -28,21 +28,6 @@ impl State {
     pub const fn is_settled(self) -> bool {
         matches!(self, Self::Ended(_) | Self::Lost)
     }
-
-    /// The word for it, as people read it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Waiting => "waiting",
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::EndedBefore(_) => "waiting for a new run",
-            Self::Ended(Outcome::Succeeded) => "done",
-            Self::Ended(Outcome::Failed) => "failed",
-            Self::Ended(Outcome::Cancelled) => "cancelled",
-            Self::Lost => "lost",
-        }
-    }
 }
 
 /// When a message came on its connection.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::marker::Marked;
-use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Source};
+use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens};
 use crate::exit::Failure;
 use crate::net;
 
@@ -250,11 +250,6 @@ impl Aim {
             }
         })?;
         Ok((conflatable.unwrap_or(any).to_owned(), milestone.unwrap_or(any).to_owned()))
-    }
-
-    /// Whether the dialect publishes all jobs on one channel.
-    pub fn shares_a_channel(&self) -> bool {
-        self.dialect().is_some_and(|dialect| matches!(dialect.source, Source::Channel(_)))
     }
 }
 

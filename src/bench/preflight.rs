@@ -1,11 +1,10 @@
 //! What can be known to go wrong is said before anything is opened.
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use super::options::BenchOptions;
 use super::process;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// Descriptors that are needed besides the connections' own.
 const SPARE: u64 = 64;
@@ -92,14 +91,6 @@ fn remarks(options: &BenchOptions, connections: u64, address: IpAddr) -> Vec<Str
     all
 }
 
-/// A file that is to be written at the end is tried before the run.
-pub fn writable(path: &Path) -> Result<(), Failure> {
-    match std::fs::OpenOptions::new().append(true).create(true).open(path) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Usage, format!("could not write {}: {error}", path.display()))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,12 +109,5 @@ mod tests {
         let foreign = sources(&["203.0.113.9".parse().unwrap()], server).unwrap_err();
         assert!(foreign.message.contains("203.0.113.9"), "{foreign}");
         assert!(sources(&["::1".parse().unwrap()], server).unwrap_err().message.contains("different kinds"));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written_is_said_at_once() {
-        let folder = tempfile::TempDir::new().unwrap();
-        assert!(writable(&folder.path().join("report.json")).is_ok());
-        assert!(writable(&folder.path().join("no/report.json")).is_err());
     }
 }

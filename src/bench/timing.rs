@@ -14,17 +14,6 @@ pub const MAX_MICROS: u64 = 60_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 3;
 
-/// The percentiles that are written out beside the encoded histogram.
-pub const PERCENTILES: [(&str, f64); 7] = [
-    ("p50", 50.0),
-    ("p75", 75.0),
-    ("p90", 90.0),
-    ("p95", 95.0),
-    ("p99", 99.0),
-    ("p99.9", 99.9),
-    ("p99.99", 99.99),
-];
-
 /// How long something took, many times over, in microseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing(Histogram<u64>);
@@ -55,11 +44,6 @@ impl Timing {
     /// Adds everything that another one holds.
     pub fn merge(&mut self, other: &Self) {
         self.0.add(&other.0).expect("both have the same bounds");
-    }
-
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.0.clear();
     }
 
     /// How many durations it holds.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -258,11 +257,6 @@ impl Dialect {
             }
             super::JobIdType::Integer => Err(Undecodable::JobType),
         }
-    }
-
-    /// The text a socket gets for a payload of this dialect: wrapped if it has to be.
-    pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
-        Ok(self.decode(channel.as_bytes(), payload)?.frame_parts().concat().into())
     }
 }
 

@@ -25,11 +25,6 @@ pub enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Connects to the host and port of a ws, wss, http or https URL, within `timeout` all told.
-pub async fn connect(url: &Url, tls: &Tls, timeout: Duration) -> Result<Stream, NetError> {
-    within(url, timeout, establish(url, tls)).await
-}
-
 /// Runs `work` and turns a missed deadline into [`NetError::TimedOut`].
 pub(super) async fn within<T>(
     url: &Url,
@@ -42,7 +37,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// [`connect`] without a limit of its own, for callers that limit more than this.
+/// Connects to the host and port of a ws, wss, http or https URL, without a limit of its own.
 pub(super) async fn establish(url: &Url, tls: &Tls) -> Result<Stream, NetError> {
     if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
         let reason = "its scheme is none of ws, wss, http and https";

@@ -3,7 +3,7 @@
 mod endpoint;
 mod url;
 
-pub use self::endpoint::{Address, Endpoint, Login};
+pub use self::endpoint::{Address, Endpoint};
 pub use self::url::RedisUrlError;
 pub(crate) use self::url::with_parameters;
 

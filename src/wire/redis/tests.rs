@@ -1,4 +1,5 @@
-use super::{Address, Endpoint, Login, RedisUrlError, with_parameters};
+use super::endpoint::Login;
+use super::{Address, Endpoint, RedisUrlError, with_parameters};
 use crate::net::tls::TlsFiles;
 
 fn tcp(host: &str, port: u16, tls: bool) -> Address {
