@@ -100,8 +100,9 @@ pub struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    /// The text frame a socket gets: the payload byte for byte, in the dialect's envelope if it came without.
-    pub fn frame_parts(&self) -> [&[u8]; 3] {
+    /// The text that a client gets, in three parts: the payload byte for byte, in the dialect's envelope if it came
+    /// without. The second part is the payload.
+    pub fn text_parts(&self) -> [&[u8]; 3] {
         match self.wrap {
             None => [&[], self.payload.as_bytes(), &[]],
             Some(wrap) => [wrap.before.as_bytes(), self.payload.as_bytes(), b"}"],

@@ -1,8 +1,16 @@
-//! What goes over a wire, whoever speaks it: codecs that two features share. Pure: no sockets, no clock.
+//! What goes over a wire, whoever speaks it: codecs and streams that two features share. All but [`stream`] are pure: no
+//! sockets, no clock.
 
+pub mod chunked;
+pub mod deflate;
 mod frame;
+pub mod messagepack;
+mod payload;
 pub mod redis;
 pub(crate) mod resp;
+pub mod sse;
+pub mod stream;
 pub mod websocket;
 
 pub use frame::Frame;
+pub use payload::Payload;

@@ -1,4 +1,4 @@
-//! A blocking connection of the publisher: TCP, TLS or a socket of this machine.
+//! A connection of the publisher: TCP, TLS or a socket of this machine.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -6,10 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use socket2::Socket;
 
 use crate::net::tls::{Tls, TlsProblem};
+use crate::wire::stream::Stream;
 
 /// To connect, for the TLS handshake, and for a server that takes nothing more.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,11 +24,7 @@ pub(super) const RETRY: Duration = Duration::from_micros(200);
 const MOST: usize = 1 << 20;
 
 /// A connection that never blocks once it is made.
-pub(super) enum Wire {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
+pub(super) struct Wire(Stream);
 
 impl Wire {
     pub(super) fn tcp(host: &str, port: u16, tls: Option<&Tls>) -> io::Result<Self> {
@@ -36,12 +35,11 @@ impl Wire {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => {
                     stream.set_nodelay(true)?;
-                    let wire = match tls {
-                        Some(tls) => Self::tls(host, stream, tls)?,
-                        None => Self::Tcp(stream),
+                    stream.set_nonblocking(true)?;
+                    return match tls {
+                        Some(tls) => Self::tls(host, stream.into(), tls),
+                        None => Ok(Self(Stream::plain(stream.into()))),
                     };
-                    wire.set_nonblocking()?;
-                    return Ok(wire);
                 }
                 Err(error) => last = error,
             }
@@ -50,63 +48,36 @@ impl Wire {
     }
 
     /// Shakes hands; whoever says nothing does not hold it up for longer than the timeout.
-    fn tls(host: &str, mut stream: TcpStream, tls: &Tls) -> io::Result<Self> {
+    fn tls(host: &str, socket: Socket, tls: &Tls) -> io::Result<Self> {
         let config = tls.config().map_err(io::Error::other)?;
         let name = ServerName::try_from(host.to_owned()).map_err(|_| io::Error::other(TlsProblem::Host))?;
-        let mut session = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        stream.set_write_timeout(Some(TIMEOUT))?;
+        let mut stream = Stream::secure(socket, config, name)?;
         let begin = Instant::now();
-        while session.is_handshaking() {
-            let left = TIMEOUT.checked_sub(begin.elapsed()).filter(|left| !left.is_zero());
-            stream.set_read_timeout(Some(left.ok_or_else(no_handshake)?))?;
-            let step = if session.wants_write() {
-                session.write_tls(&mut stream)
-            } else {
-                session.read_tls(&mut stream).and_then(|read| {
-                    let end = || io::Error::new(io::ErrorKind::UnexpectedEof, "it ended the TLS handshake");
-                    if read == 0 { Err(end()) } else { Ok(read) }
-                })
-            };
-            match step {
-                Ok(_) => {}
+        loop {
+            match stream.shake_hands() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(no_handshake()),
-                Err(error) => return Err(error),
+                other => return other.map(|()| Self(stream)),
             }
-            if let Err(error) = session.process_new_packets() {
-                // It is told why, where it still listens.
-                let _ = session.write_tls(&mut stream);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, TlsProblem::of(&error)));
-            }
+            let left = TIMEOUT.checked_sub(begin.elapsed()).filter(|left| !left.is_zero());
+            wait(&stream, left.ok_or_else(no_handshake)?)?;
         }
-        // Its last word is said now: the first event may be far away.
-        while session.wants_write() {
-            session.write_tls(&mut stream)?;
-        }
-        Ok(Self::Tls(Box::new(StreamOwned::new(session, stream))))
     }
 
     pub(super) fn unix(path: &Path) -> io::Result<Self> {
-        let wire = Self::Unix(UnixStream::connect(path)?);
-        wire.set_nonblocking()?;
-        Ok(wire)
+        let stream = UnixStream::connect(path)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self(Stream::plain(stream.into())))
     }
 
     /// Writes what there is room for; without any, the error is `WouldBlock`.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.write(bytes),
-            Self::Unix(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
+        self.0.write(bytes)
     }
 
     /// Writes what is still held here; what there is no room for makes the error `WouldBlock`.
     pub(super) fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Tcp(_) | Self::Unix(_) => Ok(()),
-            Self::Tls(stream) => stream.flush(),
-        }
+        self.0.flush()
     }
 
     /// Appends what is there, without waiting for more; an end is an error.
@@ -114,12 +85,7 @@ impl Wire {
         let most = into.len() + MOST;
         let mut chunk = [0; 16 << 10];
         while into.len() < most {
-            let read = match self {
-                Self::Tcp(stream) => stream.read(&mut chunk),
-                Self::Unix(stream) => stream.read(&mut chunk),
-                Self::Tls(stream) => stream.read(&mut chunk),
-            };
-            match read {
+            match self.0.read(&mut chunk) {
                 Ok(0) => {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"));
                 }
@@ -131,13 +97,15 @@ impl Wire {
         }
         Ok(())
     }
+}
 
-    fn set_nonblocking(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nonblocking(true),
-            Self::Unix(stream) => stream.set_nonblocking(true),
-            Self::Tls(stream) => stream.sock.set_nonblocking(true),
-        }
+/// Waits until the socket can be read, or written where TLS has something to write; for `left` at most.
+fn wait(stream: &Stream, left: Duration) -> io::Result<()> {
+    let flags = if stream.wants_write() { PollFlags::OUT } else { PollFlags::IN };
+    let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(&stream.socket, flags)], Some(&timeout)) {
+        Err(error) if error != Errno::INTR => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

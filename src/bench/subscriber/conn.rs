@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
-use super::stream::Stream;
 use crate::bench::account::Account;
+use crate::wire::stream::Stream;
+use crate::wire::websocket::Decoder;
 
 /// What a client owes a server that does not read, at most, in bytes; then it hangs up.
 const MAX_OUT: usize = 64 << 10;
@@ -92,10 +93,10 @@ pub(super) struct Conn {
     pub(super) cut: Option<u64>,
     /// The first event of its job that its last account did not expect, where it is to come back.
     pub(super) left: Option<u64>,
-    /// The beginning of a frame, or of the answer to the upgrade.
+    /// The answer to the upgrade as far as it is there, and then frames that came with it until they are looked at.
     pub(super) kept: Vec<u8>,
-    /// A message in parts, as far as it is there.
-    pub(super) parts: Vec<u8>,
+    /// What is incomplete of frames and messages.
+    pub(super) decoder: Decoder,
     /// What the socket has not taken yet.
     out: Vec<u8>,
     pub(super) account: Account,
@@ -118,7 +119,7 @@ impl Conn {
             cut: None,
             left: None,
             kept: Vec::new(),
-            parts: Vec::new(),
+            decoder: Decoder::new(),
             out: Vec::new(),
             account: Account::default(),
         }
@@ -147,7 +148,11 @@ impl Conn {
         }
         // Nothing is owed most of the time, and then no memory is either.
         self.out = Vec::new();
-        stream.flush()
+        match stream.flush() {
+            // TLS keeps it until the socket can be written.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            other => other,
+        }
     }
 
     /// Forgets the socket and what was half read; the account stays.
@@ -156,7 +161,7 @@ impl Conn {
         self.has_ended = false;
         self.pings = VecDeque::new();
         self.kept = Vec::new();
-        self.parts = Vec::new();
+        self.decoder = Decoder::new();
         self.out = Vec::new();
         self.stream.take()
     }

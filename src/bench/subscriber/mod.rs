@@ -1,15 +1,14 @@
 //! The connections: threads with an event loop each, which own theirs outright.
 //!
 //! A thread has one large read buffer for all of its connections; a connection keeps bytes only where a frame has come in
-//! part. Threads see nothing of each other but a few counters ([`Shared`]).
+//! part, in its decoder. Threads see nothing of each other but a few counters ([`Shared`]).
 
 mod conn;
-mod frame;
+mod dial;
 mod handshake;
 mod open;
 mod pool;
 mod read;
-mod stream;
 mod timers;
 
 use std::io;
@@ -23,9 +22,9 @@ use rustls::pki_types::ServerName;
 use url::{Host, Url};
 
 pub use self::conn::Cohort;
+use self::dial::{Dialer, Ports};
 use self::handshake::Handshake;
 use self::pool::Pool;
-use self::stream::{Dialer, Ports};
 use super::account::Course;
 use super::aim::Aim;
 use super::clock::Clock;

@@ -1,20 +1,21 @@
 //! From a seat to an open WebSocket, and to the end of it.
 
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use socket2::SockRef;
 
 use super::conn::{Cohort, Conn, Stage};
-use super::frame;
 use super::handshake::Answer;
 use super::pool::Pool;
 use crate::bench::collect::{count_close, count_failure};
 use crate::bench::summary::Mode;
 use crate::net::tls::problem_of;
 use crate::net::{self, NetError};
+use crate::wire::websocket::Role;
 
 /// For a server to end all connections when the run is over, in nanoseconds.
 const LEAVE_TIMEOUT: u64 = 1_000_000_000;
@@ -50,9 +51,9 @@ impl Pool {
         conn.since = self.shared.clock.now();
         conn.is_new = true;
         self.opening += 1;
-        let dialed = self.dialer.dial(conn.nth, conn.cohort.is_held_back()).and_then(|mut stream| {
+        let dialed = self.dialer.dial(conn.nth, conn.cohort.is_held_back()).and_then(|stream| {
             let both = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut stream.tcp, Token(at), both)?;
+            self.poll.registry().register(&mut SourceFd(&stream.socket.as_raw_fd()), Token(at), both)?;
             Ok(stream)
         });
         match dialed {
@@ -93,9 +94,9 @@ impl Pool {
     fn connected(&mut self, at: usize) {
         let conn = &mut self.conns[at];
         let Some(stream) = &conn.stream else { return };
-        match stream.tcp.take_error() {
+        match stream.socket.take_error() {
             Ok(Some(error)) | Err(error) => return self.fail(at, "tcp", None, &reason(&error)),
-            Ok(None) if stream.tcp.peer_addr().is_err() => return,
+            Ok(None) if stream.socket.peer_addr().is_err() => return,
             Ok(None) => {}
         }
         let now = self.shared.clock.now();
@@ -112,7 +113,6 @@ impl Pool {
         match stream.shake_hands() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
             Err(error) => return self.no_tls(at, &error),
-            Ok(()) if stream.is_shaking_hands() => return,
             Ok(()) => {}
         }
         let now = self.shared.clock.now();
@@ -209,7 +209,7 @@ impl Pool {
         self.opened(at);
         self.queue_again(at);
         if let Some(greeting) = self.shared.aim.greeting()
-            && let Err(error) = self.conns[at].send(&frame::masked(frame::TEXT, greeting.as_bytes()))
+            && let Err(error) = self.conns[at].send(&Role::Client.text(greeting.as_bytes()))
         {
             return self.ended(at, None, &reason(&error));
         }
@@ -289,20 +289,20 @@ impl Pool {
         let is_cut = self.conns[at].cohort == Cohort::Storm;
         if !is_cut {
             // If it cannot be written the connection ends all the same.
-            let _ = self.conns[at].send(&frame::masked(frame::CLOSE, &1000u16.to_be_bytes()));
+            let _ = self.conns[at].send(&Role::Client.close(1000, ""));
         }
         self.account_until_now(at);
         self.gone(at);
         if let Some(stream) = self.conns[at].clear() {
             // No socket of this side is left waiting, or it would hold its port for a minute.
-            let _ = SockRef::from(&stream.tcp).set_linger(Some(Duration::ZERO));
+            let _ = stream.socket.set_linger(Some(Duration::ZERO));
         }
     }
 
     /// Takes leave of the server, which then ends the connections: whoever ends one holds its port for a minute, and the
     /// next run needs them. Those that it has not ended in time are cut.
     pub(super) fn take_leave(&mut self) {
-        let close = frame::masked(frame::CLOSE, &1000u16.to_be_bytes());
+        let close = Role::Client.close(1000, "");
         let mut left = 0_u32;
         for conn in self.conns.iter_mut().filter(|conn| conn.stage == Stage::Open) {
             left += u32::from(conn.cohort != Cohort::Stalled && conn.send(&close).is_ok());
@@ -321,7 +321,7 @@ impl Pool {
         }
         for stream in self.conns.iter_mut().filter_map(Conn::clear) {
             // If it cannot be set the port is held for a while, and that is all.
-            let _ = SockRef::from(&stream.tcp).set_linger(Some(Duration::ZERO));
+            let _ = stream.socket.set_linger(Some(Duration::ZERO));
         }
     }
 

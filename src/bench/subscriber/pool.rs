@@ -11,8 +11,8 @@ use mio::{Events, Poll, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::conn::{Cohort, Conn, Stage};
+use super::dial::Dialer;
 use super::handshake::Handshake;
-use super::stream::Dialer;
 use super::timers::Timers;
 use super::{MARGIN, OfJob, Phase, Shared, Task};
 use crate::bench::account::Account;

@@ -1,76 +1,62 @@
 //! From bytes to deliveries: the part that runs for every event.
 
 use std::io::{self, Read as _};
+use std::mem;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::conn::{Cohort, Stage};
-use super::frame::{self, Frame, Parsed};
 use super::open::reason;
 use super::pool::Pool;
 use super::{OfJob, PROBE, Phase};
 use crate::bench::account::Arrival;
 use crate::bench::marker::Marker;
 use crate::bench::summary::Mode;
+use crate::text::printable;
+use crate::wire::websocket::{Incoming, Role, Rules};
 
-/// A message in parts is put together up to here, in bytes.
+/// Longer messages end the connection, in bytes: four times what a relay lets through.
 const MAX_MESSAGE: usize = 4 << 20;
+
+/// How a server's frames are read: its texts are measured, not judged.
+const RULES: Rules = Rules::new(Role::Client, MAX_MESSAGE).lenient();
 
 /// A message that comes later than this after the upgrade is no answer to it, in nanoseconds.
 const FIRST_MESSAGE: u64 = 5_000_000_000;
-
-/// What a frame did to its connection.
-#[derive(PartialEq, Eq)]
-enum After {
-    GoesOn,
-    Ended,
-}
 
 impl Pool {
     /// Reads what is there, at most about `limit` bytes, and takes it in.
     pub(super) fn read(&mut self, at: usize, limit: usize) {
         // Borrowed for the call: what is read is looked at in place, beside everything else a pool has.
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = mem::take(&mut self.buffer);
         self.read_into(at, limit, &mut buffer);
         self.buffer = buffer;
     }
 
-    fn read_into(&mut self, at: usize, limit: usize, buffer: &mut Vec<u8>) {
+    fn read_into(&mut self, at: usize, limit: usize, buffer: &mut [u8]) {
+        if !self.conns[at].kept.is_empty() && self.conns[at].stage == Stage::Open {
+            // What came with the answer to the upgrade was never looked at.
+            let mut kept = mem::take(&mut self.conns[at].kept);
+            self.take_in(at, &mut kept);
+        }
         let mut budget = limit;
         loop {
             let conn = &mut self.conns[at];
             let Some(stream) = conn.stream.as_mut().filter(|_| conn.stage == Stage::Open) else { return };
-            let kept = conn.kept.len();
-            if kept > 0 {
-                if buffer.len() < kept * 2 {
-                    buffer.resize(kept * 2, 0);
-                }
-                buffer[..kept].copy_from_slice(&conn.kept);
-            }
-            let end = buffer.len().min(kept.saturating_add(budget));
-            let room = end - kept;
-            let result = stream.read(&mut buffer[kept..end]);
+            let room = buffer.len().min(budget);
+            let result = stream.read(&mut buffer[..room]);
             let says_more = stream.is_plain() && !conn.has_ended;
             let read = match result {
-                Ok(0) => {
-                    self.take_in(at, &buffer[..kept], kept);
-                    if self.conns[at].stage == Stage::Open {
-                        self.ended(at, None, "closed without a close frame");
-                    }
-                    return;
-                }
+                Ok(0) => return self.ended(at, None, "closed without a close frame"),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // What came with the answer to the upgrade was never looked at.
-                    self.take_in(at, &buffer[..kept], kept);
-                    return;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => return self.ended(at, None, &reason(&error)),
             };
             self.now = self.shared.clock.now();
             self.part.connections.received_bytes += read as u64;
-            self.take_in(at, &buffer[..kept + read], kept);
+            self.take_in(at, &mut buffer[..read]);
             budget = budget.saturating_sub(read);
             // A socket that gave less than was asked for is empty, and says so when it no longer is.
             if budget == 0 || (says_more && read < room) {
@@ -79,75 +65,41 @@ impl Pool {
         }
     }
 
-    /// Handles all whole frames and keeps the rest.
-    fn take_in(&mut self, at: usize, bytes: &[u8], kept: usize) {
-        let mut from = 0;
-        loop {
-            match frame::parse(bytes, from) {
-                Parsed::Whole(frame) => {
-                    if self.frame(at, frame, bytes) == After::Ended {
-                        return;
-                    }
-                    from = frame.end;
-                }
-                Parsed::Partial => break,
-                Parsed::Broken(why) => {
-                    self.part.connections.garbage += 1;
-                    return self.ended(at, None, why);
-                }
-            }
-        }
-        let rest = &bytes[from..];
-        let conn = &mut self.conns[at];
-        if rest.is_empty() {
-            if kept > 0 {
-                conn.kept = Vec::new();
-            }
-        } else if from > 0 || rest.len() != kept {
-            conn.kept.clear();
-            conn.kept.extend_from_slice(rest);
-        }
-    }
-
-    fn frame(&mut self, at: usize, frame: Frame, bytes: &[u8]) -> After {
-        let payload = &bytes[frame.start..frame.end];
-        match frame.opcode {
-            frame::TEXT | frame::BINARY if frame.fin => self.message(at, payload),
-            frame::TEXT | frame::BINARY | frame::CONTINUATION => {
-                return self.part_of_message(at, frame, payload);
-            }
-            frame::PING => {
-                if let Err(error) = self.conns[at].send(&frame::masked(frame::PONG, payload)) {
-                    self.ended(at, None, &reason(&error));
-                    return After::Ended;
-                }
-            }
-            frame::PONG => self.answered(at, payload),
-            _ => {
-                let (code, why) = frame::close_reason(payload);
-                // The answer is a courtesy to a server that is closing anyway.
-                let _ = self.conns[at].send(&frame::masked(frame::CLOSE, &payload[..payload.len().min(2)]));
-                self.ended(at, code, &why);
-                return After::Ended;
-            }
-        }
-        After::GoesOn
-    }
-
-    fn part_of_message(&mut self, at: usize, frame: Frame, payload: &[u8]) -> After {
-        let mut parts = std::mem::take(&mut self.conns[at].parts);
-        if parts.len() + payload.len() > MAX_MESSAGE {
+    /// Handles all that is whole now.
+    fn take_in(&mut self, at: usize, bytes: &mut [u8]) {
+        // Taken out for the call: what it hands out is handled beside everything else a pool has.
+        let mut decoder = mem::take(&mut self.conns[at].decoder);
+        let outcome = decoder.feed(bytes, RULES, |incoming| self.incoming(at, incoming));
+        if let Err(violation) = outcome {
             self.part.connections.garbage += 1;
-            self.ended(at, None, "a message in parts has over 4 MiB");
-            return After::Ended;
+            return self.ended(at, None, &violation.to_string());
         }
-        parts.extend_from_slice(payload);
-        if frame.fin {
-            self.message(at, &parts);
-        } else {
-            self.conns[at].parts = parts;
+        // One that ended has nothing pending any more.
+        self.conns[at].decoder = decoder;
+    }
+
+    /// Handles a message or a control frame; `Break` where it ended the connection.
+    fn incoming(&mut self, at: usize, incoming: Incoming<'_>) -> ControlFlow<()> {
+        match incoming {
+            Incoming::Unchecked(message) | Incoming::Binary(message) => self.message(at, message),
+            Incoming::Ping(payload) => {
+                if let Err(error) = self.conns[at].send(&Role::Client.pong(payload)) {
+                    self.ended(at, None, &reason(&error));
+                    return ControlFlow::Break(());
+                }
+            }
+            Incoming::Pong(payload) => self.answered(at, payload),
+            Incoming::Close { code, reason } => {
+                // The answer is a courtesy to a server that is closing anyway.
+                let _ = self.conns[at].send(&Role::Client.close_answer(code));
+                self.ended(at, code, &close_reason(code, reason));
+                return ControlFlow::Break(());
+            }
+            Incoming::Text(message) => self.message(at, message.as_bytes()),
+            // Never handed out, since the rules negotiate no compression.
+            Incoming::Compressed { .. } => {}
         }
-        After::GoesOn
+        ControlFlow::Continue(())
     }
 
     fn message(&mut self, at: usize, message: &[u8]) {
@@ -240,5 +192,25 @@ impl Pool {
         self.part.round_trip.received += 1;
         self.part.round_trip.time.record(took);
         self.timed.record(took);
+    }
+}
+
+/// A server's reason for a close in words that can be shown.
+fn close_reason(code: Option<u16>, reason: &str) -> String {
+    if code.is_none() {
+        return "closed without a code".into();
+    }
+    printable(reason).chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::close_reason;
+
+    #[test]
+    fn a_close_is_worded_with_its_reason_or_the_lack_of_a_code() {
+        assert_eq!(close_reason(Some(1013), "x"), "x");
+        assert_eq!(close_reason(Some(4001), &"y".repeat(123)), "y".repeat(120));
+        assert_eq!(close_reason(None, ""), "closed without a code");
     }
 }

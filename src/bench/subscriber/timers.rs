@@ -9,12 +9,13 @@ use mio::Waker;
 use super::conn::{Cohort, Conn, Stage};
 use super::open::reason;
 use super::pool::Pool;
-use super::{Phase, Shared, Task, frame};
+use super::{Phase, Shared, Task};
 use crate::bench::clock::until;
 use crate::bench::marker::{self, Marker};
 use crate::bench::numbers::nanos;
 use crate::bench::options::EchoBy;
 use crate::bench::summary::Mode;
+use crate::wire::websocket::Role;
 
 /// How often slow connections read, in nanoseconds.
 const SLOW_EVERY: u64 = 50_000_000;
@@ -202,10 +203,10 @@ impl Pool {
         self.timers.echo_turn = at + 1;
         self.conns[at].pings.push_back((seq, due));
         let bytes = match self.task.echo {
-            EchoBy::Ping => frame::masked(frame::PING, &seq.to_be_bytes()),
+            EchoBy::Ping => Role::Client.ping(&seq.to_be_bytes()),
             EchoBy::Text => {
                 let text = marker::text(Marker { run: self.shared.run, seq, due });
-                frame::masked(frame::TEXT, &text)
+                Role::Client.text(&text)
             }
         };
         self.part.round_trip.sent += is_measured;

@@ -1,13 +1,13 @@
-//! Client frames: unmasked in place, handed out from the read buffer when they are whole, gathered when they are not.
+//! Frames of the peer: unmasked in place, handed out from the read buffer when they are whole, gathered when they are not.
 
 use std::mem;
 use std::ops::ControlFlow;
 use std::str;
 
 use super::header::{self, Frame, MAX_HEADER, Opcode};
-use super::{Incoming, Violation, may_be_sent};
+use super::{Incoming, Rules, Violation, may_be_sent};
 
-/// Decodes the frames of one client.
+/// Decodes the frames of one connection's peer.
 ///
 /// One pointer while nothing is pending. A frame or a fragmented message that is only partly there is kept in memory
 /// that grows with what has arrived, never with what was announced, up to the limit; it is freed on completion.
@@ -38,19 +38,19 @@ impl Decoder {
 
     /// Takes what was just read, cut anywhere, and hands `each` every message and control frame that it completes.
     ///
-    /// `input` is unmasked in place; frames that are whole in it are handed out without a copy. `limit` is the most
-    /// bytes that one data frame, and one reassembled message, may have; a frame that would exceed it is refused at its
-    /// header, before anything of it is kept. `each` stops the decoding with `Break`, after a close for instance.
+    /// `input` is unmasked in place; frames that are whole in it are handed out without a copy. A frame that would exceed
+    /// the limit of the rules is refused at its header, before anything of it is kept. `each` stops the decoding with
+    /// `Break`, after a close for instance.
     ///
     /// What precedes a violation is still handed out. After a violation or a `Break` the rest of `input` and whatever
     /// was pending are dropped: the position in the stream is lost, and the decoder is to be fed no more.
     pub fn feed(
         &mut self,
         input: &mut [u8],
-        limit: usize,
+        rules: impl Into<Rules>,
         mut each: impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<(), Violation> {
-        let outcome = self.frames(input, limit, &mut each);
+        let outcome = self.frames(input, rules.into(), &mut each);
         let goes_on = outcome == Ok(ControlFlow::Continue(()));
         self.pending.take_if(|pending| !goes_on || pending.is_over());
         outcome.map(drop)
@@ -59,20 +59,20 @@ impl Decoder {
     fn frames(
         &mut self,
         mut input: &mut [u8],
-        limit: usize,
+        rules: Rules,
         each: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         while !input.is_empty() {
-            let (frame, used) = self.next_frame(input, limit)?;
+            let (frame, used) = self.next_frame(input, rules)?;
             let Some(mut frame) = frame else { break };
             let payload = &mut input[used..];
             let (chunk, rest) = payload.split_at_mut(frame.remaining.min(payload.len()));
             input = rest;
             frame.unmask(chunk);
             let flow = if frame.opcode.is_control() {
-                self.control(frame, chunk, each)?
+                self.control(frame, chunk, rules, each)?
             } else {
-                self.data(frame, chunk, limit, each)?
+                self.data(frame, chunk, rules, each)?
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -83,14 +83,14 @@ impl Decoder {
 
     /// The frame that `input` goes on with, and how many bytes of it are that frame's header. Without a frame, the
     /// header is incomplete and kept.
-    fn next_frame(&mut self, input: &[u8], limit: usize) -> Result<(Option<Frame>, usize), Violation> {
+    fn next_frame(&mut self, input: &[u8], rules: Rules) -> Result<(Option<Frame>, usize), Violation> {
         let message = match self.pending.as_deref_mut() {
             Some(Pending { frame: frame @ Some(_), .. }) => return Ok((frame.take(), 0)),
-            Some(pending) if pending.held > 0 => return pending.rest_of_header(input, limit),
+            Some(pending) if pending.held > 0 => return pending.rest_of_header(input, rules),
             Some(pending) => pending.message.as_ref().map(Message::len),
             None => None,
         };
-        if let Some((frame, size)) = header::parse(input, message, limit)? {
+        if let Some((frame, size)) = header::parse(input, message, rules)? {
             return Ok((Some(frame), size));
         }
         let pending = self.pending.get_or_insert_default();
@@ -103,16 +103,17 @@ impl Decoder {
         &mut self,
         frame: Frame,
         chunk: &[u8],
+        rules: Rules,
         each: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         let mut gathered = self.pending.as_mut().map(|p| mem::take(&mut p.control)).unwrap_or_default();
         let complete = frame.remaining == 0;
         if complete && gathered.is_empty() {
-            return Ok(each(control_frame(frame.opcode, chunk)?));
+            return control_frame(frame.opcode, chunk, rules.lenient, each);
         }
         gathered.extend_from_slice(chunk);
         if complete {
-            return Ok(each(control_frame(frame.opcode, &gathered)?));
+            return control_frame(frame.opcode, &gathered, rules.lenient, each);
         }
         let pending = self.pending.get_or_insert_default();
         pending.control = gathered;
@@ -124,19 +125,18 @@ impl Decoder {
         &mut self,
         frame: Frame,
         chunk: &[u8],
-        limit: usize,
+        rules: Rules,
         each: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Violation> {
         let complete = frame.remaining == 0;
-        let text = frame.opcode == Opcode::Text;
         let mut message = match self.pending.as_mut().and_then(|pending| pending.message.take()) {
             Some(message) => message,
-            None if complete && frame.fin => return Ok(each(whole_message(text, chunk)?)),
-            None => Message { text, data: Vec::new(), checked: 0 },
+            None if complete && frame.fin => return Ok(each(Kind::of(frame, rules).whole(chunk)?)),
+            None => Message { kind: Kind::of(frame, rules), data: Vec::new(), checked: 0 },
         };
-        message.push(chunk, limit)?;
+        message.push(chunk, rules.limit)?;
         if complete && frame.fin {
-            return Ok(each(whole_message(message.text, &message.data)?));
+            return Ok(each(message.kind.whole(&message.data)?));
         }
         let pending = self.pending.get_or_insert_default();
         pending.message = Some(message);
@@ -161,12 +161,12 @@ impl Pending {
     }
 
     /// [`Decoder::next_frame`] where an earlier read ended inside the header.
-    fn rest_of_header(&mut self, input: &[u8], limit: usize) -> Result<(Option<Frame>, usize), Violation> {
+    fn rest_of_header(&mut self, input: &[u8], rules: Rules) -> Result<(Option<Frame>, usize), Violation> {
         let end = (self.held + input.len()).min(MAX_HEADER);
         let added = end - self.held;
         self.header[self.held..end].copy_from_slice(&input[..added]);
         let message = self.message.as_ref().map(Message::len);
-        let Some((frame, size)) = header::parse(&self.header[..end], message, limit)? else {
+        let Some((frame, size)) = header::parse(&self.header[..end], message, rules)? else {
             self.held = end;
             return Ok((None, added));
         };
@@ -178,7 +178,7 @@ impl Pending {
 /// A message that is not all there yet.
 #[derive(Debug)]
 struct Message {
-    text: bool,
+    kind: Kind,
     data: Vec<u8>,
     /// How much of `data` is known to be whole characters; what follows is at most the start of one.
     checked: usize,
@@ -199,7 +199,7 @@ impl Message {
             self.data.reserve_exact(capacity - self.data.len());
         }
         self.data.extend_from_slice(chunk);
-        if self.text {
+        if self.kind == Kind::Text {
             self.checked += match str::from_utf8(&self.data[self.checked..]) {
                 Ok(valid) => valid.len(),
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
@@ -210,29 +210,59 @@ impl Message {
     }
 }
 
-fn whole_message(text: bool, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
-    if !text {
-        return Ok(Incoming::Binary(payload));
-    }
-    str::from_utf8(payload).map(Incoming::Text).map_err(|_| Violation::NotUtf8)
+/// How a message is handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Unchecked,
+    Binary,
+    Compressed { text: bool },
 }
 
-fn control_frame(opcode: Opcode, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
+impl Kind {
+    /// The kind of the message that begins with this frame.
+    fn of(first: Frame, rules: Rules) -> Self {
+        match (first.opcode == Opcode::Text, first.compressed) {
+            (text, true) => Self::Compressed { text },
+            (true, false) if rules.lenient => Self::Unchecked,
+            (true, false) => Self::Text,
+            (false, false) => Self::Binary,
+        }
+    }
+
+    fn whole(self, payload: &[u8]) -> Result<Incoming<'_>, Violation> {
+        Ok(match self {
+            Self::Text => Incoming::Text(str::from_utf8(payload).map_err(|_| Violation::NotUtf8)?),
+            Self::Unchecked => Incoming::Unchecked(payload),
+            Self::Binary => Incoming::Binary(payload),
+            Self::Compressed { text } => Incoming::Compressed { text, payload },
+        })
+    }
+}
+
+/// Hands out a control frame that is all there.
+fn control_frame(
+    opcode: Opcode,
+    payload: &[u8],
+    lenient: bool,
+    each: &mut impl FnMut(Incoming<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, Violation> {
     match opcode {
-        Opcode::Ping => return Ok(Incoming::Ping(payload)),
-        Opcode::Pong => return Ok(Incoming::Pong(payload)),
+        Opcode::Ping => return Ok(each(Incoming::Ping(payload))),
+        Opcode::Pong => return Ok(each(Incoming::Pong(payload))),
         _ => {}
     }
-    if payload.is_empty() {
-        return Ok(Incoming::Close { code: None, reason: "" });
-    }
-    let Some((&code, reason)) = payload.split_first_chunk() else {
-        return Err(Violation::Protocol("close code of one byte"));
+    let (code, reason) = match payload.split_first_chunk() {
+        Some((&code, reason)) => (Some(u16::from_be_bytes(code)), reason),
+        None if payload.is_empty() || lenient => (None, &[][..]),
+        None => return Err(Violation::Protocol("close code of one byte")),
     };
-    let code = u16::from_be_bytes(code);
-    if !may_be_sent(code) {
+    if lenient {
+        return Ok(each(Incoming::Close { code, reason: &String::from_utf8_lossy(reason) }));
+    }
+    if code.is_some_and(|code| !may_be_sent(code)) {
         return Err(Violation::Protocol("close code that may not be sent"));
     }
     let reason = str::from_utf8(reason).map_err(|_| Violation::NotUtf8)?;
-    Ok(Incoming::Close { code: Some(code), reason })
+    Ok(each(Incoming::Close { code, reason }))
 }

@@ -1,18 +1,23 @@
-//! The server's side of the WebSocket framing, RFC 6455 section 5: bytes in, messages out, and back.
+//! The WebSocket framing, RFC 6455 section 5, of either side: bytes in, messages out, and back.
 //!
 //! Pure: no sockets, no clock. An event is encoded once for all of its watchers, header included, which a general
 //! WebSocket library has no way to say; and an idle connection costs the decoder one pointer.
 //!
-//! No extension is ever negotiated, so a reserved bit is always a violation.
+//! A reserved bit is a violation, but for the one that marks compressed messages where permessage-deflate was negotiated
+//! ([`Rules::deflate`]). Messages are neither compressed nor inflated here.
 
 use crate::dialect::CloseReason;
 
 mod decode;
 mod encode;
 mod header;
+mod rules;
 
 pub use decode::Decoder;
-pub use encode::{close, payload_of, ping, pong, text, text_of};
+#[cfg(test)]
+use encode::payload_of;
+pub use encode::{binary, close, compressed, ping, pong, text, text_of};
+pub use rules::{Role, Rules};
 
 #[cfg(test)]
 mod properties;
@@ -24,27 +29,36 @@ mod tests;
 /// Most bytes a control frame can carry (RFC 6455, 5.5).
 pub const MAX_CONTROL: usize = 125;
 
-/// What a client sent: a whole message or a control frame. It borrows from the read buffer where it can.
+/// A whole message or a control frame of the peer. It borrows from the read buffer where it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Incoming<'a> {
     /// A text message, reassembled if it came in fragments.
     Text(&'a str),
+    /// A text message that may be no UTF-8, reassembled if it came in fragments. Only under [`Rules::lenient`].
+    Unchecked(&'a [u8]),
     /// A binary message, reassembled if it came in fragments.
     Binary(&'a [u8]),
+    /// A message that is still compressed, reassembled if it came in fragments. Only under [`Rules::deflate`].
+    Compressed {
+        /// Whether the inflated message is to be a text, which is then still to be checked for UTF-8.
+        text: bool,
+        /// Deflated bytes, without the four that the sender left out at the end (RFC 7692, 7.2.1).
+        payload: &'a [u8],
+    },
     /// A ping, at most [`MAX_CONTROL`] bytes, to be answered with a [`pong`] of the same payload (RFC 6455, 5.5.2).
     Ping(&'a [u8]),
     /// A pong, at most [`MAX_CONTROL`] bytes, asked for or not.
     Pong(&'a [u8]),
-    /// The client closes (RFC 6455, 5.5.1). Nothing that follows it counts.
+    /// The peer closes (RFC 6455, 5.5.1). Nothing that follows it counts.
     Close {
-        /// The client's code, one that may appear on the wire; none if it sent an empty close.
+        /// The peer's code, one that may appear on the wire (any under [`Rules::lenient`]); none if it sent an empty close.
         code: Option<u16>,
         /// At most 123 bytes, often empty.
         reason: &'a str,
     },
 }
 
-/// Why a connection cannot go on: what the client sent breaks the protocol or a limit.
+/// Why a connection cannot go on: what the peer sent breaks the protocol or a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
     /// Broken framing; the text says which rule.

@@ -11,8 +11,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocket};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::testing::{LIMIT, decode, frame};
-use super::{Decoder, close, ping, pong, text};
+use super::testing::{LIMIT, decode, frame, server_frame};
+use super::{Decoder, Role as Side, Rules, close};
 
 /// A socket in memory: reads are cut as told, and then would block; writes are kept.
 #[derive(Default)]
@@ -130,8 +130,13 @@ fn send(
     sent
 }
 
-/// Frames that are right in most ways and wrong in some.
-fn nearly_right() -> impl Strategy<Value = Vec<u8>> {
+/// The codec's side, and the library's.
+fn sides() -> impl Strategy<Value = (Side, Role)> {
+    prop_oneof![Just((Side::Server, Role::Client)), Just((Side::Client, Role::Server))]
+}
+
+/// Frames for that side that are right in most ways and wrong in some.
+fn nearly_right(side: Side) -> impl Strategy<Value = Vec<u8>> {
     let first = prop_oneof![
         8 => proptest::sample::select(vec![0x81_u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x8a, 0x88]),
         1 => any::<u8>(),
@@ -143,19 +148,24 @@ fn nearly_right() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"\xe2\x82".to_vec()),
         1 => Just(b"\xac".to_vec()),
     ];
-    (first, payload).prop_map(|(first, payload)| frame(first, &payload))
+    (first, payload).prop_map(move |(first, payload)| match side {
+        Side::Server => frame(first, &payload),
+        Side::Client => server_frame(first, &payload),
+    })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn what_a_client_sends_is_decoded_as_sent(
+    fn what_a_peer_sends_is_decoded_as_sent(
+        (side, theirs) in sides(),
         messages in vec(fragmented(), 0..6),
         ending in ending(),
         cuts in vec(any::<Index>(), 0..12),
     ) {
-        let mut socket = WebSocket::from_raw_socket(Pipe::default(), Role::Client, None);
+        let mut socket = WebSocket::from_raw_socket(Pipe::default(), theirs, None);
+        let rules = Rules::new(side, LIMIT);
         let mut sent = Vec::new();
         for (message, cuts, between) in &messages {
             sent.extend(send(&mut socket, message, cuts, between));
@@ -163,42 +173,50 @@ proptest! {
         socket.close(ending.clone()).unwrap();
         sent.push(Message::Close(ending));
         let wire = &socket.get_ref().written;
-        prop_assert_eq!(decode(cut(wire, &cuts), LIMIT), (sent.clone(), Ok(())));
-        prop_assert_eq!(decode(wire.chunks(1), LIMIT), (sent, Ok(())));
+        for rules in [rules, rules.lenient(), rules.deflate(true)] {
+            prop_assert_eq!(decode(cut(wire, &cuts), rules), (sent.clone(), Ok(())));
+            prop_assert_eq!(decode(wire.chunks(1), rules), (sent.clone(), Ok(())));
+        }
     }
 
     #[test]
-    fn what_is_encoded_a_client_reads_as_meant(
-        messages in vec(prop_oneof![words(), control()], 0..6),
+    fn what_is_encoded_a_peer_reads_as_meant(
+        (side, theirs) in sides(),
+        messages in vec(prop_oneof![words(), bytes(), control()], 0..6),
         ending in ending(),
         cuts in vec(any::<Index>(), 0..12),
     ) {
         let mut wire = Vec::new();
         for message in &messages {
             wire.extend_from_slice(&match message {
-                Message::Ping(data) => ping(data),
-                Message::Pong(data) => pong(data),
-                message => text(&message.clone().into_data()),
+                Message::Ping(data) => side.ping(data),
+                Message::Pong(data) => side.pong(data),
+                Message::Binary(data) => side.binary(data),
+                message => side.text(&message.clone().into_data()),
             });
         }
         let mut sent = messages;
         if let Some(ending) = ending {
-            wire.extend_from_slice(&close(ending.code.into(), &ending.reason));
+            wire.extend_from_slice(&side.close(ending.code.into(), &ending.reason));
             sent.push(Message::Close(Some(ending)));
         }
-        prop_assert_eq!(tungstenite_reads(&cut(&wire, &cuts), Role::Client), sent);
+        prop_assert_eq!(tungstenite_reads(&cut(&wire, &cuts), theirs), sent);
     }
 
     #[test]
     fn what_is_accepted_tungstenite_reads_alike(
-        frames in vec(nearly_right(), 0..12),
+        (side, frames) in sides().prop_flat_map(|(side, _)| (Just(side), vec(nearly_right(side), 0..12))),
         cuts in vec(any::<Index>(), 0..12),
     ) {
         let wire = frames.concat();
-        let (messages, outcome) = decode([&wire[..]], LIMIT);
-        prop_assert_eq!(&decode(cut(&wire, &cuts), LIMIT), &(messages.clone(), outcome));
-        prop_assert_eq!(&decode(wire.chunks(1), LIMIT), &(messages.clone(), outcome));
-        let mut theirs = tungstenite_reads(&[&wire], Role::Server);
+        let (rules, role) = match side {
+            Side::Server => (Rules::from(LIMIT), Role::Server),
+            Side::Client => (Rules::new(side, LIMIT), Role::Client),
+        };
+        let (messages, outcome) = decode([&wire[..]], rules);
+        prop_assert_eq!(&decode(cut(&wire, &cuts), rules), &(messages.clone(), outcome));
+        prop_assert_eq!(&decode(wire.chunks(1), rules), &(messages.clone(), outcome));
+        let mut theirs = tungstenite_reads(&[&wire], role);
         // It hands a close with a bad code on as its own answer to it; here that is a violation.
         if outcome.is_err() && theirs.last().is_some_and(Message::is_close) {
             theirs.pop();
@@ -209,21 +227,24 @@ proptest! {
     #[test]
     fn garbage_never_panics_nor_takes_more_than_the_limit(
         garbage in vec(any::<u8>(), 0..600),
-        frames in vec(nearly_right(), 0..8),
+        (side, frames) in sides().prop_flat_map(|(side, _)| (Just(side), vec(nearly_right(side), 0..8))),
         cuts in vec(any::<Index>(), 0..30),
         limit in 0..300_usize,
+        (deflate, lenient) in any::<(bool, bool)>(),
     ) {
+        let rules = Rules::new(side, limit).deflate(deflate);
+        let rules = if lenient { rules.lenient() } else { rules };
         // Valid frames first, so that garbage also comes in the middle of things.
         let wire = [frames.concat(), garbage].concat();
         let mut decoder = Decoder::new();
         for chunk in cut(&wire, &cuts) {
-            let outcome = decoder.feed(&mut chunk.to_vec(), limit, |_| ControlFlow::Continue(()));
+            let outcome = decoder.feed(&mut chunk.to_vec(), rules, |_| ControlFlow::Continue(()));
             prop_assert!(decoder.heap() <= limit + 400, "{} bytes", decoder.heap());
             if outcome.is_err() {
                 break;
             }
         }
-        prop_assert_eq!(decode(cut(&wire, &cuts), limit), decode(wire.chunks(1), limit));
+        prop_assert_eq!(decode(cut(&wire, &cuts), rules), decode(wire.chunks(1), rules));
     }
 }
 

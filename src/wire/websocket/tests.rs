@@ -9,6 +9,9 @@ use super::header::FIN;
 use super::testing::{Decoded, LIMIT, closing, decode, decode_every_way, frame};
 use super::{Decoder, Violation, payload_of, text};
 
+mod client;
+mod deflate;
+
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;

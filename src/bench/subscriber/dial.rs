@@ -1,13 +1,14 @@
-//! A socket that never blocks, plain or with TLS on it.
+//! Connecting without waiting: from which address and port, and to where.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use mio::net::TcpStream;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::wire::stream::Stream;
 
 /// What a connection's socket is given to hold where its client is meant to be slow, in bytes.
 const SMALL_BUFFER: usize = 4096;
@@ -22,13 +23,6 @@ pub(super) struct Dialer {
     pub(super) ports: Option<Ports>,
     /// With TLS, the name that the certificate must have.
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
-}
-
-/// A socket, connecting or connected.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) tcp: TcpStream,
-    tls: Option<Box<ClientConnection>>,
 }
 
 /// Ports that are taken in turns, since the system's own search for one becomes slow when half of them are used: it tries
@@ -64,14 +58,10 @@ impl Dialer {
             self.sources[usize::try_from(turn).unwrap_or(0)]
         });
         let socket = self.connect(source, small)?;
-        let tls = match &self.tls {
-            None => None,
-            Some((config, name)) => {
-                let session = ClientConnection::new(Arc::clone(config), name.clone());
-                Some(Box::new(session.map_err(io::Error::other)?))
-            }
-        };
-        Ok(Stream { tcp: TcpStream::from_std(socket.into()), tls })
+        match &self.tls {
+            None => Ok(Stream::plain(socket)),
+            Some((config, name)) => Stream::secure(socket, Arc::clone(config), name.clone()),
+        }
     }
 
     fn connect(&mut self, source: Option<IpAddr>, small: bool) -> io::Result<Socket> {
@@ -128,87 +118,6 @@ fn is_under_way(error: &io::Error) -> bool {
         || error.raw_os_error().is_some_and(|code| EINPROGRESS.contains(&code))
 }
 
-impl Stream {
-    /// Whether TLS still shakes hands; without TLS never.
-    pub(super) fn is_shaking_hands(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
-    }
-
-    /// Moves the TLS handshake on as far as the socket lets it.
-    pub(super) fn shake_hands(&mut self) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
-        while tls.is_handshaking() {
-            while tls.wants_write() {
-                tls.write_tls(&mut self.tcp)?;
-            }
-            if !tls.is_handshaking() {
-                break;
-            }
-            if tls.read_tls(&mut self.tcp)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let processed = tls.process_new_packets();
-            if let Err(error) = processed {
-                // The alert tells the server why; that it may not arrive changes nothing.
-                let _ = tls.write_tls(&mut self.tcp);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-            }
-        }
-        flush(tls, &mut self.tcp)
-    }
-
-    /// Whether a read that did not fill the buffer has emptied the socket.
-    pub(super) fn is_plain(&self) -> bool {
-        self.tls.is_none()
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.tcp.read(buffer) };
-        loop {
-            match tls.reader().read(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // A server that hangs up without saying so in TLS has hung up all the same.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
-                other => return other,
-            }
-            if tls.read_tls(&mut self.tcp)? == 0 {
-                return Ok(0);
-            }
-            tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return self.tcp.write(bytes) };
-        let written = tls.writer().write(bytes)?;
-        flush(tls, &mut self.tcp)?;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.tls {
-            Some(tls) => flush(tls, &mut self.tcp),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Writes what TLS has ready; what the socket does not take stays in TLS until the next time.
-fn flush(tls: &mut ClientConnection, tcp: &mut TcpStream) -> io::Result<()> {
-    while tls.wants_write() {
-        match tls.write_tls(tcp) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-            Ok(_) => {}
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -238,7 +147,8 @@ mod tests {
         };
         let (mut one, mut other) = (dialer(0), dialer(0));
         let held = [one.dial(0, false), other.dial(1, false), one.dial(2, true)].map(Result::unwrap);
-        let mut ports = held.each_ref().map(|stream| stream.tcp.local_addr().unwrap().port());
+        let mut ports =
+            held.each_ref().map(|stream| stream.socket.local_addr().unwrap().as_socket().unwrap().port());
         ports.sort_unstable();
         assert_eq!(ports, [24_310, 24_311, 24_312]);
         assert_eq!(other.dial(3, false).unwrap_err().kind(), io::ErrorKind::AddrNotAvailable);
