@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Settings of a demo.
 #[derive(Debug, Clone)]
-pub struct DemoOptions {
+pub(crate) struct DemoOptions {
     /// What is simulated.
     pub scenario: ScenarioOptions,
     /// How it is shown.
@@ -44,7 +44,7 @@ pub struct DemoOptions {
 
 /// How a demo went.
 #[derive(Debug)]
-pub struct DemoReport {
+pub(crate) struct DemoReport {
     /// What attach saw.
     pub attach: AttachReport,
     /// Campaigns, scrapers, demos and conversations that events of channels were about.
@@ -61,7 +61,11 @@ pub struct DemoReport {
 ///
 /// # Errors
 /// A port that cannot be opened, a thread that cannot be started, or an option that makes no sense.
-pub async fn run(options: DemoOptions, dialects: &Dialects, stop: CancellationToken) -> Result<DemoReport> {
+pub(crate) async fn run(
+    options: DemoOptions,
+    dialects: &Dialects,
+    stop: CancellationToken,
+) -> Result<DemoReport> {
     let scenario = Scenario::of_demo(dialects, &options.scenario)?;
     let broker = Arc::new(MemoryBroker::new());
     let listener =
@@ -223,7 +227,7 @@ impl Stopwatch {
 
 impl DemoReport {
     /// The summary, for people.
-    pub fn summary(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let tally = &self.attach.tally;
         let jobs = [
             (tally.succeeded, "succeeded"),

@@ -43,7 +43,7 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
-//! | [`wire`] | codecs that features share; pure |
+//! | [`wire`] | wires that features share: WebSocket frames, RESP, URLs of Redis; pure |
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
@@ -61,17 +61,17 @@
 //! - Every queue is bounded, and its doc comment says what happens when it is full.
 //! - What decides is pure and tested as tables and properties; one loop per task touches sockets.
 
-pub mod attach;
+mod attach;
 pub mod bench;
-pub mod broker;
+mod broker;
 pub mod cli;
-pub mod demo;
+mod demo;
 pub mod dialect;
-pub mod exit;
+mod exit;
 pub mod net;
-pub mod publish;
+mod publish;
 pub mod relay;
-pub mod telemetry;
-pub mod text;
-pub mod usage;
+mod telemetry;
+mod text;
+mod usage;
 pub mod wire;

@@ -10,17 +10,17 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-pub use self::stderr::{flush, say};
+pub(crate) use self::stderr::{flush, say};
 use crate::dialect::with_nearest;
 use crate::text::printable;
 
 /// The levels, from silence to noise.
-pub const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+pub(crate) const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Checks a log level or filter.
 ///
 /// A bare word must be a level: the filter syntax would take a misspelt one for the name of a target, and log nothing.
-pub fn parse_filter(text: &str) -> Result<String, String> {
+pub(crate) fn parse_filter(text: &str) -> Result<String, String> {
     let bare = !text.contains(['=', ',', ':', '[']);
     if bare && !LEVELS.contains(&text.to_ascii_lowercase().as_str()) {
         return Err(with_nearest("no such log level", text, LEVELS));
@@ -39,11 +39,11 @@ fn directives(filter: &str) -> String {
 
 /// The filter of a log that is running.
 #[derive(Clone)]
-pub struct LogFilter(std::sync::Arc<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>);
+pub(crate) struct LogFilter(std::sync::Arc<dyn Fn(EnvFilter) -> Result<()> + Send + Sync>);
 
 impl LogFilter {
     /// Logs by another level or filter from now on.
-    pub fn set(&self, filter: &str) -> Result<()> {
+    pub(crate) fn set(&self, filter: &str) -> Result<()> {
         (self.0)(EnvFilter::try_new(directives(filter))?)
     }
 }
@@ -69,7 +69,7 @@ fn field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt:
 }
 
 /// Starts logging to stderr; once per process.
-pub fn init(filter: &str, color: bool) -> Result<LogFilter> {
+pub(crate) fn init(filter: &str, color: bool) -> Result<LogFilter> {
     let filter = EnvFilter::try_new(directives(filter))?;
     let log = tracing_subscriber::fmt()
         .compact()

@@ -9,20 +9,20 @@ use rustix::time::{ClockId, clock_gettime};
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU time of this process so far.
-pub fn own_cpu() -> Duration {
+pub(crate) fn own_cpu() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// Resident memory of this process in bytes; 0 where the system does not tell.
-pub fn own_rss() -> u64 {
+pub(crate) fn own_rss() -> u64 {
     memory("/proc/self/status", "VmRSS:").unwrap_or(0)
 }
 
 /// What processes use at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Usage {
+pub(crate) struct Usage {
     /// CPU time in seconds.
     pub cpu: f64,
     /// Resident memory in bytes.
@@ -32,7 +32,7 @@ pub struct Usage {
 }
 
 /// What these processes use together; `None` if one of them is not there.
-pub fn of(pids: &[u32]) -> Option<Usage> {
+pub(crate) fn of(pids: &[u32]) -> Option<Usage> {
     let mut all = Usage { pss: Some(0), ..Usage::default() };
     for pid in pids {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -49,14 +49,14 @@ pub fn of(pids: &[u32]) -> Option<Usage> {
 }
 
 /// A figure of such a file of the system, which has it in kilobytes, in bytes.
-pub fn memory(path: &str, name: &str) -> Option<u64> {
+pub(crate) fn memory(path: &str, name: &str) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }
 
 /// What this process uses, without its proportional set size, which takes the system long to find out.
-pub fn own() -> Usage {
+pub(crate) fn own() -> Usage {
     Usage { cpu: own_cpu().as_secs_f64(), rss: own_rss(), pss: None }
 }
 

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 
 /// What has a socket of its own, by its place on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub(crate) enum Source {
     /// A job.
     Job(usize),
     /// A stream of events of many resources.
@@ -19,7 +19,7 @@ pub enum Source {
 
 /// Something that happened to one job.
 #[derive(Debug)]
-pub enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A message of its socket.
     Event {
         /// What it says; `None`: nothing of its dialect.
@@ -41,7 +41,7 @@ pub enum Input<'a> {
 
 /// How many jobs are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Nothing heard of them, or waiting for a new run.
     pub waiting: usize,
     /// Waiting for their turn.
@@ -60,7 +60,7 @@ pub struct Tally {
 
 impl Tally {
     /// Counts one more.
-    pub fn add(&mut self, state: State) {
+    pub(crate) fn add(&mut self, state: State) {
         let field = match state {
             State::Connecting | State::Waiting | State::EndedBefore(_) => &mut self.waiting,
             State::Queued => &mut self.queued,
@@ -74,7 +74,7 @@ impl Tally {
     }
 
     /// `2 running, 1 done`: what there is, in the order in which a job passes through it.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let all = [
             (self.waiting, "waiting"),
             (self.queued, "queued"),
@@ -91,7 +91,7 @@ impl Tally {
 
 /// The jobs and streams that are watched, in the order in which the user named them.
 #[derive(Debug)]
-pub struct Board {
+pub(crate) struct Board {
     jobs: Vec<Job>,
     streams: Vec<Stream>,
     rate: Rate,
@@ -101,18 +101,24 @@ pub struct Board {
 
 impl Board {
     /// A board of these jobs.
-    pub fn new(jobs: Vec<Job>, now: Instant) -> Self {
+    pub(crate) fn new(jobs: Vec<Job>, now: Instant) -> Self {
         Self { jobs, streams: Vec::new(), rate: Rate::default(), events: 0, began: now }
     }
 
     /// The board with these streams too.
     #[must_use]
-    pub fn with_streams(self, streams: Vec<Stream>) -> Self {
+    pub(crate) fn with_streams(self, streams: Vec<Stream>) -> Self {
         Self { streams, ..self }
     }
 
     /// Takes a message of the stream at `index`, and says what it was.
-    pub fn message(&mut self, index: usize, view: Option<&View>, text: &str, now: Instant) -> Happening {
+    pub(crate) fn message(
+        &mut self,
+        index: usize,
+        view: Option<&View>,
+        text: &str,
+        now: Instant,
+    ) -> Happening {
         let happening = self.streams[index].message(view, text, now);
         if !matches!(happening, Happening::Nothing | Happening::Warning(_)) {
             self.events += 1;
@@ -122,17 +128,17 @@ impl Board {
     }
 
     /// Takes a change of the connection of the stream at `index`; whether it is one.
-    pub fn stream_linked(&mut self, index: usize, link: Link, now: Instant) -> bool {
+    pub(crate) fn stream_linked(&mut self, index: usize, link: Link, now: Instant) -> bool {
         self.streams[index].linked(link, now)
     }
 
     /// The stream at `index` is lost for good.
-    pub fn stream_lost(&mut self, index: usize, problem: Failure, now: Instant) {
+    pub(crate) fn stream_lost(&mut self, index: usize, problem: Failure, now: Instant) {
         self.streams[index].lost(problem, now);
     }
 
     /// Takes an input for the job at `index`, and says what it did to it.
-    pub fn apply(&mut self, index: usize, input: Input<'_>, now: Instant) -> Effect {
+    pub(crate) fn apply(&mut self, index: usize, input: Input<'_>, now: Instant) -> Effect {
         let job = &mut self.jobs[index];
         match input {
             Input::Event { view, text, when } => {
@@ -152,50 +158,50 @@ impl Board {
     }
 
     /// The jobs.
-    pub fn jobs(&self) -> &[Job] {
+    pub(crate) fn jobs(&self) -> &[Job] {
         &self.jobs
     }
 
     /// The streams.
-    pub fn streams(&self) -> &[Stream] {
+    pub(crate) fn streams(&self) -> &[Stream] {
         &self.streams
     }
 
     /// Events so far.
-    pub fn events(&self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         self.events
     }
 
     /// Events per second, of late.
-    pub fn rate(&self, now: Instant) -> f64 {
+    pub(crate) fn rate(&self, now: Instant) -> f64 {
         self.rate.per_second(now)
     }
 
     /// When it was set up.
-    pub fn began(&self) -> Instant {
+    pub(crate) fn began(&self) -> Instant {
         self.began
     }
 
     /// Whether nothing more is expected of any job, nor of a stream: that ends only by being lost.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.jobs.iter().all(Job::is_settled) && self.streams.iter().all(Stream::is_lost)
     }
 
     /// Whether a job has failed, was stopped or is lost, or a stream is lost.
-    pub fn has_failure(&self) -> bool {
+    pub(crate) fn has_failure(&self) -> bool {
         self.streams.iter().any(Stream::is_lost)
             || self.jobs.iter().any(|job| job.is_settled() && job.state != State::Ended(Outcome::Succeeded))
     }
 
     /// How many jobs are in which state.
-    pub fn tally(&self) -> Tally {
+    pub(crate) fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         self.jobs.iter().for_each(|job| tally.add(job.state));
         tally
     }
 
     /// The gravest of what went wrong with the connections, told once: many targets of one server share their fate.
-    pub fn problem(&self) -> Option<Failure> {
+    pub(crate) fn problem(&self) -> Option<Failure> {
         let of_jobs = self.jobs.iter().map(|job| (&job.name, &job.problem));
         let of_all = of_jobs.chain(self.streams.iter().map(|stream| (&stream.name, &stream.problem)));
         let mut problems: Vec<_> =
@@ -212,7 +218,7 @@ impl Board {
     }
 
     /// A target whose server was not reached so far, and why.
-    pub fn unreached(&self) -> Option<(&str, &str)> {
+    pub(crate) fn unreached(&self) -> Option<(&str, &str)> {
         let jobs = self.jobs.iter().filter(|job| job.state == State::Connecting);
         let jobs = jobs.map(|job| (job.name.as_str(), &job.link.0));
         let streams = self.streams.iter().filter(|stream| !stream.was_connected);
@@ -224,21 +230,21 @@ impl Board {
     }
 
     /// Whether the server of anything that is not settled was ever there.
-    pub fn is_any_reached(&self) -> bool {
+    pub(crate) fn is_any_reached(&self) -> bool {
         let mut jobs = self.jobs.iter().filter(|job| !job.state.is_settled());
         let mut streams = self.streams.iter().filter(|stream| !stream.is_lost());
         jobs.any(|job| job.state != State::Connecting) || streams.any(|stream| stream.was_connected)
     }
 
     /// The names of the jobs and streams of which more is expected.
-    pub fn unsettled(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn unsettled(&self) -> impl Iterator<Item = &str> {
         let jobs = self.jobs.iter().filter(|job| !job.state.is_settled()).map(|job| job.name.as_str());
         let streams = self.streams.iter().filter(|stream| !stream.is_lost());
         jobs.chain(streams.map(|stream| stream.name.as_str()))
     }
 
     /// What to exit with, if it were over now: a failed job counts only where nothing else went wrong.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         let tally = self.tally();
         match self.problem() {
             Some(problem) => problem.exit,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::pace::Pace;
-pub use super::state::{Effect, Facts, Link, Part, State, When};
+pub(crate) use super::state::{Effect, Facts, Link, Part, State, When};
 use super::telling::{shorten, telling};
 use crate::dialect::{Dialect, EntityView, JobState, Opens, Outcome, Phase, StatusView, View};
 use crate::exit::Failure;
@@ -16,7 +16,7 @@ const MAX_PARTS: usize = 10_000;
 
 /// A watched job.
 #[derive(Debug)]
-pub struct Job {
+pub(crate) struct Job {
     /// The target as the user wrote it, without what may be a secret.
     pub name: String,
     /// A shorter name, for bars.
@@ -52,7 +52,13 @@ pub struct Job {
 
 impl Job {
     /// A job of which nothing is known; with `wants_new`, an ending that is there already does not count.
-    pub fn new(name: String, label: String, dialect: Arc<Dialect>, wants_new: bool, now: Instant) -> Self {
+    pub(crate) fn new(
+        name: String,
+        label: String,
+        dialect: Arc<Dialect>,
+        wants_new: bool,
+        now: Instant,
+    ) -> Self {
         Self {
             name,
             label,
@@ -76,17 +82,17 @@ impl Job {
     }
 
     /// How long the run has gone on as seen from here, or went on; before the first run, how long it is waited for.
-    pub fn elapsed(&self, now: Instant) -> Duration {
+    pub(crate) fn elapsed(&self, now: Instant) -> Duration {
         self.ended.unwrap_or(now).saturating_duration_since(self.since)
     }
 
     /// How long it will take, going by its percent so far.
-    pub fn left(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn left(&self, now: Instant) -> Option<Duration> {
         (self.state == State::Running).then(|| self.pace.left(now)).flatten()
     }
 
     /// For how long nothing was heard of a job that is under way.
-    pub fn quiet(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn quiet(&self, now: Instant) -> Option<Duration> {
         let under_way = matches!(self.state, State::Queued | State::Running);
         self.heard.filter(|_| under_way).map(|heard| now.saturating_duration_since(heard))
     }
@@ -97,7 +103,7 @@ impl Job {
     }
 
     /// What a person reads of it: the newest message, and what its percent means where the contract says so.
-    pub fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         let stage =
             self.facts.percent.filter(|_| !self.state.is_settled()).and_then(|p| self.dialect.stage(p));
         match (stage, &self.facts.message) {
@@ -108,7 +114,7 @@ impl Job {
     }
 
     /// What a person reads of it once it has ended: what went wrong or what came of it, and the message that came along.
-    pub fn ending(&self) -> Option<String> {
+    pub(crate) fn ending(&self) -> Option<String> {
         let facts = &self.facts;
         let first = match self.state {
             State::Ended(Outcome::Succeeded) => facts.result.as_ref(),
@@ -120,7 +126,7 @@ impl Job {
     }
 
     /// Whether nothing more is expected of it.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.state.is_settled() && !self.tentative
     }
 

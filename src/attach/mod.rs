@@ -5,15 +5,15 @@
 //! to a single loop, which puts every report on the [`board`] and shows it. A job's first ending that counts closes its socket.
 
 mod access;
-pub mod board;
+pub(crate) mod board;
 mod follow;
-pub mod job;
+pub(crate) mod job;
 mod options;
 mod pace;
 mod place;
 mod render;
 mod state;
-pub mod stream;
+pub(crate) mod stream;
 mod telling;
 mod token;
 mod verdict;
@@ -26,21 +26,22 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure};
 use follow::Timing;
-pub use options::{AttachOptions, Progress};
+pub(crate) use options::{AttachOptions, Progress};
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
-pub use token::{Token, TokenSource};
+pub(crate) use token::{Token, TokenSource};
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.
-pub type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;
+pub(crate) type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;
 
 /// How it ended.
 #[derive(Debug)]
-pub struct AttachReport {
+pub(crate) struct AttachReport {
     /// What to exit with.
     pub exit: Exit,
     /// How many jobs are in which state.
     pub tally: board::Tally,
     /// Text frames of the jobs' sockets, and events of the streams.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests count by it"))]
     pub events: u64,
     /// What to tell the user, unless the jobs themselves say it all.
     pub problem: Option<Failure>,
@@ -54,7 +55,7 @@ pub struct AttachReport {
 ///
 /// # Errors
 /// Only those of the options ([`Exit::Usage`]) and of standard output; a closed pipe there is none.
-pub async fn run(
+pub(crate) async fn run(
     options: AttachOptions,
     observer: Option<Observer>,
     stop: CancellationToken,

@@ -12,7 +12,7 @@ use crate::net::tls::Tls;
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
+pub(crate) enum Progress {
     /// Bars on the terminal behind stderr.
     Bars,
     /// A plain line per change on stdout.
@@ -25,7 +25,7 @@ pub enum Progress {
 
 /// Settings of [`super::run`].
 #[derive(Debug, Clone)]
-pub struct AttachOptions {
+pub(crate) struct AttachOptions {
     /// What to watch: a socket for each job and each URL, and one for all channels and rooms.
     pub targets: Vec<Target>,
     /// The server of targets that are no URL: ws, wss, http or https.
@@ -52,7 +52,7 @@ pub struct AttachOptions {
 
 impl AttachOptions {
     /// Settings for these targets on this server: plain lines without colour, no limits, ten retries.
-    pub fn new(targets: Vec<Target>, server: Url) -> Self {
+    pub(crate) fn new(targets: Vec<Target>, server: Url) -> Self {
         Self {
             targets,
             server,

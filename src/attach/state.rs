@@ -6,7 +6,7 @@ use crate::dialect::{Outcome, Phase, StatusView, View};
 
 /// How a watched job is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// Nothing was heard of it, and there was no connection yet.
     Connecting,
     /// There is a connection; nothing was heard of the job.
@@ -25,14 +25,14 @@ pub enum State {
 
 impl State {
     /// Whether nothing more is expected of the job.
-    pub const fn is_settled(self) -> bool {
+    pub(crate) const fn is_settled(self) -> bool {
         matches!(self, Self::Ended(_) | Self::Lost)
     }
 }
 
 /// When a message came on its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub(crate) enum When {
     /// First, and at once: the server's snapshot, which may be a repeat.
     First,
     /// Soon after that: it may be a part of what the server tells of the run so far.
@@ -43,7 +43,7 @@ pub enum When {
 
 /// The connection of one target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// The first attempt is on its way.
     Connecting,
     /// The socket is open.
@@ -77,7 +77,7 @@ pub enum Link {
 
 /// One part of a job (a scraper).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub(crate) struct Part {
     /// How it is doing.
     pub phase: Phase,
     /// Its own results.
@@ -90,7 +90,7 @@ pub struct Part {
 
 /// What an input did to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub(crate) enum Effect {
     /// Nothing that was not known.
     Nothing,
     /// Something a person can see.
@@ -109,7 +109,7 @@ pub enum Effect {
 
 /// What is known of the current run.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Facts {
+pub(crate) struct Facts {
     /// Percent done, 0 to 100.
     pub percent: Option<f64>,
     /// Step that is going on, from 1.

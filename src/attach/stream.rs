@@ -18,7 +18,7 @@ const MAX_RESOURCES: usize = 200;
 
 /// A stream of events.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// Its targets as the user wrote them, without what may be a secret.
     pub name: String,
     /// How its messages are read.
@@ -36,7 +36,7 @@ pub struct Stream {
 
 /// What a message of a stream was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// The server's own affair.
     Nothing,
     /// The server did not do what it was told.
@@ -58,23 +58,23 @@ struct Complaint {
 
 impl Stream {
     /// A stream that is not connected yet.
-    pub fn new(name: String, dialect: Arc<Dialect>, now: Instant) -> Self {
+    pub(crate) fn new(name: String, dialect: Arc<Dialect>, now: Instant) -> Self {
         let link = (Link::Connecting, now);
         Self { name, dialect, link, problem: None, events: 0, was_connected: false, resources: Vec::new() }
     }
 
     /// Resources that are under way, in the order in which they began; each is called what its room is.
-    pub fn resources(&self) -> &[Job] {
+    pub(crate) fn resources(&self) -> &[Job] {
         &self.resources
     }
 
     /// The resource of that name, while it is under way.
-    pub fn resource(&self, name: &str) -> Option<&Job> {
+    pub(crate) fn resource(&self, name: &str) -> Option<&Job> {
         self.resources.iter().find(|resource| resource.name == name)
     }
 
     /// Whether it is given up.
-    pub fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.problem.is_some()
     }
 

@@ -18,7 +18,7 @@ const PARAMETER: &str = "token";
 
 /// Where the token comes from.
 #[derive(Debug, Clone)]
-pub enum TokenSource {
+pub(crate) enum TokenSource {
     /// From the user.
     Given(Token),
     /// From a file, which somebody else keeps fresh.
@@ -27,7 +27,7 @@ pub enum TokenSource {
 
 /// A token that may stand in a header. Its Debug output does not tell it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub(crate) struct Token(String);
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +38,7 @@ impl fmt::Debug for Token {
 impl Token {
     /// Checks a token: not empty, and only what a header may hold. What stands around it is left out: white space, quotes,
     /// the word `Bearer`.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = token::bare(text);
         if text.is_empty() {
             return Err("the token is empty".to_owned());
@@ -84,7 +84,7 @@ impl TokenSource {
     ///
     /// # Errors
     /// The file cannot be read, or holds no token; what it holds is not repeated.
-    pub fn read(&self) -> Result<Token, Failure> {
+    pub(crate) fn read(&self) -> Result<Token, Failure> {
         let path = match self {
             Self::Given(token) => return Ok(token.clone()),
             Self::File(path) => path,

@@ -23,7 +23,7 @@ const BURST: usize = 512;
 /// At most 64 MiB wait for the sink, what it has not flushed included; beyond that a publication is refused with
 /// [`BrokerError::Overloaded`] rather than dropped. It keeps no state. Payloads of any length are delivered.
 #[derive(Debug)]
-pub struct MemoryBroker {
+pub(crate) struct MemoryBroker {
     queue: Mutex<Queue>,
     filled: Notify,
     status: watch::Sender<Status>,
@@ -53,7 +53,7 @@ impl Message {
 
 impl MemoryBroker {
     /// An empty broker; it reports itself connected while [`Broker::run`] runs.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_capacity(CAPACITY)
     }
 

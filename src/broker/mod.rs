@@ -24,13 +24,13 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::memory::MemoryBroker;
-pub use self::redis::{BlockingRedis, RedisAddress, RedisBroker, RedisEndpoint, RedisLogin, RedisUrlError};
-pub use self::trouble::Trouble;
+pub(crate) use self::memory::MemoryBroker;
+pub(crate) use self::redis::{BlockingRedis, RedisBroker};
+pub(crate) use self::trouble::Trouble;
 use crate::net::tls::{Peer, TlsProblem};
 
 /// A boxed future, so that brokers stay usable as trait objects.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a source subscribes to. Its position in the list handed to [`Broker::run`] is its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use url::Url;
 
 use crate::broker::RedisBroker;
 use crate::exit::Failure;
 use crate::net::tls::{Tls, TlsFiles};
+use crate::wire::redis::{Endpoint, RedisUrlError, with_parameters};
 
 /// A warning for whoever turns the checks off.
 const INSECURE: &str =
@@ -92,21 +92,13 @@ impl RedisTls {
         }
         let Some((flag, ..)) = given.first() else { return Ok(text) };
         // The value's parser has accepted it.
-        let mut url = Url::parse(&text).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
-        if url.scheme() != "rediss" {
+        let usage = |error: RedisUrlError| Failure::usage(format!("--redis: {error}"));
+        if !Endpoint::parse(&text).map_err(usage)?.is_secure() {
             let message = format!("--{flag} is for a Redis with TLS, and --redis names one without");
             return Err(Failure::usage(message).hint("its URL begins with rediss://"));
         }
-        let is_overruled = |pair: &str| given.iter().any(|(_, name, _)| pair.split('=').next() == Some(name));
-        let own: Vec<&str> = url.query().unwrap_or_default().split('&').collect();
-        let kept: Vec<&str> =
-            own.into_iter().filter(|pair| !pair.is_empty() && !is_overruled(pair)).collect();
-        let kept = kept.join("&");
-        url.set_query(Some(&kept).filter(|kept| !kept.is_empty()).map(String::as_str));
-        for (_, name, value) in given {
-            url.query_pairs_mut().append_pair(name, value);
-        }
-        Ok(url.into())
+        let parameters: Vec<(&str, &str)> = given.iter().map(|(_, name, value)| (*name, *value)).collect();
+        with_parameters(&text, &parameters).map_err(usage)
     }
 }
 

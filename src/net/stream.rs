@@ -37,7 +37,7 @@ pub(super) async fn within<T>(
     }
 }
 
-/// Connects to the host and port of a ws, wss, http or https URL. It has no time limit of its own: callers limit more than this.
+/// Connects to the host and port of a ws, wss, http or https URL, without a limit of its own.
 pub(super) async fn establish(url: &Url, tls: &Tls) -> Result<Stream, NetError> {
     if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
         let reason = "its scheme is none of ws, wss, http and https";

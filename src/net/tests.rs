@@ -156,7 +156,7 @@ async fn tls_to_a_plain_server_is_a_tls_error() {
     });
     let mut url = plain.await;
     url.set_scheme("wss").unwrap();
-    let error = stream::establish(&url, &Tls::default()).await.unwrap_err();
+    let error = stream::within(&url, DEADLINE, stream::establish(&url, &Tls::default())).await.unwrap_err();
     assert!(matches!(error, NetError::Tls { .. }), "{error}");
 }
 

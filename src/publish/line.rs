@@ -8,11 +8,11 @@ use super::outgoing::{Content, Outgoing};
 use crate::dialect::{Assignment, Dialect, FieldError, Given, Opens, Shorthand, WholeError};
 
 /// The longest line, in bytes: a relay takes no longer payload.
-pub const MAX_LINE: usize = 1 << 20;
+pub(crate) const MAX_LINE: usize = 1 << 20;
 
 /// Why a line is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
+pub(crate) enum LineError {
     /// Over [`MAX_LINE`].
     #[error("longer than 1 MiB")]
     TooLong,
@@ -49,7 +49,7 @@ pub enum LineError {
 
 /// Reads lines one after the other and remembers the last progress and message, so that each event carries both.
 #[derive(Debug)]
-pub struct Lines {
+pub(crate) struct Lines {
     dialect: Arc<Dialect>,
     job: Option<String>,
     /// Whether whole events are held against the catalogue.
@@ -63,18 +63,18 @@ pub struct Lines {
 impl Lines {
     /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
     /// and without it every event goes to the channel of its type.
-    pub fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
+    pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
         Self { dialect, job, checked: true, progress: None, message: None, first: true }
     }
 
     /// The same, for whole events of any kind with any fields.
     #[must_use]
-    pub fn unchecked(self) -> Self {
+    pub(crate) fn unchecked(self) -> Self {
         Self { checked: false, ..self }
     }
 
     /// The event that a line stands for; `None` for a blank one.
-    pub fn read(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
+    pub(crate) fn read(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
         let text = String::from_utf8_lossy(line);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
         // Some programs begin what they write with a byte order mark.

@@ -3,11 +3,11 @@
 
 mod announce;
 mod backlog;
-pub mod line;
-pub mod outgoing;
+pub(crate) mod line;
+pub(crate) mod outgoing;
 mod pace;
 mod pump;
-pub mod scenario;
+pub(crate) mod scenario;
 mod sink;
 mod source;
 
@@ -24,14 +24,14 @@ use self::pace::Pace;
 use self::pump::{Persistence, Pump, unsent};
 use self::scenario::Scenario;
 use self::sink::Sink;
-pub use self::sink::SinkOptions;
+pub(crate) use self::sink::SinkOptions;
 use self::source::Source;
 use crate::exit::{Exit, Failure};
 use crate::text::printable_lines;
 
 /// What to publish, where, and how fast.
 #[derive(Debug)]
-pub struct PublishOptions {
+pub(crate) struct PublishOptions {
     /// Where events come from.
     pub source: SourceOptions,
     /// Where they go.
@@ -49,7 +49,7 @@ pub struct PublishOptions {
 
 /// Where events come from.
 #[derive(Debug)]
-pub enum SourceOptions {
+pub(crate) enum SourceOptions {
     /// One event, this many times, each with its own timestamp.
     Event {
         /// The event.
@@ -69,12 +69,12 @@ pub enum SourceOptions {
 }
 
 /// How long a sink that is away is tried again after the end of a source, unless the user says.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes until the source ends or `stop`. `input` is standard input, read only for [`SourceOptions::Lines`] and then to
 /// its end, unless `stop` comes first; what there is to say goes to `notes`. Errors are [`Failure`]s wherever the user can
 /// act.
-pub async fn run(
+pub(crate) async fn run(
     options: PublishOptions,
     input: impl AsyncBufRead + Unpin,
     notes: &mut (impl Write + Send),

@@ -8,7 +8,7 @@ use crate::dialect::{Assignment, Dialect, FieldError, Standing};
 
 /// An event that is to be published.
 #[derive(Debug, Clone)]
-pub struct Outgoing {
+pub(crate) struct Outgoing {
     /// Its dialect.
     pub dialect: Arc<Dialect>,
     /// Its job, possible for the dialect; where the dialect has channels, the name of one.
@@ -19,7 +19,7 @@ pub struct Outgoing {
 
 /// What an event says.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Content {
+pub(crate) enum Content {
     /// Fields of an event in the dialect's catalogue.
     Fields {
         /// The event's name.
@@ -40,7 +40,7 @@ pub enum Content {
 
 impl Outgoing {
     /// The channel it goes to.
-    pub fn channel(&self) -> String {
+    pub(crate) fn channel(&self) -> String {
         self.dialect.channel_of(&self.job)
     }
 
@@ -60,7 +60,7 @@ impl Outgoing {
     }
 
     /// Its payload, as of `now`.
-    pub fn payload(&self, now: Timestamp) -> Result<String, FieldError> {
+    pub(crate) fn payload(&self, now: Timestamp) -> Result<String, FieldError> {
         match &self.content {
             Content::Whole(payload) => Ok(payload.clone()),
             Content::Fields { event, fields } => self.dialect.build(event, &self.job, fields, now),

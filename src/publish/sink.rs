@@ -28,7 +28,7 @@ const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWI
 
 /// Where to publish.
 #[derive(Clone)]
-pub enum SinkOptions {
+pub(crate) enum SinkOptions {
     /// Into this Redis.
     Redis(String),
     /// To a relay.

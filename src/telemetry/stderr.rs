@@ -158,7 +158,7 @@ fn report(panic: &PanicHookInfo<'_>) {
 }
 
 /// Prints on stderr, in order with the log, and waits for nobody. Colours are left out where stderr shows none.
-pub fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     let mut plain = AutoStream::new(Vec::new(), AutoStream::choice(&io::stderr()));
     // Writing into memory cannot fail; nobody can be told that stderr is gone.
     let _ = plain.write_all(text.as_bytes());
@@ -166,7 +166,7 @@ pub fn say(text: &str) {
 }
 
 /// Waits until all that was said is written, but not for a stderr that nobody reads.
-pub fn flush() {
+pub(crate) fn flush() {
     if let Some(queue) = QUEUE.get() {
         queue.flush();
     }

@@ -12,7 +12,7 @@ use unicode_width::UnicodeWidthChar;
 
 /// Side of a wider column where a text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// At its beginning.
     Left,
     /// At its end.
@@ -20,7 +20,7 @@ pub enum Side {
 }
 
 /// How many columns a text takes at most; the sequences that paint it take none.
-pub fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.len();
     }
@@ -28,7 +28,7 @@ pub fn columns(text: &str) -> usize {
 }
 
 /// Cut to at most so many columns, with an ellipsis where something is missing; what paints it stays.
-pub fn fit(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn fit(text: &str, most: usize) -> Cow<'_, str> {
     if columns(text) <= most {
         return Cow::Borrowed(text);
     }
@@ -53,7 +53,7 @@ pub fn fit(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Cut in the middle to at most so many columns, so that head and tail can be read. For texts without paint.
-pub fn elided(text: &str, most: usize) -> Cow<'_, str> {
+pub(crate) fn elided(text: &str, most: usize) -> Cow<'_, str> {
     if columns(text) <= most {
         return Cow::Borrowed(text);
     }
@@ -66,7 +66,7 @@ pub fn elided(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Padded with blanks to at least so many columns.
-pub fn padded(text: &str, least: usize, side: Side) -> String {
+pub(crate) fn padded(text: &str, least: usize, side: Side) -> String {
     let blanks = " ".repeat(least.saturating_sub(columns(text)));
     match side {
         Side::Left => format!("{text}{blanks}"),

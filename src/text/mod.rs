@@ -11,32 +11,32 @@ use std::fmt::Write;
 
 use console::strip_ansi_codes;
 
-pub use columns::{Side, columns, elided, fit, padded};
+pub(crate) use columns::{Side, columns, elided, fit, padded};
 
 /// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
 /// knows no such thing ignores it.
-pub const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
+pub(crate) const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
 /// Ends a synchronized update.
-pub const END_UPDATE: &str = "\u{1b}[?2026l";
+pub(crate) const END_UPDATE: &str = "\u{1b}[?2026l";
 
 /// Characters of [`brief`], at most: one event must not fill the screen.
-pub const LONGEST: usize = 500;
+pub(crate) const LONGEST: usize = 500;
 
 /// A text on one line that neither moves the cursor, paints, reaches the clipboard nor turns the direction of writing.
 ///
 /// Whole escape sequences go, then every other control character and every character that nobody sees. White space of
 /// any kind is a blank.
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     clean(text, |_| false)
 }
 
 /// [`printable`] that keeps the ends of lines.
-pub fn printable_lines(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
     clean(text, |c| c == '\n')
 }
 
 /// [`printable`], cut after [`LONGEST`] characters.
-pub fn brief(text: &str) -> Cow<'_, str> {
+pub(crate) fn brief(text: &str) -> Cow<'_, str> {
     // Cut before, too: a text of megabytes is not worth looking through. Sequences and the invisible take their share.
     let few = text.char_indices().nth(8 * LONGEST).map_or(text, |(at, _)| &text[..at]);
     let safe = printable(few);
@@ -48,7 +48,7 @@ pub fn brief(text: &str) -> Cow<'_, str> {
 
 /// JSON in which every character that [`printable`] takes out of a text is written as `\uXXXX`: the same value, and
 /// safe to print. What stands between its tokens, ends of lines and tabs, stays.
-pub fn safe_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     let is_bad = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.chars().any(is_bad) {
         return Cow::Borrowed(json);
@@ -68,7 +68,7 @@ pub fn safe_json(json: &str) -> Cow<'_, str> {
 }
 
 /// Whether a terminal would obey the character, or show nothing for it.
-pub fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control() || is_bidirectional(c) || is_invisible(c)
 }
 

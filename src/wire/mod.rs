@@ -6,6 +6,8 @@ pub mod deflate;
 mod frame;
 pub mod messagepack;
 mod payload;
+pub mod redis;
+pub(crate) mod resp;
 pub mod sse;
 pub mod stream;
 pub mod watch;

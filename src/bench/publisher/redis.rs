@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
-use crate::broker::{RedisAddress, RedisEndpoint, RedisLogin};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
+use crate::wire::redis::{Address, Endpoint};
+use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
-/// A longer answer is none, in bytes.
-const MAX_ANSWER: usize = 64 << 10;
+/// Bounds of an answer: a number, a word or an error.
+const ANSWER: Bounds = Bounds { bytes: 64 << 10, elements: 0, depth: 0 };
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
@@ -24,15 +25,15 @@ impl Redis {
     /// Connects and logs in, and selects no database: channels belong to none.
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
-        let endpoint = RedisEndpoint::parse(url).map_err(|error| usage(error.to_string()))?;
+        let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
         let address = endpoint.address.to_string();
         let wire = match &endpoint.address {
-            RedisAddress::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
-            RedisAddress::Tcp { host, port, tls: true } => {
+            Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
+            Address::Tcp { host, port, tls: true } => {
                 let tls = Tls::new(&endpoint.tls).map_err(|error| usage(error.to_string()))?;
                 Wire::tcp(host, *port, Some(&tls))
             }
-            RedisAddress::Unix(path) => Wire::unix(path),
+            Address::Unix(path) => Wire::unix(path),
         };
         let unreachable = |error: io::Error| {
             let hint = tls::problem_of(&error).and_then(|problem| problem.hint(Peer::Redis));
@@ -41,12 +42,10 @@ impl Redis {
         };
         let wire = wire.map_err(unreachable)?;
         let mut redis = Self { wire, address: address.clone(), unread: Vec::new() };
-        if let Some(RedisLogin { user, password }) = &endpoint.login {
-            let words: Vec<&str> =
-                ["AUTH"].into_iter().chain(user.as_deref()).chain([password.as_str()]).collect();
-            redis.ask(&words).map_err(unreachable)?;
+        if let Some(login) = &endpoint.login {
+            redis.ask(&login.command()).map_err(unreachable)?;
         }
-        redis.ask(&["PING"]).map_err(unreachable)?;
+        redis.ask(&[b"PING"]).map_err(unreachable)?;
         Ok(redis)
     }
 
@@ -55,11 +54,9 @@ impl Redis {
     }
 
     /// Sends a command whose answer is one line, and waits for it.
-    fn ask(&mut self, words: &[&str]) -> io::Result<()> {
-        let mut command = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            bulk(word.as_bytes(), &mut command);
-        }
+    fn ask(&mut self, words: &[&[u8]]) -> io::Result<()> {
+        let mut command = Vec::new();
+        resp::command(&mut command, words);
         let begin = Instant::now();
         let mut left = &command[..];
         loop {
@@ -85,68 +82,35 @@ impl Redis {
         }
     }
 
-    /// Every answer is one line.
+    /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         self.wire.receive(&mut self.unread)?;
+        let invalid = |text: &str| Err(io::Error::new(ErrorKind::InvalidData, text));
         let mut answers = Answers::default();
         let mut from = 0;
-        while let Some(end) = memchr::memmem::find(&self.unread[from..], b"\r\n") {
-            let line = &self.unread[from..from + end];
-            match line.split_first() {
-                Some((b'-', reason)) => {
-                    answers.bad(None, String::from_utf8_lossy(reason).chars().take(120).collect());
+        loop {
+            match resp::read(&self.unread[from..], &ANSWER) {
+                Ok((reply, end)) => {
+                    match reply {
+                        Reply::Error(reason) => {
+                            answers.bad(None, String::from_utf8_lossy(reason).chars().take(120).collect());
+                        }
+                        Reply::Integer(_) | Reply::Simple(_) => answers.good(),
+                        _ => return invalid("it does not speak RESP"),
+                    }
+                    from += end;
                 }
-                Some((b':' | b'+', _)) => answers.good(),
-                _ => return Err(io::Error::new(ErrorKind::InvalidData, "it does not speak RESP")),
+                Err(Stop::Incomplete(_)) => break,
+                Err(Stop::Broken(Broken::Long(_))) => return invalid("an answer has no end"),
+                Err(Stop::Broken(Broken::Form(_))) => return invalid("it does not speak RESP"),
             }
-            from += end + 2;
         }
         self.unread.drain(..from);
-        if self.unread.len() > MAX_ANSWER {
-            return Err(io::Error::new(ErrorKind::InvalidData, "an answer has no end"));
-        }
         Ok(answers)
     }
 }
 
 /// Appends a PUBLISH.
 pub(super) fn publish(channel: &str, payload: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"*3\r\n$7\r\nPUBLISH\r\n");
-    bulk(channel.as_bytes(), out);
-    bulk(payload, out);
-}
-
-fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut digits = [0; 20];
-    let mut left = bytes.len();
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(left % 10).unwrap_or(0);
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    out.push(b'$');
-    out.extend_from_slice(&digits[at..]);
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(b"\r\n");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_publication_is_written_as_redis_reads_it() {
-        let mut out = Vec::new();
-        publish("a", &[b'x'; 120], &mut out);
-        let expected = format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$120\r\n{}\r\n", "x".repeat(120));
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
-        let mut empty = Vec::new();
-        bulk(b"", &mut empty);
-        assert_eq!(empty, b"$0\r\n\r\n");
-    }
+    resp::command(out, &[b"PUBLISH", channel.as_bytes(), payload]);
 }

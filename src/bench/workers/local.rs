@@ -9,7 +9,7 @@ use crate::bench::process;
 use crate::exit::{Exit, Failure};
 
 /// The variable that tells a worker whose child it is: the run's number in hexadecimal.
-pub const RUN: &str = "JOBWIRE_BENCH_RUN";
+pub(super) const RUN: &str = "JOBWIRE_BENCH_RUN";
 
 /// How long those that are about to end are waited for, before they are killed.
 const FAREWELL: Duration = Duration::from_secs(3);

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::coordinator::coordinate;
 pub use self::exchange::Waiting;
-pub use self::local::{RUN, run_of_parent};
+pub use self::local::run_of_parent;
 use self::orders::Orders;
 pub use self::worker::work;
 use super::collect::Part;

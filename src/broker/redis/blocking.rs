@@ -7,18 +7,18 @@ use redis::{AsyncConnectionConfig, Cmd, ConnectionLike, ErrorKind, RedisError, R
 use tokio::runtime::{Builder, Runtime};
 
 use super::connect::{Connector, Failure, Use};
-use super::url::Endpoint;
 use crate::broker::BrokerError;
+use crate::wire::redis::Endpoint;
 
 /// A connection whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
-pub struct BlockingRedis {
+pub(crate) struct BlockingRedis {
     runtime: Runtime,
     connection: MultiplexedConnection,
 }
 
 impl BlockingRedis {
     /// Connects and logs in; each command has `patience` for its answer.
-    pub fn connect(url: &str, patience: Duration) -> Result<Self, BrokerError> {
+    pub(crate) fn connect(url: &str, patience: Duration) -> Result<Self, BrokerError> {
         let unusable =
             |reason: String| BrokerError::Unreachable { address: "the Redis of --redis".to_owned(), reason };
         let endpoint = Endpoint::parse(url).map_err(|error| unusable(error.to_string()))?;

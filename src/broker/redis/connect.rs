@@ -12,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::resp::{self, Reply, Step};
-use super::url::{Address, Endpoint, Login, RedisUrlError};
 use crate::broker::BrokerError;
 use crate::net::tls::{self, Tls, TlsProblem};
+use crate::wire::redis::{Address, Endpoint, RedisUrlError};
+use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Keepalive finds a peer that vanished within half a minute, also while a command waits for its answer.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
@@ -24,6 +24,9 @@ const KEEPALIVE_PROBES: u32 = 3;
 
 /// Time limit for opening a connection, logging in, and the first replies.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bounds of the replies to the first commands: a word or an error each.
+const FIRST_REPLIES: Bounds = Bounds { bytes: 4096, elements: 0, depth: 0 };
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,10 @@ impl Failure {
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
         Self::Unreachable(text.to_lowercase())
+    }
+
+    pub(super) fn broken(broken: &Broken) -> Self {
+        Self::Unreachable(broken.to_string())
     }
 
     pub(super) fn tls(problem: TlsProblem) -> Self {
@@ -182,26 +189,20 @@ impl Connector {
     async fn login(&self, stream: &mut dyn Stream, purpose: Use) -> Result<(), Failure> {
         let mut commands = Vec::new();
         let mut owed = VecDeque::new();
-        if let Some(Login { user, password }) = &self.endpoint.login {
+        if let Some(login) = &self.endpoint.login {
             owed.push_back(Owed::Ok);
-            match user {
-                Some(user) => {
-                    resp::write_command(&mut commands, &[b"AUTH", user.as_bytes(), password.as_bytes()]);
-                }
-                None => resp::write_command(&mut commands, &[b"AUTH", password.as_bytes()]),
-            }
+            resp::command(&mut commands, &login.command());
         }
         if purpose == Use::Commands && self.endpoint.database != 0 {
             owed.push_back(Owed::Ok);
             let database = self.endpoint.database.to_string();
-            resp::write_command(&mut commands, &[b"SELECT", database.as_bytes()]);
+            resp::command(&mut commands, &[b"SELECT", database.as_bytes()]);
         }
         // In TLS 1.3 the client's handshake ends before the server has checked the client's certificate. A reply to
         // PING shows that the server has accepted it.
-        let is_secure = matches!(self.endpoint.address, Address::Tcp { tls: true, .. });
-        if purpose == Use::Subscription || is_secure {
+        if purpose == Use::Subscription || self.endpoint.is_secure() {
             owed.push_back(Owed::Pong);
-            resp::write_command(&mut commands, &[b"PING"]);
+            resp::command(&mut commands, &[b"PING"]);
         }
         stream.write_all(&commands).await.map_err(|error| Failure::io(&error))?;
         expect(stream, owed).await
@@ -232,27 +233,26 @@ impl Owed {
 
 /// Reads replies, after which nothing may follow, and fails at the first that is not as owed.
 async fn expect(stream: &mut dyn Stream, mut owed: VecDeque<Owed>) -> Result<(), Failure> {
-    let broken = |broken: resp::Broken| Failure::Unreachable(broken.to_string());
     let mut buffer = Vec::with_capacity(256);
     while let Some(next) = owed.front() {
-        match resp::next(&buffer, 0).map_err(broken)? {
-            Step::Reply { reply, end } => {
-                if let Reply::Error(text) = reply {
-                    let failure = Failure::from_reply(&String::from_utf8_lossy(&buffer[text]));
-                    if next.is_failed_by(&failure) {
-                        return Err(failure);
-                    }
-                }
-                buffer.drain(..end);
-                owed.pop_front();
-            }
-            Step::Incomplete(_) => {
+        let (reply, end) = match resp::read(&buffer, &FIRST_REPLIES) {
+            Ok(whole) => whole,
+            Err(Stop::Incomplete(_)) => {
                 if stream.read_buf(&mut buffer).await.map_err(|error| Failure::io(&error))? == 0 {
                     return Err(closed());
                 }
+                continue;
             }
-            _ => return Err(broken(resp::Broken("a message before any subscription"))),
+            Err(Stop::Broken(broken)) => return Err(Failure::broken(&broken)),
+        };
+        if let Reply::Error(text) = reply {
+            let failure = Failure::from_reply(&String::from_utf8_lossy(text));
+            if next.is_failed_by(&failure) {
+                return Err(failure);
+            }
         }
+        buffer.drain(..end);
+        owed.pop_front();
     }
     Ok(())
 }

@@ -7,13 +7,10 @@ mod blocking;
 mod commands;
 mod connect;
 mod journal;
-mod reader;
-mod resp;
 mod routes;
 mod session;
 mod store;
 mod subscriber;
-mod url;
 
 use std::sync::Arc;
 
@@ -21,15 +18,14 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::blocking::BlockingRedis;
+pub(crate) use self::blocking::BlockingRedis;
 use self::commands::Commands;
 use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
-use self::url::Endpoint;
-pub use self::url::{Address as RedisAddress, Endpoint as RedisEndpoint, Login as RedisLogin, RedisUrlError};
 use super::{BoxFuture, Broker, BrokerError, Sink, StateStore, Status, Subscription};
+use crate::wire::redis::{Endpoint, RedisUrlError};
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -42,7 +38,7 @@ const MAX_PAYLOAD: usize = 1024 * 1024;
 /// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. A channel that
 /// Redis refuses (NOPERM) is reported in [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the
 /// others go on. A command waits at most 2 s for a connection and 2 s for a reply. A publication is never sent twice.
-pub struct RedisBroker {
+pub(crate) struct RedisBroker {
     connector: Connector,
     commands: Arc<Commands>,
     store: Store,
@@ -54,20 +50,20 @@ impl RedisBroker {
     /// For `redis://[[user]:password@]host[:port][/database]`, `rediss://…` (verified with the system's root
     /// certificates, or as `ssl_ca_certs` and its like in the query say) or `unix:///path[?db=…&user=…&password=…]`; reads
     /// the files that are named, and connects to nothing yet.
-    pub fn new(url: &str) -> Result<Self, RedisUrlError> {
+    pub(crate) fn new(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self::over(Connector::new(Endpoint::parse(url)?)?))
     }
 
     /// Delivers payloads of at most `bytes` (default 1 MiB). Longer ones are skipped over without being held, and the sink
     /// is told ([`Sink::oversized`]).
     #[must_use]
-    pub fn max_payload(mut self, bytes: usize) -> Self {
+    pub(crate) fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
         self
     }
 
     /// Whether the server can be reached and lets us in, without publishing anything.
-    pub async fn ping(&self) -> Result<(), BrokerError> {
+    pub(crate) async fn ping(&self) -> Result<(), BrokerError> {
         match self.commands.idempotent::<()>(&redis::cmd("PING")).await {
             // Whoever may not PING has been let in all the same.
             Err(BrokerError::Refused { reason, .. }) if reason.starts_with("NOPERM") => Ok(()),
@@ -76,7 +72,7 @@ impl RedisBroker {
     }
 
     /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
-    pub fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         self.connector.warnings()
     }
 

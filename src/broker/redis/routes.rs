@@ -1,7 +1,7 @@
 //! From what Redis says a message matched to the subscriptions it belongs to; pure.
 
-use super::resp;
 use crate::broker::Subscription;
+use crate::wire::resp;
 
 /// One subscription as Redis sees it; several of ours may ask for the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Route {
     /// Appends the command that subscribes this.
     pub(super) fn write_command(&self, out: &mut Vec<u8>) {
         let verb: &[u8] = if self.pattern { b"PSUBSCRIBE" } else { b"SUBSCRIBE" };
-        resp::write_command(out, &[verb, &self.key]);
+        resp::command(out, &[verb, &self.key]);
     }
 }
 
@@ -39,7 +39,7 @@ impl Routes {
             let (key, pattern) = match subscription {
                 Subscription::Channel(name) => (name.as_bytes().to_vec(), false),
                 // `prefix?*` would leave out the bare prefix, but access lists name `prefix*` and are compared as text.
-                Subscription::Prefix(prefix) => (resp::pattern_of(prefix.as_bytes()), true),
+                Subscription::Prefix(prefix) => (pattern_of(prefix.as_bytes()), true),
             };
             match routes.iter_mut().find(|route| route.pattern == pattern && route.key == key) {
                 Some(route) => route.subscriptions.push(index),
@@ -72,6 +72,19 @@ impl Routes {
             None => &[],
         }
     }
+}
+
+/// The pattern that matches every channel beginning with `prefix`: glob characters lose their meaning.
+fn pattern_of(prefix: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(prefix.len() + 1);
+    for &byte in prefix {
+        if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\') {
+            pattern.push(b'\\');
+        }
+        pattern.push(byte);
+    }
+    pattern.push(b'*');
+    pattern
 }
 
 #[cfg(test)]

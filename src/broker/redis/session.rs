@@ -7,10 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::connect::{Failure, Stream, closed};
-use super::reader::{Handler, Reader};
-use super::resp;
 use super::routes::Routes;
 use crate::broker::{Publication, Sink};
+use crate::wire::resp::{self, Handler, Reader};
 
 /// How often a connection without messages is asked whether it lives.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -161,7 +160,7 @@ impl<'a> Session<'a> {
             pulse.message = true;
             self.sink.flush().await;
         }
-        parsed.map_err(|broken| Failure::Unreachable(broken.to_string()))?;
+        parsed.map_err(|broken| Failure::broken(&broken))?;
         self.failure.take().map_or(Ok(()), Err)
     }
 
@@ -176,7 +175,7 @@ impl<'a> Session<'a> {
         let mut commands = Vec::new();
         self.ask_again(&mut commands);
         if !std::mem::take(&mut pulse.message) {
-            resp::write_command(&mut commands, &[b"PING"]);
+            resp::command(&mut commands, &[b"PING"]);
             self.owed.push_back(Owed::Pong);
         }
         stream.write_all(&commands).await.map_err(|error| Failure::io(&error))

@@ -16,23 +16,23 @@ use super::outgoing::{Content, Outgoing};
 use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, with_nearest};
 
 /// The dialects that have a scenario.
-pub const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
+pub(crate) const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
 
 /// The dialect whose events another program publishes, which only the demo simulates.
 const CELERY: &str = "celery";
 
 /// The name for all of them at once.
-pub const ALL: &str = "all";
+pub(crate) const ALL: &str = "all";
 
 /// Whose the tasks are unless somebody is named.
-pub const DEMO_OWNER: &str = "demo-user";
+pub(crate) const DEMO_OWNER: &str = "demo-user";
 
 /// More jobs than this are refused: all their steps are planned ahead.
-pub const MAX_JOBS: u32 = 100_000;
+pub(crate) const MAX_JOBS: u32 = 100_000;
 
 /// What is simulated.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ScenarioOptions {
+pub(crate) struct ScenarioOptions {
     /// How many jobs, over all dialects. Of channels a job is a campaign, a scraper, a demo or a conversation, in turn.
     pub jobs: u32,
     /// The time within which all jobs begin and end, at speed 1.
@@ -53,7 +53,7 @@ pub struct ScenarioOptions {
 
 /// Why nothing can be simulated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScenarioError {
+pub(crate) enum ScenarioError {
     /// No such scenario.
     #[error("{0}")]
     Unknown(String),
@@ -64,7 +64,7 @@ pub enum ScenarioError {
 
 /// One event of a simulated job.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// When it is due, after the beginning.
     pub at: Duration,
     /// The event.
@@ -73,7 +73,7 @@ pub struct Step {
 
 /// The steps of all jobs, in the order of their times.
 #[derive(Debug, Clone)]
-pub struct Scenario {
+pub(crate) struct Scenario {
     parts: Vec<Part>,
     beats: std::vec::IntoIter<Beat>,
     speed: f64,
@@ -125,20 +125,24 @@ struct Line {
 
 impl Scenario {
     /// Plans a scenario by its name: a dialect's, or [`ALL`], which shares the jobs out.
-    pub fn named(name: &str, dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
+    pub(crate) fn named(
+        name: &str,
+        dialects: &Dialects,
+        options: &ScenarioOptions,
+    ) -> Result<Self, ScenarioError> {
         let names: &[&str] = if name == ALL { &SCENARIOS } else { &[name] };
         Self::mixed(names, dialects, options)
     }
 
     /// Plans what the demo shows: all of them, and a task of Celery's unless a file of the user's replaces that dialect.
-    pub fn of_demo(dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
+    pub(crate) fn of_demo(dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
         let mut names = SCENARIOS.to_vec();
         names.extend(dialects.named(CELERY).filter(|(_, dialect)| dialect.is_replaceable()).map(|_| CELERY));
         Self::mixed(&names, dialects, options)
     }
 
     /// Plans the scenarios of several dialects together, which shares the jobs out.
-    pub fn mixed(
+    pub(crate) fn mixed(
         names: &[&str],
         dialects: &Dialects,
         options: &ScenarioOptions,
@@ -151,7 +155,7 @@ impl Scenario {
     }
 
     /// The jobs that will run, in the order in which they begin; of channels, the room of each resource.
-    pub fn jobs(&self) -> impl Iterator<Item = (&Arc<Dialect>, String)> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = (&Arc<Dialect>, String)> {
         let longest = self.parts.iter().map(|part| part.jobs).max().unwrap_or(0);
         (0..longest)
             .flat_map(|job| self.parts.iter().map(move |part| (job, part)))
@@ -160,7 +164,7 @@ impl Scenario {
     }
 
     /// What to watch in order to see all of it: every job, and every channel that events come on.
-    pub fn targets(&self) -> Vec<Target> {
+    pub(crate) fn targets(&self) -> Vec<Target> {
         let jobs = self.jobs().filter(|(dialect, _)| dialect.channels.is_none());
         let jobs = jobs.map(|(dialect, job)| Target::Job { dialect: Arc::clone(dialect), job });
         let channels = self.parts.iter().filter(|part| part.jobs > 0).flat_map(|part| {
@@ -171,7 +175,7 @@ impl Scenario {
     }
 
     /// Whose the jobs are, where there are any that belong to somebody.
-    pub fn owner(&self) -> Option<&str> {
+    pub(crate) fn owner(&self) -> Option<&str> {
         let mut owned = self.parts.iter().filter(|part| part.jobs > 0 && part.dialect.auth == Auth::Owner);
         owned.next().map(|part| &*part.owner)
     }

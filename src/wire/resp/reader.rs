@@ -1,12 +1,13 @@
 //! The read buffer of a subscribed connection: grows for a large message, skips one that is too large; pure.
 
-use super::resp::{self, Broken, Matched, Reply, Step};
+use super::push::{self, Matched, Step};
+use super::reply::{Broken, Reply};
 
 /// The size that the buffer begins with and returns to: some hundred messages of a few hundred bytes a read.
 const INITIAL: usize = 64 * 1024;
 
 /// Takes what a [`Reader`] finds; every slice lives only for the call.
-pub(super) trait Handler {
+pub(crate) trait Handler {
     /// A whole message; `pattern` is the one it matched, if it came by one.
     fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]);
 
@@ -22,7 +23,7 @@ pub(super) trait Handler {
 
 /// Bytes that came and are not taken yet, at most one message of `max_payload` and its names.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// Always initialised to its full length, so that a read needs no zeroing.
     buffer: Vec<u8>,
     start: usize,
@@ -50,7 +51,7 @@ enum Skip {
 
 impl Reader {
     /// An empty buffer of 64 KiB for payloads of at most `max_payload` bytes.
-    pub(super) fn new(max_payload: usize) -> Self {
+    pub(crate) fn new(max_payload: usize) -> Self {
         Self {
             buffer: vec![0; INITIAL],
             start: 0,
@@ -63,7 +64,7 @@ impl Reader {
     }
 
     /// Where to read into; never empty. What is read is handed over with [`Reader::filled`].
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub(crate) fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             // At most the beginning of one message is moved, as everything whole has been taken.
             self.buffer.copy_within(self.start..self.end, 0);
@@ -79,7 +80,7 @@ impl Reader {
     }
 
     /// Takes over `count` bytes at the beginning of [`Reader::space`] and hands everything whole to `handler`.
-    pub(super) fn filled(&mut self, count: usize, handler: &mut impl Handler) -> Result<(), Broken> {
+    pub(crate) fn filled(&mut self, count: usize, handler: &mut impl Handler) -> Result<(), Broken> {
         self.end = (self.end + count).min(self.buffer.len());
         self.needed = 0;
         while self.start < self.end {
@@ -90,7 +91,7 @@ impl Reader {
                 continue;
             }
             let bytes = &self.buffer[self.start..self.end];
-            match resp::next(bytes, self.max_payload)? {
+            match push::next(bytes, self.max_payload)? {
                 Step::Message { matched, channel, payload, end } => {
                     handler.message(pattern(bytes, &matched), &bytes[channel], &bytes[payload]);
                     self.start += end;
@@ -99,7 +100,11 @@ impl Reader {
                     self.needed = needed;
                     break;
                 }
-                other => self.rare(other, handler),
+                other => {
+                    let (taken, skip) = rare(bytes, other, handler);
+                    self.start += taken;
+                    self.skip = skip;
+                }
             }
         }
         if self.start == self.end {
@@ -109,38 +114,12 @@ impl Reader {
     }
 
     /// Gives memory back that a large message needed, once none came since the last call.
-    pub(super) fn tidy(&mut self) {
+    pub(crate) fn tidy(&mut self) {
         let (large, used) = (self.large, self.end.max(self.needed));
         self.large = false;
         if !large && self.buffer.len() > INITIAL && used <= INITIAL {
             self.buffer.truncate(INITIAL);
             self.buffer.shrink_to_fit();
-        }
-    }
-
-    /// Everything that is no whole message.
-    fn rare(&mut self, step: Step, handler: &mut impl Handler) {
-        let bytes = &self.buffer[self.start..self.end];
-        match step {
-            Step::LongPayload { matched, channel, head, len } => {
-                handler.oversized(pattern(bytes, &matched), &bytes[channel], &bytes[head.clone()], len);
-                self.start += head.start;
-                self.skip = Skip::Bytes { left: len + 2, string: false };
-            }
-            Step::LongChannel { matched, head, len } => {
-                handler.oversized(pattern(bytes, &matched), &bytes[head.clone()], &[], len);
-                self.start += head.start;
-                self.skip = Skip::Bytes { left: len + 2, string: true };
-            }
-            Step::Reply { reply, end } => {
-                match reply {
-                    Reply::Error(text) => handler.error(&bytes[text]),
-                    Reply::Word(word) => handler.answer(&bytes[word]),
-                    Reply::Other => handler.answer(b""),
-                }
-                self.start += end;
-            }
-            Step::Message { .. } | Step::Incomplete(_) => {}
         }
     }
 
@@ -159,7 +138,7 @@ impl Reader {
                     _ => Skip::Bytes { left, string },
                 };
             }
-            Skip::String => match resp::string_header(&self.buffer[self.start..self.end])? {
+            Skip::String => match push::string_header(&self.buffer[self.start..self.end])? {
                 None => return Ok(false),
                 Some((len, begin)) => {
                     self.start += begin;
@@ -168,6 +147,29 @@ impl Reader {
             },
         }
         Ok(true)
+    }
+}
+
+/// Hands over what is no whole message, and returns how many bytes are done with, and what is to be skipped behind them.
+fn rare(bytes: &[u8], step: Step<'_>, handler: &mut impl Handler) -> (usize, Skip) {
+    match step {
+        Step::LongPayload { matched, channel, head, len } => {
+            handler.oversized(pattern(bytes, &matched), &bytes[channel], &bytes[head.clone()], len);
+            (head.start, Skip::Bytes { left: len + 2, string: false })
+        }
+        Step::LongChannel { matched, head, len } => {
+            handler.oversized(pattern(bytes, &matched), &bytes[head.clone()], &[], len);
+            (head.start, Skip::Bytes { left: len + 2, string: true })
+        }
+        Step::Reply { reply, end } => {
+            match reply.head() {
+                Reply::Error(text) => handler.error(text),
+                Reply::Simple(word) | Reply::Bulk(word) => handler.answer(word),
+                Reply::Integer(_) | Reply::Nil | Reply::Array(_) => handler.answer(b""),
+            }
+            (end, Skip::Nothing)
+        }
+        Step::Message { .. } | Step::Incomplete(_) => (0, Skip::Nothing),
     }
 }
 
@@ -183,7 +185,7 @@ mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     use super::{Handler, INITIAL, Reader};
-    use crate::broker::redis::resp::write_command;
+    use crate::wire::resp::command;
 
     const MAX: usize = 256 * 1024;
 
@@ -227,7 +229,7 @@ mod tests {
     fn wire(commands: &[&[&[u8]]]) -> Vec<u8> {
         let mut out = Vec::new();
         for parts in commands {
-            write_command(&mut out, parts);
+            command(&mut out, parts);
         }
         out
     }
@@ -286,7 +288,7 @@ mod tests {
         ) {
             let mut wire = Vec::new();
             for payload in &payloads {
-                write_command(&mut wire, &[b"message", b"ch", payload]);
+                command(&mut wire, &[b"message", b"ch", payload]);
                 wire.extend_from_slice(b"+PONG\r\n-ERR x\r\n:1\r\n");
             }
             // The limit makes some of them too long.

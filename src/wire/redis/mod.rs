@@ -1,0 +1,11 @@
+//! Which Redis, and as whom: one grammar of its URLs, and the endpoint that one names.
+
+mod endpoint;
+mod url;
+
+pub use self::endpoint::{Address, Endpoint};
+pub use self::url::RedisUrlError;
+pub(crate) use self::url::with_parameters;
+
+#[cfg(test)]
+mod tests;
