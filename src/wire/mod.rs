@@ -2,6 +2,7 @@
 //! sockets, no clock.
 
 mod frame;
+pub mod head;
 pub mod stream;
 pub mod websocket;
 
