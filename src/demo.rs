@@ -180,7 +180,7 @@ impl Stopwatch {
             // No socket is to get it.
             return;
         }
-        let wire = event.frame_parts().concat();
+        let wire = event.text_parts().concat();
         let mut times = self.times();
         times.published += 1;
         times.sent.entry(String::from_utf8_lossy(&wire).into_owned()).or_default().push_back(Instant::now());

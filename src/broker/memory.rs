@@ -149,7 +149,12 @@ fn deliver(message: &Message, subscriptions: &[Subscription], sink: &mut dyn Sin
     for (subscription, wanted) in subscriptions.iter().enumerate() {
         if wanted.matches(&message.channel) {
             let channel = message.channel.as_bytes();
-            sink.publication(Publication { subscription, channel, payload: &message.payload });
+            sink.publication(Publication {
+                subscription,
+                channel,
+                payload: &message.payload,
+                position: None,
+            });
         }
     }
 }

@@ -67,6 +67,17 @@ pub struct Publication<'a> {
     pub channel: &'a [u8],
     /// The payload, untouched; any bytes at all.
     pub payload: &'a [u8],
+    /// Place in the order of a broker that keeps what was published; none on pub/sub and on the embedded broker.
+    pub position: Option<Position>,
+}
+
+/// Place of a publication in a Redis Stream: the entry's id, which names a moment and a number within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// Milliseconds since the Unix epoch, by the clock of Redis.
+    pub millis: u64,
+    /// Number of the entry among those of its millisecond.
+    pub number: u64,
 }
 
 /// Takes what a source receives.

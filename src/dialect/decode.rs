@@ -101,8 +101,9 @@ pub struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    /// The text frame a socket gets: the payload byte for byte, in the dialect's envelope if it came without.
-    pub fn frame_parts(&self) -> [&[u8]; 3] {
+    /// The text that a client gets, in three parts: the payload byte for byte, in the dialect's envelope if it came
+    /// without. The second part is the payload.
+    pub fn text_parts(&self) -> [&[u8]; 3] {
         match self.wrap {
             None => [&[], self.payload.as_bytes(), &[]],
             Some(wrap) => [wrap.before.as_bytes(), self.payload.as_bytes(), b"}"],
@@ -262,7 +263,7 @@ impl Dialect {
 
     /// The text a socket gets for a payload of this dialect: wrapped if it has to be.
     pub fn on_the_wire(&self, channel: &str, payload: &[u8]) -> Result<Bytes, Undecodable> {
-        Ok(self.decode(channel.as_bytes(), payload)?.frame_parts().concat().into())
+        Ok(self.decode(channel.as_bytes(), payload)?.text_parts().concat().into())
     }
 }
 

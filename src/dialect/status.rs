@@ -157,10 +157,10 @@ impl Dialect {
     }
 
     /// Puts a merged object into the dialect's envelope: the frame for a late joiner.
-    pub fn wrapped(&self, inner: &str) -> String {
+    pub fn wrapped<'a>(&'a self, inner: &'a str) -> [&'a [u8]; 3] {
         match &self.wrap {
-            Some(wrap) => format!("{}{inner}}}", wrap.before),
-            None => inner.to_owned(),
+            Some(wrap) => [wrap.before.as_bytes(), inner.as_bytes(), b"}"],
+            None => [&[], inner.as_bytes(), &[]],
         }
     }
 

@@ -18,7 +18,7 @@ fn a_scraping_event_passes_byte_for_byte() {
     assert!(decoded.kind.unwrap().conflatable);
     assert_eq!(decoded.percent.as_ref().unwrap().as_f64(), Some(45.5));
     assert_eq!(decoded.entity, None);
-    assert_eq!(decoded.frame_parts().concat(), PROGRESS.as_bytes());
+    assert_eq!(decoded.text_parts().concat(), PROGRESS.as_bytes());
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn bare_downloads_are_wrapped_and_wrapped_ones_pass() {
     assert_eq!(decoded.job, "abc", "the channel beats the payload");
     assert_eq!(decoded.percent.as_ref().unwrap().as_u64(), Some(45));
     let wrapped = format!(r#"{{"type":"status","data":{bare}}}"#);
-    assert_eq!(decoded.frame_parts().concat(), wrapped.as_bytes());
+    assert_eq!(decoded.text_parts().concat(), wrapped.as_bytes());
     let decoded = downloads.decode(b"download_updates:abc", wrapped.as_bytes()).unwrap();
     assert_eq!(&*decoded.kind.unwrap().name, "processing");
     assert_eq!(decoded.inner, bare);
-    assert_eq!(decoded.frame_parts().concat(), wrapped.as_bytes());
+    assert_eq!(decoded.text_parts().concat(), wrapped.as_bytes());
 }
 
 #[test]

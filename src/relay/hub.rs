@@ -6,12 +6,22 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 pub(super) use self::census::Census;
+use super::session::WatchId;
 use super::slots::ConnId;
 use crate::dialect::{DialectId, Topic, TopicKind};
 
 /// Subscribers of one topic from which on an index says where in the list each of them stands. Up to here looking
 /// through the list costs no more than asking an index, and most topics, a job's, have fewer.
 const INDEXED: usize = 64;
+
+/// A connection that is subscribed to a topic, and its watch of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Subscriber {
+    /// The connection.
+    pub id: ConnId,
+    /// Number of the watch among those of the connection.
+    pub watch: WatchId,
+}
 
 /// Topic → connections.
 #[derive(Debug, Default)]
@@ -23,47 +33,47 @@ pub(super) struct Hub {
 /// neither its arrival nor its leaving takes time in the square of its size. The index costs some 20 bytes a subscriber.
 #[derive(Debug, Default)]
 struct Subscribers {
-    ids: Vec<ConnId>,
+    list: Vec<Subscriber>,
     #[expect(clippy::box_collection, reason = "few topics have one, and there are as many topics as jobs")]
     places: Option<Box<HashMap<ConnId, u32>>>,
 }
 
 impl Subscribers {
     /// Adds one that is not there yet.
-    fn add(&mut self, id: ConnId) {
-        let at = place(self.ids.len());
+    fn add(&mut self, new: Subscriber) {
+        let at = place(self.list.len());
         match &mut self.places {
-            None if self.ids.contains(&id) => return,
+            None if self.list.iter().any(|old| old.id == new.id) => return,
             None => {}
-            Some(places) => match places.entry(id) {
+            Some(places) => match places.entry(new.id) {
                 Entry::Occupied(_) => return,
                 Entry::Vacant(entry) => drop(entry.insert(at)),
             },
         }
-        self.ids.push(id);
-        if self.places.is_none() && self.ids.len() > INDEXED {
+        self.list.push(new);
+        if self.places.is_none() && self.list.len() > INDEXED {
             self.places =
-                Some(Box::new(self.ids.iter().enumerate().map(|(at, id)| (*id, place(at))).collect()));
+                Some(Box::new(self.list.iter().enumerate().map(|(at, one)| (one.id, place(at))).collect()));
         }
     }
 
     /// Removes one, if it is there; the last of the list takes its place.
     fn remove(&mut self, id: ConnId) {
         let at = match &mut self.places {
-            None => self.ids.iter().position(|other| *other == id),
+            None => self.list.iter().position(|other| other.id == id),
             Some(places) => places.remove(&id).map(|at| at as usize),
         };
         let Some(at) = at else { return };
-        self.ids.swap_remove(at);
-        if let (Some(places), Some(moved)) = (&mut self.places, self.ids.get(at)) {
-            places.insert(*moved, place(at));
+        self.list.swap_remove(at);
+        if let (Some(places), Some(moved)) = (&mut self.places, self.list.get(at)) {
+            places.insert(moved.id, place(at));
         }
         // Half of the bound, so that one who comes and goes at the bound builds no index each time.
-        if self.ids.len() <= INDEXED / 2 {
+        if self.list.len() <= INDEXED / 2 {
             self.places = None;
         }
-        if self.ids.len() < self.ids.capacity() / 4 {
-            self.ids.shrink_to_fit();
+        if self.list.len() < self.list.capacity() / 4 {
+            self.list.shrink_to_fit();
             if let Some(places) = &mut self.places {
                 places.shrink_to_fit();
             }
@@ -77,37 +87,38 @@ fn place(at: usize) -> u32 {
 
 impl Hub {
     /// Subscribes a connection; whoever is subscribed already stays so.
-    pub(super) fn subscribe(&mut self, topic: Topic, id: ConnId) {
-        self.topics.entry(topic).or_default().add(id);
+    pub(super) fn subscribe(&mut self, topic: Topic, new: Subscriber) {
+        self.topics.entry(topic).or_default().add(new);
     }
 
     /// Ends a subscription, if there is one. The order of the others may change.
     pub(super) fn unsubscribe(&mut self, topic: &Topic, id: ConnId) {
         if let Some(subscribers) = self.topics.get_mut(topic) {
             subscribers.remove(id);
-            if subscribers.ids.is_empty() {
+            if subscribers.list.is_empty() {
                 self.topics.remove(topic);
             }
         }
     }
 
     /// Writes the subscribers of all `topics` into `out`; one that matches several stands there several times.
-    pub(super) fn matching(&self, topics: &[Topic], out: &mut Vec<ConnId>) {
+    pub(super) fn matching(&self, topics: &[Topic], out: &mut Vec<Subscriber>) {
         out.clear();
         for topic in topics {
             if let Some(subscribers) = self.topics.get(topic) {
-                out.extend_from_slice(&subscribers.ids);
+                out.extend_from_slice(&subscribers.list);
             }
         }
     }
 
     /// How many different connections match any of `topics`, and the condition.
-    pub(super) fn count(&self, topics: &[Topic], condition: impl Fn(ConnId) -> bool) -> usize {
-        let mut ids = Vec::new();
-        self.matching(topics, &mut ids);
-        ids.sort_unstable();
-        ids.dedup();
-        ids.into_iter().filter(|id| condition(*id)).count()
+    pub(super) fn count(&self, topics: &[Topic], condition: impl Fn(Subscriber) -> bool) -> usize {
+        let mut matching = Vec::new();
+        self.matching(topics, &mut matching);
+        matching.sort_unstable();
+        matching.retain(|one| condition(*one));
+        matching.dedup_by_key(|one| one.id);
+        matching.len()
     }
 
     /// The jobs that somebody watches.
@@ -129,6 +140,10 @@ mod tests {
     use crate::dialect::Dialects;
     use crate::relay::slots::Slots;
 
+    fn one(id: ConnId) -> Subscriber {
+        Subscriber { id, watch: WatchId::ONLY }
+    }
+
     fn topics() -> (Topic, Topic) {
         let all = Dialects::builtin();
         let id = all.named("scraping").unwrap().0;
@@ -138,28 +153,28 @@ mod tests {
     #[test]
     fn a_connection_that_matches_twice_counts_once() {
         let (mut hub, mut slots) = (Hub::default(), Slots::new());
-        let (one, two) = topics();
+        let (first, second) = topics();
         let (a, b) = (slots.insert(()), slots.insert(()));
-        hub.subscribe(one.clone(), a);
-        hub.subscribe(one.clone(), a);
-        hub.subscribe(two.clone(), a);
-        hub.subscribe(two.clone(), b);
-        assert_eq!(hub.count(&[one.clone(), two.clone()], |_| true), 2);
-        assert_eq!(hub.count(std::slice::from_ref(&one), |id| id != b), 1);
+        hub.subscribe(first.clone(), one(a));
+        hub.subscribe(first.clone(), one(a));
+        hub.subscribe(second.clone(), one(a));
+        hub.subscribe(second.clone(), one(b));
+        assert_eq!(hub.count(&[first.clone(), second.clone()], |_| true), 2);
+        assert_eq!(hub.count(std::slice::from_ref(&first), |of| of.id != b), 1);
         assert_eq!(hub.jobs().count(), 2);
     }
 
     #[test]
     fn what_nobody_watches_any_more_is_forgotten() {
         let (mut hub, mut slots) = (Hub::default(), Slots::new());
-        let (one, _) = topics();
+        let (first, _) = topics();
         let ids: Vec<ConnId> = (0..100).map(|_| slots.insert(())).collect();
         for id in &ids {
-            hub.subscribe(one.clone(), *id);
+            hub.subscribe(first.clone(), one(*id));
         }
         for id in &ids {
-            hub.unsubscribe(&one, *id);
-            hub.unsubscribe(&one, *id);
+            hub.unsubscribe(&first, *id);
+            hub.unsubscribe(&first, *id);
         }
         assert_eq!(hub.jobs().count(), 0);
     }
@@ -180,14 +195,14 @@ mod tests {
                     hub.unsubscribe(&topic, ids[at]);
                     model.remove(&ids[at]);
                 } else {
-                    hub.subscribe(topic.clone(), ids[at]);
+                    hub.subscribe(topic.clone(), one(ids[at]));
                     model.insert(ids[at]);
                 }
             }
             let mut found = Vec::new();
             hub.matching(std::slice::from_ref(&topic), &mut found);
             prop_assert_eq!(found.len(), model.len());
-            prop_assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), model);
+            prop_assert_eq!(found.into_iter().map(|of| of.id).collect::<BTreeSet<_>>(), model);
         }
     }
 }

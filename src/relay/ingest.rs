@@ -4,19 +4,16 @@ mod log;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-
 use self::log::Odd;
 pub(super) use self::log::{DropLog, SlipLog};
+use super::event::{ConflationKey, Delivery, Event, Topics};
 use super::foreign::Foreign;
-use super::joblog::{JobLog, Stamp};
+use super::joblog::{Incoming, JobLog, Stamp, Taken};
 use super::shard::ShardHandle;
 use super::stats::Stats;
 use crate::broker::{BoxFuture, Publication, Sink};
-use crate::dialect::{
-    Auth, ChannelEvent, ConflationKey, DialectId, Dialects, Event, Slips, Topic, Undecodable,
-};
-use crate::wire::websocket;
+use crate::dialect::{Auth, ChannelEvent, DialectId, Dialects, Slips, Topic, Undecodable};
+use crate::wire::Payload;
 
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
 /// queue is bounded in batches; while one is full the broker is not read.
@@ -36,7 +33,7 @@ pub(super) struct Ingest {
     pub(super) urgent: Arc<tokio::sync::Notify>,
     /// Told when publications may have been missed.
     pub(super) gaps: Arc<tokio::sync::Notify>,
-    pub(super) batch: Vec<Event>,
+    pub(super) batch: Vec<Delivery>,
     /// Jobs of the batch of which it is known only now whose they are.
     pub(super) owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
@@ -57,53 +54,43 @@ impl Ingest {
         }
         let payload = dialect.redacted(publication.payload);
         let decoded = dialect.decode(publication.channel, &payload)?;
-        let frame = websocket::text_of(&decoded.frame_parts()).into();
+        let incoming =
+            Incoming { payload: Payload::wrapped(decoded.text_parts()), position: publication.position };
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = log.take(id, &decoded, &frame, Stamp::now());
+        let Taken { event, owned } = log.take(id, &decoded, incoming, Stamp::now());
+        let job = Arc::clone(&event.topics[0].name);
         if log.has_urgent() {
             self.urgent.notify_one();
         }
         let hidden = decoded.kind.is_some_and(|kind| kind.hidden);
         let echo = self.echo_polling && dialect.echoes() && !hidden;
-        let echo = if echo { log.status(id, &taken.job) } else { None };
-        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        let event = Event {
-            sequence: taken.sequence,
-            topics: Box::new([Topic::job(id, Arc::clone(&taken.job))]),
-            frame,
-            echo: echo.map(|body| websocket::text(body.as_bytes()).into()),
-            conflation: conflatable.then(|| ConflationKey {
-                job: Arc::clone(&taken.job),
-                kind: taken.kind,
-                entity: taken.entity,
-            }),
-            ends: decoded.kind.and_then(|kind| kind.ends),
-        };
+        let echo = if echo { log.status(id, &job) } else { None };
+        let delivery = Delivery { event, echo: echo.map(|body| Payload::plain(body.as_bytes())) };
         if !hidden {
             // Before anybody else has the lock: who looks the job up must find it in the log and here, or in neither.
-            log.hold(id, &taken.job, &event);
+            log.hold(id, &job, &delivery);
         }
         let unmerged = log.unmerged();
         drop(log);
         self.taken += 1;
         if dialect.has_foreign_state() {
-            self.foreign.seen(id, &taken.job);
+            self.foreign.seen(id, &job);
         }
         if self.stats.unmerged.get() != unmerged {
             self.stats.unmerged.set(unmerged);
-            self.slips.unmerged(&dialect.name, &taken.job);
+            self.slips.unmerged(&dialect.name, &job);
         }
         if !decoded.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &decoded.kind_name };
             note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
         }
-        if taken.owned && dialect.auth == Auth::Owner {
-            self.owned.push(Topic::job(id, taken.job));
+        if owned && dialect.auth == Auth::Owner {
+            self.owned.push(Topic::job(id, job));
         }
         if !hidden {
-            self.batch.push(event);
+            self.batch.push(delivery);
         }
         Ok(())
     }
@@ -121,7 +108,8 @@ impl Ingest {
             note_slips(&self.stats, &mut self.slips, (id, &dialect.name), event.slips, odd);
         }
         let sequence = self.log.lock().unwrap_or_else(PoisonError::into_inner).number();
-        self.batch.push(event_of_channel(id, &event, sequence, publication.payload));
+        let event = event_of_channel(id, &event, sequence, publication);
+        self.batch.push(Delivery { event: Arc::new(event), echo: None });
         Ok(())
     }
 }
@@ -141,20 +129,30 @@ fn note_slips(
 }
 
 /// An event of channels and rooms as the shards get it.
-fn event_of_channel(id: DialectId, event: &ChannelEvent<'_>, sequence: u64, payload: &[u8]) -> Event {
+fn event_of_channel(
+    id: DialectId,
+    event: &ChannelEvent<'_>,
+    sequence: u64,
+    publication: Publication<'_>,
+) -> Event {
+    let kind: Arc<str> = match event.kind {
+        Some(kind) => Arc::clone(&kind.name),
+        None => event.kind_name.as_ref().into(),
+    };
     let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
     // Of one resource, that is: without one nobody can say what an older event was about. And on one channel, since
     // there may be clients that get only the other one.
     let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
         job: resource.into(),
-        kind: event.kind_name.as_ref().into(),
+        kind: Arc::clone(&kind),
         entity: Some(Arc::clone(event.channel)),
     });
     Event {
         sequence,
-        topics: topics(id, event),
-        frame: websocket::text(payload).into(),
-        echo: None,
+        position: publication.position,
+        topics: Topics::Many(topics(id, event)),
+        payload: Payload::plain(publication.payload),
+        kind,
         conflation,
         ends: event.kind.and_then(|kind| kind.ends),
     }
@@ -205,9 +203,8 @@ impl Sink for Ingest {
             if self.batch.is_empty() {
                 return;
             }
-            let batch: Arc<[Event]> = std::mem::take(&mut self.batch).into();
-            let bytes = |event: &Event| event.frame.len() + event.echo.as_ref().map_or(0, Bytes::len);
-            let bytes = batch.iter().map(bytes).sum();
+            let batch: Arc<[Delivery]> = std::mem::take(&mut self.batch).into();
+            let bytes = batch.iter().map(Delivery::bytes).sum();
             for shard in &self.shards {
                 shard.publish(Arc::clone(&batch), bytes).await;
             }
@@ -225,16 +222,22 @@ mod tests {
         let (id, dialect) = all.with_channels().unwrap();
         let redis = dialect.channel_of(channel);
         let decoded = dialect.decode_channel(redis.as_bytes(), payload.as_bytes()).unwrap();
-        event_of_channel(id, &decoded, 1, payload.as_bytes())
+        let publication = Publication {
+            subscription: 0,
+            channel: redis.as_bytes(),
+            payload: payload.as_bytes(),
+            position: None,
+        };
+        event_of_channel(id, &decoded, 1, publication)
     }
 
     #[test]
     fn an_event_of_channels_has_the_topics_of_its_channel_of_its_rooms_and_of_both() {
         let payload = r#"{"type":"email:sent", "email_id":5,"campaign_id":1}"#;
         let event = event("emails", payload);
-        assert_eq!(websocket::payload_of(&event.frame), payload);
+        assert_eq!(event.payload.text(), payload.as_bytes());
         let id = Dialects::builtin().with_channels().unwrap().0;
-        let mut topics = event.topics.into_vec();
+        let mut topics = event.topics.to_vec();
         topics.sort_unstable();
         let mut wanted = vec![
             Topic::channel(id, "emails"),

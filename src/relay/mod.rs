@@ -13,6 +13,7 @@ mod accept;
 mod auth;
 mod client;
 mod error;
+mod event;
 mod foreign;
 mod http;
 mod hub;

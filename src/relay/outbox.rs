@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::dialect::{ConflationKey, Frame};
+use super::event::ConflationKey;
+use crate::wire::Frame;
 
 /// What a newer frame must share with a waiting one to replace it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -193,6 +194,10 @@ mod tests {
 
     const BOUND: usize = 1_000;
 
+    fn frame(text: &'static str) -> Frame {
+        Frame::from_static(text.as_bytes())
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "it is what `push` takes")]
     fn key(job: &str, kind: &str) -> Option<OutboxKey> {
         let (job, kind) = (Arc::from(job), Arc::from(kind));
@@ -215,20 +220,20 @@ mod tests {
     #[test]
     fn a_newer_event_replaces_the_older_of_its_key_and_goes_to_the_end() {
         let mut outbox = Outbox::default();
-        outbox.push("a1".into(), key("a", "p"), BOUND).unwrap();
-        outbox.push("M".into(), None, BOUND).unwrap();
-        assert_eq!(outbox.push("a2".into(), key("a", "p"), BOUND), Ok(Conflated(true)));
-        outbox.push("b1".into(), key("b", "p"), BOUND).unwrap();
+        outbox.push(frame("a1"), key("a", "p"), BOUND).unwrap();
+        outbox.push(frame("M"), None, BOUND).unwrap();
+        assert_eq!(outbox.push(frame("a2"), key("a", "p"), BOUND), Ok(Conflated(true)));
+        outbox.push(frame("b1"), key("b", "p"), BOUND).unwrap();
         assert_eq!(drain(&mut outbox, 1), b"Ma2b1");
     }
 
     #[test]
     fn a_frame_that_is_half_written_is_not_replaced() {
         let mut outbox = Outbox::default();
-        outbox.push("aaaa".into(), key("a", "p"), BOUND).unwrap();
+        outbox.push(frame("aaaa"), key("a", "p"), BOUND).unwrap();
         outbox.advance(1);
-        assert_eq!(outbox.push("bbbb".into(), key("a", "p"), BOUND), Ok(Conflated(false)));
-        outbox.push("cccc".into(), key("a", "p"), BOUND).unwrap();
+        assert_eq!(outbox.push(frame("bbbb"), key("a", "p"), BOUND), Ok(Conflated(false)));
+        outbox.push(frame("cccc"), key("a", "p"), BOUND).unwrap();
         assert_eq!(drain(&mut outbox, 3), b"aaacccc");
     }
 
@@ -236,7 +241,7 @@ mod tests {
     fn what_may_not_be_dropped_overflows_the_bound() {
         let mut outbox = Outbox::default();
         outbox.push(vec![b'x'; 2 * BOUND].into(), None, BOUND).unwrap();
-        assert_eq!(outbox.push("y".into(), None, BOUND), Err(Overflow));
+        assert_eq!(outbox.push(frame("y"), None, BOUND), Err(Overflow));
         outbox.advance(50);
         outbox.clear();
         assert_eq!(outbox.bytes(), 2 * BOUND - 50);
@@ -246,14 +251,14 @@ mod tests {
     fn what_the_socket_has_begun_with_and_a_state_do_not_count() {
         let mut outbox = Outbox::default();
         outbox.push_rest(vec![b'x'; 2 * BOUND].into(), 10);
-        outbox.push("state".into(), None, usize::MAX).unwrap();
+        outbox.push(frame("state"), None, usize::MAX).unwrap();
         outbox.exempt();
         outbox.push(vec![b'y'; BOUND - PLACE].into(), None, BOUND).unwrap();
-        assert_eq!(outbox.push("z".into(), None, BOUND), Err(Overflow));
+        assert_eq!(outbox.push(frame("z"), None, BOUND), Err(Overflow));
         outbox.advance(2 * BOUND - 5);
-        assert_eq!(outbox.push("z".into(), None, BOUND), Err(Overflow));
+        assert_eq!(outbox.push(frame("z"), None, BOUND), Err(Overflow));
         outbox.advance(1);
-        outbox.push("z".into(), None, BOUND).unwrap();
+        outbox.push(frame("z"), None, BOUND).unwrap();
     }
 
     #[derive(Debug, Clone)]
@@ -280,7 +285,7 @@ mod tests {
                     Step::Push(job, progress) => {
                         let frame = format!("{job},{progress},{number};");
                         let key = progress.then(|| key(&job.to_string(), "p")).flatten();
-                        outbox.push(frame.into(), key, usize::MAX).unwrap();
+                        outbox.push(frame.into_bytes().into(), key, usize::MAX).unwrap();
                         sent.push((*job, *progress, number));
                     }
                     Step::Write(most) => {

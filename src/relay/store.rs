@@ -14,7 +14,7 @@ use tracing::warn;
 use super::foreign::Foreign;
 use super::joblog::{Dirty, JobLog, Known, Restored, Stamp};
 use super::reservation::StoreReading;
-use super::shard::WeakHandle;
+use super::shard::message::WeakHandle;
 use super::slots::ConnId;
 use super::troubles::{Cause, Direction, Troubles};
 use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
@@ -177,7 +177,9 @@ async fn answer(access: StoreAccess, mut questions: Questions) {
                     Asker::Connection(..) if !known && held.len() < QUEUE => {
                         held.push_back(Question { dialect, job: Arc::clone(&job), asker });
                     }
-                    Asker::Connection(shard, id) => shard.restored(id, reading.clone()).await,
+                    Asker::Connection(shard, id) => {
+                        shard.restored(id, Topic::job(dialect, Arc::clone(&job)), reading.clone()).await;
+                    }
                     Asker::Request(request) => {
                         // Who asked may have hung up.
                         let _ = request.send(answer.as_ref().map(drop).map_err(|trouble| *trouble));

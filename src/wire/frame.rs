@@ -30,6 +30,12 @@ impl Frame {
     }
 }
 
+impl From<Bytes> for Frame {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
 /// Takes over the allocation of a buffer that is exactly full.
 impl From<Vec<u8>> for Frame {
     fn from(bytes: Vec<u8>) -> Self {

@@ -3,7 +3,9 @@
 
 mod frame;
 pub mod head;
+mod payload;
 pub mod stream;
 pub mod websocket;
 
 pub use frame::Frame;
+pub use payload::Payload;

@@ -63,7 +63,7 @@ impl Hub {
         let mut rooms = Busiest::default();
         for (topic, subscribers) in own().filter(|(topic, _)| topic.kind == TopicKind::Room) {
             let count = match narrowed.remove(&*topic.name) {
-                None => subscribers.ids.len(),
+                None => subscribers.list.len(),
                 Some(mut lists) => {
                     lists.push(subscribers);
                     distinct(&lists)
@@ -102,9 +102,9 @@ impl<'a> Busiest<'a> {
 /// How many connections stand in any of the lists.
 fn distinct(lists: &[&Subscribers]) -> usize {
     if let [only] = lists {
-        return only.ids.len();
+        return only.list.len();
     }
-    let mut ids: Vec<_> = lists.iter().flat_map(|list| &list.ids).collect();
+    let mut ids: Vec<_> = lists.iter().flat_map(|list| &list.list).map(|one| one.id).collect();
     ids.sort_unstable();
     ids.dedup();
     ids.len()
@@ -114,7 +114,14 @@ fn distinct(lists: &[&Subscribers]) -> usize {
 mod tests {
     use super::*;
     use crate::dialect::{Dialects, Topic};
+    use crate::relay::hub::Subscriber;
+    use crate::relay::session::WatchId;
+    use crate::relay::slots::ConnId;
     use crate::relay::slots::Slots;
+
+    fn one(id: ConnId) -> Subscriber {
+        Subscriber { id, watch: WatchId::ONLY }
+    }
 
     #[test]
     fn each_connection_counts_once_for_a_channel_and_for_a_room() {
@@ -122,13 +129,13 @@ mod tests {
         let (id, other) = (all.with_channels().unwrap().0, all.named("scraping").unwrap().0);
         let (mut hub, mut slots) = (Hub::default(), Slots::new());
         let (a, b) = (slots.insert(()), slots.insert(()));
-        hub.subscribe(Topic::channel(id, "emails"), a);
-        hub.subscribe(Topic::channel_and_room(id, "campaigns", "campaign:1"), a);
-        hub.subscribe(Topic::channel_and_room(id, "campaigns", "campaign:2"), a);
-        hub.subscribe(Topic::room(id, "campaign:1"), a);
-        hub.subscribe(Topic::room(id, "campaign:1"), b);
-        hub.subscribe(Topic::channel(id, "campaigns"), b);
-        hub.subscribe(Topic::room(other, "campaign:3"), b);
+        hub.subscribe(Topic::channel(id, "emails"), one(a));
+        hub.subscribe(Topic::channel_and_room(id, "campaigns", "campaign:1"), one(a));
+        hub.subscribe(Topic::channel_and_room(id, "campaigns", "campaign:2"), one(a));
+        hub.subscribe(Topic::room(id, "campaign:1"), one(a));
+        hub.subscribe(Topic::room(id, "campaign:1"), one(b));
+        hub.subscribe(Topic::channel(id, "campaigns"), one(b));
+        hub.subscribe(Topic::room(other, "campaign:3"), one(b));
         let census = hub.census(id);
         let channels = HashMap::from([("emails".to_owned(), 1), ("campaigns".to_owned(), 2)]);
         let rooms = HashMap::from([("campaign:1".to_owned(), 2), ("campaign:2".to_owned(), 1)]);
@@ -143,9 +150,9 @@ mod tests {
         let (mut hub, mut slots) = (Hub::default(), Slots::new());
         let (a, b) = (slots.insert(()), slots.insert(()));
         for number in 0..2 * MOST_ROOMS {
-            hub.subscribe(Topic::room(id, format!("lead:{number}")), a);
+            hub.subscribe(Topic::room(id, format!("lead:{number}")), one(a));
         }
-        hub.subscribe(Topic::room(id, "lead:7"), b);
+        hub.subscribe(Topic::room(id, "lead:7"), one(b));
         let mut census = hub.census(id);
         assert_eq!((census.rooms.len(), census.room_subscriptions), (MOST_ROOMS, 2 * MOST_ROOMS + 1));
         assert_eq!(census.busiest(1), [("lead:7", 2)]);

@@ -3,39 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::dialect::{ConflationKey, DialectId, Event, Frame};
+use crate::dialect::DialectId;
+use crate::relay::event::{ConflationKey, Delivery};
 
 /// Bytes that may wait for the watchers of one job, unless the relay's options say otherwise.
 const BOUND: usize = 4 << 20;
 
-/// Bytes that a waiting event takes besides its frames, roughly.
+/// Bytes that a waiting event takes besides its texts, roughly.
 const OVERHEAD: usize = 128;
 
-/// An event that is held for watchers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::relay) struct Held {
-    /// Sequence of the event in this relay.
-    pub sequence: u64,
-    /// Frame to send.
-    pub frame: Frame,
-    /// Second frame to send, right after `frame`, if there is one.
-    pub echo: Option<Frame>,
-    pub(super) conflation: Option<ConflationKey>,
-}
-
-impl Held {
-    fn new(event: &Event) -> Self {
-        Self {
-            sequence: event.sequence,
-            frame: event.frame.clone(),
-            echo: event.echo.clone(),
-            conflation: event.conflation.clone(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        self.frame.len() + self.echo.as_ref().map_or(0, Frame::len) + OVERHEAD
-    }
+/// Bytes that a waiting event takes.
+fn bytes_of(held: &Delivery) -> usize {
+    held.bytes() + OVERHEAD
 }
 
 /// More had to wait than there is room for, so that what a socket is to get is no longer complete.
@@ -59,8 +38,8 @@ pub(super) struct Holds {
 struct Hold {
     watchers: usize,
     /// In their order; only those without a conflation key once `newest` is used.
-    events: Vec<Held>,
-    newest: Option<HashMap<ConflationKey, Held>>,
+    events: Vec<Delivery>,
+    newest: Option<HashMap<ConflationKey, Delivery>>,
     bytes: usize,
     /// The sequence of the newest event that is lost.
     lost: u64,
@@ -94,10 +73,10 @@ impl Holds {
     }
 
     /// Lets an event wait, if somebody waits for its job's. `room`: bytes that may be added to what waits in all.
-    pub(super) fn push(&mut self, id: DialectId, job: &str, event: &Event, room: usize) {
+    pub(super) fn push(&mut self, id: DialectId, job: &str, delivery: &Delivery, room: usize) {
         let Some(hold) = self.jobs[id.index()].get_mut(job) else { return };
         let before = hold.bytes;
-        hold.push(Held::new(event), self.bound.min(before.saturating_add(room)));
+        hold.push(delivery.clone(), self.bound.min(before.saturating_add(room)));
         self.bytes = self.bytes + hold.bytes - before;
     }
 
@@ -105,12 +84,12 @@ impl Holds {
     pub(super) fn holds(&self, id: DialectId, job: &str, since: u64) -> bool {
         self.jobs[id.index()].get(job).is_some_and(|hold| {
             let waiting = hold.events.iter().chain(hold.newest.iter().flat_map(HashMap::values));
-            hold.lost > since || waiting.into_iter().any(|event| event.sequence > since)
+            hold.lost > since || waiting.into_iter().any(|held| held.event.sequence > since)
         })
     }
 
     /// Gives a watcher what has waited for it since its place, in order; it waits no longer.
-    pub(super) fn leave(&mut self, id: DialectId, job: &str, since: u64) -> Result<Vec<Held>, Lost> {
+    pub(super) fn leave(&mut self, id: DialectId, job: &str, since: u64) -> Result<Vec<Delivery>, Lost> {
         let Some(hold) = self.jobs[id.index()].get_mut(job) else { return Ok(Vec::new()) };
         let events = hold.since(since);
         self.watchers -= 1;
@@ -128,14 +107,14 @@ impl Holds {
 }
 
 impl Hold {
-    fn push(&mut self, event: Held, bound: usize) {
-        let sequence = event.sequence;
-        self.add(event);
+    fn push(&mut self, held: Delivery, bound: usize) {
+        let sequence = held.event.sequence;
+        self.add(held);
         if self.bytes > bound && self.newest.is_none() {
             self.newest = Some(HashMap::new());
-            for event in std::mem::take(&mut self.events) {
-                self.bytes -= event.bytes();
-                self.add(event);
+            for held in std::mem::take(&mut self.events) {
+                self.bytes -= bytes_of(&held);
+                self.add(held);
             }
         }
         if self.bytes > bound {
@@ -143,25 +122,25 @@ impl Hold {
         }
     }
 
-    fn add(&mut self, event: Held) {
-        self.bytes += event.bytes();
-        match (&mut self.newest, &event.conflation) {
+    fn add(&mut self, held: Delivery) {
+        self.bytes += bytes_of(&held);
+        match (&mut self.newest, &held.event.conflation) {
             (Some(newest), Some(key)) => {
-                let older = newest.insert(key.clone(), event);
-                self.bytes -= older.map_or(0, |older| older.bytes());
+                let older = newest.insert(key.clone(), held);
+                self.bytes -= older.as_ref().map_or(0, bytes_of);
             }
-            _ => self.events.push(event),
+            _ => self.events.push(held),
         }
     }
 
-    fn since(&self, since: u64) -> Result<Vec<Held>, Lost> {
+    fn since(&self, since: u64) -> Result<Vec<Delivery>, Lost> {
         if self.lost > since {
             return Err(Lost);
         }
         let conflated = self.newest.iter().flat_map(HashMap::values);
-        let mut events: Vec<Held> =
-            self.events.iter().chain(conflated).filter(|event| event.sequence > since).cloned().collect();
-        events.sort_unstable_by_key(|event| event.sequence);
+        let mut events: Vec<Delivery> =
+            self.events.iter().chain(conflated).filter(|held| held.event.sequence > since).cloned().collect();
+        events.sort_unstable_by_key(|held| held.event.sequence);
         Ok(events)
     }
 }
@@ -169,22 +148,24 @@ impl Hold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::Dialects;
+    use crate::dialect::{Dialects, Topic};
+    use crate::relay::event::{Event, testing::event_of};
 
-    const SIZE: usize = 100 + OVERHEAD;
+    /// A text of 100 bytes has a header of two.
+    const SIZE: usize = 102 + OVERHEAD;
 
     fn scraping() -> DialectId {
         Dialects::builtin().named("scraping").unwrap().0
     }
 
-    fn event(sequence: u64, part: Option<&str>) -> Event {
+    fn event(sequence: u64, part: Option<&str>) -> Delivery {
         let conflation = part.map(|part| ConflationKey {
             job: "1".into(),
             kind: "progress".into(),
             entity: Some(part.into()),
         });
-        let frame = vec![0; 100].into();
-        Event { sequence, topics: Box::new([]), frame, echo: None, conflation, ends: None }
+        let event = event_of(Topic::job(scraping(), "1"), sequence, &[b'x'; 100]);
+        Delivery { event: Arc::new(Event { conflation, ..event }), echo: None }
     }
 
     /// A hold of job 1 with two watchers and room for so many events.
@@ -196,7 +177,7 @@ mod tests {
         holds
     }
 
-    fn push(holds: &mut Holds, events: &[Event]) {
+    fn push(holds: &mut Holds, events: &[Delivery]) {
         for event in events {
             holds.push(scraping(), "1", event, usize::MAX);
         }
@@ -204,7 +185,7 @@ mod tests {
 
     fn leave(holds: &mut Holds, since: u64) -> Result<Vec<u64>, Lost> {
         let events = holds.leave(scraping(), "1", since)?;
-        Ok(events.iter().map(|event| event.sequence).collect())
+        Ok(events.iter().map(|held| held.event.sequence).collect())
     }
 
     #[test]
@@ -222,7 +203,7 @@ mod tests {
     fn a_full_hold_keeps_the_milestones_and_the_newest_of_each_key_in_order() {
         let mut holds = holds(4);
         let parts = [Some("a"), None, Some("b"), Some("a"), None, Some("b"), Some("b")];
-        let events: Vec<Event> = (1..).zip(parts).map(|(sequence, part)| event(sequence, part)).collect();
+        let events: Vec<Delivery> = (1..).zip(parts).map(|(sequence, part)| event(sequence, part)).collect();
         push(&mut holds, &events);
         assert_eq!(holds.bytes(), 4 * SIZE);
         assert_eq!(leave(&mut holds, 0), Ok(vec![2, 4, 5, 7]));

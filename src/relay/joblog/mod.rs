@@ -15,14 +15,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub(super) use self::behind::Dirty;
-pub(super) use self::hold::Held;
 use self::hold::Holds;
 use self::record::{Readback, Record};
 pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
+use super::event::Event;
 use super::session::Snapshot;
-use crate::broker::StoredJob;
-use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Frame};
+use crate::broker::{Position, StoredJob};
+use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects};
+use crate::wire::Payload;
 
 /// Entries of records that are gone which are always let be.
 const SWEEP: usize = 64;
@@ -32,7 +33,7 @@ const SWEEP: usize = 64;
 pub struct JobLogLimits {
     /// Jobs at most.
     pub jobs: usize,
-    /// Bytes at most, frames and bookkeeping.
+    /// Bytes at most, texts and bookkeeping.
     pub bytes: usize,
     /// How long a job stays after its ending.
     pub ended: Duration,
@@ -62,18 +63,21 @@ impl Stamp {
     }
 }
 
-/// What an event became when it was taken.
+/// The texts of a publication that was decoded, and its place in the broker's order.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// Text as published, and for clients.
+    pub payload: Payload,
+    /// Place in the broker's order, where it has one.
+    pub position: Option<Position>,
+}
+
+/// Result of taking an event.
 #[derive(Debug, Clone)]
 pub(super) struct Taken {
-    /// Its place in this relay's order.
-    pub sequence: u64,
-    /// The job's id, shared with the record.
-    pub job: Arc<str>,
-    /// The kind's name, shared.
-    pub kind: Arc<str>,
-    /// The part of the job it names, shared with the record.
-    pub entity: Option<Arc<str>>,
-    /// Whose job it is was not known before.
+    /// The event, numbered and shared with the record.
+    pub event: Arc<Event>,
+    /// The event named the job's owner, who was not known before.
     pub owned: bool,
 }
 
@@ -159,26 +163,30 @@ impl JobLog {
     }
 
     /// Takes an event: numbers it and brings its job's record up to date.
-    pub(super) fn take(&mut self, id: DialectId, decoded: &Decoded<'_>, frame: &Frame, at: Stamp) -> Taken {
+    pub(super) fn take(
+        &mut self,
+        id: DialectId,
+        decoded: &Decoded<'_>,
+        incoming: Incoming,
+        at: Stamp,
+    ) -> Taken {
         let place = self.place(id, &decoded.job);
-        if let Some(taken) = self.record_mut(place).is_read_state(frame) {
-            return taken;
+        if let Some(event) = self.record_mut(place).read_state(&incoming.payload) {
+            return Taken { event, owned: false };
         }
         self.sequence += 1;
         let sequence = self.sequence;
-        let (job, change) = self.change(place, |record, dialect| {
-            (Arc::clone(&record.job), record.take(dialect, decoded, frame, sequence, at))
-        });
-        let taken = Taken { sequence, job, kind: change.kind, entity: change.entity, owned: change.owned };
+        let change =
+            self.change(place, |record, dialect| record.take(dialect, decoded, incoming, sequence, at));
         self.touch(place);
-        if change.ended {
+        if change.event.ends.is_some() {
             self.note_ending(at.now, place, sequence);
         }
         if change.dirty {
             self.mark(place, change.urgent);
         }
         self.evict(at.now, place);
-        taken
+        Taken { event: change.event, owned: change.owned }
     }
 
     /// Events of these dialects may have been missed: what is remembered of their jobs is a guess until it is read back.
@@ -272,7 +280,7 @@ impl JobLog {
         self.get(id, job).is_some_and(|record| record.ended_at() == Some(sequence))
     }
 
-    /// A job's current state as one frame; `None` if nobody has heard of it.
+    /// A job's current state as one text; `None` if nobody has heard of it.
     pub(super) fn snapshot(&mut self, id: DialectId, job: &str) -> Option<Snapshot> {
         let place = *self.index[id.index()].get(job)?;
         self.change(place, Record::snapshot)

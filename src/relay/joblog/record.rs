@@ -11,19 +11,20 @@ use serde_json::Number;
 
 use self::read_back::Before;
 pub(super) use self::read_back::Readback;
-use super::{Known, Stamp, Taken};
+use super::{Incoming, Known, Stamp};
 use crate::broker::{JobToSave, StoredJob};
-use crate::dialect::{Decoded, Dialect, DialectId, Frame, Merge, Opens, Outcome, StatusSource};
+use crate::dialect::{Decoded, Dialect, DialectId, Merge, Opens, Outcome, StatusSource, Topic};
+use crate::relay::event::{ConflationKey, Event, Topics};
 use crate::relay::session::Snapshot;
-use crate::wire::websocket;
+use crate::wire::Payload;
 
-/// Bytes that a record takes besides its frames: the record, the reference counts of its id, its places in the index
+/// Bytes that a record takes besides its events: the record, the reference counts of its id, its places in the index
 /// and in the lists, which grow by doubling, and the list of payloads to merge.
 const OVERHEAD: usize =
     size_of::<Record>() + 16 + 2 * size_of::<(Arc<str>, u32)>() + 2 * size_of::<u64>() + 64;
-/// Bytes that one kept event takes besides its frame: a place in a list that grows by doubling, and the frame's
-/// reference counts.
-const KEPT_OVERHEAD: usize = 2 * size_of::<Kept>() + 32;
+/// Bytes that one kept event takes besides its texts: a place in a list that grows by doubling, the event, and the
+/// reference counts of the event and of its payload.
+const KEPT_OVERHEAD: usize = 2 * size_of::<Kept>() + size_of::<Event>() + 48;
 /// Kinds and parts kept of one job; of more, the oldest goes.
 const MAX_KEPT: usize = 256;
 /// Payloads of a merging dialect that may wait to be merged.
@@ -68,17 +69,15 @@ pub(super) struct Record {
 
 #[derive(Debug, Clone)]
 struct Kept {
-    kind: Arc<str>,
+    event: Arc<Event>,
     entity: Option<Arc<str>>,
-    sequence: u64,
-    frame: Frame,
 }
 
 impl Kept {
     /// Bytes that the event takes. Names that the dialect does not know can be as long as a payload.
     fn bytes(&self) -> usize {
         let entity = self.entity.as_ref().map_or(0, |name| name.len());
-        held(self.frame.len()) + self.kind.len() + entity + KEPT_OVERHEAD
+        held(self.event.payload.len()) + self.event.kind.len() + entity + KEPT_OVERHEAD
     }
 }
 
@@ -114,11 +113,10 @@ const fn held(bytes: usize) -> usize {
 
 /// Changes made by taking an event.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Change {
-    pub(super) kind: Arc<str>,
-    pub(super) entity: Option<Arc<str>>,
-    pub(super) ended: bool,
+    /// The event as it goes to the shards.
+    pub(super) event: Arc<Event>,
+    entity: Option<Arc<str>>,
     /// The record's state changed, so that the store is behind.
     pub(super) dirty: bool,
     /// The change is an ending or an owner.
@@ -160,7 +158,7 @@ impl Record {
         &mut self,
         dialect: &Dialect,
         decoded: &Decoded<'_>,
-        frame: &Frame,
+        incoming: Incoming,
         sequence: u64,
         at: Stamp,
     ) -> Change {
@@ -196,16 +194,25 @@ impl Record {
             // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
             self.updated = at.micros.max(self.updated.saturating_add(1));
         }
+        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
+        let event = Arc::new(Event {
+            sequence,
+            position: incoming.position,
+            topics: Topics::One(Topic::job(self.dialect, Arc::clone(&self.job))),
+            payload: incoming.payload,
+            conflation: conflatable.then(|| ConflationKey {
+                job: Arc::clone(&self.job),
+                kind: Arc::clone(&kind),
+                entity: entity.clone(),
+            }),
+            kind,
+            ends,
+        });
         if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }
-            self.keep(Kept {
-                kind: Arc::clone(&kind),
-                entity: entity.clone(),
-                sequence,
-                frame: frame.clone(),
-            });
+            self.keep(Kept { event: Arc::clone(&event), entity: entity.clone() });
             if dialect.merges() {
                 self.merge(decoded.inner);
             }
@@ -214,20 +221,14 @@ impl Record {
                 urgent = true;
             }
         }
-        Change { kind, entity, ended: ends.is_some(), dirty: news || opened || owned, urgent, owned }
+        Change { event, entity, dirty: news || opened || owned, urgent, owned }
     }
 
-    /// Whether an event is the very state that was just read: then it has that one's place in the order, so that whoever was
-    /// sent the state is not sent it again, and whoever was not gets it.
-    pub(super) fn is_read_state(&mut self, frame: &Frame) -> Option<Taken> {
+    /// The state that was just read, where a live event is the very same. The event then has that one's place in the
+    /// order: clients that were sent the state are not sent it again, and all others get it.
+    pub(super) fn read_state(&mut self, payload: &Payload) -> Option<Arc<Event>> {
         let newest = self.newest.as_ref().filter(|_| std::mem::take(&mut self.read))?;
-        (newest.frame == *frame).then(|| Taken {
-            sequence: newest.sequence,
-            job: Arc::clone(&self.job),
-            kind: Arc::clone(&newest.kind),
-            entity: newest.entity.clone(),
-            owned: false,
-        })
+        (newest.event.payload == *payload).then(|| Arc::clone(&newest.event))
     }
 
     /// Whether the ending that is known, if one is, was known before the last gap and was not read back since.
@@ -264,19 +265,19 @@ impl Record {
     /// The shared name of a part of the job, as it was kept before if it was.
     fn entity(&self, kind: &str, name: &str) -> Arc<str> {
         let known =
-            self.kept.iter().filter(|kept| *kept.kind == *kind).filter_map(|kept| kept.entity.as_ref());
+            self.kept.iter().filter(|kept| *kept.event.kind == *kind).filter_map(|kept| kept.entity.as_ref());
         known.into_iter().find(|entity| ***entity == *name).map_or_else(|| name.into(), Arc::clone)
     }
 
     fn keep(&mut self, event: Kept) {
-        let same = |kept: &Kept| kept.kind == event.kind && kept.entity == event.entity;
+        let same = |kept: &Kept| kept.event.kind == event.event.kind && kept.entity == event.entity;
         self.bytes += event.bytes();
         if let Some(at) = self.kept.iter().position(same) {
             self.bytes -= self.kept[at].bytes();
             self.kept[at] = event.clone();
         } else {
             if self.kept.len() == MAX_KEPT
-                && let Some(oldest) = (0..MAX_KEPT).min_by_key(|at| self.kept[*at].sequence)
+                && let Some(oldest) = (0..MAX_KEPT).min_by_key(|at| self.kept[*at].event.sequence)
             {
                 self.bytes -= self.kept.swap_remove(oldest).bytes();
             }
@@ -320,12 +321,12 @@ impl Record {
     }
 
     pub(super) fn snapshot(&mut self, dialect: &Dialect) -> Option<Snapshot> {
-        let sequence = self.newest.as_ref()?.sequence;
-        let frame = match self.merged_text() {
-            Some(merged) => websocket::text(dialect.wrapped(&merged).as_bytes()).into(),
-            None => self.newest.as_ref()?.frame.clone(),
+        let sequence = self.newest.as_ref()?.event.sequence;
+        let payload = match self.merged_text() {
+            Some(merged) => Payload::wrapped(dialect.wrapped(&merged)),
+            None => self.newest.as_ref()?.event.payload.clone(),
         };
-        Some(Snapshot { sequence, frame })
+        Some(Snapshot { sequence, payload })
     }
 
     pub(super) fn status(&mut self, dialect: &Dialect) -> Option<String> {
@@ -335,21 +336,22 @@ impl Record {
             let source = StatusSource { job: &self.job, newest: "{}", kind: &kind.name, percent: None };
             return dialect.status_body(&source);
         };
-        let (payload, kind) = (websocket::payload_of(&newest.frame), Arc::clone(&newest.kind));
+        let event = Arc::clone(&newest.event);
         let merged = self.merged_text().map(Cow::into_owned);
         let newest = match &merged {
             Some(merged) => merged,
-            None => std::str::from_utf8(&payload).ok()?,
+            None => std::str::from_utf8(event.payload.text()).ok()?,
         };
         let percent = self.percent.as_ref();
-        dialect.status_body(&StatusSource { job: &self.job, newest, kind: &kind, percent })
+        dialect.status_body(&StatusSource { job: &self.job, newest, kind: &event.kind, percent })
     }
 
     pub(super) fn replay(&mut self, dialect: &Dialect) -> Vec<Snapshot> {
         if self.merged.is_some() {
             return self.snapshot(dialect).into_iter().collect();
         }
-        let kept = |kept: &Kept| Snapshot { sequence: kept.sequence, frame: kept.frame.clone() };
+        let kept =
+            |kept: &Kept| Snapshot { sequence: kept.event.sequence, payload: kept.event.payload.clone() };
         let mut events: Vec<Snapshot> = self.kept.iter().map(kept).collect();
         events.sort_by_key(|event| event.sequence);
         events
@@ -357,7 +359,7 @@ impl Record {
 
     /// The sequence of the ending, while it is the newest thing known.
     pub(super) fn ended_at(&self) -> Option<u64> {
-        self.ended.and(self.newest.as_ref()).map(|kept| kept.sequence)
+        self.ended.and(self.newest.as_ref()).map(|kept| kept.event.sequence)
     }
 
     /// Whether writing this record could take from the store what it alone knows of the run.
@@ -369,7 +371,7 @@ impl Record {
     fn state(&mut self) -> Option<Bytes> {
         match self.merged_text() {
             Some(merged) => Some(Bytes::copy_from_slice(merged.as_bytes())),
-            None => self.newest.as_ref().map(|kept| websocket::payload_of(&kept.frame)),
+            None => self.newest.as_ref().map(|kept| kept.event.payload.to_published()),
         }
     }
 

@@ -18,8 +18,8 @@ fn take(log: &mut JobLog, dialect: &str, channel: &str, payload: &str, second: u
     let dialects = Arc::clone(&log.dialects);
     let (id, dialect) = dialects.named(dialect).unwrap();
     let decoded = dialect.decode(channel.as_bytes(), payload.as_bytes()).unwrap();
-    let frame = crate::wire::websocket::text_of(&decoded.frame_parts()).into();
-    log.take(id, &decoded, &frame, at(second)).sequence
+    let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+    log.take(id, &decoded, incoming, at(second)).event.sequence
 }
 
 fn scraping(log: &mut JobLog, job: u64, kind: &str, more: &str, second: u64) -> u64 {
@@ -32,7 +32,7 @@ fn id(log: &JobLog, name: &str) -> DialectId {
 }
 
 fn text(snapshot: &Snapshot) -> String {
-    String::from_utf8(crate::wire::websocket::payload_of(&snapshot.frame).to_vec()).unwrap()
+    String::from_utf8(snapshot.payload.text().to_vec()).unwrap()
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::hold::{Held, Lost};
+use super::hold::Lost;
 use super::{JobLog, Stamp, decode_stored};
 use crate::broker::StoredJob;
-use crate::dialect::{Dialect, DialectId, Event, Frame};
+use crate::dialect::{Dialect, DialectId};
+use crate::relay::event::{Delivery, Event};
 use crate::relay::session::Snapshot;
-use crate::wire::websocket;
+use crate::wire::Payload;
 
 /// A job's state at the moment from which on its events wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(in crate::relay) struct Welcome {
     /// Whether anybody has heard of the job, if only after the watcher's place.
     pub is_known: bool,
     /// The events since, in order; `Err` when they are no longer complete.
-    pub events: Result<Vec<Held>, Lost>,
+    pub events: Result<Vec<Delivery>, Lost>,
 }
 
 impl JobLog {
@@ -79,10 +80,10 @@ impl JobLog {
     /// Lets an event wait, where somebody waits for its job's. Full: see [`Holds`]; all together they are bounded by what
     /// the log may keep.
     #[inline]
-    pub(in crate::relay) fn hold(&mut self, id: DialectId, job: &str, event: &Event) {
+    pub(in crate::relay) fn hold(&mut self, id: DialectId, job: &str, held: &Delivery) {
         if !self.holds.is_empty() {
             let room = self.limits.bytes.saturating_sub(self.holds.bytes());
-            self.holds.push(id, job, event, room);
+            self.holds.push(id, job, held, room);
         }
     }
 
@@ -132,7 +133,7 @@ impl JobLog {
                 if since.is_guess && updated < since.micros && is_newer(updated) =>
             {
                 let state = stored_state(&dialect, job, payload, &events);
-                let snapshot = |frame| Snapshot { sequence: since.sequence, frame };
+                let snapshot = |payload| Snapshot { sequence: since.sequence, payload };
                 (state.map(snapshot).into_iter().collect(), events)
             }
             (Before::Events(state), _) => (state, events),
@@ -154,23 +155,25 @@ impl JobLog {
     }
 }
 
-/// The frame of a stored state, unless it is one of the events that wait, or none at all.
-fn stored_state(dialect: &Dialect, job: &str, payload: &Bytes, events: &[Held]) -> Option<Frame> {
+/// The text of a stored state, unless it is one of the events that wait, or none at all.
+fn stored_state(dialect: &Dialect, job: &str, state: &Bytes, events: &[Delivery]) -> Option<Payload> {
     let channel = dialect.channel_of(job);
-    let decoded = decode_stored(dialect, &channel, payload)?;
-    let frame = websocket::text_of(&decoded.frame_parts()).into();
-    (!events.iter().any(|event| event.frame == frame)).then_some(frame)
+    let decoded = decode_stored(dialect, &channel, state)?;
+    let payload = Payload::wrapped(decoded.text_parts());
+    (!events.iter().any(|held| held.event.payload == payload)).then_some(payload)
 }
 
 /// Puts a merge of everything so far among the events that wait, in the place of the newest event that is in it.
-fn with_merge(mut events: Vec<Held>, merged: Vec<Snapshot>) -> Vec<Held> {
-    for Snapshot { sequence, frame } in merged {
-        let echo =
-            events.iter().find(|event| event.sequence == sequence).and_then(|event| event.echo.clone());
-        events.retain(|event| event.sequence != sequence);
-        events.push(Held { sequence, frame, echo, conflation: None });
+fn with_merge(mut events: Vec<Delivery>, merged: Vec<Snapshot>) -> Vec<Delivery> {
+    for Snapshot { sequence, payload } in merged {
+        let Some(newest) = events.last() else { break };
+        let model = events.iter().find(|held| held.event.sequence == sequence).unwrap_or(newest).clone();
+        let echo = model.echo.filter(|_| model.event.sequence == sequence);
+        let event = Event { sequence, payload, conflation: None, ..(*model.event).clone() };
+        events.retain(|held| held.event.sequence != sequence);
+        events.push(Delivery { event: Arc::new(event), echo });
     }
-    events.sort_by_key(|event| event.sequence);
+    events.sort_by_key(|held| held.event.sequence);
     events
 }
 
@@ -179,8 +182,8 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::dialect::{Dialects, Topic};
-    use crate::relay::joblog::JobLogLimits;
+    use crate::dialect::Dialects;
+    use crate::relay::joblog::{Incoming, JobLogLimits};
 
     /// A log with a store, and what it takes of one download.
     struct Fixture {
@@ -202,12 +205,9 @@ mod tests {
         fn take(&mut self, payload: &str) {
             let dialect = Arc::clone(self.log.dialects.get(self.id));
             let decoded = dialect.decode(b"download_updates:a", payload.as_bytes()).unwrap();
-            let frame = websocket::text_of(&decoded.frame_parts()).into();
-            let taken = self.log.take(self.id, &decoded, &frame, Self::at(50));
-            let topics = Box::new([Topic::job(self.id, "a")]);
-            let event =
-                Event { sequence: taken.sequence, topics, frame, echo: None, conflation: None, ends: None };
-            self.log.hold(self.id, "a", &event);
+            let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+            let event = self.log.take(self.id, &decoded, incoming, Self::at(50)).event;
+            self.log.hold(self.id, "a", &Delivery { event, echo: None });
         }
 
         fn wait(&mut self) -> Since {
@@ -217,12 +217,12 @@ mod tests {
         /// Texts that a watcher is sent, in order.
         fn welcome(&mut self, since: Since, stored: Option<&StoredJob>) -> Vec<String> {
             let Welcome { state, events, .. } = self.log.welcome(self.id, "a", since, stored);
-            let state = state.into_iter().map(|snapshot| (snapshot.sequence, snapshot.frame));
-            let events = events.unwrap().into_iter().map(|event| (event.sequence, event.frame));
+            let state = state.into_iter().map(|snapshot| (snapshot.sequence, snapshot.payload));
+            let events =
+                events.unwrap().into_iter().map(|held| (held.event.sequence, held.event.payload.clone()));
             let sent: Vec<_> = state.chain(events).collect();
             assert!(sent.is_sorted_by(|(a, _), (b, _)| a < b), "{sent:?}");
-            let text = |frame| String::from_utf8(websocket::payload_of(frame).to_vec()).unwrap();
-            sent.iter().map(|(_, frame)| text(frame)).collect()
+            sent.iter().map(|(_, payload)| String::from_utf8(payload.text().to_vec()).unwrap()).collect()
         }
     }
 

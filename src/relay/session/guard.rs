@@ -1,8 +1,7 @@
-//! What stands between a socket and a job that belongs to somebody, as long as it lives.
+//! A guard between a client and a job that belongs to somebody, as long as the client watches it.
 
 use std::time::Duration;
 
-use super::Action;
 use crate::dialect::CloseReason;
 use crate::relay::auth::{Ownerless, Ownership};
 use crate::relay::wheel::Millis;
@@ -12,14 +11,11 @@ use crate::relay::wheel::Millis;
 const LOOK_EVERY: Millis = 250;
 const LOOK_AT_LEAST_EVERY: Millis = 2_000;
 
-/// Watches over one socket: lets it have its job once the job is known to be its subject's, and ends it when the token
-/// expires.
+/// Watches over one job: lets a client have it once the job is known to be its subject's.
 #[derive(Debug)]
 pub(in crate::relay) struct Guard {
-    /// Subject that has to be the job's owner; `None`: the owner does not matter.
-    subject: Option<Box<str>>,
-    /// End of the token's validity.
-    expires: Millis,
+    /// Subject that has to be the job's owner.
+    subject: Box<str>,
     ownerless: Ownerless,
     standing: Standing,
 }
@@ -48,14 +44,9 @@ pub(super) enum Verdict {
 }
 
 impl Guard {
-    /// A guard over the socket of `subject`, whose token is good until `expires`.
-    pub(in crate::relay) const fn new(subject: Box<str>, expires: Millis, ownerless: Ownerless) -> Self {
-        Self { subject: Some(subject), expires, ownerless, standing: Standing::New }
-    }
-
-    /// A guard that lets the socket have any job, until its token expires.
-    pub(in crate::relay) const fn of_bearer(expires: Millis) -> Self {
-        Self { subject: None, expires, ownerless: Ownerless::Allow, standing: Standing::New }
+    /// A guard for a client of `subject`.
+    pub(in crate::relay) const fn new(subject: Box<str>, ownerless: Ownerless) -> Self {
+        Self { subject, ownerless, standing: Standing::New }
     }
 
     /// Whether the socket gets what is its job's.
@@ -65,9 +56,8 @@ impl Guard {
 
     /// The job was looked at. A task that is unknown, or nobody's, has `grace` to become somebody's.
     pub(super) fn decide(&mut self, owner: Ownership<'_>, grace: Duration, now: Millis) -> Verdict {
-        let Some(subject) = &self.subject else { return self.admit() };
         let reason = match owner {
-            Ownership::Of(owner) if *owner != **subject => return Verdict::Refuse(CloseReason::NotOwner),
+            Ownership::Of(owner) if *owner != *self.subject => return Verdict::Refuse(CloseReason::NotOwner),
             Ownership::Of(_) => return self.admit(),
             _ if self.ownerless == Ownerless::Allow => return self.admit(),
             Ownership::UnknownJob => CloseReason::UnknownTask,
@@ -97,26 +87,22 @@ impl Guard {
         Verdict::Admit
     }
 
-    /// A timer fired. Returns whether the socket may go on.
-    pub(super) fn timer(&mut self, now: Millis, out: &mut Vec<Action>) -> bool {
-        if self.expires <= now {
-            out.push(Action::Close(CloseReason::Unauthorized));
-            return false;
+    /// A timer fired. Returns whether the job is to be looked at again.
+    pub(super) fn timer(&mut self, now: Millis) -> bool {
+        match &mut self.standing {
+            Standing::Waiting { next, .. } if *next <= now => {
+                *next = Millis::MAX;
+                true
+            }
+            _ => false,
         }
-        if let Standing::Waiting { next, .. } = &mut self.standing
-            && *next <= now
-        {
-            *next = Millis::MAX;
-            out.push(Action::LookAgain);
-        }
-        true
     }
 
     /// When it next wants to be woken.
     pub(super) fn deadline(&self) -> Millis {
         match self.standing {
-            Standing::Waiting { next, .. } => next.min(self.expires),
-            Standing::New | Standing::Admitted => self.expires,
+            Standing::Waiting { next, .. } => next,
+            Standing::New | Standing::Admitted => Millis::MAX,
         }
     }
 }
@@ -126,25 +112,23 @@ mod tests {
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(5);
-    const EXPIRES: Millis = 100_000;
 
     fn guard(ownerless: Ownerless) -> Guard {
-        Guard::new("alice".into(), EXPIRES, ownerless)
+        Guard::new("alice".into(), ownerless)
     }
 
     /// Looks whenever the guard asks for it until it decides; how often, and what it decided when.
     fn wait(owner: Ownership<'_>) -> (u32, Millis, Verdict) {
-        let (mut guard, mut out) = (guard(Ownerless::Refuse), Vec::new());
+        let mut guard = guard(Ownerless::Refuse);
         let (mut now, mut looks) = (1_000, 1);
         loop {
             match guard.decide(owner, GRACE, now) {
                 Verdict::Wait => now = guard.deadline(),
                 verdict => return (looks, now, verdict),
             }
-            assert!(guard.timer(now, &mut out));
-            assert_eq!(guard.deadline(), EXPIRES, "it asks once, and waits for the answer");
+            assert!(guard.timer(now));
+            assert_eq!(guard.deadline(), Millis::MAX, "it asks once, and waits for the answer");
             looks += 1;
-            assert_eq!(out.len() + 1, looks as usize);
         }
     }
 
@@ -176,7 +160,7 @@ mod tests {
         for owner in [Ownership::Of("alice"), Ownership::Nobody, Ownership::UnknownJob] {
             assert_eq!(guard.decide(owner, GRACE, 20_000), Verdict::Stay);
         }
-        assert_eq!(guard.deadline(), EXPIRES);
+        assert_eq!(guard.deadline(), Millis::MAX);
     }
 
     #[test]
@@ -191,18 +175,5 @@ mod tests {
         assert_eq!(guard.decide(Ownership::UnknownJob, GRACE, 0), Verdict::Admit);
         assert_eq!(guard.decide(Ownership::Nobody, GRACE, 1), Verdict::Stay);
         assert_eq!(guard.decide(Ownership::Of("bob"), GRACE, 2), Verdict::Refuse(CloseReason::NotOwner));
-    }
-
-    #[test]
-    fn an_expired_token_ends_it_whatever_its_standing() {
-        for owner in [None, Some(Ownership::UnknownJob), Some(Ownership::Of("alice"))] {
-            let (mut guard, mut out) = (guard(Ownerless::Refuse), Vec::new());
-            if let Some(owner) = owner {
-                guard.decide(owner, Duration::from_hours(9), 0);
-            }
-            assert!(guard.timer(0, &mut out) && guard.timer(EXPIRES - 1, &mut out));
-            assert!(!guard.timer(EXPIRES, &mut out));
-            assert_eq!(out.last(), Some(&Action::Close(CloseReason::Unauthorized)));
-        }
     }
 }

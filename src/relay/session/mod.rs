@@ -1,48 +1,64 @@
 //! The protocol state of a connection: input and the time in, actions out, no sockets.
+//!
+//! A session is a list of watches, one a topic, and the contract of the route that it came by, which says what the client
+//! may send. It is made by one of the constructors, given its watches' state ([`Session::watch_mut`]), and then fed: with
+//! events ([`Session::takes`]), with what the client sends ([`Session::text`]) and with the time ([`Session::timer`]).
 
 mod channel;
 mod guard;
-mod job;
-mod pulse;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) use self::channel::{ChannelSession, Opening};
+pub(super) use self::channel::Opening;
+use self::channel::Subscriber;
 pub(super) use self::guard::Guard;
-pub(super) use self::job::{JobSession, Snapshot};
+use self::timers::{Timer, Timers};
+use self::watch::Watches;
+pub(super) use self::watch::{Snapshot, Watch, WatchId};
+use super::auth::Grant;
+use super::event::Event;
 use super::wheel::Millis;
-use crate::dialect::{CloseReason, DialectId, Frame, Topic};
+use crate::dialect::{CloseReason, Dialect, DialectId, Topic};
 
-/// What the connection is to do.
+/// Something for the connection to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::relay) enum Action {
-    /// Send a frame of the job's state.
-    Send(Frame),
+    /// Send a text of a topic's state.
+    State(Snapshot),
+    /// Send an event that waited while its job was looked up.
+    Event(Arc<Event>),
+    /// Send a job's polling body, behind its state or an event.
+    Echo(String),
     /// Answer WebSocket pings that came in a row with these frames, one each.
     Pong(Vec<u8>),
-    /// Answer a command.
-    Answer(Frame),
+    /// Send a text of the relay's own: the answer to a command, or a greeting.
+    Answer(String),
     /// Send the application's own sign of life.
     Heartbeat,
     /// Let the connection get a topic's events.
-    Subscribe(Topic),
-    /// Let it get them no more.
+    Subscribe(Topic, WatchId),
+    /// End a subscription.
     Unsubscribe(Topic),
     /// Answer the text `ping`.
     TextPong,
     /// Send a WebSocket ping.
     Ping,
-    /// Send what the dialect says to who watches an unknown job.
-    Unknown,
-    /// Look again whose the job is.
-    LookAgain,
+    /// Send what the dialect says to watchers of an unknown job.
+    Unknown(WatchId),
+    /// Look again for the job's owner.
+    LookAgain(WatchId),
     /// The connection lived as long as it may: close it as the job's state wants.
     EndLife,
     /// Close.
     Close(CloseReason),
 }
 
-/// How often a connection is pinged.
+/// Time between two pings of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::relay) struct PingInterval(Millis);
 
@@ -53,102 +69,205 @@ impl PingInterval {
     }
 }
 
-/// The session of a connection, whatever its dialect.
+/// The contract of the route that a client came by.
 #[derive(Debug)]
-pub(super) enum Session {
-    /// It watches one job.
-    Job(JobSession),
-    /// It subscribes to channels and rooms. Boxed, since a job's watcher is smaller, and there are more of them.
-    Channel(Box<ChannelSession>),
+enum Contract {
+    /// One job; the client has nothing to say but `ping`.
+    Job,
+    /// Channels and rooms, which the client subscribes to and leaves.
+    Channels(Box<Subscriber>),
+}
+
+/// The moment that a session begins at, and where in the ping interval.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::relay) struct Beginning {
+    /// The time now.
+    pub now: Millis,
+    /// Time between pings.
+    pub interval: PingInterval,
+    /// Place of the first ping in the interval, 0..1.
+    pub phase: f64,
+}
+
+/// The session of a connection.
+#[derive(Debug)]
+pub(in crate::relay) struct Session {
+    contract: Contract,
+    watches: Watches,
+    /// Sequence of the newest event that was sent: one that matches several watches is not newer the second time.
+    sequence: u64,
+    timers: Timers,
 }
 
 impl Session {
-    /// The dialect it speaks.
-    pub(super) const fn dialect(&self) -> DialectId {
-        match self {
-            Self::Job(session) => session.dialect(),
-            Self::Channel(session) => session.dialect(),
-        }
+    /// A session that watches one job.
+    pub(in crate::relay) fn of_job(watch: Watch, beginning: Beginning) -> Self {
+        Self::new(Contract::Job, Watches::One(watch), beginning)
     }
 
-    /// The session of a job's watcher, if it is one.
-    pub(super) const fn as_job(&self) -> Option<&JobSession> {
-        match self {
-            Self::Job(session) => Some(session),
-            Self::Channel(_) => None,
-        }
+    /// A session of a client of channels and rooms, with what its URL asked for. `dialect` has channels.
+    pub(in crate::relay) fn of_channels(
+        id: DialectId,
+        dialect: Arc<Dialect>,
+        opening: Opening,
+        beginning: Beginning,
+    ) -> Self {
+        let subscriber = Subscriber::new(id, dialect, opening, beginning.now);
+        Self::new(Contract::Channels(Box::new(subscriber)), Watches::Many(Box::default()), beginning)
     }
 
-    /// Whether it gets what it is subscribed to.
-    pub(super) fn is_admitted(&self) -> bool {
-        match self {
-            Self::Job(session) => session.is_admitted(),
-            Self::Channel(_) => true,
+    fn new(contract: Contract, watches: Watches, beginning: Beginning) -> Self {
+        let Beginning { now, interval, phase } = beginning;
+        Self { contract, watches, sequence: 0, timers: Timers::new(now, interval, phase) }
+    }
+
+    /// Lets the session live until `end` at most; [`Millis::MAX`] for ever.
+    #[must_use]
+    pub(in crate::relay) const fn until(mut self, end: Millis) -> Self {
+        self.timers.set(Timer::Life, end);
+        self
+    }
+
+    /// Ends the session when its token expires.
+    #[must_use]
+    pub(in crate::relay) const fn with_token(mut self, expires: Millis) -> Self {
+        self.timers.set(Timer::Token, expires);
+        self
+    }
+
+    /// Restricts a client of channels and rooms to targets that the grant covers. Other subscriptions are removed, and
+    /// the first of them is reported to the client.
+    #[must_use]
+    pub(in crate::relay) fn limited(mut self, grant: Grant) -> Self {
+        if let Contract::Channels(subscriber) = &mut self.contract {
+            subscriber.limit(grant);
         }
+        self
     }
 
     /// Whether a token let it in.
-    pub(super) fn has_token(&self) -> bool {
-        match self {
-            Self::Job(session) => session.is_guarded(),
-            Self::Channel(session) => session.has_token(),
+    pub(in crate::relay) const fn has_token(&self) -> bool {
+        self.timers.is_set(Timer::Token)
+    }
+
+    /// Begins a session of channels and rooms: subscribes to what the URL asked for, and says so. `time` as
+    /// [`timestamp`](crate::dialect::timestamp) has it.
+    pub(in crate::relay) fn begin(&mut self, time: &str, out: &mut Vec<Action>) {
+        if let (Contract::Channels(subscriber), Watches::Many(watches)) =
+            (&mut self.contract, &mut self.watches)
+        {
+            subscriber.begin(time, watches, out);
         }
     }
 
-    /// Everything it is subscribed to, each once.
-    pub(super) fn topics(&self) -> Vec<Topic> {
-        match self {
-            Self::Job(session) => vec![session.topic()],
-            Self::Channel(session) => session.topics().collect(),
+    /// Everything it watches.
+    pub(in crate::relay) fn watches(&self) -> impl Iterator<Item = (WatchId, &Watch)> {
+        self.watches.iter()
+    }
+
+    /// The watch of a topic.
+    pub(in crate::relay) fn find(&self, topic: &Topic) -> Option<WatchId> {
+        match &self.watches {
+            Watches::One(watch) => (watch.topic() == topic).then_some(WatchId::ONLY),
+            Watches::Many(many) => many.find(topic),
         }
     }
 
-    /// Whether an event is to be sent: it is newer than everything that was.
+    /// One of its watches, if it is still there.
+    pub(in crate::relay) fn watch(&self, id: WatchId) -> Option<&Watch> {
+        self.watches.get(id)
+    }
+
+    /// One of its watches, if it is still there.
+    pub(in crate::relay) fn watch_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
+        self.watches.get_mut(id)
+    }
+
+    /// Gives all places up that events wait in.
+    pub(in crate::relay) fn give_up(&mut self) {
+        for (_, watch) in self.watches.iter_mut() {
+            watch.take_reservation();
+        }
+    }
+
+    /// Whether an event that matches a watch is to be sent: it is newer than everything that was.
     #[inline]
-    pub(super) fn takes(&mut self, sequence: u64) -> bool {
-        match self {
-            Self::Job(session) => session.takes(sequence),
-            Self::Channel(session) => session.takes(sequence),
+    pub(in crate::relay) fn takes(&mut self, id: WatchId, event: &Event) -> bool {
+        match &mut self.watches {
+            Watches::One(watch) => watch.takes(event.sequence),
+            Watches::Many(_) => self.takes_of_many(id, event),
         }
+    }
+
+    fn takes_of_many(&mut self, id: WatchId, event: &Event) -> bool {
+        if event.sequence <= self.sequence {
+            return false;
+        }
+        // The number may have a new tenant since the event was matched.
+        let watch = self.watches.get_mut(id).filter(|watch| event.topics.contains(watch.topic()));
+        let takes = watch.is_some_and(|watch| watch.takes(event.sequence));
+        if takes {
+            self.sequence = event.sequence;
+        }
+        takes
     }
 
     /// Bytes came from the client, whatever they are.
-    pub(super) fn heard(&mut self, now: Millis) {
-        match self {
-            Self::Job(session) => session.heard(now),
-            Self::Channel(session) => session.heard(now),
-        }
+    pub(in crate::relay) const fn heard(&mut self, now: Millis, interval: PingInterval) {
+        self.timers.heard(now, interval);
     }
 
-    /// A text came.
-    pub(super) fn text(&mut self, text: &str, now: Millis, out: &mut Vec<Action>) {
-        match self {
-            Self::Job(_) => JobSession::text(text, out),
-            Self::Channel(session) => session.text(text, now, out),
+    /// A text came. All but `ping` is ignored in the contracts of jobs.
+    pub(in crate::relay) fn text(&mut self, text: &str, now: Millis, out: &mut Vec<Action>) {
+        match (&mut self.contract, &mut self.watches) {
+            (Contract::Channels(subscriber), Watches::Many(watches)) => {
+                subscriber.text(text, now, watches, out);
+            }
+            _ if text == "ping" => out.push(Action::TextPong),
+            _ => {}
         }
     }
 
     /// A binary message came.
-    pub(super) fn binary(&mut self, now: Millis, out: &mut Vec<Action>) {
-        match self {
-            Self::Job(_) => {}
-            Self::Channel(session) => session.binary(now, out),
+    pub(in crate::relay) fn binary(&mut self, now: Millis, out: &mut Vec<Action>) {
+        if let Contract::Channels(subscriber) = &mut self.contract {
+            subscriber.binary(now, out);
         }
     }
 
     /// A timer fired. Returns when the next one is wanted.
-    pub(super) fn timer(&mut self, now: Millis, interval: PingInterval, out: &mut Vec<Action>) -> Millis {
-        match self {
-            Self::Job(session) => session.timer(now, interval, out),
-            Self::Channel(session) => session.timer(now, interval, out),
+    pub(in crate::relay) fn timer(
+        &mut self,
+        now: Millis,
+        interval: PingInterval,
+        out: &mut Vec<Action>,
+    ) -> Millis {
+        let last = match self.timers.due(now) {
+            Some(Timer::Stale) => Some(Action::Close(CloseReason::Stale)),
+            Some(Timer::Token) => Some(Action::Close(CloseReason::Unauthorized)),
+            Some(Timer::Life) => Some(Action::EndLife),
+            Some(Timer::Ping) | None => None,
+        };
+        if let Some(last) = last {
+            out.push(last);
+            return Millis::MAX;
         }
+        for (id, watch) in self.watches.iter_mut() {
+            watch.timer(now, id, out);
+        }
+        if self.timers.due(now) == Some(Timer::Ping) {
+            self.timers.set(Timer::Ping, now + interval.0);
+            out.push(Action::Ping);
+            if matches!(self.contract, Contract::Channels(_)) {
+                out.push(Action::Heartbeat);
+            }
+        }
+        self.deadline()
     }
 
     /// When it next wants to be woken.
-    pub(super) fn deadline(&self, interval: PingInterval) -> Millis {
-        match self {
-            Self::Job(session) => session.deadline(interval),
-            Self::Channel(session) => session.deadline(interval),
-        }
+    pub(in crate::relay) fn deadline(&self) -> Millis {
+        let watches = self.watches.iter().map(|(_, watch)| watch.deadline());
+        watches.min().unwrap_or(Millis::MAX).min(self.timers.next())
     }
 }

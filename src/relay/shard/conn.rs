@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use tokio::net::TcpStream;
 
-use crate::dialect::{CloseReason, Frame};
+use crate::dialect::CloseReason;
 use crate::relay::client::Client;
 use crate::relay::outbox::{Outbox, OutboxKey};
-use crate::relay::reservation::Reservation;
-use crate::relay::session::{Action, Session};
+use crate::relay::session::{Action, PingInterval, Session};
 use crate::relay::wheel::Millis;
+use crate::wire::Frame;
 use crate::wire::websocket::{self, Decoder, Incoming};
 
 /// Frames that go out in one system call when an outbox is drained.
@@ -54,8 +54,6 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
-    /// Present until its job was looked up: what comes meanwhile waits there.
-    pub(super) reservation: Option<Box<Reservation>>,
     decoder: Decoder,
     outbox: Option<Box<Outbox>>,
 }
@@ -68,7 +66,6 @@ impl Conn {
             client,
             phase: Phase::Open,
             deadline: Millis::MAX,
-            reservation: None,
             decoder: Decoder::new(),
             outbox: None,
         }
@@ -115,7 +112,7 @@ impl Conn {
     /// Writes what waits until the socket pushes back again. `Ok(true)` when nothing waits any more.
     ///
     /// A client that reads is alive, however slowly: what is backed up gets no pings that it could answer.
-    pub(super) fn drain(&mut self, now: Millis) -> io::Result<bool> {
+    pub(super) fn drain(&mut self, now: Millis, interval: PingInterval) -> io::Result<bool> {
         while let Some(outbox) = &mut self.outbox {
             let mut slices: [&[u8]; COALESCED] = [&[]; COALESCED];
             let count = outbox.peek(&mut slices);
@@ -126,7 +123,7 @@ impl Conn {
                 Err(error) => return Err(error),
             };
             outbox.advance(written);
-            self.session.heard(now);
+            self.session.heard(now, interval);
             if outbox.is_empty() {
                 self.outbox = None;
             }
@@ -140,14 +137,14 @@ impl Conn {
     /// Queues the close frame. A client that reads too slowly gets it instead of what waits for it.
     pub(super) fn close(&mut self, reason: CloseReason, phase: Phase) -> Wrote {
         self.phase = phase;
-        self.reservation = None;
+        self.session.give_up();
         if let (CloseReason::SlowConsumer, Some(outbox)) = (reason, &mut self.outbox) {
             outbox.clear();
             if outbox.is_empty() {
                 self.outbox = None;
             }
         }
-        self.say_good_bye(&websocket::close(reason.code(), reason.text()).into())
+        self.say_good_bye(&websocket::close(reason.code(), reason.text()))
     }
 
     fn say_good_bye(&mut self, frame: &Frame) -> Wrote {
@@ -169,14 +166,14 @@ impl Conn {
         &mut self,
         input: &mut [u8],
         limit: usize,
-        now: Millis,
+        (now, interval): (Millis, PingInterval),
         out: &mut Vec<Action>,
     ) -> Result<Option<u16>, websocket::Violation> {
         if matches!(self.phase, Phase::Deaf | Phase::Closed) {
             return Ok(None);
         }
         let (session, decoder) = (&mut self.session, &mut self.decoder);
-        session.heard(now);
+        session.heard(now, interval);
         let mut close = None;
         let open = self.phase == Phase::Open;
         decoder.feed(input, limit, |incoming| {
@@ -198,8 +195,8 @@ impl Conn {
     /// Answers the client's close with its own code.
     pub(super) fn answer_close(&mut self, code: u16) -> Wrote {
         self.phase = Phase::Closed;
-        self.reservation = None;
-        self.say_good_bye(&websocket::close(code, "").into())
+        self.session.give_up();
+        self.say_good_bye(&websocket::close(code, ""))
     }
 }
 

@@ -4,31 +4,27 @@
 //! only one that would block gets an outbox, and a task that drains it.
 
 mod conn;
+pub(super) mod message;
 mod state;
 
 use std::collections::HashSet;
 use std::io;
-use std::net::TcpStream;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use self::message::{Hosted, Message, NewConnection, WeakHandle, jobs};
 use self::state::{Shared, State};
-use super::auth::{Access, Ownerless};
-use super::client::Client;
+use super::auth::Ownerless;
+use super::event::Delivery;
 use super::hub::Census;
 use super::joblog::JobLog;
-use super::reservation::{Reservation, StoreReading};
-use super::session::{Opening, Snapshot};
 use super::settings::RelayOptions;
-use super::slots::ConnId;
 use super::stats::Stats;
 use super::store::RestoreQueue;
 use super::threads::Watch;
-use crate::dialect::{DialectId, Dialects, Event, Topic};
+use crate::dialect::{DialectId, Dialects, Topic};
 
 /// Batches that may wait for a shard. One batch is what the broker gave in one read.
 const QUEUE: usize = 256;
@@ -38,61 +34,6 @@ const LARGE_WAITING: usize = 16 << 20;
 
 /// Bytes from which on a batch is large: 256 smaller ones are no more than 16 MiB either.
 const LARGE: usize = 64 << 10;
-
-/// A socket that has been upgraded, on its way to a shard.
-#[derive(Debug)]
-pub(super) struct NewConnection {
-    pub(super) stream: TcpStream,
-    pub(super) client: Client,
-    pub(super) newcomer: Newcomer,
-}
-
-/// Client behind a new socket, and its request.
-#[derive(Debug)]
-pub(super) struct Newcomer {
-    /// Bytes that the client sent right behind its handshake.
-    pub(super) early: Bytes,
-    pub(super) dialect: DialectId,
-    pub(super) wants: Wants,
-    /// Result of the token check.
-    pub(super) access: Access,
-}
-
-/// Request of a newcomer.
-#[derive(Debug)]
-pub(super) enum Wants {
-    /// To watch a job.
-    Job {
-        job: Arc<str>,
-        /// Whether any job can have that id.
-        possible: bool,
-        /// Holds the job's events for this watcher; `None` where the request is refused.
-        reservation: Option<Box<Reservation>>,
-    },
-    /// To subscribe to channels and rooms.
-    Channels(Opening),
-}
-
-/// A message to a shard.
-enum Message {
-    /// A large batch takes room among what may wait.
-    Events(Arc<[Event]>, Option<OwnedSemaphorePermit>),
-    Adopt(Box<NewConnection>),
-    /// The store was asked about this connection's job, and said this.
-    Restored(ConnId, StoreReading),
-    /// It is known by now whose these jobs are.
-    Owned(Arc<[Topic]>),
-    /// A job's state was read back, and is another than was known.
-    ReadBack(Topic, Snapshot),
-    Count(Box<[Topic]>, oneshot::Sender<usize>),
-    Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
-    Census(DialectId, oneshot::Sender<Census>),
-    Drain(Duration, oneshot::Sender<()>),
-    Host(Hosted),
-}
-
-/// Work that a shard runs beside its own.
-type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a shard works with.
 #[derive(Debug, Clone)]
@@ -178,8 +119,8 @@ impl ShardHandle {
         self.queue.try_send(Message::Host(work)).map_err(|_| io::Error::other("the shard takes nothing"))
     }
 
-    /// Hands over a batch with frames of so many bytes; waits while the shard's queue is full.
-    pub(super) async fn publish(&self, batch: Arc<[Event]>, bytes: usize) {
+    /// Hands over a batch with texts of so many bytes; waits while the shard's queue is full.
+    pub(super) async fn publish(&self, batch: Arc<[Delivery]>, bytes: usize) {
         let room = if bytes < LARGE {
             None
         } else {
@@ -234,46 +175,6 @@ impl ShardHandle {
     }
 }
 
-/// A way to a shard's queue for what the store answers; it does not keep the shard.
-#[derive(Debug, Clone)]
-pub(super) struct WeakHandle(mpsc::WeakSender<Message>);
-
-impl WeakHandle {
-    /// Tells the shard that the store has been asked about a connection's job.
-    pub(super) async fn restored(&self, id: ConnId, reading: StoreReading) {
-        if let Some(sender) = self.0.upgrade() {
-            let _ = sender.send(Message::Restored(id, reading)).await;
-        }
-    }
-
-    /// Tells the shard that a job's state was read back, and is another than was known.
-    pub(super) async fn read_back(&self, job: Topic, state: Snapshot) {
-        if let Some(sender) = self.0.upgrade() {
-            let _ = sender.send(Message::ReadBack(job, state)).await;
-        }
-    }
-
-    /// The jobs that the shard's connections watch; none where the shard has ended.
-    pub(super) async fn jobs(&self) -> HashSet<(DialectId, String)> {
-        let Some(sender) = self.0.upgrade() else { return HashSet::new() };
-        jobs(&sender).await
-    }
-
-    /// Tells the shard that the owners of some jobs are known by now, as [`ShardHandle::owned`] does.
-    pub(super) async fn owned(&self, jobs: Arc<[Topic]>) {
-        if let Some(sender) = self.0.upgrade() {
-            let _ = sender.send(Message::Owned(jobs)).await;
-        }
-    }
-}
-
-/// The jobs that a shard's connections watch.
-async fn jobs(queue: &mpsc::Sender<Message>) -> HashSet<(DialectId, String)> {
-    let (answer, jobs) = oneshot::channel();
-    let _ = queue.send(Message::Jobs(answer)).await;
-    jobs.await.unwrap_or_default()
-}
-
 async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
     let shared = Shared::new(state);
     let timers = tokio::task::spawn_local(state::timers(shared.clone()));
@@ -281,7 +182,7 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
         match message {
             Message::Events(batch, _room) => shared.deliver(&batch).await,
             Message::Adopt(connection) => shared.adopt(*connection),
-            Message::Restored(id, reading) => shared.restored(id, &reading),
+            Message::Restored(id, job, reading) => shared.restored(id, &job, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
             Message::ReadBack(job, state) => shared.read_back(&job, &state),
             Message::Count(topics, answer) => {

@@ -16,16 +16,17 @@ use rand::rngs::StdRng;
 use tokio::sync::oneshot;
 use tracing::debug;
 
+use super::ShardSettings;
 use super::conn::{Conn, Phase, Wrote};
-use super::{ShardSettings, WeakHandle};
-use crate::dialect::{CloseReason, DialectId, Frame, Topic};
-use crate::relay::hub::{Census, Hub};
+use super::message::WeakHandle;
+use crate::dialect::{CloseReason, DialectId, Topic};
+use crate::relay::hub::{Census, Hub, Subscriber};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::refusals::Why;
-use crate::relay::session::{Action, PingInterval};
+use crate::relay::session::{Action, PingInterval, Watch};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
-use crate::wire::websocket;
+use crate::wire::{Frame, websocket};
 
 /// How long a client may take to answer a close, or to read it if it was slow.
 const GOOD_BYE: Millis = 2_000;
@@ -48,7 +49,7 @@ pub(super) struct State {
     /// Scratch space, kept to be used again.
     buffer: Vec<u8>,
     actions: Vec<Action>,
-    matching: Vec<ConnId>,
+    matching: Vec<Subscriber>,
     due: Vec<(Millis, ConnId)>,
     /// No connection is to stay any more.
     closing: bool,
@@ -66,8 +67,8 @@ impl State {
             hub: Hub::default(),
             wheel: Wheel::new(),
             random: StdRng::from_rng(&mut rand::rng()),
-            text_pong: websocket::text(TEXT_PONG).into(),
-            ping: websocket::ping(b"").into(),
+            text_pong: websocket::text(TEXT_PONG),
+            ping: websocket::ping(b""),
             buffer: vec![0; traffic::READ],
             actions: Vec::new(),
             matching: Vec::new(),
@@ -100,8 +101,8 @@ impl State {
 
     fn remove(&mut self, id: ConnId) {
         let Some(conn) = self.conns.remove(id) else { return };
-        for topic in conn.session.topics() {
-            self.hub.unsubscribe(&topic, id);
+        for (_, watch) in conn.session.watches() {
+            self.hub.unsubscribe(watch.topic(), id);
         }
         debug!(client = %conn.client, "a socket closed");
         self.settings.stats.connections.sub(1);
@@ -118,7 +119,6 @@ impl State {
 /// The frame of the application's own sign of life.
 fn heartbeat() -> Frame {
     websocket::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
-        .into()
 }
 
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.
@@ -173,23 +173,25 @@ impl Shared {
         }
         let mut deadline = None;
         let wrote = match action {
-            Action::Subscribe(topic) => return state.hub.subscribe(topic, id),
+            Action::Subscribe(topic, watch) => return state.hub.subscribe(topic, Subscriber { id, watch }),
             Action::Unsubscribe(_) => return,
             // All answers are bounded like events: whoever asks and does not read is as slow as any other.
-            Action::Answer(frame) => conn.write(&frame, || None, bound),
+            Action::Answer(text) => conn.write(&websocket::text(text.as_bytes()), || None, bound),
             Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
-            Action::LookAgain => return self.ask_store_or_look_up(state, id),
+            Action::LookAgain(watch) => return self.ask_store_or_look_up(state, id, watch),
             Action::EndLife => return self.act(state, id, Action::Close(state.end_of_life(id))),
-            Action::Send(frame) => conn.write_state(&frame),
-            Action::Pong(frames) => conn.write(&frames.into(), || None, bound),
+            Action::State(snapshot) => conn.write_state(&snapshot.payload.frame()),
+            Action::Event(event) => conn.write_state(&event.payload.frame()),
+            Action::Echo(text) => conn.write_state(&websocket::text(text.as_bytes())),
+            Action::Pong(frames) => conn.write(&Frame::from(frames), || None, bound),
             Action::TextPong => conn.write(&text_pong, || None, bound),
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.write(&ping, || None, usize::MAX),
-            Action::Unknown => {
-                let dialect = dialects.get(conn.session.dialect());
-                let Some(session) = conn.session.as_job() else { return };
-                let Some(text) = dialect.unknown_frame(session.job(), &super::timestamp()) else { return };
-                conn.write(&websocket::text(text.as_bytes()).into(), || None, bound)
+            Action::Unknown(watch) => {
+                let Some(topic) = conn.session.watch(watch).map(Watch::topic) else { return };
+                let dialect = dialects.get(topic.dialect);
+                let Some(text) = dialect.unknown_frame(&topic.name, &super::timestamp()) else { return };
+                conn.write(&websocket::text(text.as_bytes()), || None, bound)
             }
             Action::Close(reason) => {
                 debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
@@ -215,7 +217,10 @@ impl Shared {
 
     pub(super) fn count(&self, topics: &[Topic]) -> usize {
         let state = self.state();
-        let gets = |id| state.conns.get(id).is_some_and(|conn| conn.session.is_admitted());
+        let gets = |one: Subscriber| {
+            let watch = state.conns.get(one.id).and_then(|conn| conn.session.watch(one.watch));
+            watch.is_some_and(Watch::is_admitted)
+        };
         state.hub.count(topics, gets)
     }
 
@@ -261,9 +266,7 @@ impl Shared {
         conn.deadline = Millis::MAX;
         if conn.phase == Phase::Open {
             let next = conn.session.timer(now, interval, &mut actions);
-            if next != Millis::MAX {
-                state.wake(id, next);
-            }
+            state.wake(id, next);
         } else {
             state.remove(id);
         }

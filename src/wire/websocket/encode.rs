@@ -1,5 +1,6 @@
 //! Frames to send: final, each with its header in one allocation, ready to be written to any number of sockets.
 
+#[cfg(test)]
 use bytes::Bytes;
 
 use super::header::{FIN, MASKED, MAX_HEADER, Opcode, RSV1, xor};
@@ -96,7 +97,8 @@ pub fn close(code: u16, reason: &str) -> Frame {
 
 /// The payload of a server's frame that this module encoded, sharing its memory. Any other bytes give nonsense or a
 /// panic.
-pub fn payload_of(frame: &Bytes) -> Bytes {
+#[cfg(test)]
+pub(super) fn payload_of(frame: &Bytes) -> Bytes {
     let header = match frame[1] {
         127 => 10,
         126 => 4,

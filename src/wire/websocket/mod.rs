@@ -14,7 +14,9 @@ mod header;
 mod rules;
 
 pub use decode::Decoder;
-pub use encode::{binary, close, compressed, payload_of, ping, pong, text, text_of};
+#[cfg(test)]
+use encode::payload_of;
+pub use encode::{binary, close, compressed, ping, pong, text, text_of};
 pub use rules::{Role, Rules};
 
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! After a gap, events may have been missed, so that what a record remembers is a guess: a store may have heard more. Of
 //! the two the newer counts, by the time of the last event; an ending is undone only by a run that was seen to open.
 
-use super::super::{Known, Stamp, decode_stored};
+use std::sync::Arc;
+
+use super::super::{Incoming, Known, Stamp, decode_stored};
 use super::{Kept, Merged, Record, hash_of, held};
 use crate::broker::StoredJob;
 use crate::dialect::{Decoded, Dialect, Merge, Opens, Outcome};
-use crate::wire::websocket;
+use crate::wire::Payload;
 
 /// State of a record when a gap was noticed.
 #[derive(Debug, Default)]
@@ -37,7 +39,7 @@ impl Record {
         self.known = Known::Partly;
         (self.opened, self.reopens) = (false, Opens::Never);
         self.before = Before {
-            sequence: self.newest.as_ref().map_or(0, |newest| newest.sequence),
+            sequence: self.newest.as_ref().map_or(0, |newest| newest.event.sequence),
             updated: self.updated,
             began: self.began,
             ended: self.ended,
@@ -82,7 +84,8 @@ impl Record {
         }
         let channel = dialect.channel_of(&self.job);
         let Some(decoded) = decode_stored(dialect, &channel, state) else { return Readback::NoEvent };
-        let seen_since = self.newest.as_ref().is_some_and(|newest| newest.sequence > self.before.sequence);
+        let seen_since =
+            self.newest.as_ref().is_some_and(|newest| newest.event.sequence > self.before.sequence);
         let came_late = ended.is_some() && !(seen_since && self.ended.is_some());
         match &self.newest {
             Some(_) if is_news && (came_late || !seen_since) => {
@@ -129,8 +132,8 @@ impl Record {
         if let Some(merged) = self.merged_text() {
             return merged == decoded.inner;
         }
-        let newest = self.newest.as_ref().map(|newest| websocket::payload_of(&newest.frame));
-        newest.is_some_and(|newest| Some(newest) == stored.state)
+        let newest = self.newest.as_ref().map(|newest| newest.event.payload.published());
+        newest.is_some_and(|newest| Some(newest) == stored.state.as_deref())
     }
 
     /// Takes over what the store kept; nothing of the run was known, or only what came before it.
@@ -145,12 +148,12 @@ impl Record {
         let began = self.began;
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
-        let text = websocket::text_of(&decoded.frame_parts()).into();
-        let change = self.take(dialect, decoded, &text, sequence, at);
+        let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+        let change = self.take(dialect, decoded, incoming, sequence, at);
         self.read = dialect.has_foreign_state();
-        if self.read && self.newest.as_ref().is_none_or(|newest| newest.sequence != sequence) {
+        if self.read && self.newest.as_ref().is_none_or(|newest| newest.event.sequence != sequence) {
             // A remark, but it is all that the other system knows of the job.
-            self.keep(Kept { kind: change.kind, entity: change.entity, sequence, frame: text });
+            self.keep(Kept { event: change.event, entity: change.entity });
         }
         self.percent = self.percent.take().or(known);
         (self.updated, self.began) = (stored.updated, began);
@@ -185,7 +188,7 @@ impl Record {
         let is_same = self.before.sequence == 0 || shown.as_deref() == Some(&done);
         *merged = Merged { done, ..Merged::default() };
         match &mut self.newest {
-            Some(newest) if !is_same => newest.sequence = sequence,
+            Some(newest) if !is_same => Arc::make_mut(&mut newest.event).sequence = sequence,
             _ => return Readback::Same,
         }
         Readback::Changed

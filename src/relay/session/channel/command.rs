@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::dialect::{Frame, with_nearest};
-use crate::wire::websocket;
+use crate::dialect::with_nearest;
 
 /// Characters of a client's text that an error repeats.
 const SHOWN: usize = 40;
@@ -58,10 +57,9 @@ impl Complaint {
         Self::new(Code::BadMessage, message)
     }
 
-    /// What the client gets.
-    pub(super) fn frame(&self) -> Frame {
-        let text = json!({ "type": "error", "code": self.code.as_str(), "message": self.message });
-        websocket::text(text.to_string().as_bytes()).into()
+    /// The message that the client gets.
+    pub(super) fn text(&self) -> String {
+        json!({ "type": "error", "code": self.code.as_str(), "message": self.message }).to_string()
     }
 }
 

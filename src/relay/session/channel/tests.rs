@@ -5,8 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use super::super::{Beginning, PingInterval, Session};
 use super::*;
-use crate::dialect::Dialects;
+use crate::dialect::{Dialects, Topic};
+use crate::relay::event::{Event, Topics, testing::event_of};
 use crate::relay::ingest;
 
 const EVERY: u64 = 30_000;
@@ -23,7 +25,7 @@ fn dialect() -> (DialectId, Arc<Dialect>) {
 
 /// A client, and what its connection is subscribed to as its shard would know it.
 struct Fixture {
-    session: ChannelSession,
+    session: Session,
     now: Millis,
     subscribed: BTreeSet<Topic>,
     sequence: u64,
@@ -36,7 +38,8 @@ impl Fixture {
         let channels = dialect.channels.as_ref().unwrap();
         let channel = channel.map(|channel| channels.named(channel).unwrap());
         let opening = Opening::parse(channels, channel, query);
-        let session = ChannelSession::new(id, Arc::clone(&dialect), opening, 0, interval(), 0.5);
+        let beginning = Beginning { now: 0, interval: interval(), phase: 0.5 };
+        let session = Session::of_channels(id, Arc::clone(&dialect), opening, beginning);
         let mut fixture = Self { session, now: 0, subscribed: BTreeSet::new(), sequence: 0 };
         let mut out = Vec::new();
         fixture.session.begin("TIME", &mut out);
@@ -64,16 +67,15 @@ impl Fixture {
         let mut sent = Vec::new();
         for action in actions {
             match action {
-                Action::Subscribe(topic) => assert!(self.subscribed.insert(topic), "subscribed twice"),
+                Action::Subscribe(topic, _) => assert!(self.subscribed.insert(topic), "subscribed twice"),
                 Action::Unsubscribe(topic) => assert!(self.subscribed.remove(&topic), "was not subscribed"),
-                Action::Answer(frame) => {
-                    sent.push(serde_json::from_slice(&websocket::payload_of(&frame)).unwrap());
-                }
+                Action::Answer(text) => sent.push(serde_json::from_str(&text).unwrap()),
                 Action::TextPong => sent.push(json!({ "type": "pong" })),
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(self.session.topics().collect::<BTreeSet<_>>(), self.subscribed);
+        let watched: BTreeSet<_> = self.session.watches().map(|(_, watch)| watch.topic().clone()).collect();
+        assert_eq!(watched, self.subscribed);
         sent
     }
 
@@ -84,8 +86,10 @@ impl Fixture {
         let event = dialect.decode_channel(redis.as_bytes(), payload.as_bytes()).unwrap();
         self.sequence += 1;
         let topics = ingest::topics(id, &event);
-        let matching = topics.iter().filter(|topic| self.subscribed.contains(topic)).count();
-        (0..matching).filter(|_| self.session.takes(self.sequence)).count()
+        let matching: Vec<_> = topics.iter().filter_map(|topic| self.session.find(topic)).collect();
+        let event = event_of(topics[0].clone(), self.sequence, b"");
+        let event = Event { topics: Topics::Many(topics), ..event };
+        matching.into_iter().filter(|watch| self.session.takes(*watch, &event)).count()
     }
 }
 
@@ -254,7 +258,7 @@ fn a_heartbeat_goes_with_every_ping() {
     let (session, mut out) = (&mut client.session, Vec::new());
     assert_eq!(session.timer(EVERY / 2 - 1, interval(), &mut out), EVERY / 2);
     assert_eq!(session.timer(EVERY / 2, interval(), &mut out), EVERY / 2 + EVERY);
-    session.heard(EVERY);
+    session.heard(EVERY, interval());
     session.timer(EVERY / 2 + EVERY, interval(), &mut out);
     assert_eq!(out, [Action::Ping, Action::Heartbeat, Action::Ping, Action::Heartbeat]);
     out.clear();

@@ -10,18 +10,20 @@ use tokio::net::TcpStream;
 use tracing::debug;
 
 use super::super::conn::{Conn, Phase};
-use super::super::{NewConnection, Newcomer, Wants, timestamp_zulu};
+use super::super::message::{NewConnection, Newcomer, Wants};
+use super::super::timestamp_zulu;
 use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
 use crate::relay::auth::{self, Access, Claims, Ownerless};
-use crate::relay::joblog::{Held, Known, Welcome};
+use crate::relay::event::Delivery;
+use crate::relay::hub::Subscriber;
+use crate::relay::joblog::{Known, Welcome};
 use crate::relay::reservation::StoreReading;
-use crate::relay::session::{Action, ChannelSession, Guard, JobSession, Session, Snapshot};
+use crate::relay::session::{Action, Beginning, Guard, Session, Snapshot, Watch, WatchId};
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
-use crate::wire::websocket;
 
 /// How much longer a publication may be on its way than what another relay has written to the store because of it.
 const OUTRUN: Duration = Duration::from_millis(250);
@@ -37,34 +39,11 @@ impl Shared {
             }
         };
         let mut state = self.state();
-        let (now, phase) = (state.now(), state.random.random());
         let dialect = new.newcomer.dialect;
-        let access = &new.newcomer.access;
-        let mut place = None;
-        let session = match &mut new.newcomer.wants {
-            Wants::Job { job, reservation, .. } => {
-                place = reservation.take();
-                let session = JobSession::new(dialect, Arc::clone(job), now, state.interval, phase)
-                    .guarded(guard(access, state.settings.ownerless, now))
-                    .until(state.end_of(dialect, now));
-                Session::Job(session)
-            }
-            Wants::Channels(opening) => {
-                let (of, opening) = (state.settings.dialects.get(dialect), std::mem::take(opening));
-                let session =
-                    ChannelSession::new(dialect, Arc::clone(of), opening, now, state.interval, phase);
-                Session::Channel(Box::new(match access {
-                    Access::Bearer(claims) | Access::Subject(claims) => {
-                        session.limited(claims.grant.clone(), expiry(claims, now))
-                    }
-                    Access::Everybody | Access::Refused(_) => session,
-                }))
-            }
-        };
+        let session = state.session_of(&mut new.newcomer);
         debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
-        let deadline = session.deadline(state.interval);
-        let mut conn = Conn::new(Rc::clone(&stream), session, new.client);
-        conn.reservation = place;
+        let deadline = session.deadline();
+        let conn = Conn::new(Rc::clone(&stream), session, new.client);
         let id = state.conns.insert(conn);
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
@@ -76,9 +55,13 @@ impl Shared {
 
     /// Lets a connection begin, and then reads what came with its handshake.
     fn welcome(&self, id: ConnId, new: &Newcomer) {
-        match &new.wants {
-            Wants::Job { possible, .. } => self.welcome_watcher(id, new.dialect, &new.access, *possible),
-            Wants::Channels(_) => self.welcome_subscriber(id, &new.access),
+        if let Access::Refused(refusal) = &new.access {
+            self.act(&mut self.state(), id, Action::Close(refusal.close()));
+        } else {
+            match &new.wants {
+                Wants::Job { possible, .. } => self.welcome_watcher(id, *possible),
+                Wants::Channels(_) => self.welcome_subscriber(id),
+            }
         }
         if !new.early.is_empty() {
             let mut early = new.early.to_vec();
@@ -87,78 +70,76 @@ impl Shared {
     }
 
     /// Sends a connection what its URL asked for, and what was wrong with it.
-    fn welcome_subscriber(&self, id: ConnId, access: &Access) {
+    fn welcome_subscriber(&self, id: ConnId) {
         let mut state = self.state();
-        if let Access::Refused(refusal) = access {
-            return self.act(&mut state, id, Action::Close(refusal.close()));
-        }
         let mut actions = std::mem::take(&mut state.actions);
-        if let Some(Session::Channel(session)) = state.conns.get_mut(id).map(|conn| &mut conn.session) {
-            session.begin(&timestamp_zulu(), &mut actions);
+        if let Some(conn) = state.conns.get_mut(id) {
+            conn.session.begin(&timestamp_zulu(), &mut actions);
         }
         self.act_all(&mut state, id, actions);
     }
 
     /// Subscribes a connection to its job and sends it what there is.
-    fn welcome_watcher(&self, id: ConnId, dialect: DialectId, access: &Access, possible: bool) {
+    fn welcome_watcher(&self, id: ConnId, possible: bool) {
         let mut state = self.state();
-        let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
-        let topic = session.topic();
-        if let Access::Refused(refusal) = access {
-            self.act(&mut state, id, Action::Close(refusal.close()));
-        } else if possible {
+        let watch = state.conns.get(id).and_then(|conn| conn.session.watch(WatchId::ONLY));
+        let Some(topic) = watch.map(|watch| watch.topic().clone()) else { return };
+        if possible {
             // Subscribed before the state is looked up, so that nothing falls between the two.
-            state.hub.subscribe(topic, id);
-            self.ask_store_or_look_up(&mut state, id);
+            state.hub.subscribe(topic, Subscriber { id, watch: WatchId::ONLY });
+            self.ask_store_or_look_up(&mut state, id, WatchId::ONLY);
         } else {
-            if state.settings.dialects.get(dialect).complains_of_unknown() {
-                self.act(&mut state, id, Action::Unknown);
+            if state.settings.dialects.get(topic.dialect).complains_of_unknown() {
+                self.act(&mut state, id, Action::Unknown(WatchId::ONLY));
             }
             self.act(&mut state, id, Action::Close(CloseReason::ImpossibleJob));
         }
     }
 
     /// A job that this relay has not seen from its beginning, or not whose it is, is first looked for in the store.
-    pub(super) fn ask_store_or_look_up(&self, state: &mut State, id: ConnId) {
-        let Some(session) = state.conns.get(id).and_then(|conn| conn.session.as_job()) else { return };
-        let (dialect, job) = (session.dialect(), Arc::clone(session.job()));
+    pub(super) fn ask_store_or_look_up(&self, state: &mut State, id: ConnId, watch: WatchId) {
+        let watched = state.conns.get(id).and_then(|conn| conn.session.watch(watch));
+        let Some(topic) = watched.map(Watch::topic) else { return };
+        let (dialect, job) = (topic.dialect, Arc::clone(&topic.name));
         let asked = state.settings.restore.as_ref().is_some_and(|store| {
             let whole = state.settings.log().known(dialect, &job) == Some(Known::Whole);
             !whole && store.ask(dialect, job, state.answers.clone(), id)
         });
         if !asked {
-            self.look_up(state, id);
+            self.look_up(state, id, watch);
         }
     }
 
-    /// The store was asked for a connection's job.
-    pub(in crate::relay::shard) fn restored(&self, id: ConnId, reading: &StoreReading) {
+    /// The store was asked for a job that a connection watches.
+    pub(in crate::relay::shard) fn restored(&self, id: ConnId, job: &Topic, reading: &StoreReading) {
         let mut state = self.state();
-        if let Some(reservation) = state.conns.get_mut(id).and_then(|conn| conn.reservation.as_mut()) {
+        let Some(session) = state.conns.get_mut(id).map(|conn| &mut conn.session) else { return };
+        let Some(watch) = session.find(job) else { return };
+        if let Some(reservation) = session.watch_mut(watch).and_then(Watch::reservation) {
             reservation.note(reading);
             if reservation.is_outrun() {
-                let (shared, reading) = (self.clone(), reading.clone());
+                let (shared, job, reading) = (self.clone(), job.clone(), reading.clone());
                 tokio::task::spawn_local(async move {
                     tokio::time::sleep(OUTRUN).await;
-                    shared.restored(id, &reading);
+                    shared.restored(id, &job, &reading);
                 });
                 return;
             }
         }
-        self.look_up(&mut state, id);
+        self.look_up(&mut state, id, watch);
     }
 
-    /// Whose jobs these are is known by now: who waits for that is let in, and who turns out to be another is closed
-    /// before anything else is sent.
+    /// The owners of these jobs are known by now: clients that wait for that are let in, and those that turn out to be
+    /// others are closed before anything else is sent.
     pub(in crate::relay::shard) fn owned(&self, jobs: &[Topic]) {
         let mut state = self.state();
-        let mut ids = Vec::new();
-        state.hub.matching(jobs, &mut ids);
-        for id in ids {
-            match state.conns.get(id).and_then(|conn| conn.session.as_job()) {
-                Some(session) if !session.is_guarded() => {}
-                Some(session) if session.is_admitted() => self.look_up(&mut state, id),
-                Some(_) => self.ask_store_or_look_up(&mut state, id),
+        let mut matching = Vec::new();
+        state.hub.matching(jobs, &mut matching);
+        for Subscriber { id, watch } in matching {
+            match state.conns.get(id).and_then(|conn| conn.session.watch(watch)) {
+                Some(watched) if !watched.is_guarded() => {}
+                Some(watched) if watched.is_admitted() => self.look_up(&mut state, id, watch),
+                Some(_) => self.ask_store_or_look_up(&mut state, id, watch),
                 None => {}
             }
         }
@@ -175,64 +156,60 @@ impl Shared {
             // By this very state: since it was read, it may have been overtaken by an ending, or by another run.
             (log.has_ended_at(job.dialect, &job.name, snapshot.sequence), echo)
         };
-        let mut ids = Vec::new();
-        state.hub.matching(std::slice::from_ref(job), &mut ids);
-        for id in ids {
+        let mut matching = Vec::new();
+        state.hub.matching(std::slice::from_ref(job), &mut matching);
+        for Subscriber { id, watch } in matching {
             let mut actions = std::mem::take(&mut state.actions);
             let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-            if let Some(conn) = open.filter(|conn| conn.reservation.is_none() && conn.session.is_admitted())
-                && let Session::Job(session) = &mut conn.session
-            {
-                session.read_back(snapshot, has_ended, &mut actions);
+            let watched = open.and_then(|conn| conn.session.watch_mut(watch));
+            if let Some(watched) = watched.filter(|watched| !watched.is_reserved() && watched.is_admitted()) {
+                watched.read_back(snapshot, has_ended, &mut actions);
                 if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
-                    actions.push(Action::Send(websocket::text(body.as_bytes()).into()));
+                    actions.push(Action::Echo(body.clone()));
                 }
             }
             self.act_all(&mut state, id, actions);
         }
     }
 
-    /// Sends a connection the state of its job and what came since its 101, if it may have it and has not got it yet.
-    fn look_up(&self, state: &mut State, id: ConnId) {
-        let now = state.now();
+    /// Sends a connection the state of a job and what came since its 101, if it may have it and has not got it yet.
+    fn look_up(&self, state: &mut State, id: ConnId, watch: WatchId) {
         let mut actions = std::mem::take(&mut state.actions);
-        let interval = state.interval;
-        let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
+        let now = state.now();
+        let State { settings, conns, .. } = state;
+        let open = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
         if let Some(conn) = open
-            && let Session::Job(session) = &mut conn.session
+            && let Some(watched) = conn.session.watch_mut(watch)
         {
-            let dialect = state.settings.dialects.get(session.dialect());
-            let mut log = state.settings.log();
-            let (of, job) = (session.dialect(), Arc::clone(session.job()));
-            if session.admit(log.ownership(of, &job), dialect, now, &mut actions)
-                && let Some(reservation) = conn.reservation.take()
+            let (of, job) = (watched.topic().dialect, Arc::clone(&watched.topic().name));
+            let dialect = settings.dialects.get(of);
+            let mut log = settings.log();
+            if watched.admit(log.ownership(of, &job), dialect, now, &mut actions)
+                && let Some(reservation) = watched.take_reservation()
             {
                 let guess = reservation.is_unread();
                 let Welcome { state: known, is_known, events } = reservation.end(&mut log);
-                let echo = state.settings.echo_polling && dialect.echoes();
+                let echo = settings.echo_polling && dialect.echoes();
                 let echo = if echo { log.status(of, &job) } else { None };
                 drop(log);
                 let comes = events.as_ref().is_ok_and(|events| !events.is_empty());
                 if (guess || is_known) && known.is_empty() && comes {
-                    session.begin();
+                    watched.begin();
                 } else {
-                    session.state(known, dialect, now, &mut actions);
+                    watched.state(known, dialect, now, (watch, &mut actions));
                 }
                 match events {
-                    Ok(events) if events.is_empty() => {
-                        actions
-                            .extend(echo.map(|body| Action::Send(websocket::text(body.as_bytes()).into())));
-                    }
-                    Ok(events) => follow(session, events, &state.settings.stats, &mut actions),
+                    Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
+                    Ok(events) => follow(watched, events, &settings.stats, &mut actions),
                     Err(_) => {
-                        state.settings.stats.slow_consumers.add(1);
+                        settings.stats.slow_consumers.add(1);
                         actions.push(Action::Close(CloseReason::Overload));
                     }
                 }
             } else {
                 drop(log);
             }
-            let deadline = session.deadline(interval);
+            let deadline = conn.session.deadline();
             state.wake(id, deadline);
         }
         self.act_all(state, id, actions);
@@ -240,17 +217,40 @@ impl Shared {
 }
 
 /// Sends a watcher what waited for it, behind the state of its job.
-fn follow(session: &mut JobSession, events: Vec<Held>, stats: &Stats, out: &mut Vec<Action>) {
-    for event in events {
-        if session.takes(event.sequence) {
+fn follow(watch: &mut Watch, events: Vec<Delivery>, stats: &Stats, out: &mut Vec<Action>) {
+    for Delivery { event, echo } in events {
+        if watch.takes(event.sequence) {
             stats.deliveries.add(1);
-            out.push(Action::Send(event.frame));
-            out.extend(event.echo.map(Action::Send));
+            out.push(Action::Event(event));
+            out.extend(echo.map(|echo| Action::Echo(String::from_utf8_lossy(echo.text()).into_owned())));
         }
     }
 }
 
 impl State {
+    /// The session of a newcomer; takes the place out that its job's events wait in.
+    fn session_of(&mut self, new: &mut Newcomer) -> Session {
+        let beginning = Beginning { now: self.now(), interval: self.interval, phase: self.random.random() };
+        let (now, dialect) = (beginning.now, new.dialect);
+        let session = match &mut new.wants {
+            Wants::Job { job, reservation, .. } => {
+                let guard = guard(&new.access, self.settings.ownerless);
+                let watch = Watch::of_job(Topic::job(dialect, Arc::clone(job)), guard, reservation.take());
+                Session::of_job(watch, beginning).until(self.end_of(dialect, now))
+            }
+            Wants::Channels(opening) => {
+                let of = Arc::clone(self.settings.dialects.get(dialect));
+                Session::of_channels(dialect, of, std::mem::take(opening), beginning)
+            }
+        };
+        match &new.access {
+            Access::Bearer(claims) | Access::Subject(claims) => {
+                session.limited(claims.grant.clone()).with_token(expiry(claims, now))
+            }
+            Access::Everybody | Access::Refused(_) => session,
+        }
+    }
+
     /// When a connection of this dialect that begins now has lived as long as it may. They end spread over the last tenth
     /// of that time, so that those who came together do not all come back together.
     fn end_of(&mut self, dialect: DialectId, now: Millis) -> Millis {
@@ -267,19 +267,20 @@ impl State {
 
     /// Why a connection that has lived as long as it may is closed: there may be more to come, or not.
     pub(super) fn end_of_life(&self, id: ConnId) -> CloseReason {
-        let session = self.conns.get(id).and_then(|conn| conn.session.as_job());
-        let ended =
-            session.is_some_and(|session| self.settings.log().has_ended(session.dialect(), session.job()));
+        let watch = self.conns.get(id).and_then(|conn| conn.session.watch(WatchId::ONLY));
+        let ended = watch.is_some_and(|watch| {
+            let topic = watch.topic();
+            self.settings.log().has_ended(topic.dialect, &topic.name)
+        });
         if ended { CloseReason::Normal } else { CloseReason::Lifetime }
     }
 }
 
-/// What stands between a newcomer and its job. The token's time is turned into the shard's here, once.
-fn guard(access: &Access, ownerless: Ownerless, now: Millis) -> Option<Guard> {
+/// The guard between a newcomer and its job, where the job has to be its subject's.
+fn guard(access: &Access, ownerless: Ownerless) -> Option<Guard> {
     match access {
-        Access::Subject(claims) => Some(Guard::new(claims.subject.clone(), expiry(claims, now), ownerless)),
-        Access::Bearer(claims) => Some(Guard::of_bearer(expiry(claims, now))),
-        Access::Everybody | Access::Refused(_) => None,
+        Access::Subject(claims) => Some(Guard::new(claims.subject.clone(), ownerless)),
+        Access::Bearer(_) | Access::Everybody | Access::Refused(_) => None,
     }
 }
 

@@ -6,13 +6,15 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::dialect::{Dialects, Event};
+use crate::dialect::Dialects;
 use crate::relay::RelayOptions;
 use crate::relay::auth::Access;
+use crate::relay::event::{Delivery, testing::event_of};
 use crate::relay::joblog::{JobLog, JobLogLimits};
 use crate::relay::reservation::Reservation;
-use crate::relay::session::Opening;
-use crate::relay::shard::{NewConnection, Newcomer, Wants};
+use crate::relay::session::{Opening, Snapshot};
+use crate::relay::shard::message::{NewConnection, Newcomer, Wants};
+use crate::wire::Payload;
 use crate::wire::websocket::testing;
 
 /// How long a read of the client may take.
@@ -104,16 +106,14 @@ impl Fixture {
     }
 
     /// A milestone of job 1.
-    fn event(&self, sequence: u64, bytes: usize) -> Event {
-        Event {
-            sequence,
-            topics: Box::new([Topic::job(self.scraping(), "1")]),
-            frame: websocket::text(&vec![b'x'; bytes]).into(),
-            echo: None,
-            conflation: None,
-            ends: None,
-        }
+    fn event(&self, sequence: u64, bytes: usize) -> Delivery {
+        let event = event_of(Topic::job(self.scraping(), "1"), sequence, &vec![b'x'; bytes]);
+        Delivery { event: Arc::new(event), echo: None }
     }
+}
+
+fn state_of(bytes: usize) -> Snapshot {
+    Snapshot { sequence: 1, payload: Payload::plain(&vec![b'x'; bytes]) }
 }
 
 struct Client(StdStream);
@@ -174,7 +174,7 @@ fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
         let shard = Fixture::new(1 << 10);
         let client = shard.connect().await;
         for _ in 0..3 {
-            shard.act(Action::Send(websocket::text(&vec![b'x'; BIG]).into()));
+            shard.act(Action::State(state_of(BIG)));
         }
         shard.shared.deliver(&[shard.event(1, 100)]).await;
         shard.act(Action::Ping);
@@ -227,7 +227,7 @@ fn what_is_left_by_a_client_that_does_not_read_is_not_kept() {
     on_a_shard(async {
         let shard = Fixture::new(1);
         let _client = shard.connect_to_rooms().await;
-        shard.act(Action::Send(websocket::text(&vec![b'x'; BIG]).into()));
+        shard.act(Action::State(state_of(BIG)));
         shard.feed(leave([1, 2, 3]));
         assert_eq!(shard.settings.stats.slow_consumers.get(), 1);
         assert_eq!(shard.rooms(), 0);

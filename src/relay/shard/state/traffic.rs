@@ -7,10 +7,12 @@ use tokio::net::TcpStream;
 
 use super::super::conn::{Phase, Wrote};
 use super::{GOOD_BYE, Shared, State};
-use crate::dialect::{Event, Frame};
+use crate::relay::event::{Delivery, Event};
+use crate::relay::hub::Subscriber;
 use crate::relay::outbox::OutboxKey;
 use crate::relay::session::Action;
 use crate::relay::slots::ConnId;
+use crate::wire::Frame;
 
 /// One read takes this much at most; it also bounds what a flooding client gets in before others have their turn.
 pub(super) const READ: usize = 16 << 10;
@@ -20,19 +22,21 @@ const WRITES_PER_TURN: usize = 256;
 
 impl Shared {
     /// Fans a batch out. Other tasks get their turn in between.
-    pub(in crate::relay::shard) async fn deliver(&self, batch: &[Event]) {
+    pub(in crate::relay::shard) async fn deliver(&self, batch: &[Delivery]) {
         let mut writes = 0;
-        for event in batch {
-            let mut ids = {
+        for delivery in batch {
+            let mut matching = {
                 let mut state = self.state();
-                let mut ids = std::mem::take(&mut state.matching);
-                state.hub.matching(&event.topics, &mut ids);
-                ids
+                let mut matching = std::mem::take(&mut state.matching);
+                state.hub.matching(&delivery.event.topics, &mut matching);
+                matching
             };
-            for some in ids.chunks(WRITES_PER_TURN) {
+            let frame = delivery.event.payload.frame();
+            for some in matching.chunks(WRITES_PER_TURN) {
                 {
                     let mut state = self.state();
-                    let sent = some.iter().filter(|id| self.send_event(&mut state, **id, event)).count();
+                    let takes = |one: &&Subscriber| self.send_event(&mut state, **one, delivery, &frame);
+                    let sent = some.iter().filter(takes).count();
                     state.settings.stats.deliveries.add(sent as u64);
                 }
                 writes += some.len();
@@ -41,24 +45,25 @@ impl Shared {
                     tokio::task::yield_now().await;
                 }
             }
-            ids.clear();
-            self.state().matching = ids;
+            matching.clear();
+            self.state().matching = matching;
         }
     }
 
     /// Whether the event was the connection's to have.
-    fn send_event(&self, state: &mut State, id: ConnId, event: &Event) -> bool {
+    fn send_event(&self, state: &mut State, to: Subscriber, delivery: &Delivery, frame: &Frame) -> bool {
+        let (id, event) = (to.id, &delivery.event);
         let bound = state.settings.outbox;
         let Some(conn) = state.conns.get_mut(id) else { return false };
-        if conn.phase != Phase::Open || !conn.session.takes(event.sequence) {
+        if conn.phase != Phase::Open || !conn.session.takes(to.watch, event) {
             return false;
         }
-        let wrote = conn.write(&event.frame, || event.conflation.clone().map(OutboxKey::Event), bound);
+        let wrote = conn.write(frame, || event.conflation.clone().map(OutboxKey::Event), bound);
         if wrote != Wrote::Whole {
             self.after_write(state, id, wrote);
         }
-        if let Some(echo) = &event.echo {
-            self.send_echo(state, id, event, echo);
+        if let Some(echo) = &delivery.echo {
+            self.send_echo(state, id, event, &echo.frame());
         }
         true
     }
@@ -74,14 +79,14 @@ impl Shared {
 
     /// Feeds a connection what its client sent.
     pub(super) fn feed(&self, state: &mut State, id: ConnId, input: &mut [u8]) {
-        let (now, limit) = (state.now(), state.settings.max_frame);
+        let (now, interval, limit) = (state.now(), state.interval, state.settings.max_frame);
         let mut actions = std::mem::take(&mut state.actions);
         let Some(conn) = state.conns.get_mut(id) else {
             state.actions = actions;
             return;
         };
         let was = conn.phase;
-        let fed = conn.feed(input, limit, now, &mut actions);
+        let fed = conn.feed(input, limit, (now, interval), &mut actions);
         // Answers to the input go first; the close frame goes last.
         self.act_all(state, id, actions);
         let code = match fed {
@@ -140,9 +145,9 @@ pub(super) async fn read_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>)
 pub(super) async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>) {
     while stream.writable().await.is_ok() {
         let mut state = shared.state();
-        let now = state.now();
+        let (now, interval) = (state.now(), state.interval);
         let Some(conn) = state.conns.get_mut(id) else { return };
-        match conn.drain(now) {
+        match conn.drain(now, interval) {
             Ok(true) => return,
             Ok(false) => {}
             Err(_) => break,

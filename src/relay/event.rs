@@ -1,0 +1,93 @@
+//! A decoded publication on its way to the sockets.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::broker::Position;
+use crate::dialect::{Outcome, Topic};
+use crate::wire::Payload;
+
+/// Identity that a newer event must share with an older one to replace it: the topic, the kind, and the part of the job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct ConflationKey {
+    /// The job or resource.
+    pub job: Arc<str>,
+    /// The kind, as the payload spells it.
+    pub kind: Arc<str>,
+    /// The part of the job, where the event names one.
+    pub entity: Option<Arc<str>>,
+}
+
+/// An event, decoded once and shared by the job log and every shard. It has no encoding: a shard makes those that its
+/// clients want.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Place in the order in which this relay took its events; the first is 1.
+    pub sequence: u64,
+    /// Place in the broker's own order, where the broker keeps one.
+    pub position: Option<Position>,
+    /// Subscribers to any of these get the event, once.
+    pub topics: Topics,
+    /// Text as it was published, and as a client of the contract gets it.
+    pub payload: Payload,
+    /// The kind, as the payload spells it; empty where it names none.
+    pub kind: Arc<str>,
+    /// Present where a newer event may replace this one while a socket pushes back.
+    pub conflation: Option<ConflationKey>,
+    /// The outcome, where it ends a job's run.
+    pub ends: Option<Outcome>,
+}
+
+/// Topics of an event. Nearly all events have one, a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Topics {
+    /// The job.
+    One(Topic),
+    /// The channel, the rooms, and the channel narrowed to each room.
+    Many(Box<[Topic]>),
+}
+
+impl Deref for Topics {
+    type Target = [Topic];
+
+    fn deref(&self) -> &[Topic] {
+        match self {
+            Self::One(topic) => std::slice::from_ref(topic),
+            Self::Many(topics) => topics,
+        }
+    }
+}
+
+/// An event as it is handed to the shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Delivery {
+    /// The event.
+    pub event: Arc<Event>,
+    /// The polling body, which follows the event where a client understands nothing else.
+    pub echo: Option<Payload>,
+}
+
+impl Delivery {
+    /// Bytes of the texts.
+    pub(super) fn bytes(&self) -> usize {
+        self.event.payload.len() + self.echo.as_ref().map_or(0, Payload::len)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    /// A milestone of one topic, without a kind.
+    pub(in crate::relay) fn event_of(topic: Topic, sequence: u64, payload: &[u8]) -> Event {
+        Event {
+            sequence,
+            position: None,
+            topics: Topics::One(topic),
+            payload: Payload::plain(payload),
+            kind: "".into(),
+            conflation: None,
+            ends: None,
+        }
+    }
+}

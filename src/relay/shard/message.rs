@@ -1,0 +1,114 @@
+//! Messages to a shard, and a way to send them that does not keep it.
+
+use std::collections::HashSet;
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::dialect::{DialectId, Topic};
+use crate::relay::auth::Access;
+use crate::relay::client::Client;
+use crate::relay::event::Delivery;
+use crate::relay::hub::Census;
+use crate::relay::reservation::{Reservation, StoreReading};
+use crate::relay::session::{Opening, Snapshot};
+use crate::relay::slots::ConnId;
+
+/// A socket that has been upgraded, on its way to a shard.
+#[derive(Debug)]
+pub(in crate::relay) struct NewConnection {
+    pub(in crate::relay) stream: TcpStream,
+    pub(in crate::relay) client: Client,
+    pub(in crate::relay) newcomer: Newcomer,
+}
+
+/// Client behind a new socket, and its request.
+#[derive(Debug)]
+pub(in crate::relay) struct Newcomer {
+    /// Bytes that the client sent right behind its handshake.
+    pub(in crate::relay) early: Bytes,
+    pub(in crate::relay) dialect: DialectId,
+    pub(in crate::relay) wants: Wants,
+    /// Result of the token check.
+    pub(in crate::relay) access: Access,
+}
+
+/// Request of a newcomer.
+#[derive(Debug)]
+pub(in crate::relay) enum Wants {
+    /// To watch a job.
+    Job {
+        job: Arc<str>,
+        /// Whether any job can have that id.
+        possible: bool,
+        /// Holds the job's events for this watcher; `None` where the request is refused.
+        reservation: Option<Box<Reservation>>,
+    },
+    /// To subscribe to channels and rooms.
+    Channels(Opening),
+}
+
+/// A message to a shard.
+pub(super) enum Message {
+    /// A large batch takes room among what may wait.
+    Events(Arc<[Delivery]>, Option<OwnedSemaphorePermit>),
+    Adopt(Box<NewConnection>),
+    /// The store was asked about this job that a connection watches, and said this.
+    Restored(ConnId, Topic, StoreReading),
+    /// It is known by now whose these jobs are.
+    Owned(Arc<[Topic]>),
+    /// A job's state was read back, and is another than was known.
+    ReadBack(Topic, Snapshot),
+    Count(Box<[Topic]>, oneshot::Sender<usize>),
+    Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
+    Census(DialectId, oneshot::Sender<Census>),
+    Drain(Duration, oneshot::Sender<()>),
+    Host(Hosted),
+}
+
+/// Work that a shard runs beside its own.
+pub(super) type Hosted = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A way to a shard's queue for what the store answers; it does not keep the shard.
+#[derive(Debug, Clone)]
+pub(in crate::relay) struct WeakHandle(pub(super) mpsc::WeakSender<Message>);
+
+impl WeakHandle {
+    /// Tells the shard that the store has been asked about a job that a connection watches.
+    pub(in crate::relay) async fn restored(&self, id: ConnId, job: Topic, reading: StoreReading) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::Restored(id, job, reading)).await;
+        }
+    }
+
+    /// Tells the shard that a job's state was read back, and is another than was known.
+    pub(in crate::relay) async fn read_back(&self, job: Topic, state: Snapshot) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::ReadBack(job, state)).await;
+        }
+    }
+
+    /// The jobs that the shard's connections watch; none where the shard has ended.
+    pub(in crate::relay) async fn jobs(&self) -> HashSet<(DialectId, String)> {
+        let Some(sender) = self.0.upgrade() else { return HashSet::new() };
+        jobs(&sender).await
+    }
+
+    /// Tells the shard that the owners of some jobs are known by now, as `ShardHandle::owned` does.
+    pub(in crate::relay) async fn owned(&self, jobs: Arc<[Topic]>) {
+        if let Some(sender) = self.0.upgrade() {
+            let _ = sender.send(Message::Owned(jobs)).await;
+        }
+    }
+}
+
+/// The jobs that a shard's connections watch.
+pub(super) async fn jobs(queue: &mpsc::Sender<Message>) -> HashSet<(DialectId, String)> {
+    let (answer, jobs) = oneshot::channel();
+    let _ = queue.send(Message::Jobs(answer)).await;
+    jobs.await.unwrap_or_default()
+}
