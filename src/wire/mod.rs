@@ -1,9 +1,13 @@
 //! What goes over a wire, whoever speaks it: codecs and streams that two features share. All but [`stream`] are pure: no
 //! sockets, no clock.
 
+pub mod chunked;
+pub mod deflate;
 mod frame;
 pub mod head;
+pub mod messagepack;
 mod payload;
+pub mod sse;
 pub mod stream;
 pub mod websocket;
 
