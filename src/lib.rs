@@ -43,14 +43,14 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
-//! | [`wire`] | wires that features share: WebSocket frames, RESP, URLs of Redis; pure |
+//! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → broker → {wire, net} → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench} → broker → wire → net → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.

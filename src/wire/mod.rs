@@ -4,6 +4,7 @@
 pub mod chunked;
 pub mod deflate;
 mod frame;
+pub mod head;
 pub mod messagepack;
 mod payload;
 pub mod redis;

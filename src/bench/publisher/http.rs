@@ -12,6 +12,7 @@ use super::wire::Wire;
 use crate::exit::{Exit, Failure};
 use crate::net;
 use crate::net::tls::{self, Peer, Tls};
+use crate::wire::head::{self, BrokenHead, Head, Room};
 
 /// What stands for the channel in a URL, and what the URL parser makes of it.
 const PLACES: [&str; 2] = ["{channel}", "%7Bchannel%7D"];
@@ -55,10 +56,7 @@ impl Http {
             let hint = tls::problem_of(&error).and_then(|problem| problem.hint(Peer::Server));
             Failure { hint, ..failure }
         })?;
-        let has_login = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let login = net::login(url).filter(|_| !has_login).map(|login| format!("Authorization: {login}\r\n"));
-        let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let own = own.concat() + &login.unwrap_or_default();
+        let own = head::own_lines(url, headers);
         let named = &url[Position::BeforeHost..Position::AfterPort];
         let rest =
             format!(" HTTP/1.1\r\nHost: {named}\r\nContent-Type: application/json\r\n{own}Content-Length: ");
@@ -155,30 +153,29 @@ pub(super) fn is_end(error: &io::Error) -> bool {
 
 /// The answer at the beginning, where it is all there.
 fn whole_answer(bytes: &[u8]) -> io::Result<Option<Answer>> {
-    if bytes.len() >= 5 && !bytes.starts_with(b"HTTP/") {
-        return Err(broken("it does not speak HTTP"));
-    }
-    let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
-        return if bytes.len() > MAX_ANSWER { Err(broken("an answer has no end")) } else { Ok(None) };
+    let mut room = Room::default();
+    let head = match Head::read(bytes, MAX_ANSWER, &mut room) {
+        Ok(Some(head)) => head,
+        Ok(None) => return Ok(None),
+        Err(BrokenHead::NotHttp) => return Err(broken("it does not speak HTTP")),
+        Err(fault) => return Err(broken(format!("an answer {fault}"))),
     };
-    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
-    let status = head.split(' ').nth(1).and_then(|word| word.trim_end().parse().ok());
-    let status = status.ok_or_else(|| broken("an answer has no status"))?;
-    let header = |name: &str| {
-        head.split("\r\n").find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+    let status = head.status;
+    let says = |option| {
+        let all = head.header("connection").unwrap_or_default();
+        all.split(',').any(|one| one.trim().eq_ignore_ascii_case(option))
     };
-    let says =
-        |option| header("connection").is_some_and(|all| all.split(',').any(|one| one.trim() == option));
-    let is_last = says("close") || status == 101 || (head.starts_with("http/1.0") && !says("keep-alive"));
-    let body = end + 4;
+    let is_last = says("close") || status == 101 || (head.is_old && !says("keep-alive"));
+    let body = head.size;
     let whole = |length| Answer { status, length, is_last };
     if matches!(status, 100..200 | 204 | 304) {
         return Ok(Some(whole(body)));
     }
-    if header("transfer-encoding").is_some_and(|encoding| encoding.contains("chunked")) {
+    let encoding = head.header("transfer-encoding");
+    if encoding.is_some_and(|encoding| encoding.to_ascii_lowercase().contains("chunked")) {
         return Ok(chunks(&bytes[body..])?.map(|length| whole(body + length)));
     }
-    let Some(length) = header("content-length") else {
+    let Some(length) = head.header("content-length") else {
         // Its body is all that comes before the end of the connection, and of no interest.
         return Ok(Some(Answer { is_last: true, ..whole(body) }));
     };
@@ -213,8 +210,8 @@ fn chunks(bytes: &[u8]) -> io::Result<Option<usize>> {
     if bytes.len() > MAX_ANSWER { Err(broken("an answer is over 1 MiB")) } else { Ok(None) }
 }
 
-fn broken(what: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
+fn broken(what: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.into())
 }
 
 #[cfg(test)]

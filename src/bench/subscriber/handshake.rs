@@ -1,12 +1,12 @@
 //! The HTTP upgrade: the request as bytes, and what an answer means.
 
-use memchr::memmem;
 use rand::RngExt as _;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use url::{Position, Url};
 
 use crate::net::{self, NetError};
 use crate::text::printable;
+use crate::wire::head::{self, Head, Room};
 
 /// A longer answer is none.
 const MAX_HEAD: usize = 16 << 10;
@@ -52,11 +52,7 @@ impl Handshake {
         let nonce: [u8; 16] = rand::rng().random();
         let key = base64::engine::general_purpose::STANDARD.encode(nonce);
         let host = &server[Position::BeforeHost..Position::AfterPort];
-        let own: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let has_login = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let login =
-            net::login(server).filter(|_| !has_login).map(|login| format!("Authorization: {login}\r\n"));
-        let own = own.concat() + &login.unwrap_or_default();
+        let own = head::own_lines(server, headers);
         let rest = format!(
             " HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n{own}\r\n"
@@ -77,35 +73,22 @@ impl Handshake {
 
     /// Reads an answer to the request for a path; `ended` says that no more bytes will come.
     pub(super) fn answer(&self, bytes: &[u8], ended: bool, path: impl FnOnce() -> String) -> Answer {
-        if bytes.len() >= 5 && !bytes.starts_with(b"HTTP/") {
-            return Answer::Broken(None, "the answer is not HTTP".into());
-        }
-        let Some(end) = memmem::find(&bytes[..bytes.len().min(MAX_HEAD)], b"\r\n\r\n") else {
-            return match (bytes.len() >= MAX_HEAD, ended) {
-                (true, _) => Answer::Broken(None, "the answer has no end".into()),
-                (_, true) => Answer::Broken(None, "closed without an answer".into()),
-                _ => Answer::Partial,
-            };
+        let mut room = Room::default();
+        let head = match Head::read(bytes, MAX_HEAD, &mut room) {
+            Ok(Some(head)) => head,
+            Ok(None) if ended => return Answer::Broken(None, "closed without an answer".into()),
+            Ok(None) => return Answer::Partial,
+            Err(fault) => return Answer::Broken(None, format!("the answer {fault}")),
         };
-        let head = String::from_utf8_lossy(&bytes[..end]);
-        let mut lines = head.split("\r\n");
-        let status: Option<u16> =
-            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|word| word.parse().ok());
-        let header = |name: &str| {
-            let named =
-                |line: &&str| line.split(':').next().is_some_and(|n| n.trim().eq_ignore_ascii_case(name));
-            lines.clone().find(named).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
-        };
-        let Some(status) = status else {
-            return Answer::Broken(None, "the answer has no status".into());
-        };
+        let status = head.status;
+        let header = |name: &'static str| head.header(name);
         if status == 101 {
             return match self.unagreed(header) {
-                None => Answer::Upgraded(end + 4),
+                None => Answer::Upgraded(head.size),
                 Some(why) => Answer::Broken(Some(status), why),
             };
         }
-        let body = &bytes[end + 4..];
+        let body = &bytes[head.size..];
         let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0usize);
         if body.len() < length.min(MAX_BODY) && !ended {
             return Answer::Partial;

@@ -83,6 +83,7 @@ impl Decoder {
 
     /// The frame that `input` goes on with, and how many bytes of it are that frame's header. Without a frame, the
     /// header is incomplete and kept.
+    #[inline]
     fn next_frame(&mut self, input: &[u8], rules: Rules) -> Result<(Option<Frame>, usize), Violation> {
         let message = match self.pending.as_deref_mut() {
             Some(Pending { frame: frame @ Some(_), .. }) => return Ok((frame.take(), 0)),

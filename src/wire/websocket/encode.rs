@@ -184,7 +184,7 @@ mod tests {
     fn frames_of_a_client_are_masked() {
         let plain = b"masked all through";
         let frame = Role::Client.text(plain);
-        assert_eq!((frame[0], frame[1]), (0x81, 0x80 | 0x12));
+        assert_eq!((frame[0], frame[1]), (0x81, 0x92));
         let unmasked: Vec<u8> =
             frame[6..].iter().zip(frame[2..6].iter().cycle()).map(|(a, b)| a ^ b).collect();
         assert_eq!(unmasked, plain);

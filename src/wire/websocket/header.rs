@@ -44,6 +44,7 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Unmasks the next bytes of the payload in place and counts them off.
+    #[inline]
     pub(super) fn unmask(&mut self, chunk: &mut [u8]) {
         if self.mask != [0; 4] {
             xor(chunk, self.mask);
@@ -72,6 +73,7 @@ pub(super) fn xor(chunk: &mut [u8], [a, b, c, d]: [u8; 4]) {
 ///
 /// Each rule is checked at the first byte that decides it, so the verdict does not depend on how the input was cut, and
 /// a peer that breaks one is not waited for.
+#[inline]
 pub(super) fn parse(
     bytes: &[u8],
     message: Option<usize>,
@@ -107,6 +109,7 @@ pub(super) fn parse(
 }
 
 /// What the first byte says, and whether it may come here (RFC 6455, 5.4).
+#[inline]
 fn opcode(first: u8, in_message: bool, deflate: bool) -> Result<Opcode, Violation> {
     // Only the first frame of a data message can say that the message is compressed (RFC 7692, 6.1).
     let allowed = if deflate && matches!(first & 0x0f, 1 | 2) { RSV1 } else { 0 };
@@ -129,6 +132,7 @@ fn opcode(first: u8, in_message: bool, deflate: bool) -> Result<Opcode, Violatio
 }
 
 /// The payload's length and where in the header it ends; none if `bytes` end before.
+#[inline]
 fn length(short: u8, bytes: &[u8], lenient: bool) -> Result<Option<(u64, usize)>, Violation> {
     let rest = &bytes[2..];
     let (length, at, least) = match short {
