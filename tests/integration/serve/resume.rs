@@ -579,18 +579,13 @@ fn no_event_of_channels_and_rooms_is_missed_or_repeated_over_many_cuts() {
         std::thread::spawn(move || {
             let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
             for n in 1..=total {
-                // Each is a client's by a channel, by a room, or by both.
-                let (channel, lead) = match n % 3 {
-                    0 => ("campaigns", 9),
-                    1 => ("leads", 1),
-                    _ => ("campaigns", 1),
-                };
-                let event = format!(r#"{{"type":"x","lead_id":{lead},"results_count":{n},"a":0}}"#);
-                let _: u64 = redis::cmd("PUBLISH")
-                    .arg(format!("fliptechpro:{channel}"))
-                    .arg(event)
-                    .query(&mut connection)
-                    .unwrap();
+                // Each is the client's by one room, by another, or by both.
+                let (lead, campaign) = [(1, 1), (1, 9), (9, 1)][n as usize % 3];
+                let event = format!(
+                    r#"{{"type":"x","lead_id":{lead},"campaign_id":{campaign},"results_count":{n},"a":0}}"#
+                );
+                let channel = ["fliptechpro:campaigns", "fliptechpro:leads"][n as usize % 2];
+                let _: u64 = redis::cmd("PUBLISH").arg(channel).arg(event).query(&mut connection).unwrap();
                 if n % 10 == 0 {
                     std::thread::sleep(Duration::from_millis(3));
                 }
@@ -602,7 +597,9 @@ fn no_event_of_channels_and_rooms_is_missed_or_repeated_over_many_cuts() {
         let followers: Vec<_> = (0..4)
             .map(|nth| {
                 let (relay, cuts) = (&relay, &CUTS[nth..]);
-                scope.spawn(move || follow(relay, "/ws?channels=campaigns&lead_id=1", cuts, total, of))
+                scope.spawn(move || {
+                    follow(relay, "/ws?channels=campaigns,leads&lead_id=1&campaign_id=1", cuts, total, of)
+                })
             })
             .collect();
         for follower in followers {

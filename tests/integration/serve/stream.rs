@@ -7,8 +7,8 @@ use rustix::process::Signal;
 
 use super::{scraping, wrapped};
 use crate::support::{
-    Block, EventStream, PATIENCE, RawTcp, RedisServer, Relay, SECRET, STREAM, UPGRADE, narrow, request_head,
-    token, token_for, until, wait_for,
+    Block, EventStream, PATIENCE, Process, RawTcp, RedisServer, Relay, SECRET, STREAM, UPGRADE, narrow,
+    request_head, token, token_for, until, wait_for,
 };
 
 const EVENTS: &str = "scraping_events";
@@ -489,4 +489,29 @@ fn a_client_that_takes_nothing_any_more_is_forgotten() {
     relay.until_events(201);
     wait_for(PATIENCE, "the relay to forget it", || (relay.stats()["total_connections"] == 0).then_some(()));
     drop(stream);
+}
+
+/// The data of everything that a process of Python prints about a stream, line by line.
+#[test]
+fn pythons_and_curls_clients_read_a_stream() {
+    let relay = Relay::start(&[]);
+    let started = scraping(1, "job_started", "0", 0);
+    relay.publish(EVENTS, &started);
+    let url = format!("http://{}{JOB}", relay.address());
+    let script = "import sys, urllib.request as r\nq = r.Request(sys.argv[1], headers={'Accept': 'text/event-stream'})\nfor line in r.urlopen(q): sys.stdout.write(line.decode()); sys.stdout.flush()";
+    let mut clients = vec![std::process::Command::new("python3")];
+    clients[0].args(["-c", script, &url]);
+    for options in [&["-sN"][..], &["-sN", "--http1.0"], &["-sN", "--http2"]] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(options).args(["-H", "Accept: text/event-stream", &url]);
+        clients.push(curl);
+    }
+    let clients: Vec<_> = clients.iter_mut().map(Process::spawn).collect();
+    relay.until_connections(clients.len() as u64);
+    relay.publish(EVENTS, &scraping(1, "job_completed", "100", 1));
+    for client in &clients {
+        until(PATIENCE, "the ending", || client.stdout().contains("job_completed"));
+        let out = client.stdout();
+        assert!(out.starts_with("id: ") && out.contains(&format!("\ndata: {started}\n\n")), "{out}");
+    }
 }
