@@ -2,6 +2,7 @@
 
 mod app;
 mod lost;
+mod streams;
 
 use std::net::{SocketAddr, TcpStream};
 

@@ -61,6 +61,16 @@ impl EventStream {
         stream
     }
 
+    /// Opens a stream by HTTP/1.0, which knows no chunks: a proxy passes it on as it comes.
+    pub(crate) fn open_old(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut tcp = RawTcp::connect(address);
+        let head = super::request_head(address, "GET", path, &[headers, &[STREAM]].concat(), 0);
+        tcp.send(head.replacen(" HTTP/1.1", " HTTP/1.0", 1)).unwrap();
+        let stream = Self::begun(tcp);
+        assert_eq!(stream.head.status, 200, "{:?}", stream.head);
+        stream
+    }
+
     /// Asks for one on a connection, and reads the head of the answer.
     pub(crate) fn ask(mut tcp: RawTcp, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
         let accept = if headers.iter().any(|(name, _)| *name == "Accept") { vec![] } else { vec![STREAM] };

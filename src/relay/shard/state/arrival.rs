@@ -46,7 +46,7 @@ impl Shared {
         };
         let mut state = self.state();
         let session = state.session_of(&mut new.newcomer);
-        debug!(client = %new.client, contract = %state.contract_of(&new.newcomer), "a socket opened");
+        debug!(client = %new.client, dialect = %state.contract_of(&new.newcomer), "a socket opened");
         let deadline = session.deadline();
         let mut conn = Conn::new(Rc::clone(&stream), session, new.client, new.newcomer.encoding);
         conn.queue_rest(new.head.into(), written);
