@@ -376,7 +376,8 @@ fn lose_source(redis: &RedisServer, relay: &Relay) {
 #[test]
 fn a_lost_source_is_told_once_to_open_clients_with_cursors_and_to_old_cursors() {
     let redis = RedisServer::start();
-    let relay = Relay::on(&redis, &["--shards", "2"]);
+    // No place is refreshed meanwhile.
+    let relay = Relay::on(&redis, &["--shards", "2", "--ping-interval", "1d"]);
     let started = scraping(1, "job_started", "0", 0);
     redis.publish(EVENTS, &started);
     relay.until_events(1);

@@ -254,9 +254,12 @@ impl Shared {
         self.act_all(state, id, actions);
         match found {
             Found::Nothing => {}
-            Found::State(job) => {
+            Found::State(job, gap) => {
                 state.settle(id);
                 self.tell_ended(state, id, &job);
+                if let Some(conn) = state.conns.get_mut(id).filter(|_| gap.is_some()) {
+                    conn.session.owe_place();
+                }
                 self.tell_place(state, id);
             }
             Found::Missed(job, place) => {
@@ -274,8 +277,8 @@ impl Shared {
 enum Found {
     /// The watcher gets nothing, or not yet.
     Nothing,
-    /// The watcher was sent the job's state.
-    State(Topic),
+    /// The watcher was sent the job's state, perhaps behind the news that events are missing.
+    State(Topic, Option<Loss>),
     /// The watcher goes on where it was, behind this sequence.
     Missed(Topic, Resumed),
 }
@@ -361,10 +364,7 @@ impl State {
             Err(_) => overload(&settings.stats, actions),
         }
         conn.session.raise(newest);
-        if gap.is_some() {
-            conn.session.owe_place();
-        }
-        Found::State(topic)
+        Found::State(topic, gap)
     }
 
     /// The session of a newcomer; takes the place out that its job's events wait in.

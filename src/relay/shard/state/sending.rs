@@ -72,9 +72,7 @@ impl Shared {
             },
             Action::Begun(sequence) => begin_stream(settings, conn, sequence),
             Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
-            // Who has yet to read what waits is told by that.
-            Action::RefreshPlace if conn.is_backed_up() || !conn.encoding.has_cursors() => return,
-            Action::RefreshPlace => match conn.session.fresh_place(delivered) {
+            Action::RefreshPlace => match fresh_place(conn, delivered) {
                 Some(sequence) => send_place(settings, encoder, conn, sequence),
                 None => return,
             },
@@ -175,6 +173,14 @@ fn begin_stream(settings: &ShardSettings, conn: &mut Conn, sequence: Option<u64>
     first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
     conn.session.tell(sequence.unwrap_or_default());
     conn.write_state(&first.into())
+}
+
+/// The place that a client of cursors was not told yet. Who has yet to read what waits is told by that.
+fn fresh_place(conn: &mut Conn, delivered: u64) -> Option<u64> {
+    if conn.is_backed_up() || !conn.encoding.has_cursors() {
+        return None;
+    }
+    conn.session.fresh_place(delivered)
 }
 
 /// Tells a client its place: in the list of its targets where that is due, else on its own.
