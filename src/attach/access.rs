@@ -21,6 +21,21 @@ impl Access {
         Self { source: source.filter(|_| may), used: None, withheld }
     }
 
+    /// Whether there is a token, and it is for this server.
+    pub(super) fn has_token(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The token, if it is another one now than the last attempt was made with.
+    pub(super) fn fresh(&mut self) -> Option<&Token> {
+        let now = self.source.as_ref()?.read().ok()?;
+        if Some(&now) == self.used.as_ref() {
+            return None;
+        }
+        self.used = Some(now);
+        self.used.as_ref()
+    }
+
     /// The token for an attempt, as of now.
     pub(super) fn token(&mut self) -> Result<Option<&Token>, Failure> {
         self.used = self.source.as_ref().map(TokenSource::read).transpose()?;

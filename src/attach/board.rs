@@ -33,6 +33,8 @@ pub(crate) enum Input<'a> {
     Told,
     /// A polled state.
     Status(&'a StatusView),
+    /// The server says that it has ended so.
+    Outcome(Outcome),
     /// A change of its connection.
     Link(Link),
     /// It is lost for good.
@@ -152,6 +154,7 @@ impl Board {
             }
             Input::Told => job.told(),
             Input::Status(view) => job.status(view, now),
+            Input::Outcome(outcome) => job.outcome(outcome, now),
             Input::Link(link) => job.linked(link, now),
             Input::Lost(problem) => job.lost(problem, now),
         }

@@ -4,97 +4,23 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use hyper::Method;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::Observer;
-use super::access::Access;
 use super::board::Source;
 use super::job::{Link, When};
 use super::place::Place;
+use super::poll::{Polled, poll};
+use super::report::{Envelope, Report, Timing};
+use super::retry::{End, Next, Tries};
 use super::token::TokenSource;
-use super::verdict::{Verdict, of_close, of_error};
-use crate::exit::{Exit, Failure};
-use crate::net::backoff::Backoff;
+use crate::exit::Failure;
 use crate::net::tls::Tls;
 use crate::net::websocket::{Error, Limits, Message, WebSocket, connect, lost};
-use crate::net::{NetError, address, http, login};
-
-/// How long things may take.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timing {
-    /// One attempt to connect, handshake included; also one poll.
-    pub(super) attempt: Duration,
-    /// The first wait before another attempt.
-    pub(super) first_wait: Duration,
-    /// The longest wait.
-    pub(super) longest_wait: Duration,
-    /// From poll to poll while the socket is down.
-    pub(super) poll: Duration,
-    /// Nothing heard for so long, pings included: ask with a ping of our own.
-    pub(super) ask: Duration,
-    /// Still nothing so long after that: the connection is dead.
-    pub(super) give_up: Duration,
-    /// A connection that lasted this long makes up for the failed attempts before it.
-    pub(super) held: Duration,
-    /// A first message within this time is the server's snapshot; a later one is news.
-    pub(super) snapshot: Duration,
-    /// A server that answers no ping has told what it knew when nothing came for so long.
-    pub(super) told: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            attempt: Duration::from_secs(10),
-            first_wait: Duration::from_millis(250),
-            longest_wait: Duration::from_secs(10),
-            poll: Duration::from_secs(3),
-            // A relay pings every 30 s; one lost ping is no reason yet.
-            ask: Duration::from_secs(45),
-            give_up: Duration::from_secs(30),
-            held: Duration::from_secs(5),
-            snapshot: Duration::from_secs(3),
-            told: Duration::from_secs(1),
-        }
-    }
-}
-
-/// What a follower reports.
-#[derive(Debug)]
-pub(super) enum Report {
-    /// A message of the socket.
-    Text {
-        /// As it came.
-        text: String,
-        /// When it came on its connection.
-        when: When,
-    },
-    /// The server has told what it knew when the connection was opened.
-    Told,
-    /// A polling body.
-    Status(String),
-    /// A change of the connection.
-    Link(Link),
-    /// What the user can do about a server that was not reached yet, while it is tried again.
-    Hint(String),
-    /// It gave up, or was refused.
-    Lost(Failure),
-}
-
-/// A report, with where and when.
-#[derive(Debug)]
-pub(super) struct Envelope {
-    /// What of the board it is about.
-    pub(super) source: Source,
-    /// When it came, for people and files.
-    pub(super) received_at: Timestamp,
-    /// What it is.
-    pub(super) report: Report,
-}
+use crate::net::{NetError, address};
 
 /// Follows one target until it is stopped or gives up.
 pub(super) struct Follower {
@@ -139,28 +65,6 @@ impl Opening {
     }
 }
 
-/// How a connection, or an attempt at one, ended.
-enum End {
-    Stopped,
-    /// There was no token to try with.
-    NoToken(Failure),
-    Closed {
-        code: Option<u16>,
-        reason: String,
-    },
-    Failed(NetError),
-}
-
-/// Retries so far.
-struct Tries {
-    /// There was a connection, so that what the run was up to then is known.
-    connected: bool,
-    failed: u32,
-    backoff: Backoff,
-    next_poll: tokio::time::Instant,
-    access: Access,
-}
-
 /// How a wait for the next attempt ended.
 enum Waited {
     Enough,
@@ -169,61 +73,18 @@ enum Waited {
     Refused(Failure),
 }
 
-/// What polling brought.
-enum Polled {
-    Nothing,
-    Body(String),
-    /// The server wants no request before that time has passed.
-    Later(Duration),
-    Refused(Failure),
-}
-
 impl Follower {
     /// Runs until stopped, refused, or out of retries; reports all that happens.
     pub(super) async fn run(self) {
-        let mut tries = Tries {
-            connected: false,
-            failed: 0,
-            backoff: Backoff::new(self.timing.first_wait, self.timing.longest_wait),
-            next_poll: tokio::time::Instant::now(),
-            access: Access::new(self.token.clone(), self.place.takes_token),
-        };
+        let mut tries = Tries::new(&self.timing, self.token.clone(), self.place.takes_token);
         loop {
-            let verdict = match self.attempt(&mut tries).await {
-                End::Stopped => return,
-                End::NoToken(failure) => Verdict::retry(failure),
-                End::Closed { code, reason } => {
-                    of_close(&self.place.dialect, &address(&self.place.socket), code, &reason)
-                }
-                End::Failed(error) => of_error(&error),
-            };
-            let verdict = match verdict {
-                Verdict::Unauthorized(failure) => tries.access.refused(failure),
-                verdict => verdict,
-            };
-            let mut wait = tries.backoff.next(rand::random());
-            let attempt = tries.failed + 1;
-            let mut hint = None;
-            let link = match verdict {
-                Verdict::Final(failure) | Verdict::Unauthorized(failure) => {
-                    return self.report(Report::Lost(failure)).await;
-                }
-                Verdict::Wait { reason } => Link::Awaiting { wait, reason },
-                Verdict::Again { reason } => Link::Reconnecting { attempt, wait, reason },
-                Verdict::Retry { last, .. } if attempt > self.retries => {
-                    return self.report(Report::Lost(last.after(attempt))).await;
-                }
-                Verdict::Retry { reason, last, after } => {
-                    tries.failed = attempt;
-                    hint = last.hint();
-                    if let Some(after) = after {
-                        // Polling would be a request too many as well.
-                        wait = wait.max(after);
-                        tries.next_poll = tokio::time::Instant::now() + wait;
-                    }
-                    Link::Reconnecting { attempt: attempt + 1, wait, reason }
-                }
-            };
+            let end = self.attempt(&mut tries).await;
+            let (link, wait, hint) =
+                match tries.next(end, &self.place.dialect, &self.place.socket, self.retries) {
+                    Next::Stop => return,
+                    Next::Lost(failure) => return self.report(Report::Lost(failure)).await,
+                    Next::Pause { link, wait, hint } => (link, wait, hint),
+                };
             self.report(Report::Link(link)).await;
             if let Some(hint) = hint.filter(|_| !tries.connected) {
                 self.report(Report::Hint(hint)).await;
@@ -263,8 +124,7 @@ impl Follower {
         }
         let end = end.unwrap_or(End::Stopped);
         if since.elapsed() >= self.timing.held {
-            tries.failed = 0;
-            tries.backoff.reset();
+            tries.held();
         }
         if let End::Closed { reason, .. } = &end {
             // A close comes after everything that the server sent, so nothing of the opening is missing.
@@ -371,7 +231,7 @@ impl Follower {
                 tries.next_poll = tokio::time::Instant::now() + self.timing.poll;
                 // An answer that comes after the socket was to be tried again is late: the socket is better.
                 let polled = tokio::select! {
-                    polled = self.poll(&mut tries.access) => polled,
+                    polled = poll(&self.place, &mut tries.access, &self.tls, self.timing.attempt) => polled,
                     () = sleep_until(until) => return Waited::Enough,
                 };
                 match polled {
@@ -382,7 +242,7 @@ impl Follower {
                     Polled::Refused(failure) => return Waited::Refused(failure),
                     Polled::Body(body) => {
                         // The server is there and tells what it knows, so it is not lost, however its socket fares.
-                        tries.failed = 0;
+                        tries.reached();
                         if !polling {
                             polling = true;
                             self.report(Report::Link(Link::Polling)).await;
@@ -393,48 +253,6 @@ impl Follower {
             }
         };
         self.stop.run_until_cancelled(waiting).await.unwrap_or(Waited::Stopped)
-    }
-
-    /// The polling body, if there is one that says something.
-    async fn poll(&self, access: &mut Access) -> Polled {
-        let Some(url) = &self.place.status else { return Polled::Nothing };
-        let (url, header) = match access.token() {
-            // The URL's own user takes the header.
-            Ok(Some(token)) if login(url).is_some() => (token.in_query(url), None),
-            Ok(Some(token)) => {
-                let (url, header) = token.in_header(url);
-                (url, Some(header))
-            }
-            Ok(None) => (url.clone(), None),
-            // The next attempt says so.
-            Err(_) => return Polled::Nothing,
-        };
-        let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
-        let answer =
-            http::request(Method::GET, &url, &headers, Bytes::new(), &self.tls, self.timing.attempt).await;
-        match answer.and_then(|answer| answer.success(&url)) {
-            Ok(body) => match String::from_utf8(body.into()) {
-                Ok(body) if self.place.dialect.view_status(&body).is_some() => Polled::Body(body),
-                _ => Polled::Nothing,
-            },
-            // A 401 or 403 counts only where a token decides who may watch. Elsewhere the status path may belong to
-            // another server, and the WebSocket's own answer is the better one.
-            Err(error @ NetError::Status { status: 401 | 403, .. }) if self.is_guarded() => {
-                let failure = Failure::new(Exit::Refused, error.to_string());
-                let is_final = matches!(error, NetError::Status { status: 403, .. });
-                match if is_final { Verdict::Final(failure) } else { access.refused(failure) } {
-                    Verdict::Final(failure) => Polled::Refused(failure),
-                    _ => Polled::Nothing,
-                }
-            }
-            Err(NetError::Status { retry_after: Some(after), .. }) => Polled::Later(after),
-            Err(_) => Polled::Nothing,
-        }
-    }
-
-    /// Whether a token says who may watch, as far as is known here.
-    fn is_guarded(&self) -> bool {
-        self.place.has_owner() || (self.token.is_some() && self.place.takes_token)
     }
 
     async fn report(&self, report: Report) {

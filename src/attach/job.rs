@@ -135,12 +135,12 @@ impl Job {
     /// An ending counts at once only when it is news. One that is told on connecting waits for [`Job::told`]: a run may
     /// have failed and gone on, and of its endings the newest counts.
     pub(super) fn event(&mut self, view: &View, when: When, print: u64, now: Instant) -> Effect {
-        let effect = self.take_event(view, when == When::First, print, now);
+        let effect = self.take_event(view, when.is_state(), print, now);
         if view.kind.ends.is_some() && matches!(effect, Effect::Ended(_)) {
             self.tentative = when != When::Live;
         }
         // A repeat is no sign of life.
-        if when != When::First || effect != Effect::Nothing {
+        if !when.is_state() || effect != Effect::Nothing {
             self.heard = Some(now);
         }
         effect
@@ -255,6 +255,25 @@ impl Job {
             State::Ended(outcome) if std::mem::take(&mut self.tentative) => Effect::Ended(outcome),
             _ => Effect::Nothing,
         }
+    }
+
+    /// Takes the outcome that the server says the job has ended with, in words of its own, whatever kind of event ended it.
+    pub(super) fn outcome(&mut self, outcome: Outcome, now: Instant) -> Effect {
+        match self.state {
+            State::Ended(known) if known == outcome => return self.told(),
+            State::Ended(_) if !self.tentative => return Effect::Nothing,
+            State::EndedBefore(_) | State::Lost => return Effect::Nothing,
+            _ => {}
+        }
+        if let Some(outcome) = self.old_ending(true, Some(outcome)) {
+            return self.ended_before(outcome);
+        }
+        if self.run == 0 {
+            self.begin(now);
+        }
+        self.tentative = false;
+        self.step(state_of(outcome), true, now);
+        Effect::Ended(outcome)
     }
 
     /// Takes a change of its connection; whether anything is new about it.

@@ -11,7 +11,11 @@ pub(crate) mod job;
 mod options;
 mod pace;
 mod place;
+mod poll;
 mod render;
+mod report;
+mod retry;
+//mod shared;
 mod state;
 pub(crate) mod stream;
 mod telling;
@@ -25,9 +29,9 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure};
-use follow::Timing;
 pub(crate) use options::{AttachOptions, Progress};
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
+use report::Timing;
 pub(crate) use token::{Token, TokenSource};
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.

@@ -22,6 +22,10 @@ pub(super) struct Place {
     pub(super) first: Url,
     /// What is sent on every connection, to subscribe to what the URL does not name.
     pub(super) commands: Vec<String>,
+    /// Its targets as `/watch` names them; none of a URL, which is a socket of its own wherever it leads.
+    pub(super) targets: Vec<String>,
+    /// It is every job of its dialect.
+    pub(super) is_every: bool,
     /// Where it is polled, if it can be.
     pub(super) status: Option<Url>,
     /// How its messages and polling bodies are read.
@@ -31,9 +35,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whether it is a stream of many resources, and no job.
+    /// Whether it is a stream of many resources or jobs, and no job.
     pub(super) fn is_stream(&self) -> bool {
-        self.dialect.channels.is_some()
+        self.is_every || self.dialect.channels.is_some()
     }
 
     /// Whether a token says who may watch.
@@ -50,6 +54,7 @@ impl AttachOptions {
         for target in &self.targets {
             match target {
                 Target::Job { dialect, job } => places.push(self.job(target.to_string(), dialect, job)),
+                Target::Every { dialect } => places.push(self.every(target.to_string(), dialect)),
                 Target::Url { url, dialect, job } => places.push(foreign(url, dialect, job.as_deref())),
                 Target::Channel { dialect, .. } | Target::Room { dialect, .. } if !subscribed => {
                     subscribed = true;
@@ -87,6 +92,8 @@ impl AttachOptions {
         let first = if self.new { socket.clone() } else { replayed(&socket) };
         Place {
             label: name.clone(),
+            targets: vec![name.clone()],
+            is_every: false,
             name,
             socket,
             first,
@@ -110,7 +117,7 @@ impl AttachOptions {
                 Target::Room { room, .. } => {
                     commands.push(json!({ "type": "join_room", "room": room }).to_string());
                 }
-                Target::Job { .. } | Target::Url { .. } => continue,
+                Target::Job { .. } | Target::Every { .. } | Target::Url { .. } => continue,
             }
             names.push(name);
         }
@@ -123,9 +130,28 @@ impl AttachOptions {
         Place {
             label: name.clone(),
             name,
+            targets: names,
+            is_every: false,
             first: socket.clone(),
             socket,
             commands,
+            status: None,
+            dialect: Arc::clone(dialect),
+            takes_token: false,
+        }
+    }
+
+    /// All jobs of a dialect, which only `/watch` has.
+    fn every(&self, name: String, dialect: &Arc<Dialect>) -> Place {
+        let socket = socket_url(&self.server, "/watch");
+        Place {
+            label: name.clone(),
+            targets: vec![name.clone()],
+            is_every: true,
+            name,
+            first: socket.clone(),
+            socket,
+            commands: Vec::new(),
             status: None,
             dialect: Arc::clone(dialect),
             takes_token: false,
@@ -156,6 +182,8 @@ fn foreign(url: &Url, dialect: &Arc<Dialect>, job: Option<&str>) -> Place {
         socket: url.clone(),
         first: url.clone(),
         commands: Vec::new(),
+        targets: Vec::new(),
+        is_every: false,
         status,
         dialect: Arc::clone(dialect),
         takes_token: false,

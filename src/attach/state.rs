@@ -35,10 +35,19 @@ impl State {
 pub(crate) enum When {
     /// First, and at once: the server's snapshot, which may be a repeat.
     First,
-    /// Soon after that: it may be a part of what the server tells of the run so far.
+    /// The server's state, told anew on a later connection or after a gap. It may be a repeat.
+    Again,
+    /// Soon after the first: it may be a part of what the server tells of the run so far.
     Opening,
     /// After all that the server had to tell.
     Live,
+}
+
+impl When {
+    /// Whether it is the server's state, which may be known already.
+    pub(crate) const fn is_state(self) -> bool {
+        matches!(self, Self::First | Self::Again)
+    }
 }
 
 /// The connection of one target.

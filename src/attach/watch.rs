@@ -11,9 +11,10 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Input, Source};
-use super::follow::{Envelope, Follower, Report, Timing};
+use super::follow::Follower;
 use super::job::{Effect, Job, Link, When, print_of};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
+use super::report::{Envelope, Report, Timing};
 use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};

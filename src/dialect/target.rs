@@ -1,4 +1,4 @@
-//! What a user points at: `scraping/123`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
+//! What a user points at: `scraping/123`, `scraping/*`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,9 @@ use std::sync::Arc;
 use url::Url;
 
 use super::{Channels, Dialect, Dialects, ImpossibleJob, RoomError, suggest};
+
+/// The place of a job's id in the target of every job.
+const EVERY: &str = "*";
 
 /// A parsed TARGET.
 #[derive(Debug, Clone)]
@@ -16,6 +19,11 @@ pub enum Target {
         dialect: Arc<Dialect>,
         /// Its id, possible for the dialect.
         job: String,
+    },
+    /// Every job of a dialect, on whatever server is set.
+    Every {
+        /// Its dialect.
+        dialect: Arc<Dialect>,
     },
     /// A channel, on whatever server is set.
     Channel {
@@ -115,6 +123,9 @@ impl Target {
                 "{name} has channels and rooms instead of jobs, as in channel:campaigns or room:campaign:1; got '{shown}'"
             )));
         }
+        if job == EVERY {
+            return Ok(Self::Every { dialect });
+        }
         let job_error = |reason| TargetError::Job {
             dialect: dialect.name.to_string(),
             job: masked(job).chars().take(40).collect::<String>().escape_debug().to_string(),
@@ -158,6 +169,7 @@ impl Target {
     pub fn dialect(&self) -> &Arc<Dialect> {
         match self {
             Self::Job { dialect, .. }
+            | Self::Every { dialect }
             | Self::Channel { dialect, .. }
             | Self::Room { dialect, .. }
             | Self::Url { dialect, .. } => dialect,
@@ -170,6 +182,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Job { dialect, job } => write!(f, "{}/{job}", dialect.name),
+            Self::Every { dialect } => write!(f, "{}/{EVERY}", dialect.name),
             Self::Channel { name, .. } => write!(f, "channel:{name}"),
             Self::Room { room, .. } => write!(f, "room:{room}"),
             Self::Url { url, .. } => f.write_str(&shown(url)),

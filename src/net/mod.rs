@@ -17,7 +17,7 @@ pub mod websocket;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use url::Url;
+use url::{Host, Url};
 
 use self::answer::Redirect;
 use self::tls::TlsProblem;
@@ -138,6 +138,16 @@ pub fn login(url: &Url) -> Option<String> {
 /// Whether a URL of this scheme is spoken over TLS.
 fn is_secure(url: &Url) -> bool {
     matches!(url.scheme(), "wss" | "https")
+}
+
+/// Whether a URL names this machine by a loopback address or as `localhost`.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
 /// The socket URL of a path on a server that is given as a ws, wss, http or https URL. A path of the server's own is

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 
 use rand::RngExt;
 use subtle::ConstantTimeEq;
+use url::Url;
+
+use super::is_loopback;
 
 /// Bytes of randomness in a key that is made here; it is written in hexadecimal.
 const KEY_BYTES: usize = 32;
@@ -30,6 +33,12 @@ pub fn create(port: u16) -> io::Result<(String, Guard)> {
 /// The key that a relay of this user on `port` left.
 pub fn find(port: u16) -> Option<String> {
     find_in(&folder(), port)
+}
+
+/// The key that a relay of this user left for the server of a URL. The file is about relays on this machine, and a relay
+/// elsewhere must not see the key, so there is none for a URL that names another machine.
+pub fn for_server(server: &Url) -> Option<String> {
+    server.port_or_known_default().filter(|_| is_loopback(server)).and_then(find)
 }
 
 /// Whether two keys are the same, in a time that tells their lengths and not where they differ.

@@ -46,11 +46,27 @@ const OLD_HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a ws or wss URL and shakes hands, within `timeout` all told.
 pub async fn connect(url: &Url, tls: &Tls, limits: Limits, timeout: Duration) -> Result<WebSocket, NetError> {
-    // Boxed, so that what the handshake needs (20 KB) is gone when the socket is there.
-    within(url, timeout, Box::pin(open(url, tls, limits))).await
+    connect_with(url, None, tls, limits, timeout).await
 }
 
-async fn open(url: &Url, tls: &Tls, limits: Limits) -> Result<WebSocket, NetError> {
+/// As [`connect`], with a value for the header `Authorization`, in place of the user and password of the URL.
+pub async fn connect_with(
+    url: &Url,
+    authorization: Option<&str>,
+    tls: &Tls,
+    limits: Limits,
+    timeout: Duration,
+) -> Result<WebSocket, NetError> {
+    // Boxed, so that what the handshake needs (20 KB) is gone when the socket is there.
+    within(url, timeout, Box::pin(open(url, authorization, tls, limits))).await
+}
+
+async fn open(
+    url: &Url,
+    authorization: Option<&str>,
+    tls: &Tls,
+    limits: Limits,
+) -> Result<WebSocket, NetError> {
     let mut target = url.clone();
     // The scheme only decides about TLS, so http and https are as good; of another one `establish` says so.
     let _ = target.set_scheme(if is_secure(url) { "wss" } else { "ws" });
@@ -62,8 +78,9 @@ async fn open(url: &Url, tls: &Tls, limits: Limits) -> Result<WebSocket, NetErro
         .as_str()
         .into_client_request()
         .map_err(|_| forbidden("its path has a character that HTTP forbids"))?;
-    if let Some(login) = login(url).and_then(|login| HeaderValue::try_from(login).ok()) {
-        request.headers_mut().insert(header::AUTHORIZATION, login);
+    let authorization = authorization.map(str::to_owned).or_else(|| login(url));
+    if let Some(value) = authorization.and_then(|value| HeaderValue::try_from(value).ok()) {
+        request.headers_mut().insert(header::AUTHORIZATION, value);
     }
     let stream = establish(url, tls).await?;
     let config = WebSocketConfig::default()

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hyper::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 use crate::broker::{Broker, BrokerError, RedisBroker, Trouble as Refusal};
 use crate::dialect::{Auth, Dialect, Standing};
@@ -346,9 +346,7 @@ impl HttpSink {
 impl Key {
     /// The key that a relay of this user left there.
     fn find(server: &Url) -> Self {
-        // The key file is about relays on this machine. A relay elsewhere must not see the key.
-        let port = server.port_or_known_default().filter(|_| is_loopback(server));
-        port.and_then(publish_key::find).map_or(Self::Missing, Self::Found)
+        publish_key::for_server(server).map_or(Self::Missing, Self::Found)
     }
 
     fn hint(&self, server: &Url) -> String {
@@ -362,7 +360,7 @@ impl Key {
         match self {
             Self::Given(_) => "the key in --publish-key (JOBWIRE_PUBLISH_KEY) is not the relay's".to_owned(),
             Self::Found(_) => format!("the key in {path} is not this relay's; give it with --publish-key"),
-            Self::Missing if is_loopback(server) => {
+            Self::Missing if net::is_loopback(server) => {
                 format!("the relay's user finds its key in {path}; anybody else gives it with --publish-key")
             }
             Self::Missing => "give the relay's key with --publish-key (JOBWIRE_PUBLISH_KEY)".to_owned(),
@@ -387,15 +385,6 @@ fn unreachable(error: &NetError) -> Undelivered {
             ..Failure::new(Exit::Unreachable, error.to_string())
         }),
         _ => Trouble::Passing.of(Failure::new(Exit::Unreachable, error.to_string()).hint(HTTP_HINT)),
-    }
-}
-
-fn is_loopback(server: &Url) -> bool {
-    match server.host() {
-        Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

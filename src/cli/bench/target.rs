@@ -74,6 +74,13 @@ fn place(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> 
     }
     Ok(match Target::parse(text, dialects, dialect).map_err(usage)? {
         Target::Job { dialect, job } => Place::Job(dialect, job),
+        Target::Every { dialect } => {
+            return Err(Failure::usage(format!(
+                "bench loads jobs of its own with {}, or one job",
+                dialect.name
+            ))
+            .hint("attach takes DIALECT/* and watches every job"));
+        }
         Target::Channel { dialect, name } => Place::Channel(dialect, name),
         Target::Room { dialect, room } => Place::Room(dialect, room),
         Target::Url { url, dialect, job } => Place::Url(url, job.map(|job| (dialect, job))),

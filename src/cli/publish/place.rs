@@ -38,6 +38,11 @@ impl Place {
                     ),
                 ))
             }
+            Target::Every { .. } => Err(Failure::usage(format!(
+                "an event is of one job, as in {}; got '{text}'",
+                text.replace('*', "ID")
+            ))
+            .hint("attach takes DIALECT/* and watches every job")),
             Target::Url { .. } => {
                 Err(Failure::usage("publish takes DIALECT/JOB, as in scraping/123, and no URL")
                     .hint("name the relay with --server"))
