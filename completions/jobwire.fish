@@ -66,6 +66,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
 allow\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-lifetime -d 'How long a connection lives at most, in dialects that limit it; they end spread over the last tenth of it, with 1001, or 1000 if the job has ended. 0 lifts the limit [default: what the dialect says, 60m for tasks]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l lists -d 'Who may list jobs, by GET /jobs and the target DIALECT/*, besides bearers of the publish key and of tokens whose claim watch covers them; local: whoever addresses a loopback listener by a loopback name' -r -f -a "local\t''
+open\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-payload -d 'The largest payload that is relayed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-frame -d 'The largest frame or message a client may send' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-header -d 'The largest request header; at least 8KiB' -r
@@ -241,10 +243,6 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s H -l header -d 'A header of every request, as in \'Name: value\'; repeatable. {conn} in it, and in URLs, is the number of the connection, {job} the id of its job' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l token -d 'A token for servers that want one; it becomes ?token=' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l owner -d 'Whose the jobs are, where a dialect has owners: the token\'s subject' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l transport -d 'What connections speak: WebSocket, or Server-Sent Events' -r -f -a "ws\t'WebSocket'
-sse\t'Server-Sent Events'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l targets-per-connection -d 'With --watch: so many jobs a connection, 1000 at most' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l token-file -d 'A file with a token a line, which connections take in turns' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s c -l connections -d 'How many connections' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l connect-rate -d 'Open so many connections a second [default: as fast as they open]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l jobs -d 'Spread the connections over so many jobs' -r
@@ -274,6 +272,10 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l workers -d 'Share the connections among so many processes on this host, which know each other through --redis. What they are to do, headers and token included, lies there until all have read it, a minute at most' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l remote-workers -d 'And among so many on other hosts, where `jobwire bench worker --redis URL` waits: of the same version and, for a dialect of your own, with its --dialect-file. Whoever can write to that Redis can give them work' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l max-clock-error -d 'Refuse workers whose clock, and that of this machine, are known less exactly than this. Where they drift further apart while events are published, the result is partial' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l transport -d 'What connections speak: WebSocket, or Server-Sent Events' -r -f -a "ws\t'WebSocket'
+sse\t'Server-Sent Events'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l targets-per-connection -d 'With --watch: so many jobs a connection, 1000 at most' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l token-file -d 'A file with a token a line, which connections take in turns' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l output -d 'What to print on stdout' -r -f -a "text\t'For people'
 json\t'For programs'
 quiet\t'Nothing; the exit code tells'"
@@ -295,12 +297,12 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l once -d 'With worker: take part in one run and end, rather than wait for the next'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l deflate -d 'Offer permessage-deflate; the report says how many connections got it'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l msgpack -d 'Ask for MessagePack by the subprotocol jobwire.msgpack; a server without it is refused'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l watch -d 'Subscribe through /watch, rather than by the route of the target\'s contract'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l resume -d 'Connections that a storm or --churn takes away come back with their last cursor, and what they then miss is lost'
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l once -d 'With worker: take part in one run and end, rather than wait for the next'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l no-live -d 'Show nothing while it goes on; without a terminal on stderr nothing is shown anyway'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -a "compare" -d 'Say what got better or worse between runs, beyond noise'
@@ -388,7 +390,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
