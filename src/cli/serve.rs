@@ -258,6 +258,7 @@ impl ServeArgs {
             ownerless: self.access.ownerless(),
             max_lifetime: self.access.max_lifetime,
             echo_polling: self.access.echo_polling,
+            lists: self.access.lists(),
             drain: self.drain,
         })
     }

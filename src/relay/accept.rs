@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -19,7 +20,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::client::{ClientAddress, TrustedProxies};
+use super::client::{ClientAddress, LoopbackListener, TrustedProxies};
+use super::handover::{self, HandOver, Taken};
 use crate::net::backoff::Backoff;
 
 /// Connections that the kernel may hold for us; it caps this at `net.core.somaxconn`.
@@ -88,6 +90,7 @@ pub(super) async fn accept(
 ) -> io::Result<()> {
     tune(&listener)?;
     let listener = TcpListener::from_std(listener)?;
+    let local = LoopbackListener(listener.local_addr()?.ip().to_canonical().is_loopback());
     // Every request holds the one end, so that the other one knows when the last is done.
     let (alive, mut done) = mpsc::channel::<()>(1);
     let mut http = http1::Builder::new();
@@ -103,8 +106,12 @@ pub(super) async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 pause.reset();
-                let answering =
-                    Answering { router: router.clone(), proxies: Arc::clone(&proxies), peer: peer.ip() };
+                let answering = Answering {
+                    router: router.clone(),
+                    proxies: Arc::clone(&proxies),
+                    peer: peer.ip(),
+                    listener: local,
+                };
                 tokio::spawn(serve(
                     stream,
                     http.clone(),
@@ -152,18 +159,44 @@ async fn serve(
 
 async fn answer(stream: TcpStream, http: http1::Builder, answering: Answering, stop: CancellationToken) {
     let peer = answering.peer;
-    let answer = service_fn(move |request| answering.answer(request));
-    let connection = http.serve_connection(TokioIo::new(stream), answer).with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    let (leave, mut leaving) = mpsc::channel(1);
+    let answer = service_fn(move |request| {
+        let (answer, leave) = (answering.answer(request), leave.clone());
+        async move {
+            let mut response = answer.await?;
+            let Some(hand_over) = response.extensions_mut().remove::<HandOver>() else {
+                return Ok::<_, Infallible>(response);
+            };
+            // The connection is taken from under this answer, which is never given.
+            let _ = leave.send((hand_over, handover::head_of(&response))).await;
+            std::future::pending().await
+        }
+    });
+    let mut connection = http.serve_connection(TokioIo::new(stream), answer);
+    let mut is_stopping = false;
+    let (hand_over, head) = loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    debug!(%peer, %error, "a connection ended early");
+                }
+                return;
+            }
+            Some(left) = leaving.recv() => break left,
+            () = stop.cancelled(), if !is_stopping => {
+                is_stopping = true;
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+            }
         }
     };
-    if let Err(error) = ended {
-        debug!(%peer, %error, "a connection ended early");
+    let parts = connection.into_parts();
+    match parts.io.into_inner().into_std() {
+        // A copy: the buffer behind it is 8 KiB, however little it holds.
+        Ok(stream) => {
+            let early = Bytes::copy_from_slice(&parts.read_buf);
+            hand_over.complete(Taken { stream, head, early }).await;
+        }
+        Err(error) => debug!(%peer, %error, "could not take over a socket"),
     }
 }
 
@@ -172,6 +205,7 @@ struct Answering {
     router: Router,
     proxies: Arc<TrustedProxies>,
     peer: IpAddr,
+    listener: LoopbackListener,
 }
 
 impl Answering {
@@ -182,6 +216,7 @@ impl Answering {
     ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
         let client = self.proxies.client(self.peer, request.headers());
         request.extensions_mut().insert(ClientAddress(client));
+        request.extensions_mut().insert(self.listener);
         let asked = tracing::enabled!(tracing::Level::DEBUG)
             .then(|| (request.method().clone(), request.uri().path().to_owned()));
         let answer = TowerToHyperService::new(self.router.clone()).call(request);

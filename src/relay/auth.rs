@@ -125,6 +125,28 @@ pub(super) enum Ownership<'a> {
     Of(&'a str),
 }
 
+/// Owners whose jobs a client may see in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// Everybody, and jobs without an owner.
+    Anybody,
+    /// Everybody, but no job without an owner.
+    Somebody,
+    /// This subject.
+    Of(Box<str>),
+}
+
+impl Whose {
+    /// Whether jobs of an owner are included.
+    pub(super) fn includes(&self, owner: Option<&str>) -> bool {
+        match self {
+            Self::Anybody => true,
+            Self::Somebody => owner.is_some(),
+            Self::Of(subject) => owner == Some(subject),
+        }
+    }
+}
+
 /// Who is asking, as far as the request's token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Access {

@@ -94,6 +94,11 @@ impl TrustedProxies {
         Self(networks)
     }
 
+    /// Whether no proxy is believed.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.0.contains(&address))
     }
@@ -128,6 +133,10 @@ fn address(entry: &str) -> Option<IpAddr> {
     let address: IpAddr = entry.parse().ok().or_else(bare).or_else(with_port)?;
     Some(address.to_canonical())
 }
+
+/// Marks a request, in its extensions, that came by a listener on a loopback address.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LoopbackListener(pub(super) bool);
 
 /// Open sockets by their clients' addresses. Bounded by the number of open sockets.
 #[derive(Debug, Default)]

@@ -2,53 +2,49 @@
 
 mod access;
 mod health;
+mod jobs;
 mod stats;
+mod watching;
 
 use std::borrow::Cow;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::{BodyExt, Limited};
-use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tower_http::cors::{AllowOrigin, CorsLayer};
-use tracing::{debug, warn};
 
 use self::access::{Asking, access, refused};
 use super::auth::{Access, Ownerless, Ownership};
 use super::client::ClientAddress;
+use super::cursor::Epoch;
 use super::error::ApiError;
 use super::ingest;
 use super::joblog::JobLog;
-use super::jwks::Jwks;
-use super::reservation::Reservation;
-use super::session::Opening;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::ShardHandle;
-use super::shard::message::{NewConnection, Newcomer, Wants};
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::tokens::Tokens;
 use super::troubles::Troubles;
-use super::upgrade;
 use crate::broker::{Broker, BrokerError, Trouble};
-use crate::dialect::{Dialect, DialectId, Dialects, Topic, Undecodable};
+use crate::dialect::{DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
 /// What the handlers share.
 pub(super) struct Api {
     pub(super) dialects: Arc<Dialects>,
     pub(super) options: RelayOptions,
-    /// Taken out of the options, since a reload replaces them.
-    pub(super) reloadable: RwLock<Arc<Reloadable>>,
-    /// Key sets, where there are any.
-    pub(super) jwks: Jwks,
+    /// The keys that tokens are checked with, and all else that a reload replaces.
+    pub(super) tokens: Arc<Tokens>,
+    pub(super) epoch: Epoch,
     pub(super) broker: Arc<dyn Broker>,
     /// The dialect of each subscription.
     pub(super) subscribers: Vec<DialectId>,
@@ -64,7 +60,12 @@ pub(super) struct Api {
 impl Api {
     /// The reloadable settings as of now.
     fn settings(&self) -> Arc<Reloadable> {
-        Arc::clone(&self.reloadable.read().unwrap_or_else(PoisonError::into_inner))
+        self.tokens.settings()
+    }
+
+    /// The job log. A panic under its lock is a bug, but no reason to stop serving.
+    fn log(&self) -> MutexGuard<'_, JobLog> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,24 +77,28 @@ pub(super) fn router(api: Arc<Api>) -> Router {
     let allowed = AllowOrigin::predicate(move |origin, _| {
         origin.to_str().is_ok_and(|origin| settings.settings().origins.allow(origin))
     });
-    let cors = CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE]);
+    let cors =
+        CorsLayer::new().allow_origin(allowed).allow_methods([Method::GET, Method::POST]).allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("last-event-id"),
+        ]);
     let mut router = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
+        .route("/watch", get(watching::targets))
+        .route("/jobs", get(jobs::list))
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
     for (id, dialect) in api.dialects.iter() {
         for (route, channel) in dialect.channels.iter().flat_map(|channels| &channels.routes) {
             let channel = channel.clone();
-            let open = move |state, request| subscribe(state, id, channel.clone(), request);
+            let open = move |state, request| watching::channels(state, id, channel.clone(), request);
             router = router.route(route, get(open));
         }
         if dialect.channels.is_none() {
-            let open = move |state, request| socket(state, id, request);
+            let open = move |state, request| watching::job(state, id, request);
             router = router.route(&dialect.route, get(open));
         }
         if let Some(status) = &dialect.status {
@@ -120,84 +125,6 @@ fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
     api.dialects.get(id).job_in(route, path).unwrap_or_default()
 }
 
-/// `GET` on a dialect's socket route.
-async fn socket(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
-    let dialect = Arc::clone(api.dialects.get(id));
-    let job = job_in(&api, id, &dialect.route, request.uri().path());
-    let possible = dialect.check_job(&job).is_ok();
-    let replay = in_query(&request, "replay").is_some_and(|value| value == "1");
-    let access = allowed(&api, &dialect, &request)?;
-    let access = api.restricted(access.await, &dialect, &job, client_of(&request));
-    let job: Arc<str> = job.into();
-    // Before the 101: whatever is published after it, the socket gets.
-    let refused = matches!(access, Access::Refused(_));
-    let reservation =
-        (possible && !refused).then(|| Box::new(Reservation::begin(&api.log, id, &job, replay)));
-    open(api, id, Wants::Job { job, possible, reservation }, access, request)
-}
-
-/// `GET` on one of the paths of a dialect's channels; some of them name one.
-async fn subscribe(
-    State(api): Shared,
-    id: DialectId,
-    channel: Option<Arc<str>>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let dialect = Arc::clone(api.dialects.get(id));
-    let access = allowed(&api, &dialect, &request)?.await;
-    let query = request.uri().query().unwrap_or_default();
-    let opening = dialect.channels.as_ref().map(|known| Opening::parse(known, channel.as_ref(), query));
-    open(api, id, Wants::Channels(opening.unwrap_or_default()), access, request)
-}
-
-/// Checks the request's origin, then returns the future that checks its token. Fails where pages of that origin may
-/// open no socket.
-fn allowed<'a>(
-    api: &'a Api,
-    dialect: &'a Dialect,
-    request: &Request,
-) -> Result<impl Future<Output = Access> + use<'a>, ApiError> {
-    check_origin(api, request)?;
-    Ok(access(api, dialect, Asking::of(request)))
-}
-
-/// Upgrades a request to a socket, unless the hour or its headers forbid it.
-fn open(
-    api: Arc<Api>,
-    id: DialectId,
-    wants: Wants,
-    access: Access,
-    mut request: Request,
-) -> Result<Response, ApiError> {
-    if api.draining.load(Ordering::Relaxed) {
-        return Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "going_away",
-            "this relay is shutting down",
-        ));
-    }
-    let response = upgrade::respond(request.method(), request.version(), request.headers())?;
-    let client = client_of(&request);
-    let upgraded = hyper::upgrade::on(&mut request);
-    tokio::spawn(async move {
-        match upgraded.await.map(hyper::upgrade::Upgraded::downcast::<TokioIo<tokio::net::TcpStream>>) {
-            Ok(Ok(parts)) => match parts.io.into_inner().into_std() {
-                Ok(stream) => {
-                    // A copy: the buffer behind it is 8 KiB, however little it holds.
-                    let early = Bytes::copy_from_slice(&parts.read_buf);
-                    let newcomer = Newcomer { early, dialect: id, wants, access };
-                    let client = api.stats.clients.enter(client);
-                    adopt(&api, NewConnection { stream, client, newcomer }).await;
-                }
-                Err(error) => debug!(%client, %error, "could not take over a socket"),
-            },
-            Ok(Err(_)) => warn!(%client, "an upgraded connection is no TCP stream"),
-            Err(error) => debug!(%client, %error, "an upgrade was not completed"),
-        }
-    });
-    Ok(response)
-}
-
 /// Whom a request is from.
 fn client_of(request: &Request) -> IpAddr {
     let ClientAddress(client) = request.extensions().get().expect("accepting gives every request one");
@@ -214,12 +141,6 @@ fn in_query<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
-}
-
-/// Gives the connection to the next shard in turn.
-async fn adopt(api: &Api, connection: NewConnection) {
-    let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
-    api.shards[next].adopt(connection).await;
 }
 
 /// A browser says where its page is from; who says nothing is no browser.

@@ -27,6 +27,8 @@ pub(super) struct Subscriber {
 #[derive(Debug, Default)]
 pub(super) struct Hub {
     topics: HashMap<Topic, Subscribers>,
+    /// Subscribers of all jobs of a dialect, by its index.
+    every: Vec<Subscribers>,
 }
 
 /// The connections of one topic: a plain list, which is what a fan-out copies, and for a crowd an index into it, so that
@@ -88,11 +90,24 @@ fn place(at: usize) -> u32 {
 impl Hub {
     /// Subscribes a connection; whoever is subscribed already stays so.
     pub(super) fn subscribe(&mut self, topic: Topic, new: Subscriber) {
+        if topic.kind == TopicKind::Every {
+            let index = topic.dialect.index();
+            if self.every.len() <= index {
+                self.every.resize_with(index + 1, Subscribers::default);
+            }
+            return self.every[index].add(new);
+        }
         self.topics.entry(topic).or_default().add(new);
     }
 
     /// Ends a subscription, if there is one. The order of the others may change.
     pub(super) fn unsubscribe(&mut self, topic: &Topic, id: ConnId) {
+        if topic.kind == TopicKind::Every {
+            if let Some(subscribers) = self.every.get_mut(topic.dialect.index()) {
+                subscribers.remove(id);
+            }
+            return;
+        }
         if let Some(subscribers) = self.topics.get_mut(topic) {
             subscribers.remove(id);
             if subscribers.list.is_empty() {
@@ -108,6 +123,11 @@ impl Hub {
             if let Some(subscribers) = self.topics.get(topic) {
                 out.extend_from_slice(&subscribers.list);
             }
+        }
+        if let Some(first) = topics.first().filter(|topic| topic.kind == TopicKind::Job)
+            && let Some(subscribers) = self.every.get(first.dialect.index())
+        {
+            out.extend_from_slice(&subscribers.list);
         }
     }
 

@@ -38,6 +38,10 @@ pub(super) struct Ingest {
     pub(super) owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
     pub(super) taken: u64,
+    /// Whether any subscription was ever confirmed.
+    pub(super) was_confirmed: bool,
+    /// Dialects of which events may have been missed, and the sequence that stands for the hole, until the next flush.
+    pub(super) lost: Option<(Arc<[DialectId]>, u64)>,
     pub(super) drops: DropLog,
     pub(super) slips: SlipLog,
 }
@@ -180,7 +184,14 @@ impl Sink for Ingest {
         let mut dialects: Vec<DialectId> = subscriptions.iter().map(|at| self.subscribers[*at]).collect();
         dialects.sort_unstable();
         dialects.dedup();
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).gap(dialects);
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.gap(dialects.iter().copied());
+        let sequence = log.lose_source(&dialects);
+        drop(log);
+        // At the start nobody has missed anything.
+        if std::mem::replace(&mut self.was_confirmed, true) {
+            self.lost = Some((dialects.into(), sequence));
+        }
         self.gaps.notify_one();
     }
 
@@ -200,6 +211,11 @@ impl Sink for Ingest {
     fn flush(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.stats.events.add(std::mem::take(&mut self.taken));
+            if let Some((dialects, sequence)) = self.lost.take() {
+                for shard in &self.shards {
+                    shard.lost(Arc::clone(&dialects), sequence).await;
+                }
+            }
             if !self.owned.is_empty() {
                 // First: who may see an event must be known before it is sent.
                 let owned: Arc<[Topic]> = std::mem::take(&mut self.owned).into();

@@ -17,6 +17,7 @@ mod encoding;
 mod error;
 mod event;
 mod foreign;
+mod handover;
 mod http;
 mod hub;
 mod ingest;
@@ -26,6 +27,7 @@ mod origins;
 mod outbox;
 mod refusals;
 mod reservation;
+mod retry;
 mod session;
 mod settings;
 mod shard;
@@ -34,6 +36,7 @@ mod stats;
 mod store;
 mod subprotocol;
 mod threads;
+mod tokens;
 mod troubles;
 mod upgrade;
 mod wheel;
@@ -42,7 +45,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -55,6 +58,7 @@ use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
+use self::cursor::Epoch;
 use self::foreign::Foreign;
 use self::http::Api;
 use self::ingest::Ingest;
@@ -62,11 +66,12 @@ use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
 use self::jwks::Jwks;
 pub use self::origins::{NotAnOrigin, Origins};
-pub use self::settings::{RelayOptions, Reloadable};
+pub use self::settings::{ListsPolicy, RelayOptions, Reloadable};
 use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
 use self::store::{RestoreQueue, StoreAccess};
 use self::threads::Watch;
+use self::tokens::Tokens;
 use self::troubles::Troubles;
 use crate::broker::{Broker, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
@@ -101,7 +106,12 @@ impl Relay {
         let log = Arc::new(Mutex::new(log));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
-        let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone());
+        let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
+        let reloadable = std::mem::take(&mut options.reloadable);
+        let tokens = Arc::new(Tokens::new(reloadable, jwks, options.jwt_audience.clone()));
+        let epoch = Epoch::random();
+        let shared = (epoch, Arc::clone(&tokens));
+        let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone(), shared);
         let (threads, stop) = (Watch::new(), CancellationToken::new());
         let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
@@ -123,6 +133,8 @@ impl Relay {
             batch: Vec::new(),
             owned: Vec::new(),
             taken: 0,
+            was_confirmed: false,
+            lost: None,
             drops: ingest::DropLog::default(),
             slips: ingest::SlipLog::default(),
         };
@@ -137,13 +149,11 @@ impl Relay {
             shards: shards.iter().map(ShardHandle::weak).collect(),
         };
         let writing = store::spawn(access, questions, gaps, urgent, &stop);
-        let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
-        let reloadable = RwLock::new(Arc::new(std::mem::take(&mut options.reloadable)));
         let api = Arc::new(Api {
             dialects,
             options,
-            reloadable,
-            jwks,
+            tokens,
+            epoch,
             broker,
             subscribers,
             log,
@@ -197,15 +207,8 @@ impl Relay {
     }
 
     /// Goes by these settings from the next request on.
-    ///
-    /// Whether tokens are wanted at all stays as it was at the start: that is no setting to change by a slip in a file.
-    pub fn reload(&self, mut settings: Reloadable) {
-        let mut current = self.api.reloadable.write().unwrap_or_else(PoisonError::into_inner);
-        if settings.auth.is_open() != current.auth.is_open() {
-            settings.auth = current.auth.clone();
-        }
-        self.api.jwks.replace(settings.jwks());
-        *current = Arc::new(settings);
+    pub fn reload(&self, settings: Reloadable) {
+        self.api.tokens.replace(settings);
     }
 
     /// Resolves with the name of a thread of the relay that failed; pends for ever while none does.

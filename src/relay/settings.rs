@@ -43,8 +43,20 @@ pub struct RelayOptions {
     pub max_lifetime: Option<Duration>,
     /// Send the polling body after each event, in dialects that allow it.
     pub echo_polling: bool,
+    /// Who may list the jobs of a dialect.
+    pub lists: ListsPolicy,
     /// How long closing all sockets may take at shutdown.
     pub drain: Duration,
+}
+
+/// Who may list the jobs of a dialect, besides bearers of the publish key and of tokens whose claim `watch` covers them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ListsPolicy {
+    /// Whoever addresses a loopback listener by a loopback name, through no proxy.
+    #[default]
+    Local,
+    /// Everybody.
+    Open,
 }
 
 impl Default for RelayOptions {
@@ -68,6 +80,7 @@ impl Default for RelayOptions {
             ownerless: Ownerless::default(),
             max_lifetime: None,
             echo_polling: false,
+            lists: ListsPolicy::default(),
             drain: Duration::from_secs(5),
         }
     }

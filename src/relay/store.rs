@@ -310,7 +310,10 @@ async fn load(
 /// Forgets ended jobs when their time is up, until `stop`.
 async fn expire(log: Arc<Mutex<JobLog>>, stop: CancellationToken) {
     while tokio::time::timeout(EXPIRE_EVERY, stop.cancelled()).await.is_err() {
-        log.lock().unwrap_or_else(PoisonError::into_inner).expire(Stamp::now().now);
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Stamp::now().now;
+        log.expire(now);
+        log.expire_tails(now);
     }
 }
 

@@ -5,10 +5,10 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// The messages as everybody gets them. Chosen wherever it is offered.
+/// The messages as everybody gets them. Chosen wherever it is offered, unless [`MESSAGE_PACK`] is.
 const JSON: &[u8] = b"jobwire.json";
 
-/// Promises binary messages, which nobody speaks here yet, so it is never chosen.
+/// Binary messages, each the MessagePack of what the text would have been. Chosen before [`JSON`].
 const MESSAGE_PACK: &[u8] = b"jobwire.msgpack";
 
 /// Begins a subprotocol that is a token.
@@ -27,14 +27,19 @@ fn offers(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// The subprotocol to answer with, if one was offered that can be: ours, else the first that is no token, else a token.
 pub(super) fn choose(headers: &HeaderMap) -> Option<HeaderValue> {
-    let known = || offers(headers).filter(|offer| *offer != MESSAGE_PACK);
-    let chosen = known()
-        .find(|offer| *offer == JSON)
-        .or_else(|| known().find(|offer| !offer.starts_with(TOKEN)))
-        .or_else(|| known().next())?;
+    let chosen = offers(headers)
+        .find(|offer| *offer == MESSAGE_PACK)
+        .or_else(|| offers(headers).find(|offer| *offer == JSON))
+        .or_else(|| offers(headers).find(|offer| !offer.starts_with(TOKEN)))
+        .or_else(|| offers(headers).next())?;
     let mut value = HeaderValue::from_bytes(chosen).ok()?;
     value.set_sensitive(chosen.starts_with(TOKEN));
     Some(value)
+}
+
+/// Whether the subprotocol that is chosen is that of MessagePack.
+pub(super) fn is_messagepack(headers: &HeaderMap) -> bool {
+    offers(headers).any(|offer| offer == MESSAGE_PACK)
 }
 
 /// The token among the offers: the first one counts.
@@ -71,10 +76,10 @@ mod tests {
             (&["chat", "jobwire.json"], Some("jobwire.json")),
             (&["jobwire.token.a.b.c, jobwire.json"], Some("jobwire.json")),
             (&["jobwire.token.a.b.c,superchat,chat"], Some("superchat")),
-            (&["jobwire.msgpack, jobwire.json"], Some("jobwire.json")),
-            (&["jobwire.msgpack, chat"], Some("chat")),
-            (&["jobwire.msgpack"], None),
-            (&["jobwire.msgpack", "jobwire.token.a.b.c"], Some("jobwire.token.a.b.c")),
+            (&["jobwire.msgpack, jobwire.json"], Some("jobwire.msgpack")),
+            (&["jobwire.json", "jobwire.msgpack"], Some("jobwire.msgpack")),
+            (&["jobwire.msgpack, chat"], Some("jobwire.msgpack")),
+            (&["jobwire.token.a.b.c", "jobwire.msgpack"], Some("jobwire.msgpack")),
             (&["jobwire.token.a.b.c"], Some("jobwire.token.a.b.c")),
             (&["JOBWIRE.JSON"], Some("JOBWIRE.JSON")),
             (&["a=", "b"], Some("a=")),

@@ -7,8 +7,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::error::ApiError;
 use super::subprotocol;
+use crate::wire::deflate;
 
-/// The 101 for a proper upgrade request; no extension is ever agreed on, and a subprotocol where one is offered.
+/// The 101 for a proper upgrade request, with the extension and the subprotocol that are agreed on.
 pub(super) fn respond(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response, ApiError> {
     // The router lets HEAD in where GET is served, and HTTP/1.0 knows no upgrade.
     if *method != Method::GET
@@ -40,8 +41,17 @@ pub(super) fn respond(method: &Method, version: Version, headers: &HeaderMap) ->
     out.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    let extension = extensions(headers).map(HeaderValue::from_static);
+    out.extend(extension.map(|agreed| (header::SEC_WEBSOCKET_EXTENSIONS, agreed)));
     out.extend(subprotocol::choose(headers).map(|chosen| (header::SEC_WEBSOCKET_PROTOCOL, chosen)));
     Ok(response)
+}
+
+/// The extension that is agreed on, as the answer names it: permessage-deflate, where it is offered in a way that can be
+/// met. An odd offer is done without.
+pub(super) fn extensions(headers: &HeaderMap) -> Option<&'static str> {
+    let offers = headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    deflate::accept(offers.iter().map(HeaderValue::as_bytes))
 }
 
 /// Whether a comma-separated header has the token, in any case.

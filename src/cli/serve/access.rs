@@ -10,7 +10,7 @@ use url::Url;
 use crate::cli::values::{auth, duration, key_set};
 use crate::dialect::{Auth, Dialect, Dialects, with_nearest};
 use crate::exit::Failure;
-use crate::relay::{AuthPolicy, Ownerless, PublicKey, Secret, TrustedKeys};
+use crate::relay::{AuthPolicy, ListsPolicy, Ownerless, PublicKey, Secret, TrustedKeys};
 
 /// Key sets at most: each is asked about keys that are not known.
 const MAX_SETS: usize = 8;
@@ -81,6 +81,18 @@ pub(super) struct Access {
     /// Send the polling body after each event of a task, for clients that understand nothing else.
     #[arg(long, env = "JOBWIRE_ECHO_POLLING")]
     pub(super) echo_polling: bool,
+
+    /// Who may list jobs, by GET /jobs and the target DIALECT/*, besides bearers of the publish key and of tokens whose claim
+    /// watch covers them; local: whoever addresses a loopback listener by a loopback name.
+    #[arg(long, value_enum, value_name = "WHO", env = "JOBWIRE_LISTS", default_value_t)]
+    lists: ListsChoice,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ListsChoice {
+    #[default]
+    Local,
+    Open,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -97,6 +109,14 @@ fn secret(text: &str) -> Result<Secret, &'static str> {
 }
 
 impl Access {
+    /// Who may list jobs.
+    pub(super) const fn lists(&self) -> ListsPolicy {
+        match self.lists {
+            ListsChoice::Local => ListsPolicy::Local,
+            ListsChoice::Open => ListsPolicy::Open,
+        }
+    }
+
     /// By which tokens are checked, given whether any are asked for at all. Reads the files with keys.
     ///
     /// # Errors

@@ -147,6 +147,11 @@ impl fmt::Display for Head {
 }
 
 impl Refusal {
+    /// The refusal of a token that has expired.
+    pub(in crate::relay) fn expired() -> Self {
+        Self::Token(Fault::Expired.into())
+    }
+
     /// How a socket is closed.
     pub(in crate::relay) const fn close(&self) -> CloseReason {
         match self {

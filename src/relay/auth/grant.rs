@@ -38,6 +38,16 @@ impl Grant {
         })
     }
 
+    /// Whether it opens the list of a dialect's jobs: its patterns name `DIALECT/*` or `*`.
+    pub(in crate::relay) fn lists(&self, dialect: &str) -> bool {
+        self.is_restricted() && self.covers_job(dialect, "*")
+    }
+
+    /// Whether it is restricted to some targets.
+    pub(in crate::relay) const fn is_restricted(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn any(&self, matches: impl Fn(&str) -> bool) -> bool {
         self.0
             .as_ref()

@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 
-use super::{Api, bearer, client_of, in_query};
+use super::{Api, bearer, check_key, client_of, in_query};
 use crate::dialect::{Auth, Dialect};
 use crate::net::token;
-use crate::relay::auth::{self, Access, AuthPolicy, Checker, Claims, Fault, Flaw, Refusal, Token};
+use crate::relay::auth::{Access, Claims, Fault, Flaw, Refusal};
+use crate::relay::client::LoopbackListener;
 use crate::relay::error::ApiError;
+use crate::relay::session::ListAccess;
+use crate::relay::settings::ListsPolicy;
 use crate::relay::subprotocol;
 
 /// How long a client that has to come again for a token's keys is told to wait, in seconds.
@@ -35,26 +38,10 @@ impl Asking {
 /// Checks the token of a request for a dialect. Waits up to `Timing::patience` where the token's key may be in a key
 /// set that has to be fetched.
 pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Access {
-    if dialect.auth == Auth::None {
+    if dialect.auth == Auth::None || api.settings().auth.is_open() {
         return Access::Everybody;
     }
-    let settings = api.settings();
-    let AuthPolicy::Keys(trusted) = &settings.auth else { return Access::Everybody };
-    let token = asking.token.as_deref().map(Token);
-    let check = || -> Result<Claims, Refusal> {
-        let fetched = api.jwks.keys();
-        let audience = api.options.jwt_audience.as_deref();
-        Checker::new(trusted, &fetched, audience).check(token.as_ref(), auth::now())
-    };
-    let mut checked = check();
-    if checked.as_ref().is_err_and(is_for_want_of_a_key) && !trusted.jwks.is_empty() {
-        api.jwks.refresh().await;
-        checked = check();
-        if checked.as_ref().is_err_and(is_for_want_of_a_key) && api.jwks.is_in_doubt() {
-            checked = Err(Refusal::KeysAway);
-        }
-    }
-    match checked {
+    match claims(api, &asking).await {
         Ok(claims) if dialect.auth == Auth::Owner => Access::Subject(claims),
         Ok(claims) => Access::Bearer(claims),
         Err(refusal) => {
@@ -62,6 +49,57 @@ pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Acce
             Access::Refused(refusal)
         }
     }
+}
+
+/// Checks the token of a request, whatever it is for. Waits as [`access`] does.
+pub(super) async fn claims(api: &Api, asking: &Asking) -> Result<Claims, Refusal> {
+    let tokens = &api.tokens;
+    let check = || tokens.check_if_any(asking.token.as_deref());
+    let mut checked = check();
+    if checked.as_ref().is_err_and(is_for_want_of_a_key) && !api.settings().jwks().is_empty() {
+        tokens.jwks.refresh().await;
+        checked = check();
+        if checked.as_ref().is_err_and(is_for_want_of_a_key) && tokens.jwks.is_in_doubt() {
+            checked = Err(Refusal::KeysAway);
+        }
+    }
+    checked
+}
+
+/// The right of a request to lists of jobs, besides what its token says.
+///
+/// A list names jobs, whose ids open them. It is open without a key only to what addresses a loopback listener by a
+/// loopback name, and comes through no proxy: what a proxy stands in front of is no loopback listener.
+pub(super) fn list_access(api: &Api, request: &Request) -> ListAccess {
+    if check_key(api, request.headers()).is_ok() {
+        return ListAccess::Key;
+    }
+    if api.options.lists == ListsPolicy::Open || is_local(api, request) {
+        return ListAccess::Open;
+    }
+    ListAccess::Token
+}
+
+fn is_local(api: &Api, request: &Request) -> bool {
+    const PROXIED: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    let headers = request.headers();
+    let LoopbackListener(is_loopback) =
+        request.extensions().get().copied().unwrap_or(LoopbackListener(false));
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    is_loopback
+        && api.options.trusted_proxies.is_empty()
+        && host.is_some_and(is_loopback_name)
+        && !PROXIED.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether a `Host` names this very machine.
+fn is_loopback_name(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Whether another key might make the token a good one.

@@ -77,6 +77,7 @@ pub(super) async fn health(State(api): Shared) -> Response {
         "denied": denied,
         "error": status.error,
         "state": state,
+        "watch": true,
         "version": env!("CARGO_PKG_VERSION"),
     }))
     .into_response()

@@ -111,7 +111,7 @@ fn tokens(api: &Api) -> Value {
             "error": set.error,
         })
     };
-    let sets: Vec<_> = api.jwks.report().into_iter().map(set).collect();
+    let sets: Vec<_> = api.tokens.jwks.report().into_iter().map(set).collect();
     json!({ "secret": trusted.secret.is_some(), "keys": trusted.keys.len(), "jwks": sets })
 }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 pub(super) use self::behind::Dirty;
 use self::hold::Holds;
+pub(super) use self::record::Listed;
 use self::record::{Readback, Record};
 use self::tails::Tails;
 pub(super) use self::welcome::{Since, Welcome};
@@ -25,7 +26,7 @@ use super::auth::Ownership;
 use super::event::Event;
 use super::event::Snapshot;
 use crate::broker::{Position, StoredJob};
-use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects};
+use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Outcome};
 use crate::wire::Payload;
 
 /// Entries of records that are gone which are always let be.
@@ -294,6 +295,16 @@ impl JobLog {
     /// Whether the job's run has ended, as far as is known.
     pub(super) fn has_ended(&self, id: DialectId, job: &str) -> bool {
         self.get(id, job).is_some_and(|record| record.ended_at().is_some())
+    }
+
+    /// Whether the job's run has ended by an event that is not newer than a sequence.
+    pub(super) fn has_ended_by(&self, id: DialectId, job: &str, sequence: u64) -> bool {
+        self.get(id, job).and_then(Record::ended_at).is_some_and(|at| at <= sequence)
+    }
+
+    /// The outcome of the job's run, if it has ended, as far as is known.
+    pub(super) fn outcome(&self, id: DialectId, job: &str) -> Option<Outcome> {
+        self.get(id, job)?.outcome()
     }
 
     /// Whether the job's run has ended by the event of this number, and nothing has changed its state since.

@@ -14,7 +14,7 @@ pub(super) use self::read_back::Readback;
 use super::tail::Tail;
 use super::{Incoming, Known, Stamp};
 use crate::broker::{JobToSave, StoredJob};
-use crate::dialect::{Decoded, Dialect, DialectId, Merge, Opens, Outcome, StatusSource, Topic};
+use crate::dialect::{Decoded, Dialect, DialectId, JobState, Merge, Opens, Outcome, StatusSource, Topic};
 use crate::relay::event::Snapshot;
 use crate::relay::event::{ConflationKey, Event, Topics};
 use crate::wire::Payload;
@@ -70,6 +70,21 @@ pub(super) struct Record {
     merged: Option<Merged>,
     /// Number of payloads that could not be merged, since this was last asked.
     pub(super) unmerged: u64,
+}
+
+/// A job in a list.
+#[derive(Debug)]
+pub(in crate::relay) struct Listed {
+    /// The job.
+    pub topic: Topic,
+    /// How it is doing.
+    pub state: JobState,
+    /// The text of its state; none where nothing came of its run.
+    pub payload: Option<Payload>,
+    /// The newest percent.
+    pub percent: Option<Number>,
+    /// When the newest event came, in microseconds since the Unix epoch.
+    pub updated: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -381,6 +396,38 @@ impl Record {
         let mut events: Vec<Snapshot> = self.kept.iter().map(kept).collect();
         events.sort_by_key(|event| event.sequence);
         events
+    }
+
+    /// How the job is doing.
+    pub(super) fn state_of(&self, dialect: &Dialect) -> JobState {
+        let newest = self.newest.as_ref().map(|newest| &newest.event.kind);
+        let is_queued =
+            |name: &Arc<str>| dialect.kinds().iter().any(|kind| kind.queued && kind.name == *name);
+        match self.ended {
+            Some(Outcome::Succeeded) => JobState::Succeeded,
+            Some(Outcome::Failed) => JobState::Failed,
+            Some(Outcome::Cancelled) => JobState::Cancelled,
+            // Known by its owner alone, it waits for its turn.
+            None if newest.is_none_or(is_queued) => JobState::Queued,
+            None => JobState::Running,
+        }
+    }
+
+    /// The job as a list has it.
+    pub(super) fn listed(&mut self, dialect: &Dialect) -> Listed {
+        let payload = self.snapshot(dialect).map(|snapshot| snapshot.payload);
+        Listed {
+            topic: Topic::job(self.dialect, Arc::clone(&self.job)),
+            state: self.state_of(dialect),
+            payload,
+            percent: self.percent.clone(),
+            updated: self.updated,
+        }
+    }
+
+    /// The outcome, if the run has ended.
+    pub(super) const fn outcome(&self) -> Option<Outcome> {
+        self.ended
     }
 
     /// The sequence of the ending, while it is the newest thing known.

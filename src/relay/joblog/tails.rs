@@ -5,9 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::record::{Listed, Record};
 use super::tail::{Tail, TailLimits};
 use super::{JobLog, JobLogLimits};
-use crate::dialect::{DialectId, Topic, TopicKind};
+use crate::dialect::{DialectId, JobState, Topic, TopicKind};
+use crate::relay::auth::Whose;
 use crate::relay::cursor::{Loss, Since};
 use crate::relay::event::Event;
 
@@ -255,17 +257,16 @@ impl JobLog {
         }
     }
 
-    /// The events of any of the topics behind a sequence, in order and each once, at most `most` of them. `may_have` says
-    /// of an event of all jobs of a dialect whether the client may have it.
+    /// The events of any of the topics behind a sequence, in order and each once, at most `most` of them. Of all jobs of a
+    /// dialect only those of the owners that are named beside it.
     pub(in crate::relay) fn page(
         &self,
-        topics: &[Topic],
+        topics: &[(Topic, Whose)],
         after: u64,
         most: usize,
-        may_have: impl Fn(&Event) -> bool,
     ) -> Vec<Arc<Event>> {
         let mut found: Vec<&Arc<Event>> = Vec::new();
-        for topic in topics {
+        for (topic, whose) in topics {
             match topic.kind {
                 TopicKind::Job => {
                     let record = self.get(topic.dialect, &topic.name);
@@ -274,9 +275,8 @@ impl JobLog {
                 TopicKind::Every => {
                     let changed = self.newest_first().take_while(|record| record.touched > after);
                     let of = changed.filter(|record| record.dialect == topic.dialect);
-                    found.extend(
-                        of.flat_map(|record| record.events_after(after)).filter(|event| may_have(event)),
-                    );
+                    let owned = of.filter(|record| whose.includes(record.owner()));
+                    found.extend(owned.flat_map(|record| record.events_after(after)));
                 }
                 TopicKind::Channel | TopicKind::Room | TopicKind::ChannelAndRoom => {
                     let tails = self.tails.channels[topic.dialect.index()].values();
@@ -303,15 +303,36 @@ impl JobLog {
         }
     }
 
-    /// The jobs of a dialect that have not ended, the newest first.
-    pub(in crate::relay) fn unfinished(
-        &self,
-        id: DialectId,
-        subject: Option<&str>,
+    /// The jobs of some dialects, the newest first: those of the owners that are named beside each.
+    pub(in crate::relay) fn list(
+        &mut self,
+        dialects: &[(DialectId, Whose)],
+        state: Option<JobState>,
         most: usize,
-    ) -> Vec<Topic> {
+    ) -> Vec<Listed> {
+        let is_asked_for = |record: &&Record| {
+            let of = dialects.iter().find(|(id, _)| *id == record.dialect);
+            let dialect = self.dialects.get(record.dialect);
+            of.is_some_and(|(_, whose)| whose.includes(record.owner()))
+                && state.is_none_or(|state| record.state_of(dialect) == state)
+        };
+        let found: Vec<(DialectId, Arc<str>)> = self
+            .newest_first()
+            .filter(is_asked_for)
+            .take(most)
+            .map(|record| (record.dialect, Arc::clone(&record.job)))
+            .collect();
+        let listed = found.into_iter().filter_map(|(id, job)| {
+            let place = *self.index[id.index()].get(&job)?;
+            Some(self.change(place, Record::listed))
+        });
+        listed.collect()
+    }
+
+    /// The jobs of a dialect that have not ended, the newest first.
+    pub(in crate::relay) fn unfinished(&self, id: DialectId, whose: &Whose, most: usize) -> Vec<Topic> {
         let of = self.newest_first().filter(|record| record.dialect == id && record.is_running());
-        let allowed = of.filter(|record| subject.is_none_or(|subject| record.owner() == Some(subject)));
+        let allowed = of.filter(|record| whose.includes(record.owner()));
         allowed.take(most).map(|record| Topic::job(id, Arc::clone(&record.job))).collect()
     }
 }

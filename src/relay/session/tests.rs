@@ -27,7 +27,7 @@ impl Fixture {
     fn guarded(name: &str, guard: Option<Guard>) -> Self {
         let all = Dialects::builtin();
         let (id, dialect) = all.named(name).unwrap();
-        let watch = Watch::of_job(Topic::job(id, "1"), guard, None);
+        let watch = Watch::of_job(Topic::job(id, "1"), guard, None, None);
         let session = Session::of_job(watch, beginning());
         Self { session, dialect: Arc::clone(dialect), out: Vec::new() }
     }
@@ -46,9 +46,9 @@ impl Fixture {
         self.session.takes(WatchId::ONLY, &event_of(topic, sequence, b""))
     }
 
-    fn admit(&mut self, owner: Ownership<'_>) -> bool {
+    fn admit(&mut self, owner: Ownership<'_>) -> Result<bool, CloseReason> {
         let watch = self.session.watch_mut(WatchId::ONLY).unwrap();
-        watch.admit(owner, &self.dialect, 0, &mut self.out)
+        watch.admit(owner, &self.dialect, 0)
     }
 
     fn timer(&mut self, now: Millis) -> Millis {
@@ -64,7 +64,7 @@ fn snapshot(sequence: u64) -> Snapshot {
 fn nothing_older_follows_a_snapshot_and_nothing_newer_is_skipped() {
     let mut fixture = Fixture::new("scraping");
     fixture.state(vec![snapshot(5)]);
-    assert_eq!(fixture.out, [Action::State(snapshot(5))]);
+    assert_eq!(fixture.out, [Action::State(WatchId::ONLY, snapshot(5))]);
     assert_eq!([4, 5, 6, 6, 7].map(|sequence| fixture.takes(sequence)), [false, false, true, false, true]);
 }
 
@@ -81,7 +81,7 @@ fn a_state_that_is_read_back_comes_once_and_behind_what_is_newer_only_as_an_endi
     let mut fixture = Fixture::new("scraping");
     let read_back = |fixture: &mut Fixture, sequence, has_ended| {
         let watch = fixture.session.watch_mut(WatchId::ONLY).unwrap();
-        watch.read_back(&snapshot(sequence), has_ended, &mut fixture.out);
+        watch.read_back(&snapshot(sequence), has_ended, (WatchId::ONLY, &mut fixture.out));
         fixture.out.len()
     };
     assert_eq!(read_back(&mut fixture, 4, true), 0, "the job was not looked up yet");
@@ -115,15 +115,16 @@ fn live_events_follow_a_replay() {
 #[test]
 fn nothing_goes_to_a_client_before_its_guard_lets_it_in() {
     let mut fixture = Fixture::guarded("tasks", Some(Guard::new("alice".into(), Ownerless::Refuse)));
-    assert!(!fixture.admit(Ownership::UnknownJob));
+    assert_eq!(fixture.admit(Ownership::UnknownJob), Ok(false));
     assert!(!fixture.takes(7) && !fixture.session.watch(WatchId::ONLY).unwrap().is_admitted());
     assert_eq!(fixture.out, []);
     assert!(fixture.session.deadline() < 1_000, "it looks again soon");
-    assert!(fixture.admit(Ownership::Of("alice")));
+    assert_eq!(fixture.admit(Ownership::Of("alice")), Ok(true));
     fixture.state(vec![snapshot(7)]);
-    assert_eq!(fixture.out, [Action::State(snapshot(7))]);
+    assert_eq!(fixture.out, [Action::State(WatchId::ONLY, snapshot(7))]);
     assert!(!fixture.takes(7) && fixture.takes(8));
-    assert!(!fixture.admit(Ownership::Of("bob")));
+    assert_eq!(fixture.admit(Ownership::Of("bob")), Err(CloseReason::NotOwner));
+    fixture.session.refuse(WatchId::ONLY, CloseReason::NotOwner, &mut fixture.out);
     assert_eq!(fixture.out[1..], [Action::Close(CloseReason::NotOwner)]);
 }
 

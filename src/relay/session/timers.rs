@@ -45,6 +45,11 @@ impl Timers {
         self.0[timer as usize] = at;
     }
 
+    /// Stops a timer.
+    pub(super) const fn stop(&mut self, timer: Timer) {
+        self.set(timer, Millis::MAX);
+    }
+
     /// Whether a timer is set.
     pub(super) const fn is_set(&self, timer: Timer) -> bool {
         self.0[timer as usize] != Millis::MAX

@@ -1,12 +1,14 @@
 //! One topic that a connection watches, and the list of all of them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::guard::Verdict;
 use super::{Action, Guard, Millis};
-use crate::dialect::{Dialect, Topic};
-use crate::relay::auth::Ownership;
-use crate::relay::event::Snapshot;
+use crate::dialect::{CloseReason, Dialect, Topic, TopicKind};
+use crate::relay::auth::{Ownership, Whose};
+use crate::relay::cursor::Since;
+use crate::relay::event::{Event, Snapshot};
 use crate::relay::reservation::Reservation;
 
 /// Number of a watch among those of its connection. It is used again once its watch is gone.
@@ -38,28 +40,79 @@ struct Pending {
     guard: Option<Guard>,
     /// When the watcher of an unknown job is told so; [`Millis::MAX`] when there is nothing to tell.
     grace: Millis,
+    /// Place that the client wants to go on from, until that was looked up.
+    since: Option<Since>,
 }
 
 impl Pending {
+    const NONE: Self = Self { reservation: None, guard: None, grace: Millis::MAX, since: None };
+
     const fn is_over(&self) -> bool {
-        self.reservation.is_none() && self.guard.is_none() && self.grace == Millis::MAX
+        self.reservation.is_none()
+            && self.guard.is_none()
+            && self.grace == Millis::MAX
+            && self.since.is_none()
     }
 }
 
 impl Watch {
-    /// A watch of a job that is still to be looked up; its events wait in the reservation, if it has one.
+    /// A watch of a job that is still to be looked up; its events wait in the reservation, if it has one. `since` is
+    /// where the client wants to go on.
     pub(in crate::relay) fn of_job(
         topic: Topic,
         guard: Option<Guard>,
         reservation: Option<Box<Reservation>>,
+        since: Option<Since>,
     ) -> Self {
-        let pending = Pending { reservation, guard, grace: Millis::MAX };
+        let pending = Pending { reservation, guard, since, ..Pending::NONE };
         Self { topic, sequence: None, pending: (!pending.is_over()).then(|| Box::new(pending)) }
     }
 
-    /// A watch of a channel or room, whose events have no past.
+    /// A watch of a channel or room, which has no state.
     pub(in crate::relay) const fn of_channel(topic: Topic) -> Self {
         Self { topic, sequence: Some(0), pending: None }
+    }
+
+    /// A watch that gets nothing before it is caught up ([`Watch::catch_up`]): of all jobs of a dialect, or of a channel
+    /// whose missed events are to be replayed.
+    pub(in crate::relay) const fn behind(topic: Topic) -> Self {
+        Self { topic, sequence: None, pending: None }
+    }
+
+    /// Takes no events until it is caught up.
+    pub(super) const fn fall_behind(&mut self) {
+        self.sequence = None;
+    }
+
+    /// Whether events are taken.
+    pub(in crate::relay) const fn is_caught_up(&self) -> bool {
+        self.sequence.is_some()
+    }
+
+    /// Everything up to a sequence was sent; from now on events are taken.
+    pub(in crate::relay) fn catch_up(&mut self, sequence: u64) {
+        self.sequence = Some(self.sequence.unwrap_or(0).max(sequence));
+    }
+
+    /// Sequence of the newest event that was sent.
+    pub(super) const fn sequence(&self) -> Option<u64> {
+        self.sequence
+    }
+
+    /// Lets the job's events wait from now on.
+    pub(in crate::relay) fn reserve(&mut self, reservation: Box<Reservation>) {
+        self.pending_mut().reservation = Some(reservation);
+    }
+
+    /// Place that the client wants to go on from; it is asked for once.
+    pub(in crate::relay) fn take_since(&mut self) -> Option<Since> {
+        let since = self.pending.as_mut()?.since.take();
+        self.tidy();
+        since
+    }
+
+    fn pending_mut(&mut self) -> &mut Pending {
+        self.pending.get_or_insert_with(|| Box::new(Pending::NONE))
     }
 
     /// The topic that is watched.
@@ -102,24 +155,19 @@ impl Watch {
         self.pending.take_if(|pending| pending.is_over());
     }
 
-    /// Was looked at for its owner. Returns whether the job's state is to be sent now.
+    /// The job was looked at for its owner. Returns whether its state is to be sent now; an error is the reason to refuse
+    /// the client.
     pub(in crate::relay) fn admit(
         &mut self,
         owner: Ownership<'_>,
         dialect: &Dialect,
         now: Millis,
-        out: &mut Vec<Action>,
-    ) -> bool {
-        let Some(guard) = self.pending.as_mut().and_then(|pending| pending.guard.as_mut()) else {
-            return true;
-        };
-        match guard.decide(owner, dialect.owner_grace, now) {
-            Verdict::Admit => true,
-            Verdict::Stay | Verdict::Wait => false,
-            Verdict::Refuse(reason) => {
-                out.push(Action::Close(reason));
-                false
-            }
+    ) -> Result<bool, CloseReason> {
+        let guard = self.pending.as_mut().and_then(|pending| pending.guard.as_mut());
+        match guard.map(|guard| guard.decide(owner, dialect.owner_grace, now)) {
+            None | Some(Verdict::Admit) => Ok(true),
+            Some(Verdict::Stay | Verdict::Wait) => Ok(false),
+            Some(Verdict::Refuse(reason)) => Err(reason),
         }
     }
 
@@ -136,7 +184,7 @@ impl Watch {
         for snapshot in known {
             if snapshot.sequence > sequence {
                 sequence = snapshot.sequence;
-                out.push(Action::State(snapshot));
+                out.push(Action::State(id, snapshot));
             }
         }
         self.sequence = Some(sequence);
@@ -151,13 +199,17 @@ impl Watch {
     }
 
     fn set_grace(&mut self, at: Millis) {
-        let none = || Box::new(Pending { reservation: None, guard: None, grace: Millis::MAX });
-        self.pending.get_or_insert_with(none).grace = at;
+        self.pending_mut().grace = at;
     }
 
     /// The job's state was read back, since events may have been missed, and is another than was known. A client that has
     /// something newer gets it only if the job `has_ended` by it: what is newer came late then.
-    pub(in crate::relay) fn read_back(&mut self, state: &Snapshot, has_ended: bool, out: &mut Vec<Action>) {
+    pub(in crate::relay) fn read_back(
+        &mut self,
+        state: &Snapshot,
+        has_ended: bool,
+        (id, out): (WatchId, &mut Vec<Action>),
+    ) {
         let Some(sequence) = self.sequence else { return };
         let is_newer = state.sequence > sequence;
         if state.sequence == sequence || !(is_newer || has_ended) {
@@ -165,7 +217,7 @@ impl Watch {
         }
         self.sequence = Some(sequence.max(state.sequence));
         self.end_grace();
-        out.push(Action::State(state.clone()));
+        out.push(Action::State(id, state.clone()));
     }
 
     /// From now on events are taken, although nothing of the job's state is known.
@@ -226,23 +278,71 @@ pub(super) enum Watches {
 /// Watches that come and go, each topic at most once.
 #[derive(Debug, Default)]
 pub(super) struct Many {
-    places: Vec<Option<Watch>>,
+    places: Vec<Option<Place>>,
     free: Vec<u16>,
     by_topic: HashMap<Topic, WatchId>,
+}
+
+/// A watch among others, and what the client wants of it.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The watch.
+    pub(super) watch: Watch,
+    /// Kinds of the events that are sent; all of them where there is no list.
+    pub(super) kinds: Option<Arc<Kinds>>,
+    /// Owners whose jobs' events are sent, of a watch of all jobs of a dialect.
+    pub(super) of: Whose,
+    /// Sequence from which on the watch has taken live events.
+    pub(super) live_from: u64,
+    /// Whether it ends with the client's token.
+    pub(super) needs_token: bool,
+}
+
+impl Place {
+    /// A watch of which everything is sent.
+    pub(super) const fn new(watch: Watch) -> Self {
+        Self { watch, kinds: None, of: Whose::Anybody, live_from: 0, needs_token: false }
+    }
+
+    /// Whether an event belongs to the watch.
+    pub(super) fn matches(&self, event: &Event) -> bool {
+        let topic = self.watch.topic();
+        if topic.kind != TopicKind::Every {
+            return event.topics.contains(topic);
+        }
+        let of = event.topics.first().filter(|of| of.kind == TopicKind::Job);
+        of.is_some_and(|of| of.dialect == topic.dialect) && self.of.includes(event.owner.as_deref())
+    }
+}
+
+/// Kinds of events that a client wants.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::relay) struct Kinds(Box<[Box<str>]>);
+
+impl Kinds {
+    /// These kinds.
+    pub(in crate::relay) fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Arc<Self> {
+        Arc::new(Self(names.into_iter().map(Into::into).collect()))
+    }
+
+    /// Whether events of a kind are sent.
+    pub(super) fn include(&self, kind: &str) -> bool {
+        self.0.iter().any(|name| **name == *kind)
+    }
 }
 
 impl Watches {
     pub(super) fn get(&self, id: WatchId) -> Option<&Watch> {
         match self {
             Self::One(watch) => Some(watch),
-            Self::Many(many) => many.places.get(usize::from(id.0))?.as_ref(),
+            Self::Many(many) => Some(&many.get(id)?.watch),
         }
     }
 
     pub(super) fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
         match self {
             Self::One(watch) => Some(watch),
-            Self::Many(many) => many.places.get_mut(usize::from(id.0))?.as_mut(),
+            Self::Many(many) => Some(&mut many.get_mut(id)?.watch),
         }
     }
 
@@ -251,7 +351,7 @@ impl Watches {
             Self::One(watch) => (Some(watch), &[][..]),
             Self::Many(many) => (None, &many.places[..]),
         };
-        let many = (0..).map(WatchId).zip(many).filter_map(|(id, watch)| Some((id, watch.as_ref()?)));
+        let many = (0..).map(WatchId).zip(many).filter_map(|(id, place)| Some((id, &place.as_ref()?.watch)));
         one.into_iter().map(|watch| (WatchId::ONLY, watch)).chain(many)
     }
 
@@ -260,7 +360,8 @@ impl Watches {
             Self::One(watch) => (Some(watch), &mut [][..]),
             Self::Many(many) => (None, &mut many.places[..]),
         };
-        let many = (0..).map(WatchId).zip(many).filter_map(|(id, watch)| Some((id, watch.as_mut()?)));
+        let many =
+            (0..).map(WatchId).zip(many).filter_map(|(id, place)| Some((id, &mut place.as_mut()?.watch)));
         one.into_iter().map(|watch| (WatchId::ONLY, watch)).chain(many)
     }
 }
@@ -271,14 +372,34 @@ impl Many {
         self.by_topic.get(topic).copied()
     }
 
+    /// A watch and what belongs to it.
+    pub(super) fn get(&self, id: WatchId) -> Option<&Place> {
+        self.places.get(usize::from(id.0))?.as_ref()
+    }
+
+    /// A watch and what belongs to it.
+    pub(super) fn get_mut(&mut self, id: WatchId) -> Option<&mut Place> {
+        self.places.get_mut(usize::from(id.0))?.as_mut()
+    }
+
+    /// All watches.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (WatchId, &Place)> {
+        (0..).map(WatchId).zip(&self.places).filter_map(|(id, place)| Some((id, place.as_ref()?)))
+    }
+
+    /// Number of watches.
+    pub(super) fn len(&self) -> usize {
+        self.by_topic.len()
+    }
+
     /// Adds a watch of a topic that is not watched yet. A contract bounds how many there are.
-    pub(super) fn add(&mut self, watch: Watch) -> WatchId {
-        let topic = watch.topic.clone();
+    pub(super) fn add(&mut self, place: Place) -> WatchId {
+        let topic = place.watch.topic.clone();
         let id = if let Some(index) = self.free.pop() {
-            self.places[usize::from(index)] = Some(watch);
+            self.places[usize::from(index)] = Some(place);
             WatchId(index)
         } else {
-            self.places.push(Some(watch));
+            self.places.push(Some(place));
             WatchId(u16::try_from(self.places.len() - 1).expect("every contract bounds its watches"))
         };
         self.by_topic.insert(topic, id);

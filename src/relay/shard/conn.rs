@@ -9,11 +9,13 @@ use tokio::net::TcpStream;
 
 use crate::dialect::CloseReason;
 use crate::relay::client::Client;
+use crate::relay::encoding::{Encoding, Form};
 use crate::relay::outbox::{Outbox, OutboxKey};
 use crate::relay::session::{Action, PingInterval, Session};
 use crate::relay::wheel::Millis;
-use crate::wire::Frame;
-use crate::wire::websocket::{self, Decoder, Incoming};
+use crate::wire::deflate::Inflater;
+use crate::wire::websocket::{self, Decoder, Incoming, Role, Rules, Violation};
+use crate::wire::{Frame, messagepack, sse};
 
 /// Frames that go out in one system call when an outbox is drained.
 const COALESCED: usize = 16;
@@ -54,18 +56,21 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// The timer that counts; others that fire are ignored.
     pub(super) deadline: Millis,
+    /// How the client wants its messages.
+    pub(super) encoding: Encoding,
     decoder: Decoder,
     outbox: Option<Box<Outbox>>,
 }
 
 impl Conn {
-    pub(super) fn new(stream: Rc<TcpStream>, session: Session, client: Client) -> Self {
+    pub(super) fn new(stream: Rc<TcpStream>, session: Session, client: Client, encoding: Encoding) -> Self {
         Self {
             stream,
             session,
             client,
             phase: Phase::Open,
             deadline: Millis::MAX,
+            encoding,
             decoder: Decoder::new(),
             outbox: None,
         }
@@ -98,6 +103,31 @@ impl Conn {
             }
             Err(_) => Wrote::Broken,
         }
+    }
+
+    /// Whether something waits for the socket.
+    pub(super) const fn is_backed_up(&self) -> bool {
+        self.outbox.is_some()
+    }
+
+    /// Queues what the socket did not take of a frame that was written before the connection came here.
+    pub(super) fn queue_rest(&mut self, frame: Frame, written: usize) {
+        if written < frame.len() {
+            self.outbox.insert(Box::default()).push_rest(frame, written);
+        }
+    }
+
+    /// Sends a sign of life, which a WebSocket client answers. Of an event stream it counts as one that the kernel took it.
+    pub(super) fn ping(&mut self, now: Millis, interval: PingInterval) -> Wrote {
+        if self.encoding.form != Form::EventStream {
+            return self.write(&websocket::ping(b""), || None, usize::MAX);
+        }
+        let wrote =
+            self.write(&sse::comment(sse::Framing::Plain).into(), || Some(OutboxKey::Heartbeat), usize::MAX);
+        if wrote == Wrote::Whole {
+            self.session.heard(now, interval);
+        }
+        wrote
     }
 
     /// Writes a frame of the job's state, which never makes a client slow: that it is not read yet says nothing.
@@ -144,6 +174,11 @@ impl Conn {
                 self.outbox = None;
             }
         }
+        if self.encoding.form == Form::EventStream {
+            // Its client has nothing to say.
+            self.phase = Phase::Closed;
+            return self.say_good_bye(&sse::close(reason.code(), reason.text(), sse::Framing::Plain).into());
+        }
         self.say_good_bye(&websocket::close(reason.code(), reason.text()))
     }
 
@@ -167,19 +202,34 @@ impl Conn {
         input: &mut [u8],
         limit: usize,
         (now, interval): (Millis, PingInterval),
-        out: &mut Vec<Action>,
-    ) -> Result<Option<u16>, websocket::Violation> {
-        if matches!(self.phase, Phase::Deaf | Phase::Closed) {
+        (inflater, out): (&mut Inflater, &mut Vec<Action>),
+    ) -> Result<Option<u16>, Violation> {
+        // What the client of an event stream sends means nothing.
+        if matches!(self.phase, Phase::Deaf | Phase::Closed) || self.encoding.form == Form::EventStream {
             return Ok(None);
         }
-        let (session, decoder) = (&mut self.session, &mut self.decoder);
+        let (session, decoder, encoding) = (&mut self.session, &mut self.decoder, self.encoding);
         session.heard(now, interval);
-        let mut close = None;
+        let (mut close, mut broken) = (None, None);
         let open = self.phase == Phase::Open;
-        decoder.feed(input, limit, |incoming| {
+        let rules = Rules::new(Role::Server, limit).deflate(encoding.deflate);
+        decoder.feed(input, rules, |incoming| {
             match incoming {
                 Incoming::Text(text) if open => session.text(text, now, out),
-                Incoming::Binary(_) if open => session.binary(now, out),
+                Incoming::Binary(message) if open => binary(session, encoding, message, now, out),
+                Incoming::Compressed { text, payload } => {
+                    let mut message = Vec::new();
+                    let inflated = inflater.inflate(payload, limit, &mut message);
+                    match inflated.and_then(|()| whole(text, &message)) {
+                        Ok(Some(text)) if open => session.text(text, now, out),
+                        Ok(None) if open => binary(session, encoding, &message, now, out),
+                        Ok(_) => {}
+                        Err(violation) => {
+                            broken = Some(violation);
+                            return ControlFlow::Break(());
+                        }
+                    }
+                }
                 Incoming::Ping(payload) if open => pong(payload, out),
                 Incoming::Close { code, .. } => {
                     close = Some(code.unwrap_or(1000));
@@ -189,7 +239,7 @@ impl Conn {
             }
             ControlFlow::Continue(())
         })?;
-        Ok(close)
+        broken.map_or(Ok(close), Err)
     }
 
     /// Answers the client's close with its own code.
@@ -198,6 +248,24 @@ impl Conn {
         self.session.give_up();
         self.say_good_bye(&websocket::close(code, ""))
     }
+}
+
+/// An inflated message as a text, if it is one.
+fn whole(is_text: bool, message: &[u8]) -> Result<Option<&str>, Violation> {
+    if !is_text {
+        return Ok(None);
+    }
+    std::str::from_utf8(message).map(Some).map_err(|_| Violation::NotUtf8)
+}
+
+/// Feeds a binary message: MessagePack where that was agreed on.
+fn binary(session: &mut Session, encoding: Encoding, message: &[u8], now: Millis, out: &mut Vec<Action>) {
+    if encoding.form == Form::MessagePack
+        && let Ok(text) = messagepack::decode(message)
+    {
+        return session.text(&text, now, out);
+    }
+    session.binary(now, out);
 }
 
 /// Answers a ping in its place: with what is answered right before it, if that was a ping, so that a flood of them costs

@@ -12,17 +12,21 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::dialect::{DialectId, Topic};
 use crate::relay::auth::Access;
 use crate::relay::client::Client;
+use crate::relay::cursor::Since;
+use crate::relay::encoding::Encoding;
 use crate::relay::event::Delivery;
 use crate::relay::event::Snapshot;
 use crate::relay::hub::Census;
 use crate::relay::reservation::{Reservation, StoreReading};
-use crate::relay::session::Opening;
+use crate::relay::session::{Credentials, Kinds, Opening, Wanted};
 use crate::relay::slots::ConnId;
 
-/// A socket that has been upgraded, on its way to a shard.
+/// A socket whose request is answered by a shard, on its way there.
 #[derive(Debug)]
 pub(in crate::relay) struct NewConnection {
     pub(in crate::relay) stream: TcpStream,
+    /// Head of the answer, which is still to be written.
+    pub(in crate::relay) head: Bytes,
     pub(in crate::relay) client: Client,
     pub(in crate::relay) newcomer: Newcomer,
 }
@@ -32,7 +36,12 @@ pub(in crate::relay) struct NewConnection {
 pub(in crate::relay) struct Newcomer {
     /// Bytes that the client sent right behind its handshake.
     pub(in crate::relay) early: Bytes,
-    pub(in crate::relay) dialect: DialectId,
+    /// How it wants its messages.
+    pub(in crate::relay) encoding: Encoding,
+    /// Place that it wants to go on from.
+    pub(in crate::relay) since: Option<Since>,
+    /// Kinds of events that it wants; all where there is no list.
+    pub(in crate::relay) kinds: Option<Arc<Kinds>>,
     pub(in crate::relay) wants: Wants,
     /// Result of the token check.
     pub(in crate::relay) access: Access,
@@ -43,14 +52,17 @@ pub(in crate::relay) struct Newcomer {
 pub(in crate::relay) enum Wants {
     /// To watch a job.
     Job {
+        dialect: DialectId,
         job: Arc<str>,
         /// Whether any job can have that id.
         possible: bool,
         /// Holds the job's events for this watcher; `None` where the request is refused.
         reservation: Option<Box<Reservation>>,
     },
-    /// To subscribe to channels and rooms.
-    Channels(Opening),
+    /// To subscribe to a dialect's channels and rooms.
+    Channels(DialectId, Opening),
+    /// To watch any targets, with what the client has shown of itself.
+    Targets(Box<Wanted>, Box<Credentials>),
 }
 
 /// A message to a shard.
@@ -64,7 +76,11 @@ pub(super) enum Message {
     Owned(Arc<[Topic]>),
     /// A job's state was read back, and is another than was known.
     ReadBack(Topic, Snapshot),
+    /// Events of these dialects may have been missed; the sequence stands for the hole.
+    Lost(Arc<[DialectId]>, u64),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
+    /// The number of watchers of each of the topics.
+    Watchers(Arc<[Topic]>, oneshot::Sender<Vec<usize>>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
     Census(DialectId, oneshot::Sender<Census>),
     Drain(Duration, oneshot::Sender<()>),

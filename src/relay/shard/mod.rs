@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use self::message::{Hosted, Message, NewConnection, WeakHandle, jobs};
 use self::state::{Shared, State};
 use super::auth::Ownerless;
+use super::cursor::Epoch;
 use super::event::Delivery;
 use super::hub::Census;
 use super::joblog::JobLog;
@@ -24,6 +25,7 @@ use super::settings::RelayOptions;
 use super::stats::Stats;
 use super::store::RestoreQueue;
 use super::threads::Watch;
+use super::tokens::Tokens;
 use crate::dialect::{DialectId, Dialects, Topic};
 
 /// Batches that may wait for a shard. One batch is what the broker gave in one read.
@@ -42,6 +44,8 @@ pub(super) struct ShardSettings {
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
+    pub(super) epoch: Epoch,
+    pub(super) tokens: Arc<Tokens>,
     pub(super) ping_interval: Duration,
     pub(super) max_frame: usize,
     pub(super) outbox: usize,
@@ -58,12 +62,15 @@ impl ShardSettings {
         log: &Arc<Mutex<JobLog>>,
         stats: &Arc<Stats>,
         restore: Option<RestoreQueue>,
+        (epoch, tokens): (Epoch, Arc<Tokens>),
     ) -> Self {
         Self {
             dialects: Arc::clone(dialects),
             log: Arc::clone(log),
             stats: Arc::clone(stats),
             restore,
+            epoch,
+            tokens,
             ping_interval: options.ping_interval,
             max_frame: options.max_frame,
             outbox: options.outbox,
@@ -138,6 +145,11 @@ impl ShardHandle {
         let _ = self.queue.send(Message::Owned(jobs)).await;
     }
 
+    /// Tells the shard that events of some dialects may have been missed.
+    pub(super) async fn lost(&self, dialects: Arc<[DialectId]>, sequence: u64) {
+        let _ = self.queue.send(Message::Lost(dialects, sequence)).await;
+    }
+
     /// A way to reach the shard that does not keep it.
     pub(super) fn weak(&self) -> WeakHandle {
         WeakHandle(self.queue.downgrade())
@@ -153,6 +165,13 @@ impl ShardHandle {
         let (answer, count) = oneshot::channel();
         let _ = self.queue.send(Message::Count(topics, answer)).await;
         count.await.unwrap_or(0)
+    }
+
+    /// How many of its connections watch each of the topics.
+    pub(super) async fn watchers(&self, topics: Arc<[Topic]>) -> Vec<usize> {
+        let (answer, counts) = oneshot::channel();
+        let _ = self.queue.send(Message::Watchers(topics, answer)).await;
+        counts.await.unwrap_or_default()
     }
 
     /// The jobs that its connections watch.
@@ -185,8 +204,13 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
             Message::Restored(id, job, reading) => shared.restored(id, &job, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
             Message::ReadBack(job, state) => shared.read_back(&job, &state),
+            Message::Lost(dialects, sequence) => shared.lost(&dialects, sequence),
             Message::Count(topics, answer) => {
                 let _ = answer.send(shared.count(&topics));
+            }
+            Message::Watchers(topics, answer) => {
+                let count = |topic: &Topic| shared.count(std::slice::from_ref(topic));
+                let _ = answer.send(topics.iter().map(count).collect());
             }
             Message::Jobs(answer) => {
                 let _ = answer.send(shared.jobs());

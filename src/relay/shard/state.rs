@@ -1,6 +1,9 @@
 //! What a shard does with its connections.
 
 mod arrival;
+mod places;
+mod replay;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -8,7 +11,6 @@ mod traffic;
 use std::cell::{RefCell, RefMut};
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -20,19 +22,16 @@ use super::ShardSettings;
 use super::conn::{Conn, Phase, Wrote};
 use super::message::WeakHandle;
 use crate::dialect::{CloseReason, DialectId, Topic};
+use crate::relay::encoding::Encoder;
 use crate::relay::hub::{Census, Hub, Subscriber};
-use crate::relay::outbox::OutboxKey;
-use crate::relay::refusals::Why;
 use crate::relay::session::{Action, PingInterval, Watch};
 use crate::relay::slots::{ConnId, Slots};
 use crate::relay::wheel::{Millis, TICK, Wheel};
-use crate::wire::{Frame, websocket};
+use crate::wire::deflate::Inflater;
 
 /// How long a client may take to answer a close, or to read it if it was slow.
 const GOOD_BYE: Millis = 2_000;
 const SLOW_GOOD_BYE: Millis = 10_000;
-
-const TEXT_PONG: &[u8] = br#"{"type":"pong"}"#;
 
 /// A shard's connections and all that belongs to them.
 pub(super) struct State {
@@ -44,8 +43,12 @@ pub(super) struct State {
     hub: Hub,
     wheel: Wheel,
     random: StdRng,
-    text_pong: Frame,
-    ping: Frame,
+    encoder: Encoder,
+    inflater: Inflater,
+    /// Sequence of the newest event that was delivered, or of the newest loss that was told.
+    delivered: u64,
+    /// Connections that are still to be told their place.
+    awaiting: Vec<ConnId>,
     /// Scratch space, kept to be used again.
     buffer: Vec<u8>,
     actions: Vec<Action>,
@@ -67,8 +70,10 @@ impl State {
             hub: Hub::default(),
             wheel: Wheel::new(),
             random: StdRng::from_rng(&mut rand::rng()),
-            text_pong: websocket::text(TEXT_PONG),
-            ping: websocket::ping(b""),
+            encoder: Encoder::default(),
+            inflater: Inflater::default(),
+            delivered: 0,
+            awaiting: Vec::new(),
             buffer: vec![0; traffic::READ],
             actions: Vec::new(),
             matching: Vec::new(),
@@ -116,11 +121,6 @@ impl State {
     }
 }
 
-/// The frame of the application's own sign of life.
-fn heartbeat() -> Frame {
-    websocket::text(format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, super::timestamp_zulu()).as_bytes())
-}
-
 /// The shard's state, shared by the tasks of its one thread; never borrowed across an await.
 #[derive(Clone)]
 pub(super) struct Shared(Rc<RefCell<State>>);
@@ -164,54 +164,18 @@ impl Shared {
         if let Action::Unsubscribe(topic) = &action {
             return state.hub.unsubscribe(topic, id);
         }
-        let (now, bound) = (state.now(), state.settings.outbox);
-        let (ping, text_pong) = (state.ping.clone(), state.text_pong.clone());
-        let dialects = Arc::clone(&state.settings.dialects);
-        let Some(conn) = state.conns.get_mut(id) else { return };
-        if conn.phase != Phase::Open {
+        if state.conns.get(id).is_none_or(|conn| conn.phase != Phase::Open) {
             return;
         }
-        let mut deadline = None;
-        let wrote = match action {
-            Action::Subscribe(topic, watch) => return state.hub.subscribe(topic, Subscriber { id, watch }),
-            Action::Unsubscribe(_) => return,
-            // All answers are bounded like events: whoever asks and does not read is as slow as any other.
-            Action::Answer(text) => conn.write(&websocket::text(text.as_bytes()), || None, bound),
-            Action::Heartbeat => conn.write(&heartbeat(), || Some(OutboxKey::Heartbeat), usize::MAX),
-            Action::LookAgain(watch) => return self.ask_store_or_look_up(state, id, watch),
-            Action::EndLife => return self.act(state, id, Action::Close(state.end_of_life(id))),
-            Action::State(snapshot) => conn.write_state(&snapshot.payload.frame()),
-            Action::Event(event) => conn.write_state(&event.payload.frame()),
-            Action::Echo(text) => conn.write_state(&websocket::text(text.as_bytes())),
-            Action::Pong(frames) => conn.write(&Frame::from(frames), || None, bound),
-            Action::TextPong => conn.write(&text_pong, || None, bound),
-            // Also behind what waits: a client that is slow but alive has nothing else to answer.
-            Action::Ping => conn.write(&ping, || None, usize::MAX),
-            Action::Unknown(watch) => {
-                let Some(topic) = conn.session.watch(watch).map(Watch::topic) else { return };
-                let dialect = dialects.get(topic.dialect);
-                let Some(text) = dialect.unknown_frame(&topic.name, &super::timestamp()) else { return };
-                conn.write(&websocket::text(text.as_bytes()), || None, bound)
-            }
-            Action::Close(reason) => {
-                debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
-                let has_token = conn.session.has_token();
-                if let Some(why) = Why::of_close(reason).filter(|_| has_token) {
-                    state.settings.stats.refusals.note(why, conn.client.address());
-                }
-                let slow = reason == CloseReason::SlowConsumer;
-                deadline = Some(now + if slow { SLOW_GOOD_BYE } else { GOOD_BYE });
-                let deaf =
-                    matches!(reason, CloseReason::Protocol | CloseReason::NotUtf8 | CloseReason::TooBig);
-                if reason == CloseReason::Stale {
-                    state.settings.stats.stale.add(1);
-                }
-                conn.close(reason, if deaf { Phase::Deaf } else { Phase::Closing })
-            }
-        };
-        self.after_write(state, id, wrote);
-        if let Some(at) = deadline {
-            state.wake_instead(id, at);
+        match action {
+            Action::Unsubscribe(_) => {}
+            Action::Subscribe(topic, watch) => state.hub.subscribe(topic, Subscriber { id, watch }),
+            Action::LookAgain(watch) => self.ask_store_or_look_up(state, id, watch),
+            Action::Begin(watch, since, replay) => self.begin_watch(state, id, watch, since, replay),
+            Action::CheckToken(token) => self.check_token(state, id, &token),
+            Action::EndLife => self.close(state, id, state.end_of_life(id)),
+            Action::Close(reason) => self.close(state, id, reason),
+            message => self.send(state, id, message),
         }
     }
 

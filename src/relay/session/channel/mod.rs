@@ -1,6 +1,5 @@
 //! The contract of a client that subscribes to channels and rooms.
 
-mod allowance;
 mod command;
 mod opening;
 mod subscriptions;
@@ -11,11 +10,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use self::allowance::{Allowance, PER_SECOND, Verdict};
 use self::command::{Code, Command, Complaint, quote};
 pub(in crate::relay) use self::opening::Opening;
 use self::subscriptions::{Change, MAX_SUBSCRIPTIONS, Subscriptions, TooMany};
-use super::watch::{Many, Watch};
+use super::allowance::{Allowance, PER_SECOND, Verdict};
+use super::watch::{Many, Place, Watch};
 use super::{Action, Millis};
 use crate::dialect::{Channels, CloseReason, Dialect, DialectId};
 use crate::relay::auth::Grant;
@@ -61,7 +60,7 @@ impl Subscriber {
     pub(super) fn begin(&mut self, time: &str, watches: &mut Many, out: &mut Vec<Action>) {
         for subscription in self.subscriptions.iter() {
             let topic = subscription.topic(self.id);
-            out.push(Action::Subscribe(topic.clone(), watches.add(Watch::of_channel(topic))));
+            out.push(Action::Subscribe(topic.clone(), watches.add(Place::new(Watch::of_channel(topic)))));
         }
         let text = json!({
             "type": "connection",
@@ -147,7 +146,7 @@ impl Subscriber {
         out.extend(changes.into_iter().map(|change| match change {
             Change::Add(new) => {
                 let topic = new.topic(self.id);
-                Action::Subscribe(topic.clone(), watches.add(Watch::of_channel(topic)))
+                Action::Subscribe(topic.clone(), watches.add(Place::new(Watch::of_channel(topic))))
             }
             Change::Remove(old) => {
                 let topic = old.topic(self.id);

@@ -1,5 +1,6 @@
 //! How a connection comes to a shard, and what it is sent first.
 
+use std::io::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,19 +10,21 @@ use rand::RngExt;
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use super::super::conn::{Conn, Phase};
+use super::super::conn::{Conn, Phase, Wrote};
 use super::super::message::{NewConnection, Newcomer, Wants};
 use super::super::timestamp_zulu;
 use super::traffic::read_loop;
 use super::{Shared, State};
-use crate::dialect::{CloseReason, DialectId, Topic};
+use crate::dialect::{CloseReason, Dialect, DialectId, Topic, TopicKind};
 use crate::relay::auth::{self, Access, Claims, Ownerless};
+use crate::relay::cursor::{Loss, Since};
+use crate::relay::encoding::Form;
 use crate::relay::event::Delivery;
 use crate::relay::event::Snapshot;
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::{Known, Welcome};
 use crate::relay::reservation::StoreReading;
-use crate::relay::session::{Action, Beginning, Guard, Session, Watch, WatchId};
+use crate::relay::session::{Action, Beginning, Guard, Session, Wanted, Watch, WatchId, Watcher};
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
@@ -32,6 +35,8 @@ const OUTRUN: Duration = Duration::from_millis(250);
 impl Shared {
     /// Takes over an upgraded socket.
     pub(in crate::relay::shard) fn adopt(&self, mut new: NewConnection) {
+        // The runtime takes a new socket for blocked, which the kernel does not: an answer's head fits.
+        let written = (&new.stream).write(&new.head).unwrap_or(0);
         let stream = match TcpStream::from_std(new.stream) {
             Ok(stream) => Rc::new(stream),
             Err(error) => {
@@ -40,12 +45,16 @@ impl Shared {
             }
         };
         let mut state = self.state();
-        let dialect = new.newcomer.dialect;
         let session = state.session_of(&mut new.newcomer);
-        debug!(client = %new.client, dialect = %state.settings.dialects.get(dialect).name, "a socket opened");
+        debug!(client = %new.client, contract = %state.contract_of(&new.newcomer), "a socket opened");
         let deadline = session.deadline();
-        let conn = Conn::new(Rc::clone(&stream), session, new.client);
+        let mut conn = Conn::new(Rc::clone(&stream), session, new.client, new.newcomer.encoding);
+        conn.queue_rest(new.head.into(), written);
+        let is_backed_up = conn.is_backed_up();
         let id = state.conns.insert(conn);
+        if is_backed_up {
+            self.after_write(&mut state, id, Wrote::Queued);
+        }
         state.settings.stats.connections.add(1);
         state.wake(id, deadline);
         if state.closing {
@@ -61,7 +70,8 @@ impl Shared {
         } else {
             match &new.wants {
                 Wants::Job { possible, .. } => self.welcome_watcher(id, *possible),
-                Wants::Channels(_) => self.welcome_subscriber(id),
+                Wants::Channels(..) => self.welcome_subscriber(id, new.since),
+                Wants::Targets(wanted, _) => self.welcome_targets(id, wanted),
             }
         }
         if !new.early.is_empty() {
@@ -71,13 +81,72 @@ impl Shared {
     }
 
     /// Sends a connection what its URL asked for, and what was wrong with it.
-    fn welcome_subscriber(&self, id: ConnId) {
+    fn welcome_subscriber(&self, id: ConnId, since: Option<Since>) {
         let mut state = self.state();
+        let first = match since {
+            Some(Since::After(sequence)) => sequence,
+            Some(Since::Beginning) => 0,
+            Some(Since::Lost(_)) | None => state.delivered,
+        };
+        self.begin_place(&mut state, id, first);
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(conn) = state.conns.get_mut(id) {
             conn.session.begin(&timestamp_zulu(), &mut actions);
         }
         self.act_all(&mut state, id, actions);
+        let newest = state.delivered;
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        if let Some(since) = since {
+            let watches: Vec<(WatchId, Topic)> =
+                conn.session.watches().map(|(watch, watched)| (watch, watched.topic().clone())).collect();
+            self.resume_channels(&mut state, id, &watches, since);
+        } else {
+            conn.session.raise(newest);
+        }
+        self.tell_place(&mut state, id);
+    }
+
+    /// Sends what was missed of channels and rooms, or says that it is not known what was.
+    fn resume_channels(&self, state: &mut State, id: ConnId, watches: &[(WatchId, Topic)], since: Since) {
+        let resumed: Result<Vec<u64>, Loss> = {
+            let log = state.settings.log();
+            watches.iter().map(|(_, topic)| log.resume(topic, since)).collect()
+        };
+        match resumed {
+            Err(loss) => {
+                let newest = state.delivered;
+                if let Some(conn) = state.conns.get_mut(id) {
+                    conn.session.raise(newest);
+                }
+                self.act(state, id, Action::Gap(loss, None));
+            }
+            Ok(places) => {
+                for ((watch, _), after) in watches.iter().zip(places) {
+                    if let Some(conn) = state.conns.get_mut(id) {
+                        conn.session.fall_behind(*watch);
+                    }
+                    self.begin_replay(state, id, *watch, after);
+                }
+            }
+        }
+    }
+
+    /// Begins the watches of a client of `/watch`.
+    fn welcome_targets(&self, id: ConnId, wanted: &Wanted) {
+        let mut state = self.state();
+        // Nothing was sent yet: a client that comes back with it begins anew.
+        let first = match wanted.since {
+            Some(Since::After(sequence)) => sequence,
+            _ => 0,
+        };
+        self.begin_place(&mut state, id, first);
+        let mut actions = std::mem::take(&mut state.actions);
+        if let Some(conn) = state.conns.get_mut(id) {
+            conn.session.open(wanted, &mut actions);
+        }
+        self.act_all(&mut state, id, actions);
+        self.settle(&mut state, id);
+        self.announce(&mut state, id);
     }
 
     /// Subscribes a connection to its job and sends it what there is.
@@ -164,7 +233,11 @@ impl Shared {
             let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
             let watched = open.and_then(|conn| conn.session.watch_mut(watch));
             if let Some(watched) = watched.filter(|watched| !watched.is_reserved() && watched.is_admitted()) {
-                watched.read_back(snapshot, has_ended, &mut actions);
+                if watched.topic().kind == TopicKind::Every {
+                    actions.push(Action::Listed(job.clone(), snapshot.clone()));
+                } else {
+                    watched.read_back(snapshot, has_ended, (watch, &mut actions));
+                }
                 if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
                     actions.push(Action::Echo(body.clone()));
                 }
@@ -176,79 +249,155 @@ impl Shared {
     /// Sends a connection the state of a job and what came since its 101, if it may have it and has not got it yet.
     fn look_up(&self, state: &mut State, id: ConnId, watch: WatchId) {
         let mut actions = std::mem::take(&mut state.actions);
-        let now = state.now();
-        let State { settings, conns, .. } = state;
-        let open = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-        if let Some(conn) = open
-            && let Some(watched) = conn.session.watch_mut(watch)
-        {
-            let (of, job) = (watched.topic().dialect, Arc::clone(&watched.topic().name));
-            let dialect = settings.dialects.get(of);
-            let mut log = settings.log();
-            if watched.admit(log.ownership(of, &job), dialect, now, &mut actions)
-                && let Some(reservation) = watched.take_reservation()
-            {
-                let guess = reservation.is_unread();
-                let Welcome { state: known, is_known, events } = reservation.end(&mut log);
-                let echo = settings.echo_polling && dialect.echoes();
-                let echo = if echo { log.status(of, &job) } else { None };
-                drop(log);
-                let comes = events.as_ref().is_ok_and(|events| !events.is_empty());
-                if (guess || is_known) && known.is_empty() && comes {
-                    watched.begin();
-                } else {
-                    watched.state(known, dialect, now, (watch, &mut actions));
-                }
-                match events {
-                    Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
-                    Ok(events) => follow(watched, events, &settings.stats, &mut actions),
-                    Err(_) => {
-                        settings.stats.slow_consumers.add(1);
-                        actions.push(Action::Close(CloseReason::Overload));
-                    }
-                }
-            } else {
-                drop(log);
-            }
-            let deadline = conn.session.deadline();
-            state.wake(id, deadline);
-        }
+        let found = state.look_up(id, watch, &mut actions);
         self.act_all(state, id, actions);
+        match found {
+            Found::Nothing => {}
+            Found::State(job) => {
+                self.settle(state, id);
+                self.tell_ended(state, id, &job);
+                self.tell_place(state, id);
+            }
+            Found::Missed(job, after) => {
+                self.begin_place(state, id, after);
+                self.begin_replay(state, id, watch, after);
+                if state.settings.log().has_ended_by(job.dialect, &job.name, after) {
+                    self.tell_ended(state, id, &job);
+                }
+            }
+        }
     }
 }
 
+/// Result of looking a job up for a watcher.
+enum Found {
+    /// The watcher gets nothing, or not yet.
+    Nothing,
+    /// The watcher was sent the job's state.
+    State(Topic),
+    /// The watcher goes on where it was, behind this sequence.
+    Missed(Topic, u64),
+}
+
 /// Sends a watcher what waited for it, behind the state of its job.
-fn follow(watch: &mut Watch, events: Vec<Delivery>, stats: &Stats, out: &mut Vec<Action>) {
+fn follow(watch: &mut Watch, events: Vec<Delivery>, stats: &Stats, (id, out): (WatchId, &mut Vec<Action>)) {
     for Delivery { event, echo } in events {
         if watch.takes(event.sequence) {
             stats.deliveries.add(1);
-            out.push(Action::Event(event));
+            let ending = State::ended_by(&event);
+            out.push(Action::Event(id, event));
             out.extend(echo.map(|echo| Action::Echo(String::from_utf8_lossy(echo.text()).into_owned())));
+            out.extend(ending);
         }
     }
 }
 
 impl State {
+    /// Looks a job up for a watcher that may have it: its state, or the place from which the watcher goes on.
+    fn look_up(&mut self, id: ConnId, watch: WatchId, actions: &mut Vec<Action>) -> Found {
+        let now = self.now();
+        let Self { settings, conns, .. } = self;
+        let open = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
+        let Some(conn) = open else { return Found::Nothing };
+        let begins_stream = conn.encoding.form == Form::EventStream && !conn.session.is_of_targets();
+        let Some(watched) = conn.session.watch_mut(watch) else { return Found::Nothing };
+        let topic = watched.topic().clone();
+        let (of, job) = (topic.dialect, &topic.name);
+        let dialect = settings.dialects.get(of);
+        let mut log = settings.log();
+        let reservation = match watched.admit(log.ownership(of, job), dialect, now) {
+            Ok(true) => watched.take_reservation(),
+            Ok(false) => None,
+            Err(reason) => {
+                drop(log);
+                conn.session.refuse(watch, reason, actions);
+                return Found::Nothing;
+            }
+        };
+        let Some(reservation) = reservation else {
+            drop(log);
+            let deadline = conn.session.deadline();
+            self.wake(id, deadline);
+            return Found::Nothing;
+        };
+        match watched.take_since().map(|since| log.resume(&topic, since)) {
+            Some(Ok(after)) => {
+                // What waited is in the tail as well.
+                drop(reservation.end(&mut log));
+                return Found::Missed(topic, after);
+            }
+            Some(Err(loss)) => actions.push(Action::Gap(loss, Some(watch))),
+            None => {}
+        }
+        let guess = reservation.is_unread();
+        let Welcome { state: known, is_known, events } = reservation.end(&mut log);
+        let echo = settings.echo_polling && dialect.echoes();
+        let echo = if echo { log.status(of, job) } else { None };
+        let newest = log.newest_shared();
+        drop(log);
+        if begins_stream {
+            actions.push(Action::Begun(before(&known, dialect, newest)));
+        }
+        let comes = events.as_ref().is_ok_and(|events| !events.is_empty());
+        if (guess || is_known) && known.is_empty() && comes {
+            watched.begin();
+        } else {
+            watched.state(known, dialect, now, (watch, actions));
+        }
+        match events {
+            Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
+            Ok(events) => follow(watched, events, &settings.stats, (watch, actions)),
+            Err(_) => {
+                settings.stats.slow_consumers.add(1);
+                actions.push(Action::Close(CloseReason::Overload));
+            }
+        }
+        conn.session.raise(newest);
+        Found::State(topic)
+    }
+
     /// The session of a newcomer; takes the place out that its job's events wait in.
     fn session_of(&mut self, new: &mut Newcomer) -> Session {
         let beginning = Beginning { now: self.now(), interval: self.interval, phase: self.random.random() };
-        let (now, dialect) = (beginning.now, new.dialect);
+        let now = beginning.now;
         let session = match &mut new.wants {
-            Wants::Job { job, reservation, .. } => {
+            Wants::Job { dialect, job, reservation, .. } => {
+                let dialect = *dialect;
                 let guard = guard(&new.access, self.settings.ownerless);
-                let watch = Watch::of_job(Topic::job(dialect, Arc::clone(job)), guard, reservation.take());
+                let watch =
+                    Watch::of_job(Topic::job(dialect, Arc::clone(job)), guard, reservation.take(), new.since);
                 Session::of_job(watch, beginning).until(self.end_of(dialect, now))
             }
-            Wants::Channels(opening) => {
-                let of = Arc::clone(self.settings.dialects.get(dialect));
-                Session::of_channels(dialect, of, std::mem::take(opening), beginning)
+            Wants::Channels(dialect, opening) => {
+                let of = Arc::clone(self.settings.dialects.get(*dialect));
+                Session::of_channels(*dialect, of, std::mem::take(opening), beginning)
+            }
+            Wants::Targets(_, credentials) => {
+                let expires = credentials.claims().map(|claims| expiry(claims, now));
+                let dialects = Arc::clone(&self.settings.dialects);
+                let (epoch, ownerless) = (self.settings.epoch, self.settings.ownerless);
+                let watcher = Watcher::new(dialects, epoch, ownerless, (**credentials).clone(), now);
+                let session = Session::of_targets(watcher, beginning);
+                return if let Some(at) = expires { session.with_token(at) } else { session };
             }
         };
+        let session = session.only(new.kinds.clone());
+        let session = if new.encoding.has_cursors() { session.resumable() } else { session };
         match &new.access {
             Access::Bearer(claims) | Access::Subject(claims) => {
                 session.limited(claims.grant.clone()).with_token(expiry(claims, now))
             }
             Access::Everybody | Access::Refused(_) => session,
+        }
+    }
+
+    /// The contract of a newcomer, for the log.
+    fn contract_of(&self, new: &Newcomer) -> Arc<str> {
+        match &new.wants {
+            Wants::Job { dialect, .. } | Wants::Channels(dialect, _) => {
+                Arc::clone(&self.settings.dialects.get(*dialect).name)
+            }
+            Wants::Targets(..) => "watch".into(),
         }
     }
 
@@ -274,6 +423,15 @@ impl State {
             self.settings.log().has_ended(topic.dialect, &topic.name)
         });
         if ended { CloseReason::Normal } else { CloseReason::Lifetime }
+    }
+}
+
+/// The place of an event stream before its job's state was sent: a client that comes back with it gets the state again.
+fn before(known: &[Snapshot], dialect: &Dialect, newest: u64) -> u64 {
+    match known {
+        [] => newest,
+        [only] if !dialect.merges() => only.sequence - 1,
+        _ => 0,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream as StdStream};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -9,12 +9,17 @@ use super::*;
 use crate::dialect::Dialects;
 use crate::relay::RelayOptions;
 use crate::relay::auth::Access;
+use crate::relay::cursor::Epoch;
+use crate::relay::encoding::Encoding;
 use crate::relay::event::Snapshot;
 use crate::relay::event::{Delivery, testing::event_of};
 use crate::relay::joblog::{JobLog, JobLogLimits};
+use crate::relay::jwks::{Jwks, Timing};
 use crate::relay::reservation::Reservation;
-use crate::relay::session::Opening;
+use crate::relay::session::{Opening, WatchId};
+use crate::relay::settings::Reloadable;
 use crate::relay::shard::message::{NewConnection, Newcomer, Wants};
+use crate::relay::tokens::Tokens;
 use crate::wire::Payload;
 use crate::wire::websocket::testing;
 
@@ -23,6 +28,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// More than a socket on loopback swallows.
 const BIG: usize = 8 << 20;
+
+fn tokens() -> (Epoch, Arc<Tokens>) {
+    let jwks = Jwks::new(&[], Timing::default());
+    (Epoch::random(), Arc::new(Tokens::new(Reloadable::default(), jwks, None)))
+}
 
 /// A shard on this thread, without the queue in front of it.
 struct Fixture {
@@ -36,7 +46,7 @@ impl Fixture {
         let log = JobLog::new(Arc::clone(&dialects), JobLogLimits::default(), false);
         let options = RelayOptions { outbox, ..RelayOptions::default() };
         let log = Arc::new(Mutex::new(log));
-        let settings = ShardSettings::new(&options, &dialects, &log, &Arc::default(), None);
+        let settings = ShardSettings::new(&options, &dialects, &log, &Arc::default(), None, tokens());
         let answers = WeakHandle(mpsc::channel(1).0.downgrade());
         Self { shared: Shared::new(State::new(settings.clone(), answers)), settings }
     }
@@ -50,8 +60,8 @@ impl Fixture {
         let job: Arc<str> = "1".into();
         let reservation =
             Some(Box::new(Reservation::begin(&self.settings.log, self.scraping(), &job, false)));
-        let wants = Wants::Job { job, possible: true, reservation };
-        let client = self.adopt(self.scraping(), wants);
+        let wants = Wants::Job { dialect: self.scraping(), job, possible: true, reservation };
+        let client = self.adopt(wants);
         let topic = Topic::job(self.scraping(), "1");
         let closing = self.shared.state().closing;
         while !closing && self.shared.count(std::slice::from_ref(&topic)) == 0 {
@@ -65,14 +75,14 @@ impl Fixture {
         let (id, dialect) = self.settings.dialects.with_channels().unwrap();
         let query = "lead_id=1&lead_id=2&lead_id=3";
         let opening = Opening::parse(dialect.channels.as_ref().unwrap(), None, query);
-        let client = self.adopt(id, Wants::Channels(opening));
+        let client = self.adopt(Wants::Channels(id, opening));
         while self.shared.census(id).room_subscriptions < 3 {
             tokio::task::yield_now().await;
         }
         client
     }
 
-    fn adopt(&self, dialect: DialectId, wants: Wants) -> Client {
+    fn adopt(&self, wants: Wants) -> Client {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
         let stream = listener.accept().unwrap().0;
@@ -80,8 +90,16 @@ impl Fixture {
         socket2::SockRef::from(&stream).set_send_buffer_size(128 << 10).unwrap();
         self.shared.adopt(NewConnection {
             stream,
+            head: Bytes::new(),
             client: self.settings.stats.clients.enter([127, 0, 0, 1].into()),
-            newcomer: Newcomer { early: Bytes::new(), dialect, wants, access: Access::Everybody },
+            newcomer: Newcomer {
+                early: Bytes::new(),
+                encoding: Encoding::default(),
+                since: None,
+                kinds: None,
+                wants,
+                access: Access::Everybody,
+            },
         });
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Client(client)
@@ -175,7 +193,7 @@ fn a_state_beyond_the_bound_of_the_outbox_is_sent_whole() {
         let shard = Fixture::new(1 << 10);
         let client = shard.connect().await;
         for _ in 0..3 {
-            shard.act(Action::State(state_of(BIG)));
+            shard.act(Action::State(WatchId::ONLY, state_of(BIG)));
         }
         shard.shared.deliver(&[shard.event(1, 100)]).await;
         shard.act(Action::Ping);
@@ -228,7 +246,7 @@ fn what_is_left_by_a_client_that_does_not_read_is_not_kept() {
     on_a_shard(async {
         let shard = Fixture::new(1);
         let _client = shard.connect_to_rooms().await;
-        shard.act(Action::State(state_of(BIG)));
+        shard.act(Action::State(WatchId::ONLY, state_of(BIG)));
         shard.feed(leave([1, 2, 3]));
         assert_eq!(shard.settings.stats.slow_consumers.get(), 1);
         assert_eq!(shard.rooms(), 0);

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use tokio::net::TcpStream;
 
 use super::super::conn::{Phase, Wrote};
+use super::replay::replay_loop;
 use super::{GOOD_BYE, Shared, State};
+use crate::relay::encoding::Encodings;
 use crate::relay::event::{Delivery, Event};
 use crate::relay::hub::Subscriber;
 use crate::relay::outbox::OutboxKey;
@@ -23,7 +25,8 @@ const WRITES_PER_TURN: usize = 256;
 impl Shared {
     /// Fans a batch out. Other tasks get their turn in between.
     pub(in crate::relay::shard) async fn deliver(&self, batch: &[Delivery]) {
-        let mut writes = 0;
+        let (mut writes, mut newest) = (0, 0);
+        let epoch = self.state().settings.epoch;
         for delivery in batch {
             let mut matching = {
                 let mut state = self.state();
@@ -31,11 +34,13 @@ impl Shared {
                 state.hub.matching(&delivery.event.topics, &mut matching);
                 matching
             };
-            let frame = delivery.event.payload.frame();
+            let mut encodings = Encodings::new(&delivery.event, epoch);
+            newest = newest.max(delivery.event.sequence);
             for some in matching.chunks(WRITES_PER_TURN) {
                 {
                     let mut state = self.state();
-                    let takes = |one: &&Subscriber| self.send_event(&mut state, **one, delivery, &frame);
+                    let takes =
+                        |one: &&Subscriber| self.send_event(&mut state, **one, delivery, &mut encodings);
                     let sent = some.iter().filter(takes).count();
                     state.settings.stats.deliveries.add(sent as u64);
                 }
@@ -48,22 +53,65 @@ impl Shared {
             matching.clear();
             self.state().matching = matching;
         }
+        self.tell_places(newest);
     }
 
     /// Whether the event was the connection's to have.
-    fn send_event(&self, state: &mut State, to: Subscriber, delivery: &Delivery, frame: &Frame) -> bool {
+    fn send_event(
+        &self,
+        state: &mut State,
+        to: Subscriber,
+        delivery: &Delivery,
+        encodings: &mut Encodings<'_>,
+    ) -> bool {
         let (id, event) = (to.id, &delivery.event);
         let bound = state.settings.outbox;
         let Some(conn) = state.conns.get_mut(id) else { return false };
         if conn.phase != Phase::Open || !conn.session.takes(to.watch, event) {
             return false;
         }
+        if !conn.encoding.is_plain() {
+            return self.send_encoded(state, id, delivery, encodings);
+        }
+        let frame = encodings.plain();
         let wrote = conn.write(frame, || event.conflation.clone().map(OutboxKey::Event), bound);
         if wrote != Wrote::Whole {
             self.after_write(state, id, wrote);
         }
         if let Some(echo) = &delivery.echo {
             self.send_echo(state, id, event, &echo.frame());
+        }
+        true
+    }
+
+    /// Sends an event in the encoding that the client wants, and what its contract says behind it.
+    fn send_encoded(
+        &self,
+        state: &mut State,
+        id: ConnId,
+        delivery: &Delivery,
+        encodings: &mut Encodings<'_>,
+    ) -> bool {
+        let event = &delivery.event;
+        let State { settings, encoder, conns, .. } = state;
+        let Some(conn) = conns.get_mut(id) else { return false };
+        let has_cursor = conn.encoding.has_cursors() && conn.session.tells_place_of(event.sequence);
+        let topic = conn.session.best_topic(event);
+        let name = || conn.session.name_of(&event.topics[topic]).unwrap_or_default();
+        let frame = encodings.get(encoder, conn.encoding, topic, has_cursor, name);
+        let wrote = conn.write(frame, || event.conflation.clone().map(OutboxKey::Event), settings.outbox);
+        let is_of_targets = conn.session.is_of_targets();
+        self.after_write(state, id, wrote);
+        match &delivery.echo {
+            Some(echo) if !is_of_targets => {
+                let Some(conn) = state.conns.get(id) else { return true };
+                let frame = state.encoder.message(conn.encoding, echo.text());
+                self.send_echo(state, id, event, &frame);
+            }
+            _ => {}
+        }
+        if let Some(ending) = State::ended_by(event).filter(|_| is_of_targets) {
+            self.act(state, id, ending);
         }
         true
     }
@@ -81,14 +129,16 @@ impl Shared {
     pub(super) fn feed(&self, state: &mut State, id: ConnId, input: &mut [u8]) {
         let (now, interval, limit) = (state.now(), state.interval, state.settings.max_frame);
         let mut actions = std::mem::take(&mut state.actions);
-        let Some(conn) = state.conns.get_mut(id) else {
+        let State { conns, inflater, .. } = &mut *state;
+        let Some(conn) = conns.get_mut(id) else {
             state.actions = actions;
             return;
         };
         let was = conn.phase;
-        let fed = conn.feed(input, limit, (now, interval), &mut actions);
+        let fed = conn.feed(input, limit, (now, interval), (inflater, &mut actions));
         // Answers to the input go first; the close frame goes last.
         self.act_all(state, id, actions);
+        self.announce(state, id);
         let code = match fed {
             Ok(None) => return,
             Ok(Some(code)) => code,
@@ -148,7 +198,12 @@ pub(super) async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>
         let (now, interval) = (state.now(), state.interval);
         let Some(conn) = state.conns.get_mut(id) else { return };
         match conn.drain(now, interval) {
-            Ok(true) => return,
+            Ok(true) => {
+                if conn.session.is_replaying() {
+                    tokio::task::spawn_local(replay_loop(shared.clone(), id));
+                }
+                return;
+            }
             Ok(false) => {}
             Err(_) => break,
         }

@@ -1,6 +1,6 @@
 //! How many commands a client may send.
 
-use super::super::Millis;
+use super::Millis;
 
 /// Commands a second in the long run.
 pub(super) const PER_SECOND: i64 = 50;

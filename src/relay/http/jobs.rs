@@ -1,0 +1,124 @@
+//! `GET /jobs`: the jobs that the relay knows.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::access::{Asking, claims, list_access};
+use super::{Api, Shared, check_origin, in_query};
+use crate::dialect::{DialectId, JobState, Topic};
+use crate::relay::auth::Whose;
+use crate::relay::error::ApiError;
+use crate::relay::joblog::Listed;
+use crate::relay::session::Credentials;
+
+/// Jobs that an answer has, unless the request says otherwise, and at most.
+const LIMIT: usize = 100;
+const MOST: usize = 1_000;
+
+/// States by their names.
+const STATES: [(&str, JobState); 5] = [
+    ("queued", JobState::Queued),
+    ("running", JobState::Running),
+    ("succeeded", JobState::Succeeded),
+    ("failed", JobState::Failed),
+    ("cancelled", JobState::Cancelled),
+];
+
+/// `GET /jobs?dialect=celery&state=running&limit=100`, newest first.
+pub(super) async fn list(State(api): Shared, request: Request) -> Result<Response, ApiError> {
+    check_origin(&api, &request)?;
+    let bad = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message);
+    let state = match in_query(&request, "state") {
+        None => None,
+        Some(name) => {
+            Some(STATES.iter().find(|(known, _)| *known == name).map(|(_, state)| *state).ok_or_else(
+                || bad("state is one of queued, running, succeeded, failed and cancelled".to_owned()),
+            )?)
+        }
+    };
+    let limit = match in_query(&request, "limit") {
+        None => LIMIT,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MOST).contains(limit))
+            .ok_or_else(|| bad(format!("limit is a number from 1 to {MOST}")))?,
+    };
+    let named = in_query(&request, "dialect").map(std::borrow::Cow::into_owned);
+    let lists = list_access(&api, &request);
+    let asking = Asking::of(&request);
+    drop(request);
+    let is_open = api.settings().auth.is_open();
+    let credentials = Credentials::new(claims(&api, &asking).await, is_open, lists);
+    let dialects = allowed(&api, &credentials, named.as_deref())?;
+    let found = api.log().list(&dialects, state, limit);
+    let jobs = rows(&api, found).await;
+    Ok(axum::Json(json!({ "jobs": jobs })).into_response())
+}
+
+/// The dialects whose jobs may be listed, and whose jobs of each. Fails where there is none.
+fn allowed(
+    api: &Api,
+    credentials: &Credentials,
+    named: Option<&str>,
+) -> Result<Vec<(DialectId, Whose)>, ApiError> {
+    if let Some(name) = named {
+        let found = api.dialects.named(name).filter(|(_, dialect)| dialect.channels.is_none());
+        let Some((id, _)) = found else {
+            let message = format!("there is no dialect {} with jobs", name.escape_debug());
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "unknown_dialect", message));
+        };
+        let whose = credentials.may_list(id, &api.dialects).map_err(not_allowed)?;
+        return Ok(vec![(id, whose)]);
+    }
+    let mut refused = None;
+    let mut dialects = Vec::new();
+    for (id, _) in api.dialects.iter().filter(|(_, dialect)| dialect.channels.is_none()) {
+        match credentials.may_list(id, &api.dialects) {
+            Ok(whose) => dialects.push((id, whose)),
+            Err(message) => refused = Some(message),
+        }
+    }
+    match refused {
+        Some(message) if dialects.is_empty() => Err(not_allowed(message)),
+        _ => Ok(dialects),
+    }
+}
+
+fn not_allowed(message: String) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message)
+}
+
+/// The jobs as the answer has them.
+async fn rows(api: &Api, found: Vec<Listed>) -> Vec<Value> {
+    let topics: Vec<Topic> = found.iter().map(|job| job.topic.clone()).collect();
+    let mut watchers = vec![0_usize; topics.len()];
+    for shard in &api.shards {
+        let counts = shard.watchers(topics.clone().into()).await;
+        watchers.iter_mut().zip(counts).for_each(|(all, some)| *all += some);
+    }
+    found.into_iter().zip(watchers).map(|(job, watchers)| row(api, &job, watchers)).collect()
+}
+
+fn row(api: &Api, job: &Listed, watchers: usize) -> Value {
+    let dialect = api.dialects.get(job.topic.dialect);
+    let view = job
+        .payload
+        .as_ref()
+        .and_then(|payload| std::str::from_utf8(payload.text()).ok().and_then(|text| dialect.view(text)));
+    let state = STATES.iter().find(|(_, state)| *state == job.state).map_or("running", |(name, _)| name);
+    let updated = i64::try_from(job.updated).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    let mut row = Map::new();
+    row.insert("target".to_owned(), format!("{}/{}", dialect.name, job.topic.name).into());
+    row.insert("state".to_owned(), state.into());
+    row.insert("percent".to_owned(), job.percent.clone().map_or(Value::Null, Value::Number));
+    let message = view.and_then(|view| view.error.or(view.message).or(view.result));
+    row.insert("message".to_owned(), message.map_or(Value::Null, Value::from));
+    let updated = updated.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
+    row.insert("updated".to_owned(), updated.map_or(Value::Null, Value::from));
+    row.insert("watchers".to_owned(), watchers.into());
+    row.into()
+}

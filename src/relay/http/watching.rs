@@ -1,0 +1,302 @@
+//! Routes on which something is watched: by a WebSocket, or by an event stream.
+
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::access::{self, Asking, access, claims, list_access};
+use super::{Api, Shared, check_origin, client_of, in_query, job_in};
+use crate::dialect::{Dialect, DialectId};
+use crate::relay::auth::{Access, Ownerless, Ownership, Refusal};
+use crate::relay::cursor::Since;
+use crate::relay::encoding::{Encoding, Form, Shape};
+use crate::relay::error::ApiError;
+use crate::relay::handover::{HandOver, Taken};
+use crate::relay::reservation::Reservation;
+use crate::relay::retry::retry;
+use crate::relay::session::{Credentials, Kinds, Opening, Wanted};
+use crate::relay::shard::message::{NewConnection, Newcomer, Wants};
+use crate::relay::{subprotocol, upgrade};
+use crate::wire::sse;
+
+/// The header with which an event stream comes back.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// How often a stream that waits for its job's owner looks again, in milliseconds.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// A request's wishes that all watching routes share.
+struct Wishes {
+    encoding: Encoding,
+    since: Option<Since>,
+    kinds: Option<Arc<Kinds>>,
+    replay: bool,
+}
+
+impl Wishes {
+    fn of(api: &Api, request: &Request, is_enveloped: bool) -> Self {
+        let is_stream = is_event_stream(request);
+        let headers = request.headers();
+        let form = if is_stream {
+            Form::EventStream
+        } else if subprotocol::is_messagepack(headers) {
+            Form::MessagePack
+        } else {
+            Form::Text
+        };
+        let shape = match in_query(request, "cursor") {
+            _ if is_enveloped => Shape::Envelope,
+            Some(value) if value == "1" && !is_stream => Shape::Cursor,
+            _ => Shape::Contract,
+        };
+        let deflate = !is_stream && upgrade::extensions(headers).is_some();
+        let last_id = headers.get(LAST_EVENT_ID).filter(|id| is_stream && !id.is_empty());
+        let since = match last_id {
+            Some(id) => Some(id.to_str().unwrap_or_default().to_owned()),
+            None => in_query(request, "since").map(std::borrow::Cow::into_owned),
+        };
+        let query = request.uri().query().unwrap_or_default();
+        let lists: Vec<String> = url::form_urlencoded::parse(query.as_bytes())
+            .filter(|(name, _)| name == "kinds")
+            .flat_map(|(_, value)| value.split(',').map(|kind| kind.trim().to_owned()).collect::<Vec<_>>())
+            .filter(|kind| !kind.is_empty())
+            .collect();
+        Self {
+            encoding: Encoding { form, shape, deflate },
+            since: since.map(|since| api.epoch.read(&since)),
+            kinds: (!lists.is_empty()).then(|| Kinds::new(lists.iter().map(String::as_str))),
+            replay: in_query(request, "replay").is_some_and(|value| value == "1"),
+        }
+    }
+}
+
+/// Whether a request is for an event stream: it asks for that media type, and for no upgrade.
+pub(super) fn is_event_stream(request: &Request) -> bool {
+    let headers = request.headers();
+    let wants = |value: &HeaderValue| {
+        let Ok(value) = value.to_str() else { return false };
+        value.split(',').any(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(sse::MEDIA_TYPE));
+            let zero = |part: &str| {
+                let weight = part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+                weight.is_some_and(|weight| weight <= 0.0)
+            };
+            is_it && !parts.any(zero)
+        })
+    };
+    *request.method() == Method::GET
+        && !headers.contains_key(header::UPGRADE)
+        && headers.get_all(header::ACCEPT).iter().any(wants)
+}
+
+/// `GET` on a dialect's socket route.
+pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
+    let job = job_in(&api, id, &dialect.route, request.uri().path());
+    let possible = dialect.check_job(&job);
+    let wishes = Wishes::of(&api, &request, false);
+    check_origin(&api, &request)?;
+    let access = access(&api, &dialect, Asking::of(&request)).await;
+    let access = api.restricted(access, &dialect, &job, client_of(&request));
+    let job: Arc<str> = job.into();
+    // Before the head: whatever is published after it, the client gets.
+    let refused = matches!(access, Access::Refused(_));
+    let reservation = (possible.is_ok() && !refused)
+        .then(|| Box::new(Reservation::begin(&api.log, id, &job, wishes.replay)));
+    if wishes.encoding.form == Form::EventStream {
+        if let Some(answer) = unready(&api) {
+            return Ok(answer);
+        }
+        if let Access::Refused(refusal) = &access {
+            return refused_stream(refusal);
+        }
+        if let Err(reason) = possible {
+            return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
+        }
+        if let Access::Subject(claims) = &access {
+            wait_for_owner(&api, (id, &dialect), &job, &claims.subject).await?;
+        }
+    }
+    let wants = Wants::Job { dialect: id, job, possible: possible.is_ok(), reservation };
+    open(api, wants, wishes, access, request)
+}
+
+/// `GET` on one of the paths of a dialect's channels; some of them name one.
+pub(super) async fn channels(
+    State(api): Shared,
+    id: DialectId,
+    channel: Option<Arc<str>>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let dialect = Arc::clone(api.dialects.get(id));
+    let wishes = Wishes::of(&api, &request, false);
+    check_origin(&api, &request)?;
+    let access = access(&api, &dialect, Asking::of(&request)).await;
+    if wishes.encoding.form == Form::EventStream {
+        if let Some(answer) = unready(&api) {
+            return Ok(answer);
+        }
+        if let Access::Refused(refusal) = &access {
+            return refused_stream(refusal);
+        }
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let opening = dialect.channels.as_ref().map(|known| Opening::parse(known, channel.as_ref(), query));
+    open(api, Wants::Channels(id, opening.unwrap_or_default()), wishes, access, request)
+}
+
+/// `GET /watch`.
+pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Response, ApiError> {
+    let wishes = Wishes::of(&api, &request, true);
+    check_origin(&api, &request)?;
+    if wishes.encoding.form == Form::EventStream
+        && let Some(answer) = unready(&api)
+    {
+        return Ok(answer);
+    }
+    let lists = list_access(&api, &request);
+    let is_open = api.tokens.settings().auth.is_open();
+    let credentials = Credentials::new(claims(&api, &Asking::of(&request)).await, is_open, lists);
+    let query = request.uri().query().unwrap_or_default();
+    let targets = url::form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "target")
+        .map(|(_, target)| target.into_owned());
+    let wanted = Wanted {
+        targets: targets.collect(),
+        since: wishes.since,
+        kinds: wishes.kinds.clone(),
+        replay: wishes.replay,
+    };
+    let wants = Wants::Targets(Box::new(wanted), Box::new(credentials));
+    open(api, wants, wishes, Access::Everybody, request)
+}
+
+/// The answer to a client of an event stream that is to come again: an end without an error, since browsers never come
+/// back from one. None where the relay can serve it.
+fn unready(api: &Api) -> Option<Response> {
+    let reachable = api.broker.status().borrow().reachable;
+    (api.draining.load(Ordering::Relaxed) || !reachable).then(come_again)
+}
+
+fn come_again() -> Response {
+    let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
+    let body = Body::from(retry.to_bytes(sse::Framing::Plain));
+    let mut response = Response::new(body);
+    stream_headers(response.headers_mut());
+    response
+}
+
+fn refused_stream(refusal: &Refusal) -> Result<Response, ApiError> {
+    match refusal {
+        Refusal::KeysAway => Ok(come_again()),
+        _ => Err(access::refused(refusal)),
+    }
+}
+
+/// Headers of an event stream. Its end is the connection's.
+fn stream_headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::MEDIA_TYPE));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Waits until it is known that a job is the subject's, at most for its dialect's grace. An event stream is refused by
+/// its status alone, which comes with the head.
+async fn wait_for_owner(
+    api: &Api,
+    (id, dialect): (DialectId, &Dialect),
+    job: &Arc<str>,
+    subject: &str,
+) -> Result<(), ApiError> {
+    let until = tokio::time::Instant::now() + dialect.owner_grace;
+    let mut next_question = tokio::time::Instant::now();
+    loop {
+        let now = tokio::time::Instant::now();
+        let suffices = api.log().suffices(id, job);
+        if let Some(store) = api.restore.as_ref().filter(|_| !suffices && now >= next_question) {
+            // A failure is no answer; it is asked again.
+            let _ = store.look(id, Arc::clone(job)).await;
+            next_question = now + LOOK_EVERY * 5;
+        }
+        let refusal = match api.log().ownership(id, job) {
+            Ownership::Of(owner) if *owner == *subject => return Ok(()),
+            Ownership::Of(_) => return Err(not_owner("the token's subject does not own this task")),
+            _ if api.options.ownerless == Ownerless::Allow => return Ok(()),
+            Ownership::Nobody => not_owner("it is not known whose this task is"),
+            Ownership::UnknownJob => {
+                let message = format!("nothing is known of {} job {job}", dialect.name);
+                ApiError::new(StatusCode::NOT_FOUND, "unknown_job", message)
+            }
+        };
+        if now >= until {
+            return Err(refusal);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn not_owner(message: &str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, "not_the_owner", message)
+}
+
+/// Answers a request with a socket or a stream, unless the hour or its headers forbid it.
+fn open(
+    api: Arc<Api>,
+    wants: Wants,
+    wishes: Wishes,
+    access: Access,
+    request: Request,
+) -> Result<Response, ApiError> {
+    if api.draining.load(Ordering::Relaxed) {
+        return Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "going_away",
+            "this relay is shutting down",
+        ));
+    }
+    let mut response = if wishes.encoding.form == Form::EventStream {
+        let mut response = StatusCode::OK.into_response();
+        response.headers_mut().clear();
+        stream_headers(response.headers_mut());
+        response
+    } else {
+        upgrade::respond(request.method(), request.version(), request.headers())?
+    };
+    let client = client_of(&request);
+    let Wishes { encoding, since, kinds, .. } = wishes;
+    let hand_over = HandOver::to(move |Taken { stream, head, early }| async move {
+        if encoding.form == Form::EventStream {
+            notice_death(&stream, api.options.ping_interval);
+        }
+        let newcomer = Newcomer { early, encoding, since, kinds, wants, access };
+        let client = api.stats.clients.enter(client);
+        adopt(&api, NewConnection { stream, head, client, newcomer }).await;
+    });
+    response.extensions_mut().insert(hand_over);
+    Ok(response)
+}
+
+/// Ends a connection whose peer takes nothing for two ping intervals: the client of an event stream never answers.
+fn notice_death(stream: &TcpStream, interval: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        // Without it the stream ends when its outbox is full.
+        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(interval * 2));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, interval);
+}
+
+/// Gives the connection to the next shard in turn.
+async fn adopt(api: &Api, connection: NewConnection) {
+    let next = api.next_shard.fetch_add(1, Ordering::Relaxed) % api.shards.len();
+    api.shards[next].adopt(connection).await;
+}

@@ -1,0 +1,105 @@
+//! Places of clients that can come back: told when they are known, and lost with the source.
+
+use super::super::conn::Conn;
+use super::{Shared, State};
+use crate::dialect::DialectId;
+use crate::relay::auth;
+use crate::relay::cursor::Loss;
+use crate::relay::encoding::Form;
+use crate::relay::session::{Action, Session};
+use crate::relay::slots::ConnId;
+
+impl Shared {
+    /// Tells a client its place as soon as it is known: now, or behind an event that is on its way.
+    pub(super) fn tell_place(&self, state: &mut State, id: ConnId) {
+        let delivered = state.delivered;
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        if let Some(sequence) = conn.session.news_of_place(delivered) {
+            self.act(state, id, Action::Place(sequence));
+        } else if conn.session.awaits_place() && !state.awaiting.contains(&id) {
+            state.awaiting.push(id);
+        }
+    }
+
+    /// Tells the client of an event stream the place from which it goes on: the stream begins with it.
+    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: u64) {
+        let is_stream = |conn: &Conn| conn.encoding.form == Form::EventStream;
+        if state.conns.get(id).is_some_and(is_stream) {
+            self.act(state, id, Action::Begun(sequence));
+        }
+    }
+
+    /// Tells the clients that wait for it their places, behind the events that were just delivered.
+    pub(super) fn tell_places(&self, delivered: u64) {
+        let mut state = self.state();
+        state.delivered = state.delivered.max(delivered);
+        if state.awaiting.is_empty() {
+            return;
+        }
+        for id in std::mem::take(&mut state.awaiting) {
+            self.tell_place(&mut state, id);
+        }
+    }
+
+    /// Events of dialects may have been missed: tells each client that can come back and watches them.
+    pub(in crate::relay::shard) fn lost(&self, dialects: &[DialectId], sequence: u64) {
+        let mut state = self.state();
+        state.delivered = state.delivered.max(sequence);
+        let ids: Vec<ConnId> = state.conns.ids().collect();
+        for id in ids {
+            let concerned = state.conns.get(id).is_some_and(|conn| {
+                let mut watches = conn.session.watches();
+                conn.encoding.has_cursors()
+                    && watches.any(|(_, watch)| dialects.contains(&watch.topic().dialect))
+            });
+            if concerned {
+                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None));
+            }
+        }
+    }
+
+    /// Checks a token that a client of `/watch` brought, and uses it from then on if it is good.
+    pub(super) fn check_token(&self, state: &mut State, id: ConnId, token: &str) {
+        let now = state.now();
+        let checked = state.settings.tokens.check(token);
+        let mut actions = std::mem::take(&mut state.actions);
+        if let Some(conn) = state.conns.get_mut(id) {
+            match checked {
+                Ok(claims) => {
+                    let expires = now.saturating_add(claims.expires.saturating_sub(auth::now()));
+                    conn.session.renew(claims, expires, &mut actions);
+                }
+                Err(refusal) => actions.push(Session::bad_token(refusal.message())),
+            }
+        }
+        self.act_all(state, id, actions);
+        self.announce(state, id);
+    }
+
+    /// Tells a client of `/watch` its targets, if they have changed: at once, with its place where that is known.
+    pub(super) fn announce(&self, state: &mut State, id: ConnId) {
+        let delivered = state.delivered;
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.session.has_changed()) else { return };
+        match conn.session.place(delivered) {
+            Some(sequence) => {
+                conn.session.tells_place_of(sequence);
+                self.act(state, id, Action::Place(sequence));
+            }
+            None => {
+                if let Some(text) = conn.session.announce(None) {
+                    self.act(state, id, Action::Answer(text));
+                }
+                self.tell_place(state, id);
+            }
+        }
+    }
+
+    /// Looks at a session whose watches have changed: what of it is caught up, and what its client is to be told.
+    pub(super) fn settle(&self, state: &mut State, id: ConnId) {
+        if let Some(conn) = state.conns.get_mut(id) {
+            conn.session.recount();
+            let deadline = conn.session.deadline();
+            state.wake(id, deadline);
+        }
+    }
+}

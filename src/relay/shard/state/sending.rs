@@ -1,0 +1,184 @@
+//! Messages of a session on their way to its client, each in the client's encoding.
+
+use std::sync::Arc;
+
+use tracing::debug;
+
+use super::super::conn::{Conn, Phase, Wrote};
+use super::super::{ShardSettings, timestamp, timestamp_zulu};
+use super::{GOOD_BYE, SLOW_GOOD_BYE, Shared, State};
+use crate::dialect::{CloseReason, TopicKind};
+use crate::relay::cursor;
+use crate::relay::encoding::{Address, Encoder, Shape};
+use crate::relay::event::{Event, Snapshot};
+use crate::relay::outbox::OutboxKey;
+use crate::relay::refusals::Why;
+use crate::relay::retry::retry;
+use crate::relay::session::{Action, Watch, WatchId};
+use crate::relay::slots::ConnId;
+use crate::wire::sse;
+
+const TEXT_PONG: &str = r#"{"type":"pong"}"#;
+
+impl Shared {
+    /// Sends what a session has to say.
+    pub(super) fn send(&self, state: &mut State, id: ConnId, action: Action) {
+        let (now, interval, delivered) = (state.now(), state.interval, state.delivered);
+        let State { settings, encoder, conns, .. } = state;
+        let Some(conn) = conns.get_mut(id) else { return };
+        let bound = settings.outbox;
+        let wrote = match action {
+            // All answers are bounded like events: whoever asks and does not read is as slow as any other.
+            Action::Answer(text) => answer(conn, encoder, &text, bound),
+            Action::TextPong => answer(conn, encoder, TEXT_PONG, bound),
+            Action::Pong(frames) => conn.write(&frames.into(), || None, bound),
+            // Also behind what waits: a client that is slow but alive has nothing else to answer.
+            Action::Ping => conn.ping(now, interval),
+            Action::Heartbeat => {
+                let text = format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, timestamp_zulu());
+                let frame = encoder.message(conn.encoding, text.as_bytes());
+                conn.write(&frame, || Some(OutboxKey::Heartbeat), usize::MAX)
+            }
+            Action::Unknown(watch) => match unknown(settings, conn, watch) {
+                Some(text) => answer(conn, encoder, &text, bound),
+                None => return,
+            },
+            Action::State(watch, snapshot) => send_state(settings, encoder, conn, watch, &snapshot),
+            Action::Listed(job, snapshot) => {
+                let target = conn.session.name_of(&job).unwrap_or_default();
+                let address = Address { target: &target, cursor: None };
+                conn.write_state(&encoder.event(conn.encoding, &snapshot.payload, address, true))
+            }
+            Action::Event(watch, event) => send_held(settings, encoder, conn, watch, &event),
+            Action::Echo(_) if conn.session.is_of_targets() => return,
+            Action::Echo(text) => {
+                let frame = encoder.message(conn.encoding, text.as_bytes());
+                conn.write_state(&frame)
+            }
+            Action::Gap(loss, watch) => {
+                let target = watch.and_then(|watch| name_of(conn, watch));
+                let place = conn.session.place(delivered).filter(|_| target.is_none());
+                let cursor = place.map(|place| settings.epoch.cursor(place));
+                let text = cursor::gap(loss, target.as_deref(), cursor);
+                let frame = encoder.with_cursor(conn.encoding, text.as_bytes(), cursor);
+                conn.write_state(&frame)
+            }
+            Action::Ended(job, outcome) => match conn.session.ended(&job, outcome) {
+                Some(text) => {
+                    let frame = encoder.message(conn.encoding, text.as_bytes());
+                    conn.write_state(&frame)
+                }
+                None => return,
+            },
+            Action::Begun(sequence) => begin_stream(settings, encoder, conn, sequence),
+            Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
+            Action::RefreshPlace => match conn.session.fresh_place(delivered) {
+                Some(sequence) => send_place(settings, encoder, conn, sequence),
+                None => return,
+            },
+            Action::Subscribe(..)
+            | Action::Unsubscribe(_)
+            | Action::LookAgain(_)
+            | Action::Begin(..)
+            | Action::CheckToken(_)
+            | Action::EndLife
+            | Action::Close(_) => return,
+        };
+        self.after_write(state, id, wrote);
+    }
+
+    /// Closes a connection.
+    pub(super) fn close(&self, state: &mut State, id: ConnId, reason: CloseReason) {
+        let now = state.now();
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
+        debug!(client = %conn.client, code = reason.code(), reason = reason.text(), "closing a socket");
+        if let Some(why) = Why::of_close(reason).filter(|_| conn.session.has_token()) {
+            state.settings.stats.refusals.note(why, conn.client.address());
+        }
+        if reason == CloseReason::Stale {
+            state.settings.stats.stale.add(1);
+        }
+        let slow = reason == CloseReason::SlowConsumer;
+        let deaf = matches!(reason, CloseReason::Protocol | CloseReason::NotUtf8 | CloseReason::TooBig);
+        let wrote = conn.close(reason, if deaf { Phase::Deaf } else { Phase::Closing });
+        self.after_write(state, id, wrote);
+        state.wake_instead(id, now + if slow { SLOW_GOOD_BYE } else { GOOD_BYE });
+    }
+}
+
+/// Sends a text of the relay's own.
+fn answer(conn: &mut Conn, encoder: &mut Encoder, text: &str, bound: usize) -> Wrote {
+    let frame = encoder.message(conn.encoding, text.as_bytes());
+    conn.write(&frame, || None, bound)
+}
+
+/// The text for watchers of a job that nobody has heard of, where the contract has one. A client of `/watch` gets none.
+fn unknown(settings: &ShardSettings, conn: &Conn, watch: WatchId) -> Option<String> {
+    let topic = conn.session.watch(watch).map(Watch::topic)?;
+    let dialect = settings.dialects.get(topic.dialect);
+    dialect.unknown_frame(&topic.name, &timestamp()).filter(|_| !conn.session.is_of_targets())
+}
+
+/// A watch's topic as the client names it, where it names several.
+fn name_of(conn: &Conn, watch: WatchId) -> Option<String> {
+    conn.session.name_of(conn.session.watch(watch)?.topic())
+}
+
+/// Sends a job's state. Its cursor is true of it where the client watches nothing else.
+fn send_state(
+    settings: &ShardSettings,
+    encoder: &mut Encoder,
+    conn: &mut Conn,
+    watch: WatchId,
+    snapshot: &Snapshot,
+) -> Wrote {
+    let target = name_of(conn, watch).unwrap_or_default();
+    let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
+    let cursor = alone.then(|| settings.epoch.cursor(snapshot.sequence));
+    let address = Address { target: &target, cursor };
+    let frame = encoder.event(conn.encoding, &snapshot.payload, address, true);
+    conn.write_state(&frame)
+}
+
+/// Sends an event that waited while its job was looked up.
+fn send_held(
+    settings: &ShardSettings,
+    encoder: &mut Encoder,
+    conn: &mut Conn,
+    watch: WatchId,
+    event: &Arc<Event>,
+) -> Wrote {
+    let target = name_of(conn, watch).unwrap_or_default();
+    let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
+    let cursor = alone.then(|| settings.epoch.cursor(event.sequence));
+    let frame = encoder.event(conn.encoding, &event.payload, Address { target: &target, cursor }, false);
+    conn.write_state(&frame)
+}
+
+/// Begins an event stream, with the place that it begins at and the time after which the client is to come back.
+fn begin_stream(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, sequence: u64) -> Wrote {
+    let mut first = encoder.cursor(conn.encoding, settings.epoch.cursor(sequence)).to_vec();
+    let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
+    first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
+    conn.write_state(&first.into())
+}
+
+/// Tells a client its place: in the list of its targets where that is due, else on its own.
+fn send_place(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, sequence: u64) -> Wrote {
+    let cursor = settings.epoch.cursor(sequence);
+    let announced =
+        if conn.session.owes_cursor() { conn.session.announce(Some(cursor.to_string())) } else { None };
+    let frame = match announced {
+        Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(cursor)),
+        None => encoder.cursor(conn.encoding, cursor),
+    };
+    conn.write_state(&frame)
+}
+
+impl State {
+    /// The job that an event ends, if it ends one.
+    pub(super) fn ended_by(event: &Event) -> Option<Action> {
+        let job = event.topics.first().filter(|topic| topic.kind == TopicKind::Job)?;
+        event.ends.map(|outcome| Action::Ended(job.clone(), outcome))
+    }
+}
