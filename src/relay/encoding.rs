@@ -226,23 +226,25 @@ fn has_own_cursor(object: &[u8]) -> bool {
     if memmem::find(object, b"cursor").is_none() && memmem::find(object, b"\\u").is_none() {
         return false;
     }
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = bool;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
-            let mut found = false;
-            while let Some((name, _)) = map.next_entry::<Cow<'_, str>, IgnoredAny>()? {
-                found |= name == "cursor";
-            }
-            Ok(found)
-        }
-    }
     serde_json::Deserializer::from_slice(object).deserialize_map(Members).unwrap_or(true)
+}
+
+/// Looks for the member `cursor`.
+struct Members;
+impl<'de> Visitor<'de> for Members {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut found = false;
+        while let Some((name, _)) = map.next_entry::<Cow<'_, str>, IgnoredAny>()? {
+            found |= name == "cursor";
+        }
+        Ok(found)
+    }
 }
 
 /// The message of `/watch` for an event, or for a topic's state.

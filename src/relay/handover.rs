@@ -34,9 +34,9 @@ impl HandOver {
 
     /// Hands the connection over. Only the first call does.
     pub(super) async fn complete(self, taken: Taken) {
-        let taker = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(taker) = taker {
-            taker(taken).await;
+        let take = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(take) = take {
+            take(taken).await;
         }
     }
 }
@@ -49,7 +49,9 @@ pub(super) fn head_of(response: &Response) -> Bytes {
     // Writing to a string does not fail.
     let _ = write!(head, "HTTP/1.1 {} {reason}\r\n", status.as_u16());
     let mut head = head.into_bytes();
-    for (name, value) in response.headers() {
+    // The length of the answer is not known: it ends with the connection, or is none of HTTP.
+    let headers = response.headers().iter().filter(|(name, _)| *name != header::CONTENT_LENGTH);
+    for (name, value) in headers {
         head.extend_from_slice(name.as_str().as_bytes());
         head.extend_from_slice(b": ");
         head.extend_from_slice(value.as_bytes());

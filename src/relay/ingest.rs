@@ -5,7 +5,7 @@ mod log;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::log::Odd;
-pub(super) use self::log::{DropLog, SlipLog};
+use self::log::{DropLog, SlipLog};
 use super::event::{ConflationKey, Delivery, Event, Topics};
 use super::foreign::Foreign;
 use super::joblog::{Incoming, JobLog, Stamp, Taken};
@@ -33,17 +33,24 @@ pub(super) struct Ingest {
     pub(super) urgent: Arc<tokio::sync::Notify>,
     /// Told when publications may have been missed.
     pub(super) gaps: Arc<tokio::sync::Notify>,
-    pub(super) batch: Vec<Delivery>,
+    /// Results of the burst so far.
+    pub(super) burst: Burst,
+}
+
+/// What a burst of publications came to, until it is handed to the shards; and what was logged, which is seldom.
+#[derive(Default)]
+pub(super) struct Burst {
+    batch: Vec<Delivery>,
     /// Jobs of the batch of which it is known only now whose they are.
-    pub(super) owned: Vec<Topic>,
+    owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
-    pub(super) taken: u64,
+    taken: u64,
     /// Whether any subscription was ever confirmed.
-    pub(super) was_confirmed: bool,
+    was_confirmed: bool,
     /// Dialects of which events may have been missed, and the sequence that stands for the hole, until the next flush.
-    pub(super) lost: Option<(Arc<[DialectId]>, u64)>,
-    pub(super) drops: DropLog,
-    pub(super) slips: SlipLog,
+    lost: Option<(Arc<[DialectId]>, u64)>,
+    drops: DropLog,
+    slips: SlipLog,
 }
 
 impl Ingest {
@@ -78,24 +85,24 @@ impl Ingest {
         }
         let unmerged = log.unmerged();
         drop(log);
-        self.taken += 1;
+        self.burst.taken += 1;
         if dialect.has_foreign_state() {
             self.foreign.seen(id, &job);
         }
         if self.stats.unmerged.get() != unmerged {
             self.stats.unmerged.set(unmerged);
-            self.slips.unmerged(&dialect.name, &job);
+            self.burst.slips.unmerged(&dialect.name, &job);
         }
         if !decoded.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &decoded.kind_name };
-            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), decoded.slips, odd);
+            note_slips(&self.stats, &mut self.burst.slips, (id, &dialect.name), decoded.slips, odd);
         }
         if owned && dialect.auth == Auth::Owner {
-            self.owned.push(Topic::job(id, job));
+            self.burst.owned.push(Topic::job(id, job));
         }
         if !hidden {
-            self.batch.push(delivery);
+            self.burst.batch.push(delivery);
         }
         Ok(())
     }
@@ -106,11 +113,11 @@ impl Ingest {
         let dialect = self.dialects.get(id);
         let event = dialect.decode_channel(publication.channel, publication.payload)?;
         self.stats.channel_event(id, event.channel);
-        self.taken += 1;
+        self.burst.taken += 1;
         if !event.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &event.kind_name };
-            note_slips(&self.stats, &mut self.slips, (id, &dialect.name), event.slips, odd);
+            note_slips(&self.stats, &mut self.burst.slips, (id, &dialect.name), event.slips, odd);
         }
         let channel = event.channel;
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,7 +126,7 @@ impl Ingest {
         log.append_to_channel(id, channel, &event, Stamp::now().now);
         log.share(sequence);
         drop(log);
-        self.batch.push(Delivery { event, echo: None });
+        self.burst.batch.push(Delivery { event, echo: None });
         Ok(())
     }
 }
@@ -189,44 +196,43 @@ impl Sink for Ingest {
         let sequence = log.lose_source(&dialects);
         drop(log);
         // At the start nobody has missed anything.
-        if std::mem::replace(&mut self.was_confirmed, true) {
-            self.lost = Some((dialects.into(), sequence));
-        }
+        let is_first = !std::mem::replace(&mut self.burst.was_confirmed, true);
+        self.burst.lost = Some((if is_first { Arc::default() } else { dialects.into() }, sequence));
         self.gaps.notify_one();
     }
 
     fn publication(&mut self, publication: Publication<'_>) {
         if let Err(reason) = self.take(publication) {
             self.stats.drop_undecodable(reason);
-            self.drops.log(reason, publication.channel, publication.payload);
+            self.burst.drops.log(reason, publication.channel, publication.payload);
             self.foreign.hint(self.subscribers[publication.subscription], reason);
         }
     }
 
     fn oversized(&mut self, _: usize, channel: &[u8], head: &[u8], _: u64) {
         self.stats.drop_undecodable(Undecodable::TooBig);
-        self.drops.log(Undecodable::TooBig, channel, head);
+        self.burst.drops.log(Undecodable::TooBig, channel, head);
     }
 
     fn flush(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.stats.events.add(std::mem::take(&mut self.taken));
-            if let Some((dialects, sequence)) = self.lost.take() {
+            self.stats.events.add(std::mem::take(&mut self.burst.taken));
+            if let Some((dialects, sequence)) = self.burst.lost.take() {
                 for shard in &self.shards {
                     shard.lost(Arc::clone(&dialects), sequence).await;
                 }
             }
-            if !self.owned.is_empty() {
+            if !self.burst.owned.is_empty() {
                 // First: who may see an event must be known before it is sent.
-                let owned: Arc<[Topic]> = std::mem::take(&mut self.owned).into();
+                let owned: Arc<[Topic]> = std::mem::take(&mut self.burst.owned).into();
                 for shard in &self.shards {
                     shard.owned(Arc::clone(&owned)).await;
                 }
             }
-            if self.batch.is_empty() {
+            if self.burst.batch.is_empty() {
                 return;
             }
-            let batch: Arc<[Delivery]> = std::mem::take(&mut self.batch).into();
+            let batch: Arc<[Delivery]> = std::mem::take(&mut self.burst.batch).into();
             let bytes = batch.iter().map(Delivery::bytes).sum();
             for shard in &self.shards {
                 shard.publish(Arc::clone(&batch), bytes).await;

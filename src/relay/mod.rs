@@ -61,7 +61,7 @@ pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::cursor::Epoch;
 use self::foreign::Foreign;
 use self::http::Api;
-use self::ingest::Ingest;
+use self::ingest::{Burst, Ingest};
 use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
 use self::jwks::Jwks;
@@ -106,10 +106,7 @@ impl Relay {
         let log = Arc::new(Mutex::new(log));
         let (restore, questions) = RestoreQueue::new();
         let restore = stored.then_some(restore);
-        let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
-        let reloadable = std::mem::take(&mut options.reloadable);
-        let tokens = Arc::new(Tokens::new(reloadable, jwks, options.jwt_audience.clone()));
-        let epoch = Epoch::random();
+        let (epoch, tokens) = (Epoch::random(), tokens(&mut options));
         let shared = (epoch, Arc::clone(&tokens));
         let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone(), shared);
         let (threads, stop) = (Watch::new(), CancellationToken::new());
@@ -130,13 +127,7 @@ impl Relay {
             echo_polling: options.echo_polling,
             urgent: Arc::clone(&urgent),
             gaps: Arc::clone(&gaps),
-            batch: Vec::new(),
-            owned: Vec::new(),
-            taken: 0,
-            was_confirmed: false,
-            lost: None,
-            drops: ingest::DropLog::default(),
-            slips: ingest::SlipLog::default(),
+            burst: Burst::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
         let troubles = Arc::new(Troubles::new(Arc::clone(&dialects)));
@@ -238,6 +229,13 @@ impl Relay {
             task.abort();
         }
     }
+}
+
+/// What tokens are checked with; takes the settings out of the options, since a reload replaces them.
+fn tokens(options: &mut RelayOptions) -> Arc<Tokens> {
+    let jwks = Jwks::new(options.reloadable.jwks(), jwks::Timing::default());
+    let reloadable = std::mem::take(&mut options.reloadable);
+    Arc::new(Tokens::new(reloadable, jwks, options.jwt_audience.clone()))
 }
 
 /// The dialects as the options change them.

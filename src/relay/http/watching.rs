@@ -125,7 +125,7 @@ pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> 
         }
     }
     let wants = Wants::Job { dialect: id, job, possible: possible.is_ok(), reservation };
-    open(api, wants, wishes, access, request)
+    open(api, wants, wishes, access, &request)
 }
 
 /// `GET` on one of the paths of a dialect's channels; some of them name one.
@@ -149,7 +149,7 @@ pub(super) async fn channels(
     }
     let query = request.uri().query().unwrap_or_default();
     let opening = dialect.channels.as_ref().map(|known| Opening::parse(known, channel.as_ref(), query));
-    open(api, Wants::Channels(id, opening.unwrap_or_default()), wishes, access, request)
+    open(api, Wants::Channels(id, opening.unwrap_or_default()), wishes, access, &request)
 }
 
 /// `GET /watch`.
@@ -175,7 +175,7 @@ pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Resp
         replay: wishes.replay,
     };
     let wants = Wants::Targets(Box::new(wanted), Box::new(credentials));
-    open(api, wants, wishes, Access::Everybody, request)
+    open(api, wants, wishes, Access::Everybody, &request)
 }
 
 /// The answer to a client of an event stream that is to come again: an end without an error, since browsers never come
@@ -253,7 +253,7 @@ fn open(
     wants: Wants,
     wishes: Wishes,
     access: Access,
-    request: Request,
+    request: &Request,
 ) -> Result<Response, ApiError> {
     if api.draining.load(Ordering::Relaxed) {
         return Err(ApiError::new(
@@ -270,7 +270,7 @@ fn open(
     } else {
         upgrade::respond(request.method(), request.version(), request.headers())?
     };
-    let client = client_of(&request);
+    let client = client_of(request);
     let Wishes { encoding, since, kinds, .. } = wishes;
     let hand_over = HandOver::to(move |Taken { stream, head, early }| async move {
         if encoding.form == Form::EventStream {

@@ -20,6 +20,7 @@ pub(super) use self::behind::Dirty;
 use self::hold::Holds;
 pub(super) use self::record::Listed;
 use self::record::{Readback, Record};
+pub(super) use self::tails::Resumed;
 use self::tails::Tails;
 pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;

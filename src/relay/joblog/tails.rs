@@ -35,6 +35,15 @@ pub(super) struct Tails {
     left: Left,
 }
 
+/// Place from which a client goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::relay) struct Resumed {
+    /// Sequence behind which it is sent events.
+    pub after: u64,
+    /// Sequence up to which missing events are no loss.
+    pub floor: u64,
+}
+
 /// Moments at which jobs left memory, as sequences.
 #[derive(Debug, Default)]
 struct Left {
@@ -214,13 +223,14 @@ impl JobLog {
         for id in dialects {
             self.tails.source_lost[id.index()] = sequence;
         }
+        self.share(sequence);
         sequence
     }
 
-    /// The sequence behind which a client that comes back is sent a topic's events, if none of them is missing.
-    pub(in crate::relay) fn resume(&self, topic: &Topic, since: Since) -> Result<u64, Loss> {
+    /// The place behind which a client that comes back is sent a topic's events, if none of them is missing.
+    pub(in crate::relay) fn resume(&self, topic: &Topic, since: Since) -> Result<Resumed, Loss> {
         let after = match since {
-            Since::Beginning => return Ok(0),
+            Since::Beginning => return Ok(Resumed { after: 0, floor: self.missing(topic) }),
             Since::Lost(loss) => return Err(loss),
             Since::After(sequence) => sequence,
         };
@@ -233,11 +243,11 @@ impl JobLog {
         if after < self.missing(topic) {
             return Err(Loss::TooOld);
         }
-        Ok(after)
+        Ok(Resumed { after, floor: after })
     }
 
     /// Sequence of the newest event of a topic that is no longer kept and that nothing newer replaces.
-    fn missing(&self, topic: &Topic) -> u64 {
+    pub(in crate::relay) fn missing(&self, topic: &Topic) -> u64 {
         let channels = &self.tails.channels[topic.dialect.index()];
         let of_channel = |name: &str| channels.get(name).map_or(0, Tail::lost);
         match topic.kind {

@@ -7,7 +7,9 @@
 mod allowance;
 mod channel;
 mod guard;
+mod places;
 mod resume;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -26,7 +28,7 @@ use self::timers::{Timer, Timers};
 use self::watch::Watches;
 pub(super) use self::watch::{Kinds, Watch, WatchId};
 pub(super) use self::watcher::{Credentials, ListAccess, Wanted, Watcher};
-use super::auth::{Claims, Grant, Whose};
+use super::auth::Grant;
 use super::cursor::{Loss, Since};
 use super::event::{Event, Snapshot};
 use super::wheel::Millis;
@@ -41,8 +43,9 @@ pub(in crate::relay) enum Action {
     Listed(Topic, Snapshot),
     /// Send an event that waited while its job was looked up.
     Event(WatchId, Arc<Event>),
-    /// Tell that events are missing: of one watch, or of all.
-    Gap(Loss, Option<WatchId>),
+    /// Tell that events are missing: of one watch, or of all. With the sequence behind the gap, where that is the client's
+    /// place.
+    Gap(Loss, Option<WatchId>, Option<u64>),
     /// Tell that a job has ended, where the contract does.
     Ended(Topic, Outcome),
     /// Tell the client its place: the sequence up to which everything was sent.
@@ -215,8 +218,8 @@ impl Session {
 
     /// Adds the targets of a URL of `/watch`.
     pub(in crate::relay) fn open(&mut self, wanted: &Wanted, out: &mut Vec<Action>) {
-        if let (Contract::Watch(watcher), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
-            watcher.watch(wanted, watches, out);
+        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+            client.watch(wanted, watches, out);
         }
     }
 
@@ -297,7 +300,7 @@ impl Session {
             (Contract::Channels(subscriber), Watches::Many(watches)) => {
                 subscriber.text(text, now, watches, out);
             }
-            (Contract::Watch(watcher), Watches::Many(watches)) => watcher.text(text, now, watches, out),
+            (Contract::Watch(client), Watches::Many(watches)) => client.text(text, now, watches, out),
             _ if text == "ping" => out.push(Action::TextPong),
             _ => {}
         }
@@ -350,7 +353,7 @@ impl Session {
     fn outlives_its_token(&mut self, out: &mut Vec<Action>) -> bool {
         self.timers.stop(Timer::Token);
         match (&mut self.contract, &mut self.watches) {
-            (Contract::Watch(watcher), Watches::Many(watches)) => watcher.expire(watches, out),
+            (Contract::Watch(client), Watches::Many(watches)) => client.expire(watches, out),
             _ => false,
         }
     }
@@ -359,244 +362,5 @@ impl Session {
     pub(in crate::relay) fn deadline(&self) -> Millis {
         let watches = self.watches.iter().map(|(_, watch)| watch.deadline());
         watches.min().unwrap_or(Millis::MAX).min(self.timers.next())
-    }
-}
-
-/// Places of a client that can come back.
-impl Session {
-    /// Looks again whether all watches are caught up. To be called after each change of one.
-    pub(in crate::relay) fn recount(&mut self) {
-        self.is_behind = !self.watches.iter().all(|(_, watch)| watch.is_caught_up());
-    }
-
-    /// Whether all watches are caught up.
-    fn is_caught_up(&self) -> bool {
-        match &self.watches {
-            Watches::One(watch) => watch.is_caught_up(),
-            Watches::Many(_) => !self.is_behind,
-        }
-    }
-
-    /// Events up to this sequence were sent with a state or a replay.
-    pub(in crate::relay) fn raise(&mut self, level: u64) {
-        if let Some(resume) = &mut self.resume {
-            resume.raise(level);
-            resume.awaits = true;
-        }
-    }
-
-    /// Whether a live event's place is one that the client can go on from. It counts as told.
-    pub(in crate::relay) fn tells_place_of(&mut self, sequence: u64) -> bool {
-        let is_caught_up = self.is_caught_up();
-        match &mut self.resume {
-            Some(resume) if is_caught_up && resume.covers(sequence) => {
-                resume.tell(sequence);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The sequence up to which everything was sent, where live events up to `delivered` were.
-    pub(in crate::relay) fn place(&self, delivered: u64) -> Option<u64> {
-        let resume = self.resume.as_ref().filter(|_| self.is_caught_up())?;
-        resume.position(delivered, self.is_alone())
-    }
-
-    /// Takes the place that the client is still to be told, where it is known by now.
-    pub(in crate::relay) fn news_of_place(&mut self, delivered: u64) -> Option<u64> {
-        let place = self.place(delivered)?;
-        let resume = self.resume.as_mut().filter(|resume| resume.awaits)?;
-        resume.tell(place);
-        Some(place)
-    }
-
-    /// Whether the client still is to be told its place.
-    pub(in crate::relay) fn awaits_place(&self) -> bool {
-        self.resume.as_ref().is_some_and(|resume| resume.awaits)
-    }
-
-    /// The client's place, if it has changed since it was told.
-    pub(in crate::relay) fn fresh_place(&mut self, delivered: u64) -> Option<u64> {
-        let place = self.place(delivered)?;
-        let resume = self.resume.as_mut()?;
-        resume.tell(place).then_some(place)
-    }
-
-    /// The message that lists all targets, of a client of `/watch`: where they have changed, and with the cursor once all
-    /// are caught up.
-    pub(in crate::relay) fn announce(&mut self, cursor: Option<String>) -> Option<String> {
-        match (&mut self.contract, &self.watches) {
-            (Contract::Watch(watcher), Watches::Many(watches)) => watcher.announce(watches, cursor),
-            _ => None,
-        }
-    }
-
-    /// Whether the list of all targets has changed since it was told.
-    pub(in crate::relay) fn has_changed(&self) -> bool {
-        matches!(&self.contract, Contract::Watch(watcher) if watcher.has_changed())
-    }
-
-    /// Whether the list of all targets is to be told with the next cursor.
-    pub(in crate::relay) fn owes_cursor(&self) -> bool {
-        matches!(&self.contract, Contract::Watch(watcher) if watcher.owes_cursor())
-    }
-
-    /// The message that a token is not good.
-    pub(in crate::relay) fn bad_token(message: &str) -> Action {
-        watcher::error(watcher::Code::NotAllowed, None, message)
-    }
-
-    /// A topic as the client knows it.
-    pub(in crate::relay) fn name_of(&self, topic: &Topic) -> Option<String> {
-        match &self.contract {
-            Contract::Watch(watcher) => Some(watcher.name(topic)),
-            Contract::Job | Contract::Channels(_) => None,
-        }
-    }
-
-    /// The place among an event's topics of the one that the client knows the event by: its job, else the room that it
-    /// watches, else the channel.
-    pub(in crate::relay) fn best_topic(&self, event: &Event) -> usize {
-        let Watches::Many(many) = &self.watches else { return 0 };
-        let is_room = |topic: &Topic| topic.kind == crate::dialect::TopicKind::Room;
-        let room = event.topics.iter().position(|topic| is_room(topic) && many.find(topic).is_some());
-        room.unwrap_or(0)
-    }
-
-    /// The message that a job has ended, where the contract has one.
-    pub(in crate::relay) fn ended(&self, job: &Topic, outcome: Outcome) -> Option<String> {
-        match &self.contract {
-            Contract::Watch(watcher) => Some(watcher.ended(job, outcome)),
-            Contract::Job | Contract::Channels(_) => None,
-        }
-    }
-
-    /// Refuses the client a watch: the whole connection, or of `/watch` the target alone.
-    pub(in crate::relay) fn refuse(&mut self, id: WatchId, reason: CloseReason, out: &mut Vec<Action>) {
-        let topic = self.watches.get(id).map(|watch| watch.topic().clone());
-        match (&mut self.contract, &mut self.watches, topic) {
-            (Contract::Watch(watcher), Watches::Many(watches), Some(topic)) => {
-                watcher.refuse(topic, reason, watches, out);
-                self.recount();
-            }
-            _ => out.push(Action::Close(reason)),
-        }
-    }
-
-    /// Uses another token from now on, until it expires.
-    pub(in crate::relay) fn renew(&mut self, claims: Claims, expires: Millis, out: &mut Vec<Action>) {
-        if let (Contract::Watch(watcher), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
-            watcher.renew(claims, watches, out);
-            self.timers.set(Timer::Token, expires);
-        }
-    }
-
-    /// Owners whose jobs' events a watch is for.
-    pub(in crate::relay) fn whose(&self, id: WatchId) -> Whose {
-        match &self.watches {
-            Watches::Many(many) => many.get(id).map_or(Whose::Anybody, |place| place.of.clone()),
-            Watches::One(_) => Whose::Anybody,
-        }
-    }
-}
-
-/// Missed events on their way to the client.
-impl Session {
-    /// Sends missed events of watches, those behind a sequence; the watches take live events once they have caught up.
-    pub(in crate::relay) fn replay(&mut self, replay: Replay) {
-        let resume = self.resume.get_or_insert_default();
-        match resume.replays.iter_mut().find(|other| other.after == replay.after) {
-            Some(other) => other.watches.extend(replay.watches),
-            None => resume.replays.push(replay),
-        }
-        self.is_behind = true;
-    }
-
-    /// Lets a watch take no live events until it has caught up.
-    pub(in crate::relay) fn fall_behind(&mut self, id: WatchId) {
-        if let Some(watch) = self.watches.get_mut(id) {
-            watch.fall_behind();
-        }
-    }
-
-    /// Whether missed events are still to be sent.
-    pub(in crate::relay) fn is_replaying(&self) -> bool {
-        self.resume.as_ref().is_some_and(|resume| !resume.replays.is_empty())
-    }
-
-    /// The topics whose missed events are sent next, and the sequence behind which. Watches that are gone are left out.
-    pub(in crate::relay) fn replaying(&self) -> Option<(Vec<(WatchId, Topic)>, u64)> {
-        let replay = self.resume.as_ref()?.replays.first()?;
-        let topics = replay.watches.iter().filter_map(|id| {
-            let watch = self.watches.get(*id).filter(|watch| !watch.is_caught_up())?;
-            Some((*id, watch.topic().clone()))
-        });
-        Some((topics.collect(), replay.after))
-    }
-
-    /// Whether a missed event is to be sent: the client wants its kind, and has not got it live by another watch.
-    pub(in crate::relay) fn takes_again(&self, event: &Event) -> bool {
-        if self.kinds.as_ref().is_some_and(|kinds| !kinds.include(&event.kind)) {
-            return false;
-        }
-        let Watches::Many(many) = &self.watches else { return true };
-        let mut matching = many.iter().filter(|(_, place)| place.matches(event)).peekable();
-        let is_wanted =
-            |place: &watch::Place| place.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind));
-        let was_sent = |place: &watch::Place| {
-            place.live_from < event.sequence
-                && place.watch.sequence().is_some_and(|newest| newest >= event.sequence)
-        };
-        let (mut wanted, mut sent) = (false, false);
-        for (_, place) in &mut matching {
-            wanted |= is_wanted(place);
-            sent |= was_sent(place);
-        }
-        wanted && !sent
-    }
-
-    /// Missed events up to a sequence were sent.
-    pub(in crate::relay) fn advance(&mut self, after: u64) {
-        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
-            replay.after = after;
-        }
-    }
-
-    /// Whether all that is watched is being sent again together, so that the place of each event is the client's.
-    pub(in crate::relay) fn is_replayed_alone(&self) -> bool {
-        let Some(resume) = &self.resume else { return false };
-        let [replay] = resume.replays.as_slice() else { return false };
-        self.watches.iter().all(|(id, _)| replay.watches.contains(&id))
-    }
-
-    /// No missed event is left: the watches take live events from here on.
-    pub(in crate::relay) fn end_replay(&mut self) {
-        let Some(resume) = self.resume.as_mut().filter(|resume| !resume.replays.is_empty()) else { return };
-        let Replay { watches, after } = resume.replays.remove(0);
-        for id in watches {
-            self.catch_up(id, after);
-        }
-    }
-
-    /// A watch takes live events behind a sequence from here on.
-    pub(in crate::relay) fn catch_up(&mut self, id: WatchId, sequence: u64) {
-        match &mut self.watches {
-            Watches::One(watch) => watch.catch_up(sequence),
-            Watches::Many(many) => {
-                if let Some(place) = many.get_mut(id) {
-                    place.watch.catch_up(sequence);
-                    place.live_from = sequence;
-                }
-            }
-        }
-        self.recount();
-    }
-
-    /// Leaves a watch out of the replay that is under way: its events are no longer complete.
-    pub(in crate::relay) fn leave_replay(&mut self, id: WatchId) {
-        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
-            replay.watches.retain(|other| *other != id);
-        }
     }
 }

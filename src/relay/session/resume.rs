@@ -9,6 +9,8 @@ pub(in crate::relay) struct Replay {
     pub watches: Vec<WatchId>,
     /// Sequence of the newest event that was sent again, or of the client's cursor.
     pub after: u64,
+    /// Sequence up to which missing events are no loss: the client asked for what is kept, or has seen them.
+    pub floor: u64,
 }
 
 /// State of a client that can come back.
@@ -17,7 +19,7 @@ pub(super) struct Resume {
     /// No cursor before this sequence says that everything was sent: newer events were sent with a state or a replay.
     level: u64,
     /// Sequence of the newest cursor that the client was told.
-    told: u64,
+    told: Option<u64>,
     /// Whether the client is still to be told a cursor once there is one.
     pub(super) awaits: bool,
     /// Replays, the first of which is under way.
@@ -44,10 +46,15 @@ impl Resume {
 
     /// The client was told a cursor. Returns whether it is newer than the last one.
     pub(super) fn tell(&mut self, sequence: u64) -> bool {
-        let is_news = sequence > self.told;
-        self.told = self.told.max(sequence);
+        let is_news = self.told.is_none_or(|told| sequence > told);
+        self.told = self.told.max(Some(sequence));
         self.awaits = false;
         is_news
+    }
+
+    /// Whether the client was told any cursor.
+    pub(super) const fn was_told(&self) -> bool {
+        self.told.is_some()
     }
 }
 

@@ -219,8 +219,8 @@ impl Conn {
                 Incoming::Binary(message) if open => binary(session, encoding, message, now, out),
                 Incoming::Compressed { text, payload } => {
                     let mut message = Vec::new();
-                    let inflated = inflater.inflate(payload, limit, &mut message);
-                    match inflated.and_then(|()| whole(text, &message)) {
+                    let outcome = inflater.inflate(payload, limit, &mut message);
+                    match outcome.and_then(|()| whole(text, &message)) {
                         Ok(Some(text)) if open => session.text(text, now, out),
                         Ok(None) if open => binary(session, encoding, &message, now, out),
                         Ok(_) => {}

@@ -105,7 +105,7 @@ impl Watcher {
         // One that is no place at all is so for all targets.
         let since = match wanted.since {
             Some(Since::Lost(loss)) => {
-                out.push(Action::Gap(loss, None));
+                out.push(Action::Gap(loss, None, None));
                 None
             }
             since => since,

@@ -55,7 +55,7 @@ impl Fixture {
                     begun.push(self.session.name_of(self.session.watch(id).unwrap().topic()).unwrap());
                 }
                 Action::Answer(text) => told.push(serde_json::from_str(&text).unwrap()),
-                Action::Gap(loss, watch) => told.push(json!({ "gap": format!("{loss:?} {watch:?}") })),
+                Action::Gap(loss, watch, _) => told.push(json!({ "gap": format!("{loss:?} {watch:?}") })),
                 Action::Unsubscribe(topic) => told.push(json!({ "ended": self.session.name_of(&topic) })),
                 Action::TextPong => told.push(json!("pong")),
                 other => panic!("{other:?}"),

@@ -22,7 +22,7 @@ use crate::relay::encoding::Form;
 use crate::relay::event::Delivery;
 use crate::relay::event::Snapshot;
 use crate::relay::hub::Subscriber;
-use crate::relay::joblog::{Known, Welcome};
+use crate::relay::joblog::{Known, Resumed, Welcome};
 use crate::relay::reservation::StoreReading;
 use crate::relay::session::{Action, Beginning, Guard, Session, Wanted, Watch, WatchId, Watcher};
 use crate::relay::slots::ConnId;
@@ -108,7 +108,7 @@ impl Shared {
 
     /// Sends what was missed of channels and rooms, or says that it is not known what was.
     fn resume_channels(&self, state: &mut State, id: ConnId, watches: &[(WatchId, Topic)], since: Since) {
-        let resumed: Result<Vec<u64>, Loss> = {
+        let resumed: Result<Vec<Resumed>, Loss> = {
             let log = state.settings.log();
             watches.iter().map(|(_, topic)| log.resume(topic, since)).collect()
         };
@@ -118,14 +118,14 @@ impl Shared {
                 if let Some(conn) = state.conns.get_mut(id) {
                     conn.session.raise(newest);
                 }
-                self.act(state, id, Action::Gap(loss, None));
+                self.act(state, id, Action::Gap(loss, None, Some(newest)));
             }
             Ok(places) => {
-                for ((watch, _), after) in watches.iter().zip(places) {
+                for ((watch, _), place) in watches.iter().zip(places) {
                     if let Some(conn) = state.conns.get_mut(id) {
                         conn.session.fall_behind(*watch);
                     }
-                    self.begin_replay(state, id, *watch, after);
+                    self.begin_replay(state, id, *watch, place);
                 }
             }
         }
@@ -145,7 +145,7 @@ impl Shared {
             conn.session.open(wanted, &mut actions);
         }
         self.act_all(&mut state, id, actions);
-        self.settle(&mut state, id);
+        state.settle(id);
         self.announce(&mut state, id);
     }
 
@@ -254,14 +254,14 @@ impl Shared {
         match found {
             Found::Nothing => {}
             Found::State(job) => {
-                self.settle(state, id);
+                state.settle(id);
                 self.tell_ended(state, id, &job);
                 self.tell_place(state, id);
             }
-            Found::Missed(job, after) => {
-                self.begin_place(state, id, after);
-                self.begin_replay(state, id, watch, after);
-                if state.settings.log().has_ended_by(job.dialect, &job.name, after) {
+            Found::Missed(job, place) => {
+                self.begin_place(state, id, place.after);
+                self.begin_replay(state, id, watch, place);
+                if state.settings.log().has_ended_by(job.dialect, &job.name, place.after) {
                     self.tell_ended(state, id, &job);
                 }
             }
@@ -276,7 +276,13 @@ enum Found {
     /// The watcher was sent the job's state.
     State(Topic),
     /// The watcher goes on where it was, behind this sequence.
-    Missed(Topic, u64),
+    Missed(Topic, Resumed),
+}
+
+/// Closes a connection for which more had to wait than there is room for.
+fn overload(stats: &Stats, out: &mut Vec<Action>) {
+    stats.slow_consumers.add(1);
+    out.push(Action::Close(CloseReason::Overload));
 }
 
 /// Sends a watcher what waited for it, behind the state of its job.
@@ -320,13 +326,14 @@ impl State {
             self.wake(id, deadline);
             return Found::Nothing;
         };
+        let mut gap = None;
         match watched.take_since().map(|since| log.resume(&topic, since)) {
-            Some(Ok(after)) => {
+            Some(Ok(place)) => {
                 // What waited is in the tail as well.
                 drop(reservation.end(&mut log));
-                return Found::Missed(topic, after);
+                return Found::Missed(topic, place);
             }
-            Some(Err(loss)) => actions.push(Action::Gap(loss, Some(watch))),
+            Some(Err(loss)) => gap = Some(loss),
             None => {}
         }
         let guess = reservation.is_unread();
@@ -338,6 +345,9 @@ impl State {
         if begins_stream {
             actions.push(Action::Begun(before(&known, dialect, newest)));
         }
+        if let Some(loss) = gap {
+            actions.push(Action::Gap(loss, Some(watch), Some(before(&known, dialect, newest))));
+        }
         let comes = events.as_ref().is_ok_and(|events| !events.is_empty());
         if (guess || is_known) && known.is_empty() && comes {
             watched.begin();
@@ -347,10 +357,7 @@ impl State {
         match events {
             Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
             Ok(events) => follow(watched, events, &settings.stats, (watch, actions)),
-            Err(_) => {
-                settings.stats.slow_consumers.add(1);
-                actions.push(Action::Close(CloseReason::Overload));
-            }
+            Err(_) => overload(&settings.stats, actions),
         }
         conn.session.raise(newest);
         Found::State(topic)

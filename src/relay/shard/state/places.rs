@@ -53,7 +53,7 @@ impl Shared {
                     && watches.any(|(_, watch)| dialects.contains(&watch.topic().dialect))
             });
             if concerned {
-                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None));
+                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, Some(sequence)));
             }
         }
     }
@@ -80,26 +80,24 @@ impl Shared {
     pub(super) fn announce(&self, state: &mut State, id: ConnId) {
         let delivered = state.delivered;
         let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.session.has_changed()) else { return };
-        match conn.session.place(delivered) {
-            Some(sequence) => {
-                conn.session.tells_place_of(sequence);
-                self.act(state, id, Action::Place(sequence));
-            }
-            None => {
-                if let Some(text) = conn.session.announce(None) {
-                    self.act(state, id, Action::Answer(text));
-                }
-                self.tell_place(state, id);
-            }
+        if let Some(sequence) = conn.session.place(delivered) {
+            conn.session.tell(sequence);
+            return self.act(state, id, Action::Place(sequence));
         }
+        if let Some(text) = conn.session.announce(None) {
+            self.act(state, id, Action::Answer(text));
+        }
+        self.tell_place(state, id);
     }
+}
 
-    /// Looks at a session whose watches have changed: what of it is caught up, and what its client is to be told.
-    pub(super) fn settle(&self, state: &mut State, id: ConnId) {
-        if let Some(conn) = state.conns.get_mut(id) {
+impl State {
+    /// Looks at a session whose watches have changed: whether it is caught up, and when it is to be woken.
+    pub(super) fn settle(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.get_mut(id) {
             conn.session.recount();
             let deadline = conn.session.deadline();
-            state.wake(id, deadline);
+            self.wake(id, deadline);
         }
     }
 }

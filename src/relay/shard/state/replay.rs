@@ -10,6 +10,7 @@ use crate::relay::cursor::{Loss, Since};
 use crate::relay::encoding::{Address, Encoding};
 use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
+use crate::relay::joblog::Resumed;
 use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Replay, WatchId};
 use crate::relay::slots::ConnId;
@@ -66,8 +67,8 @@ impl Shared {
     ) {
         let resumed = since.map(|since| state.settings.log().resume(topic, since));
         match resumed {
-            Some(Ok(after)) => return self.begin_replay(state, id, watch, after),
-            Some(Err(loss)) => self.act(state, id, Action::Gap(loss, Some(watch))),
+            Some(Ok(place)) => return self.begin_replay(state, id, watch, place),
+            Some(Err(loss)) => self.act(state, id, Action::Gap(loss, Some(watch), None)),
             None => {}
         }
         let mut actions = Vec::new();
@@ -76,6 +77,10 @@ impl Shared {
             let mut log = state.settings.log();
             if topic.kind == TopicKind::Every {
                 for job in log.unfinished(topic.dialect, &conn.session.whose(watch), MOST_LISTED) {
+                    // One that is watched by its name opens with its state anyway.
+                    if conn.session.find(&job).is_some() {
+                        continue;
+                    }
                     actions.extend(
                         log.snapshot(topic.dialect, &job.name).map(|state| Action::Listed(job, state)),
                     );
@@ -91,10 +96,11 @@ impl Shared {
     }
 
     /// Sends a watch's missed events, and then lets it take live ones.
-    pub(super) fn begin_replay(&self, state: &mut State, id: ConnId, watch: WatchId, after: u64) {
+    pub(super) fn begin_replay(&self, state: &mut State, id: ConnId, watch: WatchId, place: Resumed) {
         let Some(conn) = state.conns.get_mut(id) else { return };
         let was_replaying = conn.session.is_replaying();
-        conn.session.replay(Replay { watches: vec![watch], after });
+        let Resumed { after, floor } = place;
+        conn.session.replay(Replay { watches: vec![watch], after, floor });
         if !was_replaying {
             tokio::task::spawn_local(replay_loop(self.clone(), id));
         }
@@ -108,11 +114,13 @@ impl Shared {
         if conn.is_backed_up() {
             return Page::Blocked;
         }
-        let Some((watches, after)) = conn.session.replaying() else { return Page::Done };
+        let Some((watches, Replay { after, floor, .. })) = conn.session.replaying() else {
+            return Page::Done;
+        };
         let of = |id: WatchId| conn.session.whose(id);
         let (page, lost, newest) = {
             let log = state.settings.log();
-            let is_lost = |(_, topic): &&(WatchId, Topic)| log.resume(topic, Since::After(after)).is_err();
+            let is_lost = |(_, topic): &&(WatchId, Topic)| log.missing(topic) > after.max(floor);
             let lost: Vec<WatchId> = watches.iter().filter(is_lost).map(|(id, _)| *id).collect();
             let topics: Vec<(Topic, Whose)> =
                 watches.iter().map(|(id, topic)| (topic.clone(), of(*id))).collect();
@@ -146,6 +154,9 @@ impl Shared {
                 // In the middle of a connection the place is that of its other targets as well.
                 let cursor = conn.session.is_replayed_alone().then(|| settings.epoch.cursor(event.sequence));
                 let cursor = cursor.filter(|_| conn.encoding != Encoding::default());
+                if cursor.is_some() {
+                    conn.session.tell(event.sequence);
+                }
                 let address = Address { target: &target, cursor };
                 wrote = conn.write_state(&encoder.event(conn.encoding, &event.payload, address, false));
                 settings.stats.deliveries.add(1);
@@ -176,7 +187,7 @@ impl Shared {
         let Some(conn) = state.conns.get_mut(id) else { return };
         conn.session.leave_replay(watch);
         let Some(topic) = conn.session.watch(watch).map(|watched| watched.topic().clone()) else { return };
-        self.act(state, id, Action::Gap(Loss::TooOld, Some(watch)));
+        self.act(state, id, Action::Gap(Loss::TooOld, Some(watch), None));
         let (snapshot, newest) = {
             let mut log = state.settings.log();
             let is_job = topic.kind == TopicKind::Job;

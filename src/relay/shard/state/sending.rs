@@ -55,9 +55,9 @@ impl Shared {
                 let frame = encoder.message(conn.encoding, text.as_bytes());
                 conn.write_state(&frame)
             }
-            Action::Gap(loss, watch) => {
+            Action::Gap(loss, watch, place) => {
                 let target = watch.and_then(|watch| name_of(conn, watch));
-                let place = conn.session.place(delivered).filter(|_| target.is_none());
+                let place = place.filter(|_| target.is_none());
                 let cursor = place.map(|place| settings.epoch.cursor(place));
                 let text = cursor::gap(loss, target.as_deref(), cursor);
                 let frame = encoder.with_cursor(conn.encoding, text.as_bytes(), cursor);
@@ -135,6 +135,9 @@ fn send_state(
     let target = name_of(conn, watch).unwrap_or_default();
     let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
     let cursor = alone.then(|| settings.epoch.cursor(snapshot.sequence));
+    if cursor.is_some() {
+        conn.session.tell(snapshot.sequence);
+    }
     let address = Address { target: &target, cursor };
     let frame = encoder.event(conn.encoding, &snapshot.payload, address, true);
     conn.write_state(&frame)
@@ -151,6 +154,9 @@ fn send_held(
     let target = name_of(conn, watch).unwrap_or_default();
     let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
     let cursor = alone.then(|| settings.epoch.cursor(event.sequence));
+    if cursor.is_some() {
+        conn.session.tell(event.sequence);
+    }
     let frame = encoder.event(conn.encoding, &event.payload, Address { target: &target, cursor }, false);
     conn.write_state(&frame)
 }
@@ -160,6 +166,7 @@ fn begin_stream(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn
     let mut first = encoder.cursor(conn.encoding, settings.epoch.cursor(sequence)).to_vec();
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
     first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
+    conn.session.tell(sequence);
     conn.write_state(&first.into())
 }
 

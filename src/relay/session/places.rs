@@ -1,0 +1,181 @@
+//! A session's place in the events: what its client was told, and what it is still to be sent again.
+
+use super::resume::Replay;
+use super::watch::Watches;
+use super::{Session, WatchId, watch};
+use crate::dialect::Topic;
+use crate::relay::event::Event;
+
+/// Places of a client that can come back.
+impl Session {
+    /// Looks again whether all watches are caught up. To be called after each change of one.
+    pub(in crate::relay) fn recount(&mut self) {
+        self.is_behind = !self.watches.iter().all(|(_, watch)| watch.is_caught_up());
+    }
+
+    /// Whether all watches are caught up.
+    fn is_caught_up(&self) -> bool {
+        match &self.watches {
+            Watches::One(watch) => watch.is_caught_up(),
+            Watches::Many(_) => !self.is_behind,
+        }
+    }
+
+    /// Events up to this sequence were sent with a state or a replay.
+    pub(in crate::relay) fn raise(&mut self, level: u64) {
+        let is_alone = self.is_alone();
+        if let Some(resume) = &mut self.resume {
+            resume.raise(level);
+            // The cursor of a state is enough for who watches nothing else.
+            resume.awaits = !(is_alone && resume.was_told());
+        }
+    }
+
+    /// Whether a live event's place is one that the client can go on from. It counts as told.
+    pub(in crate::relay) fn tells_place_of(&mut self, sequence: u64) -> bool {
+        let is_caught_up = self.is_caught_up();
+        match &mut self.resume {
+            Some(resume) if is_caught_up && resume.covers(sequence) => {
+                resume.tell(sequence);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The sequence up to which everything was sent, where live events up to `delivered` were.
+    pub(in crate::relay) fn place(&self, delivered: u64) -> Option<u64> {
+        let resume = self.resume.as_ref().filter(|_| self.is_caught_up())?;
+        resume.position(delivered, self.is_alone())
+    }
+
+    /// Takes the place that the client is still to be told, where it is known by now.
+    pub(in crate::relay) fn news_of_place(&mut self, delivered: u64) -> Option<u64> {
+        let place = self.place(delivered)?;
+        let owes_cursor = self.owes_cursor();
+        let resume = self.resume.as_mut().filter(|resume| resume.awaits)?;
+        (resume.tell(place) || owes_cursor).then_some(place)
+    }
+
+    /// The client is told a cursor with a state or a missed event.
+    pub(in crate::relay) fn tell(&mut self, sequence: u64) {
+        if let Some(resume) = &mut self.resume {
+            resume.tell(sequence);
+        }
+    }
+
+    /// Whether the client still is to be told its place.
+    pub(in crate::relay) fn awaits_place(&self) -> bool {
+        self.resume.as_ref().is_some_and(|resume| resume.awaits)
+    }
+
+    /// The client's place, if it has changed since it was told.
+    pub(in crate::relay) fn fresh_place(&mut self, delivered: u64) -> Option<u64> {
+        let place = self.place(delivered)?;
+        let resume = self.resume.as_mut()?;
+        resume.tell(place).then_some(place)
+    }
+}
+
+/// Missed events on their way to the client.
+impl Session {
+    /// Sends missed events of watches, those behind a sequence; the watches take live events once they have caught up.
+    pub(in crate::relay) fn replay(&mut self, replay: Replay) {
+        let resume = self.resume.get_or_insert_default();
+        match resume.replays.iter_mut().find(|other| other.after == replay.after) {
+            Some(other) => {
+                other.watches.extend(replay.watches);
+                other.floor = other.floor.max(replay.floor);
+            }
+            None => resume.replays.push(replay),
+        }
+        self.is_behind = true;
+    }
+
+    /// Lets a watch take no live events until it has caught up.
+    pub(in crate::relay) fn fall_behind(&mut self, id: WatchId) {
+        if let Some(watch) = self.watches.get_mut(id) {
+            watch.fall_behind();
+        }
+    }
+
+    /// Whether missed events are still to be sent.
+    pub(in crate::relay) fn is_replaying(&self) -> bool {
+        self.resume.as_ref().is_some_and(|resume| !resume.replays.is_empty())
+    }
+
+    /// The topics whose missed events are sent next, and the sequence behind which. Watches that are gone are left out.
+    pub(in crate::relay) fn replaying(&self) -> Option<(Vec<(WatchId, Topic)>, Replay)> {
+        let replay = self.resume.as_ref()?.replays.first()?;
+        let topics = replay.watches.iter().filter_map(|id| {
+            let watch = self.watches.get(*id).filter(|watch| !watch.is_caught_up())?;
+            Some((*id, watch.topic().clone()))
+        });
+        Some((topics.collect(), replay.clone()))
+    }
+
+    /// Whether a missed event is to be sent: the client wants its kind, and has not got it live by another watch.
+    pub(in crate::relay) fn takes_again(&self, event: &Event) -> bool {
+        if self.kinds.as_ref().is_some_and(|kinds| !kinds.include(&event.kind)) {
+            return false;
+        }
+        let Watches::Many(many) = &self.watches else { return true };
+        let mut matching = many.iter().filter(|(_, place)| place.matches(event)).peekable();
+        let is_wanted =
+            |place: &watch::Place| place.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind));
+        let was_sent = |place: &watch::Place| {
+            place.live_from < event.sequence
+                && place.watch.sequence().is_some_and(|newest| newest >= event.sequence)
+        };
+        let (mut wanted, mut sent) = (false, false);
+        for (_, place) in &mut matching {
+            wanted |= is_wanted(place);
+            sent |= was_sent(place);
+        }
+        wanted && !sent
+    }
+
+    /// Missed events up to a sequence were sent.
+    pub(in crate::relay) fn advance(&mut self, after: u64) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
+            replay.after = after;
+        }
+    }
+
+    /// Whether all that is watched is being sent again together, so that the place of each event is the client's.
+    pub(in crate::relay) fn is_replayed_alone(&self) -> bool {
+        let Some(resume) = &self.resume else { return false };
+        let [replay] = resume.replays.as_slice() else { return false };
+        self.watches.iter().all(|(id, _)| replay.watches.contains(&id))
+    }
+
+    /// No missed event is left: the watches take live events from here on.
+    pub(in crate::relay) fn end_replay(&mut self) {
+        let Some(resume) = self.resume.as_mut().filter(|resume| !resume.replays.is_empty()) else { return };
+        let Replay { watches, after, .. } = resume.replays.remove(0);
+        for id in watches {
+            self.catch_up(id, after);
+        }
+    }
+
+    /// A watch takes live events behind a sequence from here on.
+    pub(in crate::relay) fn catch_up(&mut self, id: WatchId, sequence: u64) {
+        match &mut self.watches {
+            Watches::One(watch) => watch.catch_up(sequence),
+            Watches::Many(many) => {
+                if let Some(place) = many.get_mut(id) {
+                    place.watch.catch_up(sequence);
+                    place.live_from = sequence;
+                }
+            }
+        }
+        self.recount();
+    }
+
+    /// Leaves a watch out of the replay that is under way: its events are no longer complete.
+    pub(in crate::relay) fn leave_replay(&mut self, id: WatchId) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
+            replay.watches.retain(|other| *other != id);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The part of a session that only clients of `/watch` have: named targets, their endings, their own refusals and tokens.
+
+use super::timers::Timer;
+use super::watch::Watches;
+use super::{Action, Contract, Millis, Session, WatchId, watcher};
+use crate::dialect::{CloseReason, Outcome, Topic, TopicKind};
+use crate::relay::auth::{Claims, Whose};
+use crate::relay::event::Event;
+
+impl Session {
+    /// The message that lists all targets, of a client of `/watch`: where they have changed, and with the cursor once all
+    /// are caught up.
+    pub(in crate::relay) fn announce(&mut self, cursor: Option<String>) -> Option<String> {
+        match (&mut self.contract, &self.watches) {
+            (Contract::Watch(client), Watches::Many(watches)) => client.announce(watches, cursor),
+            _ => None,
+        }
+    }
+
+    /// Whether the list of all targets has changed since it was told.
+    pub(in crate::relay) fn has_changed(&self) -> bool {
+        matches!(&self.contract, Contract::Watch(watcher) if watcher.has_changed())
+    }
+
+    /// Whether the list of all targets is to be told with the next cursor.
+    pub(in crate::relay) fn owes_cursor(&self) -> bool {
+        matches!(&self.contract, Contract::Watch(watcher) if watcher.owes_cursor())
+    }
+
+    /// The message that a token is not good.
+    pub(in crate::relay) fn bad_token(message: &str) -> Action {
+        watcher::error(watcher::Code::NotAllowed, None, message)
+    }
+
+    /// A topic as the client knows it.
+    pub(in crate::relay) fn name_of(&self, topic: &Topic) -> Option<String> {
+        match &self.contract {
+            Contract::Watch(watcher) => Some(watcher.name(topic)),
+            Contract::Job | Contract::Channels(_) => None,
+        }
+    }
+
+    /// The place among an event's topics of the one that the client knows the event by: its job, else the room that it
+    /// watches, else the channel.
+    pub(in crate::relay) fn best_topic(&self, event: &Event) -> usize {
+        let Watches::Many(many) = &self.watches else { return 0 };
+        let is_room = |topic: &Topic| topic.kind == TopicKind::Room;
+        let room = event.topics.iter().position(|topic| is_room(topic) && many.find(topic).is_some());
+        room.unwrap_or(0)
+    }
+
+    /// The message that a job has ended, where the contract has one.
+    pub(in crate::relay) fn ended(&self, job: &Topic, outcome: Outcome) -> Option<String> {
+        match &self.contract {
+            Contract::Watch(watcher) => Some(watcher.ended(job, outcome)),
+            Contract::Job | Contract::Channels(_) => None,
+        }
+    }
+
+    /// Refuses the client a watch: the whole connection, or of `/watch` the target alone.
+    pub(in crate::relay) fn refuse(&mut self, id: WatchId, reason: CloseReason, out: &mut Vec<Action>) {
+        let topic = self.watches.get(id).map(|watch| watch.topic().clone());
+        match (&mut self.contract, &mut self.watches, topic) {
+            (Contract::Watch(client), Watches::Many(watches), Some(topic)) => {
+                client.refuse(topic, reason, watches, out);
+                self.recount();
+            }
+            _ => out.push(Action::Close(reason)),
+        }
+    }
+
+    /// Uses another token from now on, until it expires.
+    pub(in crate::relay) fn renew(&mut self, claims: Claims, expires: Millis, out: &mut Vec<Action>) {
+        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+            client.renew(claims, watches, out);
+            self.timers.set(Timer::Token, expires);
+        }
+    }
+
+    /// Owners whose jobs' events a watch is for.
+    pub(in crate::relay) fn whose(&self, id: WatchId) -> Whose {
+        match &self.watches {
+            Watches::Many(many) => many.get(id).map_or(Whose::Anybody, |place| place.of.clone()),
+            Watches::One(_) => Whose::Anybody,
+        }
+    }
+}
