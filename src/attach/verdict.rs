@@ -92,6 +92,42 @@ pub(super) fn of_close(dialect: &Dialect, address: &str, code: Option<u16>, reas
     }
 }
 
+/// What a complaint of `/watch` about one target means: as the close code that another socket would end with.
+/// `is_list`: the target is every job of the dialect.
+pub(super) fn of_complaint(
+    dialect: &Dialect,
+    address: &str,
+    code: &str,
+    message: &str,
+    is_list: bool,
+) -> Verdict {
+    let said = if message.is_empty() { code.replace('_', " ") } else { message.to_owned() };
+    let refused = || Failure::new(Exit::Refused, format!("{address} refused: {said}"));
+    let says = |reason: CloseReason| message.contains(reason.text());
+    match code {
+        "impossible_job_id" => Verdict::Final(Failure::usage(format!("{address} refused: {said}"))),
+        "unknown_target" => Verdict::Final(
+            Failure::new(Exit::Unreachable, format!("{address} does not know the target: {said}"))
+                .hint("is it a relay, with this dialect on? --server names another"),
+        ),
+        "not_allowed" if is_list => Verdict::Final(refused().hint(format!(
+            "jobs are listed for the relay's own user, with --publish-key, with a token whose claim watch has \"{}/*\", or by a \
+             relay with --lists open",
+            dialect.name
+        ))),
+        "not_allowed" if says(CloseReason::UnknownTask) => {
+            let reason = CloseReason::UnknownTask.text();
+            Verdict::Wait { reason: format!("{reason}; waiting for it to appear") }
+        }
+        "not_allowed" if says(CloseReason::NotOwner) => Verdict::Final(refused().hint(owner_hint(dialect))),
+        "not_allowed" if says(CloseReason::NotAllowed) => {
+            Verdict::Final(refused().hint("the token is restricted to other targets by its claim watch"))
+        }
+        "not_allowed" => Verdict::Unauthorized(refused()),
+        _ => Verdict::Final(refused()),
+    }
+}
+
 /// How somebody becomes the owner of a job, as far as the dialect says it.
 fn owner_hint(dialect: &Dialect) -> String {
     let name = &dialect.name;
