@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Input, Source};
 use super::follow::Follower;
-use super::job::{Effect, Job, Link, When, print_of};
+use super::job::{Effect, Job, Link, State, When, print_of};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
 use super::report::{Envelope, Report, Timing};
 use super::shared::{Member, Settings, Shared};
@@ -249,8 +249,11 @@ impl Watcher {
                 self.after(index, &effect)
             }
             Report::Outcome(outcome) => {
+                let is_news = job.state != State::Ended(outcome);
                 let effect = self.board.apply(index, Input::Outcome(outcome), now);
-                self.show(index, &received_at, What::Outcome, &effect)?;
+                if is_news {
+                    self.show(index, &received_at, What::Outcome, &effect)?;
+                }
                 self.after(index, &effect)
             }
             Report::Gap { reason, repeats } => {

@@ -68,6 +68,8 @@ struct Entry {
     replaying: bool,
     /// Something of it was shown, on any connection.
     shown: bool,
+    /// It was said that nobody has heard of it.
+    is_unheard_told: bool,
 }
 
 /// Whether a target is watched on this connection.
@@ -130,6 +132,16 @@ impl Resume {
     pub(super) fn pattern_of(&self, name: &str) -> Option<usize> {
         let (dialect, _) = name.split_once('/')?;
         self.find(&format!("{dialect}/*"))
+    }
+
+    /// Whether something of a target was shown.
+    pub(super) fn is_heard_of(&self, target: usize) -> bool {
+        self.entries[target].shown || self.entries[target].is_unheard_told
+    }
+
+    /// That nobody has heard of a target was said.
+    pub(super) fn hear(&mut self, target: usize) {
+        self.entries[target].is_unheard_told = true;
     }
 
     /// Whether nothing more is expected of a target.

@@ -13,7 +13,7 @@ use super::request::{Wishes, text, watch, watch_names};
 use super::resume::{Group, Item, Items, Resume};
 use super::{Member, Settings};
 use crate::attach::access::Access;
-use crate::attach::job::Link;
+use crate::attach::job::{Link, When};
 use crate::attach::report::{Envelope, Report};
 use crate::attach::retry::End;
 use crate::attach::verdict::{Verdict, of_complaint};
@@ -40,6 +40,8 @@ pub(super) struct Session<'a> {
     linked: BTreeSet<usize>,
     /// Targets that the relay does not know yet, and when to ask again.
     awaited: BTreeMap<usize, Instant>,
+    /// Jobs that nobody has heard of yet, and when what their dialect says of such jobs is due.
+    unheard: BTreeMap<usize, Instant>,
 }
 
 impl<'a> Session<'a> {
@@ -57,7 +59,8 @@ impl<'a> Session<'a> {
             owners[target].push(member);
         }
         let resume = Resume::new(names);
-        Self { settings, members, resume, owners, linked: BTreeSet::new(), awaited: BTreeMap::new() }
+        let (linked, awaited, unheard) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        Self { settings, members, resume, owners, linked, awaited, unheard }
     }
 
     /// A connection is about to be opened. Returns what it is to watch.
@@ -120,7 +123,7 @@ impl<'a> Session<'a> {
                     }
                     asked |= is_late;
                     let pinged = if is_late { socket.send(Message::Ping(Bytes::new())).await } else { Ok(()) };
-                    match pinged.and(self.tick(socket, access, wishes).await) {
+                    match pinged.and(self.tick(socket, wishes).await) {
                         Ok(()) if self.resume.is_over() => return End::Stopped,
                         Ok(()) => continue,
                         Err(error) => return End::Failed(lost(url, &error)),
@@ -147,25 +150,16 @@ impl<'a> Session<'a> {
     }
 
     /// Time went by.
-    async fn tick(
-        &mut self,
-        socket: &mut WebSocket,
-        access: &mut Access,
-        wishes: &Wishes,
-    ) -> Result<(), Error> {
+    async fn tick(&mut self, socket: &mut WebSocket, wishes: &Wishes) -> Result<(), Error> {
         let over: Vec<String> =
             self.ended().into_iter().map(|target| self.resume.name(target).to_owned()).collect();
         if !over.is_empty() && !self.resume.is_over() {
             socket.send(Message::text(text(&ClientMessage::Unwatch { targets: over }))).await?;
         }
-        if let Some(token) = access.fresh() {
-            socket
-                .send(Message::text(text(&ClientMessage::Token { token: token.as_str().to_owned() })))
-                .await?;
-        }
-        let late = self.resume.overdue(Instant::now());
-        self.tell(late).await;
         let now = Instant::now();
+        let late = self.resume.overdue(now);
+        self.tell(late).await;
+        self.tell_unheard(now).await;
         let due: Vec<usize> =
             self.awaited.iter().filter(|(_, at)| **at <= now).map(|(target, _)| *target).collect();
         for target in due {
@@ -208,6 +202,9 @@ impl<'a> Session<'a> {
                 let (items, fresh) = self.resume.watching(names, cursor.as_deref());
                 self.link(&fresh).await;
                 self.tell(items).await;
+                if cursor.is_some() {
+                    self.caught_up(now).await;
+                }
             }
             Some(ServerMessage::Ended { target, outcome }) => {
                 if let Some(outcome) = Outcome::parse(&outcome) {
@@ -225,6 +222,40 @@ impl<'a> Session<'a> {
             Some(ServerMessage::Pong) | None => {}
         }
         Ok(())
+    }
+
+    /// Everything that the relay knows of the targets has come. What a dialect says of jobs that nobody has heard of is no
+    /// event, and not sent on `/watch`: it is said here.
+    async fn caught_up(&mut self, now: Instant) {
+        for (target, owners) in self.owners.iter().enumerate() {
+            let place = owners.first().map(|member| &self.members[*member].place);
+            let unknown =
+                place.filter(|place| !place.is_stream()).and_then(|place| place.dialect.unknown.as_ref());
+            if let Some(unknown) = unknown.filter(|_| !self.resume.is_heard_of(target)) {
+                self.unheard.entry(target).or_insert(now + unknown.after);
+            }
+        }
+        self.tell_unheard(now).await;
+    }
+
+    /// Says what is due of jobs that nobody has heard of, once.
+    async fn tell_unheard(&mut self, now: Instant) {
+        let resume = &self.resume;
+        let is_heard_of = |target: usize| resume.is_heard_of(target) || resume.is_target_over(target);
+        self.unheard.retain(|target, _| !is_heard_of(*target));
+        let due: Vec<usize> =
+            self.unheard.iter().filter(|(_, at)| **at <= now).map(|(target, _)| *target).collect();
+        for target in due {
+            self.unheard.remove(&target);
+            self.resume.hear(target);
+            let dialect = self.owners[target].first().map(|member| &self.members[*member].place.dialect);
+            let (_, job) = self.resume.name(target).split_once('/').unwrap_or_default();
+            let timestamp = format!("{:.6}", Timestamp::now());
+            if let Some(text) = dialect.and_then(|dialect| dialect.unknown_frame(job, &timestamp)) {
+                let name = self.resume.name(target).to_owned();
+                self.tell_one(&name, Report::Text { text, when: When::First }).await;
+            }
+        }
     }
 
     async fn gap(
@@ -274,14 +305,7 @@ impl<'a> Session<'a> {
         let verdict = of_complaint(dialect, &address(&self.settings.server), code, message, is_list);
         self.resume.refused(target);
         let verdict = match verdict {
-            Verdict::Unauthorized(failure) => match access.fresh() {
-                Some(token) => {
-                    let token = ClientMessage::Token { token: token.as_str().to_owned() };
-                    socket.send(Message::text(text(&token))).await?;
-                    return self.again(socket, target, wishes).await;
-                }
-                None => access.refused(failure),
-            },
+            Verdict::Unauthorized(failure) => access.refused(failure),
             verdict => verdict,
         };
         match verdict {
@@ -295,11 +319,30 @@ impl<'a> Session<'a> {
                 }
             }
             Verdict::Final(failure) | Verdict::Unauthorized(failure) => self.lose(target, failure).await,
-            Verdict::Again { .. } | Verdict::Retry { .. } => {
+            Verdict::Again { reason } => {
+                self.reconnecting(target, Duration::ZERO, reason).await;
+                if let Ok(Some(token)) = access.token() {
+                    let token = ClientMessage::Token { token: token.as_str().to_owned() };
+                    socket.send(Message::text(text(&token))).await?;
+                }
+                self.again(socket, target, wishes).await?;
+            }
+            // The token's file may be about to be written.
+            Verdict::Retry { reason, .. } => {
                 self.awaited.insert(target, Instant::now() + AWAIT);
+                self.reconnecting(target, AWAIT, reason).await;
             }
         }
         Ok(())
+    }
+
+    /// A target is watched again, on the connection that there is.
+    async fn reconnecting(&mut self, target: usize, wait: Duration, reason: String) {
+        for member in self.owners[target].clone() {
+            self.linked.remove(&member);
+            let link = Link::Reconnecting { attempt: 1, wait, reason: reason.clone() };
+            self.report(member, Report::Link(link)).await;
+        }
     }
 
     /// A target is lost, and so are members that have no other.
