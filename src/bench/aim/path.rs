@@ -5,6 +5,7 @@ use url::{Position, Url};
 use super::{Aim, Place};
 use crate::bench::placeholders;
 use crate::net;
+use crate::wire::channels;
 use crate::wire::watch::ClientMessage;
 
 /// The route of jobwire's own contract.
@@ -47,7 +48,7 @@ impl Aim {
             return Some(serde_json::to_string(&message).expect("texts and lists of them are JSON"));
         }
         match &self.place {
-            Place::Room(_, room) => Some(serde_json::json!({"type": "join_room", "room": room}).to_string()),
+            Place::Room(_, room) => Some(channels::ClientMessage::JoinRoom { room: room.clone() }.to_text()),
             _ => None,
         }
     }
