@@ -38,6 +38,7 @@ impl Pool {
         if !self.conns[at].kept.is_empty() && self.conns[at].stage.is_live() {
             // What came with the answer to the upgrade was never looked at.
             let mut kept = mem::take(&mut self.conns[at].kept);
+            self.part.connections.received_bytes += kept.len() as u64;
             self.take_in(at, &mut kept);
         }
         let mut budget = limit;
