@@ -73,7 +73,7 @@ impl Pool {
         }
         // Taken out for the call: what it hands out is handled beside everything else a pool has.
         let mut decoder = mem::take(&mut self.conns[at].decoder);
-        let rules = RULES.deflate(self.conns[at].deflates);
+        let rules = RULES.deflate(self.conns[at].deflates());
         let outcome = decoder.feed(bytes, rules, |incoming| self.incoming(at, incoming));
         if let Err(violation) = outcome {
             self.part.connections.garbage += 1;
