@@ -239,6 +239,18 @@ enum FindChoice {
     Rate,
 }
 
+impl FindChoice {
+    /// The search for it that keeps these limits.
+    fn within(self, text: String) -> Result<FindOptions, Failure> {
+        let within = Demand::parse_all(&text).map_err(Failure::usage)?;
+        let of = match self {
+            Self::Connections => FindOf::Connections,
+            Self::Rate => FindOf::Rate,
+        };
+        Ok(FindOptions { of, within, text })
+    }
+}
+
 impl EchoChoice {
     const fn as_str(self) -> &'static str {
         match self {
@@ -281,14 +293,7 @@ impl BenchArgs {
         let subscribing = self.subscribing.described(tokens.len());
         described.extend(subscribing.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let find = match (self.find, self.within) {
-            (Some(of), Some(text)) => {
-                let within = Demand::parse_all(&text).map_err(Failure::usage)?;
-                let of = match of {
-                    FindChoice::Connections => FindOf::Connections,
-                    FindChoice::Rate => FindOf::Rate,
-                };
-                Some(FindOptions { of, within, text })
-            }
+            (Some(of), Some(text)) => Some(of.within(text)?),
             _ => None,
         };
         let options = BenchOptions {

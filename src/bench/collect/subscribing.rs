@@ -45,7 +45,9 @@ mod tests {
             let mut part = Subscribing { message_bytes: 10, ..Subscribing::default() };
             part.deflate =
                 Some(Deflated { agreed, declined: 1, messages: 2, compressed_bytes: 3, inflated_bytes: 9 });
-            gaps.iter().for_each(|(reason, count)| part.count_gap(reason, *count));
+            for (reason, count) in gaps {
+                part.count_gap(reason, *count);
+            }
             part
         };
         let mut all = Subscribing::default();

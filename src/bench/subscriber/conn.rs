@@ -111,8 +111,6 @@ pub(super) struct Conn {
     out: Vec<u8>,
     /// The account of its first target.
     account: Account,
-    /// The server may compress.
-    pub(super) deflates: bool,
     /// `None` as long as nothing is in it.
     pub(super) extra: Option<Box<Extra>>,
 }
@@ -124,6 +122,8 @@ pub(super) struct Extra {
     pub(super) stream: Option<EventStream>,
     /// The last cursor; empty: none has come.
     pub(super) cursor: String,
+    /// The server may compress.
+    pub(super) deflates: bool,
     /// Its accounts go on when it is back, since it resumes from the cursor.
     pub(super) resumes: bool,
     /// The server told a gap: the state comes next, which may be known already.
@@ -152,7 +152,6 @@ impl Conn {
             decoder: Decoder::new(),
             out: Vec::new(),
             account: Account::default(),
-            deflates: false,
             extra: None,
         }
     }
@@ -167,6 +166,11 @@ impl Conn {
             accounts.resize_with(further + 1, Account::default);
         }
         &mut accounts[further]
+    }
+
+    /// Whether the server may compress what it sends.
+    pub(super) fn deflates(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.deflates)
     }
 
     /// Whether it may be ended from here and come back.

@@ -97,17 +97,18 @@ impl Handshake {
             .collect();
         let mut rest = format!(" HTTP/1.1\r\nHost: {host}\r\n");
         match manner.transport {
-            Transport::Ws => rest.push_str(&format!(
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n\
-                 Sec-WebSocket-Version: 13\r\n"
-            )),
-            Transport::Sse => rest.push_str(&format!("Accept: {MEDIA_TYPE}\r\nCache-Control: no-store\r\n")),
+            Transport::Ws => rest.extend([
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: ",
+                &key,
+                "\r\nSec-WebSocket-Version: 13\r\n",
+            ]),
+            Transport::Sse => rest.extend(["Accept: ", MEDIA_TYPE, "\r\nCache-Control: no-store\r\n"]),
         }
         if manner.msgpack {
-            rest.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", offered.join(", ")));
+            rest.extend(["Sec-WebSocket-Protocol: ", &offered.join(", "), "\r\n"]);
         }
         if manner.deflate {
-            rest.push_str(&format!("Sec-WebSocket-Extensions: {}\r\n", deflate::OFFER));
+            rest.extend(["Sec-WebSocket-Extensions: ", deflate::OFFER, "\r\n"]);
         }
         rest.extend([head::own_lines(server, &own).as_str(), "\r\n"]);
         let has_placeholders = headers.iter().any(|(_, value)| placeholders::words(value).next().is_some());

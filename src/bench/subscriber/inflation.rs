@@ -20,20 +20,16 @@ pub(super) struct Inflation {
 impl Inflation {
     /// The message of a compressed payload; one over `limit` bytes, or that is none, is a violation.
     pub(super) fn inflate(&mut self, payload: &[u8], limit: usize) -> Result<&[u8], Violation> {
-        let at = match self.known.iter().position(|(known, _)| known == payload) {
-            Some(at) => at,
-            None => {
-                let (mut known, mut message) = match self.known.len() {
-                    REMEMBERED.. => self.known.pop_back().unwrap_or_default(),
-                    _ => Default::default(),
-                };
-                self.inflater.inflate(payload, limit, &mut message)?;
-                known.clear();
-                known.extend_from_slice(payload);
-                self.known.push_front((known, message));
-                0
-            }
-        };
+        let found = self.known.iter().position(|(known, _)| known == payload);
+        let at = found.unwrap_or(0);
+        if found.is_none() {
+            let oldest = if self.known.len() == REMEMBERED { self.known.pop_back() } else { None };
+            let (mut known, mut message) = oldest.unwrap_or_default();
+            self.inflater.inflate(payload, limit, &mut message)?;
+            known.clear();
+            known.extend_from_slice(payload);
+            self.known.push_front((known, message));
+        }
         Ok(&self.known[at].1)
     }
 }

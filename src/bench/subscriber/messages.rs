@@ -149,7 +149,6 @@ impl Pool {
     /// A message that is no event.
     fn heard(&mut self, at: usize, said: &Said) {
         match said.kind.as_str() {
-            "cursor" => {}
             "gap" => {
                 let reason: String = printable(&said.reason).chars().take(40).collect();
                 self.part.subscribing.count_gap(&reason, 1);
@@ -159,7 +158,7 @@ impl Pool {
                 self.remember(at, said.cursor.as_deref().map(str::as_bytes));
                 return self.is_open(at);
             }
-            "watching" => {}
+            "watching" | "cursor" => {}
             // A target that is not watched makes it another run.
             "error" if self.task.manner.watch.is_some() => {
                 let why: String =

@@ -197,14 +197,15 @@ impl Pool {
         self.part.connect_time.upgrade.record(Duration::from_nanos(now - conn.since));
         conn.since = now;
         match agreed {
-            Agreed::Socket { deflates } => conn.deflates = deflates,
+            Agreed::Socket { deflates } if self.task.manner.deflate => {
+                conn.extra.get_or_insert_default().deflates = deflates;
+                let deflate = self.part.subscribing.deflate.get_or_insert_default();
+                *if deflates { &mut deflate.agreed } else { &mut deflate.declined } += 1;
+            }
+            Agreed::Socket { .. } => {}
             Agreed::Stream(body) => {
                 conn.extra.get_or_insert_default().stream = Some(EventStream::new(body, MAX_MESSAGE));
             }
-        }
-        if self.task.manner.deflate {
-            let deflate = self.part.subscribing.deflate.get_or_insert_default();
-            *if conn.deflates { &mut deflate.agreed } else { &mut deflate.declined } += 1;
         }
         let visit = Visit { conn: conn.nth, job: conn.job, since: conn.since() };
         let greeting = self.shared.aim.greeting(visit);

@@ -38,6 +38,7 @@ impl Pool {
         if !self.conns[at].kept.is_empty() && self.conns[at].stage.is_live() {
             // What came with the answer to the upgrade was never looked at.
             let mut kept = mem::take(&mut self.conns[at].kept);
+            self.part.connections.received_bytes += kept.len() as u64;
             self.take_in(at, &mut kept);
         }
         let mut budget = limit;
@@ -72,7 +73,7 @@ impl Pool {
         }
         // Taken out for the call: what it hands out is handled beside everything else a pool has.
         let mut decoder = mem::take(&mut self.conns[at].decoder);
-        let rules = RULES.deflate(self.conns[at].deflates);
+        let rules = RULES.deflate(self.conns[at].deflates());
         let outcome = decoder.feed(bytes, rules, |incoming| self.incoming(at, incoming));
         if let Err(violation) = outcome {
             self.part.connections.garbage += 1;

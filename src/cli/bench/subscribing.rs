@@ -19,6 +19,7 @@ const MAX_TOKENS: u64 = 64 << 20;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Subscribing")]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
 pub(super) struct SubscribeArgs {
     /// What connections speak: WebSocket, or Server-Sent Events.
     #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_TRANSPORT", default_value_t)]
