@@ -67,12 +67,14 @@ impl Shared {
             Action::Ended(job, outcome) => match conn.session.ended(&job, outcome) {
                 Some(text) => {
                     let frame = encoder.message(conn.encoding, text.as_bytes());
-                    conn.write_state(&frame)
+                    conn.write(&frame, || None, bound)
                 }
                 None => return,
             },
             Action::Begun(sequence) => begin_stream(settings, encoder, conn, sequence),
             Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
+            // Who has yet to read what waits is told by that.
+            Action::RefreshPlace if conn.is_backed_up() => return,
             Action::RefreshPlace => match conn.session.fresh_place(delivered) {
                 Some(sequence) => send_place(settings, encoder, conn, sequence),
                 None => return,
@@ -180,7 +182,7 @@ fn send_place(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, 
         Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(cursor)),
         None => encoder.cursor(conn.encoding, cursor),
     };
-    conn.write_state(&frame)
+    conn.write(&frame, || None, settings.outbox)
 }
 
 impl State {
