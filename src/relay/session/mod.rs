@@ -51,7 +51,7 @@ pub(in crate::relay) enum Action {
     /// Tell the client its place: the sequence up to which everything was sent.
     Place(u64),
     /// Tell the client of an event stream the place that it begins at.
-    Begun(u64),
+    Begun(Option<u64>),
     /// Tell the client its place, if it has changed since it was told.
     RefreshPlace,
     /// Begin a watch that was added: subscribe, and look its topic up. With the place that the client wants to go on from,

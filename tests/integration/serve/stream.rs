@@ -1,14 +1,14 @@
 //! Event streams: `GET` with `Accept: text/event-stream` on the routes of sockets.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use super::{scraping, wrapped};
 use crate::support::{
-    Block, EventStream, PATIENCE, RawTcp, RedisServer, Relay, SECRET, STREAM, UPGRADE, request_head, token,
-    token_for, until, wait_for,
+    Block, EventStream, PATIENCE, Process, RawTcp, RedisServer, Relay, SECRET, STREAM, UPGRADE, narrow,
+    request_head, token, token_for, until, wait_for,
 };
 
 const EVENTS: &str = "scraping_events";
@@ -182,19 +182,25 @@ fn an_old_http_a_body_and_what_is_sent_later_change_nothing() {
 fn requests_before_a_stream_on_its_connection_are_answered_in_full() {
     let relay = Relay::start(&[]);
     relay.publish(EVENTS, &scraping(1, "job_started", "0", 0));
-    // Far more than a socket holds that is not read.
-    let count = 2_000;
     let one = format!("GET /ws/stats HTTP/1.1\r\nHost: {}\r\n\r\n", relay.address());
-    let mut tcp = RawTcp::connect(relay.address());
-    let mut sender = RawTcp(tcp.0.try_clone().unwrap());
     let stream = request_head(relay.address(), "GET", JOB, &[STREAM, ("Connection", "keep-alive")], 0);
-    let requests = one.repeat(count) + &stream;
-    let sent = std::thread::spawn(move || sender.send(requests));
-    let bytes = tcp.read_until(PATIENCE, |bytes| bytes.ends_with(b"}\n\n"));
-    sent.join().unwrap().unwrap();
-    let text = String::from_utf8(bytes).unwrap();
-    assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), count + 1);
-    assert_eq!(text.matches("\"total_connections\"").count(), count);
+    // From none to more answers than a socket holds that is not read.
+    for count in (0..400).step_by(20) {
+        let mut tcp = narrow(relay.address(), 4 << 10);
+        let mut sender = RawTcp(tcp.0.try_clone().unwrap());
+        let requests = one.repeat(count) + &stream;
+        let sent = std::thread::spawn(move || sender.send(requests));
+        // As a rule the stream begins before anything is read.
+        let start = Instant::now();
+        while relay.stats()["total_connections"] == 0 && start.elapsed() < Duration::from_millis(200) {}
+        let bytes = tcp.read_until(PATIENCE, |bytes| bytes.ends_with(b"}\n\n"));
+        sent.join().unwrap().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), count + 1);
+        assert_eq!(text.matches("\"total_connections\"").count(), count);
+        drop(tcp);
+        relay.until_connections(0);
+    }
 }
 
 #[test]
@@ -483,4 +489,29 @@ fn a_client_that_takes_nothing_any_more_is_forgotten() {
     relay.until_events(201);
     wait_for(PATIENCE, "the relay to forget it", || (relay.stats()["total_connections"] == 0).then_some(()));
     drop(stream);
+}
+
+/// The data of everything that a process of Python prints about a stream, line by line.
+#[test]
+fn pythons_and_curls_clients_read_a_stream() {
+    let relay = Relay::start(&[]);
+    let started = scraping(1, "job_started", "0", 0);
+    relay.publish(EVENTS, &started);
+    let url = format!("http://{}{JOB}", relay.address());
+    let script = "import sys, urllib.request as r\nq = r.Request(sys.argv[1], headers={'Accept': 'text/event-stream'})\nfor line in r.urlopen(q): sys.stdout.write(line.decode()); sys.stdout.flush()";
+    let mut clients = vec![std::process::Command::new("python3")];
+    clients[0].args(["-c", script, &url]);
+    for options in [&["-sN"][..], &["-sN", "--http1.0"], &["-sN", "--http2"]] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(options).args(["-H", "Accept: text/event-stream", &url]);
+        clients.push(curl);
+    }
+    let clients: Vec<_> = clients.iter_mut().map(Process::spawn).collect();
+    relay.until_connections(clients.len() as u64);
+    relay.publish(EVENTS, &scraping(1, "job_completed", "100", 1));
+    for client in &clients {
+        until(PATIENCE, "the ending", || client.stdout().contains("job_completed"));
+        let out = client.stdout();
+        assert!(out.starts_with("id: ") && out.contains(&format!("\ndata: {started}\n\n")), "{out}");
+    }
 }

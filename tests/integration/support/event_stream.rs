@@ -1,7 +1,9 @@
 //! A client of event streams, as the HTML standard describes one, that shows every block as it came.
 
-use std::net::TcpStream;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Answer, PATIENCE, RawTcp};
 
@@ -157,13 +159,18 @@ impl EventStream {
         }
     }
 
-    /// Connects with a small receive buffer.
+    /// Opens a stream with a receive buffer of about `bytes` bytes.
     pub(crate) fn narrow(address: &str, path: &str, bytes: usize) -> Self {
-        use socket2::{Domain, Protocol, Socket, Type};
-        let to: std::net::SocketAddr = address.parse().unwrap();
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
-        socket.set_recv_buffer_size(bytes).unwrap();
-        socket.connect(&to.into()).unwrap();
-        Self::ask(RawTcp(TcpStream::from(socket)), address, path, &[])
+        Self::ask(narrow(address, bytes), address, path, &[])
     }
+}
+
+/// Connects with a receive buffer of about `bytes` bytes, so that the server soon meets a full buffer when the test does
+/// not read.
+pub(crate) fn narrow(address: &str, bytes: usize) -> RawTcp {
+    let to: SocketAddr = address.parse().unwrap();
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
+    socket.set_recv_buffer_size(bytes).unwrap();
+    socket.connect(&to.into()).unwrap();
+    RawTcp(socket.into())
 }

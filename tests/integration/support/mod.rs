@@ -21,7 +21,7 @@ mod ws;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-pub(crate) use event_stream::{Block, EventStream, STREAM};
+pub(crate) use event_stream::{Block, EventStream, STREAM, narrow};
 pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};

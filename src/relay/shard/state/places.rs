@@ -13,7 +13,8 @@ impl Shared {
     /// Tells a client its place as soon as it is known: now, or behind an event that is on its way.
     pub(super) fn tell_place(&self, state: &mut State, id: ConnId) {
         let delivered = state.delivered;
-        let Some(conn) = state.conns.get_mut(id) else { return };
+        // Who came with a cursor and asked for none is told none.
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.encoding.has_cursors()) else { return };
         if let Some(sequence) = conn.session.news_of_place(delivered) {
             self.act(state, id, Action::Place(sequence));
         } else if conn.session.awaits_place() && !state.awaiting.contains(&id) {
@@ -21,8 +22,9 @@ impl Shared {
         }
     }
 
-    /// Tells the client of an event stream the place from which it goes on: the stream begins with it.
-    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: u64) {
+    /// Tells the client of an event stream the place from which it goes on, or that this is the beginning of what is kept:
+    /// the stream begins with it.
+    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: Option<u64>) {
         let is_stream = |conn: &Conn| conn.encoding.form == Form::EventStream;
         if state.conns.get(id).is_some_and(is_stream) {
             self.act(state, id, Action::Begun(sequence));

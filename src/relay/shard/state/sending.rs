@@ -71,10 +71,10 @@ impl Shared {
                 }
                 None => return,
             },
-            Action::Begun(sequence) => begin_stream(settings, encoder, conn, sequence),
+            Action::Begun(sequence) => begin_stream(settings, conn, sequence),
             Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
             // Who has yet to read what waits is told by that.
-            Action::RefreshPlace if conn.is_backed_up() => return,
+            Action::RefreshPlace if conn.is_backed_up() || !conn.encoding.has_cursors() => return,
             Action::RefreshPlace => match conn.session.fresh_place(delivered) {
                 Some(sequence) => send_place(settings, encoder, conn, sequence),
                 None => return,
@@ -165,11 +165,16 @@ fn send_held(
 }
 
 /// Begins an event stream, with the place that it begins at and the time after which the client is to come back.
-fn begin_stream(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, sequence: u64) -> Wrote {
-    let mut first = encoder.cursor(conn.encoding, settings.epoch.cursor(sequence)).to_vec();
+fn begin_stream(settings: &ShardSettings, conn: &mut Conn, sequence: Option<u64>) -> Wrote {
+    let id = match sequence {
+        Some(sequence) => settings.epoch.cursor(sequence).to_string(),
+        None => cursor::BEGINNING.to_owned(),
+    };
+    let id = sse::Event { id: Some(&id), ..sse::Event::default() };
+    let mut first = id.to_bytes(sse::Framing::Plain).to_vec();
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
     first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
-    conn.session.tell(sequence);
+    conn.session.tell(sequence.unwrap_or_default());
     conn.write_state(&first.into())
 }
 
