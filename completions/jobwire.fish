@@ -66,6 +66,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l jwt-audience -
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ownerless -d 'What becomes of who watches a task that is unknown, or that nobody owns, once its grace is over; allow: it is held open for any valid token, until the task turns out to be another\'s' -r -f -a "refuse\t''
 allow\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-lifetime -d 'How long a connection lives at most, in dialects that limit it; they end spread over the last tenth of it, with 1001, or 1000 if the job has ended. 0 lifts the limit [default: what the dialect says, 60m for tasks]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l lists -d 'Who may list jobs, by GET /jobs and the target DIALECT/*, besides bearers of the publish key and of tokens whose claim watch covers them; local: whoever addresses a loopback listener by a loopback name' -r -f -a "local\t''
+open\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-payload -d 'The largest payload that is relayed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-frame -d 'The largest frame or message a client may send' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-header -d 'The largest request header; at least 8KiB' -r
@@ -74,6 +76,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l outbox -d 'Wha
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-jobs -d 'Jobs whose state is kept' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-bytes -d 'Memory that the state of jobs may take' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-ended -d 'How long a job\'s state is kept after its ending' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l tail -d 'Events of a job, progress aside, that are kept for clients that come back; 64KiB of its progress and, of each channel, 1000 events or 256KiB are kept beside 200, and as many times more or less beside another number' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l shards -d 'Threads that own sockets [default: one less than there are cores]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
@@ -379,7 +382,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
+            case --allowed-origins --assert --auth --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --tail --threads --timeout --token --token-file --trust-proxy --unknown-grace --warm-up --within --workers -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

@@ -1,11 +1,16 @@
 //! What is watched and published: the socket's path of each job, its channel, and its events.
 
+mod path;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use url::Url;
 
+pub use self::path::Visit;
+use super::manner::Manner;
 use super::marker::Marked;
+use super::placeholders;
 use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Shorthand};
 use crate::exit::Failure;
 use crate::net;
@@ -26,15 +31,22 @@ pub enum Place {
     Room(Arc<Dialect>, String),
     /// One socket, and the dialect and job that are published for it where they are known.
     Url(Url, Option<(Arc<Dialect>, String)>),
+    /// A socket for each job, whose id takes the place of `{job}` in the URL; the dialect where events are published.
+    Each(Url, Option<Arc<Dialect>>),
 }
 
 impl Place {
     /// The server that it names itself.
     pub fn server(&self) -> Option<&Url> {
         match self {
-            Self::Url(url, _) => Some(url),
+            Self::Url(url, _) | Self::Each(url, _) => Some(url),
             _ => None,
         }
+    }
+
+    /// Whether it has as many jobs as the run wants.
+    pub fn is_spread(&self) -> bool {
+        matches!(self, Self::Jobs(_) | Self::Each(..))
     }
 }
 
@@ -44,7 +56,11 @@ pub struct Aim {
     server: Url,
     place: Place,
     jobs: Vec<String>,
-    token: Option<String>,
+    /// Taken in turns by the connections; empty: there is none.
+    tokens: Arc<[String]>,
+    manner: Manner,
+    /// The server's URL has placeholders.
+    has_placeholders: bool,
 }
 
 /// Why there is nothing to publish there.
@@ -76,21 +92,47 @@ pub struct Events {
 
 impl Aim {
     /// Spreads a place over `jobs` jobs, where it has jobs.
-    pub fn new(server: Url, place: Place, jobs: u64, token: Option<String>) -> Self {
+    pub fn new(server: Url, place: Place, jobs: u64) -> Self {
         let jobs = match &place {
-            Place::Jobs(dialect) => (0..jobs.max(1)).map(|nth| id(dialect, nth)).collect(),
+            Place::Jobs(dialect) | Place::Each(_, Some(dialect)) => {
+                (0..jobs.max(1)).map(|nth| id(dialect, nth)).collect()
+            }
+            Place::Each(_, None) => (0..jobs.max(1)).map(|nth| nth.to_string()).collect(),
             Place::Job(_, job) | Place::Url(_, Some((_, job))) => vec![job.clone()],
             Place::Channel(_, name) => vec![name.to_string()],
             Place::Room(_, room) => vec![room.clone()],
             Place::Url(_, None) => vec![String::new()],
         };
         let server = place.server().cloned().unwrap_or(server);
-        Self { server, place, jobs, token }
+        let has_placeholders = placeholders::words(server.as_str()).next().is_some();
+        Self { server, place, jobs, tokens: Arc::default(), manner: Manner::default(), has_placeholders }
+    }
+
+    /// With tokens, which connections take in turns, in the query.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Arc<[String]>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// With connections that subscribe in this manner.
+    #[must_use]
+    pub fn with_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     /// How many jobs there are.
     pub fn jobs(&self) -> u64 {
         self.jobs.len() as u64
+    }
+
+    /// The first job of a connection; the others of its targets follow.
+    pub fn first_job(&self, conn: u64) -> u64 {
+        conn.wrapping_mul(self.manner.targets()) % self.jobs()
+    }
+
+    /// The job of a connection's target number `slot`.
+    pub fn nth_job(&self, first: u64, slot: u64) -> u64 {
+        (first + slot) % self.jobs()
     }
 
     /// The server.
@@ -105,8 +147,9 @@ impl Aim {
             | Place::Job(dialect, _)
             | Place::Channel(dialect, _)
             | Place::Room(dialect, _)
-            | Place::Url(_, Some((dialect, _))) => Some(dialect),
-            Place::Url(_, None) => None,
+            | Place::Url(_, Some((dialect, _)))
+            | Place::Each(_, Some(dialect)) => Some(dialect),
+            Place::Url(_, None) | Place::Each(_, None) => None,
         }
     }
 
@@ -121,41 +164,15 @@ impl Aim {
             Place::Job(dialect, job) => format!("{}/{job}", dialect.name),
             Place::Channel(_, name) => format!("channel:{name}"),
             Place::Room(_, room) => format!("room:{room}"),
-            Place::Url(url, _) => format!("{}{}", net::address(url), url.path()),
-        }
-    }
-
-    /// Path and query of the socket of a job.
-    pub fn path(&self, job: u64) -> String {
-        let job = self.job(job);
-        let url = match &self.place {
-            Place::Jobs(dialect) | Place::Job(dialect, _) => {
-                net::socket_url(&self.server, &dialect.socket_path(job))
+            Place::Url(url, _) | Place::Each(url, _) => {
+                let path = url.path().replace("%7B", "{").replace("%7D", "}");
+                format!("{}{path}", net::address(url))
             }
-            Place::Channel(dialect, name) => {
-                let mut url = net::socket_url(&self.server, &dialect.route);
-                url.query_pairs_mut().append_pair("channels", name);
-                url
-            }
-            Place::Room(dialect, _) => net::socket_url(&self.server, &dialect.route),
-            Place::Url(url, _) => url.clone(),
-        };
-        let mut url = url;
-        if let Some(token) = &self.token {
-            url.query_pairs_mut().append_pair("token", token);
-        }
-        url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
-    }
-
-    /// What a client says first, where it must.
-    pub fn greeting(&self) -> Option<String> {
-        match &self.place {
-            Place::Room(_, room) => Some(serde_json::json!({"type": "join_room", "room": room}).to_string()),
-            _ => None,
         }
     }
 
-    fn job(&self, job: u64) -> &str {
+    /// The id of a job.
+    pub fn job(&self, job: u64) -> &str {
         let nth = usize::try_from(job).unwrap_or(usize::MAX);
         self.jobs.get(nth).map_or("", String::as_str)
     }
@@ -293,9 +310,13 @@ mod tests {
     use crate::bench::marker::{Marker, Seeker};
     use crate::dialect::Dialects;
 
+    fn visit(job: u64) -> Visit<'static> {
+        Visit { conn: 0, job, since: None }
+    }
+
     fn aim(place: impl Fn(&Dialects) -> Place) -> Aim {
         let server = Url::parse("ws://127.0.0.1:8000/relay").unwrap();
-        Aim::new(server, place(&Dialects::builtin()), 3, None)
+        Aim::new(server, place(&Dialects::builtin()), 3)
     }
 
     fn named(all: &Dialects, name: &str) -> Arc<Dialect> {
@@ -326,12 +347,14 @@ mod tests {
     #[test]
     fn channels_and_rooms_get_events_of_theirs() {
         let channel = aim(|all| Place::Channel(named(all, "channels"), "campaigns".into()));
-        assert_eq!(channel.path(0), "/relay/ws?channels=campaigns");
+        assert_eq!(channel.path(visit(0)), "/relay/ws?channels=campaigns");
         assert_eq!(channel.events(None).unwrap()[0].channel, "fliptechpro:campaigns");
         let mut room = aim(|all| Place::Room(named(all, "channels"), "campaign:7".into()));
-        assert_eq!(room.greeting().unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
-        room.token = Some("a b".into());
-        assert_eq!(room.path(0), "/relay/ws?token=a+b");
+        assert_eq!(room.greeting(visit(0)).unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
+        room = room.with_tokens(Arc::new(["a b".into(), "c".into()]));
+        assert_eq!(room.path(visit(0)), "/relay/ws?token=a+b");
+        let third = Visit { conn: 3, ..visit(0) };
+        assert_eq!(room.path(third), "/relay/ws?token=c", "connections take tokens in turns");
         let mut events = room.events(None).unwrap().remove(0);
         let payload = events.milestone.with(Marker { run: 0, seq: 0, due: 0 }).to_vec();
         let decoded = room.dialect().unwrap().decode_channel(events.channel.as_bytes(), &payload).unwrap();
@@ -341,9 +364,9 @@ mod tests {
     #[test]
     fn a_socket_of_no_dialect_has_nothing_to_publish() {
         let url = Url::parse("ws://127.0.0.1:9/echo?secret=1").unwrap();
-        let aim = Aim::new(url.clone(), Place::Url(url, None), 9, None);
+        let aim = Aim::new(url.clone(), Place::Url(url, None), 9);
         assert_eq!((aim.jobs(), aim.name().as_str()), (1, "127.0.0.1:9/echo"));
-        assert_eq!(aim.path(0), "/echo?secret=1");
+        assert_eq!(aim.path(visit(0)), "/echo?secret=1");
         assert!(aim.events(None).is_err());
     }
 }

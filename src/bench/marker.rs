@@ -11,6 +11,10 @@ pub const KEY: &str = "jobwire_bench";
 /// `RUN.SEQ.NANOS` in hexadecimal: 8, 12 and 16 digits.
 const LENGTH: usize = 8 + 1 + 12 + 1 + 16;
 
+/// What MessagePack has in front of a string of this length.
+#[expect(clippy::cast_possible_truncation, reason = "it is 38")]
+const STRING_HEADER: [u8; 2] = [0xd9, LENGTH as u8];
+
 /// Sequence numbers that fit.
 pub const MAX_SEQ: u64 = (1 << 48) - 1;
 
@@ -101,6 +105,8 @@ impl Seeker {
         self.last = at;
         // Between the key and the value stand quotes, a colon, spaces, and backslashes where the payload is a string now.
         let rest = &message[at + KEY.len()..];
+        // In MessagePack it is the header of a string.
+        let rest = rest.strip_prefix(&STRING_HEADER).unwrap_or(rest);
         let value = rest.iter().position(|byte| !br#"": \"#.contains(byte))?;
         let value = rest.get(value..value + LENGTH)?;
         if value[8] != b'.' || value[21] != b'.' {
@@ -133,6 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::messagepack::Encoder;
 
     proptest! {
         #[test]
@@ -146,8 +153,10 @@ mod tests {
             let pretty = serde_json::to_vec_pretty(&value).unwrap();
             let quoted = serde_json::to_vec(&std::str::from_utf8(&plain).unwrap()).unwrap();
             let wrapped = serde_json::to_vec(&serde_json::json!({"type": "status", "data": value})).unwrap();
+            let mut packed = Vec::new();
+            Encoder::default().encode(&wrapped, &mut packed).unwrap();
             let mut seeker = Seeker::new();
-            for message in [&plain, &pretty, &quoted, &wrapped, &text(marker), &plain] {
+            for message in [&plain, &pretty, &quoted, &wrapped, &packed, &text(marker), &plain] {
                 prop_assert_eq!(seeker.find(message), Some(marker));
             }
         }

@@ -145,6 +145,11 @@ impl Resume {
         self.entries[target].is_unheard_told = true;
     }
 
+    /// Whether the relay has confirmed on this connection that it watches a target.
+    pub(super) fn is_confirmed(&self, target: usize) -> bool {
+        self.entries[target].asked == Asked::Confirmed
+    }
+
     /// Whether nothing more is expected of a target.
     pub(super) fn is_target_over(&self, target: usize) -> bool {
         self.entries[target].over

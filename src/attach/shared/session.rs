@@ -200,6 +200,12 @@ impl<'a> Session<'a> {
         let late = self.resume.overdue(now);
         self.tell(late).await;
         self.tell_unheard(now).await;
+        // While one target is looked up there is no cursor, and the others are watched all the same.
+        let watched: Vec<usize> =
+            (0..self.owners.len()).filter(|target| self.resume.is_confirmed(*target)).collect();
+        if self.is_confirmed {
+            self.link(&watched).await;
+        }
         self.take_steps(socket, access, wishes).await
     }
 
@@ -275,8 +281,11 @@ impl<'a> Session<'a> {
                 self.is_confirmed = true;
                 let names = targets.iter().map(|name| &**name);
                 let items = self.resume.watching(names.clone(), cursor.as_deref());
-                let listed: Vec<usize> = names.filter_map(|name| self.resume.find(name)).collect();
-                self.link(&listed).await;
+                if cursor.is_some() {
+                    // From here on nothing is missed, whatever happens to the connection.
+                    let listed: Vec<usize> = names.filter_map(|name| self.resume.find(name)).collect();
+                    self.link(&listed).await;
+                }
                 self.tell(items).await;
                 if cursor.is_some() {
                     self.caught_up(now).await;

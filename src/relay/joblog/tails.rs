@@ -127,9 +127,7 @@ impl JobLog {
             tail.push(Arc::clone(event), tails.of_job);
         } else {
             tail.clear();
-            if event.conflation.is_none() {
-                tail.lose(event.sequence);
-            }
+            tail.lose(event.sequence);
         }
         let lost = tail.lost();
         let after = record.tail_bytes();

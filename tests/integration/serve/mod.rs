@@ -18,11 +18,14 @@ mod process;
 mod publications;
 mod publish;
 mod refusals;
+mod resume;
 mod runs;
 mod scraping;
 mod slow;
 mod snapshot;
 mod state;
+mod stream;
+mod tails;
 mod tasks;
 mod welcome;
 

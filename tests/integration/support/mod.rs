@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod cutter;
+mod event_stream;
 mod exchange;
 mod far;
 mod http;
@@ -22,6 +23,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 pub(crate) use cutter::Cutter;
+pub(crate) use event_stream::{Block, EventStream, STREAM};
 pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};

@@ -360,6 +360,9 @@ impl State {
             Err(_) => overload(&settings.stats, actions),
         }
         conn.session.raise(newest);
+        if gap.is_some() {
+            conn.session.owe_place();
+        }
         Found::State(topic)
     }
 

@@ -53,7 +53,9 @@ impl Shared {
                     && watches.any(|(_, watch)| dialects.contains(&watch.topic().dialect))
             });
             if concerned {
-                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, Some(sequence)));
+                // While missed events or a state are on their way, no place is true of everything.
+                let place = state.conns.get_mut(id).and_then(|conn| conn.session.leap(sequence));
+                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::relay::refusals::Why;
 use crate::relay::retry::retry;
 use crate::relay::session::{Action, Watch, WatchId};
 use crate::relay::slots::ConnId;
+use crate::wire::channels::ServerMessage;
 use crate::wire::sse;
 
 const TEXT_PONG: &str = r#"{"type":"pong"}"#;
@@ -35,7 +36,7 @@ impl Shared {
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.ping(now, interval),
             Action::Heartbeat => {
-                let text = format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, timestamp_zulu());
+                let text = ServerMessage::Heartbeat { timestamp: &timestamp_zulu() }.to_text();
                 let frame = encoder.message(conn.encoding, text.as_bytes());
                 conn.write(&frame, || Some(OutboxKey::Heartbeat), usize::MAX)
             }
@@ -66,12 +67,14 @@ impl Shared {
             Action::Ended(job, outcome) => match conn.session.ended(&job, outcome) {
                 Some(text) => {
                     let frame = encoder.message(conn.encoding, text.as_bytes());
-                    conn.write_state(&frame)
+                    conn.write(&frame, || None, bound)
                 }
                 None => return,
             },
             Action::Begun(sequence) => begin_stream(settings, encoder, conn, sequence),
             Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
+            // Who has yet to read what waits is told by that.
+            Action::RefreshPlace if conn.is_backed_up() => return,
             Action::RefreshPlace => match conn.session.fresh_place(delivered) {
                 Some(sequence) => send_place(settings, encoder, conn, sequence),
                 None => return,
@@ -179,7 +182,7 @@ fn send_place(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, 
         Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(cursor)),
         None => encoder.cursor(conn.encoding, cursor),
     };
-    conn.write_state(&frame)
+    conn.write(&frame, || None, settings.outbox)
 }
 
 impl State {
