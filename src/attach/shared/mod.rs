@@ -100,7 +100,14 @@ impl Shared {
                 None => return,
                 Some(Offer::Watch) => break,
                 Some(Offer::Nothing) => return self.apart().await,
-                Some(Offer::Unreachable(error)) => {
+                // A request more would be one too many. A list of jobs can wait for the answer alone.
+                Some(Offer::Busy(error)) if !self.members.iter().any(|member| member.place.is_every) => {
+                    return match self.between(End::Failed(error), &mut tries, None).await {
+                        Then::Again => self.apart().await,
+                        Then::Done => {}
+                    };
+                }
+                Some(Offer::Busy(error) | Offer::Unreachable(error)) => {
                     if self.between(End::Failed(error), &mut tries, None).await == Then::Done {
                         return;
                     }
@@ -188,7 +195,7 @@ impl Shared {
         };
         let since = Instant::now();
         tries.connected = true;
-        session.opened(&request.targets).await;
+        session.opened(&request.targets);
         let reading = async {
             for message in &request.messages {
                 if let Err(error) = socket.send(Message::text(message.as_str())).await {
@@ -204,6 +211,8 @@ impl Shared {
         }
         if since.elapsed() >= timing.held {
             tries.held();
+        } else if session.is_confirmed() {
+            tries.confirmed(since.elapsed());
         }
         *down = Some(Instant::now());
         match &end {

@@ -23,7 +23,9 @@ pub(super) enum Offer {
     Watch,
     /// A socket for each job, if it is any server of the contracts.
     Nothing,
-    /// The server cannot be reached, or wants to be left alone for a while, so that nothing is known.
+    /// The server wants to be left alone for a while.
+    Busy(NetError),
+    /// The server cannot be reached, so that nothing is known.
     Unreachable(NetError),
 }
 
@@ -54,9 +56,9 @@ pub(super) async fn ask(server: &Url, tls: &Tls, limit: Duration) -> Offer {
             error @ (NetError::Refused { .. }
             | NetError::Unreachable { .. }
             | NetError::Name { .. }
-            | NetError::Tls { .. }
-            | NetError::Status { retry_after: Some(_), .. }),
+            | NetError::Tls { .. }),
         ) => Offer::Unreachable(error),
+        Err(error @ NetError::Status { retry_after: Some(_), .. }) => Offer::Busy(error),
         Err(_) => Offer::Nothing,
     }
 }

@@ -148,7 +148,7 @@ mod tests {
     fn a_thousand_long_targets_are_named_in_pieces_that_a_relay_takes() {
         let names: Vec<String> = (0..1_000).map(|n| format!("downloads/{n:0>200}")).collect();
         let mut resume = Resume::new(names.clone());
-        let groups = resume.opening();
+        let (groups, _) = resume.opening(|_| false);
         let request = Request::new(&socket(), &groups, &resume, &Wishes::default());
         assert!(request.url.as_str().len() < MAX_QUERY + 100 && !request.targets.is_empty());
         let mut named: Vec<String> = names[..request.targets.len()].to_vec();

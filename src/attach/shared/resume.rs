@@ -7,7 +7,8 @@
 //! - A target that a cursor speaks of goes on with that cursor.
 //! - A target that was shown something, and that no cursor speaks of, goes on at the beginning of what is kept.
 //! - A target that was shown nothing is watched anew, and its state comes first.
-//! - What was shown behind the cursor is remembered in a [`Trail`]. A repeat of it is left out, by its place in the order.
+//! - Milestones that were shown behind the cursor are remembered in a [`Trail`]. A repeat is left out, by its place in the
+//!   order.
 //!
 //! Order of calls: [`Resume::opening`] and [`Resume::opened_with`] for each connection; [`Resume::event`], [`Resume::ended`], [`Resume::watching`],
 //! [`Resume::cursor`] and [`Resume::gap`] for what comes; [`Resume::overdue`] now and then.
@@ -144,6 +145,11 @@ impl Resume {
         self.entries[target].is_unheard_told = true;
     }
 
+    /// Whether the relay has confirmed on this connection that it watches a target.
+    pub(super) fn is_confirmed(&self, target: usize) -> bool {
+        self.entries[target].asked == Asked::Confirmed
+    }
+
     /// Whether nothing more is expected of a target.
     pub(super) fn is_target_over(&self, target: usize) -> bool {
         self.entries[target].over
@@ -155,14 +161,23 @@ impl Resume {
     }
 
     /// A new connection begins. Returns what to watch, grouped by where it goes on; first the targets that the cursor of
-    /// the connection speaks of.
-    pub(super) fn opening(&mut self) -> Vec<Group> {
+    /// the connection speaks of. The second are targets to be watched once there is a cursor, with [`Self::again`]: of those
+    /// that are `slow` the relay may have to wait for something, and no cursor speaks of the others meanwhile.
+    pub(super) fn opening(&mut self, slow: impl Fn(usize) -> bool) -> (Vec<Group>, Vec<usize>) {
         self.stated.clear();
         self.trails.values_mut().for_each(Trail::reconnected);
         let mut groups: Vec<Group> = vec![Group { targets: Vec::new(), since: self.cursor.clone() }];
+        let is_open = |entry: &Entry| !entry.over;
+        let has_quick = (0..self.entries.len()).any(|at| is_open(&self.entries[at]) && !slow(at));
+        let mut later = Vec::new();
         for at in 0..self.entries.len() {
             self.entries[at].asked = Asked::No;
             if self.entries[at].over {
+                continue;
+            }
+            let is_new = self.entries[at].place == Place::Nowhere && !self.entries[at].shown;
+            if has_quick && is_new && slow(at) {
+                later.push(at);
                 continue;
             }
             let since = self.ask(at);
@@ -172,7 +187,7 @@ impl Resume {
             }
         }
         groups.retain(|group| !group.targets.is_empty());
-        groups
+        (groups, later)
     }
 
     /// The relay is asked to watch a target. Returns the cursor to go on from.
@@ -234,13 +249,13 @@ impl Resume {
         }
     }
 
-    /// Takes an event or a state; nothing comes of a name that is not watched.
+    /// Takes an event or a state; nothing comes of a name that is not watched. `is_progress` is asked only where it matters.
     pub(super) fn event(
         &mut self,
         name: &str,
-        text: &str,
-        snapshot: bool,
+        (text, snapshot): (&str, bool),
         cursor: Option<&str>,
+        is_progress: impl FnOnce() -> bool,
         now: Instant,
     ) -> Items {
         let mut out = Vec::new();
@@ -256,7 +271,9 @@ impl Resume {
             }
             is_known
         };
-        let print = print_of(text);
+        let is_remembered =
+            snapshot || self.trails.contains_key(name) || cursor.is_none() || !self.may_adopt();
+        let print = (is_remembered && !is_progress()).then(|| print_of(text));
         if snapshot {
             let when = match (self.stated.contains(name), is_known) {
                 (true, _) => When::Opening,
@@ -273,7 +290,8 @@ impl Resume {
         match self.trails.get_mut(name).map_or(Verdict::News, |trail| trail.take(print, text, now)) {
             Verdict::Repeat | Verdict::Held => {}
             Verdict::News => {
-                if cursor.is_none() || !self.may_adopt() {
+                let is_behind = cursor.is_none() || !self.may_adopt();
+                if let Some(print) = print.filter(|_| is_behind) {
                     self.trail(name).add(print);
                 }
                 out.push((name.to_owned(), Item::Event { text: text.to_owned(), when: When::Live }));
@@ -300,19 +318,16 @@ impl Resume {
         vec![(name.to_owned(), Item::Ended(outcome))]
     }
 
-    /// The relay watches these. Returns what has waited for the end of the replays, if this is it, and the targets that were
-    /// not confirmed before.
+    /// The relay watches these. Returns what has waited for the end of the replays, if this is it.
     pub(super) fn watching<'a>(
         &mut self,
         names: impl Iterator<Item = &'a str>,
         cursor: Option<&str>,
-    ) -> (Items, Vec<usize>) {
-        let mut fresh = Vec::new();
+    ) -> Items {
         for name in names {
             let Some(target) = self.find(name) else { continue };
             if self.entries[target].asked == Asked::Yes {
                 self.entries[target].asked = Asked::Confirmed;
-                fresh.push(target);
             }
         }
         let mut out = Vec::new();
@@ -329,7 +344,7 @@ impl Resume {
             }
             self.cursor(cursor);
         }
-        (out, fresh)
+        out
     }
 
     /// Whether a cursor that comes now may be gone on from: nothing waits that was not shown yet, and the relay watches

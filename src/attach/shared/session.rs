@@ -29,6 +29,15 @@ const TICK: Duration = Duration::from_millis(500);
 /// Wait before a target that the relay does not know yet is watched again.
 const AWAIT: Duration = Duration::from_secs(2);
 
+/// What is to be done about a target that the relay does not watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Send the token that there is now, and then ask. A relay that has no target left closes the connection instead.
+    Token,
+    /// Ask again.
+    Watch,
+}
+
 /// The targets of a shared socket, over all its connections.
 pub(super) struct Session<'a> {
     settings: &'a Settings,
@@ -38,8 +47,12 @@ pub(super) struct Session<'a> {
     owners: Vec<Vec<usize>>,
     /// Members that were told on this connection that it is there.
     linked: BTreeSet<usize>,
-    /// Targets that the relay does not know yet, and when to ask again.
-    awaited: BTreeMap<usize, Instant>,
+    /// Targets that the relay does not watch yet, and when to do what about it.
+    awaited: BTreeMap<usize, (Instant, Step)>,
+    /// The relay has confirmed on this connection what it watches.
+    is_confirmed: bool,
+    /// Targets are waiting for the connection's first cursor.
+    later: bool,
     /// Jobs that nobody has heard of yet, and when what their dialect says of such jobs is due.
     unheard: BTreeMap<usize, Instant>,
 }
@@ -60,7 +73,17 @@ impl<'a> Session<'a> {
         }
         let resume = Resume::new(names);
         let (linked, awaited, unheard) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        Self { settings, members, resume, owners, linked, awaited, unheard }
+        Self {
+            settings,
+            members,
+            resume,
+            owners,
+            linked,
+            awaited,
+            is_confirmed: false,
+            later: false,
+            unheard,
+        }
     }
 
     /// A connection is about to be opened. Returns what it is to watch.
@@ -68,13 +91,25 @@ impl<'a> Session<'a> {
         self.ended();
         self.linked.clear();
         self.awaited.clear();
-        self.resume.opening()
+        self.is_confirmed = false;
+        let may_wait = |target: usize| {
+            self.owners[target].first().is_some_and(|member| self.members[*member].place.has_owner())
+        };
+        let (groups, later) = self.resume.opening(may_wait);
+        let at = Instant::now() + AWAIT;
+        self.awaited.extend(later.into_iter().map(|target| (target, (at, Step::Watch))));
+        self.later = !self.awaited.is_empty();
+        groups
+    }
+
+    /// Whether the relay has confirmed on this connection what it watches.
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.is_confirmed
     }
 
     /// The connection is there, and its request has named these targets.
-    pub(super) async fn opened(&mut self, targets: &[usize]) {
+    pub(super) fn opened(&mut self, targets: &[usize]) {
         self.resume.opened_with(targets);
-        self.link(targets).await;
     }
 
     /// Tells the members of these targets, once each, that they are watched.
@@ -123,7 +158,7 @@ impl<'a> Session<'a> {
                     }
                     asked |= is_late;
                     let pinged = if is_late { socket.send(Message::Ping(Bytes::new())).await } else { Ok(()) };
-                    match pinged.and(self.tick(socket, wishes).await) {
+                    match pinged.and(self.tick(socket, access, wishes).await) {
                         Ok(()) if self.resume.is_over() => return End::Stopped,
                         Ok(()) => continue,
                         Err(error) => return End::Failed(lost(url, &error)),
@@ -150,7 +185,12 @@ impl<'a> Session<'a> {
     }
 
     /// Time went by.
-    async fn tick(&mut self, socket: &mut WebSocket, wishes: &Wishes) -> Result<(), Error> {
+    async fn tick(
+        &mut self,
+        socket: &mut WebSocket,
+        access: &mut Access,
+        wishes: &Wishes,
+    ) -> Result<(), Error> {
         let over: Vec<String> =
             self.ended().into_iter().map(|target| self.resume.name(target).to_owned()).collect();
         if !over.is_empty() && !self.resume.is_over() {
@@ -160,11 +200,43 @@ impl<'a> Session<'a> {
         let late = self.resume.overdue(now);
         self.tell(late).await;
         self.tell_unheard(now).await;
-        let due: Vec<usize> =
-            self.awaited.iter().filter(|(_, at)| **at <= now).map(|(target, _)| *target).collect();
-        for target in due {
-            self.awaited.remove(&target);
-            self.again(socket, target, wishes).await?;
+        // While one target is looked up there is no cursor, and the others are watched all the same.
+        let watched: Vec<usize> =
+            (0..self.owners.len()).filter(|target| self.resume.is_confirmed(*target)).collect();
+        if self.is_confirmed {
+            self.link(&watched).await;
+        }
+        self.take_steps(socket, access, wishes).await
+    }
+
+    /// Does what is due about targets that the relay does not watch.
+    async fn take_steps(
+        &mut self,
+        socket: &mut WebSocket,
+        access: &mut Access,
+        wishes: &Wishes,
+    ) -> Result<(), Error> {
+        let now = Instant::now();
+        let due: Vec<(usize, Step)> = self
+            .awaited
+            .iter()
+            .filter(|(_, (at, _))| *at <= now)
+            .map(|(target, (_, step))| (*target, *step))
+            .collect();
+        if due.iter().any(|(_, step)| *step == Step::Token)
+            && let Ok(Some(token)) = access.token()
+        {
+            let token = ClientMessage::Token { token: token.as_str().to_owned() };
+            socket.send(Message::text(text(&token))).await?;
+        }
+        for (target, step) in due {
+            match step {
+                Step::Token => drop(self.awaited.insert(target, (now + TICK, Step::Watch))),
+                Step::Watch => {
+                    self.awaited.remove(&target);
+                    self.again(socket, target, wishes).await?;
+                }
+            }
         }
         Ok(())
     }
@@ -191,19 +263,37 @@ impl<'a> Session<'a> {
                 if let Some(observer) = &self.settings.observer {
                     observer(&target, event.get(), now);
                 }
-                let items = self.resume.event(&target, event.get(), snapshot, cursor.as_deref(), now);
+                let of = self.resume.find(&target).or_else(|| self.resume.pattern_of(&target));
+                let member = of.and_then(|of| self.owners[of].first()).map(|member| &self.members[*member]);
+                let is_progress = || {
+                    let view = member.and_then(|member| member.place.dialect.view(event.get()));
+                    view.is_some_and(|view| view.kind.conflatable && view.kind.ends.is_none())
+                };
+                let what = (event.get(), snapshot);
+                let items = self.resume.event(&target, what, cursor.as_deref(), is_progress, now);
+                self.link(of.as_slice()).await;
                 self.tell(items).await;
             }
             Some(ServerMessage::Watching { targets, cursor }) => {
                 if let Some(observer) = &self.settings.observer {
                     observer("", text, now);
                 }
+                self.is_confirmed = true;
                 let names = targets.iter().map(|name| &**name);
-                let (items, fresh) = self.resume.watching(names, cursor.as_deref());
-                self.link(&fresh).await;
+                let items = self.resume.watching(names.clone(), cursor.as_deref());
+                if cursor.is_some() {
+                    // From here on nothing is missed, whatever happens to the connection.
+                    let listed: Vec<usize> = names.filter_map(|name| self.resume.find(name)).collect();
+                    self.link(&listed).await;
+                }
                 self.tell(items).await;
                 if cursor.is_some() {
                     self.caught_up(now).await;
+                    if std::mem::take(&mut self.later) {
+                        let steps = self.awaited.values_mut();
+                        steps.for_each(|(at, _)| *at = now);
+                        self.take_steps(socket, access, wishes).await?;
+                    }
                 }
             }
             Some(ServerMessage::Ended { target, outcome }) => {
@@ -217,7 +307,7 @@ impl<'a> Session<'a> {
             }
             Some(ServerMessage::Cursor { cursor }) => self.resume.cursor(&cursor),
             Some(ServerMessage::Error { code, target, message }) => {
-                self.complaint(socket, &code, target.as_deref(), &message, access, wishes).await?;
+                self.complaint(&code, target.as_deref(), &message, access).await;
             }
             Some(ServerMessage::Pong) | None => {}
         }
@@ -285,19 +375,11 @@ impl<'a> Session<'a> {
     }
 
     /// The relay complains of a target, or of a message.
-    async fn complaint(
-        &mut self,
-        socket: &mut WebSocket,
-        code: &str,
-        target: Option<&str>,
-        message: &str,
-        access: &mut Access,
-        wishes: &Wishes,
-    ) -> Result<(), Error> {
+    async fn complaint(&mut self, code: &str, target: Option<&str>, message: &str, access: &Access) {
         let Some(target) = target.and_then(|name| self.resume.find(name)) else {
             let said = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
             self.report(0, Report::Hint(format!("the relay does not take a message: {said}"))).await;
-            return Ok(());
+            return;
         };
         let first = self.owners[target].first().copied().unwrap_or_default();
         let dialect = &self.members[first].place.dialect;
@@ -310,7 +392,7 @@ impl<'a> Session<'a> {
         };
         match verdict {
             Verdict::Wait { reason } => {
-                self.awaited.insert(target, Instant::now() + AWAIT);
+                self.awaited.insert(target, (Instant::now() + AWAIT, Step::Watch));
                 for member in self.owners[target].clone() {
                     // The connection is there again for it once the relay knows it.
                     self.linked.remove(&member);
@@ -320,20 +402,15 @@ impl<'a> Session<'a> {
             }
             Verdict::Final(failure) | Verdict::Unauthorized(failure) => self.lose(target, failure).await,
             Verdict::Again { reason } => {
-                self.reconnecting(target, Duration::ZERO, reason).await;
-                if let Ok(Some(token)) = access.token() {
-                    let token = ClientMessage::Token { token: token.as_str().to_owned() };
-                    socket.send(Message::text(text(&token))).await?;
-                }
-                self.again(socket, target, wishes).await?;
+                self.awaited.insert(target, (Instant::now(), Step::Token));
+                self.reconnecting(target, TICK, reason).await;
             }
             // The token's file may be about to be written.
             Verdict::Retry { reason, .. } => {
-                self.awaited.insert(target, Instant::now() + AWAIT);
+                self.awaited.insert(target, (Instant::now() + AWAIT, Step::Watch));
                 self.reconnecting(target, AWAIT, reason).await;
             }
         }
-        Ok(())
     }
 
     /// A target is watched again, on the connection that there is.

@@ -1,8 +1,11 @@
 //! What of one target was shown behind the last cursor, so that it is known when it comes again. Pure.
 //!
-//! After a reconnect the relay repeats from the cursor on, in order: what was shown comes first, though of progress some may be
-//! missing, and what was missed follows. So an event that was shown is a repeat, and everything before it is older.
-//! Everything behind the last one that was shown is news. An event between them waits until it is known to be either.
+//! After a reconnect the relay repeats from the cursor on, in order: what was shown comes first, and what was missed follows. So
+//! a milestone that was shown is a repeat, and everything before it is older. Everything behind the last one that was shown
+//! is news. A milestone between them waits until it is known to be either.
+//!
+//! Progress leaves no print: much of it reads alike, and some of it is not repeated. It is left out until the last milestone has come
+//! again, so that some of it may be shown twice.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -50,16 +53,18 @@ impl Trail {
     }
 
     /// The state was told anew, and with this print: what was shown before does not come again.
-    pub(super) fn begin(&mut self, print: u64) {
+    pub(super) fn begin(&mut self, print: Option<u64>) {
         if self.old > 0 {
             self.prints.clear();
-            (self.old, self.found) = (0, 0);
+            (self.old, self.found, self.since) = (0, 0, None);
             self.held.clear();
         }
-        self.add(print);
+        if let Some(print) = print {
+            self.add(print);
+        }
     }
 
-    /// An event was shown on this connection, without a cursor.
+    /// A milestone was shown on this connection, without a cursor.
     pub(super) fn add(&mut self, print: u64) {
         if self.prints.len() == MAX_PRINTS {
             self.prints.pop_front();
@@ -68,19 +73,23 @@ impl Trail {
         self.prints.push_back(print);
     }
 
-    /// Takes an event that is news, or comes again.
-    pub(super) fn take(&mut self, print: u64, text: &str, now: Instant) -> Verdict {
+    /// Takes an event that is news, or comes again; progress has no print.
+    pub(super) fn take(&mut self, print: Option<u64>, text: &str, now: Instant) -> Verdict {
         if self.found >= self.old {
             return Verdict::News;
         }
+        self.since.get_or_insert(now);
+        let Some(print) = print else { return Verdict::Repeat };
         let rest = self.prints.iter().take(self.old).skip(self.found);
         if let Some(at) = rest.into_iter().position(|known| *known == print) {
             self.found += at + 1;
             self.held.clear();
+            if self.found == self.old && self.ended.is_none() {
+                self.since = None;
+            }
             return Verdict::Repeat;
         }
         self.held.push(text.to_owned());
-        self.since.get_or_insert(now);
         if self.held.len() < MAX_HELD { Verdict::Held } else { Verdict::Full }
     }
 
@@ -95,9 +104,9 @@ impl Trail {
         !self.held.is_empty()
     }
 
-    /// When the first of what waits came.
-    pub(super) fn waits_since(&self) -> Option<Instant> {
-        self.since.filter(|_| self.holds() || self.ended.is_some())
+    /// When the first came of what is left out or waits.
+    pub(super) const fn waits_since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// Takes out what waits. None of it is a repeat, and neither is what follows.
@@ -127,7 +136,8 @@ mod tests {
     }
 
     fn takes(trail: &mut Trail, prints: &[u64]) -> Vec<Verdict> {
-        prints.iter().map(|print| trail.take(*print, &print.to_string(), Instant::now())).collect()
+        let take = |print: &u64| trail.take(Some(*print), &print.to_string(), Instant::now());
+        prints.iter().map(take).collect()
     }
 
     #[test]
@@ -135,7 +145,7 @@ mod tests {
         use Verdict::{Held, News, Repeat};
         let mut trail = shown(&[1, 2, 3]);
         assert_eq!(takes(&mut trail, &[1, 2, 3, 3, 4]), [Repeat, Repeat, Repeat, News, News]);
-        // Progress that was shown may be missing, and a state that was shown may be of an earlier event.
+        // A state that was shown may be of an earlier event.
         let mut trail = shown(&[5, 7]);
         assert_eq!(takes(&mut trail, &[4, 5, 6, 7, 8]), [Held, Repeat, Held, Repeat, News]);
         assert!(!trail.holds());
@@ -143,6 +153,21 @@ mod tests {
         assert_eq!(takes(&mut trail, &[1, 3, 4]), [Repeat, Held, Held]);
         assert_eq!(trail.release().0, ["3", "4"]);
         assert_eq!(takes(&mut trail, &[2]), [News]);
+    }
+
+    #[test]
+    fn progress_is_left_out_until_the_last_milestone_has_come_again() {
+        let mut trail = shown(&[1, 2]);
+        let now = Instant::now();
+        let mut take = |print| trail.take(print, "", now);
+        assert_eq!([take(None), take(Some(1)), take(None)], [Verdict::Repeat; 3]);
+        assert_eq!([take(Some(2)), take(None)], [Verdict::Repeat, Verdict::News]);
+        assert_eq!(trail.waits_since(), None);
+        let mut trail = shown(&[1]);
+        trail.take(None, "", now);
+        assert_eq!(trail.waits_since(), Some(now), "not for ever");
+        assert!(trail.release().0.is_empty());
+        assert_eq!(trail.take(None, "", now), Verdict::News);
     }
 
     #[test]

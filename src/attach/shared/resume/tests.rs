@@ -12,7 +12,7 @@ fn resume(names: &[&str]) -> Resume {
 
 /// Opens a connection whose request names the first group, and gives the groups by name.
 fn open(resume: &mut Resume) -> Vec<(Vec<String>, Option<String>)> {
-    let groups = resume.opening();
+    let (groups, _) = resume.opening(|_| false);
     if let Some(first) = groups.first() {
         resume.opened_with(&first.targets);
     }
@@ -32,11 +32,11 @@ fn texts(items: Items) -> Vec<String> {
 }
 
 fn live(resume: &mut Resume, name: &str, text: &str, cursor: Option<&str>) -> Vec<String> {
-    texts(resume.event(name, text, false, cursor, Instant::now()))
+    texts(resume.event(name, (text, false), cursor, || text.starts_with('p'), Instant::now()))
 }
 
 fn state(resume: &mut Resume, name: &str, text: &str) -> Vec<String> {
-    texts(resume.event(name, text, true, None, Instant::now()))
+    texts(resume.event(name, (text, true), None, || false, Instant::now()))
 }
 
 fn group(names: &[&str], since: Option<&str>) -> (Vec<String>, Option<String>) {
@@ -69,8 +69,7 @@ fn what_came_without_a_cursor_is_not_shown_again() {
     assert_eq!(live(&mut resume, A, "a1", None).len(), 1);
     assert_eq!(live(&mut resume, A, "a2", None).len(), 1);
     assert_eq!(open(&mut resume), [group(&[B, X], None), group(&[A], Some("0"))]);
-    let (_, fresh) = resume.watching([A, B, X].into_iter(), None);
-    assert_eq!(fresh, [0]);
+    resume.watching([A, B, X].into_iter(), None);
     let mut shown = Vec::new();
     for text in ["older", "a0", "a1", "a2", "a3"] {
         shown.extend(live(&mut resume, A, text, None));
@@ -97,8 +96,8 @@ fn an_older_cursor_repeats_nothing_that_was_shown_behind_it() {
     live(&mut resume, A, "m2", None);
     assert_eq!(open(&mut resume), [group(&[A, X], Some("c1"))]);
     let shown: Vec<_> =
-        ["m1", "p", "m2", "m3"].iter().flat_map(|text| live(&mut resume, A, text, Some("c2"))).collect();
-    assert_eq!(shown, [format!("{A} m3")]);
+        ["m1", "p", "m2", "m3", "p"].iter().flat_map(|text| live(&mut resume, A, text, Some("c2"))).collect();
+    assert_eq!(shown, [format!("{A} m3"), format!("{A} p")]);
 }
 
 #[test]
@@ -121,7 +120,7 @@ fn a_cursor_does_not_pass_over_a_target_that_waits_to_be_watched() {
     let mut resume = resume(&[A, B]);
     open(&mut resume);
     resume.watching([A, B].into_iter(), Some("c1"));
-    let groups = resume.opening();
+    let (groups, _) = resume.opening(|_| false);
     // The request has room for one of them.
     resume.opened_with(&groups[0].targets[..1]);
     assert_eq!(live(&mut resume, A, "m1", Some("c2")).len(), 1);
@@ -139,7 +138,7 @@ fn an_ending_waits_for_what_was_missed_and_not_for_ever() {
     open(&mut resume);
     assert!(ended(&mut resume).is_empty());
     assert_eq!(live(&mut resume, A, "m1", Some("c2")), [format!("{A} m1")]);
-    let (items, _) = resume.watching([A].into_iter(), Some("c3"));
+    let items = resume.watching([A].into_iter(), Some("c3"));
     assert_eq!(texts(items), [format!("{A} succeeded")]);
     open(&mut resume);
     assert!(ended(&mut resume).is_empty());
@@ -164,6 +163,23 @@ fn behind_a_gap_the_state_counts_and_jobs_of_a_pattern_are_asked_for() {
     assert_eq!(state(&mut resume, "scraping/4", "s4"), ["scraping/4 s4 First"]);
     assert_eq!(open(&mut resume), [group(&["scraping/*", A, X], Some("d1"))]);
     assert!(state(&mut resume, "downloads/z", "s").is_empty(), "nobody asked for it");
+}
+
+#[test]
+fn a_target_that_may_be_waited_for_is_watched_once_the_others_have_a_cursor() {
+    let mut resume = resume(&[A, X]);
+    let is_slow = |target| target == 1;
+    let (groups, later) = resume.opening(is_slow);
+    assert_eq!((groups[0].targets.clone(), later), (vec![0], vec![1]));
+    resume.opened_with(&[0]);
+    resume.watching([A].into_iter(), Some("c1"));
+    assert_eq!(resume.again(1), Group { targets: vec![1], since: None });
+    live(&mut resume, A, "m1", None);
+    let (groups, later) = resume.opening(is_slow);
+    assert_eq!((groups[0].since.as_deref(), later), (Some("c1"), vec![1]));
+    // Alone it waits for nothing else.
+    resume.over(0);
+    assert_eq!(resume.opening(is_slow).1, [0_usize; 0]);
 }
 
 /// A relay that keeps everything, with one target that is looked up for a while after each opening.
@@ -199,7 +215,7 @@ proptest! {
                 // The target in question is found.
                 2 => {
                     let all = names.iter().copied().chain([X]);
-                    let (items, _) = resume.watching(all, Some(&relay.log.len().to_string()));
+                    let items = resume.watching(all, Some(&relay.log.len().to_string()));
                     put(&mut shown, texts(items));
                     relay.cursors = true;
                 }
@@ -225,7 +241,7 @@ proptest! {
                 }
             }
         }
-        let (items, _) = resume.watching(names.iter().copied().chain([X]), Some("9999"));
+        let items = resume.watching(names.iter().copied().chain([X]), Some("9999"));
         put(&mut shown, texts(items));
         for (target, shown) in shown.iter().enumerate() {
             let of = relay.log.iter().filter(|(of, _)| *of == target);
