@@ -9,7 +9,7 @@ use url::Url;
 
 pub use self::path::Visit;
 use super::manner::Manner;
-use super::marker::Marked;
+use super::marker::{Filling, Marked};
 use super::placeholders;
 use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Shorthand};
 use crate::exit::Failure;
@@ -185,6 +185,8 @@ impl Aim {
             )
         })?;
         let (conflatable, milestone) = self.kinds(dialect)?;
+        // One letter over and over would flatter the compression.
+        let filling = if self.manner.deflate { Filling::Words } else { Filling::Letters };
         let mut all = Vec::with_capacity(self.jobs.len());
         for job in &self.jobs {
             let (id, room) = match &self.place {
@@ -195,7 +197,7 @@ impl Aim {
             let marked = |event: &str| {
                 let payload = build(dialect, event, id, room);
                 payload
-                    .and_then(|payload| Marked::new(&payload, size))
+                    .and_then(|payload| Marked::new(&payload, size, filling))
                     .ok_or_else(|| NoEvents(format!("the event {event} of {} cannot be built", dialect.name)))
             };
             let channel = match (&dialect.channels, &self.place) {
