@@ -192,6 +192,10 @@ fn tokens_of_a_file_are_taken_in_turns_and_never_shown() {
         assert_eq!(summary["setup"]["options"]["token-file"], "3 tokens");
         assert!(tokens.iter().all(|token| !summary.to_string().contains(token.as_str())), "it holds a token");
     }
+    // Tasks belong to those whose tokens their connections have.
+    let load = ["fanout", "tasks", "-c", "12", "--jobs", "6", "-r", "60", "-d", "1s", "--token-file", &file];
+    let summary = against(&relay, &redis, &load);
+    assert_eq!(counts(cohort(&summary, "healthy")), [120, 120, 0, 0, 0, 0]);
     // Connections that have the second token, and no other, are refused.
     std::fs::write(&path, format!("{}\nnot-a-token\n", tokens[0])).unwrap();
     let (url, server) = (redis.url(), relay.ws(""));
