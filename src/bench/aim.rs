@@ -1,5 +1,6 @@
 //! What is watched and published: the socket's path of each job, its channel, and its events.
 
+mod owners;
 mod path;
 
 use std::sync::Arc;
@@ -9,9 +10,9 @@ use url::Url;
 
 pub use self::path::Visit;
 use super::manner::Manner;
-use super::marker::Marked;
+use super::marker::{Filling, Marked};
 use super::placeholders;
-use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Shorthand};
+use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens};
 use crate::exit::Failure;
 use crate::net;
 
@@ -185,6 +186,8 @@ impl Aim {
             )
         })?;
         let (conflatable, milestone) = self.kinds(dialect)?;
+        // One letter over and over would flatter the compression.
+        let filling = if self.manner.deflate { Filling::Words } else { Filling::Letters };
         let mut all = Vec::with_capacity(self.jobs.len());
         for job in &self.jobs {
             let (id, room) = match &self.place {
@@ -195,7 +198,7 @@ impl Aim {
             let marked = |event: &str| {
                 let payload = build(dialect, event, id, room);
                 payload
-                    .and_then(|payload| Marked::new(&payload, size))
+                    .and_then(|payload| Marked::new(&payload, size, filling))
                     .ok_or_else(|| NoEvents(format!("the event {event} of {} cannot be built", dialect.name)))
             };
             let channel = match (&dialect.channels, &self.place) {
@@ -207,20 +210,6 @@ impl Aim {
             all.push(Events { channel, conflatable: marked(&conflatable)?, milestone: marked(&milestone)? });
         }
         Ok(all)
-    }
-
-    /// What tells a server of owners whose the jobs are, by channel; empty where a dialect has no owners.
-    pub fn registrations(&self, owner: &str) -> Vec<(String, String)> {
-        let Some(dialect) = self.dialect() else { return Vec::new() };
-        let Some(Shorthand { event, field }) = &dialect.catalogue.registration else { return Vec::new() };
-        let given = [Assignment::json(field, owner)];
-        self.jobs
-            .iter()
-            .filter_map(|job| {
-                let payload = dialect.build(event, job, &given, Timestamp::now()).ok()?;
-                Some((dialect.channel_of(job), payload))
-            })
-            .collect()
     }
 
     /// The names of a conflatable event and of a milestone that reach this place.

@@ -29,6 +29,55 @@ pub struct Marker {
     pub due: u64,
 }
 
+/// With what a payload is filled up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// One letter.
+    Letters,
+    /// Words and numbers, which compress about as well as the JSON of real events.
+    Words,
+}
+
+/// Words of events.
+const WORDS: [&str; 16] = [
+    "running",
+    "job",
+    "status",
+    "progress",
+    "scraper",
+    "result",
+    "message",
+    "page",
+    "total",
+    "current",
+    "source",
+    "route",
+    "flight",
+    "download",
+    "upload",
+    "recipient",
+];
+
+impl Filling {
+    /// So many bytes of it, always the same.
+    fn text(self, length: usize) -> String {
+        if self == Self::Letters {
+            return "x".repeat(length);
+        }
+        let mut text = String::with_capacity(length + 32);
+        let mut state = 0x9e37_79b9_u32;
+        while text.len() < length {
+            // A linear congruential generator, with the constants of Numerical Recipes.
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let word = WORDS[(state >> 28) as usize];
+            let number = state >> 12 & 0xfff;
+            text.extend([word, " ", &number.to_string(), " "]);
+        }
+        text.truncate(length);
+        text
+    }
+}
+
 /// A payload with a mark that can be changed in place.
 #[derive(Debug, Clone)]
 pub struct Marked {
@@ -39,14 +88,14 @@ pub struct Marked {
 impl Marked {
     /// Puts a mark at the end of a JSON object, and in front of it as much filling as makes the whole `size` bytes long,
     /// where it is shorter. `None` if the text is no object.
-    pub fn new(object: &str, size: Option<usize>) -> Option<Self> {
+    pub fn new(object: &str, size: Option<usize>, filling: Filling) -> Option<Self> {
         let open = object.trim_end().strip_suffix('}')?.trim_end();
         let comma = if open.ends_with('{') { "" } else { "," };
         let mark = format!("\"{KEY}\":\"");
         let bare = open.len() + comma.len() + mark.len() + LENGTH + "\"}".len();
         let around = r#""jobwire_filling":"","#.len();
         let filling = match size.and_then(|size| size.checked_sub(bare + around)) {
-            Some(missing) => format!(r#""jobwire_filling":"{}","#, "x".repeat(missing)),
+            Some(missing) => format!(r#""jobwire_filling":"{}","#, filling.text(missing)),
             None => String::new(),
         };
         let before = format!("{open}{comma}{filling}{mark}");
@@ -139,6 +188,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::deflate::Compressor;
     use crate::wire::messagepack::Encoder;
 
     proptest! {
@@ -147,7 +197,7 @@ mod tests {
             run: u32, seq in 0..=MAX_SEQ, due: u64, size in proptest::option::of(0usize..2000),
         ) {
             let marker = Marker { run, seq, due };
-            let mut marked = Marked::new(r#"{"job_id":1,"metadata":{}}"#, size).unwrap();
+            let mut marked = Marked::new(r#"{"job_id":1,"metadata":{}}"#, size, Filling::Letters).unwrap();
             let plain = marked.with(marker).to_vec();
             let value: serde_json::Value = serde_json::from_slice(&plain).unwrap();
             let pretty = serde_json::to_vec_pretty(&value).unwrap();
@@ -171,9 +221,20 @@ mod tests {
 
     #[test]
     fn a_payload_is_filled_to_its_size() {
-        assert_eq!(Marked::new(r#"{"a":1}"#, Some(300)).unwrap().text.len(), 300);
-        let short = Marked::new("{}", Some(3)).unwrap();
+        for filling in [Filling::Letters, Filling::Words] {
+            assert_eq!(Marked::new(r#"{"a":1}"#, Some(300), filling).unwrap().text.len(), 300);
+        }
+        let short = Marked::new("{}", Some(3), Filling::Words).unwrap();
         assert!(serde_json::from_slice::<serde_json::Value>(&short.text).is_ok());
-        assert!(Marked::new("[1]", None).is_none());
+        assert!(Marked::new("[1]", None, Filling::Letters).is_none());
+    }
+
+    #[test]
+    fn words_compress_as_real_events_do() {
+        let event = Marked::new(r#"{"job_id":1,"status":"running"}"#, Some(2048), Filling::Words).unwrap();
+        let mut out = Vec::new();
+        Compressor::default().compress(&event.text, &mut out);
+        let times = event.text.len() * 10 / out.len();
+        assert!((20..40).contains(&times), "{times} tenths");
     }
 }

@@ -44,8 +44,9 @@ pub(super) fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Resu
         Some(via) if options.publishes() => {
             let events = aim.events(options.payload_size).map_err(|error| error.failure(&aim))?;
             let mut publisher = Publisher::connect(via, &options.tls, events)?;
-            if let Some(owner) = &options.owner {
-                publisher.announce(&aim.registrations(owner))?;
+            let registrations = aim.registrations(options.owner.as_deref());
+            if !registrations.is_empty() {
+                publisher.announce(&registrations)?;
             }
             Some(publisher)
         }

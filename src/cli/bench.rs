@@ -91,7 +91,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "TOKEN", env = "JOBWIRE_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Whose the jobs are, where a dialect has owners: the token's subject.
+    /// Whose the jobs are, where a dialect has owners: the token's subject [default with several tokens in --token-file, and as
+    /// many jobs or a multiple: each job is the subject's whose token its connections have].
     #[arg(long, value_name = "SUBJECT", env = "JOBWIRE_OWNER")]
     owner: Option<String>,
 
