@@ -102,10 +102,14 @@ impl Tail {
 
     /// Forgets all events. Clients that come back to before the last of them are told that it is missing.
     pub(super) fn clear(&mut self) {
-        let newest = [&self.milestones, &self.progress].map(|lane| lane.events.back());
-        let newest = newest.into_iter().flatten().map(|event| event.sequence).max();
-        self.lose(newest.unwrap_or_default());
+        self.lost = self.newest();
         (self.milestones, self.progress) = (Lane::default(), Lane::default());
+    }
+
+    /// Sequence of the newest event, kept or missing; 0 for none.
+    pub(super) fn newest(&self) -> u64 {
+        let newest = [&self.milestones, &self.progress].map(|lane| lane.events.back());
+        newest.into_iter().flatten().map(|event| event.sequence).fold(self.lost, u64::max)
     }
 
     /// Counts the events up to a sequence as missing.

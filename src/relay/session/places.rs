@@ -146,7 +146,7 @@ impl Session {
         let (mut wanted, mut sent) = (false, false);
         for (_, place) in &mut matching {
             wanted |= is_wanted(place);
-            sent |= was_sent(place);
+            sent |= is_wanted(place) && was_sent(place);
         }
         wanted && !sent
     }

@@ -16,6 +16,7 @@ use crate::relay::refusals::Why;
 use crate::relay::retry::retry;
 use crate::relay::session::{Action, Watch, WatchId};
 use crate::relay::slots::ConnId;
+use crate::wire::channels::ServerMessage;
 use crate::wire::sse;
 
 const TEXT_PONG: &str = r#"{"type":"pong"}"#;
@@ -35,7 +36,7 @@ impl Shared {
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.ping(now, interval),
             Action::Heartbeat => {
-                let text = format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, timestamp_zulu());
+                let text = ServerMessage::Heartbeat { timestamp: &timestamp_zulu() }.to_text();
                 let frame = encoder.message(conn.encoding, text.as_bytes());
                 conn.write(&frame, || Some(OutboxKey::Heartbeat), usize::MAX)
             }

@@ -12,7 +12,7 @@ use crate::relay::encoding::Encodings;
 use crate::relay::event::{Delivery, Event};
 use crate::relay::hub::Subscriber;
 use crate::relay::outbox::OutboxKey;
-use crate::relay::session::Action;
+use crate::relay::session::{Action, Taking};
 use crate::relay::slots::ConnId;
 use crate::wire::Frame;
 
@@ -67,8 +67,19 @@ impl Shared {
         let (id, event) = (to.id, &delivery.event);
         let bound = state.settings.outbox;
         let Some(conn) = state.conns.get_mut(id) else { return false };
-        if conn.phase != Phase::Open || !conn.session.takes(to.watch, event) {
+        if conn.phase != Phase::Open {
             return false;
+        }
+        match conn.session.takes(to.watch, event) {
+            Taking::Taken => {}
+            Taking::Left => return false,
+            Taking::Filtered => {
+                // Endings are told whatever kinds the client wants.
+                if let Some(ending) = State::ended_by(event).filter(|_| conn.session.is_of_targets()) {
+                    self.act(state, id, ending);
+                }
+                return false;
+            }
         }
         if !conn.encoding.is_plain() {
             return self.send_encoded(state, id, delivery, encodings);
