@@ -45,10 +45,10 @@ pub(super) struct Burst {
     owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
     taken: u64,
-    /// Whether any subscription was ever confirmed.
-    was_confirmed: bool,
+    /// Dialects whose subscriptions were ever confirmed.
+    confirmed: Vec<DialectId>,
     /// Dialects of which events may have been missed, and the sequence that stands for the hole, until the next flush.
-    lost: Option<(Arc<[DialectId]>, u64)>,
+    lost: Option<(Vec<DialectId>, u64)>,
     drops: DropLog,
     slips: SlipLog,
 }
@@ -195,9 +195,17 @@ impl Sink for Ingest {
         log.gap(dialects.iter().copied());
         let sequence = log.lose_source(&dialects);
         drop(log);
-        // At the start nobody has missed anything.
-        let is_first = !std::mem::replace(&mut self.burst.was_confirmed, true);
-        self.burst.lost = Some((if is_first { Arc::default() } else { dialects.into() }, sequence));
+        // Each pattern is confirmed on its own; the clients are told once of all.
+        let (lost, newest) = self.burst.lost.get_or_insert_default();
+        *newest = sequence;
+        for id in dialects {
+            // At the start nobody has missed anything.
+            if !self.burst.confirmed.contains(&id) {
+                self.burst.confirmed.push(id);
+            } else if !lost.contains(&id) {
+                lost.push(id);
+            }
+        }
         self.gaps.notify_one();
     }
 
@@ -218,6 +226,7 @@ impl Sink for Ingest {
         Box::pin(async {
             self.stats.events.add(std::mem::take(&mut self.burst.taken));
             if let Some((dialects, sequence)) = self.burst.lost.take() {
+                let dialects: Arc<[DialectId]> = dialects.into();
                 for shard in &self.shards {
                     shard.lost(Arc::clone(&dialects), sequence).await;
                 }

@@ -81,7 +81,8 @@ pub(super) fn list_access(api: &Api, request: &Request) -> ListAccess {
 }
 
 fn is_local(api: &Api, request: &Request) -> bool {
-    const PROXIED: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    const PROXIED: [&str; 6] =
+        ["cf-connecting-ip", "forwarded", "true-client-ip", "via", "x-client-ip", "x-real-ip"];
     let headers = request.headers();
     let LoopbackListener(is_loopback) =
         request.extensions().get().copied().unwrap_or(LoopbackListener(false));
@@ -89,7 +90,9 @@ fn is_local(api: &Api, request: &Request) -> bool {
     is_loopback
         && api.options.trusted_proxies.is_empty()
         && host.is_some_and(is_loopback_name)
-        && !PROXIED.iter().any(|name| headers.contains_key(*name))
+        && !headers
+            .keys()
+            .any(|name| PROXIED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
 }
 
 /// Whether a `Host` names this very machine.

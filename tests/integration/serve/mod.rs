@@ -24,6 +24,7 @@ mod slow;
 mod snapshot;
 mod state;
 mod tasks;
+mod watch;
 mod welcome;
 
 /// An event of the scraping contract, all fields there.

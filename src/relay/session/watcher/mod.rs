@@ -138,8 +138,7 @@ impl Watcher {
             return Err((Code::Limit, message));
         }
         let place = self.place(topic, permit, since, wanted);
-        let id = watches.add(place);
-        out.push(Action::Begin(id, since, wanted.replay));
+        out.push(Action::Begin(watches.add(place)));
         Ok(())
     }
 
@@ -154,7 +153,8 @@ impl Watcher {
             TopicKind::Job => Watch::of_job(topic, guard, None, since),
             _ => Watch::behind(topic),
         };
-        let mut place = Place { kinds: wanted.kinds.clone(), needs_token, ..Place::new(watch) };
+        let beginning = Some((since, wanted.replay));
+        let mut place = Place { kinds: wanted.kinds.clone(), needs_token, beginning, ..Place::new(watch) };
         place.of = of.unwrap_or(place.of);
         place
     }

@@ -6,7 +6,7 @@ use crate::dialect::DialectId;
 use crate::relay::auth;
 use crate::relay::cursor::Loss;
 use crate::relay::encoding::Form;
-use crate::relay::session::{Action, Session};
+use crate::relay::session::{Action, Session, Watch};
 use crate::relay::slots::ConnId;
 
 impl Shared {
@@ -47,14 +47,14 @@ impl Shared {
         state.delivered = state.delivered.max(sequence);
         let ids: Vec<ConnId> = state.conns.ids().collect();
         for id in ids {
-            let concerned = state.conns.get(id).is_some_and(|conn| {
-                let mut watches = conn.session.watches();
-                conn.encoding.has_cursors()
-                    && watches.any(|(_, watch)| dialects.contains(&watch.topic().dialect))
-            });
-            if concerned {
-                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, Some(sequence)));
+            let Some(conn) = state.conns.get(id).filter(|conn| conn.encoding.has_cursors()) else { continue };
+            let is_concerned = |watched: &Watch| dialects.contains(&watched.topic().dialect);
+            if !conn.session.watches().any(|(_, watched)| is_concerned(watched)) {
+                continue;
             }
+            // Where missed events are still to be sent, this is no place to go on from.
+            let place = conn.session.place(sequence);
+            self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
         }
     }
 
