@@ -199,7 +199,7 @@ pub(super) struct Conflated(pub bool);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use proptest::prelude::*;
 
@@ -215,12 +215,10 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "it is what `push` takes")]
     fn key(job: &str, kind: &str) -> Option<OutboxKey> {
         let (job, kind) = (Arc::from(job), Arc::from(kind));
-        Some(OutboxKey::Event(scraping(), ConflationKey { job, kind, entity: None }))
+        Some(OutboxKey::Event(*SCRAPING, ConflationKey { job, kind, entity: None }))
     }
 
-    fn scraping() -> DialectId {
-        Dialects::builtin().named("scraping").unwrap().0
-    }
+    static SCRAPING: LazyLock<DialectId> = LazyLock::new(|| Dialects::builtin().named("scraping").unwrap().0);
 
     fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
         let mut out = Vec::new();

@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use super::{Api, bearer, check_key, client_of, in_query};
 use crate::dialect::{Auth, Dialect};
 use crate::net::token;
-use crate::relay::auth::{Access, Claims, Fault, Flaw, Refusal};
+use crate::relay::auth::{Access, Claims, Refusal};
 use crate::relay::client::LoopbackListener;
 use crate::relay::error::ApiError;
 use crate::relay::session::ListAccess;
@@ -53,17 +53,9 @@ pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Acce
 
 /// Checks the token of a request, whatever it is for. Waits as [`access`] does.
 pub(super) async fn claims(api: &Api, asking: &Asking) -> Result<Claims, Refusal> {
-    let tokens = &api.tokens;
-    let check = || tokens.check_if_any(asking.token.as_deref());
-    let mut checked = check();
-    if checked.as_ref().is_err_and(is_for_want_of_a_key) && !api.settings().jwks().is_empty() {
-        tokens.jwks.refresh().await;
-        checked = check();
-        if checked.as_ref().is_err_and(is_for_want_of_a_key) && tokens.jwks.is_in_doubt() {
-            checked = Err(Refusal::KeysAway);
-        }
-    }
-    checked
+    let token = asking.token.as_deref();
+    let checked = api.tokens.check_if_any(token);
+    if api.tokens.may_know_more(&checked) { api.tokens.check_again(token).await } else { checked }
 }
 
 /// The right of a request to lists of jobs, besides what its token says.
@@ -103,16 +95,6 @@ fn is_loopback_name(host: &str) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether another key might make the token a good one.
-fn is_for_want_of_a_key(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Token(Flaw { fault: Fault::NoKeyForIt | Fault::UnknownKey, .. }) => true,
-        // Without a name any key may have been meant, one that is new included.
-        Refusal::Token(Flaw { fault: Fault::Signature, detail }) => detail.ends_with("no kid"),
-        _ => false,
-    }
 }
 
 impl Api {

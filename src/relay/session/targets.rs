@@ -79,6 +79,14 @@ impl Session {
         }
     }
 
+    /// The token that the client brought was checked: what it said behind it is done now.
+    pub(in crate::relay) fn checked_token(&mut self, out: &mut Vec<Action>) {
+        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+            client.checked(watches, out);
+            self.tidy();
+        }
+    }
+
     /// Forgets what belonged to watches that are no more. Their numbers may be others' at the next message.
     pub(super) fn tidy(&mut self) {
         if let Some(resume) = &mut self.resume {

@@ -172,7 +172,7 @@ impl Shared {
             Action::Subscribe(topic, watch) => self.subscribe(state, topic, Subscriber { id, watch }),
             Action::LookAgain(watch) => self.ask_store_or_look_up(state, id, watch),
             Action::Begin(watch) => self.begin_watch(state, id, watch),
-            Action::CheckToken(token) => self.check_token(state, id, &token),
+            Action::CheckToken(token) => self.check_token(state, id, token),
             Action::EndLife => self.close(state, id, state.end_of_life(id)),
             Action::Close(reason) => self.close(state, id, reason),
             message => self.send(state, id, message),

@@ -1,9 +1,11 @@
 //! Places of clients that can come back: told when they are known, and lost with the source.
 
+use std::sync::Arc;
+
 use super::super::conn::Conn;
 use super::{Shared, State};
 use crate::dialect::DialectId;
-use crate::relay::auth;
+use crate::relay::auth::{self, Claims, Refusal};
 use crate::relay::cursor::Loss;
 use crate::relay::encoding::Form;
 use crate::relay::session::{Action, Session, Watch};
@@ -58,10 +60,23 @@ impl Shared {
         }
     }
 
-    /// Checks a token that a client of `/watch` brought, and uses it from then on if it is good.
-    pub(super) fn check_token(&self, state: &mut State, id: ConnId, token: &str) {
+    /// Checks a token that a client of `/watch` brought, and uses it from then on if it is good. What it is checked with
+    /// may have to be fetched; meanwhile the client's messages wait.
+    pub(super) fn check_token(&self, state: &mut State, id: ConnId, token: Box<str>) {
+        let tokens = Arc::clone(&state.settings.tokens);
+        let checked = tokens.check(&token);
+        if !tokens.may_know_more(&checked) {
+            return self.checked_token(state, id, checked);
+        }
+        let shared = self.clone();
+        tokio::task::spawn_local(async move {
+            let checked = tokens.check_again(Some(&token)).await;
+            shared.checked_token(&mut shared.state(), id, checked);
+        });
+    }
+
+    fn checked_token(&self, state: &mut State, id: ConnId, checked: Result<Claims, Refusal>) {
         let now = state.now();
-        let checked = state.settings.tokens.check(token);
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(conn) = state.conns.get_mut(id) {
             match checked {
@@ -71,8 +86,11 @@ impl Shared {
                 }
                 Err(refusal) => actions.push(Session::bad_token(refusal.message())),
             }
+            conn.session.checked_token(&mut actions);
         }
         self.act_all(state, id, actions);
+        // A token that expires sooner than the last one, and guards of new watches.
+        state.settle(id);
         self.announce(state, id);
     }
 
