@@ -37,12 +37,12 @@ fn each_message_is_as_the_contract_has_it() {
     watcher.0.expect_silence();
 
     let mut late = Watcher::open(&relay, "target=scraping/1&target=scraping/x");
-    let snapshot = format!(r#"{{"type":"event","target":"scraping/1","snapshot":true,"event":{completed}}}"#);
-    assert_eq!(late.text(), snapshot);
-    assert_eq!(late.text(), r#"{"type":"ended","target":"scraping/1","outcome":"succeeded"}"#);
     let text = late.text();
     let error = r#"{"type":"error","code":"impossible_job_id","target":"scraping/x","message":""#;
     assert!(text.starts_with(error), "{text}");
+    let snapshot = format!(r#"{{"type":"event","target":"scraping/1","snapshot":true,"event":{completed}}}"#);
+    assert_eq!(late.text(), snapshot);
+    assert_eq!(late.text(), r#"{"type":"ended","target":"scraping/1","outcome":"succeeded"}"#);
     assert_eq!(late.watching().0, ["scraping/1"]);
 }
 
