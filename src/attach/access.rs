@@ -26,16 +26,6 @@ impl Access {
         self.source.is_some()
     }
 
-    /// The token, if it is another one now than the last attempt was made with.
-    pub(super) fn fresh(&mut self) -> Option<&Token> {
-        let now = self.source.as_ref()?.read().ok()?;
-        if Some(&now) == self.used.as_ref() {
-            return None;
-        }
-        self.used = Some(now);
-        self.used.as_ref()
-    }
-
     /// The token for an attempt, as of now.
     pub(super) fn token(&mut self) -> Result<Option<&Token>, Failure> {
         self.used = self.source.as_ref().map(TokenSource::read).transpose()?;

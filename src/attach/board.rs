@@ -1,5 +1,7 @@
 //! Every watched job, and what follows from all of them. Pure: inputs and the time in, state out.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::job::{Effect, Job, Link, State, When, print_of};
@@ -7,6 +9,9 @@ use super::pace::Rate;
 use super::stream::{Happening, Stream};
 use crate::dialect::{Outcome, StatusView, View};
 use crate::exit::{Exit, Failure};
+
+/// Jobs that patterns may bring; of more, the ended one that was heard of longest ago makes room. Names come from outside.
+const MAX_MEMBERS: usize = 5_000;
 
 /// What has a socket of its own, by its place on the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +100,12 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) struct Board {
     jobs: Vec<Job>,
+    /// How many of the jobs the user named; those behind them were brought by patterns.
+    named: usize,
+    /// Jobs that patterns brought, by their names.
+    members: HashMap<String, usize>,
+    /// Ended jobs that made room for others.
+    retired: Tally,
     streams: Vec<Stream>,
     rate: Rate,
     events: u64,
@@ -104,7 +115,59 @@ pub(crate) struct Board {
 impl Board {
     /// A board of these jobs.
     pub(crate) fn new(jobs: Vec<Job>, now: Instant) -> Self {
-        Self { jobs, streams: Vec::new(), rate: Rate::default(), events: 0, began: now }
+        let (named, members, retired) = (jobs.len(), HashMap::new(), Tally::default());
+        let (rate, events, streams) = (Rate::default(), 0, Vec::new());
+        Self { jobs, named, members, retired, streams, rate, events, began: now }
+    }
+
+    /// The job of that name, which a pattern at `stream` has brought. The second is the job that made room for it, if one
+    /// had to.
+    pub(crate) fn member(&mut self, stream: usize, name: &str, now: Instant) -> (usize, Option<Job>) {
+        if let Some(index) = self.members.get(name) {
+            return (*index, None);
+        }
+        let dialect = Arc::clone(&self.streams[stream].dialect);
+        let mut job = Job::new(name.to_owned(), name.to_owned(), dialect, false, now);
+        job.linked(Link::Connected, now);
+        if self.jobs.len() < self.named + MAX_MEMBERS {
+            self.members.insert(name.to_owned(), self.jobs.len());
+            self.jobs.push(job);
+            return (self.jobs.len() - 1, None);
+        }
+        let rank = |job: &Job| (!job.state.is_settled(), job.heard());
+        let oldest = (self.named..self.jobs.len()).min_by_key(|index| rank(&self.jobs[*index]));
+        let index = oldest.expect("there are as many as there may be");
+        let old = std::mem::replace(&mut self.jobs[index], job);
+        self.members.remove(&old.name);
+        self.members.insert(name.to_owned(), index);
+        self.retired.add(old.state);
+        (index, Some(old))
+    }
+
+    /// Whether a job was brought by a pattern.
+    pub(crate) fn is_member(&self, index: usize) -> bool {
+        index >= self.named
+    }
+
+    /// Jobs that the user named.
+    pub(crate) fn named(&self) -> &[Job] {
+        &self.jobs[..self.named]
+    }
+
+    /// Events are missing: what is known of the jobs of a pattern may be out of date.
+    pub(crate) fn doubt(&mut self, stream: usize) {
+        let dialect = self.streams[stream].dialect.name.clone();
+        for job in &mut self.jobs[self.named..] {
+            job.is_doubted |= *job.dialect.name == *dialect && !job.state.is_settled();
+        }
+    }
+
+    /// Whether a job runs or is waited for that would be missed by who goes now.
+    pub(crate) fn is_busy(&self) -> bool {
+        let runs = |job: &Job| matches!(job.state, State::Queued | State::Running) && !job.is_doubted;
+        !self.named().iter().all(Job::is_settled)
+            || self.jobs[self.named..].iter().any(runs)
+            || self.streams.iter().any(|stream| stream.link.0 != Link::Connected && !stream.is_lost())
     }
 
     /// The board with these streams too.
@@ -136,12 +199,31 @@ impl Board {
 
     /// The stream at `index` is lost for good.
     pub(crate) fn stream_lost(&mut self, index: usize, problem: Failure, now: Instant) {
+        let dialect = self.streams[index].dialect.name.clone();
+        if self.streams[index].is_pattern() {
+            for job in self.jobs[self.named..].iter_mut().filter(|job| *job.dialect.name == *dialect) {
+                job.lost(problem.clone(), now);
+                // The pattern's own says it.
+                job.problem = None;
+            }
+        }
         self.streams[index].lost(problem, now);
+    }
+
+    /// After a break the server tells a stream what was missed.
+    pub(crate) fn resumes(&mut self, stream: usize) {
+        self.streams[stream].resumes = true;
+    }
+
+    /// A pattern has brought something.
+    pub(crate) fn brought(&mut self, stream: usize) {
+        self.streams[stream].events += 1;
     }
 
     /// Takes an input for the job at `index`, and says what it did to it.
     pub(crate) fn apply(&mut self, index: usize, input: Input<'_>, now: Instant) -> Effect {
         let job = &mut self.jobs[index];
+        job.is_doubted &= !matches!(input, Input::Event { .. } | Input::Outcome(_) | Input::Status(_));
         match input {
             Input::Event { view, text, when } => {
                 self.events += 1;
@@ -193,12 +275,13 @@ impl Board {
     /// Whether a job has failed, was stopped or is lost, or a stream is lost.
     pub(crate) fn has_failure(&self) -> bool {
         self.streams.iter().any(Stream::is_lost)
+            || self.retired.failed + self.retired.cancelled > 0
             || self.jobs.iter().any(|job| job.is_settled() && job.state != State::Ended(Outcome::Succeeded))
     }
 
     /// How many jobs are in which state.
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = self.retired;
         self.jobs.iter().for_each(|job| tally.add(job.state));
         tally
     }

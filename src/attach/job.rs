@@ -39,6 +39,8 @@ pub(crate) struct Job {
     pub problem: Option<Failure>,
     /// Events of it so far.
     pub events: u64,
+    /// Events are missing since it was heard of, so that it may have ended.
+    pub is_doubted: bool,
     pub(super) wants_new: bool,
     since: Instant,
     ended: Option<Instant>,
@@ -71,6 +73,7 @@ impl Job {
             link: (Link::Connecting, now),
             problem: None,
             events: 0,
+            is_doubted: false,
             wants_new,
             since: now,
             ended: None,

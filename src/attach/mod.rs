@@ -15,7 +15,7 @@ mod poll;
 mod render;
 mod report;
 mod retry;
-//mod shared;
+mod shared;
 mod state;
 pub(crate) mod stream;
 mod telling;

@@ -7,8 +7,8 @@ use url::Url;
 use super::token::TokenSource;
 use crate::dialect::{Target, nearest, with_nearest};
 use crate::exit::Failure;
-use crate::net::address;
 use crate::net::tls::Tls;
+use crate::net::{address, publish_key};
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,10 @@ pub(crate) struct AttachOptions {
     pub timeout: Option<Duration>,
     /// How many failed attempts in a row are followed by another.
     pub retries: u32,
+    /// With every job of a dialect among the targets: end when none has run for so long.
+    pub until_idle: Option<Duration>,
+    /// The key that opens lists of jobs, where the server wants one.
+    pub publish_key: Option<String>,
 }
 
 impl AttachOptions {
@@ -65,7 +69,38 @@ impl AttachOptions {
             new: false,
             timeout: None,
             retries: 10,
+            until_idle: None,
+            publish_key: None,
         }
+    }
+
+    /// Whether every job of a dialect is watched.
+    pub(super) fn has_lists(&self) -> bool {
+        self.targets.iter().any(|target| matches!(target, Target::Every { .. }))
+    }
+
+    /// The key that opens lists of jobs, where there are lists among the targets: the one that was given, or that a relay of
+    /// this user on this machine left.
+    pub(super) fn list_key(&self) -> Option<String> {
+        let given = self.publish_key.clone();
+        given.or_else(|| publish_key::for_server(&self.server)).filter(|_| self.has_lists())
+    }
+
+    /// Kinds of event that a server is asked for; empty: all. Bars show all of them, and a new run is known by its first
+    /// event. Endings tell what came of a job, beside its outcome.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        if self.events.is_empty() || self.new || self.progress == Progress::Bars {
+            return Vec::new();
+        }
+        let jobs =
+            self.targets.iter().filter(|target| matches!(target, Target::Job { .. } | Target::Every { .. }));
+        let kinds = jobs.flat_map(|target| target.dialect().kinds());
+        let endings = kinds.filter(|kind| kind.ends.is_some() && !kind.name.contains('*'));
+        let mut all = self.events.clone();
+        all.extend(endings.map(|kind| kind.name.to_string()));
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Warnings about rooms that no event of their dialect can be in. Such a room is legal and stays empty, but its
@@ -103,6 +138,10 @@ impl AttachOptions {
         let dialects = || self.targets.iter().map(Target::dialect);
         if let Some(token) = &self.token {
             token.read()?;
+        }
+        if self.until_idle.is_some() && !self.has_lists() {
+            return Err(Failure::usage("--until-idle is for every job of a dialect")
+                .hint("watch one with DIALECT/*, as in 'scraping/*'; named jobs end by themselves"));
         }
         for name in &self.events {
             if !dialects().any(|dialect| dialect.kind(name).is_some()) {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
 use url::{Url, form_urlencoded};
 
 use super::AttachOptions;
 use crate::dialect::{Auth, Dialect, Target};
 use crate::net::{address, http_url, socket_url};
+use crate::wire::channels::ClientMessage;
 
 /// Where something is found that has a socket of its own. Its URLs may hold a token.
 #[derive(Clone)]
@@ -115,7 +115,7 @@ impl AttachOptions {
                     channels.push(form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>());
                 }
                 Target::Room { room, .. } => {
-                    commands.push(json!({ "type": "join_room", "room": room }).to_string());
+                    commands.push(ClientMessage::JoinRoom { room: room.clone() }.to_text());
                 }
                 Target::Job { .. } | Target::Every { .. } | Target::Url { .. } => continue,
             }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::board::Source;
 use super::job::{Link, When};
+use crate::dialect::Outcome;
 use crate::exit::Failure;
 
 /// How long things may take.
@@ -25,6 +26,10 @@ pub(super) struct Timing {
     pub(super) give_up: Duration,
     /// A connection that lasted this long makes up for the failed attempts before it.
     pub(super) held: Duration,
+    /// Answer to the question whether a server offers `/watch`. A slower server is taken for one that does not.
+    pub(super) offer: Duration,
+    /// While a shared socket is down for less than this, a polled ending is left to the socket.
+    pub(super) trust: Duration,
     /// A first message within this time is the server's snapshot; a later one is news.
     pub(super) snapshot: Duration,
     /// A server that answers no ping has told what it knew when nothing came for so long.
@@ -42,6 +47,8 @@ impl Default for Timing {
             ask: Duration::from_secs(45),
             give_up: Duration::from_secs(30),
             held: Duration::from_secs(5),
+            offer: Duration::from_secs(2),
+            trust: Duration::from_secs(10),
             snapshot: Duration::from_secs(3),
             told: Duration::from_secs(1),
         }
@@ -62,12 +69,43 @@ pub(super) enum Report {
     Told,
     /// A polling body.
     Status(String),
+    /// The server says that the job has ended so.
+    Outcome(Outcome),
+    /// Events are missing.
+    Gap {
+        /// The server's word for why.
+        reason: String,
+        /// The connection's other targets were told too, so that people know it.
+        repeats: bool,
+    },
+    /// After a break the server tells what was missed.
+    Resumes,
+    /// The server did not do what it was told.
+    Warning(String),
+    /// Something of a job that a pattern brought.
+    Of {
+        /// The job, as a target.
+        name: String,
+        /// What it is.
+        report: Box<Report>,
+    },
     /// A change of the connection.
     Link(Link),
     /// What the user can do about a server that was not reached yet, while it is tried again.
     Hint(String),
     /// It gave up, or was refused.
     Lost(Failure),
+}
+
+impl Report {
+    /// A copy of what comes over a shared socket, for another target of the same name.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Text { text, when } => Self::Text { text: text.clone(), when: *when },
+            Self::Outcome(outcome) => Self::Outcome(*outcome),
+            _ => Self::Told,
+        }
+    }
 }
 
 /// A report, with where and when.

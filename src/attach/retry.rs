@@ -14,6 +14,9 @@ use crate::exit::Failure;
 use crate::net::backoff::Backoff;
 use crate::net::{NetError, address};
 
+/// A connection that ends sooner than this was cut off at once.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
 /// How a connection, or an attempt at one, ended.
 pub(super) enum End {
     /// Nothing more is wanted.
@@ -76,6 +79,15 @@ impl Tries {
     pub(super) fn held(&mut self) {
         self.failed = 0;
         self.backoff.reset();
+    }
+
+    /// A relay has confirmed what it watches on a connection that lasted `for_long`. That makes up for failed attempts too; the next
+    /// wait is short again only if it was not cut off at once.
+    pub(super) fn confirmed(&mut self, for_long: Duration) {
+        self.failed = 0;
+        if for_long >= AT_ONCE {
+            self.backoff.reset();
+        }
     }
 
     /// The server is there and tells what it knows, so it is not lost, however its socket fares.

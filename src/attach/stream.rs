@@ -31,6 +31,8 @@ pub(crate) struct Stream {
     pub events: u64,
     /// There was a connection.
     pub was_connected: bool,
+    /// After a break the server sends what was missed.
+    pub resumes: bool,
     resources: Vec<Job>,
 }
 
@@ -60,7 +62,13 @@ impl Stream {
     /// A stream that is not connected yet.
     pub(crate) fn new(name: String, dialect: Arc<Dialect>, now: Instant) -> Self {
         let link = (Link::Connecting, now);
-        Self { name, dialect, link, problem: None, events: 0, was_connected: false, resources: Vec::new() }
+        let (was_connected, resumes) = (false, false);
+        Self { name, dialect, link, problem: None, events: 0, was_connected, resumes, resources: Vec::new() }
+    }
+
+    /// Whether it brings every job of a dialect, and has no resources of its own.
+    pub(crate) fn is_pattern(&self) -> bool {
+        self.dialect.channels.is_none()
     }
 
     /// Resources that are under way, in the order in which they began; each is called what its room is.

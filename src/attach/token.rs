@@ -55,6 +55,11 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
+    /// Its text, to send it.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The socket's URL with the token, in place of one that is there.
     pub(super) fn in_query(&self, url: &Url) -> Url {
         let mut url = without(url);

@@ -92,6 +92,46 @@ pub(super) fn of_close(dialect: &Dialect, address: &str, code: Option<u16>, reas
     }
 }
 
+/// Reasons for which a socket of one target is closed, and words by which they are known in what `/watch` says of a target.
+const REFUSALS: [(CloseReason, &[&str]); 6] = [
+    (CloseReason::Unauthorized, &["token missing", "expired"]),
+    (CloseReason::NoSecret, &["no secret"]),
+    (CloseReason::NotOwner, &["not the owner"]),
+    (CloseReason::UnknownTask, &["unknown task"]),
+    (CloseReason::NotAllowed, &["not allowed by the token", "claim watch does not"]),
+    (CloseReason::KeysAway, &["cannot be fetched", "not fetched"]),
+];
+
+/// What a complaint of `/watch` about one target means: as the close code that a socket of its own would end with.
+/// `is_list`: the target is every job of the dialect.
+pub(super) fn of_complaint(
+    dialect: &Dialect,
+    address: &str,
+    code: &str,
+    message: &str,
+    is_list: bool,
+) -> Verdict {
+    let said = if message.is_empty() { code.replace('_', " ") } else { message.to_owned() };
+    let refused = || Failure::new(Exit::Refused, format!("{address} refused: {said}"));
+    let known = REFUSALS.iter().find(|(_, words)| words.iter().any(|word| message.contains(word)));
+    match (code, known) {
+        ("impossible_job_id", _) => Verdict::Final(Failure::usage(format!("{address} refused: {said}"))),
+        ("unknown_target", _) => Verdict::Final(
+            Failure::new(Exit::Unreachable, format!("{address} does not know the target: {said}"))
+                .hint("is it a relay, with this dialect on? --server names another"),
+        ),
+        ("not_allowed", _) if is_list => Verdict::Final(refused().hint(format!(
+            "jobs are listed for who has the relay's publish key (--publish-key), or a token whose claim watch has \
+             \"{}/*\", and for everybody by a relay with --lists open",
+            dialect.name
+        ))),
+        ("not_allowed", Some((reason, _))) => of_close(dialect, address, Some(reason.code()), reason.text()),
+        // A token that has run out meanwhile.
+        ("not_allowed", None) => Verdict::Unauthorized(refused()),
+        _ => Verdict::Final(refused()),
+    }
+}
+
 /// How somebody becomes the owner of a job, as far as the dialect says it.
 fn owner_hint(dialect: &Dialect) -> String {
     let name = &dialect.name;
@@ -186,6 +226,35 @@ mod tests {
             let (got, with, _) = fate(of_close(tasks, "h:1", code, reason));
             assert_eq!((got, with), (what, exit), "{code:?} {reason}");
         }
+    }
+
+    #[test]
+    fn a_complaint_about_a_target_is_as_good_as_a_close_code() {
+        let all = Dialects::builtin();
+        let tasks = all.named("tasks").unwrap().1;
+        let table = [
+            (
+                "not_allowed",
+                "token missing, invalid or expired; send one",
+                "unauthorized",
+                Some(Exit::Refused),
+            ),
+            ("not_allowed", "the token has expired; send another one", "unauthorized", Some(Exit::Refused)),
+            ("not_allowed", "no secret configured", "final", Some(Exit::Refused)),
+            ("not_allowed", "not the owner", "final", Some(Exit::Refused)),
+            ("not_allowed", "not allowed by the token", "final", Some(Exit::Refused)),
+            ("not_allowed", "unknown task", "wait", None),
+            ("unknown_target", "there is no dialect 'x'", "final", Some(Exit::Unreachable)),
+            ("impossible_job_id", "'x' cannot be a job", "final", Some(Exit::Usage)),
+            ("limit", "", "final", Some(Exit::Refused)),
+        ];
+        for (code, message, what, exit) in table {
+            let (got, with, _) = fate(of_complaint(tasks, "h:1", code, message, false));
+            assert_eq!((got, with), (what, exit), "{code} {message}");
+        }
+        let list = of_complaint(tasks, "h:1", "not_allowed", "a list of jobs needs the publish key", true);
+        let Verdict::Final(Failure { exit: Exit::Refused, hint: Some(hint), .. }) = list else { panic!() };
+        assert!(hint.contains("--publish-key") && hint.contains("\"tasks/*\""), "{hint}");
     }
 
     #[test]

@@ -12,10 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::{Board, Input, Source};
 use super::follow::Follower;
-use super::job::{Effect, Job, Link, When, print_of};
+use super::job::{Effect, Job, Link, State, When, print_of};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
 use super::report::{Envelope, Report, Timing};
-use super::stream::Stream;
+use super::shared::{Member, Settings, Shared};
+use super::stream::{Happening, Stream};
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Stop, Stops};
@@ -33,6 +34,8 @@ const NAMED: usize = 5;
 enum Over {
     /// Nothing more is expected of any job, or one failed and that is enough.
     Settled,
+    /// Nothing has run for as long as the user wants to wait.
+    Idle,
     /// The time was up.
     Time,
     /// Somebody wants it to stop.
@@ -44,11 +47,15 @@ enum Over {
 struct Watcher {
     board: Board,
     renderer: Box<dyn Renderer>,
-    /// A token per job, to close its socket with.
+    /// A token per job that the user named, to close its socket with.
     stops: Vec<CancellationToken>,
-    /// What each socket sent last, to know a repeat after a reconnect.
+    /// What was sent last of each job, to know a repeat after a reconnect.
     last: Vec<Option<u64>>,
     fail_fast: bool,
+    /// End when nothing has run for so long.
+    until_idle: Option<Duration>,
+    /// Since when nothing runs.
+    idle: Option<tokio::time::Instant>,
     /// What has been hinted at so far; as many as there are hints.
     hints: Vec<String>,
 }
@@ -65,10 +72,10 @@ pub(super) async fn watch(
     let (reports, inbox) = mpsc::channel(QUEUE);
     let mut followers = JoinSet::new();
     let all = stop.child_token();
-    let (mut jobs, mut stops, mut streams) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut jobs, mut stops, mut streams, mut shared) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for place in options.places() {
         let dialect = Arc::clone(&place.dialect);
-        let (reports, observer, stop) = (reports.clone(), observer.clone(), all.child_token());
+        let stop = all.child_token();
         let source = if place.is_stream() {
             streams.push(Stream::new(place.name.clone(), dialect, now));
             Source::Stream(streams.len() - 1)
@@ -77,14 +84,38 @@ pub(super) async fn watch(
             stops.push(stop.clone());
             Source::Job(jobs.len() - 1)
         };
+        if !place.targets.is_empty() {
+            shared.push(Member { source, place, stop });
+            continue;
+        }
         let (retries, token, tls) = (options.retries, options.token.clone(), options.tls.clone());
+        let (reports, observer) = (reports.clone(), observer.clone());
         followers
             .spawn(Follower { source, place, token, tls, retries, timing, observer, reports, stop }.run());
     }
+    if !shared.is_empty() {
+        let settings = Settings {
+            server: options.server.clone(),
+            token: options.token.clone(),
+            key: options.list_key(),
+            tls: options.tls.clone(),
+            retries: options.retries,
+            timing,
+            kinds: options.kinds(),
+            // Who waits for a new run does not care how the last one went.
+            replay: !options.new,
+            observer: observer.clone(),
+            reports: reports.clone(),
+            stop: all.clone(),
+        };
+        followers.spawn(Shared { settings, members: shared }.run());
+    }
+    drop(reports);
     let last = vec![None; jobs.len()];
     let board = Board::new(jobs, now).with_streams(streams);
+    let (fail_fast, until_idle) = (options.fail_fast, options.until_idle);
     let mut watcher =
-        Watcher { board, renderer, stops, last, fail_fast: options.fail_fast, hints: Vec::new() };
+        Watcher { board, renderer, stops, last, fail_fast, until_idle, idle: None, hints: Vec::new() };
     for warning in options.warnings() {
         watcher.renderer.note(&format!("warning: {warning}"))?;
     }
@@ -134,6 +165,9 @@ impl Watcher {
             if self.is_settled() {
                 return Ok(Over::Settled);
             }
+            self.idle =
+                if self.board.is_busy() { None } else { self.idle.or(Some(tokio::time::Instant::now())) };
+            let idle = self.idle.zip(self.until_idle).map(|(since, limit)| since + limit);
             // In this order, so that a flood of events holds up neither a Ctrl-C nor the bars.
             tokio::select! {
                 biased;
@@ -146,6 +180,7 @@ impl Watcher {
                     // Every follower has gone, each with a last report, so the board is settled.
                     None => return Ok(Over::Settled),
                 },
+                () = at(idle) => return Ok(Over::Idle),
             }
         }
     }
@@ -201,33 +236,32 @@ impl Watcher {
             Source::Stream(index) => return self.take_flow(index, &received_at, report),
         };
         let job = &self.board.jobs()[index];
-        if job.is_settled() {
+        if job.is_settled() && !self.board.is_member(index) {
             // Its first ending counts; what was on its way behind that belongs to another run.
             return Ok(());
         }
         let dialect = Arc::clone(&job.dialect);
         let now = Instant::now();
         match report {
-            Report::Text { text, when } => {
-                let view = dialect.view(&text);
-                let input = Input::Event { view: view.as_ref(), text: &text, when };
-                let effect = self.board.apply(index, input, now);
-                let repeat =
-                    self.last[index].replace(print_of(&text)) == Some(print_of(&text)) && when == When::First;
-                if !repeat {
-                    self.show(
-                        index,
-                        &received_at,
-                        What::Event { text: &text, view: view.as_ref() },
-                        &effect,
-                    )?;
-                }
-                self.after(index, &effect)
-            }
+            Report::Text { text, when } => self.take_text(index, &received_at, &text, when),
             Report::Told => {
                 let effect = self.board.apply(index, Input::Told, now);
                 self.after(index, &effect)
             }
+            Report::Outcome(outcome) => {
+                let is_news = job.state != State::Ended(outcome);
+                let effect = self.board.apply(index, Input::Outcome(outcome), now);
+                if is_news {
+                    self.show(index, &received_at, What::Outcome, &effect)?;
+                }
+                self.after(index, &effect)
+            }
+            Report::Gap { reason, repeats } => {
+                self.show(index, &received_at, What::Gap { reason: &reason, repeats }, &Effect::Nothing)
+            }
+            Report::Warning(warning) => self.renderer.note(&format!("warning: {warning}")),
+            // A job brings no other, and says nothing of what is missed.
+            Report::Of { .. } | Report::Resumes => Ok(()),
             Report::Status(body) => {
                 let Some(view) = dialect.view_status(&body) else { return Ok(()) };
                 let effect = self.board.apply(index, Input::Status(&view), now);
@@ -245,6 +279,40 @@ impl Watcher {
                 self.show(index, &received_at, What::Lost(&said), &effect)
             }
         }
+    }
+
+    fn take_text(&mut self, index: usize, received_at: &Timestamp, text: &str, when: When) -> io::Result<()> {
+        let view = self.board.jobs()[index].dialect.view(text);
+        let input = Input::Event { view: view.as_ref(), text, when };
+        let effect = self.board.apply(index, input, Instant::now());
+        let print = print_of(text);
+        let is_repeat = self.last[index].replace(print) == Some(print) && when.is_state();
+        if !is_repeat {
+            let is_state = when == When::Again;
+            self.show(index, received_at, What::Event { text, view: view.as_ref(), is_state }, &effect)?;
+        }
+        self.after(index, &effect)
+    }
+
+    /// Takes something of a job that the pattern at `stream` has brought.
+    fn take_member(
+        &mut self,
+        stream: usize,
+        name: &str,
+        received_at: Timestamp,
+        report: Report,
+    ) -> io::Result<()> {
+        let is_event = matches!(report, Report::Text { .. });
+        let (index, retired) = self.board.member(stream, name, Instant::now());
+        if let Some(job) = retired {
+            self.last[index] = None;
+            self.renderer.retired(&job)?;
+        }
+        self.last.resize(self.board.jobs().len(), None);
+        if is_event {
+            self.board.brought(stream);
+        }
+        self.take(Envelope { source: Source::Job(index), received_at, report })
     }
 
     fn take_flow(&mut self, index: usize, received_at: &Timestamp, report: Report) -> io::Result<()> {
@@ -269,8 +337,22 @@ impl Watcher {
                 board.stream_lost(index, failure, now);
                 self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Lost(&said) }, &self.board)
             }
+            Report::Resumes => {
+                board.resumes(index);
+                Ok(())
+            }
+            Report::Of { name, report } => self.take_member(index, &name, *received_at, *report),
+            Report::Gap { reason, repeats } => {
+                board.doubt(index);
+                let flow = Flow::Gap { reason: &reason, repeats };
+                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
+            }
+            Report::Warning(warning) => {
+                let flow = Flow::Event { text: "", view: None, happening: &Happening::Warning(warning) };
+                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
+            }
             // A stream is not polled, and has no end to be told of.
-            Report::Status(_) | Report::Told => Ok(()),
+            Report::Status(_) | Report::Told | Report::Outcome(_) => Ok(()),
         }
     }
 
@@ -286,7 +368,8 @@ impl Watcher {
 
     /// Closes the socket of a job of which nothing more is expected.
     fn after(&mut self, index: usize, effect: &Effect) -> io::Result<()> {
-        if !matches!(effect, Effect::Ended(_)) || !self.board.jobs()[index].is_settled() {
+        let is_over = matches!(effect, Effect::Ended(_)) && self.board.jobs()[index].is_settled();
+        if !is_over || self.board.is_member(index) {
             return Ok(());
         }
         self.stops[index].cancel();
@@ -307,6 +390,7 @@ impl Watcher {
     fn report(&self, over: &Over, limit: Option<Duration>) -> AttachReport {
         let (exit, problem) = match over {
             Over::Settled => (self.board.exit(), self.board.problem()),
+            Over::Idle => self.idle_report(),
             Over::Stopped => (Exit::Interrupted, self.unreached()),
             Over::Unread => (Exit::Success, None),
             Over::Time => {
@@ -315,6 +399,19 @@ impl Watcher {
             }
         };
         AttachReport { exit, tally: self.board.tally(), events: self.board.events(), problem }
+    }
+
+    /// Nothing runs any more, as far as is known: of jobs that a gap hides the end of, nothing is.
+    fn idle_report(&self) -> (Exit, Option<Failure>) {
+        let unknown = self.board.jobs().iter().filter(|job| job.is_doubted).count();
+        match (self.board.exit(), unknown) {
+            (Exit::Success, 1..) => {
+                let message =
+                    format!("nothing runs that is heard of, but the end of {unknown} jobs was missed");
+                (Exit::StillRunning, Some(Failure::new(Exit::StillRunning, message)))
+            }
+            (exit, _) => (exit, self.board.problem()),
+        }
     }
 
     /// Why there was no connection, where one is still tried for.
@@ -357,6 +454,14 @@ impl Watcher {
 async fn stopped(stops: Option<&mut Stops>) -> Stop {
     match stops {
         Some(stops) => stops.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// That time, if there is one.
+async fn at(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
 }

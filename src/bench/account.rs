@@ -89,6 +89,11 @@ impl Account {
         Arrival::New
     }
 
+    /// Whether event `nth` has come, or is of the time before.
+    pub fn knows(&self, nth: u64) -> bool {
+        nth < self.next && !self.gaps.iter().any(|&(first, end)| first <= nth && nth < end)
+    }
+
     /// Closes the account: everything before event `until` was due. Events from there on may have come or not.
     pub fn close(mut self, until: u64, course: &impl Course) -> Tally {
         if self.next < until {

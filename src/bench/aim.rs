@@ -1,12 +1,18 @@
 //! What is watched and published: the socket's path of each job, its channel, and its events.
 
+mod owners;
+mod path;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use url::Url;
 
-use super::marker::Marked;
-use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens, Shorthand};
+pub use self::path::Visit;
+use super::manner::Manner;
+use super::marker::{Filling, Marked};
+use super::placeholders;
+use crate::dialect::{Assignment, Dialect, FieldType, JobIdType, Opens};
 use crate::exit::Failure;
 use crate::net;
 
@@ -26,15 +32,22 @@ pub enum Place {
     Room(Arc<Dialect>, String),
     /// One socket, and the dialect and job that are published for it where they are known.
     Url(Url, Option<(Arc<Dialect>, String)>),
+    /// A socket for each job, whose id takes the place of `{job}` in the URL; the dialect where events are published.
+    Each(Url, Option<Arc<Dialect>>),
 }
 
 impl Place {
     /// The server that it names itself.
     pub fn server(&self) -> Option<&Url> {
         match self {
-            Self::Url(url, _) => Some(url),
+            Self::Url(url, _) | Self::Each(url, _) => Some(url),
             _ => None,
         }
+    }
+
+    /// Whether it has as many jobs as the run wants.
+    pub fn is_spread(&self) -> bool {
+        matches!(self, Self::Jobs(_) | Self::Each(..))
     }
 }
 
@@ -44,7 +57,11 @@ pub struct Aim {
     server: Url,
     place: Place,
     jobs: Vec<String>,
-    token: Option<String>,
+    /// Taken in turns by the connections; empty: there is none.
+    tokens: Arc<[String]>,
+    manner: Manner,
+    /// The server's URL has placeholders.
+    has_placeholders: bool,
 }
 
 /// Why there is nothing to publish there.
@@ -76,21 +93,47 @@ pub struct Events {
 
 impl Aim {
     /// Spreads a place over `jobs` jobs, where it has jobs.
-    pub fn new(server: Url, place: Place, jobs: u64, token: Option<String>) -> Self {
+    pub fn new(server: Url, place: Place, jobs: u64) -> Self {
         let jobs = match &place {
-            Place::Jobs(dialect) => (0..jobs.max(1)).map(|nth| id(dialect, nth)).collect(),
+            Place::Jobs(dialect) | Place::Each(_, Some(dialect)) => {
+                (0..jobs.max(1)).map(|nth| id(dialect, nth)).collect()
+            }
+            Place::Each(_, None) => (0..jobs.max(1)).map(|nth| nth.to_string()).collect(),
             Place::Job(_, job) | Place::Url(_, Some((_, job))) => vec![job.clone()],
             Place::Channel(_, name) => vec![name.to_string()],
             Place::Room(_, room) => vec![room.clone()],
             Place::Url(_, None) => vec![String::new()],
         };
         let server = place.server().cloned().unwrap_or(server);
-        Self { server, place, jobs, token }
+        let has_placeholders = placeholders::words(server.as_str()).next().is_some();
+        Self { server, place, jobs, tokens: Arc::default(), manner: Manner::default(), has_placeholders }
+    }
+
+    /// With tokens, which connections take in turns, in the query.
+    #[must_use]
+    pub fn with_tokens(self, tokens: Arc<[String]>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// With connections that subscribe in this manner.
+    #[must_use]
+    pub fn with_manner(self, manner: Manner) -> Self {
+        Self { manner, ..self }
     }
 
     /// How many jobs there are.
     pub fn jobs(&self) -> u64 {
         self.jobs.len() as u64
+    }
+
+    /// The first job of a connection; the others of its targets follow.
+    pub fn first_job(&self, conn: u64) -> u64 {
+        conn.wrapping_mul(self.manner.targets()) % self.jobs()
+    }
+
+    /// The job of a connection's target number `slot`.
+    pub fn nth_job(&self, first: u64, slot: u64) -> u64 {
+        (first + slot) % self.jobs()
     }
 
     /// The server.
@@ -105,8 +148,9 @@ impl Aim {
             | Place::Job(dialect, _)
             | Place::Channel(dialect, _)
             | Place::Room(dialect, _)
-            | Place::Url(_, Some((dialect, _))) => Some(dialect),
-            Place::Url(_, None) => None,
+            | Place::Url(_, Some((dialect, _)))
+            | Place::Each(_, Some(dialect)) => Some(dialect),
+            Place::Url(_, None) | Place::Each(_, None) => None,
         }
     }
 
@@ -121,41 +165,15 @@ impl Aim {
             Place::Job(dialect, job) => format!("{}/{job}", dialect.name),
             Place::Channel(_, name) => format!("channel:{name}"),
             Place::Room(_, room) => format!("room:{room}"),
-            Place::Url(url, _) => format!("{}{}", net::address(url), url.path()),
-        }
-    }
-
-    /// Path and query of the socket of a job.
-    pub fn path(&self, job: u64) -> String {
-        let job = self.job(job);
-        let url = match &self.place {
-            Place::Jobs(dialect) | Place::Job(dialect, _) => {
-                net::socket_url(&self.server, &dialect.socket_path(job))
+            Place::Url(url, _) | Place::Each(url, _) => {
+                let path = url.path().replace("%7B", "{").replace("%7D", "}");
+                format!("{}{path}", net::address(url))
             }
-            Place::Channel(dialect, name) => {
-                let mut url = net::socket_url(&self.server, &dialect.route);
-                url.query_pairs_mut().append_pair("channels", name);
-                url
-            }
-            Place::Room(dialect, _) => net::socket_url(&self.server, &dialect.route),
-            Place::Url(url, _) => url.clone(),
-        };
-        let mut url = url;
-        if let Some(token) = &self.token {
-            url.query_pairs_mut().append_pair("token", token);
-        }
-        url[url::Position::BeforePath..url::Position::AfterQuery].to_owned()
-    }
-
-    /// What a client says first, where it must.
-    pub fn greeting(&self) -> Option<String> {
-        match &self.place {
-            Place::Room(_, room) => Some(serde_json::json!({"type": "join_room", "room": room}).to_string()),
-            _ => None,
         }
     }
 
-    fn job(&self, job: u64) -> &str {
+    /// The id of a job.
+    pub fn job(&self, job: u64) -> &str {
         let nth = usize::try_from(job).unwrap_or(usize::MAX);
         self.jobs.get(nth).map_or("", String::as_str)
     }
@@ -168,6 +186,8 @@ impl Aim {
             )
         })?;
         let (conflatable, milestone) = self.kinds(dialect)?;
+        // One letter over and over would flatter the compression.
+        let filling = if self.manner.deflate { Filling::Words } else { Filling::Letters };
         let mut all = Vec::with_capacity(self.jobs.len());
         for job in &self.jobs {
             let (id, room) = match &self.place {
@@ -178,7 +198,7 @@ impl Aim {
             let marked = |event: &str| {
                 let payload = build(dialect, event, id, room);
                 payload
-                    .and_then(|payload| Marked::new(&payload, size))
+                    .and_then(|payload| Marked::new(&payload, size, filling))
                     .ok_or_else(|| NoEvents(format!("the event {event} of {} cannot be built", dialect.name)))
             };
             let channel = match (&dialect.channels, &self.place) {
@@ -190,20 +210,6 @@ impl Aim {
             all.push(Events { channel, conflatable: marked(&conflatable)?, milestone: marked(&milestone)? });
         }
         Ok(all)
-    }
-
-    /// What tells a server of owners whose the jobs are, by channel; empty where a dialect has no owners.
-    pub fn registrations(&self, owner: &str) -> Vec<(String, String)> {
-        let Some(dialect) = self.dialect() else { return Vec::new() };
-        let Some(Shorthand { event, field }) = &dialect.catalogue.registration else { return Vec::new() };
-        let given = [Assignment::json(field, owner)];
-        self.jobs
-            .iter()
-            .filter_map(|job| {
-                let payload = dialect.build(event, job, &given, Timestamp::now()).ok()?;
-                Some((dialect.channel_of(job), payload))
-            })
-            .collect()
     }
 
     /// The names of a conflatable event and of a milestone that reach this place.
@@ -293,9 +299,13 @@ mod tests {
     use crate::bench::marker::{Marker, Seeker};
     use crate::dialect::Dialects;
 
+    fn visit(job: u64) -> Visit<'static> {
+        Visit { conn: 0, job, since: None }
+    }
+
     fn aim(place: impl Fn(&Dialects) -> Place) -> Aim {
         let server = Url::parse("ws://127.0.0.1:8000/relay").unwrap();
-        Aim::new(server, place(&Dialects::builtin()), 3, None)
+        Aim::new(server, place(&Dialects::builtin()), 3)
     }
 
     fn named(all: &Dialects, name: &str) -> Arc<Dialect> {
@@ -326,12 +336,14 @@ mod tests {
     #[test]
     fn channels_and_rooms_get_events_of_theirs() {
         let channel = aim(|all| Place::Channel(named(all, "channels"), "campaigns".into()));
-        assert_eq!(channel.path(0), "/relay/ws?channels=campaigns");
+        assert_eq!(channel.path(visit(0)), "/relay/ws?channels=campaigns");
         assert_eq!(channel.events(None).unwrap()[0].channel, "fliptechpro:campaigns");
         let mut room = aim(|all| Place::Room(named(all, "channels"), "campaign:7".into()));
-        assert_eq!(room.greeting().unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
-        room.token = Some("a b".into());
-        assert_eq!(room.path(0), "/relay/ws?token=a+b");
+        assert_eq!(room.greeting(visit(0)).unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
+        room = room.with_tokens(Arc::new(["a b".into(), "c".into()]));
+        assert_eq!(room.path(visit(0)), "/relay/ws?token=a+b");
+        let third = Visit { conn: 3, ..visit(0) };
+        assert_eq!(room.path(third), "/relay/ws?token=c", "connections take tokens in turns");
         let mut events = room.events(None).unwrap().remove(0);
         let payload = events.milestone.with(Marker { run: 0, seq: 0, due: 0 }).to_vec();
         let decoded = room.dialect().unwrap().decode_channel(events.channel.as_bytes(), &payload).unwrap();
@@ -341,9 +353,9 @@ mod tests {
     #[test]
     fn a_socket_of_no_dialect_has_nothing_to_publish() {
         let url = Url::parse("ws://127.0.0.1:9/echo?secret=1").unwrap();
-        let aim = Aim::new(url.clone(), Place::Url(url, None), 9, None);
+        let aim = Aim::new(url.clone(), Place::Url(url, None), 9);
         assert_eq!((aim.jobs(), aim.name().as_str()), (1, "127.0.0.1:9/echo"));
-        assert_eq!(aim.path(0), "/echo?secret=1");
+        assert_eq!(aim.path(visit(0)), "/echo?secret=1");
         assert!(aim.events(None).is_err());
     }
 }

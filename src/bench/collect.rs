@@ -1,5 +1,7 @@
 //! What threads and processes found out, and how it becomes one.
 
+mod subscribing;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::account::Tally;
 use super::numbers::whole;
 use super::summary::{
-    CloseCount, Cohort, ConnectTime, Connections, FailureCount, Interval, Reconnect, RoundTrip,
+    CloseCount, Cohort, ConnectTime, Connections, FailureCount, Interval, Reconnect, RoundTrip, Subscribing,
 };
 use super::timing::Timing;
 
@@ -33,6 +35,8 @@ pub struct Part {
     pub round_trip: RoundTrip,
     /// Its reconnections.
     pub reconnect: Reconnect,
+    /// What came of how they subscribed.
+    pub subscribing: Subscribing,
     /// The share of the time that its busiest thread did not wait for the network, 0 to 1.
     pub busy: f64,
     /// The share of the time that one of its threads was ready and got no processor, the most of any.
@@ -63,6 +67,8 @@ impl Part {
         self.round_trip.time.merge(&other.round_trip.time);
         self.reconnect.cut += other.reconnect.cut;
         self.reconnect.back += other.reconnect.back;
+        self.subscribing.merge(other.subscribing);
+        self.reconnect.resumed += other.reconnect.resumed;
         self.reconnect.unaccounted += other.reconnect.unaccounted;
         self.reconnect.time.merge(&other.reconnect.time);
         let seconds = (self.reconnect.all_back_seconds, other.reconnect.all_back_seconds);

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::aim::Place;
 use super::collect::{Part, Second};
 use super::numbers::{as_f64, whole};
 use super::options::BenchOptions;
@@ -99,12 +98,10 @@ fn scattered(round: u64) -> u64 {
     round.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
 }
 
-/// Over how many jobs the connections are spread.
+/// Over how many jobs the connections are spread, where each has one.
 fn jobs(options: &BenchOptions) -> u64 {
-    match options.place {
-        Place::Jobs(_) => options.jobs.min(options.connections).max(1),
-        _ => 1,
-    }
+    let has_several = options.place.is_spread() && options.manner.targets() == 1;
+    if has_several { options.jobs.min(options.connections).max(1) } else { 1 }
 }
 
 /// All seats, those of job 0 first. Each job begins at another of its own, so that what is chosen of all is not what every
@@ -153,6 +150,7 @@ impl Crew {
                 connect_rate: options.connect_rate.map(|rate| rate / as_f64(threads_of * turn.1)),
                 at_once: (at_once / count).max(1),
                 headers: options.headers.clone(),
+                manner: options.manner,
                 tls: options.tls.clone(),
                 sources: options.sources.clone(),
                 ports: ports(options),
@@ -209,8 +207,9 @@ fn threads_for(options: &BenchOptions, connections: usize, jobs: u64) -> usize {
         Mode::Connect | Mode::Storm => connections.div_ceil(OPENED_BY_THREAD),
         _ => connections.div_ceil(HELD_BY_THREAD),
     };
+    let part = as_f64(options.manner.targets()) / as_f64(jobs);
     let each = match options.mode {
-        Mode::Fanout | Mode::Storm => options.rate / as_f64(jobs) * as_f64(connections as u64),
+        Mode::Fanout | Mode::Storm => options.rate * part * as_f64(connections as u64),
         Mode::Echo => options.rate,
         Mode::Connect | Mode::Idle => 0.0,
     };
@@ -221,7 +220,8 @@ fn threads_for(options: &BenchOptions, connections: usize, jobs: u64) -> usize {
 /// Half of what comes to a connection, unless the user says otherwise.
 fn slow_rate(options: &BenchOptions, jobs: u64) -> u64 {
     let size = options.payload_size.unwrap_or(250) as u64;
-    let usual = options.rate / as_f64(jobs) * as_f64(size) / 2.0;
+    let part = as_f64(options.manner.targets()) / as_f64(jobs);
+    let usual = options.rate * part * as_f64(size) / 2.0;
     options
         .slow_rate
         .unwrap_or_else(|| part_of(u64::from(u32::MAX), usual / f64::from(u32::MAX)).max(SLOWEST))

@@ -11,6 +11,10 @@ pub const KEY: &str = "jobwire_bench";
 /// `RUN.SEQ.NANOS` in hexadecimal: 8, 12 and 16 digits.
 const LENGTH: usize = 8 + 1 + 12 + 1 + 16;
 
+/// What MessagePack has in front of a string of this length.
+#[expect(clippy::cast_possible_truncation, reason = "it is 38")]
+const STRING_HEADER: [u8; 2] = [0xd9, LENGTH as u8];
+
 /// Sequence numbers that fit.
 pub const MAX_SEQ: u64 = (1 << 48) - 1;
 
@@ -25,6 +29,55 @@ pub struct Marker {
     pub due: u64,
 }
 
+/// With what a payload is filled up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// One letter.
+    Letters,
+    /// Words and numbers, which compress about as well as the JSON of real events.
+    Words,
+}
+
+/// Words of events.
+const WORDS: [&str; 16] = [
+    "running",
+    "job",
+    "status",
+    "progress",
+    "scraper",
+    "result",
+    "message",
+    "page",
+    "total",
+    "current",
+    "source",
+    "route",
+    "flight",
+    "download",
+    "upload",
+    "recipient",
+];
+
+impl Filling {
+    /// So many bytes of it, always the same.
+    fn text(self, length: usize) -> String {
+        if self == Self::Letters {
+            return "x".repeat(length);
+        }
+        let mut text = String::with_capacity(length + 32);
+        let mut state = 0x9e37_79b9_u32;
+        while text.len() < length {
+            // A linear congruential generator, with the constants of Numerical Recipes.
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let word = WORDS[(state >> 28) as usize];
+            let number = state >> 12 & 0xfff;
+            text.extend([word, " ", &number.to_string(), " "]);
+        }
+        text.truncate(length);
+        text
+    }
+}
+
 /// A payload with a mark that can be changed in place.
 #[derive(Debug, Clone)]
 pub struct Marked {
@@ -35,14 +88,14 @@ pub struct Marked {
 impl Marked {
     /// Puts a mark at the end of a JSON object, and in front of it as much filling as makes the whole `size` bytes long,
     /// where it is shorter. `None` if the text is no object.
-    pub fn new(object: &str, size: Option<usize>) -> Option<Self> {
+    pub fn new(object: &str, size: Option<usize>, filling: Filling) -> Option<Self> {
         let open = object.trim_end().strip_suffix('}')?.trim_end();
         let comma = if open.ends_with('{') { "" } else { "," };
         let mark = format!("\"{KEY}\":\"");
         let bare = open.len() + comma.len() + mark.len() + LENGTH + "\"}".len();
         let around = r#""jobwire_filling":"","#.len();
         let filling = match size.and_then(|size| size.checked_sub(bare + around)) {
-            Some(missing) => format!(r#""jobwire_filling":"{}","#, "x".repeat(missing)),
+            Some(missing) => format!(r#""jobwire_filling":"{}","#, filling.text(missing)),
             None => String::new(),
         };
         let before = format!("{open}{comma}{filling}{mark}");
@@ -101,6 +154,8 @@ impl Seeker {
         self.last = at;
         // Between the key and the value stand quotes, a colon, spaces, and backslashes where the payload is a string now.
         let rest = &message[at + KEY.len()..];
+        // In MessagePack it is the header of a string.
+        let rest = rest.strip_prefix(&STRING_HEADER).unwrap_or(rest);
         let value = rest.iter().position(|byte| !br#"": \"#.contains(byte))?;
         let value = rest.get(value..value + LENGTH)?;
         if value[8] != b'.' || value[21] != b'.' {
@@ -133,6 +188,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::deflate::Compressor;
+    use crate::wire::messagepack::Encoder;
 
     proptest! {
         #[test]
@@ -140,14 +197,16 @@ mod tests {
             run: u32, seq in 0..=MAX_SEQ, due: u64, size in proptest::option::of(0usize..2000),
         ) {
             let marker = Marker { run, seq, due };
-            let mut marked = Marked::new(r#"{"job_id":1,"metadata":{}}"#, size).unwrap();
+            let mut marked = Marked::new(r#"{"job_id":1,"metadata":{}}"#, size, Filling::Letters).unwrap();
             let plain = marked.with(marker).to_vec();
             let value: serde_json::Value = serde_json::from_slice(&plain).unwrap();
             let pretty = serde_json::to_vec_pretty(&value).unwrap();
             let quoted = serde_json::to_vec(&std::str::from_utf8(&plain).unwrap()).unwrap();
             let wrapped = serde_json::to_vec(&serde_json::json!({"type": "status", "data": value})).unwrap();
+            let mut packed = Vec::new();
+            Encoder::default().encode(&wrapped, &mut packed).unwrap();
             let mut seeker = Seeker::new();
-            for message in [&plain, &pretty, &quoted, &wrapped, &text(marker), &plain] {
+            for message in [&plain, &pretty, &quoted, &wrapped, &packed, &text(marker), &plain] {
                 prop_assert_eq!(seeker.find(message), Some(marker));
             }
         }
@@ -162,9 +221,20 @@ mod tests {
 
     #[test]
     fn a_payload_is_filled_to_its_size() {
-        assert_eq!(Marked::new(r#"{"a":1}"#, Some(300)).unwrap().text.len(), 300);
-        let short = Marked::new("{}", Some(3)).unwrap();
+        for filling in [Filling::Letters, Filling::Words] {
+            assert_eq!(Marked::new(r#"{"a":1}"#, Some(300), filling).unwrap().text.len(), 300);
+        }
+        let short = Marked::new("{}", Some(3), Filling::Words).unwrap();
         assert!(serde_json::from_slice::<serde_json::Value>(&short.text).is_ok());
-        assert!(Marked::new("[1]", None).is_none());
+        assert!(Marked::new("[1]", None, Filling::Letters).is_none());
+    }
+
+    #[test]
+    fn words_compress_as_real_events_do() {
+        let event = Marked::new(r#"{"job_id":1,"status":"running"}"#, Some(2048), Filling::Words).unwrap();
+        let mut out = Vec::new();
+        Compressor::default().compress(&event.text, &mut out);
+        let times = event.text.len() * 10 / out.len();
+        assert!((20..40).contains(&times), "{times} tenths");
     }
 }

@@ -8,6 +8,7 @@
 //! | part | what it is |
 //! |---|---|
 //! | [`plan`], [`marker`], [`account`] | when events are due, how they are recognised, what a connection should have got; pure |
+//! | [`manner`], [`placeholders`] | how connections subscribe, and values of their own in URLs and headers; pure |
 //! | [`subscriber`] | threads with an event loop each, which hold the connections |
 //! | [`publisher`] | a thread that sends every event when it is due |
 //! | [`collect`], [`client`], [`meter`] | merging what threads saw; what it cost, here and on the server |
@@ -24,10 +25,12 @@ pub mod clock;
 pub mod collect;
 pub mod crew;
 pub mod find;
+pub mod manner;
 pub mod marker;
 pub mod meter;
 mod numbers;
 pub mod options;
+pub mod placeholders;
 pub mod plan;
 pub mod preflight;
 mod prepared;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::aim::Place;
+use super::aim::{Aim, Place};
+use super::manner::Manner;
 use super::plan::{Load, Ramp};
 use super::summary::Mode;
 use super::verdict::Demand;
@@ -85,8 +87,10 @@ pub struct BenchOptions {
     pub place: Place,
     /// Sent with every upgrade.
     pub headers: Vec<(String, String)>,
-    /// A token for servers that want one, in the query.
-    pub token: Option<String>,
+    /// Tokens for servers that want one, in the query; connections take them in turns.
+    pub tokens: Arc<[String]>,
+    /// How connections subscribe.
+    pub manner: Manner,
     /// TLS settings for the server and the endpoint for events, such as the certificates that are trusted.
     pub tls: Tls,
     /// Owner of the jobs, where the dialect has owners; registered with the server before the first connection opens.
@@ -165,6 +169,14 @@ impl BenchOptions {
         }
     }
 
+    /// What is watched, spread over as many jobs as the connections can watch.
+    pub fn aim(&self) -> Aim {
+        let jobs = self.jobs.min(self.connections.saturating_mul(self.manner.targets()));
+        Aim::new(self.server.clone(), self.place.clone(), jobs)
+            .with_tokens(Arc::clone(&self.tokens))
+            .with_manner(self.manner)
+    }
+
     /// Processes that share the connections with this one, which then has none; 0: there are none.
     pub fn processes(&self) -> u32 {
         self.workers + self.remote_workers
@@ -206,6 +218,7 @@ impl BenchOptions {
         let (has, what) = match first {
             _ if metric.starts_with("connect.tls") => (is_secure, "a server at wss://"),
             "connect" | "connections" | "closed_early" | "garbage" | "client" | "server" => return None,
+            "gaps" => (self.manner.has_cursors(), "--resume, --watch or --transport sse"),
             "round_trip" => (self.mode == Mode::Echo, "the mode echo"),
             "reconnect" => (self.mode == Mode::Storm || self.churn > 0.0, "the mode storm, or --churn"),
             "slow" => (self.publishes() && self.slow > 0.0, "--slow, in the modes fanout and storm"),

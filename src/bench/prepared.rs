@@ -33,9 +33,7 @@ pub struct Prepared {
 
 /// Checks everything that can be checked and connects the publisher.
 pub(super) fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Result<Prepared, Failure> {
-    let server = options.server.clone();
-    let aim =
-        Aim::new(server, options.place.clone(), options.jobs.min(options.connections), options.token.clone());
+    let aim = options.aim();
     let address = subscriber::resolve(aim.server(), &options.sources).map_err(|error| {
         Failure::new(Exit::Unreachable, format!("could not resolve {}: {error}", net::address(aim.server())))
     })?;
@@ -46,8 +44,9 @@ pub(super) fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Resu
         Some(via) if options.publishes() => {
             let events = aim.events(options.payload_size).map_err(|error| error.failure(&aim))?;
             let mut publisher = Publisher::connect(via, &options.tls, events)?;
-            if let Some(owner) = &options.owner {
-                publisher.announce(&aim.registrations(owner))?;
+            let registrations = aim.registrations(options.owner.as_deref());
+            if !registrations.is_empty() {
+                publisher.announce(&registrations)?;
             }
             Some(publisher)
         }

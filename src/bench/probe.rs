@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::aim::Place;
 use super::clock::Clock;
 use super::collect::Part;
 use super::crew::Crew;
@@ -150,9 +149,16 @@ fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part, refusal: Op
         return Failure::new(Exit::Unreachable, format!("the server at {address} does not answer"));
     };
     let status = first.status.map_or_else(String::new, |status| format!(" with {status}"));
+    let what = options.manner.transport.noun();
     let message =
-        format!("could not open a WebSocket at {address}: {} failed{status}: {}", first.step, first.reason);
+        format!("could not open {what} at {address}: {} failed{status}: {}", first.step, first.reason);
+    if first.step == "watch" {
+        return not_watched(options, message, &first.reason);
+    }
     let failure = Failure::new(Exit::Unreachable, message);
+    if let Some(hint) = unspoken(options, first.status) {
+        return failure.hint(hint);
+    }
     match refusal {
         Some(NetError::Tls { problem, .. }) => Failure { hint: problem.hint(Peer::Server), ..failure },
         _ => failure.hint(hint(&first.step, prepared)),
@@ -163,14 +169,39 @@ fn refused(options: &BenchOptions, prepared: &Prepared, part: &Part, refusal: Op
 fn answered(options: &BenchOptions, refusal: &NetError) -> Option<Failure> {
     let NetError::Status { status, .. } = refusal else { return None };
     let (said, hint) = answer::explain(refusal)?;
-    let failure = |exit| Failure::new(exit, format!("could not open a WebSocket: {said}"));
+    let what = options.manner.transport.noun();
+    let failure = |exit| Failure::new(exit, format!("could not open {what}: {said}"));
     Some(match status {
         401 | 403 => failure(Exit::Refused).hint(token_hint(options)),
-        404 if matches!(options.place, Place::Url(..)) => {
+        404 if options.manner.watch.is_some() => failure(Exit::Unreachable)
+            .hint("only a jobwire relay has /watch; leave --watch out for other servers"),
+        404 if options.place.server().is_some() => {
             failure(Exit::Unreachable).hint("is that path one of the server's?")
         }
         _ => Failure { hint, ..failure(Exit::Unreachable) },
     })
+}
+
+/// The relay did not let all targets be watched.
+fn not_watched(options: &BenchOptions, message: String, reason: &str) -> Failure {
+    let is_refusal =
+        ["not_allowed", "closed with 4001", "closed with 4003"].iter().any(|word| reason.contains(word));
+    if is_refusal {
+        return Failure::new(Exit::Refused, message).hint(token_hint(options));
+    }
+    Failure::new(Exit::Unreachable, message)
+}
+
+/// The server answered as one that does not know what was asked for.
+fn unspoken(options: &BenchOptions, status: Option<u16>) -> Option<&'static str> {
+    let manner = options.manner;
+    match status {
+        Some(200) if !manner.transport.is_ws() => {
+            Some("the server has no event stream there; without --transport sse it is a WebSocket")
+        }
+        Some(101) if manner.msgpack => Some("a server without MessagePack is benched without --msgpack"),
+        _ => None,
+    }
 }
 
 /// Hint for a step that failed without an explanation from the server.
@@ -186,7 +217,7 @@ fn hint(step: &str, prepared: &Prepared) -> &'static str {
 }
 
 fn token_hint(options: &BenchOptions) -> &'static str {
-    if options.token.is_none() {
+    if options.tokens.is_empty() {
         "give a token with --token, or its header with --header"
     } else {
         "another token may do"

@@ -181,15 +181,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// What the healthy must get if nothing goes wrong, or the answers to this process' round trips.
+    /// What the healthy, and those that resume, must get if nothing goes wrong, or the answers to this process' round trips.
     fn expected_of(&self, seats: &[Seat], turn: (u64, u64)) -> u64 {
         let plan = &self.shared.plan;
         if self.options.mode == Mode::Echo {
             return plan.events.saturating_sub(turn.0).div_ceil(turn.1);
         }
-        let jobs = self.shared.aim.jobs();
-        let healthy = seats.iter().filter(|seat| seat.cohort == Cohort::Healthy).map(|seat| seat.nth % jobs);
-        healthy.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
+        let (aim, manner) = (&self.shared.aim, self.options.manner);
+        let is_exact = |cohort| match cohort {
+            Cohort::Healthy => true,
+            Cohort::Churn | Cohort::Storm => manner.resume,
+            Cohort::Slow | Cohort::Stalled => false,
+        };
+        let jobs = seats.iter().filter(|seat| is_exact(seat.cohort)).flat_map(|seat| {
+            let first = aim.first_job(seat.nth);
+            (0..manner.targets()).map(move |slot| aim.nth_job(first, slot))
+        });
+        jobs.map(|job| plan.nth_from(job, plan.events) - plan.nth_from(job, plan.measured_from)).sum()
     }
 
     /// When event 0 is due: `lead` from now, and a little more, so that the measured time begins with a second of the log.

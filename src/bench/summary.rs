@@ -10,6 +10,7 @@ mod judgement;
 mod processes;
 mod progress;
 mod setup;
+mod subscribing;
 mod traffic;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ pub use judgement::{Assertion, Ceiling, CeilingOf, Find, Probe, Verdict};
 pub use processes::{Client, Server, Worker};
 pub use progress::{Progress, Unwatched, Watcher};
 pub use setup::{Machine, Setup};
+pub use subscribing::{Deflated, GapCount, Subscribing};
 pub use traffic::{Cohort, Interval, Publish, RoundTrip};
 
 /// The version of this form; it grows when a reader of the old one would go wrong.
@@ -69,6 +71,9 @@ pub struct Summary {
     pub partial: Option<String>,
     /// What became of the connections.
     pub connections: Connections,
+    /// How they subscribed; `None` where they were plain WebSockets.
+    #[serde(default)]
+    pub subscribing: Option<Subscribing>,
     /// How long connecting took, by part.
     pub connect_time: ConnectTime,
     /// What was published; `None` in a mode that publishes nothing.
@@ -103,6 +108,7 @@ impl Summary {
             setup: Setup { version: env!("CARGO_PKG_VERSION").to_owned(), ..Setup::default() },
             partial: None,
             connections: Connections::default(),
+            subscribing: None,
             connect_time: ConnectTime::default(),
             publish: None,
             cohorts: Vec::new(),

@@ -108,10 +108,11 @@ const COUNTED: [&str; 14] = [
 ];
 
 /// Everything else.
-const OTHERS: [(&str, Measure); 10] = [
+const OTHERS: [(&str, Measure); 11] = [
     ("expected", Measure::Count),
     ("received", Measure::Count),
     ("connections", Measure::Count),
+    ("gaps", Measure::Count),
     ("connect.rate", Measure::Count),
     ("publish.rate", Measure::Count),
     ("reconnect.all_back", Measure::Time),
@@ -442,6 +443,7 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         "closed_early" => counted(connections.closed_early_count(), connections.opened),
         "garbage" => counted(connections.garbage, connections.opened),
         "connections" => plain(as_f64(connections.peak)),
+        "gaps" => summary.subscribing.as_ref().and_then(|seen| plain(as_f64(seen.gap_count()))),
         "connect.rate" => plain(connections.rate),
         "publish.failed" => {
             summary.publish.as_ref().and_then(|publish| counted(publish.failed, publish.intended))

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::Globals;
 use super::tls::ServerTls;
-use super::values::{duration, server};
+use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
@@ -29,21 +29,27 @@ use crate::net::shutdown::Signals;
 /// `--progress json` prints a line for each event, change of a connection, polled state, and at the end one with the result
 /// of each job; jobwire-protocol(7) has every field.
 ///
+/// A jobwire relay is watched over one socket for all targets. After a lost connection attach goes on where it was: nothing
+/// is missed or shown twice, or a line says that there is a gap. Of another server, what happened meanwhile is missed.
+///
+/// DIALECT/* is every job of a dialect, those that begin later included. It goes on until it is interrupted, or with
+/// `--until-idle` until nothing runs any more; the newest run of each job makes the exit code.
+///
 /// Channels and rooms have no end: with one among the targets attach runs until it is interrupted (130), the time is up
-/// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code. They share one socket,
-/// whose subscriptions are restored after a lost connection; what happened meanwhile is missed.
+/// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
+    jobwire attach 'scraping/*' --until-idle 30s          every job, until none has run for 30 s\n  \
     jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
-    /// Jobs, as in scraping/123, channel:NAME, room:KIND:ID, or whole ws:// URLs.
+    /// Jobs, as in scraping/123, every job of a dialect, as in 'scraping/*', channel:NAME, room:KIND:ID, or whole ws:// URLs.
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
 
@@ -95,6 +101,15 @@ pub(crate) struct AttachArgs {
     /// Stop waiting after this time and exit 8.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_TIMEOUT", value_parser = duration)]
     timeout: Option<Duration>,
+
+    /// With DIALECT/*: end when no job has run for this time.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_UNTIL_IDLE", value_parser = duration)]
+    until_idle: Option<Duration>,
+
+    /// The relay's publish key, which lets DIALECT/* be watched; a relay of this user on this machine leaves it where attach
+    /// finds it.
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
+    publish_key: Option<String>,
 
     /// Failed attempts to connect in a row that are followed by another.
     #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
@@ -197,6 +212,8 @@ impl AttachArgs {
             new: self.new,
             timeout: self.timeout,
             retries: self.retries,
+            until_idle: self.until_idle,
+            publish_key: self.publish_key,
             ..AttachOptions::new(targets, self.server)
         })
     }

@@ -5,6 +5,7 @@ mod help;
 mod measurable;
 mod modes;
 mod report;
+mod subscribing;
 mod target;
 mod values;
 mod worker;
@@ -21,6 +22,7 @@ use url::Url;
 
 pub(super) use self::help::EXAMPLES;
 use self::report::ReportArgs;
+use self::subscribing::SubscribeArgs;
 use self::values::{count, every_second, length, payload, rate, share, sources};
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
@@ -33,7 +35,6 @@ use crate::bench::summary::{Mode, Watcher};
 use crate::bench::verdict::Demand;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
-use crate::net::token;
 
 /// Load a server with connections and events: latency, losses, memory, a verdict
 #[derive(Debug, Args)]
@@ -75,15 +76,23 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
-    /// A header of every upgrade, as in 'Name: value'; repeatable.
-    #[arg(long = "header", value_name = "HEADER", env = "JOBWIRE_HEADER", hide_env_values = true)]
+    /// A header of every request, as in 'Name: value'; repeatable. {conn} in it, and in URLs, is the number of the connection,
+    /// {job} the id of its job.
+    #[arg(
+        short = 'H',
+        long = "header",
+        value_name = "HEADER",
+        env = "JOBWIRE_HEADER",
+        hide_env_values = true
+    )]
     headers: Vec<String>,
 
     /// A token for servers that want one; it becomes ?token=.
     #[arg(long, value_name = "TOKEN", env = "JOBWIRE_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
-    /// Whose the jobs are, where a dialect has owners: the token's subject.
+    /// Whose the jobs are, where a dialect has owners: the token's subject [default with several tokens in --token-file, and as
+    /// many jobs or a multiple: each job is the subject's whose token its connections have].
     #[arg(long, value_name = "SUBJECT", env = "JOBWIRE_OWNER")]
     owner: Option<String>,
 
@@ -199,6 +208,9 @@ pub(crate) struct BenchArgs {
     once: bool,
 
     #[command(flatten)]
+    subscribing: SubscribeArgs,
+
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -226,6 +238,18 @@ enum FindChoice {
     Connections,
     /// How many events a second.
     Rate,
+}
+
+impl FindChoice {
+    /// The search for it that keeps these limits.
+    fn within(self, text: String) -> Result<FindOptions, Failure> {
+        let within = Demand::parse_all(&text).map_err(Failure::usage)?;
+        let of = match self {
+            Self::Connections => FindOf::Connections,
+            Self::Rate => FindOf::Rate,
+        };
+        Ok(FindOptions { of, within, text })
+    }
 }
 
 impl EchoChoice {
@@ -265,16 +289,12 @@ impl BenchArgs {
             _ => None,
         };
         let tls = self.tls.tls()?;
-        let described = self.described(mode);
+        let tokens = self.subscribing.tokens(self.token.as_deref())?;
+        let mut described = self.described(mode);
+        let subscribing = self.subscribing.described(tokens.len());
+        described.extend(subscribing.into_iter().map(|(name, value)| (name.to_owned(), value)));
         let find = match (self.find, self.within) {
-            (Some(of), Some(text)) => {
-                let within = Demand::parse_all(&text).map_err(Failure::usage)?;
-                let of = match of {
-                    FindChoice::Connections => FindOf::Connections,
-                    FindChoice::Rate => FindOf::Rate,
-                };
-                Some(FindOptions { of, within, text })
-            }
+            (Some(of), Some(text)) => Some(of.within(text)?),
             _ => None,
         };
         let options = BenchOptions {
@@ -282,7 +302,8 @@ impl BenchArgs {
             server: self.server,
             place,
             headers: target::headers(&self.headers)?,
-            token: self.token.map(|text| token::bare(&text).to_owned()),
+            tokens,
+            manner: self.subscribing.manner(),
             tls,
             owner: self.owner,
             via,
@@ -315,6 +336,7 @@ impl BenchArgs {
             max_clock_error: self.max_clock_error,
             described,
         };
+        subscribing::check(&options)?;
         measurable::check(&options)?;
         Ok(options)
     }

@@ -34,6 +34,15 @@ pub fn bare(text: &str) -> &str {
     }
 }
 
+/// The subject that a token claims, unverified; an integer as its decimal text.
+pub fn subject(token: &str) -> Option<String> {
+    match part::<Claims>(token.split('.').nth(1)?)?.sub? {
+        Value::String(text) => Some(text),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 /// Remarks on a token for the user who gave it, such as reasons why a server may refuse it. They repeat neither the
 /// token nor its claims, except for times.
 pub fn remarks(token: &str) -> Vec<String> {

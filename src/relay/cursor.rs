@@ -11,7 +11,7 @@ use serde_json::json;
 const MAX_CURSOR: usize = 256;
 
 /// The text that stands for the beginning of what is kept.
-const BEGINNING: &str = "0";
+pub(super) const BEGINNING: &str = "0";
 
 /// One run of a relay: a random number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

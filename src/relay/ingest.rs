@@ -2,6 +2,7 @@
 
 mod log;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use self::log::Odd;
@@ -45,12 +46,22 @@ pub(super) struct Burst {
     owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
     taken: u64,
-    /// Dialects whose subscriptions were ever confirmed.
-    confirmed: Vec<DialectId>,
-    /// Dialects of which events may have been missed, and the sequence that stands for the hole, until the next flush.
-    lost: Option<(Vec<DialectId>, u64)>,
+    /// Dialects of which a subscription was ever confirmed.
+    confirmed: BTreeSet<DialectId>,
+    /// A hole in the events, until the next flush.
+    hole: Option<Hole>,
     drops: DropLog,
     slips: SlipLog,
+}
+
+/// A place at which events may have been missed.
+struct Hole {
+    /// Dialects whose events they were; none at the start, where nobody has missed anything.
+    dialects: Vec<DialectId>,
+    /// Sequence that stands for the hole.
+    sequence: u64,
+    /// Events of the batch that came before it.
+    behind: usize,
 }
 
 impl Ingest {
@@ -105,6 +116,18 @@ impl Ingest {
             self.burst.batch.push(delivery);
         }
         Ok(())
+    }
+
+    /// Gives every shard a batch.
+    async fn hand_over(&self, batch: Vec<Delivery>) {
+        if batch.is_empty() {
+            return;
+        }
+        let batch: Arc<[Delivery]> = batch.into();
+        let bytes = batch.iter().map(Delivery::bytes).sum();
+        for shard in &self.shards {
+            shard.publish(Arc::clone(&batch), bytes).await;
+        }
     }
 
     /// Takes an event of channels and rooms. It is nobody's state, so nothing of it is kept; its number is one of the
@@ -195,17 +218,11 @@ impl Sink for Ingest {
         log.gap(dialects.iter().copied());
         let sequence = log.lose_source(&dialects);
         drop(log);
-        // Each pattern is confirmed on its own; the clients are told once of all.
-        let (lost, newest) = self.burst.lost.get_or_insert_default();
-        *newest = sequence;
-        for id in dialects {
-            // At the start nobody has missed anything.
-            if !self.burst.confirmed.contains(&id) {
-                self.burst.confirmed.push(id);
-            } else if !lost.contains(&id) {
-                lost.push(id);
-            }
-        }
+        let Burst { confirmed, hole, batch, .. } = &mut self.burst;
+        // A broker confirms one subscription after the other: a hole grows until it is told.
+        let hole = hole.get_or_insert_with(|| Hole { dialects: Vec::new(), sequence, behind: 0 });
+        (hole.sequence, hole.behind) = (sequence, batch.len());
+        hole.dialects.extend(dialects.into_iter().filter(|id| !confirmed.insert(*id)));
         self.gaps.notify_one();
     }
 
@@ -225,12 +242,6 @@ impl Sink for Ingest {
     fn flush(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.stats.events.add(std::mem::take(&mut self.burst.taken));
-            if let Some((dialects, sequence)) = self.burst.lost.take() {
-                let dialects: Arc<[DialectId]> = dialects.into();
-                for shard in &self.shards {
-                    shard.lost(Arc::clone(&dialects), sequence).await;
-                }
-            }
             if !self.burst.owned.is_empty() {
                 // First: who may see an event must be known before it is sent.
                 let owned: Arc<[Topic]> = std::mem::take(&mut self.burst.owned).into();
@@ -238,14 +249,16 @@ impl Sink for Ingest {
                     shard.owned(Arc::clone(&owned)).await;
                 }
             }
-            if self.burst.batch.is_empty() {
-                return;
+            let mut batch = std::mem::take(&mut self.burst.batch);
+            if let Some(Hole { dialects, sequence, behind }) = self.burst.hole.take() {
+                let rest = batch.split_off(behind);
+                self.hand_over(std::mem::replace(&mut batch, rest)).await;
+                let dialects: Arc<[DialectId]> = dialects.into();
+                for shard in &self.shards {
+                    shard.lost(Arc::clone(&dialects), sequence).await;
+                }
             }
-            let batch: Arc<[Delivery]> = std::mem::take(&mut self.burst.batch).into();
-            let bytes = batch.iter().map(Delivery::bytes).sum();
-            for shard in &self.shards {
-                shard.publish(Arc::clone(&batch), bytes).await;
-            }
+            self.hand_over(batch).await;
         })
     }
 }

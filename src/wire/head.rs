@@ -85,6 +85,12 @@ impl<'h, 'a> Head<'h, 'a> {
         let found = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         str::from_utf8(found.value).ok().map(str::trim)
     }
+
+    /// The values of all headers of this name, in letters of any case, in their order.
+    pub fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'_, 'n, 'a, 'h> {
+        let named = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        named.map(|header| header.value)
+    }
 }
 
 /// Lines of a request's head: headers of the user's own, and the login that stands in the URL where none of them is one.
@@ -124,6 +130,7 @@ mod tests {
             (head.header("x-A"), head.header("empty"), head.header("none")),
             (Some("one"), Some(""), None)
         );
+        assert_eq!(head.lines("X-A").collect::<Vec<_>>(), [b"one", b"two"]);
         assert!(Head::read(b"HTTP/1.0 200\r\n\r\n", LIMIT, &mut Room::default()).unwrap().unwrap().is_old);
     }
 

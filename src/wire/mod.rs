@@ -1,6 +1,7 @@
 //! What goes over a wire, whoever speaks it: codecs and streams that two features share. All but [`stream`] are pure: no
 //! sockets, no clock.
 
+pub mod channels;
 pub mod chunked;
 pub mod deflate;
 mod frame;

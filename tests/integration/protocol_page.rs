@@ -109,8 +109,8 @@ fn it_tells_the_limits() {
                 "more than {} channels",
                 constant("relay/session/channel/subscriptions.rs", "MAX_SUBSCRIPTIONS")
             ),
-            format!("{} commands a second", constant("relay/session/channel/allowance.rs", "PER_SECOND")),
-            format!("{} at once", constant("relay/session/channel/allowance.rs", "BURST")),
+            format!("{} commands a second", constant("relay/session/allowance.rs", "PER_SECOND")),
+            format!("{} at once", constant("relay/session/allowance.rs", "BURST")),
         ],
     );
 }

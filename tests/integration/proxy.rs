@@ -1,6 +1,6 @@
 //! The repository's nginx.conf, in a real nginx, between real clients, the relay and an app.
 
-mod app;
+pub(crate) mod app;
 mod lost;
 
 use std::net::{SocketAddr, TcpStream};

@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use colored::Color;
 use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::event::{remark, time, words};
+use super::event::{gap_words, remark, time, words};
 use super::frame::Frame;
 use super::layout::Screen;
-use super::{Filter, Flow, Flowed, Paint, Renderer, Seen};
+use super::{Filter, Flow, Flowed, Paint, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::Link;
 use crate::attach::stream::Happening;
@@ -120,13 +121,17 @@ impl<T: TermLike + 'static> Bars<T> {
         match &flowed.flow {
             Flow::Event { happening: Happening::Nothing | Happening::Progress, .. } => None,
             Flow::Event { happening: Happening::Warning(_), .. } => remark(&flowed.flow, self.paint),
+            Flow::Gap { .. } => remark(&flowed.flow, self.paint),
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,
             Flow::Event { text, view, happening } => {
                 let dialect = &board.streams()[index].dialect;
                 Some(words(dialect, text, *view, happening, None, EVENT_COLUMNS, self.paint))
             }
             Flow::Link(Link::Disconnected { .. }) if self.broken.insert(index) => {
-                let text = "connection lost; what happens until it is back is missed";
+                let text = match board.streams()[index].resumes {
+                    true => "connection lost; what happens until it is back is told then",
+                    false => "connection lost; what happens until it is back is missed",
+                };
                 Some(self.paint.color(text, Color::Yellow))
             }
             Flow::Link(Link::Connected) if self.broken.remove(&index) => {
@@ -137,6 +142,15 @@ impl<T: TermLike + 'static> Bars<T> {
             }
             // The picture says it.
             Flow::Link(_) | Flow::Lost(_) => None,
+        }
+    }
+
+    /// A line scrolls up at the next redraw.
+    fn scroll(&mut self, said: &str, at: &Timestamp) {
+        if self.scrolled.len() < MAX_SCROLLED {
+            self.scrolled.push(format!("{} {said}", time(at, &self.zone, self.paint)));
+        } else {
+            self.left_out += 1;
         }
     }
 
@@ -161,17 +175,17 @@ impl<T: TermLike> Drop for Bars<T> {
 }
 
 impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
-    fn seen(&mut self, _seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
+    fn seen(&mut self, seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
+        if let What::Gap { reason, repeats: false } = seen.what {
+            let said = self.paint.color(&gap_words(reason), Color::Yellow);
+            self.scroll(&said, seen.received_at);
+        }
         Ok(())
     }
 
     fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
-        let Some(said) = self.said(flowed, board) else { return Ok(()) };
-        if self.scrolled.len() < MAX_SCROLLED {
-            let time = time(flowed.received_at, &self.zone, self.paint);
-            self.scrolled.push(format!("{time} {said}"));
-        } else {
-            self.left_out += 1;
+        if let Some(said) = self.said(flowed, board) {
+            self.scroll(&said, flowed.received_at);
         }
         Ok(())
     }

@@ -67,9 +67,23 @@ pub(super) fn remark(flow: &Flow<'_>, paint: Paint) -> Option<String> {
             Some(paint.color(&format!("warning: {}", brief(warning)), Color::Yellow))
         }
         Flow::Event { .. } => None,
+        Flow::Gap { repeats: true, .. } => None,
+        Flow::Gap { reason, .. } => Some(paint.color(&gap_words(reason), Color::Yellow)),
         Flow::Link(link) => link_words(link).map(|said| paint.dim(&said)),
         Flow::Lost(reason) => Some(paint.color(&format!("lost: {}", brief(reason)), Color::Red)),
     }
+}
+
+/// What a gap is in words.
+pub(super) fn gap_words(reason: &str) -> String {
+    let why = match reason {
+        "too_old" => "the relay no longer has them",
+        "restarted" => "the relay was restarted",
+        "source_lost" => "the relay was cut off from its source",
+        "invalid" => "the relay does not know the cursor",
+        other => &brief(other),
+    };
+    format!("gap: events are missing, since {why}")
 }
 
 /// What a change of a connection is in words.

@@ -2,7 +2,8 @@
 //! the result of each job at the end.
 //!
 //! A promise to scripts: `{"target":…,"received_at":…,…}` and one of `event` (the payload, untouched), `text` (a message
-//! that is no JSON), `status` (a polling body), `connection`, `warning` (the server's) or `result`. Channels and rooms share
+//! that is no JSON), `status` (a polling body), `connection`, `gap` (events are missing), `warning` (the server's) or `result`.
+//! `snapshot` beside an `event` says that it is the job's state, told anew after a break, and no news. Channels and rooms share
 //! a socket, which is one target with all their names; `resource` beside an `event` is what it is about.
 
 use std::io::{self, Write};
@@ -27,6 +28,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    snapshot: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -45,12 +48,15 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     warning: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gap: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<JobResult<'a>>,
 }
 
 /// How a job went, as far as was seen.
 #[derive(Debug, Serialize)]
 struct JobResult<'a> {
+    target: &'a str,
     outcome: &'static str,
     events: u64,
     seconds: f64,
@@ -73,7 +79,7 @@ impl<'a> JobResult<'a> {
         };
         let millis = job.elapsed(now).as_millis();
         let seconds = u32::try_from(millis).map_or(f64::MAX, |millis| f64::from(millis) / 1000.0);
-        Self { outcome, events: job.events, seconds, percent: job.facts.percent, error }
+        Self { target: &job.name, outcome, events: job.events, seconds, percent: job.facts.percent, error }
     }
 }
 
@@ -104,7 +110,8 @@ impl Renderer for Json {
         let flat;
         match &seen.what {
             What::Event { view, .. } if !self.filter.lets(*view) => return Ok(()),
-            What::Event { text, .. } => {
+            What::Event { text, is_state, .. } => {
+                line.snapshot = is_state.then_some(true);
                 flat = one_line(text);
                 match serde_json::from_str(&flat) {
                     Ok(event) => line.event = Some(event),
@@ -115,7 +122,9 @@ impl Renderer for Json {
                 flat = one_line(body);
                 line.status = serde_json::from_str(&flat).ok();
             }
-            What::Link(Link::Connecting) => return Ok(()),
+            // The result has it.
+            What::Outcome | What::Link(Link::Connecting) => return Ok(()),
+            What::Gap { reason, .. } => line.gap = Some(reason),
             What::Link(change) => connection(&mut line, change),
             What::Lost(reason) => lost(&mut line, reason),
         }
@@ -139,9 +148,14 @@ impl Renderer for Json {
                 }
             }
             Flow::Link(change) => connection(&mut line, change),
+            Flow::Gap { reason, .. } => line.gap = Some(reason),
             Flow::Lost(reason) => lost(&mut line, reason),
         }
         self.write(&line)
+    }
+
+    fn retired(&mut self, job: &Job) -> io::Result<()> {
+        self.result(job, Instant::now())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -158,15 +172,19 @@ impl Renderer for Json {
 
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
         for job in board.jobs() {
-            let received_at = format!("{:.6}", Timestamp::now());
-            let result = Some(JobResult::of(job, now));
-            self.write(&Line { target: &job.name, received_at, result, ..Line::default() })?;
+            self.result(job, now)?;
         }
         self.out.flush()
     }
 }
 
 impl Json {
+    fn result(&mut self, job: &Job, now: Instant) -> io::Result<()> {
+        let received_at = format!("{:.6}", Timestamp::now());
+        let result = Some(JobResult::of(job, now));
+        self.write(&Line { target: &job.name, received_at, result, ..Line::default() })
+    }
+
     fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
         let line = serde_json::to_string(line)?;
         writeln!(self.out, "{}", safe_json(&line))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use colored::Color;
 use jiff::tz::TimeZone;
 
-use super::event::{link_words, remark, time, words};
+use super::event::{gap_words, link_words, remark, time, words};
 use super::text::{percent, results};
 use super::{Filter, Flow, Flowed, LOOK_FOR_READER, Out, Paint, Renderer, Seen, What, stdout, still_read};
 use crate::attach::board::Board;
@@ -45,7 +45,9 @@ impl Renderer for Lines {
         let job = &board.jobs()[seen.index];
         let said = match &seen.what {
             What::Event { view, .. } if !self.filter.lets(*view) => None,
-            What::Event { .. } => self.effect(job, seen.effect),
+            What::Event { .. } | What::Outcome => self.effect(job, seen.effect),
+            What::Gap { repeats: true, .. } => None,
+            What::Gap { reason, .. } => Some(self.paint.color(&gap_words(reason), Color::Yellow)),
             What::Status(_) => self.effect(job, seen.effect).map(|said| format!("{said} (polled)")),
             What::Link(link) if !self.is_news(seen.index, link) => None,
             What::Link(link) => link_words(link).map(|said| self.paint.dim(&said)),
@@ -60,7 +62,10 @@ impl Renderer for Lines {
         let stream = &board.streams()[flowed.index];
         let said = match &flowed.flow {
             Flow::Event { happening: Happening::Nothing, .. } => None,
-            Flow::Event { happening: Happening::Warning(_), .. } | Flow::Link(_) | Flow::Lost(_) => {
+            Flow::Event { happening: Happening::Warning(_), .. }
+            | Flow::Link(_)
+            | Flow::Gap { .. }
+            | Flow::Lost(_) => {
                 remark(&flowed.flow, self.paint).map(|said| format!("{} {said}", brief(&stream.name)))
             }
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::board::Board;
-use super::job::{Effect, Link};
+use super::job::{Effect, Job, Link};
 use super::stream::Happening;
 use crate::dialect::View;
 use crate::net::shutdown::is_stdout_unread;
@@ -28,10 +28,15 @@ pub(super) use text::Paint;
 /// What happened to one target.
 #[derive(Debug)]
 pub(super) enum What<'a> {
-    /// A message of its socket; `view` is `None` where it says nothing of its dialect.
-    Event { text: &'a str, view: Option<&'a View> },
+    /// A message of its socket; `view` is `None` where it says nothing of its dialect. `is_state`: the server's state, told
+    /// anew after a break.
+    Event { text: &'a str, view: Option<&'a View>, is_state: bool },
     /// A polled state.
     Status(&'a str),
+    /// The server says that it has ended so.
+    Outcome,
+    /// Events are missing; the server's word for why. `repeats`: another target's line says it too.
+    Gap { reason: &'a str, repeats: bool },
     /// A change of its connection.
     Link(&'a Link),
     /// The server is lost for good, or refused; the reason.
@@ -58,6 +63,8 @@ pub(super) enum Flow<'a> {
     Event { text: &'a str, view: Option<&'a View>, happening: &'a Happening },
     /// A change of its connection.
     Link(&'a Link),
+    /// Events are missing; the server's word for why. `repeats`: another target's line says it too.
+    Gap { reason: &'a str, repeats: bool },
     /// The server is lost for good, or refused; the reason.
     Lost(&'a str),
 }
@@ -80,6 +87,11 @@ pub(super) trait Renderer: Send {
 
     /// Something happened on a stream; the board knows it already.
     fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()>;
+
+    /// A job goes from the board, which has no room for it any more.
+    fn retired(&mut self, _job: &Job) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Something to tell the user that is no event: `hint: …` or `warning: …`. A stderr that nobody reads is no reason to
     /// stop.

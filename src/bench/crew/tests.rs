@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::bench::aim::Place;
 use crate::bench::options::EchoBy;
 use crate::bench::plan::Ramp;
 use crate::dialect::Dialects;
@@ -12,7 +13,8 @@ fn options(mode: Mode, connections: u64, jobs: u64, share: f64) -> BenchOptions 
         server: url::Url::parse("ws://127.0.0.1:1").unwrap(),
         place: Place::Jobs(Arc::clone(dialects.named("scraping").unwrap().1)),
         headers: Vec::new(),
-        token: None,
+        tokens: Arc::default(),
+        manner: crate::bench::manner::Manner::default(),
         owner: None,
         via: None,
         connections,

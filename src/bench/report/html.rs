@@ -10,7 +10,7 @@ use super::figures::{
     bytes, count, counted, micros, printable, rate, seconds, share, share_of, to_the_second,
 };
 use super::search;
-use super::text::sections;
+use super::text::{sections, subscribed};
 use super::timings::{self, SHOWN};
 use crate::bench::numbers::as_f64;
 use crate::bench::summary::Summary;
@@ -239,6 +239,11 @@ fn set_up(out: &mut String, summary: &Summary) {
     add("descriptors", count(machine.descriptors));
     add("ports for clients", ports.unwrap_or_else(|| "unknown".to_owned()));
     add("somaxconn", machine.somaxconn.map_or_else(|| "unknown".to_owned(), count));
+    if let Some(subscribing) = &summary.subscribing {
+        let mut subscribed = subscribed::facts(subscribing, summary.connections.received_bytes);
+        subscribed.extend(subscribed::gaps(subscribing));
+        add("subscribed", subscribed.join(", "));
+    }
     let cpu = format!(
         "{} of a core, busiest thread {}",
         share(client.cpu_share),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::figures::{count, counted, micros, printable, seconds, to_the_second};
 use super::search;
 use super::table::{Table, escape};
-use super::text::sections;
+use super::text::{sections, subscribed};
 use super::timings::{self, SHOWN};
 use crate::bench::summary::Summary;
 
@@ -48,6 +48,11 @@ pub fn markdown(summary: &Summary) -> String {
         count(connections.failed),
         count(connections.closed_early_count())
     );
+    if let Some(subscribing) = &summary.subscribing {
+        let mut facts = subscribed::facts(subscribing, connections.received_bytes);
+        facts.extend(subscribed::gaps(subscribing));
+        let _ = writeln!(out, "Subscribed: {}\n", escape(&facts.join(", ")));
+    }
     tables(&mut out, summary);
     costs(&mut out, summary);
     searched(&mut out, summary);

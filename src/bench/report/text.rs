@@ -1,6 +1,7 @@
 //! The report on a terminal: what was run, what came of it, and the verdict last, where it is seen.
 
 pub(super) mod sections;
+pub(super) mod subscribed;
 
 use std::fmt::Write as _;
 

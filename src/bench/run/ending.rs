@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::{Outcome, Run};
 use crate::bench::collect::Part;
+use crate::bench::manner::Manner;
 use crate::bench::numbers::as_f64;
 use crate::bench::options::EchoBy;
 use crate::bench::subscriber::Cohort;
-use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Watcher};
+use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Subscribing, Watcher};
 use crate::bench::{client, exit_of, verdict};
 use crate::exit::Exit;
 use crate::usage;
@@ -61,6 +62,7 @@ impl Run<'_> {
         };
         summary.connections = part.connections;
         summary.connect_time = part.connect_time;
+        summary.subscribing = subscribing(self.options.manner, part.subscribing);
         summary.round_trip = (self.options.mode == Mode::Echo).then_some(part.round_trip);
         if let Some(trip) = &mut summary.round_trip {
             trip.by = if self.options.echo == EchoBy::Ping { "ping" } else { "text" }.into();
@@ -91,6 +93,14 @@ impl Run<'_> {
         };
         Outcome { summary, exit, is_gone }
     }
+}
+
+/// What was seen of how connections subscribed; `None` where they did plainly.
+fn subscribing(manner: Manner, seen: Subscribing) -> Option<Subscribing> {
+    let Manner { transport, deflate, msgpack, watch, resume } = manner;
+    let deflate = deflate.then(|| seen.deflate.unwrap_or_default());
+    let asked = Subscribing { transport, msgpack, targets_per_connection: watch, resume, deflate, ..seen };
+    (!manner.is_plain()).then_some(asked)
 }
 
 fn in_order(cohorts: Vec<CohortCounts>) -> Vec<CohortCounts> {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
 
+use super::stream::EventStream;
 use crate::bench::account::Account;
 use crate::wire::stream::Stream;
 use crate::wire::websocket::Decoder;
@@ -54,6 +55,8 @@ pub(super) enum Stage {
     Tcp,
     Tls,
     Upgrade,
+    /// It waits for all of its targets to be watched.
+    Watching,
     Open,
 }
 
@@ -65,7 +68,13 @@ impl Stage {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Upgrade | Self::Open => "upgrade",
+            Self::Watching => "watch",
         }
+    }
+
+    /// Whether messages are read.
+    pub(super) const fn is_live(self) -> bool {
+        matches!(self, Self::Watching | Self::Open)
     }
 }
 
@@ -82,6 +91,7 @@ pub(super) struct Conn {
     pub(super) is_new: bool,
     /// Its number over all threads and processes.
     pub(super) nth: u64,
+    /// Its job, or the first of them.
     pub(super) job: u64,
     /// When it was meant to begin, by the run's clock.
     pub(super) due: u64,
@@ -91,7 +101,7 @@ pub(super) struct Conn {
     pub(super) pings: VecDeque<(u64, u64)>,
     /// When it was cut, if it was and is not back yet.
     pub(super) cut: Option<u64>,
-    /// The first event of its job that its last account did not expect, where it is to come back.
+    /// The first event that its last accounts did not expect, where it is to come back.
     pub(super) left: Option<u64>,
     /// The answer to the upgrade as far as it is there, and then frames that came with it until they are looked at.
     pub(super) kept: Vec<u8>,
@@ -99,7 +109,27 @@ pub(super) struct Conn {
     pub(super) decoder: Decoder,
     /// What the socket has not taken yet.
     out: Vec<u8>,
-    pub(super) account: Account,
+    /// The account of its first target.
+    account: Account,
+    /// `None` as long as nothing is in it.
+    pub(super) extra: Option<Box<Extra>>,
+}
+
+/// What only a connection has that does not subscribe plainly.
+#[derive(Debug, Default)]
+pub(super) struct Extra {
+    /// The event stream, where it is one.
+    pub(super) stream: Option<EventStream>,
+    /// The last cursor; empty: none has come.
+    pub(super) cursor: String,
+    /// The server may compress.
+    pub(super) deflates: bool,
+    /// Its accounts go on when it is back, since it resumes from the cursor.
+    pub(super) resumes: bool,
+    /// The server told a gap: the state comes next, which may be known already.
+    pub(super) expects_state: bool,
+    /// The accounts of the targets behind the first.
+    accounts: Vec<Account>,
 }
 
 impl Conn {
@@ -122,7 +152,45 @@ impl Conn {
             decoder: Decoder::new(),
             out: Vec::new(),
             account: Account::default(),
+            extra: None,
         }
+    }
+
+    /// The account of its target number `slot`.
+    pub(super) fn account_mut(&mut self, slot: u64) -> &mut Account {
+        let Some(further) = slot.checked_sub(1).and_then(|further| usize::try_from(further).ok()) else {
+            return &mut self.account;
+        };
+        let accounts = &mut self.extra.get_or_insert_default().accounts;
+        if accounts.len() <= further {
+            accounts.resize_with(further + 1, Account::default);
+        }
+        &mut accounts[further]
+    }
+
+    /// Whether the server may compress what it sends.
+    pub(super) fn deflates(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.deflates)
+    }
+
+    /// Whether it may be ended from here and come back.
+    pub(super) const fn returns(&self) -> bool {
+        matches!(self.cohort, Cohort::Churn | Cohort::Storm)
+    }
+
+    /// Whether it has a cursor to come back with.
+    pub(super) fn can_resume(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| !extra.cursor.is_empty())
+    }
+
+    /// Whether its accounts went on when it was ended last.
+    pub(super) fn resumes(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.resumes)
+    }
+
+    /// The cursor to come back with.
+    pub(super) fn since(&self) -> Option<&str> {
+        self.extra.as_ref().filter(|extra| extra.resumes).map(|extra| extra.cursor.as_str())
     }
 
     /// Writes, or keeps what the socket does not take for when it does.
@@ -155,7 +223,7 @@ impl Conn {
         }
     }
 
-    /// Forgets the socket and what was half read; the account stays.
+    /// Forgets the socket and what was half read; accounts and cursor stay.
     pub(super) fn clear(&mut self) -> Option<Stream> {
         self.stage = Stage::Closed;
         self.has_ended = false;
@@ -163,6 +231,9 @@ impl Conn {
         self.kept = Vec::new();
         self.decoder = Decoder::new();
         self.out = Vec::new();
+        if let Some(extra) = &mut self.extra {
+            extra.stream = None;
+        }
         self.stream.take()
     }
 }

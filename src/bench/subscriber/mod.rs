@@ -3,13 +3,18 @@
 //! A thread has one large read buffer for all of its connections; a connection keeps bytes only where a frame has come in
 //! part, in its decoder. Threads see nothing of each other but a few counters ([`Shared`]).
 
+mod accounts;
 mod clocked;
 mod conn;
 mod dial;
 mod handshake;
+mod heading;
+mod inflation;
+mod messages;
 mod open;
 mod pool;
 mod read;
+mod stream;
 mod timers;
 
 use std::io;
@@ -30,6 +35,7 @@ use super::account::Course;
 use super::aim::Aim;
 use super::clock::Clock;
 use super::collect::{Part, Second};
+use super::manner::Manner;
 use super::marker::MAX_SEQ;
 use super::options::EchoBy;
 use super::plan::Plan;
@@ -87,7 +93,7 @@ pub struct Shared {
     pub unsettled: AtomicU64,
     /// Deliveries or answers received.
     pub received: AtomicU64,
-    /// Of these, what the healthy got of the measured events.
+    /// Of these, what the healthy, and those that resume, got of the measured events.
     pub healthy: AtomicU64,
     /// Connections that were ended from here and are not back yet.
     pub away: AtomicU64,
@@ -188,6 +194,8 @@ pub struct Task {
     pub at_once: usize,
     /// Headers of the user's own.
     pub headers: Vec<(String, String)>,
+    /// How its connections subscribe.
+    pub manner: Manner,
     /// TLS settings of the connections, such as the certificates that are trusted.
     pub tls: Tls,
     /// Source addresses.
@@ -239,7 +247,7 @@ pub fn spawn(
     };
     let ports = task.ports.map(|range| Ports::new(range, task.turn, shared.run));
     let dialer = Dialer { address, sources: task.sources.clone(), ports, tls };
-    let handshake = Handshake::new(server, &task.headers);
+    let handshake = Handshake::new(server, &task.headers, task.manner);
     let pool = Pool::new(shared, task, dialer, handshake, seconds)?;
     std::thread::Builder::new().name("bench".into()).spawn(move || pool.run())
 }

@@ -1,4 +1,4 @@
-//! From a seat to an open WebSocket, and to the end of it.
+//! From a seat to an open connection, and to the end of it.
 
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
@@ -9,8 +9,11 @@ use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
 use super::conn::{Cohort, Conn, Stage, reason};
-use super::handshake::Answer;
+use super::handshake::{Agreed, Answer, Caller};
 use super::pool::Pool;
+use super::read::MAX_MESSAGE;
+use super::stream::EventStream;
+use crate::bench::aim::Visit;
 use crate::bench::collect::{count_close, count_failure};
 use crate::bench::summary::Mode;
 use crate::net::tls::problem_of;
@@ -74,12 +77,13 @@ impl Pool {
             Stage::Tcp => self.connected(at),
             Stage::Tls => self.shake_hands(at),
             Stage::Upgrade => self.upgrade(at),
-            Stage::Open => {
+            Stage::Watching | Stage::Open => {
                 if writable && let Err(error) = conn.flush() {
                     return self.ended(at, None, &reason(&error));
                 }
                 // Whoever is slow comes to the end in its time; whoever is stalled looks what the end was.
                 let is_read = match self.conns[at].cohort {
+                    _ if self.conns[at].stage == Stage::Watching => true,
                     Cohort::Slow => false,
                     Cohort::Stalled => ended,
                     _ => true,
@@ -121,7 +125,10 @@ impl Pool {
         }
         conn.since = now;
         conn.stage = Stage::Upgrade;
-        let request = self.handshake.request(&self.shared.aim.path(conn.job));
+        let aim = &self.shared.aim;
+        let visit = Visit { conn: conn.nth, job: conn.job, since: conn.since() };
+        let caller = Caller { conn: conn.nth, job: aim.job(conn.job) };
+        let request = self.handshake.request(&aim.path(visit), caller);
         match conn.send(&request) {
             Ok(()) => self.upgrade(at),
             Err(error) => self.fail(at, "upgrade", None, &reason(&error)),
@@ -148,14 +155,16 @@ impl Pool {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return self.fail(at, "upgrade", None, &reason(&error)),
             };
-            let path = || self.shared.aim.path(conn.job);
-            match self.handshake.answer(&conn.kept, ended, path) {
+            let aim = &self.shared.aim;
+            let caller = Caller { conn: conn.nth, job: aim.job(conn.job) };
+            let path = || aim.path(Visit { conn: conn.nth, job: conn.job, since: None });
+            match self.handshake.answer(&conn.kept, ended, caller, path) {
                 Answer::Partial => {}
                 Answer::Broken(status, why) => return self.fail(at, "upgrade", status, &why),
                 Answer::Refused(error) => return self.refused(at, *error),
-                Answer::Upgraded(head) => {
+                Answer::Open(head, agreed) => {
                     conn.kept.drain(..head);
-                    return self.upgraded(at);
+                    return self.upgraded(at, agreed);
                 }
             }
         }
@@ -181,14 +190,48 @@ impl Pool {
         let _ = self.shared.refusal.set(error);
     }
 
-    fn upgraded(&mut self, at: usize) {
+    fn upgraded(&mut self, at: usize, agreed: Agreed) {
         let now = self.shared.clock.now();
         self.now = now;
         let conn = &mut self.conns[at];
-        let total = Duration::from_nanos(now.saturating_sub(conn.due));
         self.part.connect_time.upgrade.record(Duration::from_nanos(now - conn.since));
-        self.part.connect_time.total.record(total);
         conn.since = now;
+        match agreed {
+            Agreed::Socket { deflates } if self.task.manner.deflate => {
+                conn.extra.get_or_insert_default().deflates = deflates;
+                let deflate = self.part.subscribing.deflate.get_or_insert_default();
+                *if deflates { &mut deflate.agreed } else { &mut deflate.declined } += 1;
+            }
+            Agreed::Socket { .. } => {}
+            Agreed::Stream(body) => {
+                conn.extra.get_or_insert_default().stream = Some(EventStream::new(body, MAX_MESSAGE));
+            }
+        }
+        let visit = Visit { conn: conn.nth, job: conn.job, since: conn.since() };
+        let greeting = self.shared.aim.greeting(visit);
+        if self.task.manner.watch.is_some() {
+            conn.stage = Stage::Watching;
+            self.hold_accounts(at);
+        } else {
+            self.is_open(at);
+        }
+        if let Some(greeting) = greeting
+            && let Err(error) = self.conns[at].send(&Role::Client.text(greeting.as_bytes()))
+        {
+            return self.ended(at, None, &reason(&error));
+        }
+        // Messages may have come behind the answer, and then no further event tells of them.
+        if self.conns[at].cohort != Cohort::Stalled || self.conns[at].stage == Stage::Watching {
+            self.read(at, usize::MAX);
+        }
+    }
+
+    /// A connection gets from now on what it subscribed to.
+    pub(super) fn is_open(&mut self, at: usize) {
+        let now = self.now;
+        let conn = &mut self.conns[at];
+        let total = Duration::from_nanos(now.saturating_sub(conn.due));
+        self.part.connect_time.total.record(total);
         conn.stage = Stage::Open;
         self.opening -= 1;
         if let Some(cut) = conn.cut.take() {
@@ -208,15 +251,6 @@ impl Pool {
         }
         self.opened(at);
         self.queue_again(at);
-        if let Some(greeting) = self.shared.aim.greeting()
-            && let Err(error) = self.conns[at].send(&Role::Client.text(greeting.as_bytes()))
-        {
-            return self.ended(at, None, &reason(&error));
-        }
-        // Frames may have come behind the answer, and then no further event tells of them.
-        if self.conns[at].cohort != Cohort::Stalled {
-            self.read(at, usize::MAX);
-        }
     }
 
     fn settled(&mut self) {
@@ -263,9 +297,14 @@ impl Pool {
 
     /// An open connection ended although nobody here ended it.
     pub(super) fn ended(&mut self, at: usize, code: Option<u16>, why: &str) {
+        if self.conns[at].stage == Stage::Watching {
+            let code = code.map(|code| format!("closed with {code}: ")).unwrap_or_default();
+            return self.fail(at, Stage::Watching.step(), None, &format!("{code}{why}"));
+        }
         count_close(&mut self.part.connections.closed_early, code, why, 1);
         self.note_error();
-        if self.conns[at].cohort == Cohort::Healthy {
+        let resumes = self.task.manner.resume && self.conns[at].returns();
+        if self.conns[at].cohort == Cohort::Healthy || resumes {
             // Its account stays open to the end of the run.
             self.conns[at].was_dropped = true;
         } else {
@@ -287,11 +326,11 @@ impl Pool {
     /// Ends a connection from here. A cut is abrupt; leaving says so first.
     fn leave(&mut self, at: usize) {
         let is_cut = self.conns[at].cohort == Cohort::Storm;
-        if !is_cut {
+        if !is_cut && self.task.manner.transport.is_ws() {
             // If it cannot be written the connection ends all the same.
             let _ = self.conns[at].send(&Role::Client.close(1000, ""));
         }
-        self.account_until_now(at);
+        self.suspend_accounts(at);
         self.gone(at);
         if let Some(stream) = self.conns[at].clear() {
             // No socket of this side is left waiting, or it would hold its port for a minute.
@@ -304,7 +343,9 @@ impl Pool {
     pub(super) fn take_leave(&mut self) {
         let close = Role::Client.close(1000, "");
         let mut left = 0_u32;
-        for conn in self.conns.iter_mut().filter(|conn| conn.stage == Stage::Open) {
+        // An event stream has no word for it: it is cut.
+        let says_so = self.task.manner.transport.is_ws();
+        for conn in self.conns.iter_mut().filter(|conn| says_so && conn.stage == Stage::Open) {
             left += u32::from(conn.cohort != Cohort::Stalled && conn.send(&close).is_ok());
         }
         let until = self.shared.clock.now() + LEAVE_TIMEOUT;
@@ -359,7 +400,7 @@ impl Pool {
     pub(super) fn fail_all(&mut self, error: &io::Error) {
         for at in 0..self.conns.len() {
             match self.conns[at].stage {
-                Stage::Open => self.ended(at, None, &reason(error)),
+                Stage::Watching | Stage::Open => self.ended(at, None, &reason(error)),
                 Stage::Closed => {}
                 _ => self.fail(at, "local", None, &reason(error)),
             }

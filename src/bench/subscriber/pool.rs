@@ -10,12 +10,12 @@ use std::time::Duration;
 use mio::{Events, Poll, Waker};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::conn::{Cohort, Conn, Stage};
+use super::conn::{Cohort, Conn};
 use super::dial::Dialer;
 use super::handshake::Handshake;
+use super::inflation::Inflation;
 use super::timers::Timers;
-use super::{MARGIN, OfJob, Phase, Shared, Task};
-use crate::bench::account::Account;
+use super::{MARGIN, Phase, Shared, Task};
 use crate::bench::collect::{Part, Second};
 use crate::bench::marker::Seeker;
 use crate::bench::summary::Mode;
@@ -43,6 +43,13 @@ pub(super) struct Pool {
     pub(super) conns: Vec<Conn>,
     pub(super) buffer: Vec<u8>,
     pub(super) seeker: Seeker,
+    pub(super) inflation: Inflation,
+    /// Messages need no further look.
+    pub(super) is_plain: bool,
+    /// Targets of a connection.
+    pub(super) targets: u64,
+    /// All targets by job, as `/watch` names them; empty without it.
+    pub(super) names: Vec<String>,
     pub(super) part: Part,
     /// Delivery latency and misrouted events, by cohort.
     pub(super) delivery: [(Timing, u64); Cohort::ALL.len()],
@@ -107,9 +114,10 @@ impl Pool {
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKE)?);
-        let jobs = shared.aim.jobs();
+        let aim = &shared.aim;
         let conns: Vec<Conn> =
-            task.seats.iter().map(|seat| Conn::new(seat.nth, seat.nth % jobs, seat.cohort)).collect();
+            task.seats.iter().map(|seat| Conn::new(seat.nth, aim.first_job(seat.nth), seat.cohort)).collect();
+        let names = task.manner.watch.map(|_| (0..aim.jobs()).map(|job| aim.target(job)).collect());
         let mut made = Self {
             timers: Timers::new(&task, &conns),
             attempts_left: task.attempts.saturating_sub(conns.len() as u64),
@@ -117,6 +125,10 @@ impl Pool {
             waker,
             buffer: vec![0; READ_BUFFER],
             seeker: Seeker::new(),
+            inflation: Inflation::default(),
+            is_plain: task.manner.is_plain(),
+            targets: task.manner.targets(),
+            names: names.unwrap_or_default(),
             part: Part::default(),
             delivery: Default::default(),
             waiting: VecDeque::new(),
@@ -276,14 +288,7 @@ impl Pool {
         let start = self.shared.start.load(Ordering::Acquire);
         let is_cut_short = self.shared.cut_short.load(Ordering::Acquire);
         let published = if is_cut_short { published.min(self.arrived_by_now(start)) } else { published };
-        for at in 0..self.conns.len() {
-            let is_open = self.conns[at].stage == Stage::Open;
-            self.part.connections.open_at_end += u64::from(is_open);
-            if is_open || self.conns[at].was_dropped {
-                let until = self.shared.plan.nth_from(self.conns[at].job, published);
-                self.close_account(at, until);
-            }
-        }
+        self.close_all_accounts(published, is_cut_short);
         for (cohort, (delivery, misrouted)) in Cohort::ALL.into_iter().zip(std::mem::take(&mut self.delivery))
         {
             if delivery.is_empty() && misrouted == 0 {
@@ -324,46 +329,7 @@ impl Pool {
             self.last_open = self.now;
             self.opened_at_first += 1;
         }
-        let start = self.shared.start.load(Ordering::Acquire);
-        let plan = &self.shared.plan;
-        let first = if start == 0 { 0 } else { plan.first_due_at((self.now + MARGIN).saturating_sub(start)) };
-        let conn = &mut self.conns[at];
-        let first = plan.nth_from(conn.job, first.max(plan.measured_from));
-        if let Some(left) = conn.left.take() {
-            self.part.reconnect.unaccounted += first.saturating_sub(left);
-        }
-        conn.account = Account::starting(first);
-    }
-
-    /// Closes the account of a connection that ends now, while the run goes on.
-    pub(super) fn account_until_now(&mut self, at: usize) {
-        let start = self.shared.start.load(Ordering::Acquire);
-        let until = self.arrived_by_now(start);
-        let plan = &self.shared.plan;
-        let conn = &mut self.conns[at];
-        let until = plan.nth_from(conn.job, until);
-        let measured_from = plan.nth_from(conn.job, plan.measured_from);
-        conn.left = (start > 0).then(|| until.max(measured_from));
-        self.close_account(at, until);
-    }
-
-    /// The first event that may still be under way: what came to nobody yet, or is due for no longer than others took, is not
-    /// lost when a connection ends.
-    fn arrived_by_now(&self, start: u64) -> u64 {
-        let under_way = self.longest.saturating_add(MARGIN).saturating_add(start);
-        let due =
-            if start == 0 { 0 } else { self.shared.plan.first_due_at(self.now.saturating_sub(under_way)) };
-        due.min(self.newest)
-    }
-
-    fn close_account(&mut self, at: usize, until: u64) {
-        let conn = &mut self.conns[at];
-        let course = OfJob { shared: &self.shared, job: conn.job };
-        let tally = std::mem::take(&mut conn.account).close(until, &course);
-        // What a connection never reads nobody can count.
-        if conn.cohort != Cohort::Stalled {
-            self.part.cohort(conn.cohort.as_str()).add(&tally);
-        }
+        self.start_accounts(at);
     }
 }
 

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::conn::{Cohort, Stage, reason};
+use super::conn::{Cohort, reason};
+use super::heading::Notation;
 use super::pool::Pool;
 use super::{OfJob, PROBE, Phase};
 use crate::bench::account::Arrival;
@@ -16,7 +17,7 @@ use crate::text::printable;
 use crate::wire::websocket::{Incoming, Role, Rules};
 
 /// Longer messages end the connection, in bytes: four times what a relay lets through.
-const MAX_MESSAGE: usize = 4 << 20;
+pub(super) const MAX_MESSAGE: usize = 4 << 20;
 
 /// How a server's frames are read: its texts are measured, not judged.
 const RULES: Rules = Rules::new(Role::Client, MAX_MESSAGE).lenient();
@@ -34,20 +35,21 @@ impl Pool {
     }
 
     fn read_into(&mut self, at: usize, limit: usize, buffer: &mut [u8]) {
-        if !self.conns[at].kept.is_empty() && self.conns[at].stage == Stage::Open {
+        if !self.conns[at].kept.is_empty() && self.conns[at].stage.is_live() {
             // What came with the answer to the upgrade was never looked at.
             let mut kept = mem::take(&mut self.conns[at].kept);
+            self.part.connections.received_bytes += kept.len() as u64;
             self.take_in(at, &mut kept);
         }
         let mut budget = limit;
         loop {
             let conn = &mut self.conns[at];
-            let Some(stream) = conn.stream.as_mut().filter(|_| conn.stage == Stage::Open) else { return };
+            let Some(stream) = conn.stream.as_mut().filter(|_| conn.stage.is_live()) else { return };
             let room = buffer.len().min(budget);
             let result = stream.read(&mut buffer[..room]);
             let says_more = stream.is_plain() && !conn.has_ended;
             let read = match result {
-                Ok(0) => return self.ended(at, None, "closed without a close frame"),
+                Ok(0) => return self.ended(at, None, self.task.manner.transport.end()),
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -66,9 +68,13 @@ impl Pool {
 
     /// Handles all that is whole now.
     fn take_in(&mut self, at: usize, bytes: &mut [u8]) {
+        if !self.task.manner.transport.is_ws() {
+            return self.take_in_stream(at, bytes);
+        }
         // Taken out for the call: what it hands out is handled beside everything else a pool has.
         let mut decoder = mem::take(&mut self.conns[at].decoder);
-        let outcome = decoder.feed(bytes, RULES, |incoming| self.incoming(at, incoming));
+        let rules = RULES.deflate(self.conns[at].deflates());
+        let outcome = decoder.feed(bytes, rules, |incoming| self.incoming(at, incoming));
         if let Err(violation) = outcome {
             self.part.connections.garbage += 1;
             return self.ended(at, None, &violation.to_string());
@@ -80,7 +86,8 @@ impl Pool {
     /// Handles a message or a control frame; `Break` where it ended the connection.
     fn incoming(&mut self, at: usize, incoming: Incoming<'_>) -> ControlFlow<()> {
         match incoming {
-            Incoming::Unchecked(message) | Incoming::Binary(message) => self.message(at, message),
+            Incoming::Unchecked(message) => self.message(at, message, Notation::Json),
+            Incoming::Binary(message) => self.message(at, message, Notation::MessagePack),
             Incoming::Ping(payload) => {
                 if let Err(error) = self.conns[at].send(&Role::Client.pong(payload)) {
                     self.ended(at, None, &reason(&error));
@@ -94,19 +101,28 @@ impl Pool {
                 self.ended(at, code, &close_reason(code, reason));
                 return ControlFlow::Break(());
             }
-            Incoming::Text(message) => self.message(at, message.as_bytes()),
-            // Never handed out, since the rules negotiate no compression.
-            Incoming::Compressed { .. } => {}
+            Incoming::Text(message) => self.message(at, message.as_bytes(), Notation::Json),
+            Incoming::Compressed { text, payload } => self.compressed(at, text, payload),
         }
-        ControlFlow::Continue(())
+        // A message may be one that ends the connection.
+        if self.conns[at].stage.is_live() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    fn message(&mut self, at: usize, message: &[u8]) {
+    pub(super) fn message(&mut self, at: usize, message: &[u8], notation: Notation) {
         let marker = self.seeker.find(message).filter(|marker| marker.run == self.shared.run);
         if self.conns[at].is_new {
             self.first_message(at);
         }
-        let Some(marker) = marker else { return };
+        if !self.is_plain {
+            return self.subscribed(at, message, notation, marker);
+        }
+        if let Some(marker) = marker {
+            self.marked(at, marker, false);
+        }
+    }
+
+    /// A message with a mark of this run; `is_state` says that the event may have come before.
+    pub(super) fn marked(&mut self, at: usize, marker: Marker, is_state: bool) {
         if self.task.mode == Mode::Echo {
             return self.echoed(at, marker);
         }
@@ -117,7 +133,7 @@ impl Pool {
         if marker.seq == PROBE {
             self.shared.probed.store(true, Ordering::Release);
         } else if marker.seq < self.shared.plan.events {
-            self.delivered(at, marker);
+            self.delivered(at, marker, is_state);
         }
     }
 
@@ -131,32 +147,44 @@ impl Pool {
         }
     }
 
-    fn delivered(&mut self, at: usize, marker: Marker) {
+    fn delivered(&mut self, at: usize, marker: Marker, is_state: bool) {
         let plan = &self.shared.plan;
         let conn = &mut self.conns[at];
         let is_measured = marker.seq >= plan.measured_from;
         let (delivery, misrouted) = &mut self.delivery[conn.cohort as usize];
-        if plan.job(marker.seq) != conn.job {
+        let job = plan.job(marker.seq);
+        let slot = if job >= conn.job { job - conn.job } else { job + self.shared.aim.jobs() - conn.job };
+        if slot >= self.targets {
             *misrouted += u64::from(is_measured);
             return;
         }
         self.received += 1;
         self.newest = self.newest.max(marker.seq + 1);
         let took = self.now.saturating_sub(marker.due);
-        if !conn.cohort.is_held_back() {
+        // What is sent again to one that resumes was under way for no longer than it was back.
+        let is_replay = conn.resumes() && marker.due < conn.since;
+        if !conn.cohort.is_held_back() && !is_replay {
             self.longest = self.longest.max(took);
         }
         if !is_measured {
             return;
         }
-        let arrival =
-            conn.account.arrived(plan.nth(marker.seq), &OfJob { shared: &self.shared, job: conn.job });
+        let is_resumed = self.task.manner.resume && conn.returns();
+        let cohort = conn.cohort;
+        let (account, nth) = (conn.account_mut(slot), plan.nth(marker.seq));
+        if is_state && account.knows(nth) {
+            return;
+        }
+        let arrival = account.arrived(nth, &OfJob { shared: &self.shared, job });
         if arrival == Arrival::New {
             let micros = took / 1000;
             delivery.record_micros(micros);
-            if conn.cohort == Cohort::Healthy {
+            if cohort == Cohort::Healthy {
                 self.healthy += 1;
                 self.timed.record_micros(micros);
+            } else if is_resumed {
+                // It is waited for as well: nothing that it is to get may be missing.
+                self.healthy += 1;
             }
         }
     }
@@ -195,7 +223,7 @@ impl Pool {
 }
 
 /// A server's reason for a close in words that can be shown.
-fn close_reason(code: Option<u16>, reason: &str) -> String {
+pub(super) fn close_reason(code: Option<u16>, reason: &str) -> String {
     if code.is_none() {
         return "closed without a code".into();
     }

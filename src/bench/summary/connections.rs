@@ -11,7 +11,7 @@ pub struct Connections {
     pub wanted: u64,
     /// Attempts, reconnections included.
     pub attempts: u64,
-    /// Attempts that ended in an open WebSocket.
+    /// Attempts that ended in an open connection.
     pub opened: u64,
     /// Attempts that failed.
     pub failed: u64,
@@ -41,7 +41,7 @@ impl Connections {
 /// A reason for which connecting failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureCount {
-    /// At which step: `tcp`, `tls`, `upgrade`, `first_message` or `local` (this machine).
+    /// At which step: `tcp`, `tls`, `upgrade`, `watch`, `first_message` or `local` (this machine).
     pub step: String,
     /// The HTTP status, where there was an answer.
     pub status: Option<u16>,
@@ -84,6 +84,9 @@ pub struct Reconnect {
     pub cut: u64,
     /// Those that came back.
     pub back: u64,
+    /// Those of them that went on from a cursor, so that nothing that came meanwhile may be missing.
+    #[serde(default)]
+    pub resumed: u64,
     /// Events of their jobs that were due while they were away, within 0.5 s of that, or under way when they left: nobody can
     /// say which of these should have reached them, so that they are not expected.
     pub unaccounted: u64,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::bench::aim::Place;
+use crate::bench::manner::Manner;
 use crate::bench::options::{BenchOptions, EchoBy};
 use crate::bench::plan::Ramp;
 use crate::bench::summary::Mode;
@@ -23,7 +24,8 @@ pub(super) struct Orders {
     server: String,
     place: Where,
     headers: Vec<(String, String)>,
-    token: Option<String>,
+    tokens: Vec<String>,
+    manner: Manner,
     /// Certificates that are trusted, as PEM.
     authorities: Option<String>,
     insecure: bool,
@@ -56,6 +58,7 @@ enum Where {
     Channel { dialect: String, name: String },
     Room { dialect: String, room: String },
     Url { url: String, job: Option<(String, String)> },
+    Each { url: String, dialect: Option<String> },
 }
 
 impl Orders {
@@ -65,7 +68,8 @@ impl Orders {
             server: options.server.to_string(),
             place: Where::of(&options.place),
             headers: options.headers.clone(),
-            token: options.token.clone(),
+            tokens: options.tokens.to_vec(),
+            manner: options.manner,
             authorities: options.tls.authorities().map(str::to_owned),
             insecure: options.tls.is_insecure(),
             connections: options.connections,
@@ -96,7 +100,8 @@ impl Orders {
             server: url(&self.server)?,
             place: self.place.place(dialects)?,
             headers: self.headers,
-            token: self.token,
+            tokens: self.tokens.into(),
+            manner: self.manner,
             tls: Tls::trusting(self.authorities, self.insecure),
             connections: self.connections,
             connect_rate: self.connect_rate,
@@ -148,6 +153,9 @@ impl Where {
                 url: url.to_string(),
                 job: job.as_ref().map(|(dialect, job)| (name(dialect), job.clone())),
             },
+            Place::Each(url, dialect) => {
+                Self::Each { url: url.to_string(), dialect: dialect.as_deref().map(name) }
+            }
         }
     }
 
@@ -167,6 +175,9 @@ impl Where {
             Self::Url { url: text, job } => {
                 let job = job.map(|(dialect, job)| Ok::<_, Failure>((named(&dialect)?, job))).transpose()?;
                 Place::Url(url(&text)?, job)
+            }
+            Self::Each { url: text, dialect } => {
+                Place::Each(url(&text)?, dialect.as_deref().map(named).transpose()?)
             }
         })
     }
@@ -194,7 +205,9 @@ mod tests {
             Place::Channel(named("channels"), "campaigns".into()),
             Place::Room(named("channels"), "campaign:1".into()),
             Place::Url(url.clone(), Some((named("scraping"), "7".into()))),
-            Place::Url(url, None),
+            Place::Url(url.clone(), None),
+            Place::Each(url.clone(), Some(named("downloads"))),
+            Place::Each(url, None),
         ] {
             let text = serde_json::to_string(&Where::of(&place)).unwrap();
             let there: Where = serde_json::from_str(&text).unwrap();

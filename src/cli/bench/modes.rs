@@ -13,7 +13,7 @@ const PUBLISHING: &[Mode] = &[Fanout, Storm];
 const PACED: &[Mode] = &[Fanout, Storm, Echo];
 
 /// The modes in which a flag does something, of those that do nothing in some. Churn would be taken for lost round trips.
-const FLAGS: [(&str, &[Mode]); 16] = [
+const FLAGS: [(&str, &[Mode]); 17] = [
     ("publish-url", PUBLISHING),
     ("publish-key", PUBLISHING),
     ("owner", PUBLISHING),
@@ -29,6 +29,7 @@ const FLAGS: [(&str, &[Mode]); 16] = [
     ("stalled", PUBLISHING),
     ("churn", &[Fanout, Storm, Idle]),
     ("cut", &[Storm]),
+    ("resume", PUBLISHING),
     ("echo", &[Echo]),
 ];
 

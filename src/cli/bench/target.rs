@@ -7,6 +7,7 @@ use url::Url;
 use super::BenchArgs;
 use crate::bench::aim::{Aim, Place};
 use crate::bench::options::Via;
+use crate::bench::placeholders;
 use crate::bench::summary::Mode;
 use crate::dialect::{Dialects, Target, masked, with_nearest};
 use crate::exit::Failure;
@@ -89,21 +90,53 @@ fn place(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> 
 /// A socket need not be of any dialect where nothing is published.
 fn url(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> Result<Place, Failure> {
     let publishes = matches!(mode, Mode::Fanout | Mode::Storm);
+    if placeholders::has(text, "job") {
+        return each(text, publishes, dialects, dialect);
+    }
     match Target::parse(text, dialects, dialect) {
+        Ok(Target::Url { job: Some(job), .. }) if publishes && placeholders::has(&job, "conn") => {
+            Err(Failure::usage("{conn} stands where the URL names its job, which connections share")
+                .hint("{job} is the id of a connection's job"))
+        }
         Ok(Target::Url { url, dialect, job: Some(job) }) => Ok(Place::Url(url, Some((dialect, job)))),
         Err(error) if publishes => Err(Failure::usage(error.to_string())),
         Ok(_) if publishes => Err(Failure::usage("the path of that URL names no job to publish events of")
             .hint("name the target, as in scraping/1 or channel:campaigns, and the server with --server")),
-        _ => {
-            // Not repeated: it may hold a password.
-            let url =
-                Url::parse(text).map_err(|error| Failure::usage(format!("the target is no URL: {error}")))?;
-            if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") || url.host().is_none() {
-                let message = format!("the target's scheme is {}, not ws, wss, http or https", url.scheme());
-                return Err(Failure::usage(message));
-            }
-            Ok(Place::Url(net::socket_url(&url, ""), None))
-        }
+        _ => Ok(Place::Url(socket(text)?, None)),
+    }
+}
+
+/// The URL of a socket. An error does not repeat it: it may hold a password.
+fn socket(text: &str) -> Result<Url, Failure> {
+    let url = Url::parse(text).map_err(|error| Failure::usage(format!("the target is no URL: {error}")))?;
+    if !matches!(url.scheme(), "ws" | "wss" | "http" | "https") || url.host().is_none() {
+        let message = format!("the target's scheme is {}, not ws, wss, http or https", url.scheme());
+        return Err(Failure::usage(message));
+    }
+    Ok(net::socket_url(&url, ""))
+}
+
+/// A URL with `{job}` in it. Its dialect is that of the URL with the ids of jobs.
+fn each(text: &str, publishes: bool, dialects: &Dialects, dialect: Option<&str>) -> Result<Place, Failure> {
+    let url = socket(text)?;
+    if !publishes {
+        return Ok(Place::Each(url, None));
+    }
+    // Every dialect takes these as ids.
+    let [one, two] =
+        ["1", "2"].map(|id| match Target::parse(&text.replace("{job}", id), dialects, dialect) {
+            Ok(Target::Url { dialect, job: Some(job), .. }) => Ok((dialect, job)),
+            Err(error) => Err(Failure::usage(error.to_string())),
+            Ok(_) => Err(Failure::usage("the path of that URL names no job to publish events of")
+                .hint("{job} stands for the job's id, as in ws://host/ws/scraping/{job}")),
+        });
+    let ((dialect, one), (_, two)) = (one?, two?);
+    match (one.as_str(), two.as_str()) {
+        ("1", "2") => Ok(Place::Each(url, Some(dialect))),
+        // It stands elsewhere, and the job is the same for all.
+        (one, two) if one == two => Ok(Place::Url(url, Some((dialect, one.to_owned())))),
+        _ => Err(Failure::usage("{job} stands for a job's whole id, and the URL has more of it")
+            .hint("as in ws://host/ws/scraping/{job}")),
     }
 }
 
@@ -118,10 +151,10 @@ pub(super) fn via(args: &BenchArgs, place: &Place) -> Result<Via, Failure> {
         return Ok(Via::Redis(url.clone()));
     }
     let server = match place {
-        Place::Url(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),
+        Place::Url(url, _) | Place::Each(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),
         _ => args.server.clone(),
     };
-    let aim = Aim::new(server.clone(), place.clone(), 1, None);
+    let aim = Aim::new(server.clone(), place.clone(), 1);
     // No key helps where there is nothing to publish.
     aim.events(None).map_err(|error| error.failure(&aim))?;
     let is_near = server.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
@@ -169,6 +202,22 @@ mod tests {
         assert!(matches!(parsed(&["fanout", "scraping/7"]), Ok((Mode::Fanout, Place::Job(..)))));
         assert!(matches!(parsed(&["ws://h/ws/scraping/7"]), Ok((Mode::Fanout, Place::Url(_, Some(_))))));
         assert!(matches!(parsed(&["echo", "ws://h/a/b/c?x=1"]), Ok((Mode::Echo, Place::Url(_, None)))));
+    }
+
+    #[test]
+    fn a_url_may_have_a_socket_for_each_job() {
+        assert!(matches!(parsed(&["ws://h/ws/scraping/{job}"]), Ok((_, Place::Each(_, Some(_))))));
+        assert!(matches!(parsed(&["idle", "ws://h/a/b/{job}"]), Ok((_, Place::Each(_, None)))));
+        let elsewhere = parsed(&["ws://h/ws/scraping/7?of={job}&c={conn}"]);
+        assert!(matches!(&elsewhere, Ok((_, Place::Url(_, Some((_, job))))) if job == "7"), "{elsewhere:?}");
+        for (url, why) in [
+            ("ws://h/ws/download/x-{job}", "whole id"),
+            ("ws://h/ws/scraping/{conn}", "connections share"),
+            ("ws://h/ws?channels={job}", "names no job"),
+        ] {
+            let refused = parsed(&[url]).unwrap_err();
+            assert!(refused.contains(why), "{url}: {refused}");
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::wire::sse;
 /// The header with which an event stream comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// How often a stream that waits for its job's owner looks again, in milliseconds.
+/// Time after which a stream that waits for its job's owner looks again.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A request's wishes that all watching routes share.
@@ -76,7 +76,8 @@ impl Wishes {
     }
 }
 
-/// Whether a request is for an event stream: it asks for that media type, and for no upgrade.
+/// Whether a request is for an event stream: it asks for that media type, and not for a WebSocket. Some clients offer
+/// other protocols with every request, such as `h2c`.
 pub(super) fn is_event_stream(request: &Request) -> bool {
     let headers = request.headers();
     let wants = |value: &HeaderValue| {
@@ -85,15 +86,22 @@ pub(super) fn is_event_stream(request: &Request) -> bool {
             let mut parts = range.split(';').map(str::trim);
             let is_it = parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(sse::MEDIA_TYPE));
             let zero = |part: &str| {
-                let weight = part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
+                let weight = part.strip_prefix(['q', 'Q']).and_then(|part| part.strip_prefix('='));
+                let weight = weight.and_then(|weight| weight.parse::<f32>().ok());
                 weight.is_some_and(|weight| weight <= 0.0)
             };
             is_it && !parts.any(zero)
         })
     };
     *request.method() == Method::GET
-        && !headers.contains_key(header::UPGRADE)
+        && !asks_for_websocket(headers)
         && headers.get_all(header::ACCEPT).iter().any(wants)
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    let is_it = |protocol: &str| protocol.trim().eq_ignore_ascii_case("websocket");
+    let mut lists = headers.get_all(header::UPGRADE).iter().filter_map(|list| list.to_str().ok());
+    lists.any(|list| list.split(',').any(is_it))
 }
 
 /// `GET` on a dialect's socket route.
@@ -121,7 +129,11 @@ pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> 
             return Err(ApiError::new(StatusCode::NOT_FOUND, "impossible_job_id", reason.to_string()));
         }
         if let Access::Subject(claims) = &access {
-            wait_for_owner(&api, (id, &dialect), &job, &claims.subject).await?;
+            match wait_for_owner(&api, (id, &dialect), &job, &claims.subject).await {
+                Ok(Standing::Owned) => {}
+                Ok(Standing::Unanswered) => return Ok(come_again()),
+                Err(refusal) => return Err(refusal),
+            }
         }
     }
     let wants = Wants::Job { dialect: id, job, possible: possible.is_ok(), reservation };
@@ -208,36 +220,47 @@ fn stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
+/// How it stands between a job and a subject.
+enum Standing {
+    /// The job is the subject's to watch.
+    Owned,
+    /// Nobody could be asked, or there is no time left to.
+    Unanswered,
+}
+
 /// Waits until it is known that a job is the subject's, at most for its dialect's grace. An event stream is refused by
-/// its status alone, which comes with the head.
+/// its status alone, which comes with the head and is final, so that it is not refused because a store is away.
 async fn wait_for_owner(
     api: &Api,
     (id, dialect): (DialectId, &Dialect),
     job: &Arc<str>,
     subject: &str,
-) -> Result<(), ApiError> {
+) -> Result<Standing, ApiError> {
     let until = tokio::time::Instant::now() + dialect.owner_grace;
     let mut next_question = tokio::time::Instant::now();
+    let mut was_answered = true;
     loop {
         let now = tokio::time::Instant::now();
         let suffices = api.log().suffices(id, job);
         if let Some(store) = api.restore.as_ref().filter(|_| !suffices && now >= next_question) {
-            // A failure is no answer; it is asked again.
-            let _ = store.look(id, Arc::clone(job)).await;
+            was_answered = store.look(id, Arc::clone(job)).await.is_ok();
             next_question = now + LOOK_EVERY * 5;
         }
         let refusal = match api.log().ownership(id, job) {
-            Ownership::Of(owner) if *owner == *subject => return Ok(()),
+            Ownership::Of(owner) if *owner == *subject => return Ok(Standing::Owned),
             Ownership::Of(_) => return Err(not_owner("the token's subject does not own this task")),
-            _ if api.options.ownerless == Ownerless::Allow => return Ok(()),
+            _ if api.options.ownerless == Ownerless::Allow => return Ok(Standing::Owned),
             Ownership::Nobody => not_owner("it is not known whose this task is"),
             Ownership::UnknownJob => {
                 let message = format!("nothing is known of {} job {job}", dialect.name);
                 ApiError::new(StatusCode::NOT_FOUND, "unknown_job", message)
             }
         };
+        if unready(api).is_some() {
+            return Ok(Standing::Unanswered);
+        }
         if now >= until {
-            return Err(refusal);
+            return if was_answered { Err(refusal) } else { Ok(Standing::Unanswered) };
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -256,6 +279,9 @@ fn open(
     request: &Request,
 ) -> Result<Response, ApiError> {
     if api.draining.load(Ordering::Relaxed) {
+        if wishes.encoding.form == Form::EventStream {
+            return Ok(come_again());
+        }
         return Err(ApiError::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "going_away",

@@ -423,8 +423,7 @@ impl JobLog {
         self.unlink(place);
         if let Some(record) = self.records[place as usize].take() {
             self.bytes -= record.bytes;
-            self.tails.bytes -= record.tail_bytes();
-            self.tails.leave(record.dialect, &record.job, self.sequence);
+            self.tails.leave(&record, self.sequence);
             self.index[record.dialect.index()].remove(&record.job);
             self.free.push(place);
         }

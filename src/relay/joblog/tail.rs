@@ -28,7 +28,7 @@ const EMPTY: usize = size_of::<Tail>() + 16;
 pub(super) struct Tail {
     milestones: Lane,
     progress: Lane,
-    /// Sequence of the newest event that is missing and that nothing newer replaces; 0 for none.
+    /// Sequence of the newest event that is missing and that nothing newer stands for; 0 for none.
     lost: u64,
 }
 
@@ -72,7 +72,14 @@ impl Tail {
     pub(super) fn push(&mut self, event: Arc<Event>, limits: TailLimits) {
         if event.conflation.is_some() {
             self.progress.push(event);
-            while self.progress.bytes > limits.progress_bytes && self.progress.pop().is_some() {}
+            while self.progress.bytes > limits.progress_bytes
+                && let Some(gone) = self.progress.pop()
+            {
+                // Others leave behind newer progress. The newest of all leaves nothing that would show how far the job is.
+                if self.progress.events.is_empty() {
+                    self.lose(gone.sequence);
+                }
+            }
             return;
         }
         self.push_whole(event, limits);
@@ -83,7 +90,7 @@ impl Tail {
             || self.milestones.bytes > limits.milestone_bytes
         {
             let Some(gone) = self.milestones.pop() else { break };
-            self.lost = gone.sequence;
+            self.lose(gone.sequence);
         }
     }
 
@@ -93,18 +100,24 @@ impl Tail {
         self.trim(limits);
     }
 
-    /// Forgets all events. Clients that come back to before the last milestone are told that it is missing.
+    /// Forgets all events. Clients that come back to before the last of them are told that it is missing.
     pub(super) fn clear(&mut self) {
-        self.lost = self.milestones.events.back().map_or(self.lost, |event| event.sequence);
+        self.lost = self.newest();
         (self.milestones, self.progress) = (Lane::default(), Lane::default());
     }
 
-    /// Forgets the milestones up to a sequence, although there is room.
+    /// Sequence of the newest event, kept or missing; 0 for none.
+    pub(super) fn newest(&self) -> u64 {
+        let newest = [&self.milestones, &self.progress].map(|lane| lane.events.back());
+        newest.into_iter().flatten().map(|event| event.sequence).fold(self.lost, u64::max)
+    }
+
+    /// Counts the events up to a sequence as missing.
     pub(super) fn lose(&mut self, sequence: u64) {
         self.lost = self.lost.max(sequence);
     }
 
-    /// Sequence of the newest milestone that is missing; 0 for none.
+    /// Sequence of the newest event that is missing and that nothing newer stands for; 0 for none.
     pub(super) const fn lost(&self) -> u64 {
         self.lost
     }
@@ -160,5 +173,16 @@ mod tests {
         tail.clear();
         assert_eq!((after(&tail, 0), tail.lost(), tail.bytes()), (vec![], 7, EMPTY));
         assert!(tail.is_empty());
+    }
+
+    #[test]
+    fn the_newest_progress_leaves_a_gap_since_nothing_newer_shows_how_far_the_job_is() {
+        let mut tail = Tail::default();
+        tail.push(event(1, true), TailLimits { progress_bytes: 0, ..LIMITS });
+        assert_eq!((after(&tail, 0), tail.lost()), (vec![], 1));
+        tail.push(event(2, false), LIMITS);
+        tail.push(event(3, true), LIMITS);
+        tail.clear();
+        assert_eq!(tail.lost(), 3);
     }
 }

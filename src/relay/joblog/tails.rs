@@ -107,10 +107,14 @@ impl Tails {
         Tail::beginning_after(self.left.when(hash_of(id, job)))
     }
 
-    /// A job leaves memory.
-    pub(super) fn leave(&mut self, id: DialectId, job: &str, sequence: u64) {
-        self.left.note(hash_of(id, job), sequence);
-        self.pattern_lost[id.index()] = sequence;
+    /// A job leaves memory at a sequence.
+    pub(super) fn leave(&mut self, record: &Record, sequence: u64) {
+        let id = record.dialect;
+        self.bytes -= record.tail_bytes();
+        self.left.note(hash_of(id, &record.job), sequence);
+        let newest = record.tail.as_ref().map_or(0, |tail| tail.newest());
+        let pattern = &mut self.pattern_lost[id.index()];
+        *pattern = newest.max(*pattern);
     }
 }
 
@@ -127,9 +131,7 @@ impl JobLog {
             tail.push(Arc::clone(event), tails.of_job);
         } else {
             tail.clear();
-            if event.conflation.is_none() {
-                tail.lose(event.sequence);
-            }
+            tail.lose(event.sequence);
         }
         let lost = tail.lost();
         let after = record.tail_bytes();

@@ -62,7 +62,7 @@ pub(in crate::relay) enum Action {
     /// Tell the client its place: the sequence up to which everything was sent.
     Place(u64),
     /// Tell the client of an event stream the place that it begins at.
-    Begun(u64),
+    Begun(Option<u64>),
     /// Tell the client its place, if it has changed since it was told.
     RefreshPlace,
     /// Begin a watch that was added: subscribe, and look its topic up.
@@ -126,6 +126,17 @@ pub(in crate::relay) struct Beginning {
     pub interval: PingInterval,
     /// Place of the first ping in the interval, 0..1.
     pub phase: f64,
+}
+
+/// What becomes of an event that matches a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::relay) enum Taking {
+    /// The client has it already, or may not have it yet.
+    Left,
+    /// The client wants no events of its kind.
+    Filtered,
+    /// It is sent.
+    Taken,
 }
 
 /// The session of a connection.
@@ -277,29 +288,41 @@ impl Session {
 
     /// Whether an event that matches a watch is to be sent: it is newer than everything that was.
     #[inline]
-    pub(in crate::relay) fn takes(&mut self, id: WatchId, event: &Event) -> bool {
-        let takes = match &mut self.watches {
-            Watches::One(watch) => watch.takes(event.sequence),
+    pub(in crate::relay) fn takes(&mut self, id: WatchId, event: &Event) -> Taking {
+        let taking = match &mut self.watches {
+            Watches::One(watch) => {
+                if watch.takes(event.sequence) {
+                    Taking::Taken
+                } else {
+                    Taking::Left
+                }
+            }
             Watches::Many(_) => self.takes_of_many(id, event),
         };
-        takes && self.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind))
+        match &self.kinds {
+            Some(kinds) if taking == Taking::Taken && !kinds.include(&event.kind) => Taking::Filtered,
+            _ => taking,
+        }
     }
 
-    fn takes_of_many(&mut self, id: WatchId, event: &Event) -> bool {
-        let Watches::Many(many) = &mut self.watches else { return false };
+    fn takes_of_many(&mut self, id: WatchId, event: &Event) -> Taking {
+        let Watches::Many(many) = &mut self.watches else { return Taking::Left };
         if event.sequence <= self.sequence {
-            return false;
+            return Taking::Left;
         }
         // The number may have a new tenant since the event was matched.
-        let Some(place) = many.get_mut(id).filter(|place| place.matches(event)) else { return false };
-        if !place.watch.takes(event.sequence) || !place.wants(&event.kind) {
-            return false;
+        let Some(place) = many.get_mut(id).filter(|place| place.matches(event)) else { return Taking::Left };
+        if !place.watch.takes(event.sequence) {
+            return Taking::Left;
+        }
+        if !place.wants(&event.kind) {
+            return Taking::Filtered;
         }
         if event.sequence <= self.ahead && self.was_sent(event, &[id]) {
-            return false;
+            return Taking::Left;
         }
         self.sequence = event.sequence;
-        true
+        Taking::Taken
     }
 
     /// Bytes came from the client, whatever they are.

@@ -57,6 +57,22 @@ impl Session {
         (resume.tell(place) || owes_cursor).then_some(place)
     }
 
+    /// The source of its events was lost at this sequence: the client's place is behind it, if everything before it was
+    /// sent. It counts as told.
+    pub(in crate::relay) fn leap(&mut self, sequence: u64) -> Option<u64> {
+        let place = self.place(sequence)?;
+        self.tell(place);
+        Some(place)
+    }
+
+    /// The client was told that events are missing, and is told a place behind them whatever it is told besides: with that
+    /// of a state it would be told so again when it comes back.
+    pub(in crate::relay) fn owe_place(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.awaits = true;
+        }
+    }
+
     /// The client is told a cursor with a state or a missed event.
     pub(in crate::relay) fn tell(&mut self, sequence: u64) {
         if let Some(resume) = &mut self.resume {

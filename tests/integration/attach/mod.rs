@@ -6,10 +6,12 @@ mod endings;
 mod exits;
 mod foreign;
 mod hostile;
+mod lists;
 mod lost;
 mod printed;
 mod screen;
 mod server;
+mod shared;
 mod tasks;
 
 use serde_json::Value;

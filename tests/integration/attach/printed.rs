@@ -25,7 +25,7 @@ fn json_is_a_document_a_line_with_the_event_byte_for_byte() {
         json!({"event": serde_json::from_str::<serde_json::Value>(ODD).unwrap()}),
         json!({"event": {"job_id": 1, "event_type": "job_completed"}}),
         json!({"connection": "closed"}),
-        json!({"result": {"outcome": "succeeded", "events": 2, "seconds": 0.0, "percent": 100.0}}),
+        json!({"result": {"target": "scraping/1", "outcome": "succeeded", "events": 2, "seconds": 0.0, "percent": 100.0}}),
     ];
     for (mut line, expected) in json(&output.stdout).into_iter().zip(&expected) {
         let line = line.as_object_mut().unwrap();

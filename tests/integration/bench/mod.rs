@@ -10,6 +10,8 @@ mod remote;
 mod report;
 mod schema;
 mod search;
+mod streams;
+mod subscribing;
 mod truth;
 mod workers;
 

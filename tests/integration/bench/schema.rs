@@ -2,8 +2,8 @@
 //! against its schema.
 
 use jobwire::bench::summary::{
-    Assertion, Ceiling, CeilingOf, CloseCount, Cohort, FailureCount, Find, Interval, Mode, Probe, Publish,
-    Reconnect, RoundTrip, Server, Summary, Worker,
+    Assertion, Ceiling, CeilingOf, CloseCount, Cohort, Deflated, FailureCount, Find, Interval, Mode, Probe,
+    Publish, Reconnect, RoundTrip, Server, Subscribing, Summary, Worker,
 };
 use serde_json::{Value, json};
 
@@ -116,6 +116,10 @@ fn full() -> Summary {
     summary.setup.machine.client_ports = Some((1, 2));
     summary.connections.failures.clone_from(&failures);
     summary.connections.closed_early = vec![CloseCount { code: Some(1013), reason: "slow".into(), count: 1 }];
+    let mut subscribing = Subscribing { targets_per_connection: Some(5), ..Subscribing::default() };
+    subscribing.deflate = Some(Deflated::default());
+    subscribing.count_gap("too_old", 1);
+    summary.subscribing = Some(subscribing);
     summary.publish = Some(Publish { failures, ..Publish::default() });
     summary.cohorts = vec![Cohort { name: "healthy".into(), ..Cohort::default() }];
     summary.round_trip = Some(RoundTrip { by: "ping".into(), ..RoundTrip::default() });

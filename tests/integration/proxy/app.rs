@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 
 /// A server whose answers bear `X-App: yes`; it runs until the tests end.
-pub(super) struct App {
+pub(crate) struct App {
     address: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl App {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::default();
@@ -28,12 +28,12 @@ impl App {
     }
 
     /// Host and port.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// Method and path of all requests so far.
-    pub(super) fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }

@@ -142,7 +142,8 @@ fn a_client_that_offers_subprotocols_is_answered_with_one_on_every_route() {
             (&["chat", " superchat ,jobwire.json"], Some("jobwire.json")),
             (&["jobwire.token.a.b.c", "chat"], Some("chat")),
             (&["jobwire.token.a.b.c"], Some("jobwire.token.a.b.c")),
-            (&["jobwire.msgpack"], None),
+            (&["jobwire.msgpack"], Some("jobwire.msgpack")),
+            (&["jobwire.json", "jobwire.msgpack"], Some("jobwire.msgpack")),
             (&["a b, , \"", ""], None),
             (&[], None),
         ] {

@@ -3,6 +3,8 @@
 // Not every part is used by every set of tests.
 #![allow(dead_code, unused_imports)]
 
+mod cutter;
+mod event_stream;
 mod exchange;
 mod far;
 mod http;
@@ -20,6 +22,8 @@ mod ws;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+pub(crate) use cutter::Cutter;
+pub(crate) use event_stream::{Block, EventStream, STREAM, narrow};
 pub(crate) use exchange::{Answer, exchange, request_head};
 pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};

@@ -61,11 +61,7 @@ impl RawSocket {
     /// Connects and upgrades with a receive buffer of about `bytes` bytes, so that the server soon meets a full buffer
     /// when the test does not read.
     pub(crate) fn with_receive_buffer(address: &str, path: &str, bytes: usize) -> Self {
-        let to: SocketAddr = address.parse().unwrap();
-        let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP)).unwrap();
-        socket.set_recv_buffer_size(bytes).unwrap();
-        socket.connect(&to.into()).unwrap();
-        Self::upgrade(socket.into(), address, path)
+        Self::upgrade(super::narrow(address, bytes).0, address, path)
     }
 
     /// Connects and upgrades with TCP segments of at most `bytes` bytes, as on a network.

@@ -7,8 +7,8 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{
-    Answer, Output, PATIENCE, Process, RawSocket, RedisServer, WebSocket, command, exchange, get, until,
-    wait_for,
+    Answer, EventStream, Output, PATIENCE, Process, RawSocket, RedisServer, WebSocket, command, exchange,
+    get, until, wait_for,
 };
 
 /// What `serve` prints once a listener is open, followed by the address.
@@ -78,6 +78,18 @@ impl Relay {
     /// Opens a socket on it.
     pub(crate) fn connect(&self, path: &str) -> WebSocket {
         WebSocket::connect(&self.ws(path))
+    }
+
+    /// Opens an event stream on it.
+    #[track_caller]
+    pub(crate) fn stream(&self, path: &str) -> EventStream {
+        EventStream::open(&self.address, path, &[])
+    }
+
+    /// Opens an event stream that goes on behind an id.
+    #[track_caller]
+    pub(crate) fn stream_after(&self, path: &str, id: &str) -> EventStream {
+        EventStream::open(&self.address, path, &[("Last-Event-ID", id)])
     }
 
     /// Opens a socket on it that does nothing by itself.

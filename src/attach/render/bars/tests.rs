@@ -228,7 +228,7 @@ impl Streaming {
     }
 
     fn show(&self, bars: &mut Bars<InMemoryTerm>, flow: Flow<'_>) {
-        let received_at = &jiff::Timestamp::UNIX_EPOCH;
+        let received_at = &Timestamp::UNIX_EPOCH;
         bars.flowed(&Flowed { index: 0, received_at, flow }, &self.board).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use colored::Color;
 
-use super::Page;
+use super::{Page, subscribed};
 use crate::bench::numbers::as_f64;
 use crate::bench::report::figures::{
     bytes, count, counted, duration, micros, printable, rate, seconds, share, share_of, to_the_second,
@@ -76,6 +76,13 @@ pub(super) fn connections(page: &mut Page, summary: &Summary) {
         facts.push(page.paint(&format!("garbage {}", counted(connections.garbage, "frame")), Color::Red));
     }
     page.facts(&facts);
+    if let Some(subscribing) = &summary.subscribing {
+        page.facts(&subscribed::facts(subscribing, connections.received_bytes));
+        if let Some(gaps) = subscribed::gaps(subscribing) {
+            let gaps = page.paint(&gaps, Color::Red);
+            page.line(&gaps);
+        }
+    }
     failures(page, &connections.failures);
     let closes = connections.closed_early.iter().map(|close| (close.count, close_text(close)));
     reasons(page, closes);
@@ -157,6 +164,7 @@ pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> Vec<Stri
     };
     let mut facts =
         vec![format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all];
+    facts.extend((reconnect.resumed > 0).then(|| format!("{} from their cursor", count(reconnect.resumed))));
     if reconnect.unaccounted > 0 {
         let unaccounted = count(reconnect.unaccounted);
         facts.push(format!("{unaccounted} deliveries due meanwhile, or under way, not expected"));

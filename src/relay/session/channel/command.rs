@@ -1,8 +1,9 @@
 //! What a client may say, and what it is told when that makes no sense.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::dialect::with_nearest;
+use crate::wire::channels::ServerMessage;
 
 /// Characters of a client's text that an error repeats.
 const SHOWN: usize = 40;
@@ -59,7 +60,7 @@ impl Complaint {
 
     /// The message that the client gets.
     pub(super) fn text(&self) -> String {
-        json!({ "type": "error", "code": self.code.as_str(), "message": self.message }).to_string()
+        ServerMessage::Error { code: self.code.as_str(), message: &self.message }.to_text()
     }
 }
 

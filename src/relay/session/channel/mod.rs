@@ -8,8 +8,6 @@ mod tests;
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use self::command::{Code, Command, Complaint, quote};
 pub(in crate::relay) use self::opening::Opening;
 use self::subscriptions::{Change, MAX_SUBSCRIPTIONS, Subscriptions, TooMany};
@@ -18,6 +16,7 @@ use super::watch::{Many, Place, Watch};
 use super::{Action, Millis};
 use crate::dialect::{Channels, CloseReason, Dialect, DialectId};
 use crate::relay::auth::Grant;
+use crate::wire::channels::ServerMessage;
 
 /// A client of channels and rooms, and what it may say.
 #[derive(Debug)]
@@ -62,14 +61,13 @@ impl Subscriber {
             let topic = subscription.topic(self.id);
             out.push(Action::Subscribe(topic.clone(), watches.add(Place::new(Watch::of_channel(topic)))));
         }
-        let text = json!({
-            "type": "connection",
-            "status": "connected",
-            "channels": self.subscriptions.channels(),
-            "rooms": self.subscriptions.rooms(),
-            "timestamp": time,
-        });
-        out.push(Action::Answer(text.to_string()));
+        let message = ServerMessage::Connection {
+            status: "connected",
+            channels: self.subscriptions.channels(),
+            rooms: self.subscriptions.rooms(),
+            timestamp: time,
+        };
+        out.push(Action::Answer(message.to_text()));
         out.extend(std::mem::take(&mut self.complaints).iter().map(|error| Action::Answer(error.text())));
     }
 
@@ -177,7 +175,7 @@ impl Subscriber {
 
     fn subscribed(&self) -> String {
         let (channels, rooms) = (self.subscriptions.channels(), self.subscriptions.rooms());
-        json!({ "type": "subscribed", "channels": channels, "rooms": rooms }).to_string()
+        ServerMessage::Subscribed { channels, rooms }.to_text()
     }
 }
 

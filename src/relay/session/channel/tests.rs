@@ -3,9 +3,9 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::super::{Beginning, PingInterval, Session};
+use super::super::{Beginning, PingInterval, Session, Taking};
 use super::*;
 use crate::dialect::{Dialects, Topic};
 use crate::relay::event::{Event, Topics, testing::event_of};
@@ -89,7 +89,7 @@ impl Fixture {
         let matching: Vec<_> = topics.iter().filter_map(|topic| self.session.find(topic)).collect();
         let event = event_of(topics[0].clone(), self.sequence, b"");
         let event = Event { topics: Topics::Many(topics), ..event };
-        matching.into_iter().filter(|watch| self.session.takes(*watch, &event)).count()
+        matching.into_iter().filter(|watch| self.session.takes(*watch, &event) == Taking::Taken).count()
     }
 }
 

@@ -7,7 +7,7 @@ use crate::dialect::Auth;
 use crate::relay::auth::{Claims, Grant, Refusal};
 use crate::relay::event::testing::event_of;
 use crate::relay::event::{Event, Topics};
-use crate::relay::session::{Beginning, PingInterval, Session};
+use crate::relay::session::{Beginning, PingInterval, Session, Taking};
 
 fn claims(subject: &str, watch: Option<&[&str]>) -> Claims {
     let patterns = watch.map(|watch| watch.iter().map(ToString::to_string).collect());
@@ -133,7 +133,7 @@ fn the_list_of_an_owned_dialect_has_the_jobs_of_the_tokens_subject() {
     for (sequence, owner, takes) in [(1, None, false), (2, Some("bob"), false), (3, Some("alice"), true)] {
         let event = event_of(Topic::job(id, "t"), sequence, b"{}");
         let event = Event { owner: owner.map(Into::into), ..event };
-        assert_eq!(fixture.session.takes(watch, &event), takes, "{owner:?}");
+        assert_eq!(fixture.session.takes(watch, &event) == Taking::Taken, takes, "{owner:?}");
     }
 }
 
@@ -161,7 +161,7 @@ fn an_event_that_matches_several_targets_comes_once_and_the_room_is_its_name() {
         fixture.session.catch_up(watch, 0);
     }
     let event = Event { topics: Topics::Many(topics.into()), ..event_of(Topic::channel(id, "x"), 1, b"{}") };
-    assert_eq!(watches.map(|watch| fixture.session.takes(watch, &event)), [true, false]);
+    assert_eq!(watches.map(|watch| fixture.session.takes(watch, &event)), [Taking::Taken, Taking::Left]);
     assert_eq!(fixture.session.best_topic(&event), 1);
 }
 

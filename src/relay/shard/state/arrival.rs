@@ -84,9 +84,9 @@ impl Shared {
     fn welcome_subscriber(&self, id: ConnId, since: Option<Since>) {
         let mut state = self.state();
         let first = match since {
-            Some(Since::After(sequence)) => sequence,
-            Some(Since::Beginning) => 0,
-            Some(Since::Lost(_)) | None => state.delivered,
+            Some(Since::After(sequence)) => Some(sequence),
+            Some(Since::Beginning) => None,
+            Some(Since::Lost(_)) | None => Some(state.delivered),
         };
         self.begin_place(&mut state, id, first);
         let mut actions = std::mem::take(&mut state.actions);
@@ -136,8 +136,9 @@ impl Shared {
         let mut state = self.state();
         // Nothing was sent yet: a client that comes back with it begins anew.
         let first = match wanted.since {
-            Some(Since::After(sequence)) => sequence,
-            _ => 0,
+            Some(Since::After(sequence)) => Some(sequence),
+            Some(Since::Beginning) => None,
+            _ => Some(0),
         };
         self.begin_place(&mut state, id, first);
         let mut actions = std::mem::take(&mut state.actions);
@@ -291,7 +292,7 @@ impl Shared {
                 self.tell_place(state, id);
             }
             Found::Missed(job, place) => {
-                self.begin_place(state, id, place.after);
+                self.begin_place(state, id, Some(place.after).filter(|after| *after > 0));
                 self.begin_replay(state, id, watch, place);
                 if state.settings.log().has_ended_by(job.dialect, &job.name, place.after) {
                     self.tell_ended(state, id, &job);
@@ -381,7 +382,7 @@ impl State {
         let newest = log.newest_shared();
         drop(log);
         if begins_stream {
-            actions.push(Action::Begun(before(&known, dialect, newest)));
+            actions.push(Action::Begun(Some(before(&known, dialect, newest))));
         }
         if let Some(loss) = gap {
             actions.push(Action::Gap(loss, Some(watch), Some(before(&known, dialect, newest))));
@@ -400,6 +401,9 @@ impl State {
             Err(_) => overload(&settings.stats, actions),
         }
         conn.session.raise(newest);
+        if gap.is_some() {
+            conn.session.owe_place();
+        }
         Found::State(topic)
     }
 

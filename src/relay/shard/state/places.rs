@@ -15,7 +15,8 @@ impl Shared {
     /// Tells a client its place as soon as it is known: now, or behind an event that is on its way.
     pub(super) fn tell_place(&self, state: &mut State, id: ConnId) {
         let delivered = state.delivered;
-        let Some(conn) = state.conns.get_mut(id) else { return };
+        // Who came with a cursor and asked for none is told none.
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.encoding.has_cursors()) else { return };
         if let Some(sequence) = conn.session.news_of_place(delivered) {
             self.act(state, id, Action::Place(sequence));
         } else if conn.session.awaits_place() && !state.awaiting.contains(&id) {
@@ -23,8 +24,9 @@ impl Shared {
         }
     }
 
-    /// Tells the client of an event stream the place from which it goes on: the stream begins with it.
-    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: u64) {
+    /// Tells the client of an event stream the place from which it goes on, or that this is the beginning of what is kept:
+    /// the stream begins with it.
+    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: Option<u64>) {
         let is_stream = |conn: &Conn| conn.encoding.form == Form::EventStream;
         if state.conns.get(id).is_some_and(is_stream) {
             self.act(state, id, Action::Begun(sequence));
@@ -54,8 +56,8 @@ impl Shared {
             if !conn.session.watches().any(|(_, watched)| is_concerned(watched)) {
                 continue;
             }
-            // Where missed events are still to be sent, this is no place to go on from.
-            let place = conn.session.place(sequence);
+            // While missed events or a state are on their way, no place is true of everything.
+            let place = state.conns.get_mut(id).and_then(|conn| conn.session.leap(sequence));
             self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
         }
     }

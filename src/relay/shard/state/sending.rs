@@ -16,6 +16,7 @@ use crate::relay::refusals::Why;
 use crate::relay::retry::retry;
 use crate::relay::session::{Action, Watch, WatchId};
 use crate::relay::slots::ConnId;
+use crate::wire::channels::ServerMessage;
 use crate::wire::sse;
 
 const TEXT_PONG: &str = r#"{"type":"pong"}"#;
@@ -35,7 +36,7 @@ impl Shared {
             // Also behind what waits: a client that is slow but alive has nothing else to answer.
             Action::Ping => conn.ping(now, interval),
             Action::Heartbeat => {
-                let text = format!(r#"{{"type":"heartbeat","timestamp":"{}"}}"#, timestamp_zulu());
+                let text = ServerMessage::Heartbeat { timestamp: &timestamp_zulu() }.to_text();
                 let frame = encoder.message(conn.encoding, text.as_bytes());
                 conn.write(&frame, || Some(OutboxKey::Heartbeat), usize::MAX)
             }
@@ -66,12 +67,14 @@ impl Shared {
             Action::Ended(job, outcome) => match conn.session.ended(&job, outcome) {
                 Some(text) => {
                     let frame = encoder.message(conn.encoding, text.as_bytes());
-                    conn.write_state(&frame)
+                    conn.write(&frame, || None, bound)
                 }
                 None => return,
             },
-            Action::Begun(sequence) => begin_stream(settings, encoder, conn, sequence),
+            Action::Begun(sequence) => begin_stream(settings, conn, sequence),
             Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
+            // Who has yet to read what waits is told by that.
+            Action::RefreshPlace if conn.is_backed_up() || !conn.encoding.has_cursors() => return,
             Action::RefreshPlace => match conn.session.fresh_place(delivered) {
                 Some(sequence) => send_place(settings, encoder, conn, sequence),
                 None => return,
@@ -162,11 +165,16 @@ fn send_held(
 }
 
 /// Begins an event stream, with the place that it begins at and the time after which the client is to come back.
-fn begin_stream(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, sequence: u64) -> Wrote {
-    let mut first = encoder.cursor(conn.encoding, settings.epoch.cursor(sequence)).to_vec();
+fn begin_stream(settings: &ShardSettings, conn: &mut Conn, sequence: Option<u64>) -> Wrote {
+    let id = match sequence {
+        Some(sequence) => settings.epoch.cursor(sequence).to_string(),
+        None => cursor::BEGINNING.to_owned(),
+    };
+    let id = sse::Event { id: Some(&id), ..sse::Event::default() };
+    let mut first = id.to_bytes(sse::Framing::Plain).to_vec();
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
     first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
-    conn.session.tell(sequence);
+    conn.session.tell(sequence.unwrap_or_default());
     conn.write_state(&first.into())
 }
 
@@ -179,7 +187,7 @@ fn send_place(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, 
         Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(cursor)),
         None => encoder.cursor(conn.encoding, cursor),
     };
-    conn.write_state(&frame)
+    conn.write(&frame, || None, settings.outbox)
 }
 
 impl State {

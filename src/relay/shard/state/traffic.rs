@@ -12,7 +12,7 @@ use crate::relay::encoding::Encodings;
 use crate::relay::event::{Delivery, Event};
 use crate::relay::hub::Subscriber;
 use crate::relay::outbox::OutboxKey;
-use crate::relay::session::Action;
+use crate::relay::session::{Action, Taking};
 use crate::relay::slots::ConnId;
 use crate::wire::Frame;
 
@@ -70,11 +70,15 @@ impl Shared {
         if conn.phase != Phase::Open {
             return false;
         }
-        if !conn.session.takes(to.watch, event) {
-            if event.ends.is_some() && conn.session.tells_only_end(to.watch, event) {
-                self.act_on_end(state, id, event);
+        match conn.session.takes(to.watch, event) {
+            Taking::Taken => {}
+            Taking::Left => return false,
+            Taking::Filtered => {
+                if event.ends.is_some() && conn.session.tells_only_end(to.watch, event) {
+                    self.act_on_end(state, id, event);
+                }
+                return false;
             }
-            return false;
         }
         if !conn.encoding.is_plain() {
             return self.send_encoded(state, id, delivery, encodings);
