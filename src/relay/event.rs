@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::broker::Position;
-use crate::dialect::{Outcome, Topic};
+use crate::dialect::{DialectId, Outcome, Topic};
 use crate::wire::Payload;
 
 /// Identity that a newer event must share with an older one to replace it: the topic, the kind, and the part of the job.
@@ -38,6 +38,13 @@ pub(super) struct Event {
     pub ends: Option<Outcome>,
     /// The job's owner, where one is known.
     pub owner: Option<Arc<str>>,
+}
+
+impl Event {
+    /// The dialect that it came by.
+    pub(super) fn dialect(&self) -> DialectId {
+        self.topics[0].dialect
+    }
 }
 
 /// Topics of an event. Nearly all events have one, a job.

@@ -131,6 +131,13 @@ impl Hub {
         }
     }
 
+    /// Writes the subscribers of all jobs of a dialect into `out`.
+    pub(super) fn matching_every(&self, dialect: DialectId, out: &mut Vec<Subscriber>) {
+        out.clear();
+        let every = self.every.get(dialect.index());
+        out.extend(every.into_iter().flat_map(|subscribers| &subscribers.list));
+    }
+
     /// How many different connections match any of `topics`, and the condition.
     pub(super) fn count(&self, topics: &[Topic], condition: impl Fn(Subscriber) -> bool) -> usize {
         let mut matching = Vec::new();

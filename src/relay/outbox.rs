@@ -2,18 +2,31 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::event::ConflationKey;
+use super::event::{ConflationKey, Event};
+use crate::dialect::DialectId;
 use crate::wire::Frame;
 
 /// What a newer frame must share with a waiting one to replace it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum OutboxKey {
     /// An event that a newer one of its key makes worthless.
-    Event(ConflationKey),
+    Event(DialectId, ConflationKey),
     /// What follows such an event, worthless with it.
-    Echo(ConflationKey),
+    Echo(DialectId, ConflationKey),
     /// The application's own sign of life; an old one says less than a new one.
     Heartbeat,
+}
+
+impl OutboxKey {
+    /// What a newer event must share with this one to replace it.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        event.conflation.clone().map(|key| Self::Event(event.dialect(), key))
+    }
+
+    /// What the echo of a newer event must share with that of this one to replace it.
+    pub(super) fn of_echo(event: &Event) -> Option<Self> {
+        event.conflation.clone().map(|key| Self::Echo(event.dialect(), key))
+    }
 }
 
 /// The outbox is full of what may not be dropped.
@@ -186,11 +199,12 @@ pub(super) struct Conflated(pub bool);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, LazyLock};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dialect::Dialects;
 
     const BOUND: usize = 1_000;
 
@@ -201,8 +215,10 @@ mod tests {
     #[expect(clippy::unnecessary_wraps, reason = "it is what `push` takes")]
     fn key(job: &str, kind: &str) -> Option<OutboxKey> {
         let (job, kind) = (Arc::from(job), Arc::from(kind));
-        Some(OutboxKey::Event(ConflationKey { job, kind, entity: None }))
+        Some(OutboxKey::Event(*SCRAPING, ConflationKey { job, kind, entity: None }))
     }
+
+    static SCRAPING: LazyLock<DialectId> = LazyLock::new(|| Dialects::builtin().named("scraping").unwrap().0);
 
     fn drain(outbox: &mut Outbox, step: usize) -> Vec<u8> {
         let mut out = Vec::new();

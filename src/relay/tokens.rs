@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::auth::{self, AuthPolicy, Checker, Claims, Refusal, Token};
+use super::auth::{self, AuthPolicy, Checker, Claims, Fault, Flaw, Refusal, Token};
 use super::jwks::Jwks;
 use super::settings::Reloadable;
 
@@ -43,11 +43,34 @@ impl Tokens {
         self.check_if_any(Some(token))
     }
 
+    /// Whether another key, one that is still to be fetched, might make a token a good one.
+    pub(super) fn may_know_more(&self, checked: &Result<Claims, Refusal>) -> bool {
+        checked.as_ref().is_err_and(is_for_want_of_a_key) && !self.settings().jwks().is_empty()
+    }
+
+    /// Checks a token for which a key was missing, with the keys that are fetched now; waits up to `Timing::patience`.
+    pub(super) async fn check_again(&self, token: Option<&str>) -> Result<Claims, Refusal> {
+        self.jwks.refresh().await;
+        let checked = self.check_if_any(token);
+        let is_doubtful = checked.as_ref().is_err_and(is_for_want_of_a_key) && self.jwks.is_in_doubt();
+        if is_doubtful { Err(Refusal::KeysAway) } else { checked }
+    }
+
     /// Checks a request's token with the keys that are known by now.
     pub(super) fn check_if_any(&self, token: Option<&str>) -> Result<Claims, Refusal> {
         let settings = self.settings();
         let AuthPolicy::Keys(trusted) = &settings.auth else { return Err(Refusal::NoSecret) };
         let (fetched, token) = (self.jwks.keys(), token.map(Token));
         Checker::new(trusted, &fetched, self.audience.as_deref()).check(token.as_ref(), auth::now())
+    }
+}
+
+/// Whether another key might make the token a good one.
+fn is_for_want_of_a_key(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Token(Flaw { fault: Fault::NoKeyForIt | Fault::UnknownKey, .. }) => true,
+        // Without a name any key may have been meant, one that is new included.
+        Refusal::Token(Flaw { fault: Fault::Signature, detail }) => detail.ends_with("no kid"),
+        _ => false,
     }
 }

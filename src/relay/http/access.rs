@@ -9,7 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use super::{Api, bearer, check_key, client_of, in_query};
 use crate::dialect::{Auth, Dialect};
 use crate::net::token;
-use crate::relay::auth::{Access, Claims, Fault, Flaw, Refusal};
+use crate::relay::auth::{Access, Claims, Refusal};
 use crate::relay::client::LoopbackListener;
 use crate::relay::error::ApiError;
 use crate::relay::session::ListAccess;
@@ -53,17 +53,9 @@ pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Acce
 
 /// Checks the token of a request, whatever it is for. Waits as [`access`] does.
 pub(super) async fn claims(api: &Api, asking: &Asking) -> Result<Claims, Refusal> {
-    let tokens = &api.tokens;
-    let check = || tokens.check_if_any(asking.token.as_deref());
-    let mut checked = check();
-    if checked.as_ref().is_err_and(is_for_want_of_a_key) && !api.settings().jwks().is_empty() {
-        tokens.jwks.refresh().await;
-        checked = check();
-        if checked.as_ref().is_err_and(is_for_want_of_a_key) && tokens.jwks.is_in_doubt() {
-            checked = Err(Refusal::KeysAway);
-        }
-    }
-    checked
+    let token = asking.token.as_deref();
+    let checked = api.tokens.check_if_any(token);
+    if api.tokens.may_know_more(&checked) { api.tokens.check_again(token).await } else { checked }
 }
 
 /// The right of a request to lists of jobs, besides what its token says.
@@ -81,7 +73,8 @@ pub(super) fn list_access(api: &Api, request: &Request) -> ListAccess {
 }
 
 fn is_local(api: &Api, request: &Request) -> bool {
-    const PROXIED: [&str; 4] = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
+    const PROXIED: [&str; 6] =
+        ["cf-connecting-ip", "forwarded", "true-client-ip", "via", "x-client-ip", "x-real-ip"];
     let headers = request.headers();
     let LoopbackListener(is_loopback) =
         request.extensions().get().copied().unwrap_or(LoopbackListener(false));
@@ -89,7 +82,9 @@ fn is_local(api: &Api, request: &Request) -> bool {
     is_loopback
         && api.options.trusted_proxies.is_empty()
         && host.is_some_and(is_loopback_name)
-        && !PROXIED.iter().any(|name| headers.contains_key(*name))
+        && !headers
+            .keys()
+            .any(|name| PROXIED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
 }
 
 /// Whether a `Host` names this very machine.
@@ -100,16 +95,6 @@ fn is_loopback_name(host: &str) -> bool {
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether another key might make the token a good one.
-fn is_for_want_of_a_key(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::Token(Flaw { fault: Fault::NoKeyForIt | Fault::UnknownKey, .. }) => true,
-        // Without a name any key may have been meant, one that is new included.
-        Refusal::Token(Flaw { fault: Fault::Signature, detail }) => detail.ends_with("no kid"),
-        _ => false,
-    }
 }
 
 impl Api {

@@ -11,7 +11,7 @@ use super::{JobLog, JobLogLimits};
 use crate::dialect::{DialectId, JobState, Topic, TopicKind};
 use crate::relay::auth::Whose;
 use crate::relay::cursor::{Loss, Since};
-use crate::relay::event::Event;
+use crate::relay::event::{Event, Snapshot};
 
 /// Jobs that left memory of which the moment is remembered; of older ones the newest moment of all.
 const REMEMBERED: usize = 10_000;
@@ -339,6 +339,21 @@ impl JobLog {
             Some(self.change(place, Record::listed))
         });
         listed.collect()
+    }
+
+    /// The state of a job that has not ended, if the event that it is of came before its owner was known.
+    pub(in crate::relay) fn unowned_state(&mut self, job: &Topic) -> Option<Snapshot> {
+        self.get(job.dialect, &job.name).filter(|record| record.is_running())?;
+        let snapshot = self.snapshot(job.dialect, &job.name)?;
+        let record = self.get(job.dialect, &job.name)?;
+        let mut events = record.events_after(snapshot.sequence - 1);
+        let event = events.find(|event| event.sequence == snapshot.sequence)?;
+        event.owner.is_none().then_some(snapshot)
+    }
+
+    /// The owner of a job, where one is known.
+    pub(in crate::relay) fn owner(&self, id: DialectId, job: &str) -> Option<Box<str>> {
+        self.get(id, job)?.owner().map(Into::into)
     }
 
     /// The jobs of a dialect that have not ended, the newest first.

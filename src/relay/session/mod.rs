@@ -29,10 +29,21 @@ use self::watch::Watches;
 pub(super) use self::watch::{Kinds, Watch, WatchId};
 pub(super) use self::watcher::{Credentials, ListAccess, Wanted, Watcher};
 use super::auth::Grant;
-use super::cursor::{Loss, Since};
+use super::cursor::Loss;
 use super::event::{Event, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, Dialect, DialectId, Outcome, Topic};
+
+/// What becomes of an event that did not come live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::relay) enum Take {
+    /// It is sent.
+    Send,
+    /// Its kind is not wanted; that it ended its job is.
+    NotWanted,
+    /// It was sent before, or belongs to nothing that is watched.
+    Not,
+}
 
 /// Something for the connection to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,9 +65,8 @@ pub(in crate::relay) enum Action {
     Begun(Option<u64>),
     /// Tell the client its place, if it has changed since it was told.
     RefreshPlace,
-    /// Begin a watch that was added: subscribe, and look its topic up. With the place that the client wants to go on from,
-    /// and whether it wants the run so far.
-    Begin(WatchId, Option<Since>, bool),
+    /// Begin a watch that was added: subscribe, and look its topic up.
+    Begin(WatchId),
     /// Check a token that the client brought.
     CheckToken(Box<str>),
     /// Send a job's polling body, behind its state or an event.
@@ -136,6 +146,8 @@ pub(in crate::relay) struct Session {
     watches: Watches,
     /// Sequence of the newest event that was sent: one that matches several watches is not newer the second time.
     sequence: u64,
+    /// Sequence of the newest event that was sent before it came live: with a replay, or behind a job's state.
+    ahead: u64,
     timers: Timers,
     /// Kinds of the events that are sent; all of them where there is no list.
     kinds: Option<Arc<Kinds>>,
@@ -170,7 +182,7 @@ impl Session {
     fn new(contract: Contract, watches: Watches, beginning: Beginning) -> Self {
         let Beginning { now, interval, phase } = beginning;
         let timers = Timers::new(now, interval, phase);
-        Self { contract, watches, sequence: 0, timers, kinds: None, resume: None, is_behind: true }
+        Self { contract, watches, sequence: 0, ahead: 0, timers, kinds: None, resume: None, is_behind: true }
     }
 
     /// Lets the session live until `end` at most; [`Millis::MAX`] for ever.
@@ -303,8 +315,11 @@ impl Session {
         if !place.watch.takes(event.sequence) {
             return Taking::Left;
         }
-        if !place.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind)) {
+        if !place.wants(&event.kind) {
             return Taking::Filtered;
+        }
+        if event.sequence <= self.ahead && self.was_sent(event, &[id]) {
+            return Taking::Left;
         }
         self.sequence = event.sequence;
         Taking::Taken
@@ -321,7 +336,10 @@ impl Session {
             (Contract::Channels(subscriber), Watches::Many(watches)) => {
                 subscriber.text(text, now, watches, out);
             }
-            (Contract::Watch(client), Watches::Many(watches)) => client.text(text, now, watches, out),
+            (Contract::Watch(client), Watches::Many(watches)) => {
+                client.text(text, now, watches, out);
+                self.tidy();
+            }
             _ if text == "ping" => out.push(Action::TextPong),
             _ => {}
         }
@@ -374,7 +392,11 @@ impl Session {
     fn outlives_its_token(&mut self, out: &mut Vec<Action>) -> bool {
         self.timers.stop(Timer::Token);
         match (&mut self.contract, &mut self.watches) {
-            (Contract::Watch(client), Watches::Many(watches)) => client.expire(watches, out),
+            (Contract::Watch(client), Watches::Many(watches)) => {
+                let has_others = client.expire(watches, out);
+                self.tidy();
+                has_others
+            }
             _ => false,
         }
     }

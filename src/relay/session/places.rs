@@ -2,7 +2,7 @@
 
 use super::resume::Replay;
 use super::watch::Watches;
-use super::{Session, WatchId, watch};
+use super::{Session, Take, WatchId, watch};
 use crate::dialect::Topic;
 use crate::relay::event::Event;
 
@@ -97,6 +97,9 @@ impl Session {
 impl Session {
     /// Sends missed events of watches, those behind a sequence; the watches take live events once they have caught up.
     pub(in crate::relay) fn replay(&mut self, replay: Replay) {
+        for id in &replay.watches {
+            self.send_from(*id, replay.after);
+        }
         let resume = self.resume.get_or_insert_default();
         match resume.replays.iter_mut().find(|other| other.after == replay.after) {
             Some(other) => {
@@ -130,25 +133,93 @@ impl Session {
         Some((topics.collect(), replay.clone()))
     }
 
-    /// Whether a missed event is to be sent: the client wants its kind, and has not got it live by another watch.
-    pub(in crate::relay) fn takes_again(&self, event: &Event) -> bool {
-        if self.kinds.as_ref().is_some_and(|kinds| !kinds.include(&event.kind)) {
+    /// Whether a missed event is to be sent again, by a replay of these watches.
+    pub(in crate::relay) fn takes_again(&mut self, event: &Event, watches: &[WatchId]) -> Take {
+        let Watches::Many(many) = &self.watches else {
+            let is_wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind));
+            return if is_wanted { Take::Send } else { Take::NotWanted };
+        };
+        let replayed = many.matching(event).filter(|(id, _)| watches.contains(id));
+        let is_wanted = replayed
+            .fold(None, |wanted, (_, place)| Some(wanted.unwrap_or(false) || place.wants(&event.kind)));
+        self.send_early(event, is_wanted, watches)
+    }
+
+    /// Whether an event is to be sent that waited while its job was looked up.
+    pub(in crate::relay) fn takes_held(&mut self, id: WatchId, event: &Event) -> Take {
+        let is_wanted = match &mut self.watches {
+            Watches::One(watch) => {
+                if !watch.takes(event.sequence) {
+                    return Take::Not;
+                }
+                let is_wanted = self.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind));
+                return if is_wanted { Take::Send } else { Take::NotWanted };
+            }
+            Watches::Many(many) => {
+                let place = many.get_mut(id).filter(|place| place.matches(event));
+                place.filter(|place| place.watch.is_caught_up()).and_then(|place| {
+                    let is_new = place.watch.takes(event.sequence);
+                    is_new.then(|| place.wants(&event.kind))
+                })
+            }
+        };
+        self.send_early(event, is_wanted, &[id])
+    }
+
+    /// Whether an event is to be sent that may not have come live yet. `is_wanted`: by one of the watches that it would be
+    /// sent for, if it belongs to any.
+    fn send_early(&mut self, event: &Event, is_wanted: Option<bool>, watches: &[WatchId]) -> Take {
+        match is_wanted {
+            None => Take::Not,
+            Some(_) if self.was_sent(event, watches) => Take::Not,
+            Some(is_wanted) => {
+                self.ahead = self.ahead.max(event.sequence);
+                if is_wanted { Take::Send } else { Take::NotWanted }
+            }
+        }
+    }
+
+    /// Whether the client got an event by a watch other than these.
+    pub(super) fn was_sent(&self, event: &Event, others: &[WatchId]) -> bool {
+        let Watches::Many(many) = &self.watches else { return false };
+        many.matching(event).any(|(id, place)| {
+            let reached = || place.watch.sequence().or_else(|| self.resume.as_ref()?.reached(id));
+            !others.contains(&id)
+                && place.sent_from < event.sequence
+                && place.wants(&event.kind)
+                && reached().is_some_and(|reached| event.sequence <= reached)
+        })
+    }
+
+    /// Whether the client is told the end of a job by an event that no watch of it wants to see. It counts as told.
+    pub(in crate::relay) fn tells_only_end(&mut self, id: WatchId, event: &Event) -> bool {
+        let Watches::Many(many) = &self.watches else { return false };
+        let is_taken = |place: &watch::Place| {
+            place.matches(event)
+                && place.watch.sequence() == Some(event.sequence)
+                && !place.wants(&event.kind)
+        };
+        let is_wanted = |place: &watch::Place| place.watch.is_caught_up() && place.wants(&event.kind);
+        if event.sequence <= self.sequence
+            || !many.get(id).is_some_and(is_taken)
+            || many.matching(event).any(|(_, place)| is_wanted(place))
+            || (event.sequence <= self.ahead && self.was_told_end(event, id))
+        {
             return false;
         }
-        let Watches::Many(many) = &self.watches else { return true };
-        let mut matching = many.iter().filter(|(_, place)| place.matches(event)).peekable();
-        let is_wanted =
-            |place: &watch::Place| place.kinds.as_ref().is_none_or(|kinds| kinds.include(&event.kind));
-        let was_sent = |place: &watch::Place| {
-            place.live_from < event.sequence
-                && place.watch.sequence().is_some_and(|newest| newest >= event.sequence)
-        };
-        let (mut wanted, mut sent) = (false, false);
-        for (_, place) in &mut matching {
-            wanted |= is_wanted(place);
-            sent |= is_wanted(place) && was_sent(place);
-        }
-        wanted && !sent
+        self.sequence = event.sequence;
+        true
+    }
+
+    /// Whether a replay has told the end of a job, by a watch other than this one.
+    fn was_told_end(&self, event: &Event, but: WatchId) -> bool {
+        let Watches::Many(many) = &self.watches else { return false };
+        many.matching(event).any(|(id, place)| {
+            let reached = || place.watch.sequence().or_else(|| self.resume.as_ref()?.reached(id));
+            id != but
+                && place.sent_from < event.sequence
+                && reached().is_some_and(|reached| event.sequence <= reached)
+        })
     }
 
     /// Missed events up to a sequence were sent.
@@ -174,6 +245,15 @@ impl Session {
         }
     }
 
+    /// Everything of a watch behind a sequence is sent from here on.
+    pub(in crate::relay) fn send_from(&mut self, id: WatchId, sequence: u64) {
+        if let Watches::Many(many) = &mut self.watches
+            && let Some(place) = many.get_mut(id)
+        {
+            place.sent_from = sequence;
+        }
+    }
+
     /// A watch takes live events behind a sequence from here on.
     pub(in crate::relay) fn catch_up(&mut self, id: WatchId, sequence: u64) {
         match &mut self.watches {
@@ -181,7 +261,6 @@ impl Session {
             Watches::Many(many) => {
                 if let Some(place) = many.get_mut(id) {
                     place.watch.catch_up(sequence);
-                    place.live_from = sequence;
                 }
             }
         }

@@ -44,6 +44,18 @@ impl Resume {
         (place >= self.level).then_some(place)
     }
 
+    /// Sequence up to which the events of a watch were sent again, while they are.
+    pub(super) fn reached(&self, id: WatchId) -> Option<u64> {
+        Some(self.replays.iter().find(|replay| replay.watches.contains(&id))?.after)
+    }
+
+    /// Leaves watches out of the replays that are no more: their numbers may soon be others'.
+    pub(super) fn keep(&mut self, is_there: impl Fn(WatchId) -> bool) {
+        for replay in &mut self.replays {
+            replay.watches.retain(|id| is_there(*id));
+        }
+    }
+
     /// The client was told a cursor. Returns whether it is newer than the last one.
     pub(super) fn tell(&mut self, sequence: u64) -> bool {
         let is_news = self.told.is_none_or(|told| sequence > told);

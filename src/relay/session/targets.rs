@@ -5,6 +5,7 @@ use super::watch::Watches;
 use super::{Action, Contract, Millis, Session, WatchId, watcher};
 use crate::dialect::{CloseReason, Outcome, Topic, TopicKind};
 use crate::relay::auth::{Claims, Whose};
+use crate::relay::cursor::Since;
 use crate::relay::event::Event;
 
 impl Session {
@@ -63,7 +64,7 @@ impl Session {
         match (&mut self.contract, &mut self.watches, topic) {
             (Contract::Watch(client), Watches::Many(watches), Some(topic)) => {
                 client.refuse(topic, reason, watches, out);
-                self.recount();
+                self.tidy();
             }
             _ => out.push(Action::Close(reason)),
         }
@@ -74,7 +75,46 @@ impl Session {
         if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
             client.renew(claims, watches, out);
             self.timers.set(Timer::Token, expires);
+            self.tidy();
         }
+    }
+
+    /// The token that the client brought was checked: what it said behind it is done now.
+    pub(in crate::relay) fn checked_token(&mut self, out: &mut Vec<Action>) {
+        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+            client.checked(watches, out);
+            self.tidy();
+        }
+    }
+
+    /// Forgets what belonged to watches that are no more. Their numbers may be others' at the next message.
+    pub(super) fn tidy(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.keep(|id| self.watches.get(id).is_some());
+        }
+        self.recount();
+    }
+
+    /// Takes the beginning of a watch that was added, which is made once: the place that the client wants to go on from,
+    /// and whether it wants the run so far.
+    pub(in crate::relay) fn take_beginning(&mut self, id: WatchId) -> Option<(Option<Since>, bool)> {
+        match &mut self.watches {
+            Watches::Many(many) => many.get_mut(id)?.beginning.take(),
+            Watches::One(_) => None,
+        }
+    }
+
+    /// Whether a watch of all jobs of a dialect is sent the state of one of them: not of one that is watched by its name.
+    pub(in crate::relay) fn lists(&self, id: WatchId, job: &Topic, owner: Option<&str>) -> bool {
+        let Watches::Many(many) = &self.watches else { return false };
+        many.get(id).is_some_and(|place| {
+            let topic = place.watch.topic();
+            topic.kind == TopicKind::Every
+                && topic.dialect == job.dialect
+                && place.watch.is_caught_up()
+                && place.of.includes(owner)
+                && many.find(job).is_none()
+        })
     }
 
     /// Owners whose jobs' events a watch is for.

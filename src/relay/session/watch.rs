@@ -95,7 +95,7 @@ impl Watch {
     }
 
     /// Sequence of the newest event that was sent.
-    pub(super) const fn sequence(&self) -> Option<u64> {
+    pub(in crate::relay) const fn sequence(&self) -> Option<u64> {
         self.sequence
     }
 
@@ -292,16 +292,23 @@ pub(super) struct Place {
     pub(super) kinds: Option<Arc<Kinds>>,
     /// Owners whose jobs' events are sent, of a watch of all jobs of a dialect.
     pub(super) of: Whose,
-    /// Sequence from which on the watch has taken live events.
-    pub(super) live_from: u64,
+    /// Sequence behind which the client was sent everything that it wants of the watch, up to where the watch is.
+    pub(super) sent_from: u64,
     /// Whether it ends with the client's token.
     pub(super) needs_token: bool,
+    /// Place that the client wants to go on from, and whether it wants the run so far; until the watch is begun.
+    pub(super) beginning: Option<(Option<Since>, bool)>,
 }
 
 impl Place {
     /// A watch of which everything is sent.
     pub(super) const fn new(watch: Watch) -> Self {
-        Self { watch, kinds: None, of: Whose::Anybody, live_from: 0, needs_token: false }
+        Self { watch, kinds: None, of: Whose::Anybody, sent_from: 0, needs_token: false, beginning: None }
+    }
+
+    /// Whether events of a kind are sent.
+    pub(super) fn wants(&self, kind: &str) -> bool {
+        self.kinds.as_ref().is_none_or(|kinds| kinds.include(kind))
     }
 
     /// Whether an event belongs to the watch.
@@ -380,6 +387,15 @@ impl Many {
     /// A watch and what belongs to it.
     pub(super) fn get_mut(&mut self, id: WatchId) -> Option<&mut Place> {
         self.places.get_mut(usize::from(id.0))?.as_mut()
+    }
+
+    /// The watches that an event belongs to.
+    pub(super) fn matching<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = (WatchId, &'a Place)> {
+        let of_job = event.topics.first().filter(|topic| topic.kind == TopicKind::Job);
+        let every = of_job.and_then(|job| self.find(&Topic::every(job.dialect)));
+        let named = event.topics.iter().filter_map(|topic| self.find(topic));
+        let found = named.chain(every).filter_map(|id| Some((id, self.get(id)?)));
+        found.filter(|(_, place)| place.matches(event))
     }
 
     /// All watches.

@@ -169,14 +169,23 @@ impl Shared {
         }
         match action {
             Action::Unsubscribe(_) => {}
-            Action::Subscribe(topic, watch) => state.hub.subscribe(topic, Subscriber { id, watch }),
+            Action::Subscribe(topic, watch) => self.subscribe(state, topic, Subscriber { id, watch }),
             Action::LookAgain(watch) => self.ask_store_or_look_up(state, id, watch),
-            Action::Begin(watch, since, replay) => self.begin_watch(state, id, watch, since, replay),
-            Action::CheckToken(token) => self.check_token(state, id, &token),
+            Action::Begin(watch) => self.begin_watch(state, id, watch),
+            Action::CheckToken(token) => self.check_token(state, id, token),
             Action::EndLife => self.close(state, id, state.end_of_life(id)),
             Action::Close(reason) => self.close(state, id, reason),
             message => self.send(state, id, message),
         }
+    }
+
+    /// Lets a connection get a topic's events from now on.
+    fn subscribe(&self, state: &mut State, topic: Topic, to: Subscriber) {
+        let delivered = state.delivered;
+        if let Some(conn) = state.conns.get_mut(to.id) {
+            conn.session.send_from(to.watch, delivered);
+        }
+        state.hub.subscribe(topic, to);
     }
 
     pub(super) fn count(&self, topics: &[Topic]) -> usize {
@@ -235,6 +244,7 @@ impl Shared {
             state.remove(id);
         }
         self.act_all(&mut state, id, actions);
+        self.announce(&mut state, id);
     }
 }
 

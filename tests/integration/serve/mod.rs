@@ -27,6 +27,7 @@ mod state;
 mod stream;
 mod tails;
 mod tasks;
+mod watch;
 mod welcome;
 
 /// An event of the scraping contract, all fields there.

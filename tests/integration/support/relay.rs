@@ -137,6 +137,15 @@ impl Relay {
         answer.json()["sockets"].as_u64().unwrap()
     }
 
+    /// Publishes over HTTP, which must succeed, and waits for nothing.
+    pub(crate) fn publish_fast(&self, channel: &str, payload: &str) {
+        let key = std::fs::read_to_string(self.key_file()).unwrap();
+        let bearer = format!("Bearer {}", key.trim());
+        let path = format!("/publish/{channel}");
+        let answer = self.exchange("POST", &path, &[("Authorization", &bearer)], payload.as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.process.id()

@@ -35,6 +35,18 @@ impl WebSocket {
         }
     }
 
+    /// Connects with further headers; with the subprotocol that the server chose.
+    pub(crate) fn with_answer(url: &str, headers: &[(&'static str, &str)]) -> (Self, Option<String>) {
+        let mut request = url.into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let stream = TcpStream::connect(request.uri().authority().unwrap().as_str()).unwrap();
+        let (socket, answer) = client(request, stream).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let chosen = answer.headers().get("sec-websocket-protocol");
+        (Self(socket), chosen.map(|value| value.to_str().unwrap().to_owned()))
+    }
+
     /// Sends a text frame.
     pub(crate) fn send(&mut self, text: &str) {
         self.send_message(Message::text(text));

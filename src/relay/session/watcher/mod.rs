@@ -5,6 +5,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,6 +23,9 @@ use crate::wire::watch::{ClientMessage, MAX_TARGETS, ServerMessage};
 
 /// Types of a client's messages.
 const COMMANDS: [&str; 4] = ["watch", "unwatch", "token", "ping"];
+
+/// Bytes of messages that may wait for the check of a token.
+const MOST_WAITING: usize = 64 << 10;
 
 const EXAMPLE: &str = r#"{"type":"watch","targets":["scraping/123"]}"#;
 
@@ -83,6 +87,8 @@ pub(in crate::relay) struct Watcher {
     credentials: Credentials,
     allowance: Allowance,
     news: News,
+    /// Messages that came behind a token, until that was checked.
+    behind_token: Option<VecDeque<Box<str>>>,
     /// The session is being closed; input is ignored from now on.
     over: bool,
 }
@@ -97,7 +103,16 @@ impl Watcher {
         now: Millis,
     ) -> Self {
         let allowance = Allowance::new(now);
-        Self { dialects, epoch, ownerless, credentials, allowance, news: News::Changed, over: false }
+        Self {
+            dialects,
+            epoch,
+            ownerless,
+            credentials,
+            allowance,
+            news: News::Changed,
+            behind_token: None,
+            over: false,
+        }
     }
 
     /// Adds targets. Those that are watched already stay as they are; each that cannot be watched is told.
@@ -110,11 +125,14 @@ impl Watcher {
             }
             since => since,
         };
+        // Errors first: the list of targets comes as soon as the last watch is caught up.
+        let mut begun = Vec::new();
         for text in &wanted.targets {
-            if let Err((code, message)) = self.add(text, since, wanted, watches, out) {
+            if let Err((code, message)) = self.add(text, since, wanted, watches, &mut begun) {
                 out.push(error(code, Some(text), message));
             }
         }
+        out.append(&mut begun);
         self.news = News::Changed;
     }
 
@@ -138,8 +156,7 @@ impl Watcher {
             return Err((Code::Limit, message));
         }
         let place = self.place(topic, permit, since, wanted);
-        let id = watches.add(place);
-        out.push(Action::Begin(id, since, wanted.replay));
+        out.push(Action::Begin(watches.add(place)));
         Ok(())
     }
 
@@ -154,7 +171,8 @@ impl Watcher {
             TopicKind::Job => Watch::of_job(topic, guard, None, since),
             _ => Watch::behind(topic),
         };
-        let mut place = Place { kinds: wanted.kinds.clone(), needs_token, ..Place::new(watch) };
+        let beginning = Some((since, wanted.replay));
+        let mut place = Place { kinds: wanted.kinds.clone(), needs_token, beginning, ..Place::new(watch) };
         place.of = of.unwrap_or(place.of);
         place
     }
@@ -194,10 +212,38 @@ impl Watcher {
         if !self.may_speak(now, out) {
             return;
         }
+        match &mut self.behind_token {
+            None => self.say(text, watches, out),
+            Some(waiting)
+                if waiting.iter().map(|text| text.len()).sum::<usize>() + text.len() <= MOST_WAITING =>
+            {
+                waiting.push_back(text.into());
+            }
+            Some(_) => {
+                out.push(error(Code::Limit, None, "too much behind a token that is still to be checked"))
+            }
+        }
+    }
+
+    /// The token that the client brought was checked: the messages behind it may go by it.
+    pub(super) fn checked(&mut self, watches: &mut Many, out: &mut Vec<Action>) {
+        let mut waiting = self.behind_token.take().unwrap_or_default();
+        while self.behind_token.is_none() && !self.over {
+            let Some(text) = waiting.pop_front() else { return };
+            self.say(&text, watches, out);
+        }
+        // There was another token among them.
+        self.behind_token = Some(waiting);
+    }
+
+    fn say(&mut self, text: &str, watches: &mut Many, out: &mut Vec<Action>) {
         match parse(text) {
             Err(message) => out.push(error(Code::BadMessage, None, message)),
             Ok(ClientMessage::Ping) => out.push(Action::TextPong),
-            Ok(ClientMessage::Token { token }) => out.push(Action::CheckToken(token.into())),
+            Ok(ClientMessage::Token { token }) => {
+                self.behind_token = Some(VecDeque::new());
+                out.push(Action::CheckToken(token.into()));
+            }
             Ok(ClientMessage::Unwatch { targets }) => self.unwatch(&targets, watches, out),
             Ok(ClientMessage::Watch { targets, since, kinds }) => {
                 let since = since.map(|since| self.epoch.read(&since));

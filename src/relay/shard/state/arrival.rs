@@ -24,7 +24,7 @@ use crate::relay::event::Snapshot;
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::{Known, Resumed, Welcome};
 use crate::relay::reservation::StoreReading;
-use crate::relay::session::{Action, Beginning, Guard, Session, Wanted, Watch, WatchId, Watcher};
+use crate::relay::session::{Action, Beginning, Guard, Session, Take, Wanted, Watch, WatchId, Watcher};
 use crate::relay::slots::ConnId;
 use crate::relay::stats::Stats;
 use crate::relay::wheel::Millis;
@@ -198,6 +198,7 @@ impl Shared {
             }
         }
         self.look_up(&mut state, id, watch);
+        self.announce(&mut state, id);
     }
 
     /// The owners of these jobs are known by now: clients that wait for that are let in, and those that turn out to be
@@ -213,6 +214,32 @@ impl Shared {
                 Some(_) => self.ask_store_or_look_up(&mut state, id, watch),
                 None => {}
             }
+            self.announce(&mut state, id);
+        }
+        for job in jobs {
+            self.list_owned(&mut state, job);
+        }
+    }
+
+    /// Sends the state of a job whose owner is known by now to those who watch all jobs of the owner. What came before
+    /// was nobody's, so they have not got it.
+    fn list_owned(&self, state: &mut State, job: &Topic) {
+        let mut matching = Vec::new();
+        state.hub.matching_every(job.dialect, &mut matching);
+        if matching.is_empty() {
+            return;
+        }
+        let (owner, snapshot) = {
+            let mut log = state.settings.log();
+            let Some(owner) = log.owner(job.dialect, &job.name) else { return };
+            let Some(snapshot) = log.unowned_state(job) else { return };
+            (owner, snapshot)
+        };
+        for Subscriber { id, watch } in matching {
+            let conn = state.conns.get(id);
+            if conn.is_some_and(|conn| conn.session.lists(watch, job, Some(&owner))) {
+                self.act(state, id, Action::Listed(job.clone(), snapshot.clone()));
+            }
         }
     }
 
@@ -220,30 +247,35 @@ impl Shared {
     pub(in crate::relay::shard) fn read_back(&self, job: &Topic, snapshot: &Snapshot) {
         let mut state = self.state();
         let dialect = Arc::clone(state.settings.dialects.get(job.dialect));
-        let (has_ended, echo) = {
+        let (has_ended, owner, echo) = {
             let mut log = state.settings.log();
             let echo = state.settings.echo_polling && dialect.echoes();
             let echo = if echo { log.status(job.dialect, &job.name) } else { None };
             // By this very state: since it was read, it may have been overtaken by an ending, or by another run.
-            (log.has_ended_at(job.dialect, &job.name, snapshot.sequence), echo)
+            let has_ended = log.has_ended_at(job.dialect, &job.name, snapshot.sequence);
+            (has_ended, log.owner(job.dialect, &job.name), echo)
         };
         let mut matching = Vec::new();
         state.hub.matching(std::slice::from_ref(job), &mut matching);
         for Subscriber { id, watch } in matching {
             let mut actions = std::mem::take(&mut state.actions);
             let open = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-            let watched = open.and_then(|conn| conn.session.watch_mut(watch));
-            if let Some(watched) = watched.filter(|watched| !watched.is_reserved() && watched.is_admitted()) {
-                if watched.topic().kind == TopicKind::Every {
+            if let Some(conn) = open {
+                if conn.session.lists(watch, job, owner.as_deref()) {
                     actions.push(Action::Listed(job.clone(), snapshot.clone()));
-                } else {
+                }
+                let watched = conn.session.watch_mut(watch);
+                let watched = watched.filter(|watched| watched.topic().kind == TopicKind::Job);
+                if let Some(watched) = watched.filter(|one| !one.is_reserved() && one.is_admitted()) {
                     watched.read_back(snapshot, has_ended, (watch, &mut actions));
                 }
-                if let Some(body) = echo.as_ref().filter(|_| !actions.is_empty()) {
-                    actions.push(Action::Echo(body.clone()));
-                }
             }
+            let is_news = !actions.is_empty();
+            actions.extend(echo.clone().filter(|_| is_news).map(Action::Echo));
             self.act_all(&mut state, id, actions);
+            if is_news && has_ended {
+                self.tell_ended(&mut state, id, job);
+            }
         }
     }
 
@@ -290,15 +322,21 @@ fn overload(stats: &Stats, out: &mut Vec<Action>) {
 }
 
 /// Sends a watcher what waited for it, behind the state of its job.
-fn follow(watch: &mut Watch, events: Vec<Delivery>, stats: &Stats, (id, out): (WatchId, &mut Vec<Action>)) {
+fn follow(
+    session: &mut Session,
+    events: Vec<Delivery>,
+    stats: &Stats,
+    (id, out): (WatchId, &mut Vec<Action>),
+) {
     for Delivery { event, echo } in events {
-        if watch.takes(event.sequence) {
+        let take = session.takes_held(id, &event);
+        let ending = State::ended_by(&event).filter(|_| take != Take::Not);
+        if take == Take::Send {
             stats.deliveries.add(1);
-            let ending = State::ended_by(&event);
             out.push(Action::Event(id, event));
             out.extend(echo.map(|echo| Action::Echo(String::from_utf8_lossy(echo.text()).into_owned())));
-            out.extend(ending);
         }
+        out.extend(ending);
     }
 }
 
@@ -358,9 +396,11 @@ impl State {
         } else {
             watched.state(known, dialect, now, (watch, actions));
         }
+        let shown = watched.sequence().unwrap_or(0);
+        conn.session.send_from(watch, shown);
         match events {
             Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
-            Ok(events) => follow(watched, events, &settings.stats, (watch, actions)),
+            Ok(events) => follow(&mut conn.session, events, &settings.stats, (watch, actions)),
             Err(_) => overload(&settings.stats, actions),
         }
         conn.session.raise(newest);

@@ -1,12 +1,14 @@
 //! Places of clients that can come back: told when they are known, and lost with the source.
 
+use std::sync::Arc;
+
 use super::super::conn::Conn;
 use super::{Shared, State};
 use crate::dialect::DialectId;
-use crate::relay::auth;
+use crate::relay::auth::{self, Claims, Refusal};
 use crate::relay::cursor::Loss;
 use crate::relay::encoding::Form;
-use crate::relay::session::{Action, Session};
+use crate::relay::session::{Action, Session, Watch};
 use crate::relay::slots::ConnId;
 
 impl Shared {
@@ -49,23 +51,34 @@ impl Shared {
         state.delivered = state.delivered.max(sequence);
         let ids: Vec<ConnId> = state.conns.ids().collect();
         for id in ids {
-            let concerned = state.conns.get(id).is_some_and(|conn| {
-                let mut watches = conn.session.watches();
-                conn.encoding.has_cursors()
-                    && watches.any(|(_, watch)| dialects.contains(&watch.topic().dialect))
-            });
-            if concerned {
-                // While missed events or a state are on their way, no place is true of everything.
-                let place = state.conns.get_mut(id).and_then(|conn| conn.session.leap(sequence));
-                self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
+            let Some(conn) = state.conns.get(id).filter(|conn| conn.encoding.has_cursors()) else { continue };
+            let is_concerned = |watched: &Watch| dialects.contains(&watched.topic().dialect);
+            if !conn.session.watches().any(|(_, watched)| is_concerned(watched)) {
+                continue;
             }
+            // While missed events or a state are on their way, no place is true of everything.
+            let place = state.conns.get_mut(id).and_then(|conn| conn.session.leap(sequence));
+            self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
         }
     }
 
-    /// Checks a token that a client of `/watch` brought, and uses it from then on if it is good.
-    pub(super) fn check_token(&self, state: &mut State, id: ConnId, token: &str) {
+    /// Checks a token that a client of `/watch` brought, and uses it from then on if it is good. What it is checked with
+    /// may have to be fetched; meanwhile the client's messages wait.
+    pub(super) fn check_token(&self, state: &mut State, id: ConnId, token: Box<str>) {
+        let tokens = Arc::clone(&state.settings.tokens);
+        let checked = tokens.check(&token);
+        if !tokens.may_know_more(&checked) {
+            return self.checked_token(state, id, checked);
+        }
+        let shared = self.clone();
+        tokio::task::spawn_local(async move {
+            let checked = tokens.check_again(Some(&token)).await;
+            shared.checked_token(&mut shared.state(), id, checked);
+        });
+    }
+
+    fn checked_token(&self, state: &mut State, id: ConnId, checked: Result<Claims, Refusal>) {
         let now = state.now();
-        let checked = state.settings.tokens.check(token);
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(conn) = state.conns.get_mut(id) {
             match checked {
@@ -75,8 +88,11 @@ impl Shared {
                 }
                 Err(refusal) => actions.push(Session::bad_token(refusal.message())),
             }
+            conn.session.checked_token(&mut actions);
         }
         self.act_all(state, id, actions);
+        // A token that expires sooner than the last one, and guards of new watches.
+        state.settle(id);
         self.announce(state, id);
     }
 

@@ -12,7 +12,7 @@ use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::Resumed;
 use crate::relay::reservation::Reservation;
-use crate::relay::session::{Action, Replay, WatchId};
+use crate::relay::session::{Action, Replay, Take, WatchId};
 use crate::relay::slots::ConnId;
 
 /// Events of one page; with the largest ones a page is cut by its bytes.
@@ -35,17 +35,12 @@ enum Page {
 
 impl Shared {
     /// Begins a watch that a client of `/watch` added: subscribes to its topic, and sends what it opens with.
-    pub(super) fn begin_watch(
-        &self,
-        state: &mut State,
-        id: ConnId,
-        watch: WatchId,
-        since: Option<Since>,
-        replay: bool,
-    ) {
-        let watched = state.conns.get(id).and_then(|conn| conn.session.watch(watch));
-        let Some(topic) = watched.map(|watched| watched.topic().clone()) else { return };
+    pub(super) fn begin_watch(&self, state: &mut State, id: ConnId, watch: WatchId) {
+        let Some(conn) = state.conns.get_mut(id) else { return };
+        let Some(topic) = conn.session.watch(watch).map(|watched| watched.topic().clone()) else { return };
+        // Again where the watch was ended and added in between.
         state.hub.subscribe(topic.clone(), Subscriber { id, watch });
+        let Some((since, replay)) = conn.session.take_beginning(watch) else { return };
         if topic.kind != TopicKind::Job {
             return self.begin_stream(state, id, (watch, &topic), since);
         }
@@ -90,6 +85,7 @@ impl Shared {
         };
         self.act_all(state, id, actions);
         if let Some(conn) = state.conns.get_mut(id) {
+            conn.session.send_from(watch, newest);
             conn.session.catch_up(watch, newest);
             conn.session.raise(newest);
         }
@@ -137,18 +133,20 @@ impl Shared {
             self.end_replay(&mut state, id, newest);
             return Page::More;
         }
-        self.send_page(&mut state, id, page);
+        let watches: Vec<WatchId> = watches.into_iter().map(|(watch, _)| watch).collect();
+        self.send_page(&mut state, id, &watches, page);
         Page::More
     }
 
-    fn send_page(&self, state: &mut State, id: ConnId, page: Vec<Arc<Event>>) {
+    fn send_page(&self, state: &mut State, id: ConnId, watches: &[WatchId], page: Vec<Arc<Event>>) {
         let mut bytes = 0;
         for event in page {
             let State { settings, encoder, conns, .. } = &mut *state;
             let Some(conn) = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
-            let ending = State::ended_by(&event);
+            let take = conn.session.takes_again(&event, watches);
+            let ending = State::ended_by(&event).filter(|_| take != Take::Not);
             let mut wrote = Wrote::Whole;
-            if conn.session.takes_again(&event) {
+            if take == Take::Send {
                 let target = conn.session.name_of(&event.topics[conn.session.best_topic(&event)]);
                 let target = target.unwrap_or_default();
                 // In the middle of a connection the place is that of its other targets as well.
@@ -188,17 +186,19 @@ impl Shared {
         conn.session.leave_replay(watch);
         let Some(topic) = conn.session.watch(watch).map(|watched| watched.topic().clone()) else { return };
         self.act(state, id, Action::Gap(Loss::TooOld, Some(watch), None));
+        if topic.kind != TopicKind::Job {
+            return self.begin_stream(state, id, (watch, &topic), None);
+        }
         let (snapshot, newest) = {
             let mut log = state.settings.log();
-            let is_job = topic.kind == TopicKind::Job;
-            let snapshot = if is_job { log.snapshot(topic.dialect, &topic.name) } else { None };
-            (snapshot, log.newest_shared())
+            (log.snapshot(topic.dialect, &topic.name), log.newest_shared())
         };
         let reached = snapshot.as_ref().map_or(newest, |snapshot| snapshot.sequence.max(newest));
         if let Some(snapshot) = snapshot {
             self.act(state, id, Action::State(watch, snapshot));
         }
         if let Some(conn) = state.conns.get_mut(id) {
+            conn.session.send_from(watch, reached);
             conn.session.catch_up(watch, reached);
             conn.session.raise(newest);
         }

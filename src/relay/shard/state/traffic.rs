@@ -74,9 +74,8 @@ impl Shared {
             Taking::Taken => {}
             Taking::Left => return false,
             Taking::Filtered => {
-                // Endings are told whatever kinds the client wants.
-                if let Some(ending) = State::ended_by(event).filter(|_| conn.session.is_of_targets()) {
-                    self.act(state, id, ending);
+                if event.ends.is_some() && conn.session.tells_only_end(to.watch, event) {
+                    self.act_on_end(state, id, event);
                 }
                 return false;
             }
@@ -85,7 +84,7 @@ impl Shared {
             return self.send_encoded(state, id, delivery, encodings);
         }
         let frame = encodings.plain();
-        let wrote = conn.write(frame, || event.conflation.clone().map(OutboxKey::Event), bound);
+        let wrote = conn.write(frame, || OutboxKey::of(event), bound);
         if wrote != Wrote::Whole {
             self.after_write(state, id, wrote);
         }
@@ -93,6 +92,14 @@ impl Shared {
             self.send_echo(state, id, event, &echo.frame());
         }
         true
+    }
+
+    /// Tells that an event ended its job to a client that does not want the event itself.
+    #[cold]
+    fn act_on_end(&self, state: &mut State, id: ConnId, event: &Event) {
+        if let Some(ending) = State::ended_by(event) {
+            self.act(state, id, ending);
+        }
     }
 
     /// Sends an event in the encoding that the client wants, and what its contract says behind it.
@@ -110,7 +117,7 @@ impl Shared {
         let topic = conn.session.best_topic(event);
         let name = || conn.session.name_of(&event.topics[topic]).unwrap_or_default();
         let frame = encodings.get(encoder, conn.encoding, topic, has_cursor, name);
-        let wrote = conn.write(frame, || event.conflation.clone().map(OutboxKey::Event), settings.outbox);
+        let wrote = conn.write(frame, || OutboxKey::of(event), settings.outbox);
         let is_of_targets = conn.session.is_of_targets();
         self.after_write(state, id, wrote);
         match &delivery.echo {
@@ -132,7 +139,7 @@ impl Shared {
     fn send_echo(&self, state: &mut State, id: ConnId, event: &Event, echo: &Frame) {
         let bound = state.settings.outbox;
         let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
-        let wrote = conn.write(echo, || event.conflation.clone().map(OutboxKey::Echo), bound);
+        let wrote = conn.write(echo, || OutboxKey::of_echo(event), bound);
         self.after_write(state, id, wrote);
     }
 
