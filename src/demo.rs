@@ -17,6 +17,7 @@ use crate::dialect::{Dialects, Target};
 use crate::exit::Exit;
 use crate::publish::scenario::{Scenario, ScenarioOptions};
 use crate::relay::{self, AuthPolicy, Relay, RelayOptions, Reloadable};
+use crate::wire::watch::ServerMessage;
 
 /// Sockets are given this long to open before the first event is due, so that the demo shows jobs from their beginning.
 /// One of channels, which is told nothing of what was before, is waited for.
@@ -107,7 +108,7 @@ pub(crate) async fn run(
         })
     };
     let began = Instant::now();
-    let mut attach = attach::run(watching, Some(stopwatch.observer(dialects)), enough).await?;
+    let mut attach = attach::run(watching, Some(stopwatch.observer()), enough).await?;
     let took = began.elapsed();
     publishing.abort();
     relay.shutdown().await;
@@ -160,7 +161,7 @@ struct Times {
     sent: HashMap<String, VecDeque<Instant>>,
     published: u64,
     latency: Histogram<u64>,
-    /// The socket of channels has said that it is subscribed.
+    /// The relay has said that it watches the targets.
     connected: bool,
 }
 
@@ -181,24 +182,22 @@ impl Stopwatch {
             // No socket is to get it.
             return;
         }
-        let wire = event.text_parts().concat();
+        // On `/watch` a payload comes without an envelope.
+        let [_, payload, _] = event.text_parts();
         let mut times = self.times();
         times.published += 1;
-        times.sent.entry(String::from_utf8_lossy(&wire).into_owned()).or_default().push_back(Instant::now());
+        times
+            .sent
+            .entry(String::from_utf8_lossy(payload).into_owned())
+            .or_default()
+            .push_back(Instant::now());
     }
 
-    fn observer(self: &Arc<Self>, dialects: &Dialects) -> Observer {
+    fn observer(self: &Arc<Self>) -> Observer {
         let stopwatch = Arc::clone(self);
-        let streamed = dialects.iter().find(|(_, dialect)| dialect.channels.is_some());
-        let streamed = streamed.map(|(_, dialect)| Arc::clone(dialect));
-        // A server greets before it sends events.
-        let is_greeting = move |text: &str| {
-            let own = streamed.as_ref().and_then(|dialect| {
-                let channels = dialect.channels.as_ref()?;
-                Some(channels.is_own(&dialect.view(text)?.kind.name))
-            });
-            own.unwrap_or(false)
-        };
+        // The relay says what it watches before it sends events.
+        let is_greeting =
+            |text: &str| matches!(ServerMessage::read(text), Some(ServerMessage::Watching { .. }));
         Arc::new(move |_, text, received| {
             let mut times = stopwatch.times();
             times.connected = times.connected || is_greeting(text);

@@ -120,17 +120,19 @@ impl<T: TermLike + 'static> Bars<T> {
         let index = flowed.index;
         match &flowed.flow {
             Flow::Event { happening: Happening::Nothing | Happening::Progress, .. } => None,
-            Flow::Event { happening: Happening::Warning(_), .. } => remark(&flowed.flow, self.paint),
-            Flow::Gap { .. } => remark(&flowed.flow, self.paint),
+            Flow::Event { happening: Happening::Warning(_), .. } | Flow::Gap { .. } => {
+                remark(&flowed.flow, self.paint)
+            }
             Flow::Event { view, .. } if !self.filter.lets(*view) => None,
             Flow::Event { text, view, happening } => {
                 let dialect = &board.streams()[index].dialect;
                 Some(words(dialect, text, *view, happening, None, EVENT_COLUMNS, self.paint))
             }
             Flow::Link(Link::Disconnected { .. }) if self.broken.insert(index) => {
-                let text = match board.streams()[index].resumes {
-                    true => "connection lost; what happens until it is back is told then",
-                    false => "connection lost; what happens until it is back is missed",
+                let text = if board.streams()[index].resumes {
+                    "connection lost; what happens until it is back is told then"
+                } else {
+                    "connection lost; what happens until it is back is missed"
                 };
                 Some(self.paint.color(text, Color::Yellow))
             }

@@ -66,8 +66,7 @@ pub(super) fn remark(flow: &Flow<'_>, paint: Paint) -> Option<String> {
         Flow::Event { happening: Happening::Warning(warning), .. } => {
             Some(paint.color(&format!("warning: {}", brief(warning)), Color::Yellow))
         }
-        Flow::Event { .. } => None,
-        Flow::Gap { repeats: true, .. } => None,
+        Flow::Event { .. } | Flow::Gap { repeats: true, .. } => None,
         Flow::Gap { reason, .. } => Some(paint.color(&gap_words(reason), Color::Yellow)),
         Flow::Link(link) => link_words(link).map(|said| paint.dim(&said)),
         Flow::Lost(reason) => Some(paint.color(&format!("lost: {}", brief(reason)), Color::Red)),

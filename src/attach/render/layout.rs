@@ -63,7 +63,8 @@ impl Screen {
         let streams: Vec<String> =
             board.streams().iter().filter_map(|stream| self.stream(stream, now)).collect();
         // Of a stream the most is told by the lines that scroll by above, so they get the other half of the screen.
-        let room = if board.streams().is_empty() { self.rows.saturating_sub(2) } else { self.rows / 2 };
+        let scrolls = board.streams().iter().any(|stream| !stream.is_pattern());
+        let room = if scrolls { self.rows / 2 } else { self.rows.saturating_sub(2) };
         let room = room.saturating_sub(streams.len()).max(1);
         let jobs = bars(board);
         let mut lines = Vec::new();
@@ -90,8 +91,8 @@ impl Screen {
     /// scroll.
     pub(super) fn last(&self, board: &Board, now: Instant) -> Vec<String> {
         let jobs = bars(board);
-        // Jobs are as many as the user named; resources are not.
-        let shown = most_telling(&jobs, board.jobs().len().max(self.rows / 2), now);
+        // Named jobs are as many as the user wanted; resources and other jobs are not.
+        let shown = most_telling(&jobs, board.named().len().max(self.rows / 2), now);
         let widths = self.widths(shown.iter().map(|index| jobs[*index]), now);
         let (mut lines, mut told) = (Vec::new(), BTreeSet::new());
         for job in shown.iter().map(|index| jobs[*index]) {
@@ -140,6 +141,7 @@ impl Screen {
         let (glyph, color, text) = match &stream.link.0 {
             _ if stream.is_lost() => ("!", Color::Red, brief(&stream.problem.as_ref()?.message).into_owned()),
             Link::Connected if stream.events > 0 => return None,
+            Link::Connected if stream.is_pattern() => ("◌", Color::Yellow, "waiting for jobs".to_owned()),
             Link::Connected => ("◌", Color::Yellow, "waiting for events".to_owned()),
             Link::Connecting => ("…", Color::Yellow, "connecting".to_owned()),
             Link::Closed => return None,
@@ -371,7 +373,7 @@ fn hidden(jobs: &[&Job], shown: &[usize]) -> String {
 /// The state of the connections, the events, the jobs.
 fn footer(board: &Board, now: Instant) -> String {
     // A connection counts once for each of its bars, and at least once: the resources of a stream share one connection.
-    let jobs = board.jobs().iter().map(|job| (&job.link, 1));
+    let jobs = board.named().iter().map(|job| (&job.link, 1));
     let streams = board.streams().iter().map(|stream| (&stream.link, stream.resources().len().max(1)));
     let open: Vec<(&(Link, Instant), usize)> =
         jobs.chain(streams).filter(|((link, _), _)| *link != Link::Closed).collect();

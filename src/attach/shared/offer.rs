@@ -43,7 +43,6 @@ struct Health {
 pub(super) async fn ask(server: &Url, tls: &Tls, limit: Duration) -> Offer {
     match get(&http_url(server, "/health"), tls, limit).await {
         Ok(body) if serde_json::from_slice(&body).is_ok_and(|health: Health| health.watch) => Offer::Watch,
-        Ok(_) => Offer::Nothing,
         Err(NetError::Status { status: 401 | 403 | 404, .. }) => {
             match get(&http_url(server, WATCH), tls, limit).await {
                 Err(NetError::Status { status, code: Some(code), .. }) if (status, &*code) == NO_UPGRADE => {
@@ -59,7 +58,7 @@ pub(super) async fn ask(server: &Url, tls: &Tls, limit: Duration) -> Offer {
             | NetError::Tls { .. }),
         ) => Offer::Unreachable(error),
         Err(error @ NetError::Status { retry_after: Some(_), .. }) => Offer::Busy(error),
-        Err(_) => Offer::Nothing,
+        Ok(_) | Err(_) => Offer::Nothing,
     }
 }
 

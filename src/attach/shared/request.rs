@@ -151,12 +151,12 @@ mod tests {
         let (groups, _) = resume.opening(|_| false);
         let request = Request::new(&socket(), &groups, &resume, &Wishes::default());
         assert!(request.url.as_str().len() < MAX_QUERY + 100 && !request.targets.is_empty());
-        let mut named: Vec<String> = names[..request.targets.len()].to_vec();
+        let mut told: Vec<String> = names[..request.targets.len()].to_vec();
         for message in &request.messages {
             assert!(message.len() < 2 * MAX_MESSAGE);
             let Ok(ClientMessage::Watch { targets, .. }) = serde_json::from_str(message) else { panic!() };
-            named.extend(targets);
+            told.extend(targets);
         }
-        assert_eq!(named, names);
+        assert_eq!(told, names);
     }
 }

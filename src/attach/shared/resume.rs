@@ -69,8 +69,6 @@ struct Entry {
     replaying: bool,
     /// Something of it was shown, on any connection.
     shown: bool,
-    /// It was said that nobody has heard of it.
-    is_unheard_told: bool,
 }
 
 /// Whether a target is watched on this connection.
@@ -137,12 +135,7 @@ impl Resume {
 
     /// Whether something of a target was shown.
     pub(super) fn is_heard_of(&self, target: usize) -> bool {
-        self.entries[target].shown || self.entries[target].is_unheard_told
-    }
-
-    /// That nobody has heard of a target was said.
-    pub(super) fn hear(&mut self, target: usize) {
-        self.entries[target].is_unheard_told = true;
+        self.entries[target].shown
     }
 
     /// Whether the relay has confirmed on this connection that it watches a target.

@@ -55,6 +55,8 @@ pub(super) struct Session<'a> {
     later: bool,
     /// Jobs that nobody has heard of yet, and when what their dialect says of such jobs is due.
     unheard: BTreeMap<usize, Instant>,
+    /// Jobs of which that was said.
+    unheard_told: BTreeSet<usize>,
 }
 
 impl<'a> Session<'a> {
@@ -72,7 +74,8 @@ impl<'a> Session<'a> {
             owners[target].push(member);
         }
         let resume = Resume::new(names);
-        let (linked, awaited, unheard) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
+        let (linked, awaited) = (BTreeSet::new(), BTreeMap::new());
+        let (unheard, unheard_told) = (BTreeMap::new(), BTreeSet::new());
         Self {
             settings,
             members,
@@ -83,6 +86,7 @@ impl<'a> Session<'a> {
             is_confirmed: false,
             later: false,
             unheard,
+            unheard_told,
         }
     }
 
@@ -130,7 +134,9 @@ impl<'a> Session<'a> {
         };
         let over: Vec<usize> =
             (0..self.owners.len()).filter(|at| !self.resume.is_target_over(*at)).filter(is_over).collect();
-        over.iter().for_each(|target| self.resume.over(*target));
+        for target in &over {
+            self.resume.over(*target);
+        }
         over
     }
 
@@ -321,7 +327,8 @@ impl<'a> Session<'a> {
             let place = owners.first().map(|member| &self.members[*member].place);
             let unknown =
                 place.filter(|place| !place.is_stream()).and_then(|place| place.dialect.unknown.as_ref());
-            if let Some(unknown) = unknown.filter(|_| !self.resume.is_heard_of(target)) {
+            let is_told = self.resume.is_heard_of(target) || self.unheard_told.contains(&target);
+            if let Some(unknown) = unknown.filter(|_| !is_told) {
                 self.unheard.entry(target).or_insert(now + unknown.after);
             }
         }
@@ -337,7 +344,7 @@ impl<'a> Session<'a> {
             self.unheard.iter().filter(|(_, at)| **at <= now).map(|(target, _)| *target).collect();
         for target in due {
             self.unheard.remove(&target);
-            self.resume.hear(target);
+            self.unheard_told.insert(target);
             let dialect = self.owners[target].first().map(|member| &self.members[*member].place.dialect);
             let (_, job) = self.resume.name(target).split_once('/').unwrap_or_default();
             let timestamp = format!("{:.6}", Timestamp::now());
@@ -452,24 +459,18 @@ impl<'a> Session<'a> {
     }
 
     async fn tell_one(&self, name: &str, report: Report) {
-        match self.resume.find(name) {
-            Some(target) => {
-                let (last, others) = match self.owners[target].split_last() {
-                    Some(split) => split,
-                    None => return,
-                };
-                for member in others {
-                    self.report(*member, report.again()).await;
-                }
-                self.report(*last, report).await;
+        if let Some(target) = self.resume.find(name) {
+            let Some((last, others)) = self.owners[target].split_last() else { return };
+            for member in others {
+                self.report(*member, report.again()).await;
             }
-            None => {
-                let Some(pattern) = self.resume.pattern_of(name) else { return };
-                for member in &self.owners[pattern] {
-                    let report = Box::new(report.again());
-                    self.report(*member, Report::Of { name: name.to_owned(), report }).await;
-                }
-            }
+            return self.report(*last, report).await;
+        }
+        let Some(pattern) = self.resume.pattern_of(name) else { return };
+        // One that is named twice brings the same jobs.
+        if let Some(member) = self.owners[pattern].first() {
+            let report = Report::Of { name: name.to_owned(), report: Box::new(report) };
+            self.report(*member, report).await;
         }
     }
 

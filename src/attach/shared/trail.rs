@@ -130,7 +130,9 @@ mod tests {
 
     fn shown(prints: &[u64]) -> Trail {
         let mut trail = Trail::default();
-        prints.iter().for_each(|print| trail.add(*print));
+        for print in prints {
+            trail.add(*print);
+        }
         trail.reconnected();
         trail
     }

@@ -158,11 +158,12 @@ fn many_targets_of_both_dialects_are_watched_at_once() {
 }
 
 /// The fields of each kind of line beside `target` and `received_at`, as `jobwire-protocol(7)` has them.
-const KINDS: [(&str, &[&str]); 6] = [
-    ("event", &["resource"]),
+const KINDS: [(&str, &[&str]); 7] = [
+    ("event", &["resource", "snapshot"]),
     ("text", &["resource"]),
     ("status", &[]),
     ("connection", &["reason", "attempt", "in_ms", "error"]),
+    ("gap", &[]),
     ("warning", &[]),
     ("result", &[]),
 ];
