@@ -36,7 +36,7 @@ impl Aim {
             return Vec::new();
         };
         let is_one = subjects.iter().all(|subject| *subject == subjects[0]);
-        let is_divided = self.manner.targets() == 1 && self.jobs.len() % subjects.len() == 0;
+        let is_divided = self.manner.targets() == 1 && self.jobs.len().is_multiple_of(subjects.len());
         if is_one || is_divided { subjects } else { Vec::new() }
     }
 }
