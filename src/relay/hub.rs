@@ -52,6 +52,8 @@ impl Subscribers {
                 Entry::Vacant(entry) => drop(entry.insert(at)),
             },
         }
+        // One is all that most topics have, and a list would begin with room for four.
+        self.list.reserve_exact(usize::from(self.list.is_empty()));
         self.list.push(new);
         if self.places.is_none() && self.list.len() > INDEXED {
             self.places =

@@ -144,17 +144,11 @@ pub(in crate::relay) enum Taking {
 pub(in crate::relay) struct Session {
     contract: Contract,
     watches: Watches,
-    /// Sequence of the newest event that was sent: one that matches several watches is not newer the second time.
-    sequence: u64,
-    /// Sequence of the newest event that was sent before it came live: with a replay, or behind a job's state.
-    ahead: u64,
     timers: Timers,
     /// Kinds of the events that are sent; all of them where there is no list.
     kinds: Option<Arc<Kinds>>,
     /// Present where the client can come back.
     resume: Option<Box<Resume>>,
-    /// A watch is not caught up: it is still looked up, or its missed events are being sent.
-    is_behind: bool,
 }
 
 impl Session {
@@ -182,19 +176,19 @@ impl Session {
     fn new(contract: Contract, watches: Watches, beginning: Beginning) -> Self {
         let Beginning { now, interval, phase } = beginning;
         let timers = Timers::new(now, interval, phase);
-        Self { contract, watches, sequence: 0, ahead: 0, timers, kinds: None, resume: None, is_behind: true }
+        Self { contract, watches, timers, kinds: None, resume: None }
     }
 
     /// Lets the session live until `end` at most; [`Millis::MAX`] for ever.
     #[must_use]
-    pub(in crate::relay) const fn until(mut self, end: Millis) -> Self {
+    pub(in crate::relay) fn until(mut self, end: Millis) -> Self {
         self.timers.set(Timer::Life, end);
         self
     }
 
     /// Ends the session when its token expires.
     #[must_use]
-    pub(in crate::relay) const fn with_token(mut self, expires: Millis) -> Self {
+    pub(in crate::relay) fn with_token(mut self, expires: Millis) -> Self {
         self.timers.set(Timer::Token, expires);
         self
     }
@@ -224,7 +218,7 @@ impl Session {
     }
 
     /// Whether a token let it in.
-    pub(in crate::relay) const fn has_token(&self) -> bool {
+    pub(in crate::relay) fn has_token(&self) -> bool {
         self.timers.is_set(Timer::Token)
     }
 
@@ -235,7 +229,7 @@ impl Session {
             (&mut self.contract, &mut self.watches)
         {
             subscriber.begin(time, watches, out);
-            self.is_behind = false;
+            watches.is_behind = false;
         }
     }
 
@@ -307,7 +301,7 @@ impl Session {
 
     fn takes_of_many(&mut self, id: WatchId, event: &Event) -> Taking {
         let Watches::Many(many) = &mut self.watches else { return Taking::Left };
-        if event.sequence <= self.sequence {
+        if event.sequence <= many.sequence {
             return Taking::Left;
         }
         // The number may have a new tenant since the event was matched.
@@ -318,11 +312,18 @@ impl Session {
         if !place.wants(&event.kind) {
             return Taking::Filtered;
         }
-        if event.sequence <= self.ahead && self.was_sent(event, &[id]) {
+        if event.sequence <= many.ahead && self.was_sent(event, &[id]) {
             return Taking::Left;
         }
-        self.sequence = event.sequence;
+        self.sent(event.sequence);
         Taking::Taken
+    }
+
+    /// An event of several watches was sent.
+    fn sent(&mut self, sequence: u64) {
+        if let Watches::Many(many) = &mut self.watches {
+            many.sequence = sequence;
+        }
     }
 
     /// Bytes came from the client, whatever they are.

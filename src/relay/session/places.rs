@@ -10,14 +10,17 @@ use crate::relay::event::Event;
 impl Session {
     /// Looks again whether all watches are caught up. To be called after each change of one.
     pub(in crate::relay) fn recount(&mut self) {
-        self.is_behind = !self.watches.iter().all(|(_, watch)| watch.is_caught_up());
+        if let Watches::Many(many) = &mut self.watches {
+            let is_caught_up = many.iter().all(|(_, place)| place.watch.is_caught_up());
+            many.is_behind = !is_caught_up;
+        }
     }
 
     /// Whether all watches are caught up.
     fn is_caught_up(&self) -> bool {
         match &self.watches {
             Watches::One(watch) => watch.is_caught_up(),
-            Watches::Many(_) => !self.is_behind,
+            Watches::Many(many) => !many.is_behind,
         }
     }
 
@@ -108,7 +111,9 @@ impl Session {
             }
             None => resume.replays.push(replay),
         }
-        self.is_behind = true;
+        if let Watches::Many(many) = &mut self.watches {
+            many.is_behind = true;
+        }
     }
 
     /// Lets a watch take no live events until it has caught up.
@@ -173,7 +178,9 @@ impl Session {
             None => Take::Not,
             Some(_) if self.was_sent(event, watches) => Take::Not,
             Some(is_wanted) => {
-                self.ahead = self.ahead.max(event.sequence);
+                if let Watches::Many(many) = &mut self.watches {
+                    many.ahead = many.ahead.max(event.sequence);
+                }
                 if is_wanted { Take::Send } else { Take::NotWanted }
             }
         }
@@ -200,14 +207,14 @@ impl Session {
                 && !place.wants(&event.kind)
         };
         let is_wanted = |place: &watch::Place| place.watch.is_caught_up() && place.wants(&event.kind);
-        if event.sequence <= self.sequence
+        if event.sequence <= many.sequence
             || !many.get(id).is_some_and(is_taken)
             || many.matching(event).any(|(_, place)| is_wanted(place))
-            || (event.sequence <= self.ahead && self.was_told_end(event, id))
+            || (event.sequence <= many.ahead && self.was_told_end(event, id))
         {
             return false;
         }
-        self.sequence = event.sequence;
+        self.sent(event.sequence);
         true
     }
 

@@ -188,3 +188,8 @@ fn only_the_text_ping_is_answered() {
     }
     assert_eq!(fixture.out, [Action::TextPong]);
 }
+
+#[test]
+fn a_session_of_a_job_is_small_since_there_are_many() {
+    assert!(size_of::<Session>() <= 96, "{}", size_of::<Session>());
+}

@@ -19,9 +19,15 @@ impl Timer {
     const ALL: [Self; 4] = [Self::Stale, Self::Token, Self::Life, Self::Ping];
 }
 
-/// The timers of one connection: a moment each, [`Millis::MAX`] where none is set.
+/// The timers of one connection: a moment each, [`Millis::MAX`] where none is set. Those that few connections have are kept
+/// apart.
 #[derive(Debug)]
-pub(super) struct Timers([Millis; Timer::ALL.len()]);
+pub(super) struct Timers {
+    /// By [`Timer`], the first and the last.
+    often: [Millis; 2],
+    /// By [`Timer`], those in between; absent where none is set.
+    seldom: Option<Box<[Millis; 2]>>,
+}
 
 impl Timers {
     /// Timers of a connection that begins now: a first ping and the end of its silence. `phase` in 0..1 places the ping
@@ -29,7 +35,7 @@ impl Timers {
     pub(super) fn new(now: Millis, interval: PingInterval, phase: f64) -> Self {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
         let first = (interval.0 as f64 * phase.clamp(0.0, 1.0)) as Millis;
-        let mut timers = Self([Millis::MAX; Timer::ALL.len()]);
+        let mut timers = Self { often: [Millis::MAX; 2], seldom: None };
         timers.set(Timer::Ping, now + first);
         timers.heard(now, interval);
         timers
@@ -37,31 +43,49 @@ impl Timers {
 
     /// Bytes came from the client, whatever they are.
     pub(super) const fn heard(&mut self, now: Millis, interval: PingInterval) {
-        self.set(Timer::Stale, now + interval.0 * 2);
+        self.often[0] = now + interval.0 * 2;
     }
 
-    /// Sets a timer, in place of what it was set for.
-    pub(super) const fn set(&mut self, timer: Timer, at: Millis) {
-        self.0[timer as usize] = at;
+    /// Sets a timer, in place of what it was set for; [`Millis::MAX`] stops it.
+    pub(super) fn set(&mut self, timer: Timer, at: Millis) {
+        match timer {
+            Timer::Stale => self.often[0] = at,
+            Timer::Ping => self.often[1] = at,
+            Timer::Token | Timer::Life if at == Millis::MAX && self.seldom.is_none() => {}
+            Timer::Token | Timer::Life => {
+                let seldom = self.seldom.get_or_insert_with(|| Box::new([Millis::MAX; 2]));
+                seldom[usize::from(timer == Timer::Life)] = at;
+            }
+        }
     }
 
     /// Stops a timer.
-    pub(super) const fn stop(&mut self, timer: Timer) {
+    pub(super) fn stop(&mut self, timer: Timer) {
         self.set(timer, Millis::MAX);
     }
 
+    fn at(&self, timer: Timer) -> Millis {
+        match (timer, &self.seldom) {
+            (Timer::Stale, _) => self.often[0],
+            (Timer::Ping, _) => self.often[1],
+            (Timer::Token | Timer::Life, None) => Millis::MAX,
+            (Timer::Token, Some(seldom)) => seldom[0],
+            (Timer::Life, Some(seldom)) => seldom[1],
+        }
+    }
+
     /// Whether a timer is set.
-    pub(super) const fn is_set(&self, timer: Timer) -> bool {
-        self.0[timer as usize] != Millis::MAX
+    pub(super) fn is_set(&self, timer: Timer) -> bool {
+        self.at(timer) != Millis::MAX
     }
 
     /// The weightiest timer that is due.
     pub(super) fn due(&self, now: Millis) -> Option<Timer> {
-        Timer::ALL.into_iter().find(|timer| self.0[*timer as usize] <= now)
+        Timer::ALL.into_iter().find(|timer| self.at(*timer) <= now)
     }
 
     /// The next moment at which one is due.
     pub(super) fn next(&self) -> Millis {
-        self.0.into_iter().min().unwrap_or(Millis::MAX)
+        Timer::ALL.into_iter().map(|timer| self.at(timer)).min().unwrap_or(Millis::MAX)
     }
 }

@@ -1,6 +1,7 @@
 //! One topic that a connection watches, and the list of all of them.
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::guard::Verdict;
@@ -26,9 +27,33 @@ pub(in crate::relay) struct Watch {
     topic: Topic,
     /// Sequence of the newest event that was sent. None until the topic was looked up: nothing is sent before, and events
     /// that come meanwhile wait in the job log, to follow the state in order.
-    sequence: Option<u64>,
+    reached: Reached,
     /// Absent once there is nothing left to wait for, which is nearly always so.
     pending: Option<Box<Pending>>,
+}
+
+/// Sequence of the newest event that a watch was sent, if it takes events; kept one higher, so that it takes eight bytes.
+#[derive(Debug, Clone, Copy)]
+struct Reached(Option<NonZeroU64>);
+
+impl Reached {
+    /// No event is taken yet.
+    const NOTHING: Self = Self(None);
+
+    /// Events behind a sequence are taken.
+    const fn at(sequence: u64) -> Self {
+        Self(NonZeroU64::new(sequence.saturating_add(1)))
+    }
+
+    fn sequence(self) -> Option<u64> {
+        self.0.map(|above| above.get() - 1)
+    }
+
+    /// Whether events are taken and one of this sequence is newer.
+    #[inline]
+    fn is_before(self, sequence: u64) -> bool {
+        self.0.is_some_and(|above| sequence >= above.get())
+    }
 }
 
 /// State of a watch that something is still to happen to.
@@ -65,38 +90,38 @@ impl Watch {
         since: Option<Since>,
     ) -> Self {
         let pending = Pending { reservation, guard, since, ..Pending::NONE };
-        Self { topic, sequence: None, pending: (!pending.is_over()).then(|| Box::new(pending)) }
+        Self { topic, reached: Reached::NOTHING, pending: (!pending.is_over()).then(|| Box::new(pending)) }
     }
 
     /// A watch of a channel or room, which has no state.
     pub(in crate::relay) const fn of_channel(topic: Topic) -> Self {
-        Self { topic, sequence: Some(0), pending: None }
+        Self { topic, reached: Reached::at(0), pending: None }
     }
 
     /// A watch that gets nothing before it is caught up ([`Watch::catch_up`]): of all jobs of a dialect, or of a channel
     /// whose missed events are to be replayed.
     pub(in crate::relay) const fn behind(topic: Topic) -> Self {
-        Self { topic, sequence: None, pending: None }
+        Self { topic, reached: Reached::NOTHING, pending: None }
     }
 
     /// Takes no events until it is caught up.
     pub(super) const fn fall_behind(&mut self) {
-        self.sequence = None;
+        self.reached = Reached::NOTHING;
     }
 
     /// Whether events are taken.
     pub(in crate::relay) const fn is_caught_up(&self) -> bool {
-        self.sequence.is_some()
+        self.reached.0.is_some()
     }
 
     /// Everything up to a sequence was sent; from now on events are taken.
     pub(in crate::relay) fn catch_up(&mut self, sequence: u64) {
-        self.sequence = Some(self.sequence.unwrap_or(0).max(sequence));
+        self.reached = Reached::at(self.sequence().unwrap_or(0).max(sequence));
     }
 
     /// Sequence of the newest event that was sent.
-    pub(in crate::relay) const fn sequence(&self) -> Option<u64> {
-        self.sequence
+    pub(in crate::relay) fn sequence(&self) -> Option<u64> {
+        self.reached.sequence()
     }
 
     /// Lets the job's events wait from now on.
@@ -179,7 +204,7 @@ impl Watch {
         now: Millis,
         (id, out): (WatchId, &mut Vec<Action>),
     ) {
-        let mut sequence = self.sequence.unwrap_or(0);
+        let mut sequence = self.sequence().unwrap_or(0);
         let unknown = known.is_empty() && sequence == 0;
         for snapshot in known {
             if snapshot.sequence > sequence {
@@ -187,7 +212,7 @@ impl Watch {
                 out.push(Action::State(id, snapshot));
             }
         }
-        self.sequence = Some(sequence);
+        self.reached = Reached::at(sequence);
         match &dialect.unknown {
             Some(what) if unknown && what.after.is_zero() => out.push(Action::Unknown(id)),
             Some(what) if unknown => {
@@ -210,27 +235,27 @@ impl Watch {
         has_ended: bool,
         (id, out): (WatchId, &mut Vec<Action>),
     ) {
-        let Some(sequence) = self.sequence else { return };
+        let Some(sequence) = self.sequence() else { return };
         let is_newer = state.sequence > sequence;
         if state.sequence == sequence || !(is_newer || has_ended) {
             return;
         }
-        self.sequence = Some(sequence.max(state.sequence));
+        self.reached = Reached::at(sequence.max(state.sequence));
         self.end_grace();
         out.push(Action::State(id, state.clone()));
     }
 
     /// From now on events are taken, although nothing of the job's state is known.
     pub(in crate::relay) fn begin(&mut self) {
-        self.sequence.get_or_insert(0);
+        self.reached.0.get_or_insert(NonZeroU64::MIN);
     }
 
     /// Whether an event is to be sent: it is newer than everything that was.
     #[inline]
     pub(in crate::relay) fn takes(&mut self, sequence: u64) -> bool {
-        let takes = self.sequence.is_some_and(|newest| sequence > newest);
+        let takes = self.reached.is_before(sequence);
         if takes {
-            self.sequence = Some(sequence);
+            self.reached = Reached::at(sequence);
             if self.pending.is_some() {
                 self.end_grace();
             }
@@ -281,6 +306,12 @@ pub(super) struct Many {
     places: Vec<Option<Place>>,
     free: Vec<u16>,
     by_topic: HashMap<Topic, WatchId>,
+    /// Sequence of the newest event that was sent: one that matches several watches is not newer the second time.
+    pub(super) sequence: u64,
+    /// Sequence of the newest event that was sent before it came live: with a replay, or behind a job's state.
+    pub(super) ahead: u64,
+    /// A watch is not caught up: it is still looked up, or its missed events are being sent.
+    pub(super) is_behind: bool,
 }
 
 /// A watch among others, and what the client wants of it.
