@@ -6,6 +6,7 @@ mod clients;
 mod dialect_file;
 mod downloads;
 mod drain;
+mod encodings;
 mod forwarded;
 mod gap;
 mod handshake;

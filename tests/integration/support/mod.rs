@@ -31,7 +31,9 @@ pub(crate) use issuer::Issuer;
 pub(crate) use nginx::Nginx;
 pub(crate) use process::{Output, Process, command, jobwire, program, resident};
 pub(crate) use pty::{Pty, rows};
-pub(crate) use raw_socket::{BINARY, CLOSE, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame};
+pub(crate) use raw_socket::{
+    BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,
+};
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
 pub(crate) use tls::{Certificate, Kind, tls_before};

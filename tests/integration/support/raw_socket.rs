@@ -23,9 +23,13 @@ pub(crate) const CLOSE: u8 = 8;
 pub(crate) const PING: u8 = 9;
 pub(crate) const PONG: u8 = 10;
 
+/// The bit of a compressed message (RSV1) beside its opcode.
+pub(crate) const COMPRESSED: u8 = 0x40;
+
 /// A frame of the server's; all of them are whole and unmasked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RawFrame {
+    /// The opcode, and [`COMPRESSED`] where the message is.
     pub(crate) opcode: u8,
     pub(crate) payload: Vec<u8>,
 }
@@ -47,6 +51,8 @@ impl RawFrame {
 /// An upgraded TCP connection.
 pub(crate) struct RawSocket {
     pub(crate) tcp: TcpStream,
+    /// Head of the server's answer.
+    pub(crate) head: String,
     buffer: Vec<u8>,
     /// Where the next frame begins in it.
     start: usize,
@@ -73,9 +79,19 @@ impl RawSocket {
         Self::upgrade(socket.into(), address, path)
     }
 
+    /// Connects and upgrades with further headers.
+    pub(crate) fn with_headers(address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        Self::upgrade_with(TcpStream::connect(address).unwrap(), address, path, headers)
+    }
+
     fn upgrade(tcp: TcpStream, address: &str, path: &str) -> Self {
-        let mut socket = Self { tcp, buffer: Vec::new(), start: 0 };
-        socket.send(super::request_head(address, "GET", path, &UPGRADE, 0).as_bytes());
+        Self::upgrade_with(tcp, address, path, &[])
+    }
+
+    fn upgrade_with(tcp: TcpStream, address: &str, path: &str, headers: &[(&str, &str)]) -> Self {
+        let mut socket = Self { tcp, head: String::new(), buffer: Vec::new(), start: 0 };
+        let headers = [&UPGRADE[..], headers].concat();
+        socket.send(super::request_head(address, "GET", path, &headers, 0).as_bytes());
         let start = Instant::now();
         let end = loop {
             if let Some(at) = socket.buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
@@ -85,6 +101,7 @@ impl RawSocket {
         };
         let head = String::from_utf8_lossy(&socket.buffer[..end]).into_owned();
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        socket.head = head;
         socket.start = end;
         socket
     }
@@ -132,7 +149,7 @@ impl RawSocket {
     fn parse(&mut self) -> Option<RawFrame> {
         let bytes = &self.buffer[self.start..];
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-        assert!(first & 0xf0 == 0x80 && second < 0x80, "no whole unmasked frame: {first:02x} {second:02x}");
+        assert!(first & 0xb0 == 0x80 && second < 0x80, "no whole unmasked frame: {first:02x} {second:02x}");
         let (length, header) = match second {
             126 => (usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().unwrap())), 4),
             127 => {
@@ -143,7 +160,7 @@ impl RawSocket {
         };
         let payload = bytes.get(header..header + length)?.to_vec();
         self.start += header + length;
-        Some(RawFrame { opcode: first & 0x0f, payload })
+        Some(RawFrame { opcode: first & (0x0f | COMPRESSED), payload })
     }
 
     /// Reads some more; `false` at the end.
