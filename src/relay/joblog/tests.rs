@@ -1,5 +1,6 @@
 mod gaps;
 mod runs;
+mod tails;
 
 use super::*;
 use crate::dialect::Outcome;

@@ -515,3 +515,16 @@ fn pythons_and_curls_clients_read_a_stream() {
         assert!(out.starts_with("id: ") && out.contains(&format!("\ndata: {started}\n\n")), "{out}");
     }
 }
+
+#[test]
+fn a_stream_of_several_targets_begins_once() {
+    let relay = Relay::start(&[]);
+    relay.publish(EVENTS, &scraping(1, "job_started", "0", 0));
+    relay.publish(EVENTS, &scraping(2, "job_started", "0", 0));
+    let mut stream = relay.stream("/watch?target=scraping/1&target=scraping/2&since=0");
+    assert_eq!(opening(&mut stream).0, "0");
+    for _ in 0..3 {
+        let block = stream.next_block(PATIENCE).unwrap();
+        assert!(block.data.is_some() && block.id.as_deref() != Some("0"), "{block:?}");
+    }
+}

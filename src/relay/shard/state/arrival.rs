@@ -295,7 +295,10 @@ impl Shared {
                 self.tell_place(state, id);
             }
             Found::Missed(job, place) => {
-                self.begin_place(state, id, Some(place.after).filter(|after| *after > 0));
+                // A stream of several targets has begun already.
+                if state.conns.get(id).is_some_and(|conn| !conn.session.is_of_targets()) {
+                    self.begin_place(state, id, Some(place.after).filter(|after| *after > 0));
+                }
                 self.begin_replay(state, id, watch, place);
                 if state.settings.log().has_ended_by(job.dialect, &job.name, place.after) {
                     self.tell_ended(state, id, &job);
