@@ -104,6 +104,14 @@ impl State {
         }
     }
 
+    /// Lets a connection get a topic's events from now on.
+    fn subscribe(&mut self, topic: Topic, to: Subscriber) {
+        if let Some(conn) = self.conns.get_mut(to.id) {
+            conn.session.send_from(to.watch, self.delivered);
+        }
+        self.hub.subscribe(topic, to);
+    }
+
     fn remove(&mut self, id: ConnId) {
         let Some(conn) = self.conns.remove(id) else { return };
         for (_, watch) in conn.session.watches() {
@@ -169,7 +177,7 @@ impl Shared {
         }
         match action {
             Action::Unsubscribe(_) => {}
-            Action::Subscribe(topic, watch) => self.subscribe(state, topic, Subscriber { id, watch }),
+            Action::Subscribe(topic, watch) => state.subscribe(topic, Subscriber { id, watch }),
             Action::LookAgain(watch) => self.ask_store_or_look_up(state, id, watch),
             Action::Begin(watch) => self.begin_watch(state, id, watch),
             Action::CheckToken(token) => self.check_token(state, id, token),
@@ -177,15 +185,6 @@ impl Shared {
             Action::Close(reason) => self.close(state, id, reason),
             message => self.send(state, id, message),
         }
-    }
-
-    /// Lets a connection get a topic's events from now on.
-    fn subscribe(&self, state: &mut State, topic: Topic, to: Subscriber) {
-        let delivered = state.delivered;
-        if let Some(conn) = state.conns.get_mut(to.id) {
-            conn.session.send_from(to.watch, delivered);
-        }
-        state.hub.subscribe(topic, to);
     }
 
     pub(super) fn count(&self, topics: &[Topic]) -> usize {

@@ -371,16 +371,13 @@ impl State {
             self.wake(id, deadline);
             return Found::Nothing;
         };
-        let mut gap = None;
-        match watched.take_since().map(|since| log.resume(&topic, since)) {
-            Some(Ok(place)) => {
-                // What waited is in the tail as well.
-                drop(reservation.end(&mut log));
-                return Found::Missed(topic, place);
-            }
-            Some(Err(loss)) => gap = Some(loss),
-            None => {}
+        let resumed = watched.take_since().map(|since| log.resume(&topic, since));
+        if let Some(Ok(place)) = resumed {
+            // What waited is in the tail as well.
+            drop(reservation.end(&mut log));
+            return Found::Missed(topic, place);
         }
+        let gap = resumed.and_then(Result::err);
         let guess = reservation.is_unread();
         let Welcome { state: known, is_known, events } = reservation.end(&mut log);
         let echo = settings.echo_polling && dialect.echoes();
