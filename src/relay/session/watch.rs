@@ -95,7 +95,7 @@ impl Watch {
     }
 
     /// Sequence of the newest event that was sent.
-    pub(in crate::relay) const fn sequence(&self) -> Option<u64> {
+    pub(super) const fn sequence(&self) -> Option<u64> {
         self.sequence
     }
 

@@ -220,7 +220,7 @@ impl Watcher {
                 waiting.push_back(text.into());
             }
             Some(_) => {
-                out.push(error(Code::Limit, None, "too much behind a token that is still to be checked"))
+                out.push(error(Code::Limit, None, "too much behind a token that is still to be checked"));
             }
         }
     }
