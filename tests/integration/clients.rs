@@ -162,3 +162,29 @@ fn a_page_and_a_script_bring_their_token_as_a_subprotocol() {
     let stranger = client(&relay, "subprotocol.mjs", &["/ws/t-1", "jobwire.json", &bob]);
     stranger.until_printed("closed 4003 not the owner");
 }
+
+#[test]
+fn a_python_script_watches_compressed_and_in_messagepack() {
+    let relay = Relay::start(&[]);
+    let large = |kind: &str| {
+        let metadata = format!(r#""metadata":{{"text":"{}"}}"#, "flights ".repeat(300));
+        scraping(7, kind, "5", 1).replace(r#""metadata":{}"#, &metadata)
+    };
+    for path in ["/ws/scraping/7", "/watch?target=scraping/7"] {
+        for subprotocol in ["none", "jobwire.json", "jobwire.msgpack"] {
+            for compression in ["none", "deflate"] {
+                relay.publish("scraping_events", &large("job_started"));
+                let watching = client(&relay, "encodings.py", &[path, subprotocol, compression]);
+                let chosen = if subprotocol == "none" { "None" } else { subprotocol };
+                watching.until_printed(&format!("subprotocol {chosen}\n"));
+                let is_packed = subprotocol == "jobwire.msgpack";
+                // The state, and the answer to the ping.
+                watching.until_printed(if is_packed { "bytes 81 " } else { "text 15 " });
+                relay.publish("scraping_events", &large("job_completed"));
+                let output = watching.finish(PATIENCE);
+                assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{}", output.stdout);
+                assert_eq!(output.stdout.contains("text"), !is_packed, "{}", output.stdout);
+            }
+        }
+    }
+}

@@ -19,10 +19,14 @@ use crate::relay::event::Snapshot;
 use crate::relay::event::{ConflationKey, Event, Topics};
 use crate::wire::Payload;
 
-/// Bytes that a record takes besides its events: the record, the reference counts of its id, its places in the index
+/// Bytes that a record takes besides its events: the record, its tail, the reference counts of its id, its places in the index
 /// and in the lists, which grow by doubling, and the list of payloads to merge.
-const OVERHEAD: usize =
-    size_of::<Record>() + 16 + 2 * size_of::<(Arc<str>, u32)>() + 2 * size_of::<u64>() + 64;
+const OVERHEAD: usize = size_of::<Record>()
+    + size_of::<Tail>()
+    + 32
+    + 2 * size_of::<(Arc<str>, u32)>()
+    + 2 * size_of::<u64>()
+    + 64;
 /// Bytes that one kept event takes besides its texts: a place in a list that grows by doubling, the event, and the
 /// reference counts of the event and of its payload.
 const KEPT_OVERHEAD: usize = 2 * size_of::<Kept>() + size_of::<Event>() + 48;

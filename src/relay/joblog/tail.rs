@@ -19,9 +19,6 @@ pub(super) struct TailLimits {
 /// Bytes that an event takes in a tail besides its text: the event, its reference counts, and its place.
 const OVERHEAD: usize = size_of::<Event>() + 64;
 
-/// Bytes that a tail takes itself.
-const EMPTY: usize = size_of::<Tail>() + 16;
-
 /// The newest events of one job or channel. Progress leaves first; what leaves for want of room is remembered by its
 /// sequence alone.
 #[derive(Debug, Default)]
@@ -127,9 +124,9 @@ impl Tail {
         self.milestones.after(sequence).chain(self.progress.after(sequence))
     }
 
-    /// Bytes that it takes.
+    /// Bytes that its events take.
     pub(super) const fn bytes(&self) -> usize {
-        EMPTY + self.milestones.bytes + self.progress.bytes
+        self.milestones.bytes + self.progress.bytes
     }
 
     /// Whether it keeps no event.
@@ -171,7 +168,7 @@ mod tests {
         tail.push(event(7, false), LIMITS);
         assert_eq!((after(&tail, 0), tail.lost()), (vec![3, 4, 5, 6, 7], 1));
         tail.clear();
-        assert_eq!((after(&tail, 0), tail.lost(), tail.bytes()), (vec![], 7, EMPTY));
+        assert_eq!((after(&tail, 0), tail.lost(), tail.bytes()), (vec![], 7, 0));
         assert!(tail.is_empty());
     }
 

@@ -151,10 +151,10 @@ impl JobLog {
         now: Instant,
     ) {
         let tail = self.tails.channels[id.index()].entry(Arc::clone(channel)).or_default();
-        let before = if tail.is_empty() { 0 } else { tail.bytes() };
+        let before = tail.bytes();
         // Of a channel no event replaces another: clients may watch a room of it.
         tail.push_whole(Arc::clone(event), self.tails.of_channel);
-        let after = if tail.is_empty() { 0 } else { tail.bytes() };
+        let after = tail.bytes();
         self.tails.bytes = self.tails.bytes + after - before;
         self.bytes = self.bytes + after - before;
         self.shed();
@@ -177,7 +177,7 @@ impl JobLog {
         }
         if self.bytes() > self.limits.bytes {
             let freed = self.tails.channels.iter_mut().flat_map(HashMap::values_mut).map(|tail| {
-                let bytes = if tail.is_empty() { 0 } else { tail.bytes() };
+                let bytes = tail.bytes();
                 tail.clear();
                 bytes
             });

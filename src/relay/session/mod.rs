@@ -391,15 +391,16 @@ impl Session {
 
     /// Ends the targets that need the token. Returns whether the client has others.
     fn outlives_its_token(&mut self, out: &mut Vec<Action>) -> bool {
-        self.timers.stop(Timer::Token);
-        match (&mut self.contract, &mut self.watches) {
-            (Contract::Watch(client), Watches::Many(watches)) => {
-                let has_others = client.expire(watches, out);
-                self.tidy();
-                has_others
-            }
-            _ => false,
+        let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches)
+        else {
+            return false;
+        };
+        let has_others = client.expire(watches, out);
+        self.tidy();
+        if has_others {
+            self.timers.stop(Timer::Token);
         }
+        has_others
     }
 
     /// When it next wants to be woken.

@@ -261,6 +261,13 @@ impl Session {
         }
     }
 
+    /// Everything of a watch behind its state is sent from here on.
+    pub(in crate::relay) fn send_from_here(&mut self, id: WatchId) {
+        if let Some(shown) = self.watches.get(id).and_then(watch::Watch::sequence) {
+            self.send_from(id, shown);
+        }
+    }
+
     /// A watch takes live events behind a sequence from here on.
     pub(in crate::relay) fn catch_up(&mut self, id: WatchId, sequence: u64) {
         match &mut self.watches {

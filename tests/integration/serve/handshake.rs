@@ -116,9 +116,12 @@ fn a_plain_get_on_a_socket_path_gets_426() {
 }
 
 #[test]
-fn no_extension_is_agreed_on() {
+fn an_extension_that_is_unknown_or_odd_is_done_without() {
     let relay = Relay::start(&[]);
-    let offers = [("Sec-WebSocket-Extensions", "permessage-deflate")];
+    let offers = [(
+        "Sec-WebSocket-Extensions",
+        "x-webkit-deflate-frame, permessage-deflate; server_max_window_bits=8",
+    )];
     let answer = upgrade(&relay, &offers);
     assert_eq!(answer.status, 101);
     assert_eq!(answer.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));

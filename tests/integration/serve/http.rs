@@ -47,7 +47,10 @@ fn a_preflight_is_answered_for_allowed_origins() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("access-control-allow-origin"), Some("http://localhost:5173"));
     assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
-    assert_eq!(answer.header("access-control-allow-headers"), Some("authorization,content-type"));
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        Some("authorization,content-type,last-event-id")
+    );
     assert_eq!(ask("https://evil.example").header("access-control-allow-origin"), None);
 }
 

@@ -348,8 +348,9 @@ impl State {
     fn look_up(&mut self, id: ConnId, watch: WatchId, actions: &mut Vec<Action>) -> Found {
         let now = self.now();
         let Self { settings, conns, .. } = self;
-        let open = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open);
-        let Some(conn) = open else { return Found::Nothing };
+        let Some(conn) = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else {
+            return Found::Nothing;
+        };
         let begins_stream = conn.encoding.form == Form::EventStream && !conn.session.is_of_targets();
         let Some(watched) = conn.session.watch_mut(watch) else { return Found::Nothing };
         let topic = watched.topic().clone();
@@ -380,8 +381,7 @@ impl State {
         let gap = resumed.and_then(Result::err);
         let guess = reservation.is_unread();
         let Welcome { state: known, is_known, events } = reservation.end(&mut log);
-        let echo = settings.echo_polling && dialect.echoes();
-        let echo = if echo { log.status(of, job) } else { None };
+        let echo = if settings.echo_polling && dialect.echoes() { log.status(of, job) } else { None };
         let newest = log.newest_shared();
         drop(log);
         if begins_stream {
@@ -396,8 +396,7 @@ impl State {
         } else {
             watched.state(known, dialect, now, (watch, actions));
         }
-        let shown = watched.sequence().unwrap_or(0);
-        conn.session.send_from(watch, shown);
+        conn.session.send_from_here(watch);
         match events {
             Ok(events) if events.is_empty() => actions.extend(echo.map(Action::Echo)),
             Ok(events) => follow(&mut conn.session, events, &settings.stats, (watch, actions)),

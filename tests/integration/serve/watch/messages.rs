@@ -300,3 +300,26 @@ fn read_until(tcp: &mut RawTcp, text: &str) -> String {
     let bytes = tcp.read_until(PATIENCE, |so_far| String::from_utf8_lossy(so_far).contains(text));
     String::from_utf8(bytes).unwrap()
 }
+
+#[test]
+fn what_is_for_the_operators_of_workers_alone_is_not_sent() {
+    let relay = Relay::start(&[]);
+    let failure = r#"{"status":"FAILURE","result":{"exc_type":"OSError","exc_message":["x"],"exc_module":"builtins"},"traceback":"secret","args":["secret"],"kwargs":{"a":"secret"},"children":[],"task_id":"a/b"}"#;
+    let mut live = Watcher::open(&relay, "target=celery/a/b&target=celery/*");
+    live.until_caught_up();
+    relay.publish_fast("celery-task-meta-a/b", failure);
+    let mut late = Watcher::open(&relay, "target=celery/a/b");
+    let mut back = Watcher::open(&relay, "target=celery/*&since=0");
+    for watcher in [&mut live, &mut late, &mut back] {
+        let mut event = watcher.news();
+        while event["type"] == "watching" {
+            event = watcher.news();
+        }
+        assert_eq!((&event["target"], &event["event"]["status"]), (&"celery/a/b".into(), &"FAILURE".into()));
+        assert_eq!(event["event"]["traceback"], serde_json::Value::Null);
+        assert!(!event.to_string().contains("secret"), "{event}");
+        watcher.expect(&["ended celery/a/b failed"]);
+    }
+    let row = relay.exchange("GET", "/jobs?dialect=celery&state=failed", &[], b"");
+    assert_eq!(row.json()["jobs"][0]["message"], "OSError: x", "{row:?}");
+}
