@@ -29,7 +29,8 @@
 //!   is closed with 1013.
 //!
 //! On the other side, `attach` watches all targets of a relay over one socket, and comes back to it with its cursor; to any other
-//! server it opens a socket a job, and one for all channels and rooms. It reads what comes with the same dialect, folds it into a **board** (the state of every job and of every resource under way, pure) and hands that to a
+//! server it opens a socket a job, and one for all channels and rooms. It reads what comes with the same
+//! dialect, folds it into a **board** (the state of every job and of every resource under way, pure) and hands that to a
 //! renderer: bars, plain lines, NDJSON, or nothing. Its exit code is the jobs' outcome.
 //!
 //! # Layout
