@@ -28,7 +28,8 @@
 //!   replaces an older one with the same key. Milestones and endings are never dropped; a client too slow even for those
 //!   is closed with 1013.
 //!
-//! On the other side, `attach` opens a socket a job, and one for all channels and rooms, reads what comes with the same
+//! On the other side, `attach` watches all targets of a relay over one socket, and comes back to it with its cursor; to any other
+//! server it opens a socket a job, and one for all channels and rooms. It reads what comes with the same
 //! dialect, folds it into a **board** (the state of every job and of every resource under way, pure) and hands that to a
 //! renderer: bars, plain lines, NDJSON, or nothing. Its exit code is the jobs' outcome.
 //!

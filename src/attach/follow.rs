@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,18 @@ use crate::net::tls::Tls;
 use crate::net::websocket::{Error, Limits, Message, WebSocket, connect, lost};
 use crate::net::{NetError, address};
 
+/// Opens once it is known whether a follower is wanted; until then its first socket is there and not read.
+#[derive(Debug, Clone)]
+pub(super) struct Gate(pub(super) watch::Receiver<Option<bool>>);
+
+impl Gate {
+    /// Waits until it is known. Returns whether the follower is wanted.
+    async fn opens(&self) -> bool {
+        let mut known = self.0.clone();
+        known.wait_for(Option::is_some).await.is_ok_and(|known| *known == Some(true))
+    }
+}
+
 /// Follows one target until it is stopped or gives up.
 pub(super) struct Follower {
     /// What of the board it follows.
@@ -35,6 +47,8 @@ pub(super) struct Follower {
     pub(super) retries: u32,
     pub(super) timing: Timing,
     pub(super) observer: Option<Observer>,
+    /// Absent where it is wanted in any case.
+    pub(super) gate: Option<Gate>,
     /// Bounded: while the renderer is behind, the follower waits, reads nothing more, and TCP pushes back.
     pub(super) reports: mpsc::Sender<Envelope>,
     /// The job has ended, or all is over.
@@ -106,6 +120,14 @@ impl Follower {
         };
         let connecting = connect(&url, &self.tls, Limits::default(), self.timing.attempt);
         let Some(connected) = self.stop.run_until_cancelled(connecting).await else { return End::Stopped };
+        if let Some(gate) = &self.gate
+            && !gate.opens().await
+        {
+            if let Ok(mut socket) = connected {
+                let _ = timeout(Duration::from_millis(200), socket.close(None)).await;
+            }
+            return End::Stopped;
+        }
         let mut socket = match connected {
             Ok(socket) => socket,
             Err(error) => {

@@ -90,8 +90,10 @@ pub(super) async fn watch(
         }
         let (retries, token, tls) = (options.retries, options.token.clone(), options.tls.clone());
         let (reports, observer) = (reports.clone(), observer.clone());
-        followers
-            .spawn(Follower { source, place, token, tls, retries, timing, observer, reports, stop }.run());
+        followers.spawn(
+            Follower { source, place, token, tls, retries, timing, observer, gate: None, reports, stop }
+                .run(),
+        );
     }
     if !shared.is_empty() {
         let settings = Settings {

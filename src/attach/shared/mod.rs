@@ -1,8 +1,9 @@
 //! One socket for all targets of a server, where the server offers `/watch`: connect, read, poll while it is down, and
 //! come back where it was.
 //!
-//! A server is asked once, before its first socket: one request more, which on this machine is not noticed. A server that
-//! does not offer it gets a [`Follower`] for each target, as any server of the contracts does.
+//! A server is asked once, before its first socket: on this machine one request more is not noticed. To a server elsewhere
+//! the first few sockets are opened meanwhile, and read or closed once the answer is there. A server that does not offer
+//! `/watch` gets a [`Follower`] for each target, as any server of the contracts does.
 
 mod offer;
 mod request;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,7 @@ use url::Url;
 
 use super::Observer;
 use super::board::Source;
-use super::follow::Follower;
+use super::follow::{Follower, Gate};
 use super::job::Link;
 use super::place::Place;
 use super::poll::{Polled, poll};
@@ -33,11 +34,14 @@ use crate::dialect::JobState;
 use crate::exit::{Exit, Failure};
 use crate::net::tls::Tls;
 use crate::net::websocket::{Limits, Message, connect_with, lost};
-use crate::net::{address, socket_url};
+use crate::net::{address, is_loopback, socket_url};
 use crate::wire::watch::MAX_TARGETS;
 use offer::{Offer, WATCH, ask};
 use request::{Request, Wishes};
 use session::Session;
+
+/// Sockets that are opened while a server is asked, at most.
+const MAX_EARLY: usize = 4;
 
 /// A target of the board, or all channels and rooms of it.
 pub(super) struct Member {
@@ -94,9 +98,20 @@ impl Shared {
         let takes_token = self.members.first().is_some_and(|member| member.place.takes_token);
         let mut tries = Tries::new(&self.settings.timing, self.settings.token.clone(), takes_token);
         let settings = &self.settings;
+        let (wanted, gate) = watch::channel(None);
+        let mut early = self.early(&Gate(gate));
         loop {
             let asking = ask(&settings.server, &settings.tls, settings.timing.offer);
-            match settings.stop.run_until_cancelled(asking).await {
+            let offer = settings.stop.run_until_cancelled(asking).await;
+            if !early.is_empty() {
+                let are_wanted = matches!(offer, Some(Offer::Nothing | Offer::Busy(_)));
+                let _ = wanted.send(Some(are_wanted));
+                while early.join_next().await.is_some() {}
+                if are_wanted {
+                    return;
+                }
+            }
+            match offer {
                 None => return,
                 Some(Offer::Watch) => break,
                 Some(Offer::Nothing) => return self.apart().await,
@@ -142,19 +157,33 @@ impl Shared {
     /// A socket for each target, of a server that offers no other.
     async fn apart(self) {
         let mut followers = JoinSet::new();
-        let Self { settings, members } = self;
-        for Member { source, place, stop } in members {
-            let Settings { token, tls, retries, timing, observer, reports, .. } = settings.clone();
-            if place.is_every {
-                let report = Report::Lost(no_lists(&settings.server));
-                let _ = reports.send(Envelope { source, received_at: Timestamp::now(), report }).await;
-                continue;
+        for member in &self.members {
+            if member.place.is_every {
+                self.report(member, Report::Lost(no_lists(&self.settings.server))).await;
+            } else {
+                followers.spawn(self.follower(member, None).run());
             }
-            followers.spawn(
-                Follower { source, place, token, tls, retries, timing, observer, reports, stop }.run(),
-            );
         }
         while followers.join_next().await.is_some() {}
+    }
+
+    /// Followers whose sockets are opened while a server elsewhere is asked, since the answer takes as long as they do. A
+    /// relay would have to close them again, so of many targets there are none.
+    fn early(&self, gate: &Gate) -> JoinSet<()> {
+        let mut early = JoinSet::new();
+        let is_worth_it = !is_loopback(&self.settings.server)
+            && self.members.len() <= MAX_EARLY
+            && !self.members.iter().any(|member| member.place.is_every);
+        for member in self.members.iter().filter(|_| is_worth_it) {
+            early.spawn(self.follower(member, Some(gate.clone())).run());
+        }
+        early
+    }
+
+    fn follower(&self, member: &Member, gate: Option<Gate>) -> Follower {
+        let Settings { token, tls, retries, timing, observer, reports, .. } = self.settings.clone();
+        let (source, place, stop) = (member.source, member.place.clone(), member.stop.clone());
+        Follower { source, place, token, tls, retries, timing, observer, gate, reports, stop }
     }
 
     /// Watches over one socket after the other.

@@ -242,3 +242,31 @@ fn a_relay_that_was_restarted_is_a_gap_and_then_the_state() {
     assert_eq!(lines.iter().filter(|line| line.starts_with("scraping/1 s: done")).count(), 2, "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("scraping/2 failed")), "{lines:?}");
 }
+
+#[test]
+fn a_server_elsewhere_is_asked_while_the_first_sockets_are_opened() {
+    // No loopback address, and yet this machine.
+    let relay = Relay::start(&[]);
+    let port = relay.address().rsplit(':').next().unwrap();
+    publish(&relay, "scraping/1", "job_completed", &["results_count=7"]);
+    let output =
+        command(&["attach", "scraping/1", "--server", &format!("ws://0.0.0.0:{port}")]).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(untimed(&stdout), ["scraping/1 connected", "scraping/1 done 100% 7 results"]);
+    let server = super::server::Server::start(|stream, path| {
+        if path == "/health" {
+            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+        }
+        if path == "/watch" {
+            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+        }
+        let mut socket = super::server::Socket::accept(stream);
+        socket.send(&[&event("job_completed", 1, "end")]);
+        socket.until_closed();
+    });
+    let port = server.address().rsplit(':').next().unwrap();
+    let output =
+        command(&["attach", "scraping/1", "--server", &format!("ws://0.0.0.0:{port}")]).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(untimed(&stdout), ["scraping/1 connected", "scraping/1 done 100% end"], "{stdout}");
+}
