@@ -420,7 +420,7 @@ fn a_job_that_left_memory_is_a_gap_only_before_it_left() {
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &["--keep-jobs", "2"]);
     let done = scraping(1, "job_completed", "100", 1);
-    redis.publish(EVENTS, &scraping(1, "job_started", "0", 0));
+    redis.publish(EVENTS, scraping(1, "job_started", "0", 0));
     relay.until_events(1);
     let mut stream = relay.stream(JOB);
     stream.next_data();
@@ -428,7 +428,7 @@ fn a_job_that_left_memory_is_a_gap_only_before_it_left() {
     redis.publish(EVENTS, &done);
     stream.expect(&done);
     for job in 2..6 {
-        redis.publish(EVENTS, &scraping(job, "job_started", "0", 0));
+        redis.publish(EVENTS, scraping(job, "job_started", "0", 0));
     }
     relay.until_events(6);
     let mut late = relay.stream_after(JOB, &before);
@@ -622,7 +622,7 @@ fn who_asks_for_nothing_new_sees_what_it_saw_before() {
     let mut socket = relay.raw(JOB);
     assert_eq!(socket.next_but_pings(PATIENCE).unwrap().text(), started);
     lose_source(&redis, &relay);
-    redis.publish(EVENTS, &scraping(2, "job_started", "0", 0));
+    redis.publish(EVENTS, scraping(2, "job_started", "0", 0));
     relay.until_events(2);
     socket.expect_silence();
     let _ = wait_for(PATIENCE, "a ping", || {
