@@ -133,8 +133,8 @@ fn every_route_compresses_what_is_large_and_leaves_the_rest() {
         }
         assert!(!is_compressed(&pong));
         // A client may compress what it sends, in one frame or several.
-        let ping = deflated(b"ping");
-        socket.send(&frame(0xc0 | TEXT, &ping));
+        let asked = deflated(b"ping");
+        socket.send(&frame(0xc0 | TEXT, &asked));
         assert_eq!(next(&mut socket).payload, br#"{"type":"pong"}"#);
         let (head, tail) = ping.split_at(2);
         socket.send(&[frame(0x40 | TEXT, head), frame(0x89, b"x"), frame(0x80, tail)].concat());
@@ -201,7 +201,7 @@ fn what_was_not_agreed_on_is_1002_and_what_inflates_too_far_is_1009() {
     assert_eq!(code(&[OFFER], &frame(0xa0 | TEXT, b"ping")), 1002, "RSV2");
     assert_eq!(code(&[OFFER], &frame(0xc0 | TEXT, b"\xff\xff\xff\xff")), 1002);
     assert_eq!(code(&[OFFER], &frame(0xc0 | TEXT, &deflated(b"\xff\xfe"))), 1007);
-    assert_eq!(code(&[OFFER], &frame(0xc0 | TEXT, &deflated(&[b'a'; (64 << 10) + 1]))), 1009);
+    assert_eq!(code(&[OFFER], &frame(0xc0 | TEXT, &deflated(&vec![b'a'; (64 << 10) + 1]))), 1009);
     let before = resident(relay.id());
     let bomb = frame(0xc0 | TEXT, &deflated(&vec![b'a'; 50 << 20]));
     assert!(bomb.len() < 64 << 10);
@@ -210,7 +210,7 @@ fn what_was_not_agreed_on_is_1002_and_what_inflates_too_far_is_1009() {
     }
     assert!(resident(relay.id()) < before + (8 << 20));
     let mut socket = open(&relay, "/ws/scraping/1", &[OFFER]);
-    socket.send(&frame(0xc0 | TEXT, &deflated(&[b'a'; 64 << 10])));
+    socket.send(&frame(0xc0 | TEXT, &deflated(&vec![b'a'; 64 << 10])));
     socket.expect_silence();
 }
 
@@ -270,7 +270,7 @@ fn odd_payloads_survive_each_encoding() {
     for (nth, (odd, wanted)) in [
         (r#""\ud800""#.to_owned(), Some(json!("\u{fffd}"))),
         (r#"{"a":1,"a":2}"#.to_owned(), Some(json!({"a": 2}))),
-        ("123456789012345678901234567890".to_owned(), Some(json!(123456789012345678901234567890.0))),
+        ("123456789012345678901234567890".to_owned(), Some(json!(123_456_789_012_345_678_901_234_567_890.0))),
         ("18446744073709551615".to_owned(), Some(json!(u64::MAX))),
         ("[1, \r\n 2]".to_owned(), Some(json!([1, 2]))),
         (r#"{"cursor":1}"#.to_owned(), Some(json!({"cursor": 1}))),

@@ -581,11 +581,11 @@ fn no_event_of_channels_and_rooms_is_missed_or_repeated_over_many_cuts() {
             let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
             for n in 1..=total {
                 // Each is the client's by one room, by another, or by both.
-                let (lead, campaign) = [(1, 1), (1, 9), (9, 1)][n as usize % 3];
+                let (lead, campaign) = [(1, 1), (1, 9), (9, 1)][usize::try_from(n).unwrap() % 3];
                 let event = format!(
                     r#"{{"type":"x","lead_id":{lead},"campaign_id":{campaign},"results_count":{n},"a":0}}"#
                 );
-                let channel = ["fliptechpro:campaigns", "fliptechpro:leads"][n as usize % 2];
+                let channel = ["fliptechpro:campaigns", "fliptechpro:leads"][usize::try_from(n).unwrap() % 2];
                 let _: u64 = redis::cmd("PUBLISH").arg(channel).arg(event).query(&mut connection).unwrap();
                 if n % 10 == 0 {
                     std::thread::sleep(Duration::from_millis(3));

@@ -48,7 +48,7 @@ impl Seen {
 fn payload(dialect: usize, job: usize, n: u64) -> (String, String) {
     match dialect {
         0 => {
-            let event = scraping(job as i64, "scraper_completed", "1", n);
+            let event = scraping(i64::try_from(job).unwrap(), "scraper_completed", "1", n);
             ("scraping_events".to_owned(), event.replacen('{', &format!(r#"{{"milestone":{n},"#), 1))
         }
         1 => {

@@ -16,7 +16,8 @@ fn claims(subject: &str, watch: &Value) -> String {
 /// `GET /jobs` with a host of one's own.
 fn jobs(relay: &Relay, query: &str, host: &str, headers: &[(&str, &str)]) -> Answer {
     let mut tcp = RawTcp::connect(relay.address());
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines = lines.concat();
     tcp.send(format!("GET /jobs{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n"))
         .unwrap();
     Answer::parse(&tcp.read_to_end(PATIENCE))
