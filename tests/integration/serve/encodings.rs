@@ -136,7 +136,7 @@ fn every_route_compresses_what_is_large_and_leaves_the_rest() {
         let asked = deflated(b"ping");
         socket.send(&frame(0xc0 | TEXT, &asked));
         assert_eq!(next(&mut socket).payload, br#"{"type":"pong"}"#);
-        let (head, tail) = ping.split_at(2);
+        let (head, tail) = asked.split_at(2);
         socket.send(&[frame(0x40 | TEXT, head), frame(0x89, b"x"), frame(0x80, tail)].concat());
         assert_eq!(
             (next(&mut socket).opcode, next(&mut socket).payload),
