@@ -186,9 +186,8 @@ impl Outbox {
         self.bytes == 0
     }
 
-    /// Bytes that wait.
-    #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
+    /// Bytes that wait, those outside of the bound included.
+    pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, Version, header};
 
 use super::{Api, bearer, check_key, client_of, in_query};
 use crate::dialect::{Auth, Dialect};
@@ -79,7 +79,9 @@ fn is_local(api: &Api, request: &Request) -> bool {
     let LoopbackListener(is_loopback) =
         request.extensions().get().copied().unwrap_or(LoopbackListener(false));
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // Proxies that add nothing to a request's head often speak the old version.
     is_loopback
+        && request.version() >= Version::HTTP_11
         && api.options.trusted_proxies.is_empty()
         && host.is_some_and(is_loopback_name)
         && !headers

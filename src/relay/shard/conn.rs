@@ -20,6 +20,9 @@ use crate::wire::{Frame, messagepack, sse};
 /// Frames that go out in one system call when an outbox is drained.
 const COALESCED: usize = 16;
 
+/// Bytes that may wait for a client of `/watch`, states included: 64 KiB for each of the targets that it may have.
+const STATES_WAITING: usize = 64 << 20;
+
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -130,8 +133,13 @@ impl Conn {
         wrote
     }
 
-    /// Writes a frame of the job's state, which never makes a client slow: that it is not read yet says nothing.
+    /// Writes a frame of a job's state, which never makes a client slow: that it is not read yet says nothing. A client of
+    /// `/watch`, which can ask for states again and again, is slow when [`STATES_WAITING`] bytes wait for it.
     pub(super) fn write_state(&mut self, frame: &Frame) -> Wrote {
+        let waiting = self.outbox.as_ref().map_or(0, |outbox| outbox.bytes());
+        if waiting > STATES_WAITING && self.session.is_of_targets() {
+            return Wrote::Overflow;
+        }
         let wrote = self.write(frame, || None, usize::MAX);
         if let Some(outbox) = &mut self.outbox {
             outbox.exempt();
