@@ -109,12 +109,10 @@ impl PingInterval {
 /// The contract of the route that a client came by.
 #[derive(Debug)]
 enum Contract {
-    /// One job; the client has nothing to say but `ping`.
-    Job,
     /// Channels and rooms, which the client subscribes to and leaves.
-    Channels(Box<Subscriber>),
+    Channels(Subscriber),
     /// Any targets, which the client adds and ends.
-    Watch(Box<Watcher>),
+    Watch(Watcher),
 }
 
 /// The moment that a session begins at, and where in the ping interval.
@@ -142,7 +140,8 @@ pub(in crate::relay) enum Taking {
 /// The session of a connection.
 #[derive(Debug)]
 pub(in crate::relay) struct Session {
-    contract: Contract,
+    /// Absent where one job is watched: its client has nothing to say but `ping`.
+    contract: Option<Box<Contract>>,
     watches: Watches,
     timers: Timers,
     /// Kinds of the events that are sent; all of them where there is no list.
@@ -154,7 +153,7 @@ pub(in crate::relay) struct Session {
 impl Session {
     /// A session that watches one job.
     pub(in crate::relay) fn of_job(watch: Watch, beginning: Beginning) -> Self {
-        Self::new(Contract::Job, Watches::One(watch), beginning)
+        Self::new(None, Watches::One(watch), beginning)
     }
 
     /// A session of a client of channels and rooms, with what its URL asked for. `dialect` has channels.
@@ -165,17 +164,17 @@ impl Session {
         beginning: Beginning,
     ) -> Self {
         let subscriber = Subscriber::new(id, dialect, opening, beginning.now);
-        Self::new(Contract::Channels(Box::new(subscriber)), Watches::Many(Box::default()), beginning)
+        Self::new(Some(Contract::Channels(subscriber)), Watches::Many(Box::default()), beginning)
     }
 
     /// A session of a client of `/watch`. Its targets are added by [`Session::open`].
     pub(in crate::relay) fn of_targets(watcher: Watcher, beginning: Beginning) -> Self {
-        Self::new(Contract::Watch(Box::new(watcher)), Watches::Many(Box::default()), beginning).resumable()
+        Self::new(Some(Contract::Watch(watcher)), Watches::Many(Box::default()), beginning).resumable()
     }
 
-    fn new(contract: Contract, watches: Watches, beginning: Beginning) -> Self {
+    fn new(contract: Option<Contract>, watches: Watches, beginning: Beginning) -> Self {
         let Beginning { now, interval, phase } = beginning;
-        let timers = Timers::new(now, interval, phase);
+        let (timers, contract) = (Timers::new(now, interval, phase), contract.map(Box::new));
         Self { contract, watches, timers, kinds: None, resume: None }
     }
 
@@ -211,7 +210,7 @@ impl Session {
     /// the first of them is reported to the client.
     #[must_use]
     pub(in crate::relay) fn limited(mut self, grant: Grant) -> Self {
-        if let Contract::Channels(subscriber) = &mut self.contract {
+        if let Some(Contract::Channels(subscriber)) = self.contract.as_deref_mut() {
             subscriber.limit(grant);
         }
         self
@@ -225,8 +224,8 @@ impl Session {
     /// Begins a session of channels and rooms: subscribes to what the URL asked for, and says so. `time` as
     /// [`timestamp`](crate::dialect::timestamp) has it.
     pub(in crate::relay) fn begin(&mut self, time: &str, out: &mut Vec<Action>) {
-        if let (Contract::Channels(subscriber), Watches::Many(watches)) =
-            (&mut self.contract, &mut self.watches)
+        if let (Some(Contract::Channels(subscriber)), Watches::Many(watches)) =
+            (self.contract.as_deref_mut(), &mut self.watches)
         {
             subscriber.begin(time, watches, out);
             watches.is_behind = false;
@@ -235,14 +234,16 @@ impl Session {
 
     /// Adds the targets of a URL of `/watch`.
     pub(in crate::relay) fn open(&mut self, wanted: &Wanted, out: &mut Vec<Action>) {
-        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+        if let (Some(Contract::Watch(client)), Watches::Many(watches)) =
+            (self.contract.as_deref_mut(), &mut self.watches)
+        {
             client.watch(wanted, watches, out);
         }
     }
 
     /// Whether its messages are those of `/watch`.
-    pub(in crate::relay) const fn is_of_targets(&self) -> bool {
-        matches!(self.contract, Contract::Watch(_))
+    pub(in crate::relay) fn is_of_targets(&self) -> bool {
+        matches!(self.contract.as_deref(), Some(Contract::Watch(_)))
     }
 
     /// Whether it watches one topic, for good.
@@ -333,11 +334,11 @@ impl Session {
 
     /// A text came. All but `ping` is ignored in the contracts of jobs.
     pub(in crate::relay) fn text(&mut self, text: &str, now: Millis, out: &mut Vec<Action>) {
-        match (&mut self.contract, &mut self.watches) {
-            (Contract::Channels(subscriber), Watches::Many(watches)) => {
+        match (self.contract.as_deref_mut(), &mut self.watches) {
+            (Some(Contract::Channels(subscriber)), Watches::Many(watches)) => {
                 subscriber.text(text, now, watches, out);
             }
-            (Contract::Watch(client), Watches::Many(watches)) => {
+            (Some(Contract::Watch(client)), Watches::Many(watches)) => {
                 client.text(text, now, watches, out);
                 self.tidy();
             }
@@ -348,10 +349,10 @@ impl Session {
 
     /// A binary message came.
     pub(in crate::relay) fn binary(&mut self, now: Millis, out: &mut Vec<Action>) {
-        match &mut self.contract {
-            Contract::Channels(subscriber) => subscriber.binary(now, out),
-            Contract::Watch(watcher) => watcher.binary(now, out),
-            Contract::Job => {}
+        match self.contract.as_deref_mut() {
+            Some(Contract::Channels(subscriber)) => subscriber.binary(now, out),
+            Some(Contract::Watch(watcher)) => watcher.binary(now, out),
+            None => {}
         }
     }
 
@@ -379,7 +380,7 @@ impl Session {
         if self.timers.due(now) == Some(Timer::Ping) {
             self.timers.set(Timer::Ping, now + interval.0);
             out.push(Action::Ping);
-            if matches!(self.contract, Contract::Channels(_)) {
+            if matches!(self.contract.as_deref(), Some(Contract::Channels(_))) {
                 out.push(Action::Heartbeat);
             }
             if self.resume.is_some() {
@@ -391,7 +392,8 @@ impl Session {
 
     /// Ends the targets that need the token. Returns whether the client has others.
     fn outlives_its_token(&mut self, out: &mut Vec<Action>) -> bool {
-        let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches)
+        let (Some(Contract::Watch(client)), Watches::Many(watches)) =
+            (self.contract.as_deref_mut(), &mut self.watches)
         else {
             return false;
         };

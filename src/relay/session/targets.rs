@@ -12,20 +12,20 @@ impl Session {
     /// The message that lists all targets, of a client of `/watch`: where they have changed, and with the cursor once all
     /// are caught up.
     pub(in crate::relay) fn announce(&mut self, cursor: Option<String>) -> Option<String> {
-        match (&mut self.contract, &self.watches) {
-            (Contract::Watch(client), Watches::Many(watches)) => client.announce(watches, cursor),
+        match (self.contract.as_deref_mut(), &self.watches) {
+            (Some(Contract::Watch(client)), Watches::Many(watches)) => client.announce(watches, cursor),
             _ => None,
         }
     }
 
     /// Whether the list of all targets has changed since it was told.
     pub(in crate::relay) fn has_changed(&self) -> bool {
-        matches!(&self.contract, Contract::Watch(watcher) if watcher.has_changed())
+        matches!(self.contract.as_deref(), Some(Contract::Watch(watcher)) if watcher.has_changed())
     }
 
     /// Whether the list of all targets is to be told with the next cursor.
     pub(in crate::relay) fn owes_cursor(&self) -> bool {
-        matches!(&self.contract, Contract::Watch(watcher) if watcher.owes_cursor())
+        matches!(self.contract.as_deref(), Some(Contract::Watch(watcher)) if watcher.owes_cursor())
     }
 
     /// The message that a token is not good.
@@ -35,9 +35,9 @@ impl Session {
 
     /// A topic as the client knows it.
     pub(in crate::relay) fn name_of(&self, topic: &Topic) -> Option<String> {
-        match &self.contract {
-            Contract::Watch(watcher) => Some(watcher.name(topic)),
-            Contract::Job | Contract::Channels(_) => None,
+        match self.contract.as_deref() {
+            Some(Contract::Watch(watcher)) => Some(watcher.name(topic)),
+            Some(Contract::Channels(_)) | None => None,
         }
     }
 
@@ -52,17 +52,17 @@ impl Session {
 
     /// The message that a job has ended, where the contract has one.
     pub(in crate::relay) fn ended(&self, job: &Topic, outcome: Outcome) -> Option<String> {
-        match &self.contract {
-            Contract::Watch(watcher) => Some(watcher.ended(job, outcome)),
-            Contract::Job | Contract::Channels(_) => None,
+        match self.contract.as_deref() {
+            Some(Contract::Watch(watcher)) => Some(watcher.ended(job, outcome)),
+            Some(Contract::Channels(_)) | None => None,
         }
     }
 
     /// Refuses the client a watch: the whole connection, or of `/watch` the target alone.
     pub(in crate::relay) fn refuse(&mut self, id: WatchId, reason: CloseReason, out: &mut Vec<Action>) {
         let topic = self.watches.get(id).map(|watch| watch.topic().clone());
-        match (&mut self.contract, &mut self.watches, topic) {
-            (Contract::Watch(client), Watches::Many(watches), Some(topic)) => {
+        match (self.contract.as_deref_mut(), &mut self.watches, topic) {
+            (Some(Contract::Watch(client)), Watches::Many(watches), Some(topic)) => {
                 client.refuse(topic, reason, watches, out);
                 self.tidy();
             }
@@ -72,7 +72,9 @@ impl Session {
 
     /// Uses another token from now on, until it expires.
     pub(in crate::relay) fn renew(&mut self, claims: Claims, expires: Millis, out: &mut Vec<Action>) {
-        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+        if let (Some(Contract::Watch(client)), Watches::Many(watches)) =
+            (self.contract.as_deref_mut(), &mut self.watches)
+        {
             client.renew(claims, watches, out);
             self.timers.set(Timer::Token, expires);
             self.tidy();
@@ -81,7 +83,9 @@ impl Session {
 
     /// The token that the client brought was checked: what it said behind it is done now.
     pub(in crate::relay) fn checked_token(&mut self, out: &mut Vec<Action>) {
-        if let (Contract::Watch(client), Watches::Many(watches)) = (&mut self.contract, &mut self.watches) {
+        if let (Some(Contract::Watch(client)), Watches::Many(watches)) =
+            (self.contract.as_deref_mut(), &mut self.watches)
+        {
             client.checked(watches, out);
             self.tidy();
         }

@@ -191,5 +191,5 @@ fn only_the_text_ping_is_answered() {
 
 #[test]
 fn a_session_of_a_job_is_small_since_there_are_many() {
-    assert!(size_of::<Session>() <= 96, "{}", size_of::<Session>());
+    assert!(size_of::<Session>() <= 88, "{}", size_of::<Session>());
 }

@@ -63,7 +63,7 @@ fn a_relay_that_has_forgotten_the_job_sends_it_back_nowhere() {
 }
 
 #[test]
-fn a_redis_that_is_killed_and_restarted_is_not_noticed_by_attach() {
+fn a_redis_that_is_killed_and_restarted_is_a_gap_that_attach_tells() {
     let mut redis = RedisServer::start();
     let relay = Relay::start(&["--redis", &redis.url()]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
@@ -78,8 +78,13 @@ fn a_redis_that_is_killed_and_restarted_is_not_noticed_by_attach() {
     watching.until_printed(" 50%");
     publish_into(&redis, "job_completed", "100");
     let output = watching.finish(PATIENCE);
-    let expected =
-        ["scraping/1 connected", "scraping/1 started 40%", "scraping/1 running 50%", "scraping/1 done 100%"];
+    let expected = [
+        "scraping/1 connected",
+        "scraping/1 started 40%",
+        "scraping/1 gap: events are missing, since the relay was cut off from its source",
+        "scraping/1 running 50%",
+        "scraping/1 done 100%",
+    ];
     assert_eq!((output.code, untimed(&output.stdout)), (0, expected.to_vec()));
 }
 
