@@ -23,7 +23,12 @@
 //! - A **shard** is a thread that owns its connections outright. A publication reaches each shard once; its **hub** knows
 //!   which connections want it, a **session** is the protocol state of one of them. Both are pure: input and the time in,
 //!   actions out.
-//! - An event is framed once and written straight to a socket that has nothing queued. Where the socket would block, it
+//! - An **event** is a payload with its place in the relay's order. A plain text frame stands ready in the payload's own
+//!   memory; all other encodings (cursors, the envelope of `/watch`, event streams, compression, MessagePack) a shard makes at
+//!   the first client that wants them, once for all.
+//! - A client that comes back brings a **cursor**. What it missed is read out of the **tails** of its jobs and channels, a
+//!   page at a time and at the pace of its socket, and live events wait there for their turn.
+//! - An event is written straight to a socket that has nothing queued. Where the socket would block, it
 //!   enters the connection's **outbox**, which is bounded in bytes: there, and only there, a newer conflatable event
 //!   replaces an older one with the same key. Milestones and endings are never dropped; a client too slow even for those
 //!   is closed with 1013.
