@@ -1,6 +1,7 @@
 //! What a shard does with its connections.
 
 mod arrival;
+mod lookup;
 mod places;
 mod replay;
 mod sending;
