@@ -8,7 +8,7 @@ use url::Url;
 use super::{NetError, address, is_secure};
 
 /// The longest wait that a server can ask for with Retry-After.
-pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Target of a redirect. Clients do not follow it, since the token would go to the new server too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub(super) fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// An answer that opened no WebSocket, in words, and what there is to do about it; `None` of an error of another kind.
-pub fn explain(error: &NetError) -> Option<(String, Option<String>)> {
+pub(crate) fn explain(error: &NetError) -> Option<(String, Option<String>)> {
     let NetError::Status { status, message, redirect, retry_after, .. } = error else { return None };
     if let Some(redirect) = redirect {
         return Some((format!("{error}; it redirects to {redirect}"), Some(redirect.hint())));
@@ -96,7 +96,7 @@ pub fn explain(error: &NetError) -> Option<(String, Option<String>)> {
 }
 
 /// Why no WebSocket was opened, in a few words that many answers have in common: the server's own, or those of its status.
-pub fn reason(error: &NetError) -> String {
+pub(crate) fn reason(error: &NetError) -> String {
     match error {
         NetError::Status { message: Some(message), .. } => message.clone(),
         NetError::Status { redirect: Some(redirect), .. } => {

@@ -7,7 +7,7 @@ const LEAST: Duration = Duration::from_millis(1);
 
 /// Waits that double up to a maximum, each with jitter, so that many clients of one server do not return in step.
 #[derive(Debug, Clone)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     max: Duration,
     step: Duration,
@@ -15,7 +15,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Begins at `first` (at least 1 ms) and never waits longer than `max`.
-    pub fn new(first: Duration, max: Duration) -> Self {
+    pub(crate) fn new(first: Duration, max: Duration) -> Self {
         let max = max.max(LEAST);
         let first = first.clamp(LEAST, max);
         Self { first, max, step: first }
@@ -24,7 +24,7 @@ impl Backoff {
     /// The next wait: between half of the current step and the whole of it, as `jitter` goes from 0 to 1.
     ///
     /// A `jitter` outside of 0..=1 counts as the nearer end, and one that is no number as 1.
-    pub fn next(&mut self, jitter: f64) -> Duration {
+    pub(crate) fn next(&mut self, jitter: f64) -> Duration {
         let jitter = if jitter.is_nan() { 1.0 } else { jitter.clamp(0.0, 1.0) };
         let half = self.step / 2;
         let wait = half + half.mul_f64(jitter);
@@ -33,7 +33,7 @@ impl Backoff {
     }
 
     /// Begins anew; to be called once an attempt has succeeded.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.step = self.first;
     }
 }

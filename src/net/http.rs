@@ -14,11 +14,11 @@ use super::tls::Tls;
 use super::{NetError, address, header_of, login, refusal};
 
 /// The longest body that is read: a payload at its limit of 1 MiB, and room for what is around it.
-pub const MAX_BODY: usize = (1 << 20) + (64 << 10);
+pub(crate) const MAX_BODY: usize = (1 << 20) + (64 << 10);
 
 /// An answer, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Response {
+pub(crate) struct Response {
     /// The HTTP status; redirects are not followed.
     pub status: u16,
     /// The headers of the answer.
@@ -29,7 +29,7 @@ pub struct Response {
 
 impl Response {
     /// The body, or the error that a status other than 2xx means.
-    pub fn success(self, url: &Url) -> Result<Bytes, NetError> {
+    pub(crate) fn success(self, url: &Url) -> Result<Bytes, NetError> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
         }
@@ -41,7 +41,7 @@ impl Response {
 /// `Authorization` from the URL where no header has it.
 ///
 /// Errors are about the way there and back; a status of any kind is an answer.
-pub async fn request(
+pub(crate) async fn request(
     method: Method,
     url: &Url,
     headers: &[(&str, &str)],

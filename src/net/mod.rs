@@ -3,16 +3,16 @@
 //! Every error says which of the usual things went wrong, because "could not connect" helps nobody; and none of them
 //! carries a path, a query or a user's name, since those may hold a token.
 
-pub mod answer;
-pub mod backoff;
-pub mod http;
-pub mod publish_key;
-pub mod seldom;
-pub mod shutdown;
-pub mod stream;
-pub mod tls;
-pub mod token;
-pub mod websocket;
+pub(crate) mod answer;
+pub(crate) mod backoff;
+pub(crate) mod http;
+pub(crate) mod publish_key;
+pub(crate) mod seldom;
+pub(crate) mod shutdown;
+pub(crate) mod stream;
+pub(crate) mod tls;
+pub(crate) mod token;
+pub(crate) mod websocket;
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -115,7 +115,7 @@ pub enum NetError {
 }
 
 /// Host and port of a URL, for people: never its path, query or user.
-pub fn address(url: &Url) -> String {
+pub(crate) fn address(url: &Url) -> String {
     match (url.host_str(), url.port_or_known_default()) {
         (Some(host), Some(port)) => format!("{host}:{port}"),
         (Some(host), None) => host.to_owned(),
@@ -124,7 +124,7 @@ pub fn address(url: &Url) -> String {
 }
 
 /// The header that logs in with the user and password of a URL, where it has any: Basic, percent-decoded.
-pub fn login(url: &Url) -> Option<String> {
+pub(crate) fn login(url: &Url) -> Option<String> {
     use base64::Engine as _;
     if url.username().is_empty() && url.password().is_none() {
         return None;
@@ -141,7 +141,7 @@ fn is_secure(url: &Url) -> bool {
 }
 
 /// Whether a URL names this machine by a loopback address or as `localhost`.
-pub fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -152,12 +152,12 @@ pub fn is_loopback(url: &Url) -> bool {
 
 /// The socket URL of a path on a server that is given as a ws, wss, http or https URL. A path of the server's own is
 /// put in front, so that a relay behind a proxy's prefix works; its query is kept.
-pub fn socket_url(server: &Url, path: &str) -> Url {
+pub(crate) fn socket_url(server: &Url, path: &str) -> Url {
     rebased(server, if is_secure(server) { "wss" } else { "ws" }, path)
 }
 
 /// As [`socket_url`], for a plain request.
-pub fn http_url(server: &Url, path: &str) -> Url {
+pub(crate) fn http_url(server: &Url, path: &str) -> Url {
     rebased(server, if is_secure(server) { "https" } else { "http" }, path)
 }
 
@@ -180,7 +180,7 @@ fn reason(error: &io::Error) -> String {
 }
 
 /// An answer of HTTP as an error; `header` finds the value of a header by its name in small letters.
-pub fn refusal<'a>(
+pub(crate) fn refusal<'a>(
     url: &Url,
     status: u16,
     header: impl Fn(&'static str) -> Option<&'a str>,

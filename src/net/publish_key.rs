@@ -21,34 +21,34 @@ const KEY_BYTES: usize = 32;
 const MAX_FILE: u64 = 4096;
 
 /// Where the key of the relay on `port` lies.
-pub fn path_for(port: u16) -> PathBuf {
+pub(crate) fn path_for(port: u16) -> PathBuf {
     file_in(&folder(), port)
 }
 
 /// Makes a key for the relay on `port` and leaves it for its user; gone when the guard is dropped.
-pub fn create(port: u16) -> io::Result<(String, Guard)> {
+pub(crate) fn create(port: u16) -> io::Result<(String, Guard)> {
     create_in(&folder(), port)
 }
 
 /// The key that a relay of this user on `port` left.
-pub fn find(port: u16) -> Option<String> {
+pub(crate) fn find(port: u16) -> Option<String> {
     find_in(&folder(), port)
 }
 
 /// The key that a relay of this user left for the server of a URL. The file is about relays on this machine, and a relay
 /// elsewhere must not see the key, so there is none for a URL that names another machine.
-pub fn for_server(server: &Url) -> Option<String> {
+pub(crate) fn for_server(server: &Url) -> Option<String> {
     server.port_or_known_default().filter(|_| is_loopback(server)).and_then(find)
 }
 
 /// Whether two keys are the same, in a time that tells their lengths and not where they differ.
-pub fn matches(a: &str, b: &str) -> bool {
+pub(crate) fn matches(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()
 }
 
 /// Removes the key's file when dropped, unless it is another relay's by now.
 #[derive(Debug)]
-pub struct Guard {
+pub(crate) struct Guard {
     path: PathBuf,
     key: String,
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 ///
 /// Holds one entry a key, so keys must be few: reasons, never something that a client can choose.
 #[derive(Debug)]
-pub struct Seldom<K> {
+pub(crate) struct Seldom<K> {
     every: Duration,
     said: Vec<Said<K>>,
 }
@@ -21,12 +21,12 @@ struct Said<K> {
 
 impl<K: PartialEq> Seldom<K> {
     /// Lets a key through at most once in `every`.
-    pub const fn every(every: Duration) -> Self {
+    pub(crate) const fn every(every: Duration) -> Self {
         Self { every, said: Vec::new() }
     }
 
     /// Returns the number of repeats that were kept silent since the last time, or `None` while it is too soon.
-    pub fn due(&mut self, key: K) -> Option<u64> {
+    pub(crate) fn due(&mut self, key: K) -> Option<u64> {
         self.due_at(key, Instant::now())
     }
 

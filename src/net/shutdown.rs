@@ -9,7 +9,7 @@ use crate::exit::Exit;
 
 /// What asked the process to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// SIGINT: Ctrl-C.
     Interrupt,
     /// SIGTERM.
@@ -18,7 +18,7 @@ pub enum Signal {
 
 impl Signal {
     /// The exit code of a process that ends because of it.
-    pub const fn exit(self) -> Exit {
+    pub(crate) const fn exit(self) -> Exit {
         match self {
             Self::Interrupt => Exit::Interrupted,
             Self::Terminate => Exit::Terminated,
@@ -28,19 +28,19 @@ impl Signal {
 
 /// SIGINT and SIGTERM, caught from the moment this is made.
 #[derive(Debug)]
-pub struct Signals {
+pub(crate) struct Signals {
     interrupt: Stream,
     terminate: Stream,
 }
 
 impl Signals {
     /// Catches the signals; on a tokio runtime.
-    pub fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     /// The next signal; pends for ever where none comes.
-    pub async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             Some(()) = self.interrupt.recv() => Signal::Interrupt,
             Some(()) = self.terminate.recv() => Signal::Terminate,
@@ -52,7 +52,7 @@ impl Signals {
 /// SIGTSTP (Ctrl-Z), caught from the moment this is made, for who has a terminal to leave in order; and SIGQUIT and SIGHUP,
 /// which end a process without any.
 #[derive(Debug)]
-pub struct Stops {
+pub(crate) struct Stops {
     stop: Stream,
     quit: Stream,
     hangup: Stream,
@@ -60,7 +60,7 @@ pub struct Stops {
 
 /// Kind of signal that [`Stops`] caught.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// SIGTSTP: the process is to stop until it is told to go on.
     Pause,
     /// SIGQUIT or SIGHUP: the process is to end at once, with this code.
@@ -69,7 +69,7 @@ pub enum Stop {
 
 impl Stops {
     /// Catches the signals; on a tokio runtime.
-    pub fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> io::Result<Self> {
         // The kind has no name of its own in tokio.
         let stop = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
         Ok(Self {
@@ -80,7 +80,7 @@ impl Stops {
     }
 
     /// The next signal; pends for ever where none comes.
-    pub async fn next(&mut self) -> Stop {
+    pub(crate) async fn next(&mut self) -> Stop {
         tokio::select! {
             Some(()) = self.stop.recv() => Stop::Pause,
             Some(()) = self.quit.recv() => Stop::End(128 + rustix::process::Signal::QUIT.as_raw()),
@@ -90,13 +90,13 @@ impl Stops {
     }
 
     /// Stops this process until it is told to go on.
-    pub fn pause() -> io::Result<()> {
+    pub(crate) fn pause() -> io::Result<()> {
         Ok(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?)
     }
 }
 
 /// Whether whoever was given this process's standard output has gone. A file and a terminal that is there never do.
-pub fn is_stdout_unread() -> bool {
+pub(crate) fn is_stdout_unread() -> bool {
     let stdout = io::stdout();
     // Errors and hang-ups are told whether they are asked for or not.
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
@@ -106,16 +106,16 @@ pub fn is_stdout_unread() -> bool {
 
 /// SIGHUP, caught from the moment this is made; until then it ends the process.
 #[derive(Debug)]
-pub struct Hangups(Stream);
+pub(crate) struct Hangups(Stream);
 
 impl Hangups {
     /// Catches the signal; on a tokio runtime.
-    pub fn catch() -> io::Result<Self> {
+    pub(crate) fn catch() -> io::Result<Self> {
         Ok(Self(signal(SignalKind::hangup())?))
     }
 
     /// The next one; several that come while nobody asks are one. Pends for ever where none comes.
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         if self.0.recv().await.is_none() {
             std::future::pending::<()>().await;
         }

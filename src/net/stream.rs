@@ -18,7 +18,7 @@ use super::{NetError, address, is_secure, reason};
 
 /// A connection, with Nagle's algorithm off.
 #[derive(Debug)]
-pub enum Stream {
+pub(crate) enum Stream {
     /// Plain TCP.
     Plain(TcpStream),
     /// TLS; boxed, because its state is 1 KB that plain connections need not carry.

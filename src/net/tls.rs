@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use self::verifier::{Anyone, Verifier};
 
-pub use self::problem::{Peer, TlsProblem, problem_of};
+pub(crate) use self::problem::{Peer, TlsProblem, problem_of};
 
 /// The longest file that is read, in bytes. The bundle of a whole system has 250 KB.
 const MAX_FILE: u64 = 4 << 20;

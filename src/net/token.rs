@@ -14,7 +14,7 @@ const SHOWN: usize = 40;
 
 /// The token in a text: without white space, a byte order mark or quotes around it, and without the word `Bearer`, none of
 /// which any token has.
-pub fn bare(text: &str) -> &str {
+pub(crate) fn bare(text: &str) -> &str {
     let mut text = text;
     loop {
         let before = text;
@@ -35,7 +35,7 @@ pub fn bare(text: &str) -> &str {
 }
 
 /// The subject that a token claims, unverified; an integer as its decimal text.
-pub fn subject(token: &str) -> Option<String> {
+pub(crate) fn subject(token: &str) -> Option<String> {
     match part::<Claims>(token.split('.').nth(1)?)?.sub? {
         Value::String(text) => Some(text),
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
@@ -45,7 +45,7 @@ pub fn subject(token: &str) -> Option<String> {
 
 /// Remarks on a token for the user who gave it, such as reasons why a server may refuse it. They repeat neither the
 /// token nor its claims, except for times.
-pub fn remarks(token: &str) -> Vec<String> {
+pub(crate) fn remarks(token: &str) -> Vec<String> {
     remarks_at(token, SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
 }
 

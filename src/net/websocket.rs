@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use url::Url;
 
-pub use tokio_tungstenite::tungstenite::{Error, Message};
+pub(crate) use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::http::request;
 use super::stream::{Stream, establish, within};
@@ -19,11 +19,11 @@ use super::tls::Tls;
 use super::{NetError, address, header_of, is_secure, login, reason, refusal};
 
 /// A WebSocket that is open. Pings are answered while it is read from.
-pub type WebSocket = WebSocketStream<Stream>;
+pub(crate) type WebSocket = WebSocketStream<Stream>;
 
 /// What a server may make this process hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The longest message, in bytes; a longer one ends the connection.
     pub message: usize,
 }
@@ -45,12 +45,17 @@ const MAX_WRITE_BUFFER: usize = 1 << 20;
 const OLD_HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connects to a ws or wss URL and shakes hands, within `timeout` all told.
-pub async fn connect(url: &Url, tls: &Tls, limits: Limits, timeout: Duration) -> Result<WebSocket, NetError> {
+pub(crate) async fn connect(
+    url: &Url,
+    tls: &Tls,
+    limits: Limits,
+    timeout: Duration,
+) -> Result<WebSocket, NetError> {
     connect_with(url, None, tls, limits, timeout).await
 }
 
 /// As [`connect`], with a value for the header `Authorization`, in place of the user and password of the URL.
-pub async fn connect_with(
+pub(crate) async fn connect_with(
     url: &Url,
     authorization: Option<&str>,
     tls: &Tls,
@@ -137,7 +142,7 @@ fn classify(url: &Url, error: &Error) -> NetError {
 }
 
 /// What an error on an open socket says.
-pub fn lost(url: &Url, error: &Error) -> NetError {
+pub(crate) fn lost(url: &Url, error: &Error) -> NetError {
     let reason = match error {
         Error::Io(error) => reason(error),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => "it was cut off".into(),

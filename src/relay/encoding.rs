@@ -89,7 +89,7 @@ impl Encoder {
         if encoding.form == Form::EventStream {
             let id = cursor.to_string();
             let event = sse::Event { id: Some(&id), ..sse::Event::default() };
-            return event.to_bytes(sse::Framing::Plain).into();
+            return event.to_bytes().into();
         }
         self.frame(encoding, super::cursor::refresh(cursor).as_bytes(), None)
     }
@@ -128,7 +128,7 @@ impl Encoder {
             Form::EventStream => {
                 let id = id.map(|cursor| cursor.to_string());
                 let event = sse::Event { id: id.as_deref(), data: Some(text), ..sse::Event::default() };
-                event.to_bytes(sse::Framing::Plain).into()
+                event.to_bytes().into()
             }
             Form::MessagePack if self.packer.encode(text, &mut self.scratch).is_ok() => {
                 let packed = std::mem::take(&mut self.scratch);

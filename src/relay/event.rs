@@ -88,7 +88,7 @@ pub(super) struct Delivery {
 impl Delivery {
     /// Bytes of the texts.
     pub(super) fn bytes(&self) -> usize {
-        self.event.payload.len() + self.echo.as_ref().map_or(0, Payload::len)
+        self.event.payload.bytes() + self.echo.as_ref().map_or(0, Payload::bytes)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A message of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ClientMessage {
+pub(crate) enum ClientMessage {
     /// Get the events of these channels as well.
     Subscribe {
         /// Channels by their names.
@@ -32,7 +32,7 @@ pub enum ClientMessage {
 
 impl ClientMessage {
     /// The JSON text.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("texts and lists of them are JSON")
     }
 }
@@ -40,7 +40,7 @@ impl ClientMessage {
 /// A message of a relay besides the events.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerMessage<'a> {
+pub(crate) enum ServerMessage<'a> {
     /// The first message.
     Connection {
         /// `connected`.
@@ -71,13 +71,11 @@ pub enum ServerMessage<'a> {
         /// Words for people.
         message: &'a str,
     },
-    /// The answer to a ping, in every contract.
-    Pong,
 }
 
 impl ServerMessage<'_> {
     /// The JSON text.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("texts and lists of them are JSON")
     }
 }
@@ -107,7 +105,6 @@ mod tests {
                 ServerMessage::Error { code: "limit", message: "m" },
                 r#"{"type":"error","code":"limit","message":"m"}"#,
             ),
-            (ServerMessage::Pong, r#"{"type":"pong"}"#),
         ] {
             assert_eq!(message.to_text(), text);
         }

@@ -1,39 +1,18 @@
 //! The chunked transfer coding of HTTP/1.1 (RFC 9112, 7.1), for responses of unknown length.
 //!
-//! Pure: no sockets, no clock. Trailers are read over, none are written.
-
-/// The last chunk, without which a response was cut off.
-pub const LAST: &[u8] = b"0\r\n\r\n";
+//! Pure: no sockets, no clock. Trailers are read over.
 
 /// Most bytes of a chunk's size with its extensions, and of the trailers together.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Bytes that a chunk of this many bytes of data takes. No data would be the last chunk.
-pub fn length(data: usize) -> usize {
-    let digits = data.checked_ilog2().map_or(1, |log| log as usize / 4 + 1);
-    digits + 2 + data + 2
-}
-
-/// Appends a chunk of `length` bytes, which `fill` appends.
-pub fn append(length: usize, out: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
-    debug_assert!(length > 0, "an empty chunk ends the response");
-    let digits = length.checked_ilog2().map_or(0, |log| log / 4);
-    out.extend((0..=digits).rev().map(|nth| b"0123456789abcdef"[length >> (4 * nth) & 0xf]));
-    out.extend_from_slice(b"\r\n");
-    let before = out.len();
-    fill(out);
-    debug_assert_eq!(out.len() - before, length, "more or less than announced");
-    out.extend_from_slice(b"\r\n");
-}
-
 /// A response that is not chunked as it says, or whose lines are over the limit; it cannot be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the response is not chunked as it says")]
-pub struct Malformed;
+pub(crate) struct Malformed;
 
 /// Takes the chunks of one response apart, in any pieces. It keeps no data.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     state: State,
     /// Bytes of the begun size line, or of the trailers.
     line: usize,
@@ -69,7 +48,7 @@ impl Default for State {
 impl Decoder {
     /// Takes the next bytes of the response and tells the data in them. Returns how many belong to the response: all, until
     /// it [is done](Self::is_done). Malformed are a size that is none or over 64 bits, and over 8 KiB beside data.
-    pub fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&[u8])) -> Result<usize, Malformed> {
+    pub(crate) fn feed(&mut self, bytes: &[u8], mut tell: impl FnMut(&[u8])) -> Result<usize, Malformed> {
         let mut at = 0;
         while at < bytes.len() && self.state != State::Done {
             if let State::Data(left) = self.state {
@@ -88,7 +67,7 @@ impl Decoder {
     }
 
     /// The last chunk and its trailers were read: the response is whole.
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done
     }
 
@@ -156,7 +135,7 @@ mod tests {
             (b"0\r\nA: b\r\nC:\rd\r\n\r\n", b"", Some(17)),
             (b"ffffffffffffffff\r\nabc", b"abc", None),
             (b"00000000000000000000001\r\na\r\n0\r\n", b"a", None),
-            (LAST, b"", Some(5)),
+            (b"0\r\n\r\n", b"", Some(5)),
         ];
         for (input, data, used) in table {
             assert_eq!(agreed(input), Ok((data.to_vec(), used)), "{input:?}");
@@ -183,16 +162,5 @@ mod tests {
         assert_eq!(decoded(&endless, 100), Err(Malformed));
         assert_eq!(decoded(&[b"0\r\n".to_vec(), b"a:b\r\n".repeat(MAX_LINE)].concat(), 100), Err(Malformed));
         assert!(decoded(&b"1\r\nx\r\n".repeat(MAX_LINE), 100).is_ok());
-    }
-
-    #[test]
-    fn chunks_have_the_announced_length() {
-        for size in [1, 9, 15, 16, 17, 255, 256, 4095, 4096, 65_535, 65_536] {
-            let mut out = Vec::new();
-            append(size, &mut out, |out| out.resize(out.len() + size, b'x'));
-            assert_eq!(out.len(), length(size));
-            assert!(out.starts_with(format!("{size:x}\r\nx").as_bytes()));
-            assert_eq!(decoded(&out, 1000), Ok((vec![b'x'; size], None)));
-        }
     }
 }

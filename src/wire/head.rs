@@ -14,7 +14,7 @@ const MAX_HEADERS: usize = 128;
 
 /// Room for the headers of a [`Head`], on the stack.
 #[derive(Debug)]
-pub struct Room<'a>([MaybeUninit<Header<'a>>; MAX_HEADERS]);
+pub(crate) struct Room<'a>([MaybeUninit<Header<'a>>; MAX_HEADERS]);
 
 impl Default for Room<'_> {
     fn default() -> Self {
@@ -24,7 +24,7 @@ impl Default for Room<'_> {
 
 /// The head of an answer: its status line and headers, borrowed from the bytes it was read from.
 #[derive(Debug)]
-pub struct Head<'h, 'a> {
+pub(crate) struct Head<'h, 'a> {
     /// The status.
     pub status: u16,
     /// Whether the server speaks HTTP/1.0, which ends a connection after each answer unless it says otherwise.
@@ -36,7 +36,7 @@ pub struct Head<'h, 'a> {
 
 /// Why bytes are no head of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BrokenHead {
+pub(crate) enum BrokenHead {
     /// The bytes are something else than HTTP/1.
     #[error("is not HTTP")]
     NotHttp,
@@ -57,7 +57,11 @@ impl<'h, 'a> Head<'h, 'a> {
     ///
     /// Forgives what servers do in practice: spaces around names, folded lines, and headers that are none, which are left
     /// out.
-    pub fn read(bytes: &'a [u8], limit: usize, room: &'h mut Room<'a>) -> Result<Option<Self>, BrokenHead> {
+    pub(crate) fn read(
+        bytes: &'a [u8],
+        limit: usize,
+        room: &'h mut Room<'a>,
+    ) -> Result<Option<Self>, BrokenHead> {
         let mut response = Response::new(&mut []);
         let read = ParserConfig::default()
             .allow_spaces_after_header_name_in_responses(true)
@@ -81,20 +85,20 @@ impl<'h, 'a> Head<'h, 'a> {
 
     /// The value of the first header of this name, in letters of any case, without spaces around it. `None` if it is no
     /// text.
-    pub fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         let found = self.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
         str::from_utf8(found.value).ok().map(str::trim)
     }
 
     /// The values of all headers of this name, in letters of any case, in their order.
-    pub fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'_, 'n, 'a, 'h> {
+    pub(crate) fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'_, 'n, 'a, 'h> {
         let named = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
         named.map(|header| header.value)
     }
 }
 
 /// Lines of a request's head: headers of the user's own, and the login that stands in the URL where none of them is one.
-pub fn own_lines(url: &Url, headers: &[(String, String)]) -> String {
+pub(crate) fn own_lines(url: &Url, headers: &[(String, String)]) -> String {
     let mut lines = String::new();
     for (name, value) in headers {
         lines.extend([name, ": ", value, "\r\n"]);

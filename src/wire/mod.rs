@@ -1,19 +1,19 @@
 //! What goes over a wire, whoever speaks it: codecs and streams that two features share. All but [`stream`] are pure: no
 //! sockets, no clock.
 
-pub mod channels;
-pub mod chunked;
-pub mod deflate;
+pub(crate) mod channels;
+pub(crate) mod chunked;
+pub(crate) mod deflate;
 mod frame;
-pub mod head;
-pub mod messagepack;
+pub(crate) mod head;
+pub(crate) mod messagepack;
 mod payload;
-pub mod redis;
+pub(crate) mod redis;
 pub(crate) mod resp;
-pub mod sse;
-pub mod stream;
-pub mod watch;
-pub mod websocket;
+pub(crate) mod sse;
+pub(crate) mod stream;
+pub(crate) mod watch;
+pub(crate) mod websocket;
 
-pub use frame::Frame;
-pub use payload::Payload;
+pub(crate) use frame::Frame;
+pub(crate) use payload::Payload;

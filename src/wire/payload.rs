@@ -9,7 +9,7 @@ use super::{Frame, websocket};
 /// In front of the text, in the same allocation, stands the header of a plain text frame. Most clients want that
 /// encoding, so that [`Payload::frame`] costs them neither an allocation nor a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
+pub(crate) struct Payload {
     memory: Bytes,
     /// Bytes of `memory` in front of the text.
     header: u8,
@@ -21,14 +21,14 @@ pub struct Payload {
 
 impl Payload {
     /// A text that clients get as it was published. UTF-8 as in [`websocket::text`].
-    pub fn plain(text: &[u8]) -> Self {
+    pub(crate) fn plain(text: &[u8]) -> Self {
         Self::wrapped([&[], text, &[]])
     }
 
     /// A text that was published bare, between the parts of its contract's envelope. UTF-8 as in [`websocket::text`].
     ///
     /// The part in front has at most 4 GiB, the part behind at most 255 bytes.
-    pub fn wrapped(parts: [&[u8]; 3]) -> Self {
+    pub(crate) fn wrapped(parts: [&[u8]; 3]) -> Self {
         let [before, published, after] = parts;
         let memory = Bytes::from(websocket::text_of(&parts));
         let header = memory.len() - before.len() - published.len() - after.len();
@@ -42,34 +42,29 @@ impl Payload {
     }
 
     /// The text that a client gets.
-    pub fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         &self.memory[self.header.into()..]
     }
 
     /// The text as it was published, without an envelope.
-    pub fn published(&self) -> &[u8] {
+    pub(crate) fn published(&self) -> &[u8] {
         &self.text()
             [self.before as usize..self.memory.len() - usize::from(self.header) - usize::from(self.after)]
     }
 
     /// The published text, sharing the memory.
-    pub fn to_published(&self) -> Bytes {
+    pub(crate) fn to_published(&self) -> Bytes {
         self.memory.slice_ref(self.published())
     }
 
     /// The text as a plain text frame, sharing the memory.
-    pub fn frame(&self) -> Frame {
+    pub(crate) fn frame(&self) -> Frame {
         Frame::from(self.memory.clone())
     }
 
     /// Bytes that the text takes in memory, the header in front of it included.
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn bytes(&self) -> usize {
         self.memory.len()
-    }
-
-    /// Whether it takes no memory; there is always a header.
-    pub const fn is_empty(&self) -> bool {
-        self.memory.is_empty()
     }
 }
 

@@ -14,7 +14,7 @@ use crate::net::tls::TlsProblem;
 /// A socket that is set not to block, and what is spoken over it. The error is `WouldBlock` wherever the socket has
 /// nothing to read or no room.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// The socket, for its own settings and to wait for it.
     pub socket: Socket,
     /// Boxed, because its state is 1 KB that plain connections need not carry.
@@ -23,23 +23,27 @@ pub struct Stream {
 
 impl Stream {
     /// A stream without TLS.
-    pub const fn plain(socket: Socket) -> Self {
+    pub(crate) const fn plain(socket: Socket) -> Self {
         Self { socket, tls: None }
     }
 
     /// A stream with TLS to a server of this name. [`Stream::shake_hands`] comes next.
-    pub fn secure(socket: Socket, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
+    pub(crate) fn secure(
+        socket: Socket,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> io::Result<Self> {
         let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
         Ok(Self { socket, tls: Some(Box::new(session)) })
     }
 
     /// Whether there is no TLS on it, so that a read that does not fill its buffer has emptied the socket.
-    pub const fn is_plain(&self) -> bool {
+    pub(crate) const fn is_plain(&self) -> bool {
         self.tls.is_none()
     }
 
     /// Whether TLS has more to write than the socket took, so that it waits to be writable.
-    pub fn wants_write(&self) -> bool {
+    pub(crate) fn wants_write(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 }
@@ -47,7 +51,7 @@ impl Stream {
 impl Stream {
     /// Moves the TLS handshake on as far as the socket lets it; without TLS there is none. `Ok` once it is over and its
     /// last word is written. The error holds a [`TlsProblem`] where TLS is the reason.
-    pub fn shake_hands(&mut self) -> io::Result<()> {
+    pub(crate) fn shake_hands(&mut self) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         while tls.is_handshaking() {
             flush(tls, &mut self.socket).map_err(ended)?;

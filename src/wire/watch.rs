@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// Targets that one connection may watch.
-pub const MAX_TARGETS: usize = 1_000;
+pub(crate) const MAX_TARGETS: usize = 1_000;
 
 /// A message of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ClientMessage {
+pub(crate) enum ClientMessage {
     /// Watch these as well.
     Watch {
         /// `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
@@ -40,7 +40,7 @@ pub enum ClientMessage {
 /// A message of a relay. It borrows from the text where it can.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ServerMessage<'a> {
+pub(crate) enum ServerMessage<'a> {
     /// An event, or the state of a job.
     Event {
         /// The target that it belongs to.
@@ -127,7 +127,7 @@ struct Members<'a> {
 
 impl<'a> ServerMessage<'a> {
     /// Reads a text. `None` where it is no message that is known here; a later relay may have more of them.
-    pub fn read(text: &'a str) -> Option<Self> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         let Members { kind, target, targets, cursor, snapshot, event, outcome, reason, code, message } =
             serde_json::from_str(text).ok()?;
         Some(match &*kind {
@@ -143,7 +143,7 @@ impl<'a> ServerMessage<'a> {
     }
 
     /// The JSON text.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         serde_json::to_string(self).expect("texts, lists of them and JSON that was read are JSON")
     }
 }

@@ -209,7 +209,7 @@ impl TlsProblem {
 }
 
 /// The problem of TLS in an error of a stream, if it is one.
-pub fn problem_of(error: &io::Error) -> Option<TlsProblem> {
+pub(crate) fn problem_of(error: &io::Error) -> Option<TlsProblem> {
     let cause = error.get_ref()?;
     if let Some(problem) = cause.downcast_ref::<TlsProblem>() {
         return Some(problem.clone());

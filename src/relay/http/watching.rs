@@ -199,7 +199,7 @@ fn unready(api: &Api) -> Option<Response> {
 
 fn come_again() -> Response {
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
-    let body = Body::from(retry.to_bytes(sse::Framing::Plain));
+    let body = Body::from(retry.to_bytes());
     let mut response = Response::new(body);
     stream_headers(response.headers_mut());
     response

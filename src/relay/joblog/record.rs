@@ -101,7 +101,7 @@ impl Kept {
     /// Bytes that the event takes. Names that the dialect does not know can be as long as a payload.
     fn bytes(&self) -> usize {
         let entity = self.entity.as_ref().map_or(0, |name| name.len());
-        held(self.event.payload.len()) + self.event.kind.len() + entity + KEPT_OVERHEAD
+        held(self.event.payload.bytes()) + self.event.kind.len() + entity + KEPT_OVERHEAD
     }
 }
 

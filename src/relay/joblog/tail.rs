@@ -37,7 +37,7 @@ struct Lane {
 }
 
 fn bytes_of(event: &Event) -> usize {
-    event.payload.len() + OVERHEAD
+    event.payload.bytes() + OVERHEAD
 }
 
 impl Lane {

@@ -125,8 +125,7 @@ impl Conn {
         if self.encoding.form != Form::EventStream {
             return self.write(&websocket::ping(b""), || None, usize::MAX);
         }
-        let wrote =
-            self.write(&sse::comment(sse::Framing::Plain).into(), || Some(OutboxKey::Heartbeat), usize::MAX);
+        let wrote = self.write(&sse::comment().into(), || Some(OutboxKey::Heartbeat), usize::MAX);
         if wrote == Wrote::Whole {
             self.session.heard(now, interval);
         }
@@ -185,7 +184,7 @@ impl Conn {
         if self.encoding.form == Form::EventStream {
             // Its client has nothing to say.
             self.phase = Phase::Closed;
-            return self.say_good_bye(&sse::close(reason.code(), reason.text(), sse::Framing::Plain).into());
+            return self.say_good_bye(&sse::close(reason.code(), reason.text()).into());
         }
         self.say_good_bye(&websocket::close(reason.code(), reason.text()))
     }

@@ -20,7 +20,7 @@ const FLUSH_ROOM: usize = 64;
 const FIRST_ROOM: usize = 1024;
 
 /// Whether a message of this many bytes is sent compressed where that was negotiated.
-pub const fn is_worth_it(length: usize) -> bool {
+pub(crate) const fn is_worth_it(length: usize) -> bool {
     length >= MIN_COMPRESSED
 }
 
@@ -31,7 +31,7 @@ const LEVEL: u32 = 2;
 
 /// Compresses messages, one at a time; nothing of one is left for the next. One a thread is enough: it takes 200 KiB.
 #[derive(Debug)]
-pub struct Compressor {
+pub(crate) struct Compressor {
     stream: Compress,
 }
 
@@ -43,7 +43,7 @@ impl Default for Compressor {
 
 impl Compressor {
     /// Appends the payload of a frame with RSV1 set. `out` gets room for a little more than the message.
-    pub fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) {
+    pub(crate) fn compress(&mut self, message: &[u8], out: &mut Vec<u8>) {
         if message.is_empty() {
             out.extend(EMPTY);
             return;
@@ -69,7 +69,7 @@ impl Compressor {
 
 /// Inflates messages, one at a time, each within a limit; takes memory at the first. One a thread is enough.
 #[derive(Debug, Default)]
-pub struct Inflater {
+pub(crate) struct Inflater {
     /// At most 40 KiB, boxed by the library.
     stream: Option<Decompress>,
 }
@@ -79,7 +79,12 @@ impl Inflater {
     ///
     /// A message over `limit` bytes is [`Violation::TooBig`] at once: `out` never grows beyond the limit and a byte. What is
     /// no deflated data, or ends inside a block, is [`Violation::Protocol`]. After an error `out` is meaningless.
-    pub fn inflate(&mut self, payload: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Violation> {
+    pub(crate) fn inflate(
+        &mut self,
+        payload: &[u8],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         out.clear();
         if let Some(stream) = &mut self.stream {
             stream.reset(false);

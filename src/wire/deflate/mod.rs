@@ -7,8 +7,8 @@
 mod codec;
 mod negotiation;
 
-pub use codec::{Compressor, Inflater, is_worth_it};
-pub use negotiation::{OFFER, OddAnswer, accept, check_answer};
+pub(crate) use codec::{Compressor, Inflater, is_worth_it};
+pub(crate) use negotiation::{OFFER, accept, check_answer};
 
 #[cfg(test)]
 mod properties;

@@ -6,7 +6,7 @@ use std::mem;
 use super::WINDOW_BITS;
 
 /// What a client of ours sends as `Sec-WebSocket-Extensions`.
-pub const OFFER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+pub(crate) const OFFER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
 const ACCEPTED: &str = OFFER;
 /// An offer that limits the window is accepted by naming ours (RFC 7692, 7.1.2.1).
@@ -19,7 +19,7 @@ const WINDOWS: [&[u8]; 8] = [b"8", b"9", b"10", b"11", b"12", b"13", b"14", b"15
 
 /// An answer that a server may not give to [`OFFER`]; the connection must be failed (RFC 6455, 4.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OddAnswer {
+pub(crate) enum OddAnswer {
     /// An extension that was not offered.
     #[error("the server chose an extension that was not offered")]
     Extension,
@@ -38,7 +38,7 @@ pub enum OddAnswer {
 /// first offer that can be accepted; `None` to answer without.
 ///
 /// Other extensions, and offers that are malformed or cannot be met, are passed over.
-pub fn accept<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
+pub(crate) fn accept<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
     lines.into_iter().flat_map(elements).find_map(|offer| {
         let offer = Parameters::read(offer)?.ok()?;
         match offer.server_window {
@@ -50,7 +50,7 @@ pub fn accept<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static 
 }
 
 /// The client's side: whether a server that answered with these lines of `Sec-WebSocket-Extensions` to [`OFFER`] deflates.
-pub fn check_answer<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<bool, OddAnswer> {
+pub(crate) fn check_answer<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Result<bool, OddAnswer> {
     let mut deflates = false;
     for element in lines.into_iter().flat_map(elements) {
         let answer = Parameters::read(element).ok_or(OddAnswer::Extension)??;

@@ -7,7 +7,7 @@ use super::MAX_DEPTH;
 
 /// Why bytes from a client are no command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
+pub(crate) enum Malformed {
     /// It ends too early, or something follows it, or a string is not UTF-8, or the byte 0xc1 is in it.
     #[error("is no messagepack")]
     Broken,
@@ -23,7 +23,7 @@ pub enum Malformed {
 ///
 /// The announced size of a map, array or string reserves nothing. The text is at most about six times as long as the
 /// bytes: where each is a control character, or a null.
-pub fn decode(bytes: &[u8]) -> Result<String, Malformed> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, Malformed> {
     let (mut input, mut json) = (Input { rest: bytes }, Vec::new());
     input.value(MAX_DEPTH, &mut json)?;
     if !input.rest.is_empty() {

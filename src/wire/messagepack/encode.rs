@@ -10,7 +10,7 @@ const FEW: usize = 32;
 
 /// Why a text has no MessagePack; it is then sent as it is, in a text frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub(crate) enum Unfit {
     /// Deeper than [`MAX_DEPTH`].
     #[error("nests too deep for messagepack")]
     TooDeep,
@@ -27,7 +27,7 @@ pub enum Unfit {
 /// Measured on a busy virtual core: an event of 2 KiB with a hundred values takes 3.8 µs and becomes a sixth shorter; parsing
 /// it into a tree of values would take 14 µs. 8,000 keys in one map, 170 KiB, take 0.5 ms.
 #[derive(Debug, Default)]
-pub struct Encoder {
+pub(crate) struct Encoder {
     /// Open containers, at most [`MAX_DEPTH`], the innermost last.
     open: Vec<Container>,
     /// Members of the open maps, those of the innermost last.
@@ -63,7 +63,7 @@ impl Encoder {
     /// Appends the MessagePack of a JSON text. On an error `out` is as it was.
     ///
     /// Of a text that is no JSON it may make something; that is well-formed MessagePack.
-    pub fn encode(&mut self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
+    pub(crate) fn encode(&mut self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Unfit> {
         let json = str::from_utf8(json).map_err(|_| Unfit::NotJson)?;
         let before = out.len();
         out.reserve(json.len());

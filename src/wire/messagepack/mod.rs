@@ -8,11 +8,11 @@ mod decode;
 mod encode;
 mod text;
 
-pub use decode::{Malformed, decode};
-pub use encode::{Encoder, Unfit};
+pub(crate) use decode::decode;
+pub(crate) use encode::Encoder;
 
 #[cfg(test)]
 mod tests;
 
 /// How deep maps and arrays may nest, in both directions. Common decoders bear more.
-pub const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use rmpv::Value;
 use serde_json::Value as Json;
 
+use super::decode::Malformed;
+use super::encode::Unfit;
 use super::*;
 
 fn encoded(json: &str) -> Result<Vec<u8>, Unfit> {

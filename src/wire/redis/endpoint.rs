@@ -7,7 +7,7 @@ use crate::net::tls::TlsFiles;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Address {
     /// Over the network.
     Tcp {
         /// Name or address.
@@ -33,7 +33,7 @@ impl fmt::Display for Address {
 
 /// Whom to log in as.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Login {
+pub(crate) struct Login {
     /// None: the default user.
     pub user: Option<String>,
     /// May be empty.
@@ -56,7 +56,7 @@ impl fmt::Debug for Login {
 
 /// All that a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Address of the server.
     pub address: Address,
     /// User and password; `None`: no login.

@@ -3,8 +3,8 @@
 mod endpoint;
 mod url;
 
-pub use self::endpoint::{Address, Endpoint};
-pub use self::url::RedisUrlError;
+pub(crate) use self::endpoint::{Address, Endpoint};
+pub(crate) use self::url::RedisUrlError;
 pub(crate) use self::url::with_parameters;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ const DEFAULT_PORT: u16 = 6379;
 
 /// What is wrong with a Redis URL. The messages never repeat user, password or anything that could be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RedisUrlError {
+pub(crate) enum RedisUrlError {
     /// The URL parser refused it.
     #[error("not a redis URL: {0}; it looks like redis://user:password@host:6379/0")]
     Malformed(String),
@@ -64,7 +64,7 @@ impl Endpoint {
     /// Parses a URL. Over TCP the database is the path or `?db=`; a socket takes `?db=`, `?user=` and `?password=`
     /// (`?pass=`). `ssl_cert_reqs`, `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile` mean what they mean to redis-py. Other
     /// parameters are other clients' business (redis-py has a dozen): ignored, and named in [`Endpoint::ignored`].
-    pub fn parse(text: &str) -> Result<Self, RedisUrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RedisUrlError> {
         let (scheme, _) = text.split_once("://").ok_or(RedisUrlError::Scheme)?;
         let endpoint: fn(&Url) -> Result<Self, RedisUrlError> = match &*scheme.to_ascii_lowercase() {
             "redis" => |url| Self::tcp(url, false),

@@ -11,11 +11,11 @@ const MESSAGE: &str = "message";
 /// A line, or the data of an event, over the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("event is over the size limit")]
-pub struct TooBig;
+pub(crate) struct TooBig;
 
 /// News from a stream. It borrows from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Incoming<'a> {
+pub(crate) enum Incoming<'a> {
     /// An event.
     Event {
         /// Its type; `message` where the stream names none.
@@ -37,7 +37,7 @@ pub enum Incoming<'a> {
 ///
 /// An event that was not ended by a blank line when the stream ends does not count. Bytes that are no UTF-8 become U+FFFD.
 #[derive(Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     limit: usize,
     /// The begun line, at most `limit` bytes.
     line: Vec<u8>,
@@ -55,7 +55,7 @@ pub struct Reader {
 
 impl Reader {
     /// A reader at the beginning of a stream, with the most bytes that a line, and the data of an event, may have.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             line: Vec::new(),
@@ -68,13 +68,12 @@ impl Reader {
         }
     }
 
-    /// The last id that took effect or is about to: what to send as `Last-Event-ID`.
-    pub fn last_id(&self) -> &str {
-        &self.id
-    }
-
     /// Takes the next bytes of the stream and tells what they complete, in order. After an error the stream cannot go on.
-    pub fn feed(&mut self, mut bytes: &[u8], mut tell: impl FnMut(Incoming<'_>)) -> Result<(), TooBig> {
+    pub(crate) fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        mut tell: impl FnMut(Incoming<'_>),
+    ) -> Result<(), TooBig> {
         while !bytes.is_empty() {
             if std::mem::take(&mut self.after_cr)
                 && let Some(rest) = bytes.strip_prefix(b"\n")

@@ -6,24 +6,13 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde_json::json;
 
-use crate::wire::chunked;
-
 /// Ends the block, and what of it was said takes effect.
 const END: &[u8] = b"\n";
-
-/// How a stream is carried in its response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// As it is: the response ends with the connection (RFC 9112, 6.3).
-    Plain,
-    /// Each block is a chunk (RFC 9112, 7.1).
-    Chunked,
-}
 
 /// A block of a stream. Without `data` a page sees no event: `id` alone sets what it sends as `Last-Event-ID`, and `retry`
 /// alone how long it waits before it comes again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Event<'a> {
+pub(crate) struct Event<'a> {
     /// The cursor. It has no line break and no NUL.
     pub id: Option<&'a str>,
     /// How long a page waits after the stream's end, in whole milliseconds.
@@ -36,13 +25,14 @@ pub struct Event<'a> {
 
 impl Event<'_> {
     /// The block, ready to be written to any number of sockets.
-    pub fn to_bytes(&self, framing: Framing) -> Bytes {
+    pub(crate) fn to_bytes(self) -> Bytes {
         let mut length = END.len();
         self.parts(|part| length += part.len());
-        framed(length, framing, |out| {
-            self.parts(|part| out.extend_from_slice(part));
-            out.extend_from_slice(END);
-        })
+        let mut out = Vec::with_capacity(length);
+        self.parts(|part| out.extend_from_slice(part));
+        out.extend_from_slice(END);
+        // Exactly full, so `Bytes` takes the allocation over as it is.
+        Bytes::from(out)
     }
 
     /// Calls `take` with all but the blank line, in order.
@@ -75,29 +65,12 @@ impl Event<'_> {
 }
 
 /// The sign of life: a comment, which no page sees.
-pub fn comment(framing: Framing) -> Bytes {
-    framed(3, framing, |out| out.extend_from_slice(b":\n\n"))
+pub(crate) const fn comment() -> Bytes {
+    Bytes::from_static(b":\n\n")
 }
 
 /// The last event: the name `close`, and `{"code":…,"reason":…}` as data.
-pub fn close(code: u16, reason: &str, framing: Framing) -> Bytes {
+pub(crate) fn close(code: u16, reason: &str) -> Bytes {
     let data = json!({ "code": code, "reason": reason }).to_string();
-    Event { name: Some("close"), data: Some(data.as_bytes()), ..Event::default() }.to_bytes(framing)
-}
-
-/// What `fill` appends, `length` bytes, as it is or as a chunk.
-fn framed(length: usize, framing: Framing, fill: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut out;
-    match framing {
-        Framing::Plain => {
-            out = Vec::with_capacity(length);
-            fill(&mut out);
-        }
-        Framing::Chunked => {
-            out = Vec::with_capacity(chunked::length(length));
-            chunked::append(length, &mut out, fill);
-        }
-    }
-    debug_assert_eq!(out.len(), out.capacity(), "more or less than announced");
-    Bytes::from(out)
+    Event { name: Some("close"), data: Some(data.as_bytes()), ..Event::default() }.to_bytes()
 }

@@ -12,7 +12,7 @@ use super::{Incoming, Rules, Violation, may_be_sent};
 /// One pointer while nothing is pending. A frame or a fragmented message that is only partly there is kept in memory
 /// that grows with what has arrived, never with what was announced, up to the limit; it is freed on completion.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(crate) struct Decoder {
     pending: Option<Box<Pending>>,
 }
 
@@ -32,7 +32,7 @@ struct Pending {
 
 impl Decoder {
     /// A decoder at the start of a connection, right after the upgrade. Allocates nothing.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { pending: None }
     }
 
@@ -44,7 +44,7 @@ impl Decoder {
     ///
     /// What precedes a violation is still handed out. After a violation or a `Break` the rest of `input` and whatever
     /// was pending are dropped: the position in the stream is lost, and the decoder is to be fed no more.
-    pub fn feed(
+    pub(crate) fn feed(
         &mut self,
         input: &mut [u8],
         rules: impl Into<Rules>,

@@ -14,36 +14,36 @@ const MASK: [u8; 4] = *b"jobw";
 /// Frames of either side.
 impl Role {
     /// A text frame. The caller vouches for UTF-8: what Redis carried is relayed as it is, and checked where it is parsed.
-    pub fn text(self, payload: &[u8]) -> Frame {
+    pub(crate) fn text(self, payload: &[u8]) -> Frame {
         encode(self, FIN | Opcode::Text as u8, &[payload])
     }
 
     /// A binary frame.
-    pub fn binary(self, payload: &[u8]) -> Frame {
+    pub(crate) fn binary(self, payload: &[u8]) -> Frame {
         encode(self, FIN | Opcode::Binary as u8, &[payload])
     }
 
     /// A frame of a compressed message, a text or a binary one. `payload` is what RFC 7692, section 7.2.1, makes of the
     /// message: deflated, without the last four bytes of the flush.
-    pub fn compressed(self, text: bool, payload: &[u8]) -> Frame {
+    pub(crate) fn compressed(self, text: bool, payload: &[u8]) -> Frame {
         let opcode = if text { Opcode::Text } else { Opcode::Binary };
         encode(self, FIN | RSV1 | opcode as u8, &[payload])
     }
 
     /// A ping (RFC 6455, 5.5.2). A payload over [`MAX_CONTROL`] bytes is cut there.
-    pub fn ping(self, payload: &[u8]) -> Frame {
+    pub(crate) fn ping(self, payload: &[u8]) -> Frame {
         encode(self, FIN | Opcode::Ping as u8, &[&payload[..payload.len().min(MAX_CONTROL)]])
     }
 
     /// A pong (RFC 6455, 5.5.3). A payload over [`MAX_CONTROL`] bytes is cut there.
-    pub fn pong(self, payload: &[u8]) -> Frame {
+    pub(crate) fn pong(self, payload: &[u8]) -> Frame {
         encode(self, FIN | Opcode::Pong as u8, &[&payload[..payload.len().min(MAX_CONTROL)]])
     }
 
     /// A close (RFC 6455, 5.5.1). A reason over 123 bytes is cut at the last character that fits.
     ///
     /// `code` must be one that may be sent: not 1005, 1006 or 1015, nor an unassigned one under 3000.
-    pub fn close(self, code: u16, reason: &str) -> Frame {
+    pub(crate) fn close(self, code: u16, reason: &str) -> Frame {
         debug_assert!(may_be_sent(code), "close code {code} may not be sent");
         let reason = &reason[..reason.floor_char_boundary(MAX_CONTROL - size_of::<u16>())];
         encode(self, FIN | Opcode::Close as u8, &[&code.to_be_bytes(), reason.as_bytes()])
@@ -51,7 +51,7 @@ impl Role {
 
     /// The answer to a close: its code once more, or no code if it had none (RFC 6455, 5.5.1). A code that may not be sent
     /// is answered with 1002.
-    pub fn close_answer(self, code: Option<u16>) -> Frame {
+    pub(crate) fn close_answer(self, code: Option<u16>) -> Frame {
         match code {
             None => encode(self, FIN | Opcode::Close as u8, &[]),
             Some(code) => self.close(if may_be_sent(code) { code } else { 1002 }, ""),
@@ -60,38 +60,38 @@ impl Role {
 }
 
 /// [`Role::text`] of a server.
-pub fn text(payload: &[u8]) -> Frame {
+pub(crate) fn text(payload: &[u8]) -> Frame {
     Role::Server.text(payload)
 }
 
 /// One text frame of a server, of several slices in a row, for payloads that are wrapped or merged. UTF-8 as in
 /// [`Role::text`].
-pub fn text_of(parts: &[&[u8]]) -> Frame {
+pub(crate) fn text_of(parts: &[&[u8]]) -> Frame {
     encode(Role::Server, FIN | Opcode::Text as u8, parts)
 }
 
 /// [`Role::binary`] of a server.
-pub fn binary(payload: &[u8]) -> Frame {
+pub(crate) fn binary(payload: &[u8]) -> Frame {
     Role::Server.binary(payload)
 }
 
 /// [`Role::compressed`] of a server.
-pub fn compressed(text: bool, payload: &[u8]) -> Frame {
+pub(crate) fn compressed(text: bool, payload: &[u8]) -> Frame {
     Role::Server.compressed(text, payload)
 }
 
 /// [`Role::ping`] of a server.
-pub fn ping(payload: &[u8]) -> Frame {
+pub(crate) fn ping(payload: &[u8]) -> Frame {
     Role::Server.ping(payload)
 }
 
 /// [`Role::pong`] of a server.
-pub fn pong(payload: &[u8]) -> Frame {
+pub(crate) fn pong(payload: &[u8]) -> Frame {
     Role::Server.pong(payload)
 }
 
 /// [`Role::close`] of a server.
-pub fn close(code: u16, reason: &str) -> Frame {
+pub(crate) fn close(code: u16, reason: &str) -> Frame {
     Role::Server.close(code, reason)
 }
 

@@ -13,11 +13,11 @@ mod encode;
 mod header;
 mod rules;
 
-pub use decode::Decoder;
+pub(crate) use decode::Decoder;
 #[cfg(test)]
 use encode::payload_of;
-pub use encode::{binary, close, compressed, ping, pong, text, text_of};
-pub use rules::{Role, Rules};
+pub(crate) use encode::{binary, close, compressed, ping, pong, text, text_of};
+pub(crate) use rules::{Role, Rules};
 
 #[cfg(test)]
 mod properties;
@@ -27,11 +27,11 @@ pub(crate) mod testing;
 mod tests;
 
 /// Most bytes a control frame can carry (RFC 6455, 5.5).
-pub const MAX_CONTROL: usize = 125;
+pub(crate) const MAX_CONTROL: usize = 125;
 
 /// A whole message or a control frame of the peer. It borrows from the read buffer where it can.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Incoming<'a> {
+pub(crate) enum Incoming<'a> {
     /// A text message, reassembled if it came in fragments.
     Text(&'a str),
     /// A text message that may be no UTF-8, reassembled if it came in fragments. Only under [`Rules::lenient`].
@@ -60,7 +60,7 @@ pub enum Incoming<'a> {
 
 /// Why a connection cannot go on: what the peer sent breaks the protocol or a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Violation {
+pub(crate) enum Violation {
     /// Broken framing; the text says which rule.
     #[error("broken frame: {0}")]
     Protocol(&'static str),
@@ -74,7 +74,7 @@ pub enum Violation {
 
 impl Violation {
     /// What to close the connection with (RFC 6455, 7.4.1).
-    pub const fn reason(self) -> CloseReason {
+    pub(crate) const fn reason(self) -> CloseReason {
         match self {
             Self::Protocol(_) => CloseReason::Protocol,
             Self::NotUtf8 => CloseReason::NotUtf8,

@@ -2,7 +2,7 @@
 
 /// The side of a connection on which frames are read and written (RFC 6455, 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub(crate) enum Role {
     /// Reads masked frames and writes unmasked ones.
     Server,
     /// Reads unmasked frames and writes masked ones.
@@ -14,7 +14,7 @@ pub enum Role {
 ///
 /// A bare limit in bytes stands for the rules of a server without extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     pub(super) role: Role,
     pub(super) limit: usize,
     pub(super) deflate: bool,
@@ -23,14 +23,14 @@ pub struct Rules {
 
 impl Rules {
     /// Rules without extensions. `limit` is the most bytes that one data frame, and one reassembled message, may have.
-    pub const fn new(role: Role, limit: usize) -> Self {
+    pub(crate) const fn new(role: Role, limit: usize) -> Self {
         Self { role, limit, deflate: false, lenient: false }
     }
 
     /// Lets messages be compressed, if `negotiated` says that permessage-deflate was agreed on (RFC 7692). The limit then
     /// bounds the compressed bytes.
     #[must_use]
-    pub const fn deflate(self, negotiated: bool) -> Self {
+    pub(crate) const fn deflate(self, negotiated: bool) -> Self {
         Self { deflate: negotiated, ..self }
     }
 
@@ -38,7 +38,7 @@ impl Rules {
     /// [`Incoming::Unchecked`](super::Incoming::Unchecked), closes may have any code and reason, and lengths need not be in
     /// their shortest form. For clients that measure a server instead of judging it.
     #[must_use]
-    pub const fn lenient(self) -> Self {
+    pub(crate) const fn lenient(self) -> Self {
         Self { lenient: true, ..self }
     }
 }

@@ -164,7 +164,7 @@ impl Shared {
             if let Some(ending) = ending {
                 self.act(state, id, ending);
             }
-            bytes += event.payload.len();
+            bytes += event.payload.bytes();
             if bytes > PAGE_BYTES {
                 return;
             }

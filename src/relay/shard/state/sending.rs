@@ -169,9 +169,9 @@ fn begin_stream(settings: &ShardSettings, conn: &mut Conn, sequence: Option<u64>
         None => cursor::BEGINNING.to_owned(),
     };
     let id = sse::Event { id: Some(&id), ..sse::Event::default() };
-    let mut first = id.to_bytes(sse::Framing::Plain).to_vec();
+    let mut first = id.to_bytes().to_vec();
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
-    first.extend_from_slice(&retry.to_bytes(sse::Framing::Plain));
+    first.extend_from_slice(&retry.to_bytes());
     conn.session.tell(sequence.unwrap_or_default());
     conn.write_state(&first.into())
 }
