@@ -16,9 +16,12 @@ fn watching(server: &str, targets: &[&str], more: &[&str]) -> Process {
     process
 }
 
+/// Longer than attach waits at most between two attempts, with room for a busy machine.
+const BACK_OFF: Duration = Duration::from_mins(2);
+
 /// Waits until so many targets were connected to, each counting once for each connection.
 fn until_connected(process: &Process, times: usize) {
-    until(PATIENCE, &format!("{times} times connected"), || {
+    until(BACK_OFF, &format!("{times} times connected"), || {
         process.stdout().matches("\"connection\":\"connected\"").count() >= times
     });
 }
@@ -85,7 +88,7 @@ fn survives(
     let (stop, sent) = (AtomicBool::new(false), AtomicU32::new(0));
     let until_sent = |more: u32| {
         let goal = sent.load(Ordering::Relaxed) + more;
-        until(PATIENCE, "more milestones", || sent.load(Ordering::Relaxed) >= goal);
+        until(BACK_OFF, "more milestones", || sent.load(Ordering::Relaxed) >= goal);
     };
     let (total, stdout) = thread::scope(|scope| {
         let publishing = scope.spawn(|| stream(redis, &stop, &sent));
@@ -97,7 +100,7 @@ fn survives(
             until_sent(u32::try_from(nth % 4).unwrap());
             at_cut(nth);
             cutter.mend();
-            until(PATIENCE, "the next socket", || cutter.requests("GET /watch?") > before);
+            until(BACK_OFF, "the next socket", || cutter.requests("GET /watch?") > before);
             // Some are cut again at once, and some only when they have gone on.
             if nth % 3 > 0 {
                 until_connected(&process, connected + 1);
@@ -106,10 +109,10 @@ fn survives(
         }
         stop.store(true, Ordering::Relaxed);
         let total = publishing.join().unwrap();
-        until(PATIENCE * 3, "the ends of the jobs", || process.stdout().matches("\"closed\"").count() == 3);
+        until(BACK_OFF, "the ends of the jobs", || process.stdout().matches("\"closed\"").count() == 3);
         let last = format!("\"m{}\"", total - 1);
         let shown = || process.stdout().matches(last.as_str()).count();
-        until(PATIENCE, "the last milestones", || shown() == 5);
+        until(BACK_OFF, "the last milestones", || shown() == 5);
         process.signal(rustix::process::Signal::INT);
         (total, process.finish(PATIENCE).stdout)
     });
