@@ -92,6 +92,8 @@ fn survives(
     };
     let (total, stdout) = thread::scope(|scope| {
         let publishing = scope.spawn(|| stream(redis, &stop, &sent));
+        // Events flow before the first cut.
+        until(BACK_OFF, "the first milestones", || process.stdout().matches("\"m0\"").count() == 5);
         for nth in 0..cuts {
             let before = cutter.requests("GET /watch?");
             let connected = process.stdout().matches("\"connection\":\"connected\"").count();
