@@ -5,8 +5,9 @@
 //! target is looked up, no event of the others has a cursor. If the socket is cut then, what was shown since the last
 //! cursor comes again, and the target that was looked up is unknown to the cursor. So:
 //! - A target that a cursor speaks of goes on with that cursor.
-//! - A target that was shown something, and that no cursor speaks of, goes on at the beginning of what is kept.
-//! - A target that was shown nothing is watched anew, and its state comes first.
+//! - A target that was shown something, and that no cursor speaks of, goes on at the beginning of what is kept. So does a job
+//!   that the user was told is watched.
+//! - Any other target is watched anew, and its state comes first.
 //! - Milestones that were shown behind the cursor are remembered in a [`Trail`]. A repeat is left out, by its place in the
 //!   order.
 //!
@@ -67,8 +68,19 @@ struct Entry {
     place: Place,
     /// It goes on from a cursor, and what it missed may still be coming.
     replaying: bool,
-    /// Something of it was shown, on any connection.
-    shown: bool,
+    /// What the user was told of it, on any connection.
+    told: Told,
+}
+
+/// What the user was told of a target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    #[default]
+    Nothing,
+    /// It is watched.
+    Watched,
+    /// Something of it was shown.
+    Shown,
 }
 
 /// Whether a target is watched on this connection.
@@ -135,12 +147,18 @@ impl Resume {
 
     /// Whether something of a target was shown.
     pub(super) fn is_heard_of(&self, target: usize) -> bool {
-        self.entries[target].shown
+        self.entries[target].told == Told::Shown
     }
 
     /// Whether the relay has confirmed on this connection that it watches a target.
     pub(super) fn is_confirmed(&self, target: usize) -> bool {
         self.entries[target].asked == Asked::Confirmed
+    }
+
+    /// The user is told that a target is watched: from here on nothing of it may be missed.
+    pub(super) fn promise(&mut self, target: usize) {
+        let told = &mut self.entries[target].told;
+        *told = Told::Watched.max(*told);
     }
 
     /// Whether nothing more is expected of a target.
@@ -168,7 +186,7 @@ impl Resume {
             if self.entries[at].over {
                 continue;
             }
-            let is_new = self.entries[at].place == Place::Nowhere && !self.entries[at].shown;
+            let is_new = self.entries[at].place == Place::Nowhere && self.entries[at].told < Told::Shown;
             if has_quick && is_new && slow(at) {
                 later.push(at);
                 continue;
@@ -191,7 +209,9 @@ impl Resume {
             Place::Shared => self.cursor.clone(),
             Place::Own(cursor) => Some(cursor.clone()),
             // A pattern has no beginning.
-            Place::Nowhere if entry.shown && !entry.name.ends_with("/*") => Some(BEGINNING.to_owned()),
+            Place::Nowhere if entry.told >= Told::Watched && !entry.name.ends_with("/*") => {
+                Some(BEGINNING.to_owned())
+            }
             Place::Nowhere => None,
         };
         entry.replaying = since.is_some();
@@ -254,10 +274,10 @@ impl Resume {
         let mut out = Vec::new();
         let is_named = self.by_name.contains_key(name);
         let Some(target) = self.find(name).or_else(|| self.pattern_of(name)) else { return out };
+        let before = std::mem::replace(&mut self.entries[target].told, Told::Shown);
         let is_known = if is_named {
-            std::mem::replace(&mut self.entries[target].shown, true)
+            before == Told::Shown
         } else {
-            self.entries[target].shown = true;
             let is_known = self.alive.contains(name);
             if !is_known {
                 self.alive.insert(name.to_owned());

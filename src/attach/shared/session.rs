@@ -119,6 +119,7 @@ impl<'a> Session<'a> {
     /// Tells the members of these targets, once each, that they are watched.
     async fn link(&mut self, targets: &[usize]) {
         for target in targets {
+            self.resume.promise(*target);
             for member in self.owners[*target].clone() {
                 if self.linked.insert(member) {
                     self.report(member, Report::Link(Link::Connected)).await;
@@ -206,9 +207,13 @@ impl<'a> Session<'a> {
         let late = self.resume.overdue(now);
         self.tell(late).await;
         self.tell_unheard(now).await;
-        // While one target is looked up there is no cursor, and the others are watched all the same.
-        let watched: Vec<usize> =
-            (0..self.owners.len()).filter(|target| self.resume.is_confirmed(*target)).collect();
+        // While one job is looked up there is no cursor, and the others are watched all the same. Channels are never
+        // looked up: a cursor comes at once.
+        let is_job = |target: &usize| {
+            self.owners[*target].first().is_some_and(|member| !self.members[*member].place.is_stream())
+        };
+        let confirmed = (0..self.owners.len()).filter(|target| self.resume.is_confirmed(*target));
+        let watched: Vec<usize> = confirmed.filter(is_job).collect();
         if self.is_confirmed {
             self.link(&watched).await;
         }

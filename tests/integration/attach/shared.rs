@@ -92,8 +92,6 @@ fn survives(
     };
     let (total, stdout) = thread::scope(|scope| {
         let publishing = scope.spawn(|| stream(redis, &stop, &sent));
-        // Events flow before the first cut.
-        until(BACK_OFF, "the first milestones", || process.stdout().matches("\"m0\"").count() == 5);
         for nth in 0..cuts {
             let before = cutter.requests("GET /watch?");
             let connected = process.stdout().matches("\"connection\":\"connected\"").count();
@@ -274,4 +272,31 @@ fn a_server_elsewhere_is_asked_while_the_first_sockets_are_opened() {
         command(&["attach", "scraping/1", "--server", &format!("ws://0.0.0.0:{port}")]).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(untimed(&stdout), ["scraping/1 connected", "scraping/1 done 100% end"], "{stdout}");
+}
+
+#[test]
+fn what_is_published_once_attach_said_connected_is_asked_for_although_no_cursor_came() {
+    let (paths, asked) = std::sync::mpsc::channel();
+    let (cut, cuts) = std::sync::mpsc::channel();
+    let cuts = std::sync::Mutex::new(cuts);
+    let server = super::server::Server::start(move |stream, path| {
+        if path == "/health" {
+            return super::server::answer(stream, &super::server::http("200 OK", r#"{"watch":true}"#));
+        }
+        if !path.starts_with("/watch") {
+            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+        }
+        paths.send(path.to_owned()).unwrap();
+        let mut socket = super::server::Socket::accept(stream);
+        // The relay is still looking the job up.
+        socket.send(&[r#"{"type":"watching","targets":["scraping/1"]}"#]);
+        let _: Result<(), _> = cuts.lock().unwrap().recv_timeout(PATIENCE);
+    });
+    let process = watching(&format!("ws://{}", server.address()), &["scraping/1"], &[]);
+    assert_eq!(asked.recv_timeout(PATIENCE).unwrap(), "/watch?target=scraping/1&replay=1");
+    cut.send(()).unwrap();
+    assert_eq!(asked.recv_timeout(PATIENCE).unwrap(), "/watch?target=scraping/1&since=0");
+    process.signal(rustix::process::Signal::INT);
+    cut.send(()).unwrap();
+    process.finish(PATIENCE);
 }

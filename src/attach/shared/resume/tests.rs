@@ -250,3 +250,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_job_that_was_told_to_be_watched_goes_on_at_the_beginning_although_no_cursor_came() {
+    let mut resume = resume(&[A, B]);
+    open(&mut resume);
+    resume.watching([A, B].into_iter(), None);
+    resume.promise(0);
+    assert_eq!(open(&mut resume), [group(&[B], None), group(&[A], Some("0"))]);
+    assert_eq!(live(&mut resume, A, "1", None), [format!("{A} 1")], "it was missed");
+    resume.watching([A, B].into_iter(), Some("c1"));
+    assert_eq!(open(&mut resume), [group(&[A, B], Some("c1"))]);
+}
