@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{BoxFuture, Broker, BrokerError, Publication, Sink, StateStore, Status, Subscription};
+use super::{BoxFuture, Broker, BrokerError, Position, Publication, Sink, StateStore, Status, Subscription};
 
 /// Bytes that may wait for the sink: far above any burst that a sink which keeps up leaves waiting.
 const CAPACITY: usize = 64 * 1024 * 1024;
@@ -153,7 +153,8 @@ fn deliver(message: &Message, subscriptions: &[Subscription], sink: &mut dyn Sin
                 subscription,
                 channel,
                 payload: &message.payload,
-                position: None,
+                entry: None,
+                is_history: false,
             });
         }
     }
@@ -197,5 +198,19 @@ impl Broker for MemoryBroker {
 
     fn store(&self) -> Option<&dyn StateStore> {
         None
+    }
+
+    /// There are no streams.
+    fn append<'a>(
+        &'a self,
+        _key: &'a str,
+        _job: Option<&'a str>,
+        _payload: Bytes,
+    ) -> BoxFuture<'a, Result<Position, BrokerError>> {
+        let refused = BrokerError::Refused {
+            address: "the embedded broker".to_owned(),
+            reason: "it has no streams".to_owned(),
+        };
+        Box::pin(std::future::ready(Err(refused)))
     }
 }

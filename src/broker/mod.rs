@@ -1,9 +1,11 @@
 //! Where publications come from and go to: an embedded broker in this process, or Redis.
 //!
 //! # Guarantees of every broker
-//! - **At most once.** A publication that arrives while a source is disconnected, or while one of its subscriptions is
+//! - **At most once** on channels. A publication that arrives while a source is disconnected, or while one of its subscriptions is
 //!   refused, is not replayed; [`Status::connects`] grows by one for every connection, and [`Sink::confirmed`] names the
 //!   subscriptions whose gap has ended.
+//! - **Exactly once** on streams, from the position that [`Sink::stream`] names on: a connection that was lost costs nothing.
+//!   Entries that were trimmed before they were read are a hole, which the next [`Sink::stream`] names.
 //! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
 //!   of several channels that one publisher used one after the other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
@@ -39,6 +41,29 @@ pub enum Subscription {
     Channel(String),
     /// Every channel that starts with this prefix and goes on for at least one byte.
     Prefix(String),
+    /// Entries of a Redis Stream. An embedded broker has none.
+    Stream {
+        /// The stream's key.
+        key: String,
+        /// What an entry holds.
+        entries: Entries,
+    },
+    /// Event streams of BullMQ queues: `{prefix}:{queue}:events`.
+    Queues {
+        /// BullMQ's own prefix, `bull` by default.
+        prefix: String,
+        /// Names of the queues; `None`: those that are found, now and later.
+        names: Option<Vec<String>>,
+    },
+}
+
+/// What an entry of a stream holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entries {
+    /// The payload in `data`. The channel of the publication is the stream's key.
+    Data,
+    /// The payload in `data` and the job's id in `job`. The channel of the publication is this prefix and the id.
+    DataOfJob(String),
 }
 
 impl Subscription {
@@ -47,13 +72,16 @@ impl Subscription {
         match self {
             Self::Channel(name) => name == channel,
             Self::Prefix(prefix) => channel.len() > prefix.len() && channel.starts_with(prefix.as_str()),
+            Self::Stream { .. } | Self::Queues { .. } => false,
         }
     }
 
-    /// The channel's name or the prefix.
+    /// The channel's name, the prefix, or the stream's key.
     pub fn name(&self) -> &str {
         match self {
             Self::Channel(name) | Self::Prefix(name) => name,
+            Self::Stream { key, .. } => key,
+            Self::Queues { prefix, .. } => prefix,
         }
     }
 }
@@ -67,17 +95,55 @@ pub struct Publication<'a> {
     pub channel: &'a [u8],
     /// The payload, untouched; any bytes at all.
     pub payload: &'a [u8],
-    /// Place in the order of a broker that keeps what was published; none on pub/sub and on the embedded broker.
-    pub position: Option<Position>,
+    /// Where it stands in a stream; none on pub/sub and on the embedded broker.
+    pub entry: Option<EntryId>,
+    /// Whether it was published before the source began, and is read back. There is no such thing without a stream.
+    pub is_history: bool,
 }
 
-/// Place of a publication in a Redis Stream: the entry's id, which names a moment and a number within it.
+/// Number of a stream, in the order in which [`Sink::stream`] named them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u16);
+
+/// An entry of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EntryId {
+    /// The stream.
+    pub stream: StreamId,
+    /// Its place in there.
+    pub position: Position,
+}
+
+/// Place of a publication in a Redis Stream: the entry's id, which names a moment and a number within it. The default is
+/// the beginning, before any entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
     /// Milliseconds since the Unix epoch, by the clock of Redis.
     pub millis: u64,
     /// Number of the entry among those of its millisecond.
     pub number: u64,
+}
+
+impl std::fmt::Display for Position {
+    /// As Redis writes it: `1526919030474-55`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-{}", self.millis, self.number)
+    }
+}
+
+/// A text that is no entry id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an entry id such as 1526919030474-0")]
+pub struct NotAPosition;
+
+impl std::str::FromStr for Position {
+    type Err = NotAPosition;
+
+    fn from_str(text: &str) -> Result<Self, NotAPosition> {
+        let (millis, number) = text.split_once('-').ok_or(NotAPosition)?;
+        let number_of = |text: &str| text.parse().map_err(|_| NotAPosition);
+        Ok(Self { millis: number_of(millis)?, number: number_of(number)? })
+    }
 }
 
 /// Takes what a source receives.
@@ -95,6 +161,20 @@ pub trait Sink: Send {
     fn confirmed(&mut self, subscriptions: &[usize]) {
         let _ = subscriptions;
     }
+
+    /// Is told that a stream is followed: every entry behind `after` is given from here on, in order, until the next call
+    /// that names the stream.
+    ///
+    /// The first call introduces the stream with its key and the subscription that it belongs to. A later one tells of a
+    /// hole: entries between the last one that was given and those behind `after` are lost, or the stream was begun anew, so
+    /// that positions start over. A flush follows.
+    fn stream(&mut self, stream: StreamId, key: &str, subscription: usize, after: Position) {
+        let _ = (stream, key, subscription, after);
+    }
+
+    /// Is told that the history of all streams was given, once; a flush follows. Never called where nothing is subscribed
+    /// but channels.
+    fn history_read(&mut self) {}
 
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
     ///
@@ -253,6 +333,40 @@ pub struct JobToSave {
     pub stored: StoredJob,
 }
 
+/// Entries of streams that were given before, or that are older than the source's history.
+pub trait History: Send + Sync {
+    /// Reads entries of a stream behind a position, oldest first, at most `most`. Pages that several ask for at a time are
+    /// read once.
+    fn page(
+        &self,
+        stream: StreamId,
+        after: Position,
+        most: usize,
+    ) -> BoxFuture<'_, Result<Page, BrokerError>>;
+}
+
+/// Entries of a stream, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The entries; none at the end of the stream.
+    pub entries: Arc<[Entry]>,
+    /// Whether no entry between the position that was asked for and the first of these can be missing.
+    pub is_whole: bool,
+    /// Position of the newest entry that the stream ever had.
+    pub newest: Position,
+}
+
+/// An entry of a stream as it becomes a publication.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its place in the stream.
+    pub position: Position,
+    /// Channel of the publication; `None` for an entry that belongs to no job or has no payload.
+    pub channel: Option<Bytes>,
+    /// The payload.
+    pub payload: Bytes,
+}
+
 /// A source of publications and a way to publish.
 pub trait Broker: Send + Sync {
     /// `embedded` or `redis`.
@@ -277,4 +391,18 @@ pub trait Broker: Send + Sync {
 
     /// Where state outlives the relay, if it does.
     fn store(&self) -> Option<&dyn StateStore>;
+
+    /// Where entries of streams are read again, if there are streams.
+    fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
+    /// Appends a payload to a stream, with the job's id where the stream's entries have one. Once it resolves, the entry is
+    /// in the stream. An error of the connection leaves it open whether it is.
+    fn append<'a>(
+        &'a self,
+        key: &'a str,
+        job: Option<&'a str>,
+        payload: Bytes,
+    ) -> BoxFuture<'a, Result<Position, BrokerError>>;
 }

@@ -85,6 +85,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         publisher: spec.publisher.clone(),
         replaceable: spec.replaceable,
         undecodable: spec.undecodable.clone(),
+        streams: false,
         state_key: spec.state.as_ref().map(|state| state.key.clone()),
         redactor: Redactor::compile(&spec.redact)?,
         telling: Telling::compile(spec)?,

@@ -286,6 +286,8 @@ pub struct Dialect {
     pub route: String,
     /// Where its publications come from.
     pub source: Source,
+    /// Whether they come by Redis Streams of these channels' names, instead of by the channels.
+    pub streams: bool,
     /// Channels and rooms, where the dialect has those instead of jobs.
     pub channels: Option<Channels>,
     /// Who may watch.
@@ -331,6 +333,20 @@ pub enum Source {
     PerJob(String),
     /// Several channels, by their full names.
     Channels(Vec<String>),
+}
+
+impl Source {
+    /// Key of the stream that stands for a channel: the channel's name, or of a channel per job the fixed part without its
+    /// last separator.
+    pub fn stream_of(&self, channel: &str) -> String {
+        match self {
+            Self::Channel(name) => name.clone(),
+            Self::PerJob(prefix) => {
+                prefix.strip_suffix([':', '_', '-', '.', '/']).unwrap_or(prefix).to_owned()
+            }
+            Self::Channels(_) => channel.to_owned(),
+        }
+    }
 }
 
 impl Dialect {

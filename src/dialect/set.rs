@@ -110,6 +110,25 @@ impl Dialects {
         Ok(all)
     }
 
+    /// Copies the dialects so that publications of the named ones come by Redis Streams. Fails with a name that is of no
+    /// dialect, or of one whose publications always come by a channel of another program.
+    pub fn with_streams<'a>(&self, names: &[&'a str]) -> Result<Self, &'a str> {
+        let of = |name: &str| self.0.iter().find(|dialect| *dialect.name == *name);
+        if let Some(wrong) =
+            names.iter().find(|name| of(name).is_none_or(|dialect| dialect.publisher.is_some()))
+        {
+            return Err(wrong);
+        }
+        let streaming = |dialect: &Arc<Dialect>| {
+            let streams = dialect.streams || names.contains(&&*dialect.name);
+            if streams == dialect.streams {
+                return Arc::clone(dialect);
+            }
+            Arc::new(Dialect { streams, ..Dialect::clone(dialect) })
+        };
+        Ok(Self(self.0.iter().map(streaming).collect()))
+    }
+
     /// Copies the dialects so that the named one redacts nothing.
     #[must_use]
     pub fn with_nothing_redacted(&self, name: &str) -> Self {

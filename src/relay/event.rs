@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::broker::Position;
+use crate::broker::EntryId;
 use crate::dialect::{DialectId, Outcome, Topic};
 use crate::wire::Payload;
 
@@ -24,8 +24,8 @@ pub(super) struct ConflationKey {
 pub(super) struct Event {
     /// Place in the order in which this relay took its events; the first is 1.
     pub sequence: u64,
-    /// Place in the broker's own order, where the broker keeps one.
-    pub position: Option<Position>,
+    /// Its entry in a stream, where it came by one.
+    pub entry: Option<EntryId>,
     /// Subscribers to any of these get the event, once.
     pub topics: Topics,
     /// Text as it was published, and as a client of the contract gets it.
@@ -100,7 +100,7 @@ pub(super) mod testing {
     pub(in crate::relay) fn event_of(topic: Topic, sequence: u64, payload: &[u8]) -> Event {
         Event {
             sequence,
-            position: None,
+            entry: None,
             topics: Topics::One(topic),
             payload: Payload::plain(payload),
             kind: "".into(),

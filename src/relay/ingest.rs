@@ -76,8 +76,7 @@ impl Ingest {
         }
         let payload = dialect.redacted(publication.payload);
         let decoded = dialect.decode(publication.channel, &payload)?;
-        let incoming =
-            Incoming { payload: Payload::wrapped(decoded.text_parts()), position: publication.position };
+        let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: publication.entry };
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let Taken { event, owned } = log.take(id, &decoded, incoming, Stamp::now());
@@ -189,7 +188,7 @@ fn event_of_channel(
     });
     Event {
         sequence,
-        position: publication.position,
+        entry: publication.entry,
         topics: Topics::Many(topics(id, event)),
         payload: Payload::plain(publication.payload),
         kind,
@@ -277,7 +276,8 @@ mod tests {
             subscription: 0,
             channel: redis.as_bytes(),
             payload: payload.as_bytes(),
-            position: None,
+            entry: None,
+            is_history: false,
         };
         event_of_channel(id, &decoded, 1, publication)
     }

@@ -73,7 +73,7 @@ use self::store::{RestoreQueue, StoreAccess};
 use self::threads::Watch;
 use self::tokens::Tokens;
 use self::troubles::Troubles;
-use crate::broker::{Broker, Subscription};
+use crate::broker::{Broker, Entries, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
 
 /// How fast sockets are closed at shutdown, unless that takes longer than the drain may: 200 a second, since all of
@@ -251,13 +251,20 @@ fn as_wished(mut dialects: Arc<Dialects>, options: &RelayOptions) -> Arc<Dialect
 
 /// Every dialect's subscription, and whose it is.
 fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
-    let of = |source: &Source| match source {
+    let by_channel = |source: &Source| match source {
         Source::Channel(channel) => vec![Subscription::Channel(channel.clone())],
         Source::PerJob(prefix) => vec![Subscription::Prefix(prefix.clone())],
         Source::Channels(names) => names.iter().cloned().map(Subscription::Channel).collect(),
     };
+    let stream = |key: String, entries| Subscription::Stream { key, entries };
+    let by_stream = |source: &Source| match source {
+        Source::Channel(channel) => vec![stream(channel.clone(), Entries::Data)],
+        Source::PerJob(prefix) => vec![stream(source.stream_of(prefix), Entries::DataOfJob(prefix.clone()))],
+        Source::Channels(names) => names.iter().map(|name| stream(name.clone(), Entries::Data)).collect(),
+    };
     let each = |(id, dialect): (DialectId, &Arc<crate::dialect::Dialect>)| {
-        of(&dialect.source).into_iter().map(move |subscription| (subscription, id))
+        let all = if dialect.streams { by_stream(&dialect.source) } else { by_channel(&dialect.source) };
+        all.into_iter().map(move |subscription| (subscription, id))
     };
     dialects.iter().flat_map(each).unzip()
 }

@@ -109,6 +109,10 @@ impl Failure {
     }
 }
 
+/// A server that holds keys.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Node(pub(super) Address);
+
 /// Opens connections to one server.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -138,6 +142,18 @@ impl Connector {
     /// The database that commands go to.
     pub(super) fn database(&self) -> u32 {
         self.endpoint.database
+    }
+
+    /// The server that holds a key.
+    #[expect(dead_code, clippy::unused_async, reason = "streams are read where their keys are")]
+    pub(super) async fn node_of(&self, _key: &[u8]) -> Result<Node, Failure> {
+        Ok(Node(self.endpoint.address.clone()))
+    }
+
+    /// Connects to a server that holds keys, as [`Connector::connect`] does.
+    #[expect(dead_code, reason = "streams are read where their keys are")]
+    pub(super) async fn connect_to(&self, _node: &Node, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        self.connect(purpose).await
     }
 
     /// Connects and logs in, within [`CONNECT_TIMEOUT`].

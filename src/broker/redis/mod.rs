@@ -24,8 +24,11 @@ use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
-use super::{BoxFuture, Broker, BrokerError, Sink, StateStore, Status, Subscription};
+use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{Endpoint, RedisUrlError};
+
+/// Entries that a stream is trimmed to, about, where this program appends to it.
+const STREAM_LENGTH: u32 = 100_000;
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -137,5 +140,23 @@ impl Broker for RedisBroker {
 
     fn store(&self) -> Option<&dyn StateStore> {
         Some(&self.store)
+    }
+
+    fn append<'a>(
+        &'a self,
+        key: &'a str,
+        job: Option<&'a str>,
+        payload: Bytes,
+    ) -> BoxFuture<'a, Result<Position, BrokerError>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("XADD");
+            command.arg(key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
+            command.arg("data").arg(&payload[..]);
+            if let Some(job) = job {
+                command.arg("job").arg(job);
+            }
+            let id: String = self.commands.once(&command).await?;
+            id.parse().map_err(|_| self.commands.refused("XADD answered no entry id"))
+        })
     }
 }

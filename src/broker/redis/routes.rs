@@ -37,6 +37,7 @@ impl Routes {
         let mut routes: Vec<Route> = Vec::new();
         for (index, subscription) in subscriptions.iter().enumerate() {
             let (key, pattern) = match subscription {
+                Subscription::Stream { .. } | Subscription::Queues { .. } => continue,
                 Subscription::Channel(name) => (name.as_bytes().to_vec(), false),
                 // `prefix?*` would leave out the bare prefix, but access lists name `prefix*` and are compared as text.
                 Subscription::Prefix(prefix) => (pattern_of(prefix.as_bytes()), true),

@@ -190,7 +190,13 @@ impl Handler for Session<'_> {
     fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
         for &subscription in self.routes.find(pattern, channel) {
             self.burst = true;
-            self.sink.publication(Publication { subscription, channel, payload, position: None });
+            self.sink.publication(Publication {
+                subscription,
+                channel,
+                payload,
+                entry: None,
+                is_history: false,
+            });
         }
     }
 

@@ -26,7 +26,7 @@ pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::event::Event;
 use super::event::Snapshot;
-use crate::broker::{Position, StoredJob};
+use crate::broker::{EntryId, StoredJob};
 use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Outcome};
 use crate::wire::Payload;
 
@@ -78,13 +78,13 @@ impl Stamp {
     }
 }
 
-/// The texts of a publication that was decoded, and its place in the broker's order.
+/// The texts of a publication that was decoded, and its entry in a stream.
 #[derive(Debug)]
 pub(super) struct Incoming {
     /// Text as published, and for clients.
     pub payload: Payload,
-    /// Place in the broker's order, where it has one.
-    pub position: Option<Position>,
+    /// Its entry in a stream, where it came by one.
+    pub entry: Option<EntryId>,
 }
 
 /// Result of taking an event.

@@ -223,7 +223,7 @@ impl Record {
         let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
         let event = Arc::new(Event {
             sequence,
-            position: incoming.position,
+            entry: incoming.entry,
             topics: Topics::One(Topic::job(self.dialect, Arc::clone(&self.job))),
             payload: incoming.payload,
             conflation: conflatable.then(|| ConflationKey {

@@ -19,7 +19,7 @@ fn take(log: &mut JobLog, dialect: &str, channel: &str, payload: &str, second: u
     let dialects = Arc::clone(&log.dialects);
     let (id, dialect) = dialects.named(dialect).unwrap();
     let decoded = dialect.decode(channel.as_bytes(), payload.as_bytes()).unwrap();
-    let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+    let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
     log.take(id, &decoded, incoming, at(second)).event.sequence
 }
 

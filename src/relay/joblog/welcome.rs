@@ -205,7 +205,7 @@ mod tests {
         fn take(&mut self, payload: &str) {
             let dialect = Arc::clone(self.log.dialects.get(self.id));
             let decoded = dialect.decode(b"download_updates:a", payload.as_bytes()).unwrap();
-            let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+            let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
             let event = self.log.take(self.id, &decoded, incoming, Self::at(50)).event;
             self.log.hold(self.id, "a", &Delivery { event, echo: None });
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::net::tls::TlsFiles;
 
 /// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     /// Over the network.
     Tcp {

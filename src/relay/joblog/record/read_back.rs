@@ -148,7 +148,7 @@ impl Record {
         let began = self.began;
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
-        let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), position: None };
+        let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
         let change = self.take(dialect, decoded, incoming, sequence, at);
         self.read = dialect.has_foreign_state();
         if self.read && self.newest.as_ref().is_none_or(|newest| newest.event.sequence != sequence) {
