@@ -776,7 +776,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --durable --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

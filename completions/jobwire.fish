@@ -131,6 +131,7 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'

@@ -347,6 +347,14 @@ impl Source {
             Self::Channels(_) => channel.to_owned(),
         }
     }
+
+    /// Job's id in the name of a channel, where each job has a channel of its own.
+    pub fn job_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        match self {
+            Self::PerJob(prefix) => channel.strip_prefix(prefix.as_str()),
+            Self::Channel(_) | Self::Channels(_) => None,
+        }
+    }
 }
 
 impl Dialect {
