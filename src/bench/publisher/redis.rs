@@ -26,8 +26,9 @@ impl Redis {
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let address = endpoint.address.to_string();
-        let wire = match &endpoint.address {
+        let server = &endpoint.named()[0];
+        let address = server.to_string();
+        let wire = match server {
             Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
             Address::Tcp { host, port, tls: true } => {
                 let tls = Tls::new(&endpoint.tls).map_err(|error| usage(error.to_string()))?;

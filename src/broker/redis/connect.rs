@@ -147,7 +147,7 @@ impl Connector {
     /// The server that holds a key.
     #[expect(dead_code, clippy::unused_async, reason = "streams are read where their keys are")]
     pub(super) async fn node_of(&self, _key: &[u8]) -> Result<Node, Failure> {
-        Ok(Node(self.endpoint.address.clone()))
+        Ok(Node(self.endpoint.named()[0].clone()))
     }
 
     /// Connects to a server that holds keys, as [`Connector::connect`] does.
@@ -173,7 +173,7 @@ impl Connector {
     }
 
     async fn open(&self, is_shaking: &AtomicBool) -> io::Result<Box<dyn Stream>> {
-        match &self.endpoint.address {
+        match &self.endpoint.named()[0] {
             Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
             Address::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
