@@ -7,7 +7,7 @@ use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
-use crate::wire::redis::{Address, Endpoint};
+use crate::wire::redis::{Address, Endpoint, Topology};
 use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Bounds of an answer: a number, a word or an error.
@@ -23,10 +23,26 @@ pub(super) struct Redis {
 
 impl Redis {
     /// Connects and logs in, and selects no database: channels belong to none.
+    ///
+    /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let server = &endpoint.named()[0];
+        let mut servers = endpoint.named().iter();
+        let mut connected = Self::connect_to(&endpoint, &endpoint.named()[0]);
+        if matches!(endpoint.servers, Topology::Cluster(_)) {
+            servers.next();
+            while connected.is_err()
+                && let Some(server) = servers.next()
+            {
+                connected = Self::connect_to(&endpoint, server);
+            }
+        }
+        connected
+    }
+
+    fn connect_to(endpoint: &Endpoint, server: &Address) -> Result<Self, Failure> {
+        let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let address = server.to_string();
         let wire = match server {
             Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
