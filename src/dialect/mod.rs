@@ -59,7 +59,7 @@ pub use pointer::{Pointer, PointerError};
 pub use raw::scalars;
 pub use set::Dialects;
 pub use slip::{Slip, Slips};
-pub use state::{KeptField, json_or_text};
+pub use state::KeptField;
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
 pub use target::{Target, TargetError, masked};

@@ -171,7 +171,7 @@ impl Dialect {
 }
 
 /// A text as JSON: what it is where it is JSON already, else a string.
-pub fn json_or_text(text: &str) -> Cow<'_, str> {
+fn json_or_text(text: &str) -> Cow<'_, str> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(json) => Cow::Borrowed(json.get()),
         Err(_) => Cow::Owned(Value::from(text).to_string()),
