@@ -5,6 +5,7 @@
 
 mod attach;
 mod bench;
+mod bullmq;
 mod celery;
 mod cli;
 mod clients;
