@@ -4,6 +4,9 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
+# A relay on pub/sub that was cut off tells so within this time of the first state that it reads back, in seconds.
+TOLD_WITHIN = 3.0
+
 
 @dataclass
 class Segment:
@@ -15,6 +18,9 @@ class Segment:
     since: float
     state: int = None
     numbers: array = field(default_factory=lambda: array("L"))
+    times: array = field(default_factory=lambda: array("d"))
+    # When a gap that was told ended it.
+    gap_at: float = None
 
 
 @dataclass(frozen=True)
@@ -45,18 +51,20 @@ class Record:
         """Whether an event is for this client."""
         return any(watch.covers(sent) for watch in self.watches)
 
-    def begin_anew(self, since, watch=None):
-        """Notes that nothing holds together with what came before, for all lanes or those of a watch."""
-        for lane, segments in self.lanes.items():
-            if watch is None or watch.names(lane):
-                segments.append(Segment(since))
+    def begin_anew(self, since):
+        """Notes that nothing holds together with what came before."""
+        for segments in self.lanes.values():
+            segments.append(Segment(since))
 
     def gap(self, reason, now, watch=None):
-        """Notes a gap that was told."""
+        """Notes a gap that was told, of all lanes or those of a watch."""
         self.gaps.append(reason)
-        self.begin_anew(now, watch)
+        for lane, segments in self.lanes.items():
+            if watch is None or watch.names(lane):
+                segments[-1].gap_at = now
+                segments.append(Segment(now))
 
-    def took(self, lane, number, is_state=False):
+    def took(self, lane, number, now, is_state=False):
         """Notes an event; as the state of a job where it begins a segment and says so."""
         if lane not in self.lanes:
             self.wrongs.append(f"{lane}: {number} is not watched")
@@ -66,6 +74,7 @@ class Record:
             segment.state = number
         else:
             segment.numbers.append(number)
+            segment.times.append(now)
 
     def has(self, lane, number):
         """Whether an event came since the last gap, or is part of the state that came then."""
@@ -119,10 +128,28 @@ def judge_segment(segment, lane, record, truth, is_last):
     unknown = [n for n in numbers if n not in truth.places]
     if unknown:
         return [f"{n} was taken back by Redis, which had answered for it" for n in unknown]
+    if not truth.is_durable:
+        numbers = without_recalled(numbers, segment, truth)
     foreign = [f"{n} is none of its events" for n in numbers if not record.covers(truth.sent[n])]
     got = [n for n in numbers if truth.sent[n].is_milestone]
     holes = missing(got, segment, lane, record, truth, is_last)
     return foreign + twice(numbers) + out_of_order(got, truth) + holes + backwards(numbers, segment, truth)
+
+
+def without_recalled(numbers, segment, truth):
+    """The numbers without states that a relay on pub/sub reads back from Redis, which are no news.
+
+    A relay that missed the opening of a run takes its events for remarks behind the ending that it reads back, and says that
+    ending. One that was cut off may say a newer state a moment before it tells the gap.
+    """
+    found, newest = [], truth.places.get(segment.state, -1)
+    for n, at in zip(segment.numbers, segment.times):
+        is_told = segment.gap_at is not None and segment.gap_at - at < TOLD_WITHIN
+        is_old = truth.places.get(n, -1) <= newest and (truth.sent[n].is_ending or n == segment.state)
+        if n in truth.places and not is_old and not is_told:
+            found.append(n)
+            newest = max(newest, truth.places[n])
+    return found
 
 
 def twice(numbers):
@@ -158,8 +185,7 @@ def backwards(numbers, segment, truth):
     floor = {}
     for n in numbers:
         sent, place = truth.sent[n], truth.places[n]
-        # A relay that was cut off from Redis reads states back, and may say one again.
-        if place < truth.places.get(segment.state, -1) or truth.is_durable and n == segment.state:
+        if place <= truth.places.get(segment.state, -1):
             found.append(f"{n} is not newer than the state {segment.state}")
         if not sent.is_milestone and place < floor.get(sent.resource, -1):
             found.append(f"{n} goes backwards")
@@ -170,7 +196,11 @@ def backwards(numbers, segment, truth):
 
 def spoilt(numbers, truth):
     """The milestones of a segment as a relay would leave them that drops one, repeats one or swaps two, by name."""
-    places = [at for at, n in enumerate(numbers) if n in truth.places and truth.sent[n].is_milestone]
+    # Without streams an old ending may be a state that was read back.
+    def is_judged(n):
+        return truth.sent[n].is_milestone and (truth.is_durable or not truth.sent[n].is_ending)
+
+    places = [at for at, n in enumerate(numbers) if n in truth.places and is_judged(n)]
     if len(places) < 3:
         return {}
     before, at, _ = places[len(places) // 2 - 1 :][:3]
@@ -186,11 +216,13 @@ def blind_spots(record, truth):
     proved, unnoticed = 0, []
     for lane, segments in record.lanes.items():
         for place, segment in enumerate(segments):
-            is_last, numbers = place == len(segments) - 1, segment.numbers
+            is_last, numbers, times = place == len(segments) - 1, segment.numbers, segment.times
             for how, spoilt_numbers in spoilt(numbers, truth).items():
                 segment.numbers = spoilt_numbers
+                # Long before a gap.
+                segment.times = array("d", [0.0] * len(spoilt_numbers))
                 proved += 1
                 if not judge_segment(segment, lane, record, truth, is_last):
                     unnoticed.append(f"{lane}: an event that is {how} is not noticed")
-            segment.numbers = numbers
+            segment.numbers, segment.times = numbers, times
     return proved, unnoticed

@@ -191,7 +191,7 @@ class Client:
         sent = self.world.sent(number)
         self._note(f"{number} {sent.lane}{' snapshot' if message.get('snapshot') else ''} {message.get('cursor')}")
         self.world.deliveries += 1
-        self.record.took(sent.lane, number, self._is_state(message, sent.lane))
+        self.record.took(sent.lane, number, time.monotonic(), self._is_state(message, sent.lane))
         if self.is_watch and sent.is_ending and not message.get("snapshot"):
             self.owed = sent.lane
 
