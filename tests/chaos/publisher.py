@@ -9,7 +9,7 @@ from .events import FEEDS, Journal
 
 # Time that an answer of Redis may take; then the connection is given up, and the event may or may not be there.
 ANSWER = 2.0
-# Time for a replica to confirm, where there is one, in milliseconds.
+# Time for the replica to confirm, in milliseconds.
 REPLICA_MS = 1000
 
 
@@ -78,18 +78,21 @@ class Link:
     """A connection to the master of the moment, opened when it is needed."""
 
     def __init__(self, publisher):
-        self.publisher, self.connection = publisher, None
+        self.publisher, self.connection, self.port = publisher, None, 0
 
     async def publish(self, feed, lane, payload):
         """Publishes once; whether that is confirmed. Raises as a connection does."""
+        port = self.publisher.redis.master.port
+        if port != self.port:
+            # A demoted master takes PUBLISH for its own subscribers.
+            self.close()
         if self.connection is None:
-            self.connection = await resp.Connection.open(await self.publisher.redis.master_port(), ANSWER)
+            self.connection, self.port = await resp.Connection.open(port, ANSWER), port
         if not self.publisher.uses_streams:
-            await self.connection.call("PUBLISH", feed.channel(lane), payload, timeout=ANSWER)
-            return True
+            return await self.connection.call("PUBLISH", feed.channel(lane), payload, timeout=ANSWER) > 0
         job = ("job", lane.partition("/")[2]) if feed.names_job else ()
         await self.connection.call("XADD", feed.key, "*", *job, "data", payload, timeout=ANSWER)
-        return not self.publisher.redis.has_replica or await self._is_replicated()
+        return await self._is_replicated()
 
     async def _is_replicated(self):
         if await self.connection.call("WAIT", 1, REPLICA_MS, timeout=ANSWER) >= 1:
@@ -106,7 +109,7 @@ class Link:
 
 async def published(redis):
     """All numbers in Redis' streams, a list a key in the streams' own order: what was published, whatever its publisher knows."""
-    connection = await resp.Connection.open(await redis.master_port())
+    connection = await resp.Connection.open(redis.master.port)
     found = {feed.key: await numbers(connection, feed.key) for feed in FEEDS}
     connection.close()
     return found

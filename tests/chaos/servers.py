@@ -96,8 +96,6 @@ class RedisServer(Server):
 class RedisPair:
     """A master and its replica, which change places. Relays reach the master of the moment through a switch."""
 
-    has_replica = True
-
     def __init__(self, folder):
         self.servers = [RedisServer(f"redis-{n}", folder) for n in range(2)]
         self.switch = Switch()
@@ -111,10 +109,6 @@ class RedisPair:
     def replica(self):
         """The other one."""
         return self.servers[1]
-
-    async def master_port(self):
-        """The master's port."""
-        return self.master.port
 
     async def start(self):
         """Starts both, and the switch."""

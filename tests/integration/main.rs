@@ -6,6 +6,7 @@
 mod attach;
 mod bench;
 mod celery;
+mod chaos;
 mod cli;
 mod clients;
 mod closed_stderr;
