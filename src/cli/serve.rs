@@ -56,8 +56,8 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<String>,
 
-    /// The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an
-    /// embedded broker serves.
+    /// The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password
+    /// and database. Without one an embedded broker serves.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 

@@ -347,6 +347,14 @@ impl Source {
             Self::Channels(_) => channel.to_owned(),
         }
     }
+
+    /// Job's id in the name of a channel, where each job has a channel of its own.
+    pub fn job_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        match self {
+            Self::PerJob(prefix) => channel.strip_prefix(prefix.as_str()),
+            Self::Channel(_) | Self::Channels(_) => None,
+        }
+    }
 }
 
 impl Dialect {
@@ -413,6 +421,14 @@ impl Dialect {
     /// Whether a user's file may take its name.
     pub const fn is_replaceable(&self) -> bool {
         self.replaceable
+    }
+
+    /// The channel, or the part of the jobs' ids, that a stream of this key alone is of; `None`: it is of the whole dialect.
+    pub fn stream_part(&self, key: &str) -> Option<String> {
+        match (&self.source, &self.channels) {
+            (Source::Channels(_), Some(channels)) => key.strip_prefix(channels.prefix()).map(str::to_owned),
+            _ => None,
+        }
     }
 
     /// The Redis channel on which events of `job`, or of a channel of that name, are published.

@@ -4,11 +4,15 @@
 //! while the subscription is not connected is lost: that is how Redis' publish and subscribe works.
 
 mod blocking;
+mod cluster;
 mod commands;
 mod connect;
 mod journal;
+mod keys;
+mod line;
 mod routes;
 mod session;
+mod slots;
 mod store;
 mod subscriber;
 
@@ -25,10 +29,7 @@ use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
 use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
-use crate::wire::redis::{Endpoint, RedisUrlError};
-
-/// Entries that a stream is trimmed to, about, where this program appends to it.
-const STREAM_LENGTH: u32 = 100_000;
+use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -52,7 +53,8 @@ pub(crate) struct RedisBroker {
 impl RedisBroker {
     /// For `redis://[[user]:password@]host[:port][/database]`, `rediss://…` (verified with the system's root
     /// certificates, or as `ssl_ca_certs` and its like in the query say) or `unix:///path[?db=…&user=…&password=…]`; reads
-    /// the files that are named, and connects to nothing yet.
+    /// the files that are named, and connects to nothing yet. Of a cluster (`redis+cluster://host,host`) the subscription has
+    /// one node, and another one when that goes; a command with a key goes to the node of the key's slot.
     pub(crate) fn new(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self::over(Connector::new(Endpoint::parse(url)?)?))
     }
@@ -74,9 +76,23 @@ impl RedisBroker {
         }
     }
 
+    /// Type of the value at a key, as in `list`; `none` without one.
+    pub(crate) async fn type_of(&self, key: &str) -> Result<String, BrokerError> {
+        self.commands.idempotent(redis::cmd("TYPE").arg(key)).await
+    }
+
     /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.connector.warnings()
+    }
+
+    /// Asks once for what is used beside PUBLISH and SUBSCRIBE, so that what is missing is said at the start.
+    async fn ask_what_is_used(&self) {
+        // Fails only when this broker is gone.
+        if self.status.subscribe().wait_for(|status| status.reachable).await.is_ok() {
+            self.connector.look_around().await;
+            self.store.ask_for_scripts().await;
+        }
     }
 
     fn over(connector: Connector) -> Self {
@@ -110,16 +126,17 @@ impl Broker for RedisBroker {
         Box::pin(async move {
             let routes = Routes::new(&subscriptions);
             let journal = Journal::new(&self.connector, &self.status, &routes);
+            let source = subscriber::run(
+                &self.connector,
+                &self.commands,
+                &routes,
+                sink.as_mut(),
+                self.max_payload,
+                journal,
+            );
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = subscriber::run(
-                    &self.connector,
-                    &self.commands,
-                    &routes,
-                    sink.as_mut(),
-                    self.max_payload,
-                    journal,
-                ) => {}
+                ((), ()) = async { tokio::join!(source, self.ask_what_is_used()) } => {}
             }
             self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
@@ -149,11 +166,9 @@ impl Broker for RedisBroker {
         payload: Bytes,
     ) -> BoxFuture<'a, Result<Position, BrokerError>> {
         Box::pin(async move {
-            let mut command = redis::cmd("XADD");
-            command.arg(key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            command.arg("data").arg(&payload[..]);
-            if let Some(job) = job {
-                command.arg("job").arg(job);
+            let mut command = redis::Cmd::new();
+            for word in wire::append(key, job, &payload) {
+                command.arg(word);
             }
             let id: String = self.commands.once(&command).await?;
             id.parse().map_err(|_| self.commands.refused("XADD answered no entry id"))
