@@ -203,7 +203,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__bench)
-            opts="-H -c -r -d -n -h --server --ca --insecure --dialect --redis --redis-ca --redis-cert --redis-key --redis-insecure --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --once --transport --deflate --msgpack --watch --targets-per-connection --resume --token-file --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
+            opts="-H -c -r -d -n -h --server --ca --insecure --dialect --redis --redis-ca --redis-cert --redis-key --redis-insecure --durable --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --once --transport --deflate --msgpack --watch --targets-per-connection --resume --token-file --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -776,7 +776,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --durable --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

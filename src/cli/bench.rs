@@ -59,13 +59,17 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
 
-    /// The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and
-    /// password.
+    /// The Redis to publish into, and through which workers know each other: redis://, rediss://, unix://,
+    /// redis+sentinel:// or redis+cluster://, with user and password.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 
     #[command(flatten)]
     redis_tls: RedisTls,
+
+    /// Append events to Redis Streams, for a relay with --streams, rather than publish them; needs --redis or REDIS_URL.
+    #[arg(long, env = "JOBWIRE_DURABLE")]
+    durable: bool,
 
     /// Publish with POST to this URL, rather than into --redis; {channel} in it is replaced.
     #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = publish_url, hide_env_values = true)]
@@ -382,6 +386,7 @@ impl BenchArgs {
         };
         let publishes = matches!(mode, Mode::Fanout | Mode::Storm);
         let is_timed = publishes || mode == Mode::Echo;
+        add("durable", (publishes && self.durable).then(|| "yes".to_owned()));
         add("rate", is_timed.then(|| self.rate.to_string()));
         add("ramp", is_timed.then(|| values::ramp_text(self.ramp)));
         add("milestones", publishes.then(|| percent(self.milestones)));
