@@ -83,7 +83,7 @@ impl EntryHandler for Taking<'_> {
                 Composed::Publication { channel, payload } => {
                     self.sink.publication(Publication { subscription, channel, payload, entry, is_history });
                 }
-                Composed::Fault(fault) => self.sink.odd_entry(subscription, &stream.key, fault),
+                Composed::Fault(fault) => self.sink.odd_entry(subscription, &stream.key, entry, fault),
                 Composed::Nothing => continue,
             }
             self.burst = true;
