@@ -90,9 +90,10 @@ pub(super) async fn run(
 /// The streams that are known by name, each key once.
 fn streams(shared: &Shared<'_>, subscriptions: &[Subscription]) -> Vec<Followed> {
     let mut all: Vec<Followed> = Vec::new();
-    let mut add = |mut stream: Followed| match all.iter_mut().find(|known| known.key == stream.key) {
-        Some(known) => known.takers.append(&mut stream.takers),
-        None => {
+    let mut add = |mut stream: Followed| {
+        if let Some(known) = all.iter_mut().find(|known| known.key == stream.key) {
+            known.takers.append(&mut stream.takers);
+        } else {
             stream.is_awaited = shared.gate.wait_for_one();
             all.push(stream);
         }

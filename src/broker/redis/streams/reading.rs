@@ -209,7 +209,7 @@ impl<'a> Reading<'a> {
             asked.iter().map(|(index, _)| self.streams[*index].after().to_string()).collect();
         let mut words: Vec<&[u8]> = vec![b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", BLOCK, b"STREAMS"];
         words.extend(asked.iter().map(|(index, _)| self.streams[*index].key.as_bytes()));
-        words.extend(ids.iter().map(|id| id.as_bytes()));
+        words.extend(ids.iter().map(String::as_bytes));
         self.pipe.command(&words);
     }
 
