@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
+use crate::broker::{BrokerError, locate};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
 use crate::wire::redis::{Address, Endpoint};
@@ -26,7 +27,14 @@ impl Redis {
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let server = &endpoint.named()[0];
+        let server = &locate(&endpoint).map_err(|error| {
+            let exit = if matches!(error, BrokerError::NoSuchMaster { .. }) {
+                Exit::Usage
+            } else {
+                Exit::Unreachable
+            };
+            Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
+        })?;
         let address = server.to_string();
         let wire = match server {
             Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),

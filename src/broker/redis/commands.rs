@@ -7,11 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, Value,
+};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::connect::{Connector, Failure, Use};
+use super::connect::{Connector, Use};
+use super::failure::Failure;
+use super::opening::Manner;
+use super::role::ServerRole;
 use crate::broker::BrokerError;
 
 /// A command that was given up after so long without a reply takes its connection with it.
@@ -122,6 +127,21 @@ impl Commands {
             let _ = self.epoch.compare_exchange(of, of + 1, Ordering::Relaxed, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Asks for the role of the server, in the way in which it told it when it was connected to. It is unknown where the
+    /// server does not tell.
+    pub(super) async fn role(&self) -> Result<ServerRole, BrokerError> {
+        // Opens the connection, if that is to be done, whose role is known then.
+        self.live().await?;
+        match self.connector.tenure().map_or(Manner::Role, |tenure| tenure.told().by) {
+            Manner::Role => Ok(ServerRole::of_value(&self.idempotent::<Value>(&redis::cmd("ROLE")).await?)),
+            Manner::Info => {
+                let info: String = self.idempotent(redis::cmd("INFO").arg("replication")).await?;
+                Ok(ServerRole::of_info(&info))
+            }
+            Manner::Forbidden => Ok(ServerRole::Unknown),
+        }
     }
 
     /// A refusal in these words.

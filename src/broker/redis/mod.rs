@@ -6,24 +6,33 @@
 mod blocking;
 mod commands;
 mod connect;
+mod failure;
 mod journal;
+mod lookout;
+mod opening;
+mod role;
 mod routes;
+mod sentinel;
 mod session;
 mod store;
 mod subscriber;
+mod tenure;
+mod vigil;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::blocking::BlockingRedis;
+pub(crate) use self::blocking::{BlockingRedis, locate};
 use self::commands::Commands;
 use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
+use self::subscriber::Source;
 use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{Endpoint, RedisUrlError};
 
@@ -33,12 +42,17 @@ const STREAM_LENGTH: u32 = 100_000;
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
+/// Silence after which a probe is published unless told otherwise.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+
 /// A broker that subscribes to and publishes into a Redis server.
 ///
 /// Opens a connection at first use and never gives up. After a lost connection it tries again after 100 ms, doubling to
 /// 800 ms, with jitter, so that the connection stands again within a second of Redis answering. Then it renews all
 /// subscriptions. An attempt without an answer after 750 ms is joined by the next one, and is given up after 2 s. A
-/// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. A channel that
+/// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. After 10 s without a
+/// message a probe is published, and the subscription counts as dead if it does not come back within 5 s. A server that is
+/// a replica or a Sentinel is not used, and is left within 10 s where it becomes one. A channel that
 /// Redis refuses (NOPERM) is reported in [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the
 /// others go on. A command waits at most 2 s for a connection and 2 s for a reply. A publication is never sent twice.
 pub(crate) struct RedisBroker {
@@ -47,6 +61,7 @@ pub(crate) struct RedisBroker {
     store: Store,
     status: watch::Sender<Status>,
     max_payload: usize,
+    probe_after: Option<Duration>,
 }
 
 impl RedisBroker {
@@ -62,6 +77,13 @@ impl RedisBroker {
     #[must_use]
     pub(crate) fn max_payload(mut self, bytes: usize) -> Self {
         self.max_payload = bytes;
+        self
+    }
+
+    /// Publishes a probe after so long a silence, in whole seconds (default 10 s); `None`: never.
+    #[must_use]
+    pub(crate) fn probe_after(mut self, silence: Option<Duration>) -> Self {
+        self.probe_after = silence;
         self
     }
 
@@ -82,7 +104,14 @@ impl RedisBroker {
     fn over(connector: Connector) -> Self {
         let commands = Arc::new(Commands::new(connector.clone()));
         let store = Store::new(Arc::clone(&commands), connector.database());
-        Self { connector, commands, store, status: watch::Sender::default(), max_payload: MAX_PAYLOAD }
+        Self {
+            connector,
+            commands,
+            store,
+            status: watch::Sender::default(),
+            max_payload: MAX_PAYLOAD,
+            probe_after: Some(PROBE_AFTER),
+        }
     }
 }
 
@@ -109,17 +138,19 @@ impl Broker for RedisBroker {
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let routes = Routes::new(&subscriptions);
+            let probe_channel = lookout::probe_channel();
+            let source = Source {
+                connector: &self.connector,
+                commands: &self.commands,
+                routes: &routes,
+                max_payload: self.max_payload,
+                probe_channel: &probe_channel,
+                probe_after: self.probe_after,
+            };
             let journal = Journal::new(&self.connector, &self.status, &routes);
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = subscriber::run(
-                    &self.connector,
-                    &self.commands,
-                    &routes,
-                    sink.as_mut(),
-                    self.max_payload,
-                    journal,
-                ) => {}
+                () = subscriber::run(&source, sink.as_mut(), journal) => {}
             }
             self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
@@ -132,6 +163,10 @@ impl Broker for RedisBroker {
             command.arg(channel).arg(&payload[..]);
             self.commands.once(&command).await
         })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(self.connector.check())
     }
 
     fn status(&self) -> watch::Receiver<Status> {

@@ -6,8 +6,10 @@ use futures_util::future::select_all;
 use tokio::time::{Instant, sleep_until};
 
 use super::commands::Commands;
-use super::connect::{Connector, Failure, Stream, Use};
+use super::connect::{Connector, Use};
+use super::failure::Failure;
 use super::journal::Journal;
+use super::opening::Stream;
 use super::routes::Routes;
 use super::session;
 use crate::broker::{BoxFuture, Sink};
@@ -28,26 +30,36 @@ const _: () = assert!(LONGEST_WAIT.as_millis() < 1000 && HEDGE.as_millis() < 100
 /// The waits begin anew after a connection that stood for so long.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// Feeds `sink` from wherever `connector` leads; never resolves.
-pub(super) async fn run(
-    connector: &Connector,
-    commands: &Commands,
-    routes: &Routes,
-    sink: &mut dyn Sink,
-    max_payload: usize,
-    mut journal: Journal<'_>,
-) {
+/// What is subscribed where, and how it is watched over.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) connector: &'a Connector,
+    /// Carries the questions for the role and the probes.
+    pub(super) commands: &'a Commands,
+    pub(super) routes: &'a Routes,
+    /// Bytes of the longest payload that is delivered.
+    pub(super) max_payload: usize,
+    /// The channel of this source's probes.
+    pub(super) probe_channel: &'a str,
+    /// Silence after which a probe is published; `None`: no probes.
+    pub(super) probe_after: Option<Duration>,
+}
+
+/// Feeds `sink` from wherever the connector leads; never resolves.
+pub(super) async fn run(source: &Source<'_>, sink: &mut dyn Sink, mut journal: Journal<'_>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
-        let stream = connected(connector, &mut backoff, &mut journal).await;
+        let stream = connected(source.connector, &mut backoff, &mut journal).await;
         let begun = Instant::now();
-        let failure =
-            session::serve(stream, routes, sink, max_payload, |standings| journal.answered(standings)).await;
+        let failure = session::serve(stream, source, sink, &mut journal).await;
         if begun.elapsed() >= STEADY {
             backoff.reset();
         }
-        // Commands share the fate of the subscription, and may learn of it much later.
-        commands.give_up();
+        // Other connections share the fate of the subscription, and may learn of it much later.
+        source.commands.give_up();
+        if failure.is_of_server() {
+            source.connector.leave(failure.clone());
+        }
         journal.failed(&failure);
         tokio::time::sleep(backoff.next(rand::random())).await;
     }

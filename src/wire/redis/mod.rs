@@ -7,7 +7,7 @@ mod parameters;
 mod scheme;
 mod url;
 
-pub(crate) use self::endpoint::{Address, Endpoint, Topology};
+pub(crate) use self::endpoint::{Address, Endpoint, Sentinels, Topology};
 pub(crate) use self::error::RedisUrlError;
 pub(crate) use self::parameters::with_parameters;
 

@@ -15,6 +15,7 @@ mod pty;
 mod raw_socket;
 mod redis;
 mod relay;
+mod sentinel;
 mod tls;
 mod token;
 mod ws;
@@ -36,6 +37,7 @@ pub(crate) use raw_socket::{
 };
 pub(crate) use redis::RedisServer;
 pub(crate) use relay::Relay;
+pub(crate) use sentinel::{MASTER, Sentinels};
 pub(crate) use tls::{Certificate, Kind, tls_before};
 pub(crate) use token::{SECRET, signed, token, token_for, unix_now};
 pub(crate) use ws::WebSocket;
