@@ -2,21 +2,17 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::failure::Failure;
-use super::opening::{self, Greeting, Manner, Stream, Told};
+use super::opening::{self, CONNECT_TIMEOUT, Greeting, Manner, Stream, Told};
 use super::role::ServerRole;
 use super::sentinel::Guide;
 use super::tenure::Tenure;
 use crate::broker::BrokerError;
 use crate::net::tls::{Tls, TlsProblem};
 use crate::wire::redis::{Address, Endpoint, RedisUrlError, Topology};
-
-/// Time limit for opening a connection, logging in, and the first replies.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

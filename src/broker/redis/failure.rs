@@ -2,7 +2,6 @@
 
 use std::io;
 
-use super::sentinel::NoSuchMaster;
 use crate::broker::BrokerError;
 use crate::net::tls::{self, TlsProblem};
 use crate::wire::redis::Address;
@@ -35,6 +34,13 @@ pub(super) enum Failure {
     NoSuchMaster(NoSuchMaster),
     /// A probe was published and did not come back.
     ProbeLost(String),
+}
+
+/// A master that no sentinel knows, and those that they do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NoSuchMaster {
+    pub(super) name: String,
+    pub(super) known: Vec<String>,
 }
 
 impl Failure {

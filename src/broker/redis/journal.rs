@@ -7,8 +7,7 @@ use tokio::sync::watch;
 use super::connect::Connector;
 use super::failure::Failure;
 use super::lookout::PROBES;
-use super::routes::Routes;
-use super::session::Standing;
+use super::routes::{Routes, Standing};
 use crate::broker::{BrokerError, Denied, Server, Status};
 use crate::net::seldom::Seldom;
 

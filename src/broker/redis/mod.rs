@@ -31,8 +31,8 @@ use self::commands::Commands;
 use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
+use self::session::Source;
 use self::store::Store;
-use self::subscriber::Source;
 use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{Endpoint, RedisUrlError};
 

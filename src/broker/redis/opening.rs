@@ -17,6 +17,9 @@ use crate::net::tls::{Tls, TlsProblem};
 use crate::wire::redis::Address;
 use crate::wire::resp::{self, Bounds, Reply, Stop};
 
+/// Time limit for opening a connection, logging in, and the first replies.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Keepalive finds a peer that vanished within half a minute, also while a command waits for its answer.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);

@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::connect::CONNECT_TIMEOUT;
-use super::failure::Failure;
-use super::opening::{self, Greeting, Replies, Stream, answer};
+use super::failure::{Failure, NoSuchMaster};
+use super::opening::{self, CONNECT_TIMEOUT, Greeting, Replies, Stream, answer};
 use crate::net::tls::Tls;
 use crate::wire::redis::{Address, Sentinels};
 use crate::wire::resp::{self, Reply};
@@ -198,13 +197,6 @@ impl Guide {
         *self.announced.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.clone());
         switched(address);
     }
-}
-
-/// A master that no sentinel knows, and those that they do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NoSuchMaster {
-    pub(super) name: String,
-    pub(super) known: Vec<String>,
 }
 
 fn silent_for(time: Duration) -> Failure {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::commands::Commands;
+use super::connect::Connector;
 use super::failure::{Failure, closed};
 use super::journal::Journal;
 use super::lookout::{Answer, Lookout, PROBES, Tidings};
 use super::opening::Stream;
-use super::routes::Routes;
-use super::subscriber::Source;
+use super::routes::{Routes, Standing};
 use crate::broker::{Publication, Sink};
 use crate::wire::resp::{self, Handler, Reader};
 
@@ -24,15 +25,19 @@ const SILENT_TICKS: u32 = 5;
 /// The longest wait between two attempts at a subscription that is refused, in ticks.
 const LONGEST_WAIT: u32 = 5;
 
-/// How a subscription stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Asked for, and not answered yet.
-    Asked,
-    /// Redis has confirmed it.
-    Confirmed,
-    /// Redis has refused it, in these words.
-    Denied(String),
+/// What is subscribed where, and how it is watched over.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) connector: &'a Connector,
+    /// Carries the questions for the role and the probes.
+    pub(super) commands: &'a Commands,
+    pub(super) routes: &'a Routes,
+    /// Bytes of the longest payload that is delivered.
+    pub(super) max_payload: usize,
+    /// The channel of this source's probes.
+    pub(super) probe_channel: &'a str,
+    /// Silence after which a probe is published; `None`: no probes.
+    pub(super) probe_after: Option<Duration>,
 }
 
 /// When a refused subscription is asked for again, in ticks.

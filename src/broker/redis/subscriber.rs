@@ -5,13 +5,11 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use tokio::time::{Instant, sleep_until};
 
-use super::commands::Commands;
 use super::connect::{Connector, Use};
 use super::failure::Failure;
 use super::journal::Journal;
 use super::opening::Stream;
-use super::routes::Routes;
-use super::session;
+use super::session::{self, Source};
 use crate::broker::{BoxFuture, Sink};
 use crate::net::backoff::Backoff;
 
@@ -21,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(800);
 
 /// The next attempt begins this long after one that is neither refused nor answered, which goes on meanwhile: packets to
 /// a host that was away are repeated ever more seldom. At most three are under way, as each is given up after
-/// [`CONNECT_TIMEOUT`](super::connect::CONNECT_TIMEOUT).
+/// [`CONNECT_TIMEOUT`](super::opening::CONNECT_TIMEOUT).
 const HEDGE: Duration = Duration::from_millis(750);
 
 /// The promise to be back within a second of the server, held at compile time: tests on a busy machine cannot hold it.
@@ -29,21 +27,6 @@ const _: () = assert!(LONGEST_WAIT.as_millis() < 1000 && HEDGE.as_millis() < 100
 
 /// The waits begin anew after a connection that stood for so long.
 const STEADY: Duration = Duration::from_secs(5);
-
-/// What is subscribed where, and how it is watched over.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) connector: &'a Connector,
-    /// Carries the questions for the role and the probes.
-    pub(super) commands: &'a Commands,
-    pub(super) routes: &'a Routes,
-    /// Bytes of the longest payload that is delivered.
-    pub(super) max_payload: usize,
-    /// The channel of this source's probes.
-    pub(super) probe_channel: &'a str,
-    /// Silence after which a probe is published; `None`: no probes.
-    pub(super) probe_after: Option<Duration>,
-}
 
 /// Feeds `sink` from wherever the connector leads; never resolves.
 pub(super) async fn run(source: &Source<'_>, sink: &mut dyn Sink, mut journal: Journal<'_>) {

@@ -21,9 +21,8 @@ fn until_ready(relay: &Relay, status: u16) {
 /// The refusal of `/ready` and the words with it.
 fn refusal(relay: &Relay) -> (u16, String, String) {
     let answer = relay.exchange("GET", "/ready", &[], b"");
-    let body = answer.json();
-    let word = |name: &str| body["error"][name].as_str().or_else(|| body[name].as_str()).unwrap().to_owned();
-    (answer.status, word("code"), word("message"))
+    let (status, code) = answer.refusal();
+    (status, code, answer.json()["message"].as_str().unwrap().to_owned())
 }
 
 fn health(relay: &Relay) -> Value {

@@ -86,7 +86,9 @@ fn a_probe_that_redis_does_not_take_puts_the_subscription_in_doubt() {
 #[test]
 fn where_probing_is_denied_there_is_one_warning_and_no_probe() {
     let redis = RedisServer::start();
-    for (name, rights) in [("no_publish", &["-publish"][..]), ("no_channel", &["resetchannels", "&scraping_events"])] {
+    for (name, rights) in
+        [("no_publish", &["-publish"][..]), ("no_channel", &["resetchannels", "&scraping_events"])]
+    {
         let all = ["ACL", "SETUSER", name, "on", ">pw", "~*", "&*", "+@all"];
         tell(&redis, &[&all[..], rights].concat());
         let url = format!("redis://{name}:pw@127.0.0.1:{}", redis.port());
@@ -133,7 +135,10 @@ fn a_connection_that_somebody_kills_is_opened_again() {
 #[test]
 fn a_probe_is_a_second_or_more_or_never() {
     let output = jobwire(&["serve", "--redis", "redis://127.0.0.1:1", "--probe", "10ms"]);
-    assert_eq!((output.code, output.stderr.as_str()), (2, "error: --probe: at least 1s, or 0 for no probes\n"));
+    assert_eq!(
+        (output.code, output.stderr.as_str()),
+        (2, "error: --probe: at least 1s, or 0 for no probes\n")
+    );
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &["--probe", "0"]);
     let channels: Vec<String> =

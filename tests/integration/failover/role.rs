@@ -57,10 +57,14 @@ fn a_replica_is_used_only_where_the_url_says_so() {
     until_ready(&taking, 200);
     let mut socket = taking.connect("/ws/scraping/1");
     delivered(&master, &mut socket, 1);
-    assert_eq!(super::health(&taking)["role"], "replica");
+    assert_eq!(health(&taking)["role"], "replica");
     let output = jobwire(&["publish", "--redis", &replica.url(), "scraping/1", "job_started"]);
     assert_eq!(output.code, 3, "{}", output.stderr);
-    assert!(output.stderr.contains("is a replica of") && output.stderr.contains("replica=ok"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("is a replica of") && output.stderr.contains("replica=ok"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
