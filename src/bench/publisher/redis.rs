@@ -8,7 +8,7 @@ use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::broker::{BrokerError, locate};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
-use crate::wire::redis::{Address, Endpoint};
+use crate::wire::redis::{Address, Endpoint, Topology};
 use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Bounds of an answer: a number, a word or an error.
@@ -24,17 +24,31 @@ pub(super) struct Redis {
 
 impl Redis {
     /// Connects and logs in, and selects no database: channels belong to none.
+    ///
+    /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let server = &locate(&endpoint).map_err(|error| {
-            let exit = if matches!(error, BrokerError::NoSuchMaster { .. }) {
-                Exit::Usage
-            } else {
-                Exit::Unreachable
-            };
-            Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
-        })?;
+        let Topology::Cluster(nodes) = &endpoint.servers else {
+            let server = locate(&endpoint).map_err(|error| {
+                let is_usage = matches!(error, BrokerError::NoSuchMaster { .. });
+                let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
+                Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
+            })?;
+            return Self::connect_to(&endpoint, &server);
+        };
+        let mut connected = Self::connect_to(&endpoint, &nodes[0]);
+        for node in &nodes[1..] {
+            if connected.is_ok() {
+                break;
+            }
+            connected = Self::connect_to(&endpoint, node);
+        }
+        connected
+    }
+
+    fn connect_to(endpoint: &Endpoint, server: &Address) -> Result<Self, Failure> {
+        let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let address = server.to_string();
         let wire = match server {
             Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),

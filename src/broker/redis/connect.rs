@@ -1,10 +1,15 @@
 //! Leads to the server that is to be used, and connects to it, for the subscription and for commands alike.
 
+mod cluster;
+mod slots;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use self::cluster::Cluster;
 use super::failure::Failure;
 use super::opening::{self, CONNECT_TIMEOUT, Greeting, Manner, Stream, Told};
 use super::role::ServerRole;
@@ -34,6 +39,8 @@ pub(super) struct Connector {
     tls: Tls,
     /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
+    /// What all clones know of a cluster.
+    pub(super) cluster: Arc<Cluster>,
     /// Leads to the master, where there are sentinels.
     guide: Option<Arc<Guide>>,
     shared: Arc<Shared>,
@@ -44,8 +51,8 @@ pub(super) struct Connector {
 struct Shared {
     /// The server in use.
     tenure: Mutex<Option<Tenure>>,
-    /// Whether it was said that the server does not let us ask for its role.
-    is_role_hidden: AtomicBool,
+    /// Warnings that were given.
+    said: Mutex<Vec<String>>,
     /// The tasks that listen to sentinels, from the first connection on. They end with the last clone.
     listeners: OnceLock<JoinSet<()>>,
 }
@@ -77,7 +84,8 @@ impl Connector {
             Topology::Sentinel(sentinels) => Some(Arc::new(Guide::new(sentinels.clone(), tls.clone()))),
             Topology::Single(_) | Topology::Cluster(_) => None,
         };
-        Ok(Self { endpoint: Arc::new(endpoint), tls, address, guide, shared: Arc::default() })
+        let cluster = Arc::new(Cluster::new(&endpoint));
+        Ok(Self { endpoint: Arc::new(endpoint), tls, address, cluster, guide, shared: Arc::default() })
     }
 
     /// Warnings for the user: parameters of the URL that do nothing, and TLS checks that are not made.
@@ -94,22 +102,33 @@ impl Connector {
         self.endpoint.database
     }
 
-    /// The server that holds a key.
-    #[expect(dead_code, clippy::unused_async, reason = "streams are read where their keys are")]
-    pub(super) async fn node_of(&self, _key: &[u8]) -> Result<Node, Failure> {
-        Ok(Node(self.endpoint.named()[0].clone()))
+    /// The server that is turned to where no key says another one.
+    pub(super) fn home(&self) -> Address {
+        self.tenure().map_or_else(|| self.endpoint.named()[0].clone(), |tenure| tenure.address().clone())
     }
 
-    /// Connects to a server that holds keys, as [`Connector::connect`] does.
-    #[expect(dead_code, reason = "streams are read where their keys are")]
-    pub(super) async fn connect_to(&self, _node: &Node, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
-        self.connect(purpose).await
+    /// Whether the URL leads through sentinels.
+    pub(super) const fn has_sentinels(&self) -> bool {
+        self.guide.is_some()
     }
 
-    /// Connects, logs in, and makes sure that the server is one to be used, within [`CONNECT_TIMEOUT`].
+    /// Warns of something once in the life of the program.
+    pub(super) fn say_once(&self, text: &str) {
+        let mut said = self.shared.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !said.iter().any(|before| before == text) {
+            tracing::warn!("{text}");
+            said.push(text.to_owned());
+        }
+    }
+
+    /// Connects, logs in, and makes sure that the server is one to be used, within [`CONNECT_TIMEOUT`]; in a cluster, to
+    /// another node each time, of whatever role.
     ///
     /// Every connection ends as soon as the server is not to be used any more ([`Connector::leave`]).
     pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        if self.cluster.is_meant() {
+            return self.connect_to_some(purpose).await;
+        }
         let Some(guide) = &self.guide else {
             return self.connect_or_leave(&self.endpoint.named()[0], purpose).await;
         };
@@ -120,6 +139,45 @@ impl Connector {
             guide.forget(&address);
         }
         connected
+    }
+
+    /// Connects to a node of the cluster.
+    async fn connect_to_some(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        match purpose {
+            Use::Subscription => {
+                let address = self.cluster.next();
+                let connected = self.connect_at(&address, purpose).await;
+                let (stream, told) = connected.map_err(|failure| failure.of_node(&address))?;
+                self.cluster.settle(&address);
+                Ok(self.enter(&address, &told).hold(stream))
+            }
+            Use::Commands => {
+                let any = self.connect_to_any(purpose);
+                timeout(CONNECT_TIMEOUT, any).await.unwrap_or_else(|_| Err(in_vain()))
+            }
+        }
+    }
+
+    /// Connects to the first node that lets us in.
+    async fn connect_to_any(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        let mut connected = self.connect_at_node(&self.cluster.next(), purpose).await;
+        for _ in 1..self.cluster.count() {
+            if connected.is_ok() {
+                break;
+            }
+            connected = self.connect_at_node(&self.cluster.next(), purpose).await;
+        }
+        connected
+    }
+
+    /// Connects to a node of a cluster.
+    pub(super) async fn connect_at_node(
+        &self,
+        node: &Address,
+        purpose: Use,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        let connected = self.connect_at(node, purpose).await;
+        connected.map(|(stream, _)| stream).map_err(|failure| failure.of_node(node))
     }
 
     /// Whether the URL can be right: an error where sentinels answer and know no such master.
@@ -155,6 +213,9 @@ impl Connector {
 
     /// Why a server of this role is not used; `None` where it is.
     pub(super) fn refusal(&self, address: &Address, role: &ServerRole) -> Option<Failure> {
+        if self.cluster.is_meant() {
+            return None;
+        }
         let reason = role.refusal(self.endpoint.accepts_replica)?;
         Some(Failure::NotMaster { server: address.to_string(), role: role.word(), reason })
     }
@@ -171,9 +232,9 @@ impl Connector {
 
     /// Takes a server into use. Connections to another one end.
     fn enter(&self, address: &Address, told: &Told) -> Tenure {
-        if told.by == Manner::Forbidden && !self.shared.is_role_hidden.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "redis lets us ask for its role neither by ROLE nor by INFO: {address} is taken for a master"
+        if told.by == Manner::Forbidden && !self.cluster.is_meant() {
+            self.say_once(
+                "redis lets us ask for its role neither by ROLE nor by INFO: it is taken for a master",
             );
         }
         let mut current = self.shared.tenure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -188,7 +249,11 @@ impl Connector {
     }
 
     /// Connects to one server, logs in, and asks for its role.
-    async fn connect_at(&self, address: &Address, purpose: Use) -> Result<(Box<dyn Stream>, Told), Failure> {
+    pub(super) async fn connect_at(
+        &self,
+        address: &Address,
+        purpose: Use,
+    ) -> Result<(Box<dyn Stream>, Told), Failure> {
         let is_shaking = AtomicBool::new(false);
         let attempt = async {
             let opened = opening::open(address, &self.tls, &is_shaking).await;
@@ -196,11 +261,11 @@ impl Connector {
             let told = self.greeting(purpose).send_and_ask(stream.as_mut()).await?;
             Ok((stream, told))
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
+        timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
             if is_shaking.load(Ordering::Relaxed) {
                 return Err(Failure::tls(TlsProblem::Silent));
             }
-            Err(Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())))
+            Err(in_vain())
         })
     }
 
@@ -219,4 +284,9 @@ impl Connector {
         }
         greeting
     }
+}
+
+/// Nothing came of an attempt in its time.
+fn in_vain() -> Failure {
+    Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
 }

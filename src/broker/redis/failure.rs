@@ -103,6 +103,18 @@ impl Failure {
         }
     }
 
+    /// The same failure, with the node of a cluster that it is of.
+    pub(super) fn of_node(self, node: &Address) -> Self {
+        let at = |reason: String| format!("node {node}: {reason}");
+        match self {
+            Self::Unreachable(reason) if !is_code(&reason) => Self::Unreachable(at(reason)),
+            Self::Silent(reason) => Self::Silent(at(reason)),
+            Self::Tls(problem, reason) => Self::Tls(problem, at(reason)),
+            // Begins with a code, by which it is known, or names the server.
+            other => other,
+        }
+    }
+
     pub(super) fn at(self, address: &str) -> BrokerError {
         let address = address.to_owned();
         match self {
@@ -115,6 +127,14 @@ impl Failure {
             Self::ProbeLost(reason) => BrokerError::Deaf { address, reason },
         }
     }
+}
+
+/// Whether words of a server begin with a code, by which they are known.
+fn is_code(reason: &str) -> bool {
+    reason
+        .split(' ')
+        .next()
+        .is_some_and(|word| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
 /// The server ended the connection.

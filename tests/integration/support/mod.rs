@@ -14,6 +14,7 @@ mod process;
 mod pty;
 mod raw_socket;
 mod redis;
+mod redis_cluster;
 mod relay;
 mod sentinel;
 mod tls;
@@ -36,6 +37,7 @@ pub(crate) use raw_socket::{
     BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,
 };
 pub(crate) use redis::RedisServer;
+pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use relay::Relay;
 pub(crate) use sentinel::{MASTER, Sentinels};
 pub(crate) use tls::{Certificate, Kind, tls_before};
