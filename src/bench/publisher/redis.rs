@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
+use crate::broker::{BrokerError, locate};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
 use crate::wire::redis::{Address, Endpoint, Topology, append};
@@ -39,15 +40,20 @@ impl Redis {
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let mut servers = endpoint.named().iter();
-        let mut connected = Self::connect_to(&endpoint, &endpoint.named()[0], verb);
-        if matches!(endpoint.servers, Topology::Cluster(_)) {
-            servers.next();
-            while connected.is_err()
-                && let Some(server) = servers.next()
-            {
-                connected = Self::connect_to(&endpoint, server, verb);
+        let Topology::Cluster(nodes) = &endpoint.servers else {
+            let server = locate(&endpoint).map_err(|error| {
+                let is_usage = matches!(error, BrokerError::NoSuchMaster { .. });
+                let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
+                Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
+            })?;
+            return Self::connect_to(&endpoint, &server, verb);
+        };
+        let mut connected = Self::connect_to(&endpoint, &nodes[0], verb);
+        for node in &nodes[1..] {
+            if connected.is_ok() {
+                break;
             }
+            connected = Self::connect_to(&endpoint, node, verb);
         }
         connected
     }

@@ -35,7 +35,7 @@ use self::queues::Search;
 use self::reading::{End, Reading};
 use self::shared::Shared;
 use super::connect::{Connector, Node, Use};
-use super::slots::slot_of;
+use super::connect::slot_of;
 use super::turns::Turns;
 use crate::broker::{BoxFuture, Status, Subscription};
 use crate::net::backoff::Backoff;
