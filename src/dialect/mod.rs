@@ -423,6 +423,14 @@ impl Dialect {
         self.replaceable
     }
 
+    /// The channel, or the part of the jobs' ids, that a stream of this key alone is of; `None`: it is of the whole dialect.
+    pub fn stream_part(&self, key: &str) -> Option<String> {
+        match (&self.source, &self.channels) {
+            (Source::Channels(_), Some(channels)) => key.strip_prefix(channels.prefix()).map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// The Redis channel on which events of `job`, or of a channel of that name, are published.
     pub fn channel_of(&self, job: &str) -> String {
         match (&self.source, &self.channels) {
