@@ -43,7 +43,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch j
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an embedded broker serves' -r
@@ -131,7 +131,6 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
@@ -300,7 +299,6 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l durable -d 'Append events to Redis Streams, for a relay with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l once -d 'With worker: take part in one run and end, rather than wait for the next'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l deflate -d 'Offer permessage-deflate; the report says how many connections got it'
@@ -377,7 +375,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_see
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb and one about the wire, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 

@@ -10,10 +10,12 @@ mod far;
 mod http;
 mod issuer;
 mod nginx;
+mod node;
 mod process;
 mod pty;
 mod raw_socket;
 mod redis;
+mod redis_cluster;
 mod relay;
 mod tls;
 mod token;
@@ -29,12 +31,14 @@ pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use issuer::Issuer;
 pub(crate) use nginx::Nginx;
+pub(crate) use node::node_modules;
 pub(crate) use process::{Output, Process, command, jobwire, program, resident};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{
     BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,
 };
 pub(crate) use redis::RedisServer;
+pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use relay::Relay;
 pub(crate) use tls::{Certificate, Kind, tls_before};
 pub(crate) use token::{SECRET, signed, token, token_for, unix_now};
