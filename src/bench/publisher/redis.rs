@@ -28,7 +28,7 @@ pub(super) enum Verb {
 pub(super) struct Redis {
     pub(super) wire: Wire,
     verb: Verb,
-    url: String,
+    endpoint: Endpoint,
     address: String,
     unread: Vec<u8>,
     /// Whether another connection may take over when this one ends; otherwise its end is an error.
@@ -43,15 +43,18 @@ impl Redis {
     /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
-        let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
+        Self::reach(&Endpoint::parse(url).map_err(|error| usage(error.to_string()))?, verb)
+    }
+
+    fn reach(endpoint: &Endpoint, verb: Verb) -> Result<Self, Failure> {
         let mut servers = endpoint.named().iter();
-        let mut connected = Self::connect_to(&endpoint, &endpoint.named()[0], verb);
+        let mut connected = Self::connect_to(endpoint, &endpoint.named()[0], verb);
         if matches!(endpoint.servers, Topology::Cluster(_)) {
             servers.next();
             while connected.is_err()
                 && let Some(server) = servers.next()
             {
-                connected = Self::connect_to(&endpoint, server, verb);
+                connected = Self::connect_to(endpoint, server, verb);
             }
         }
         connected
@@ -77,7 +80,7 @@ impl Redis {
         let mut redis = Self {
             wire,
             verb,
-            url: url.to_owned(),
+            endpoint: endpoint.clone(),
             address: address.clone(),
             unread: Vec::new(),
             is_replaced: false,
@@ -97,7 +100,8 @@ impl Redis {
 
     /// Connects and logs in again. A Redis that is loading its data is not there yet.
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
-        let new = Self::connect(&self.url, self.verb).map_err(|failure| io::Error::other(failure.message))?;
+        let new =
+            Self::reach(&self.endpoint, self.verb).map_err(|failure| io::Error::other(failure.message))?;
         *self = Self { is_replaced: self.is_replaced, ..new };
         Ok(())
     }
