@@ -1,13 +1,14 @@
-//! `PUBLISH`, pipelined over a plain connection.
+//! `PUBLISH` or `XADD`, pipelined over a plain connection.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
+use crate::bench::aim::Outlet;
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
-use crate::wire::redis::{Address, Endpoint};
+use crate::wire::redis::{Address, Endpoint, append};
 use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Bounds of an answer: a number, a word or an error.
@@ -15,15 +16,25 @@ const ANSWER: Bounds = Bounds { bytes: 64 << 10, elements: 0, depth: 0 };
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
+/// How an event is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// To a channel, with `PUBLISH`.
+    Publish,
+    /// To the end of a stream, with `XADD`.
+    Append,
+}
+
 pub(super) struct Redis {
     pub(super) wire: Wire,
+    verb: Verb,
     address: String,
     unread: Vec<u8>,
 }
 
 impl Redis {
-    /// Connects and logs in, and selects no database: channels belong to none.
-    pub(super) fn connect(url: &str) -> Result<Self, Failure> {
+    /// Connects and logs in. A database is selected for streams; channels belong to none.
+    pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
         let address = endpoint.address.to_string();
@@ -41,11 +52,14 @@ impl Redis {
                 .hint(hint.unwrap_or_else(|| HINT.to_owned()))
         };
         let wire = wire.map_err(unreachable)?;
-        let mut redis = Self { wire, address: address.clone(), unread: Vec::new() };
+        let mut redis = Self { wire, verb, address: address.clone(), unread: Vec::new() };
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
         redis.ask(&[b"PING"]).map_err(unreachable)?;
+        if verb == Verb::Append && endpoint.database != 0 {
+            redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]).map_err(unreachable)?;
+        }
         Ok(redis)
     }
 
@@ -82,6 +96,16 @@ impl Redis {
         }
     }
 
+    /// Appends the command for an event.
+    pub(super) fn send(&self, outlet: &Outlet, payload: &[u8], out: &mut Vec<u8>) {
+        match self.verb {
+            Verb::Publish => resp::command(out, &[b"PUBLISH", outlet.channel.as_bytes(), payload]),
+            Verb::Append => {
+                resp::command(out, &append(&outlet.stream, outlet.job.as_deref(), payload));
+            }
+        }
+    }
+
     /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         self.wire.receive(&mut self.unread)?;
@@ -95,7 +119,7 @@ impl Redis {
                         Reply::Error(reason) => {
                             answers.bad(None, String::from_utf8_lossy(reason).chars().take(120).collect());
                         }
-                        Reply::Integer(_) | Reply::Simple(_) => answers.good(),
+                        Reply::Integer(_) | Reply::Simple(_) | Reply::Bulk(_) => answers.good(),
                         _ => return invalid("it does not speak RESP"),
                     }
                     from += end;
@@ -108,9 +132,4 @@ impl Redis {
         self.unread.drain(..from);
         Ok(answers)
     }
-}
-
-/// Appends a PUBLISH.
-pub(super) fn publish(channel: &str, payload: &[u8], out: &mut Vec<u8>) {
-    resp::command(out, &[b"PUBLISH", channel.as_bytes(), payload]);
 }

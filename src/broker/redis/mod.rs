@@ -25,10 +25,7 @@ use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
 use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
-use crate::wire::redis::{Endpoint, RedisUrlError};
-
-/// Entries that a stream is trimmed to, about, where this program appends to it.
-const STREAM_LENGTH: u32 = 100_000;
+use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -72,6 +69,11 @@ impl RedisBroker {
             Err(BrokerError::Refused { reason, .. }) if reason.starts_with("NOPERM") => Ok(()),
             other => other,
         }
+    }
+
+    /// Type of the value at a key, as in `list`; `none` without one.
+    pub(crate) async fn type_of(&self, key: &str) -> Result<String, BrokerError> {
+        self.commands.idempotent(redis::cmd("TYPE").arg(key)).await
     }
 
     /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
@@ -149,11 +151,9 @@ impl Broker for RedisBroker {
         payload: Bytes,
     ) -> BoxFuture<'a, Result<Position, BrokerError>> {
         Box::pin(async move {
-            let mut command = redis::cmd("XADD");
-            command.arg(key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            command.arg("data").arg(&payload[..]);
-            if let Some(job) = job {
-                command.arg("job").arg(job);
+            let mut command = redis::Cmd::new();
+            for word in wire::append(key, job, &payload) {
+                command.arg(word);
             }
             let id: String = self.commands.once(&command).await?;
             id.parse().map_err(|_| self.commands.refused("XADD answered no entry id"))

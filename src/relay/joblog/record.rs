@@ -15,8 +15,7 @@ use super::tail::Tail;
 use super::{Incoming, Known, Stamp};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, JobState, Merge, Opens, Outcome, StatusSource, Topic};
-use crate::relay::event::Snapshot;
-use crate::relay::event::{ConflationKey, Event, Topics};
+use crate::relay::event::{Event, Snapshot, kind_of};
 use crate::wire::Payload;
 
 /// Bytes that a record takes besides its events: the record, its tail, the reference counts of its id, its places in the index
@@ -188,7 +187,7 @@ impl Record {
         sequence: u64,
         at: Stamp,
     ) -> Change {
-        let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
+        let kind = kind_of(decoded);
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
         let opened = opens.after(self.ended);
         if opened {
@@ -221,21 +220,9 @@ impl Record {
             // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
             self.updated = at.micros.max(self.updated.saturating_add(1));
         }
-        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        let event = Arc::new(Event {
-            sequence,
-            entry: incoming.entry,
-            topics: Topics::One(Topic::job(self.dialect, Arc::clone(&self.job))),
-            payload: incoming.payload,
-            conflation: conflatable.then(|| ConflationKey {
-                job: Arc::clone(&self.job),
-                kind: Arc::clone(&kind),
-                entity: entity.clone(),
-            }),
-            kind,
-            ends,
-            owner: self.owner.clone(),
-        });
+        let topic = Topic::job(self.dialect, Arc::clone(&self.job));
+        let event = Event::of_job(decoded, incoming.payload, topic, entity.clone(), self.owner.clone());
+        let event = Arc::new(event.at(sequence, incoming.entry));
         if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
