@@ -145,13 +145,12 @@ impl Connector {
     }
 
     /// The server that holds a key.
-    #[expect(dead_code, clippy::unused_async, reason = "streams are read where their keys are")]
+    #[expect(clippy::unused_async, reason = "a cluster is asked")]
     pub(super) async fn node_of(&self, _key: &[u8]) -> Result<Node, Failure> {
         Ok(Node(self.endpoint.address.clone()))
     }
 
     /// Connects to a server that holds keys, as [`Connector::connect`] does.
-    #[expect(dead_code, reason = "streams are read where their keys are")]
     pub(super) async fn connect_to(&self, _node: &Node, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
         self.connect(purpose).await
     }
