@@ -42,7 +42,7 @@ async def run(options, folder):
         await world.stop()
     print(world.summary())
     if found:
-        report(found, folder)
+        report(found, world.publisher.journal, folder)
     return not found
 
 

@@ -109,7 +109,7 @@ class Client:
             await asyncio.sleep(0.1 if self.world.is_calm else self.behaviour.pause())
 
     async def _open(self):
-        port = self.world.relays[self.at_relay].port
+        port = self.world.doors[self.at_relay].port
         joint = "&" if "?" in self.path else "?"
         since = self.cursor or ("0" if self.from_start else None)
         if self.is_stream:

@@ -27,7 +27,10 @@ fn it_has_the_figures_and_the_tables_that_the_script_computes() {
     let blocks: Vec<&str> = output.stdout.trim_end().split("\n\n").collect();
     assert_eq!(blocks.len(), 5, "{}", output.stdout);
     for block in blocks {
-        assert!(page.contains(&format!("\n.nf\n{block}\n.fi\n")), "man/jobwire-capacity.7 is without\n{block}");
+        assert!(
+            page.contains(&format!("\n.nf\n{block}\n.fi\n")),
+            "man/jobwire-capacity.7 is without\n{block}"
+        );
     }
     assert!(page.contains(concat!("\"jobwire ", env!("CARGO_PKG_VERSION"), "\"")));
 }
@@ -50,7 +53,8 @@ fn more_watchers_never_need_fewer_machines() {
 #[test]
 fn it_is_measured_anew_from_reports_of_bench() {
     let folder = TempDir::new().unwrap();
-    let (reports, mine): (PathBuf, PathBuf) = (folder.path().join("reports"), folder.path().join("mine.json"));
+    let (reports, mine): (PathBuf, PathBuf) =
+        (folder.path().join("reports"), folder.path().join("mine.json"));
     let [reports, mine] = [&reports, &mine].map(|path| path.to_str().unwrap());
     let output = capacity(&["--measure", reports, "--quick", "--binary", program().to_str().unwrap()]);
     assert_eq!((output.code, output.stderr.as_str()), (0, ""));
@@ -60,9 +64,13 @@ fn it_is_measured_anew_from_reports_of_bench() {
     let ours: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(root().join("scripts/capacity.json")).unwrap()).unwrap();
     let theirs: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
-    let names = |figures: &serde_json::Value| figures.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let names =
+        |figures: &serde_json::Value| figures.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&theirs), names(&ours));
-    assert!(theirs["bytes_a_job"].as_i64().is_some() && theirs["publish_micros"].as_f64() > Some(0.0), "{theirs}");
+    assert!(
+        theirs["bytes_a_job"].as_i64().is_some() && theirs["publish_micros"].as_f64() > Some(0.0),
+        "{theirs}"
+    );
 }
 
 #[test]
