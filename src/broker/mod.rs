@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::memory::MemoryBroker;
 pub(crate) use self::redis::{BlockingRedis, RedisBroker};
 pub(crate) use self::trouble::Trouble;
+use crate::dialect::KeptField;
 use crate::net::tls::{Peer, TlsProblem};
 
 /// A boxed future, so that brokers stay usable as trait objects.
@@ -294,6 +295,15 @@ pub trait StateStore: Send + Sync {
     /// Reads a key at which somebody else keeps a text; at most `most` bytes and one more, which says that it is longer.
     /// `None` when there is no such key.
     fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>>;
+
+    /// Reads fields of a hash that somebody else keeps, in order. One longer than `most` bytes is not read; where its length
+    /// may not be asked for, it is read all the same.
+    fn read_fields<'a>(
+        &'a self,
+        key: &'a str,
+        fields: &'a [String],
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<KeptField>, BrokerError>>;
 
     /// The number of the database that all of this is in.
     fn database(&self) -> u32;

@@ -16,7 +16,7 @@ use clap::Args;
 use self::access::{Access, describe};
 use super::Globals;
 use super::tls::RedisTls;
-use super::values::{bytes, duration, origin, publish_key, redis_url};
+use super::values::{bytes, duration, origin, publish_key, queue_name, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
 use crate::dialect::{Dialects, Source};
 use crate::exit::{Exit, Failure};
@@ -95,6 +95,20 @@ pub(crate) struct ServeArgs {
     /// Show watchers of Celery's tasks their traceback, args and kwargs, which are null otherwise.
     #[arg(long, env = "JOBWIRE_CELERY_TRACEBACK")]
     celery_traceback: bool,
+
+    /// BullMQ's own prefix, where its queues have another one.
+    #[arg(long, value_name = "PREFIX", env = "JOBWIRE_BULLMQ_PREFIX", default_value = "bull")]
+    bullmq_prefix: String,
+
+    /// Names of the BullMQ queues whose jobs can be watched; repeatable or comma-separated [default: those that are there].
+    #[arg(
+        long,
+        value_name = "QUEUES",
+        env = "JOBWIRE_BULLMQ_QUEUES",
+        value_delimiter = ',',
+        value_parser = queue_name
+    )]
+    bullmq_queues: Vec<String>,
 
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
@@ -227,6 +241,8 @@ impl ServeArgs {
     fn dialects(&self, globals: &Globals) -> Result<Dialects, Failure> {
         let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
         let prefixed = prefixed.and_then(|dialects| dialects.with_celery_prefix(&self.celery_prefix));
+        let queues = (!self.bullmq_queues.is_empty()).then_some(self.bullmq_queues.as_slice());
+        let prefixed = prefixed.and_then(|dialects| dialects.with_bullmq_queues(&self.bullmq_prefix, queues));
         let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(if self.celery_traceback { dialects.with_nothing_redacted("celery") } else { dialects })
     }
@@ -336,16 +352,21 @@ fn banner(
         let _ = writeln!(text, "listening on http://{address}");
     }
     for (_, dialect) in dialects.iter() {
-        let channel = match &dialect.source {
-            Source::Channel(channel) => channel.clone(),
-            Source::PerJob(prefix) => format!("{prefix}{{job}}"),
-            Source::Channels(_) => dialect.channel_of("{channel}"),
+        let source = match &dialect.source {
+            Source::Channel(channel) => format!("channel {channel}"),
+            Source::PerJob(prefix) => format!("channel {prefix}{{job}}"),
+            Source::Channels(_) => format!("channel {}", dialect.channel_of("{channel}")),
+            Source::Queues { prefix, names: None } => format!("stream {prefix}:{{queue}}:events"),
+            Source::Queues { prefix, names: Some(names) } => {
+                let streams = names.iter().map(|name| format!("{prefix}:{name}:events"));
+                format!("stream {}", streams.collect::<Vec<_>>().join(" "))
+            }
         };
         let poll =
             dialect.status.as_ref().map(|status| format!(", poll {}", status.route)).unwrap_or_default();
         let _ = writeln!(
             text,
-            "dialect {}: socket {}{poll}, channel {channel}, {}",
+            "dialect {}: socket {}{poll}, {source}, {}",
             dialect.name,
             dialect.route,
             describe(dialect, auth)

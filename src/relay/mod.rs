@@ -267,16 +267,21 @@ fn streaming(
 
 /// Every dialect's subscription, and whose it is.
 fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
+    let stream = |key: String, entries| Subscription::Stream { key, entries };
+    let queues = |prefix: &String, names: Option<&[String]>| {
+        vec![Subscription::Queues { prefix: prefix.clone(), names: names.map(<[String]>::to_vec) }]
+    };
     let by_channel = |source: &Source| match source {
         Source::Channel(channel) => vec![Subscription::Channel(channel.clone())],
         Source::PerJob(prefix) => vec![Subscription::Prefix(prefix.clone())],
         Source::Channels(names) => names.iter().cloned().map(Subscription::Channel).collect(),
+        Source::Queues { prefix, names } => queues(prefix, names.as_deref()),
     };
-    let stream = |key: String, entries| Subscription::Stream { key, entries };
     let by_stream = |source: &Source| match source {
         Source::Channel(channel) => vec![stream(channel.clone(), Entries::Data)],
         Source::PerJob(prefix) => vec![stream(source.stream_of(prefix), Entries::DataOfJob(prefix.clone()))],
         Source::Channels(names) => names.iter().map(|name| stream(name.clone(), Entries::Data)).collect(),
+        Source::Queues { prefix, names } => queues(prefix, names.as_deref()),
     };
     let each = |(id, dialect): (DialectId, &Arc<crate::dialect::Dialect>)| {
         let all = if dialect.streams { by_stream(&dialect.source) } else { by_channel(&dialect.source) };

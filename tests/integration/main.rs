@@ -5,6 +5,7 @@
 
 mod attach;
 mod bench;
+mod bullmq;
 mod capacity_page;
 mod celery;
 mod chaos;

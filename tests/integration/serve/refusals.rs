@@ -161,7 +161,14 @@ fn scripts_that_are_forbidden_are_missed_at_the_start_and_whoever_loses_them_lat
 #[test]
 fn while_redis_loads_its_data_events_are_relayed_and_states_wait() {
     // Microseconds a key: a thousand of them take two seconds.
-    let slowly = ["--enable-debug-command", "yes", "--key-load-delay", "3000", "--loading-process-events-interval-bytes", "1024"];
+    let slowly = [
+        "--enable-debug-command",
+        "yes",
+        "--key-load-delay",
+        "3000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ];
     let mut redis = RedisServer::start_with(&slowly);
     command(&redis, "DEBUG POPULATE 1000 key 100");
     command(&redis, "SAVE");
