@@ -122,7 +122,11 @@ class Run:
         self.say("somebody lacks a last milestone")
 
     def _judged(self, truth):
-        may_gap = not self.options.streams or bool(truth.ghosts)
+        # Somebody got an event that a failover then took back: positions behind it are lost with it.
+        taken_back = truth.taken_back([client.record for client in self.clients])
+        if taken_back:
+            self.say(f"taken back by a failover: {sorted(taken_back)}")
+        may_gap = not self.options.streams or bool(taken_back)
         found = {client.record.name: judge(client.record, truth, may_gap) for client in self.clients}
         found["redis"] = [f"{n} was answered for, and is gone" for n in truth.lost_by_redis()]
         found["count"] = []
