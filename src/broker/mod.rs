@@ -132,6 +132,15 @@ impl std::fmt::Display for Position {
     }
 }
 
+/// Cause for which an entry of a stream is no publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryFault {
+    /// It has no field `data`.
+    NoPayload,
+    /// It has no field `job`, or an empty one.
+    NoJob,
+}
+
 /// A text that is no entry id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an entry id such as 1526919030474-0")]
@@ -176,6 +185,11 @@ pub trait Sink: Send {
     /// Is told that the history of all streams was given, once; a flush follows. Never called where nothing is subscribed
     /// but channels.
     fn history_read(&mut self) {}
+
+    /// Is told of an entry of a stream that is no publication.
+    fn odd_entry(&mut self, subscription: usize, key: &str, fault: EntryFault) {
+        let _ = (subscription, key, fault);
+    }
 
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
     ///

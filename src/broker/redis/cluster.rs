@@ -227,7 +227,6 @@ enum Answer {
 
 impl Connector {
     /// The server that holds a key, by what the cluster says now.
-    #[expect(dead_code, reason = "streams are read where their keys are")]
     pub(super) async fn node_of(&self, key: &[u8]) -> Node {
         // Whoever asks is about to connect, for a long time.
         self.cluster.doubt();
@@ -236,7 +235,6 @@ impl Connector {
     }
 
     /// The servers that hold keys.
-    #[expect(dead_code, reason = "keys are looked for on all nodes")]
     pub(super) async fn nodes(&self) -> Vec<Node> {
         self.ask_if_due().await;
         let nodes = self.cluster.masters();

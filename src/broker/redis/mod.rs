@@ -1,7 +1,8 @@
-//! Redis: plain PUBLISH and SUBSCRIBE.
+//! Redis: plain PUBLISH and SUBSCRIBE, and streams.
 //!
-//! The subscription has a connection and a reader of its own; commands share another connection. What a publisher sends
-//! while the subscription is not connected is lost: that is how Redis' publish and subscribe works.
+//! The subscription has a connection and a reader of its own, and so have the streams of each server; commands share another
+//! connection. What a publisher sends while the subscription is not connected is lost: that is how Redis' publish and
+//! subscribe works. Streams are read on from where they were.
 
 mod blocking;
 mod cluster;
@@ -14,9 +15,12 @@ mod routes;
 mod session;
 mod slots;
 mod store;
+mod streams;
 mod subscriber;
+mod turns;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -28,8 +32,13 @@ use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
 use self::store::Store;
-use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
+use self::streams::{Pages, StreamSettings};
+use self::turns::Turns;
+use super::{BoxFuture, Broker, BrokerError, History, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
+
+/// How far back streams are read at the start unless told otherwise.
+const STREAM_HISTORY: Duration = Duration::from_mins(10);
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -47,7 +56,9 @@ pub(crate) struct RedisBroker {
     commands: Arc<Commands>,
     store: Store,
     status: watch::Sender<Status>,
-    max_payload: usize,
+    /// Entries of streams that are read again.
+    pages: Pages,
+    streams: StreamSettings,
 }
 
 impl RedisBroker {
@@ -63,7 +74,15 @@ impl RedisBroker {
     /// is told ([`Sink::oversized`]).
     #[must_use]
     pub(crate) fn max_payload(mut self, bytes: usize) -> Self {
-        self.max_payload = bytes;
+        self.streams.max_payload = bytes;
+        self.pages.set_max_payload(bytes);
+        self
+    }
+
+    /// Reads streams back at the start by this time (default 10 minutes), and at most 100,000 entries of each.
+    #[must_use]
+    pub(crate) fn stream_history(mut self, back: Duration) -> Self {
+        self.streams.history = back;
         self
     }
 
@@ -98,7 +117,51 @@ impl RedisBroker {
     fn over(connector: Connector) -> Self {
         let commands = Arc::new(Commands::new(connector.clone()));
         let store = Store::new(Arc::clone(&commands), connector.database());
-        Self { connector, commands, store, status: watch::Sender::default(), max_payload: MAX_PAYLOAD }
+        let pages = Pages::new(connector.clone(), MAX_PAYLOAD);
+        let streams = StreamSettings { history: STREAM_HISTORY, max_payload: MAX_PAYLOAD };
+        Self { connector, commands, store, status: watch::Sender::default(), pages, streams }
+    }
+
+    /// Feeds the sink from channels alone.
+    async fn run_channels(&self, routes: &Routes, sink: &mut dyn Sink, status: &watch::Sender<Status>) {
+        let journal = Journal::new(&self.connector, status, routes);
+        let max_payload = self.streams.max_payload;
+        subscriber::run(&self.connector, &self.commands, routes, sink, max_payload, journal).await;
+    }
+
+    /// Feeds the sink from channels and streams.
+    async fn run_both(&self, routes: &Routes, subscriptions: &[Subscription], sink: Box<dyn Sink>) {
+        let turns = Turns::new(sink);
+        let mut of_channels = turns.sink();
+        let (channels, streams) = (watch::Sender::default(), watch::Sender::default());
+        tokio::join!(
+            self.run_channels(routes, &mut of_channels, &channels),
+            streams::run(&self.connector, subscriptions, turns, &self.pages, self.streams, &streams),
+            self.merge(!routes.all().is_empty(), channels.subscribe(), streams.subscribe()),
+        );
+    }
+
+    /// Keeps the status that of both parts; never resolves.
+    async fn merge(
+        &self,
+        has_channels: bool,
+        mut channels: watch::Receiver<Status>,
+        mut streams: watch::Receiver<Status>,
+    ) {
+        loop {
+            let status =
+                streams::merged(&channels.borrow_and_update(), has_channels, &streams.borrow_and_update());
+            self.status.send_if_modified(|known| {
+                let is_new = *known != status;
+                *known = status;
+                is_new
+            });
+            // The senders live as long as this.
+            let _ = tokio::select! {
+                changed = channels.changed() => changed,
+                changed = streams.changed() => changed,
+            };
+        }
     }
 }
 
@@ -125,18 +188,14 @@ impl Broker for RedisBroker {
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let routes = Routes::new(&subscriptions);
-            let journal = Journal::new(&self.connector, &self.status, &routes);
-            let source = subscriber::run(
-                &self.connector,
-                &self.commands,
-                &routes,
-                sink.as_mut(),
-                self.max_payload,
-                journal,
-            );
+            let running: BoxFuture<'_, ()> = if streams::are_in(&subscriptions) {
+                Box::pin(self.run_both(&routes, &subscriptions, sink))
+            } else {
+                Box::pin(self.run_channels(&routes, sink.as_mut(), &self.status))
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
-                ((), ()) = async { tokio::join!(source, self.ask_what_is_used()) } => {}
+                ((), ()) = async { tokio::join!(running, self.ask_what_is_used()) } => {}
             }
             self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
@@ -157,6 +216,10 @@ impl Broker for RedisBroker {
 
     fn store(&self) -> Option<&dyn StateStore> {
         Some(&self.store)
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(&self.pages)
     }
 
     fn append<'a>(
