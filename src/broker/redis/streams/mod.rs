@@ -250,9 +250,7 @@ async fn follow(
 /// Whether the first of some streams is where it was; that goes for all of them, as a server is replaced as a whole.
 async fn is_still_at(shared: &Shared<'_>, node: &Node, streams: &[Followed]) -> bool {
     match streams.first() {
-        Some(stream) => {
-            shared.connector.node_of(stream.key.as_bytes()).await == *node
-        }
+        Some(stream) => shared.connector.node_of(stream.key.as_bytes()).await == *node,
         None => true,
     }
 }
