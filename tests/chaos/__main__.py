@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import random
 import shutil
 import sys
@@ -56,6 +57,7 @@ def main():
     if options.sequence:
         return 0
     folder = options.folder or tempfile.mkdtemp(prefix="jobwire-chaos-")
+    os.makedirs(folder, exist_ok=True)
     is_well = asyncio.run(run(options, folder))
     if is_well and not options.folder:
         shutil.rmtree(folder)
