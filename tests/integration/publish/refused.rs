@@ -40,7 +40,8 @@ fn a_replica_is_named_as_one_and_takes_no_writes() {
     let output = Process::spawn(&mut into(&redis, &args)).finish(PATIENCE);
     assert_error(&output, 3, &["is a replica of", "hint: the URL should lead to the master"]);
     let url = format!("{}?replica=ok", redis.url());
-    let output = Process::spawn(&mut command(&[&["publish", "--redis", &url][..], &args].concat())).finish(PATIENCE);
+    let output =
+        Process::spawn(&mut command(&[&["publish", "--redis", &url][..], &args].concat())).finish(PATIENCE);
     let expected = ["redis is a read-only replica", "READONLY", "hint: the URL should lead to the master"];
     assert_error(&output, 4, &expected);
 }
