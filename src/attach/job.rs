@@ -184,6 +184,7 @@ impl Job {
             self.opener = Some(print);
         }
         let before = (self.state, self.facts.clone());
+        let said = self.remark.take();
         if let Some(part) = &view.entity {
             self.part(part, view, now);
         }
@@ -196,8 +197,15 @@ impl Job {
         if kind.ends.is_none() && self.dialect.kind(&kind.name).is_none() {
             return self.unknown(view);
         }
+        let again = kind.again.as_ref().filter(|_| before.0 == State::Running);
+        if let Some(says) = again.or(kind.says.as_ref()).filter(|_| self.state == State::Queued) {
+            self.remark = Some(says.to_string());
+        }
         let part = view.entity.as_ref().map(|part| part.name.clone());
-        self.effect(began, part, &before)
+        let effect = self.effect(began, part, &before);
+        // A job that waits in another way than before is news.
+        let waits_otherwise = self.remark.is_some() && self.remark != said;
+        if effect == Effect::Nothing && waits_otherwise { Effect::Changed } else { effect }
     }
 
     /// An event of a kind that its dialect does not know: a slip of the worker's, or news to us.

@@ -1,5 +1,6 @@
 //! What is watched and published: the socket's path of each job, its channel, and its events.
 
+mod outlet;
 mod owners;
 mod path;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use url::Url;
 
+pub use self::outlet::Outlet;
 pub use self::path::Visit;
 use super::manner::Manner;
 use super::marker::{Filling, Marked};
@@ -84,7 +86,7 @@ impl NoEvents {
 #[derive(Debug, Clone)]
 pub struct Events {
     /// Where they are published.
-    pub channel: String,
+    pub outlet: Outlet,
     /// What a newer one may replace.
     pub conflatable: Marked,
     /// What nothing may replace.
@@ -207,7 +209,8 @@ impl Aim {
                 }
                 _ => dialect.channel_of(job),
             };
-            all.push(Events { channel, conflatable: marked(&conflatable)?, milestone: marked(&milestone)? });
+            let outlet = Outlet::of(dialect, channel);
+            all.push(Events { outlet, conflatable: marked(&conflatable)?, milestone: marked(&milestone)? });
         }
         Ok(all)
     }
@@ -325,7 +328,7 @@ mod tests {
                 {
                     let payload = marked.with(marker);
                     assert_eq!((payload.len(), Seeker::new().find(payload)), (400, Some(marker)));
-                    let decoded = dialect.decode(events.channel.as_bytes(), payload).unwrap();
+                    let decoded = dialect.decode(events.outlet.channel.as_bytes(), payload).unwrap();
                     assert_eq!(decoded.kind.unwrap().conflatable, conflatable, "{name}");
                     assert_eq!(decoded.job, aim.jobs[nth]);
                 }
@@ -337,7 +340,7 @@ mod tests {
     fn channels_and_rooms_get_events_of_theirs() {
         let channel = aim(|all| Place::Channel(named(all, "channels"), "campaigns".into()));
         assert_eq!(channel.path(visit(0)), "/relay/ws?channels=campaigns");
-        assert_eq!(channel.events(None).unwrap()[0].channel, "fliptechpro:campaigns");
+        assert_eq!(channel.events(None).unwrap()[0].outlet.channel, "fliptechpro:campaigns");
         let mut room = aim(|all| Place::Room(named(all, "channels"), "campaign:7".into()));
         assert_eq!(room.greeting(visit(0)).unwrap(), r#"{"type":"join_room","room":"campaign:7"}"#);
         room = room.with_tokens(Arc::new(["a b".into(), "c".into()]));
@@ -346,7 +349,8 @@ mod tests {
         assert_eq!(room.path(third), "/relay/ws?token=c", "connections take tokens in turns");
         let mut events = room.events(None).unwrap().remove(0);
         let payload = events.milestone.with(Marker { run: 0, seq: 0, due: 0 }).to_vec();
-        let decoded = room.dialect().unwrap().decode_channel(events.channel.as_bytes(), &payload).unwrap();
+        let decoded =
+            room.dialect().unwrap().decode_channel(events.outlet.channel.as_bytes(), &payload).unwrap();
         assert_eq!(decoded.rooms, ["campaign:7"]);
     }
 

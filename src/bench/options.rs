@@ -25,6 +25,8 @@ const OPEN_PATIENCE_EACH: Duration = Duration::from_millis(10);
 pub enum Via {
     /// `PUBLISH` into this Redis.
     Redis(String),
+    /// `XADD` to the streams of this Redis.
+    Streams(String),
     /// A POST for each event; `{channel}` in the path is replaced.
     Http {
         /// Where to.
@@ -41,6 +43,7 @@ impl std::fmt::Debug for Via {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Redis(_) => "Redis",
+            Self::Streams(_) => "Streams",
             Self::Http { name, .. } => name,
         })
     }

@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::memory::MemoryBroker;
 pub(crate) use self::redis::{BlockingRedis, RedisBroker, locate};
 pub(crate) use self::trouble::Trouble;
+use crate::dialect::KeptField;
 use crate::net::tls::{Peer, TlsProblem};
 
 /// A boxed future, so that brokers stay usable as trait objects.
@@ -131,6 +132,15 @@ impl std::fmt::Display for Position {
     }
 }
 
+/// Cause for which an entry of a stream is no publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryFault {
+    /// It has no field `data`.
+    NoPayload,
+    /// It has no field `job`, or an empty one.
+    NoJob,
+}
+
 /// A text that is no entry id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an entry id such as 1526919030474-0")]
@@ -175,6 +185,11 @@ pub trait Sink: Send {
     /// Is told that the history of all streams was given, once; a flush follows. Never called where nothing is subscribed
     /// but channels.
     fn history_read(&mut self) {}
+
+    /// Is told of an entry of a stream that is no publication.
+    fn odd_entry(&mut self, subscription: usize, key: &str, fault: EntryFault) {
+        let _ = (subscription, key, fault);
+    }
 
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.
     ///
@@ -344,6 +359,15 @@ pub trait StateStore: Send + Sync {
     /// Reads a key at which somebody else keeps a text; at most `most` bytes and one more, which says that it is longer.
     /// `None` when there is no such key.
     fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>>;
+
+    /// Reads fields of a hash that somebody else keeps, in order. One longer than `most` bytes is not read; where its length
+    /// may not be asked for, it is read all the same.
+    fn read_fields<'a>(
+        &'a self,
+        key: &'a str,
+        fields: &'a [String],
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<KeptField>, BrokerError>>;
 
     /// The number of the database that all of this is in.
     fn database(&self) -> u32;

@@ -40,6 +40,7 @@ use crate::net::shutdown::Signals;
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
+    jobwire attach bullmq/videos:1                       a job of a BullMQ queue, which needs none either\n  \
     jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
     jobwire attach 'scraping/*' --until-idle 30s          every job, until none has run for 30 s\n  \

@@ -67,6 +67,10 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     redis_tls: RedisTls,
 
+    /// Append events to Redis Streams, for a relay with --streams, rather than publish them; needs --redis or REDIS_URL.
+    #[arg(long, env = "JOBWIRE_DURABLE")]
+    durable: bool,
+
     /// Publish with POST to this URL, rather than into --redis; {channel} in it is replaced.
     #[arg(long, value_name = "URL", env = "JOBWIRE_PUBLISH_URL", value_parser = publish_url, hide_env_values = true)]
     publish_url: Option<Url>,
@@ -382,6 +386,7 @@ impl BenchArgs {
         };
         let publishes = matches!(mode, Mode::Fanout | Mode::Storm);
         let is_timed = publishes || mode == Mode::Echo;
+        add("durable", (publishes && self.durable).then(|| "yes".to_owned()));
         add("rate", is_timed.then(|| self.rate.to_string()));
         add("ramp", is_timed.then(|| values::ramp_text(self.ramp)));
         add("milestones", publishes.then(|| percent(self.milestones)));

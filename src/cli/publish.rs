@@ -39,6 +39,7 @@ Examples:
   jobwire publish scraping/123 job_progress progress=1 --repeat 9 --rate 3
   jobwire publish --scenario all --jobs 20 --fail-rate 0.2 --seed 7
   jobwire publish --scenario tasks --owner ann
+  jobwire publish --durable scraping/123 job_completed results_count=87
   jobwire publish channels campaign:launched --list
 
 Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in; \
@@ -57,6 +58,11 @@ replaces older, and when there is no more room the oldest progress goes first, t
 a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input \
 --patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing \
 was sent at all. A scenario that has begun goes on in the same way.
+
+With --durable an event is appended to the stream of its channel (XADD, about 100,000 entries are kept), and its channel hears nothing: a \
+relay has to read the dialect from streams, as in `jobwire serve --streams scraping`. Once it is there it reaches whoever watches, \
+however late the relay comes. Where an answer of Redis was lost the event may be there already; it is appended again all the same, since twice is better \
+than never, with one exception: a single event without --patience, which is not tried again and ends with exit code 3.
 
 An event that says whose task it is (tasks/ID registered) also leaves the owner in Redis, in the hash jobwire:tasks:ID, \
 where a relay finds it that was away meanwhile. The first owner counts.
@@ -132,6 +138,10 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_SEED")]
     seed: Option<u64>,
 
+    /// Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL.
+    #[arg(long, env = "JOBWIRE_DURABLE")]
+    durable: bool,
+
     /// Fail (exit 1) if an event reaches nobody; otherwise that is a warning.
     #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
     require_subscribers: bool,
@@ -196,8 +206,18 @@ impl PublishArgs {
 
     fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {
         let source = self.source(dialects)?;
+        if self.durable && self.require_subscribers {
+            let message =
+                "--durable and --require-subscribers cannot be used together: a stream has no subscribers";
+            return Err(Failure::usage(message).hint("what is in a stream reaches those who come later, too"));
+        }
         let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
-            SinkOptions::Redis(url)
+            SinkOptions::Redis { url, durable: self.durable }
+        } else if self.durable {
+            return Err(Failure::usage(
+                "--durable appends to streams in Redis, and nothing names a Redis: a relay only publishes what it gets over HTTP",
+            )
+            .hint("name the Redis of the relay with --redis or REDIS_URL"));
         } else {
             let tls = self.tls.tls()?;
             SinkOptions::Http { server: self.server, key: self.publish_key, tls }

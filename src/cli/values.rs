@@ -63,6 +63,17 @@ fn without_scheme(scheme: &str, text: &str) -> Option<String> {
     is_meant.then_some(meant)
 }
 
+/// Name of a BullMQ queue.
+pub(super) fn queue_name(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("a queue has a name"),
+        name if name.contains(':') => {
+            Err("a queue's name has no colon; what stands before one is BullMQ's prefix, --bullmq-prefix")
+        }
+        name => Ok(name.to_owned()),
+    }
+}
+
 /// The origin of a web page, or `*`.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     Origins::parse(text).map(|_| text.to_owned()).map_err(|error| error.to_string())

@@ -8,10 +8,11 @@ use super::channels::Channels;
 use super::duration::duration;
 use super::error::{DialectError, Fault};
 use super::redact::Redactor;
-use super::spec::{Spec, StatusSpec, UnknownSpec, WrapSpec};
+use super::spec::{KindSpec, Spec, StatusSpec, UnknownSpec, WrapSpec};
+use super::state::KeptState;
 use super::telling::Telling;
 use super::template::Template;
-use super::{Auth, Dialect, Kind, Source, Status, Unknown, Wrap, decode, locate, status, view};
+use super::{Auth, Dialect, JobIdType, Kind, Source, Status, Unknown, Wrap, decode, locate, status, view};
 
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
@@ -49,17 +50,12 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         Source::Channels(channels.redis_names())
     } else {
         check_route(&spec.route, &["route"])?;
-        source(&spec.channel)?
+        source(spec)?
     };
     if matches!(source, Source::Channel(_)) && spec.job.pointer.is_none() {
         return Err(Fault::at(&["job"], "needs a pointer: the channel does not name the job"));
     }
-    if let Some(state) = &spec.state
-        && (!state.key.contains("{job}") || channels.is_some())
-    {
-        return Err(Fault::at(&["state", "key"], "a key has {job} in it, as in \"state-of-{job}\""));
-    }
-    let kinds = kinds(spec)?;
+    let (kinds, has_jobs) = (kinds(spec)?, channels.is_none());
     if spec.auth == Auth::Owner && channels.is_some() {
         return Err(Fault::at(&["auth"], "channels and rooms belong to nobody; none or token"));
     }
@@ -72,6 +68,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         about: spec.about.clone(),
         route: spec.route.clone(),
         catalogue: Catalogue::compile(spec, &source)?,
+        streams: matches!(source, Source::Queues { .. }),
         source,
         channels,
         auth: spec.auth,
@@ -85,8 +82,7 @@ fn build(spec: &Spec) -> Result<Dialect, Fault> {
         publisher: spec.publisher.clone(),
         replaceable: spec.replaceable,
         undecodable: spec.undecodable.clone(),
-        streams: false,
-        state_key: spec.state.as_ref().map(|state| state.key.clone()),
+        state: spec.state.as_ref().map(|state| KeptState::compile(state, has_jobs)).transpose()?,
         redactor: Redactor::compile(&spec.redact)?,
         telling: Telling::compile(spec)?,
         stages: spec.stages.iter().map(|stage| (stage.from, stage.text.clone())).collect(),
@@ -103,22 +99,20 @@ fn owner_grace(unknown: Option<&Unknown>) -> Duration {
 }
 
 fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
-    let kinds: Vec<Kind> = spec
-        .kinds
-        .iter()
-        .map(|(name, kind)| Kind {
-            name: Arc::from(name.as_str()),
-            conflatable: kind.conflatable,
-            opens: kind.opens,
-            ends: kind.ends,
-            entity: kind.entity,
-            notice: kind.notice,
-            queued: kind.queued,
-            hidden: kind.hidden,
-        })
-        .collect();
-    if let Some(kind) = kinds.iter().find(|kind| kind.ends.is_some() && kind.conflatable) {
+    let kinds: Vec<Kind> =
+        spec.kinds.iter().map(|(name, kind)| kind_of(&Arc::from(name.as_str()), kind)).collect();
+    let variants = |kind: &Kind| kind.variants.iter().map(|(_, variant)| variant.clone()).collect::<Vec<_>>();
+    let all = || kinds.iter().flat_map(|kind| variants(kind).into_iter().chain([kind.clone()]));
+    if let Some(kind) = all().find(|kind| kind.ends.is_some() && kind.conflatable) {
         return Err(Fault::at(&["kinds", &kind.name], "an ending is never conflated"));
+    }
+    if let Some(kind) = kinds.iter().find(|kind| !kind.variants.is_empty() && spec.pointers.variant.is_none())
+    {
+        let message = "needs `pointers.variant`: the word of a variant must stand somewhere";
+        return Err(Fault::at(&["kinds", &kind.name, "variants"], message));
+    }
+    if let Some(kind) = all().find(|kind| kind.variants.iter().any(|(_, kind)| !kind.variants.is_empty())) {
+        return Err(Fault::at(&["kinds", &kind.name, "variants"], "a variant has no variants"));
     }
     let is_pattern = |name: &str| name.contains('*') && name != super::EVERY_OTHER;
     if let Some(kind) = kinds.iter().find(|kind| is_pattern(&kind.name) && spec.channels.is_none()) {
@@ -131,7 +125,36 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
     Ok(kinds)
 }
 
-fn source(channel: &str) -> Result<Source, Fault> {
+fn kind_of(name: &Arc<str>, spec: &KindSpec) -> Kind {
+    let variant = |(word, spec): (&String, &KindSpec)| (word.as_str().into(), kind_of(name, spec));
+    Kind {
+        name: Arc::clone(name),
+        conflatable: spec.conflatable,
+        opens: spec.opens,
+        ends: spec.ends,
+        entity: spec.entity,
+        notice: spec.notice,
+        queued: spec.queued,
+        hidden: spec.hidden,
+        unless_ended: spec.unless_ended,
+        says: spec.says.as_deref().map(Arc::from),
+        again: spec.again.as_deref().map(Arc::from),
+        variants: spec.variants.iter().map(variant).collect(),
+    }
+}
+
+fn source(spec: &Spec) -> Result<Source, Fault> {
+    let channel = spec.channel.as_str();
+    if spec.queues {
+        let prefix = channel.strip_suffix(":{job}").filter(|prefix| !prefix.is_empty());
+        let prefix = prefix.filter(|prefix| !prefix.contains("{job}")).ok_or_else(|| {
+            Fault::at(&["channel"], "that of queues is their prefix and {job}, as in \"bull:{job}\"")
+        })?;
+        if spec.job.id != JobIdType::String {
+            return Err(Fault::at(&["job", "type"], "a job of a queue has a text for an id, QUEUE:ID"));
+        }
+        return Ok(Source::Queues { prefix: prefix.to_owned(), names: None });
+    }
     match channel.split_once("{job}") {
         _ if channel.is_empty() => Err(Fault::at(&["channel"], "a channel has a name")),
         None => Ok(Source::Channel(channel.to_owned())),
@@ -232,10 +255,13 @@ pub(super) fn check_clash(others: &[Arc<Dialect>], new: &Dialect, origin: &str) 
 fn overlap(one: &Source, other: &Source) -> bool {
     let covers = |prefix: &str, channel: &str| channel.len() > prefix.len() && channel.starts_with(prefix);
     match (one, other) {
+        (Source::Queues { prefix: a, .. }, Source::Queues { prefix: b, .. })
+        | (Source::Channel(a), Source::Channel(b)) => a == b,
+        // Streams are no channels, whatever they are called.
+        (Source::Queues { .. }, _) | (_, Source::Queues { .. }) => false,
         (Source::Channels(names), other) | (other, Source::Channels(names)) => {
             names.iter().any(|name| overlap(&Source::Channel(name.clone()), other))
         }
-        (Source::Channel(a), Source::Channel(b)) => a == b,
         (Source::PerJob(prefix), Source::Channel(channel))
         | (Source::Channel(channel), Source::PerJob(prefix)) => covers(prefix, channel),
         (Source::PerJob(a), Source::PerJob(b)) => a.starts_with(b.as_str()) || b.starts_with(a.as_str()),

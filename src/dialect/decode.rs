@@ -116,9 +116,10 @@ const PERCENT: usize = 2;
 const OWNER: usize = 3;
 const ENVELOPE_TYPE: usize = 4;
 const ENVELOPE_FIELD: usize = 5;
+const VARIANT: usize = 6;
 /// At most this many pointers make up an entity.
 pub(super) const MAX_ENTITY: usize = 2;
-const ENTITY: usize = 6;
+const ENTITY: usize = 7;
 /// One set of slots; a wrapping dialect has a second one, for pointers seen through the envelope.
 const SLOTS: usize = ENTITY + MAX_ENTITY;
 
@@ -137,8 +138,11 @@ impl Decoder {
             return Err(Fault::at(&["pointers", "entity"], format!("at most {MAX_ENTITY} pointers")));
         }
         let mut wanted = vec![(KIND, pointer(&p.kind, &["pointers", "kind"])?)];
-        let optional =
-            [(JOB, &spec.job.pointer, ["job", "pointer"]), (OWNER, &p.owner, ["pointers", "owner"])];
+        let optional = [
+            (JOB, &spec.job.pointer, ["job", "pointer"]),
+            (OWNER, &p.owner, ["pointers", "owner"]),
+            (VARIANT, &p.variant, ["pointers", "variant"]),
+        ];
         for (slot, text, key) in optional {
             if let Some(text) = text {
                 wanted.push((slot, pointer(text, &key)?));
@@ -195,7 +199,10 @@ impl Dialect {
         };
         let job = self.job_of(channel, found[JOB])?;
         let kind_name = found[KIND].and_then(word).unwrap_or_default();
-        let kind = self.kind(&kind_name);
+        let kind = self.kind(&kind_name).map(|kind| match found[VARIANT].and_then(word) {
+            Some(variant) => kind.of_variant(&variant),
+            None => kind,
+        });
         let mut slips = Slips::default();
         if kind.is_none() {
             slips.of_kind(found[KIND]);
@@ -228,6 +235,10 @@ impl Dialect {
     /// The id in the channel's name beats the one in the payload.
     fn job_of<'a>(&self, channel: &'a [u8], raw: Option<&'a RawValue>) -> Result<Cow<'a, str>, Undecodable> {
         let job = match &self.source {
+            Source::Queues { .. } => {
+                let channel = std::str::from_utf8(channel).map_err(|_| Undecodable::NotUtf8)?;
+                Cow::Borrowed(self.source.job_in_channel(channel).ok_or(Undecodable::NoJob)?)
+            }
             Source::PerJob(prefix) => {
                 let job = channel.strip_prefix(prefix.as_bytes()).ok_or(Undecodable::NoJob)?;
                 Cow::Borrowed(std::str::from_utf8(job).map_err(|_| Undecodable::NotUtf8)?)

@@ -43,6 +43,7 @@ impl Plan {
                 TextSpec::Bare(bare) => TextAt::Bare {
                     slot: self.want(&bare.text, path)?,
                     longest: bare.longest.unwrap_or(usize::MAX),
+                    numbers: bare.numbers,
                 },
                 TextSpec::Named(named) => TextAt::Named {
                     name: self.want(&named.name, path)?,
@@ -65,8 +66,8 @@ impl Plan {
 pub(super) enum TextAt {
     /// A text, or another value in words.
     Plain(Slot),
-    /// A text or a number of at most `longest` characters.
-    Bare { slot: Slot, longest: usize },
+    /// A text or a number of at most `longest` characters; where `numbers` is not set, a text that is no number.
+    Bare { slot: Slot, longest: usize, numbers: bool },
     /// `name: detail`, as in `OSError: 28, No space left on device`.
     Named { name: Slot, detail: Option<Slot> },
 }
@@ -76,8 +77,11 @@ impl TextAt {
     fn read(&self, slots: &Slots<'_>) -> Option<String> {
         let found = match self {
             Self::Plain(slot) => words(slots[*slot]?).map(Cow::into_owned),
-            Self::Bare { slot, longest } => {
-                word(slots[*slot]?).filter(|word| word.chars().nth(*longest).is_none())
+            Self::Bare { slot, longest, numbers } => {
+                let raw = slots[*slot]?;
+                let is_wanted = *numbers || amount(raw).is_none();
+                let found = word(raw).filter(|_| is_wanted);
+                found.filter(|word| word.chars().nth(*longest).is_none())
             }
             Self::Named { name, detail } => {
                 let name = word(slots[*name]?).filter(|name| !name.is_empty())?;

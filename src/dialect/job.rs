@@ -2,7 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Dialect, JobIdType};
+use super::{Dialect, JobIdType, Source};
 
 /// The longest job id, in bytes.
 pub const MAX_JOB_BYTES: usize = 256;
@@ -25,12 +25,20 @@ pub enum ImpossibleJob {
     /// The dialect's ids are integers.
     #[error("a job id of this dialect is an integer, as in 123")]
     NotInteger,
+    /// The dialect's jobs are in queues.
+    #[error("a job id of this dialect is QUEUE:ID, as in videos:1")]
+    NoQueue,
 }
 
 impl Dialect {
     /// Whether `job` can be the id of a job of this dialect.
     pub fn check_job(&self, job: &str) -> Result<(), ImpossibleJob> {
-        check(self.job_id, self.slash, job)
+        check(self.job_id, self.slash, job)?;
+        let has_queue = || job.split_once(':').is_some_and(|(queue, id)| !queue.is_empty() && !id.is_empty());
+        match self.source {
+            Source::Queues { .. } if !has_queue() => Err(ImpossibleJob::NoQueue),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod redact;
 mod set;
 mod slip;
 mod spec;
+mod state;
 mod status;
 mod suggest;
 mod surrogate;
@@ -58,6 +59,7 @@ pub use pointer::{Pointer, PointerError};
 pub use raw::scalars;
 pub use set::Dialects;
 pub use slip::{Slip, Slips};
+pub use state::KeptField;
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
 pub use target::{Target, TargetError, masked};
@@ -245,6 +247,21 @@ pub struct Kind {
     pub queued: bool,
     /// Known to the relay, never sent to a socket.
     pub hidden: bool,
+    /// A remark where the run has ended already.
+    pub unless_ended: bool,
+    /// What a person is told of a job that is queued so.
+    pub says: Option<Arc<str>>,
+    /// What a person is told where the job was at work before.
+    pub again: Option<Arc<str>>,
+    /// Word → the kind that an event with that word is of instead; of the same name, and without variants.
+    variants: Vec<(Box<str>, Kind)>,
+}
+
+impl Kind {
+    /// The kind of an event whose variant is `word`.
+    fn of_variant(&self, word: &str) -> &Self {
+        self.variants.iter().find(|(name, _)| **name == *word).map_or(self, |(_, kind)| kind)
+    }
 }
 
 /// What a socket of a job that nobody has heard of gets.
@@ -314,8 +331,8 @@ pub struct Dialect {
     pub telling: Telling,
     /// Whether a user's dialect of the same name replaces this one.
     replaceable: bool,
-    /// Key in Redis at which another program keeps a job's newest payload, with `{job}` in place of the id.
-    state_key: Option<String>,
+    /// Place in Redis at which another program keeps the state of its jobs.
+    state: Option<state::KeptState>,
     redactor: redact::Redactor,
     wrap: Option<Wrap>,
     kinds: Vec<Kind>,
@@ -333,6 +350,14 @@ pub enum Source {
     PerJob(String),
     /// Several channels, by their full names.
     Channels(Vec<String>),
+    /// Event streams of queues: `PREFIX:QUEUE:events`. A job's id is `QUEUE:ID`, divided at the first colon, and the channel
+    /// of its publications `PREFIX:QUEUE:ID`.
+    Queues {
+        /// The prefix, without its colon.
+        prefix: String,
+        /// Names of the queues; `None`: all that there are, now and later.
+        names: Option<Vec<String>>,
+    },
 }
 
 impl Source {
@@ -345,7 +370,25 @@ impl Source {
                 prefix.strip_suffix([':', '_', '-', '.', '/']).unwrap_or(prefix).to_owned()
             }
             Self::Channels(_) => channel.to_owned(),
+            Self::Queues { prefix, .. } => {
+                let job = self.job_in_channel(channel).unwrap_or(channel);
+                format!("{prefix}:{}:events", job.split(':').next().unwrap_or_default())
+            }
         }
+    }
+
+    /// Job's id in the name of a channel, where each job has a channel of its own.
+    pub fn job_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        match self {
+            Self::PerJob(prefix) => channel.strip_prefix(prefix.as_str()),
+            Self::Channel(_) | Self::Channels(_) | Self::Queues { .. } => None,
+        }
+    }
+
+    /// The job's id in the name of a channel of queues.
+    fn job_in_channel<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        let Self::Queues { prefix, .. } = self else { return None };
+        channel.strip_prefix(prefix.as_str())?.strip_prefix(':')
     }
 }
 
@@ -389,16 +432,6 @@ impl Dialect {
             .or_else(|| self.kinds.iter().filter(|_| has_patterns).find(matches))
     }
 
-    /// The key in Redis at which somebody else keeps the job's newest payload, where somebody does. Such a state is only read.
-    pub fn state_key(&self, job: &str) -> Option<String> {
-        self.state_key.as_ref().map(|key| key.replace("{job}", job))
-    }
-
-    /// Whether the state of its jobs is somebody else's.
-    pub const fn has_foreign_state(&self) -> bool {
-        self.state_key.is_some()
-    }
-
     /// A payload as it may leave the relay: with null for what is not for watchers.
     pub fn redacted<'a>(&self, payload: &'a [u8]) -> Cow<'a, [u8]> {
         if self.redactor.is_empty() {
@@ -415,6 +448,18 @@ impl Dialect {
         self.replaceable
     }
 
+    /// The channel, or the part of the jobs' ids, that a stream of this key alone is of; `None`: it is of the whole dialect.
+    pub fn stream_part(&self, key: &str) -> Option<String> {
+        match (&self.source, &self.channels) {
+            (Source::Channels(_), Some(channels)) => key.strip_prefix(channels.prefix()).map(str::to_owned),
+            (Source::Queues { prefix, .. }, _) => {
+                let queue = key.strip_prefix(prefix.as_str())?.strip_prefix(':')?.strip_suffix(":events")?;
+                Some(queue.to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// The Redis channel on which events of `job`, or of a channel of that name, are published.
     pub fn channel_of(&self, job: &str) -> String {
         match (&self.source, &self.channels) {
@@ -422,6 +467,7 @@ impl Dialect {
             (Source::PerJob(prefix), _) => format!("{prefix}{job}"),
             (Source::Channels(_), Some(channels)) => channels.redis_name(job),
             (Source::Channels(_), None) => String::new(),
+            (Source::Queues { prefix, .. }, _) => format!("{prefix}:{job}"),
         }
     }
 

@@ -20,6 +20,7 @@ impl Dialects {
             load(include_str!("builtin/scraping.toml"), "builtin/scraping.toml"),
             load(include_str!("builtin/channels.toml"), "builtin/channels.toml"),
             load(include_str!("builtin/celery.toml"), "builtin/celery.toml"),
+            load(include_str!("builtin/bullmq.toml"), "builtin/bullmq.toml"),
             // Last: its route is one segment behind /ws, and every other path wins.
             load(include_str!("builtin/tasks.toml"), "builtin/tasks.toml"),
         ])
@@ -103,19 +104,41 @@ impl Dialects {
                 if let Source::PerJob(channel) = &mut dialect.source {
                     *channel = format!("{prefix}{joint}{channel}");
                 }
-                dialect.state_key = dialect.state_key.map(|key| format!("{prefix}{joint}{key}"));
+                if let Some(state) = &mut dialect.state {
+                    state.put_before(&format!("{prefix}{joint}"));
+                }
             }
             all.push(dialect, "--celery-prefix")?;
         }
         Ok(all)
     }
 
+    /// Copies the dialects with BullMQ's own prefix before its keys, and with queues of these names alone; with no names, all
+    /// that there are. A user's own dialect named `bullmq` is left as it is.
+    pub fn with_bullmq_queues(&self, prefix: &str, names: Option<&[String]>) -> Result<Self, DialectError> {
+        let mut all = Self(Vec::new());
+        for dialect in &self.0 {
+            let mut dialect = Dialect::clone(dialect);
+            if &*dialect.name == "bullmq" && dialect.replaceable {
+                let (prefix, names) = (prefix.to_owned(), names.map(<[String]>::to_vec));
+                if let Some(state) = &mut dialect.state {
+                    state.set_key(&format!("{prefix}:"));
+                }
+                dialect.source = Source::Queues { prefix, names };
+            }
+            all.push(dialect, "--bullmq-prefix")?;
+        }
+        Ok(all)
+    }
+
     /// Copies the dialects so that publications of the named ones come by Redis Streams. Fails with a name that is of no
-    /// dialect, or of one whose publications always come by a channel of another program.
+    /// dialect, or of one whose publications always come by a channel of another program. One whose publications always come
+    /// by streams may be named too.
     pub fn with_streams<'a>(&self, names: &[&'a str]) -> Result<Self, &'a str> {
         let of = |name: &str| self.0.iter().find(|dialect| *dialect.name == *name);
-        if let Some(wrong) =
-            names.iter().find(|name| of(name).is_none_or(|dialect| dialect.publisher.is_some()))
+        if let Some(wrong) = names
+            .iter()
+            .find(|name| of(name).is_none_or(|dialect| dialect.publisher.is_some() && !dialect.streams))
         {
             return Err(wrong);
         }
@@ -169,6 +192,8 @@ impl Dialects {
                 channel.strip_prefix(prefix.as_str()).is_some_and(|job| !job.is_empty())
             }
             Source::Channels(names) => names.iter().any(|name| name == channel),
+            // Nothing comes to a stream by publishing on a channel.
+            Source::Queues { .. } => false,
         })
     }
 

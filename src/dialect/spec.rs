@@ -16,6 +16,9 @@ pub(super) struct Spec {
     pub(super) route: String,
     /// Redis channel; with `{job}` at its end a channel per job.
     pub(super) channel: String,
+    /// Publications come from the event streams of queues, `PREFIX:QUEUE:events`, where the channel is `PREFIX:{job}`.
+    #[serde(default)]
+    pub(super) queues: bool,
     /// Who may watch a job.
     #[serde(default)]
     pub(super) auth: super::Auth,
@@ -105,6 +108,13 @@ pub(super) enum TextSpec {
 pub(super) struct BareText {
     pub(super) text: String,
     pub(super) longest: Option<usize>,
+    /// Whether a number counts, also one in a text such as `45%`.
+    #[serde(default = "yes")]
+    pub(super) numbers: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -122,6 +132,36 @@ pub(super) struct NamedText {
 pub(super) struct StateSpec {
     /// The key of a job's newest payload, with `{job}` in it.
     pub(super) key: String,
+    /// The key holds a hash. Of these, the first whose fields are there says which event the hash stands for.
+    #[serde(default)]
+    pub(super) hash: Vec<HashSpec>,
+}
+
+/// An event that a hash stands for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HashSpec {
+    /// Fields that the hash must have.
+    pub(super) has: Vec<String>,
+    /// Field → value that it must not have.
+    #[serde(default)]
+    pub(super) unless: BTreeMap<String, String>,
+    /// The members of the event, in order.
+    pub(super) event: Vec<MemberSpec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemberSpec {
+    pub(super) name: String,
+    /// A text that is always the same.
+    pub(super) text: Option<String>,
+    /// A field of the hash, `@job`, or `@id`: the job's id behind its first colon. The member is left out where the hash has
+    /// no such field.
+    pub(super) from: Option<String>,
+    /// The field's text is JSON, where it is.
+    #[serde(default)]
+    pub(super) json: bool,
 }
 
 /// What a person is told of an event's own fields, in one line; names are those at the top of a payload.
@@ -212,6 +252,8 @@ pub(super) struct UnknownSpec {
 #[serde(deny_unknown_fields)]
 pub(super) struct PointersSpec {
     pub(super) kind: String,
+    /// Word that tells events of one kind apart.
+    pub(super) variant: Option<String>,
     /// A number, a text such as `45` or `45%`.
     pub(super) percent: Option<OneOrMany>,
     /// How much of `total` is done: the percent is computed where both are numbers.
@@ -250,6 +292,14 @@ pub(super) struct KindSpec {
     pub(super) queued: bool,
     /// Known to the relay, never sent to a socket.
     pub(super) hidden: bool,
+    /// A remark where the run has ended already.
+    pub(super) unless_ended: bool,
+    /// A few words for a job that is queued so.
+    pub(super) says: Option<String>,
+    /// The words for a job that was at work before.
+    pub(super) again: Option<String>,
+    /// Word behind `pointers.variant` → what an event of this kind and that word does instead.
+    pub(super) variants: BTreeMap<String, KindSpec>,
 }
 
 #[derive(Debug, Deserialize)]

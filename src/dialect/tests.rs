@@ -1,5 +1,6 @@
 use super::*;
 
+mod bullmq;
 mod celery;
 mod file;
 

@@ -131,6 +131,7 @@ pub(super) struct Viewer {
     plan: Plan,
     envelope: Tree,
     kind: Slot,
+    variant: Option<Slot>,
     facts: FactsAt,
     last_message: Vec<TextAt>,
     entity: Vec<Slot>,
@@ -159,11 +160,24 @@ impl Viewer {
         let (entity_count, entity_error) =
             (one(&p.entity_count, "entity_count")?, one(&p.entity_error, "entity_error")?);
         let (goal, done) = (one(&p.goal, "goal")?, one(&p.done, "done")?);
+        let variant = one(&p.variant, "variant")?;
         let mut envelope = Tree::default();
         if let Some(wrap) = &spec.wrap {
             envelope.want(&pointer(&format!("/{}", wrap.field), &["wrap", "field"])?, 0);
         }
-        Ok(Self { plan, envelope, kind, facts, last_message, entity, entity_count, entity_error, goal, done })
+        Ok(Self {
+            plan,
+            envelope,
+            kind,
+            variant,
+            facts,
+            last_message,
+            entity,
+            entity_count,
+            entity_error,
+            goal,
+            done,
+        })
     }
 }
 
@@ -228,7 +242,8 @@ impl Dialect {
         let wrapped = self.wrap.is_some() && matches!(viewer.envelope.scan(whole, &mut envelope), Ok(true));
         let inner = if wrapped { envelope[0].map_or(whole, RawValue::get) } else { whole };
         let slots = &viewer.plan.read(inner)?[..];
-        let kind = self.kind_seen(&word(slots[viewer.kind]?)?);
+        let variant = viewer.variant.and_then(|slot| word(slots[slot]?));
+        let kind = self.kind_seen(&word(slots[viewer.kind]?)?, variant.as_deref().unwrap_or_default());
         let number = |slot: Slot| count(slots[slot]?);
         let parts: Vec<_> = viewer.entity.iter().map(|slot| slots[*slot]).collect();
         let part = entity(&parts, text).filter(|_| kind.entity.is_some()).map(|name| EntityView {
@@ -266,7 +281,7 @@ impl Dialect {
     }
 
     /// The kind of that name as the payload spells it; a remark where the dialect knows none.
-    fn kind_seen(&self, name: &str) -> Kind {
+    fn kind_seen(&self, name: &str, variant: &str) -> Kind {
         let unknown = || Kind {
             name: name.into(),
             conflatable: false,
@@ -276,8 +291,13 @@ impl Dialect {
             notice: true,
             queued: false,
             hidden: false,
+            unless_ended: false,
+            says: None,
+            again: None,
+            variants: Vec::new(),
         };
-        self.kind(name).map_or_else(unknown, |kind| Kind { name: name.into(), ..kind.clone() })
+        let seen = |kind: &Kind| Kind { name: name.into(), ..kind.of_variant(variant).clone() };
+        self.kind(name).map_or_else(unknown, seen)
     }
 
     /// Reads a polling body; `None` where it is none of this dialect's.

@@ -75,7 +75,7 @@ mod tests {
                 key: None,
                 tls: net::tls::Tls::default(),
             },
-            None => SinkOptions::Redis("redis://:secret@h".to_owned()),
+            None => SinkOptions::Redis { url: "redis://:secret@h".to_owned(), durable: false },
         };
         announce(&scenario, &sink)
     }

@@ -1,5 +1,5 @@
-//! Emitting events: a source (arguments, standard input, a scenario), a pace, and a sink (Redis, or a relay over HTTP);
-//! each goes with each.
+//! Emitting events: a source (arguments, standard input, a scenario), a pace, and a sink (channels or streams of Redis, or a
+//! relay over HTTP); each goes with each.
 
 mod announce;
 mod backlog;
@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::line::Lines;
 use self::outgoing::Outgoing;
 use self::pace::Pace;
-use self::pump::{Persistence, Pump, unsent};
+use self::pump::{Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
 use self::sink::Sink;
 pub(crate) use self::sink::SinkOptions;
@@ -109,6 +109,9 @@ pub(crate) async fn run(
         let (sent, seconds) = (tally.sent, start.elapsed().as_secs_f64());
         note(notes, &format!("published {sent} events of {jobs} jobs in {seconds:.1} s (seed {seed})"));
     }
+    if let Some(added) = added(&tally) {
+        note(notes, &added);
+    }
     match finished {
         None => {
             let lost = tally.lost + tally.waiting;
@@ -139,6 +142,19 @@ impl PublishOptions {
             at_last: self.patience.unwrap_or(PATIENCE),
         }
     }
+}
+
+/// How many events are in streams now, and in which.
+fn added(tally: &Tally) -> Option<String> {
+    let first = tally.streams.first()?;
+    let events = match tally.sent {
+        1 => "1 event".to_owned(),
+        count => format!("{count} events"),
+    };
+    Some(match tally.streams.len() {
+        1 => format!("added {events} to the stream {}", first.escape_debug()),
+        count => format!("added {events} to {count} streams"),
+    })
 }
 
 /// Prints a line. A stderr that nobody reads is no reason to stop publishing.

@@ -3,6 +3,7 @@
 //! While all is well they go hand in hand, one event at a time, so that a source is read no faster than the sink takes it.
 //! While the sink is away, or has not answered for a second, the source is read on and its events wait in the backlog.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::backlog::{Backlog, Message};
 use super::note;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
-use super::sink::{Reach, Sink, Trouble, Undelivered};
+use super::sink::{Arrival, Sink, Trouble, Undelivered};
 use super::source::{Next, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
@@ -62,6 +63,8 @@ pub(super) struct Tally {
     pub(super) bad_lines: u64,
     /// Message about the first event that reached nobody.
     pub(super) nobody: Option<String>,
+    /// Keys of the streams that events were added to; no more than there are channels.
+    pub(super) streams: BTreeSet<String>,
 }
 
 /// State that the reading and the sending future share. The lock is held for moments, never across an `await`.
@@ -451,10 +454,12 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 
     /// Publishes an event, after an outage until those who were subscribed before it are there again.
-    async fn publish(&self, sink: &Sink, channel: &str, payload: &str) -> Result<Reach, Undelivered> {
+    async fn publish(&self, sink: &Sink, message: &Message) -> Result<Arrival, Undelivered> {
+        let Message { dialect, channel, payload, .. } = message;
         let begun = Instant::now();
         loop {
-            let reach = sink.publish(channel, payload.to_owned().into()).await?;
+            let arrival = sink.publish(dialect, channel, payload.clone().into()).await?;
+            let Arrival::Heard(reach) = arrival else { return Ok(arrival) };
             let may_come_back = self.with(|state| {
                 state.is_heard |= !reach.is_nobody();
                 let recently = |at: Instant| at.elapsed() < RESUBSCRIBING;
@@ -462,7 +467,7 @@ impl<'a, W: Write> Pump<'a, W> {
             });
             let is_heard = !reach.is_nobody() || reach.is_at_a_relay();
             if is_heard || !may_come_back || begun.elapsed() >= RESUBSCRIBING {
-                return Ok(reach);
+                return Ok(arrival);
             }
             sleep(RETRY.0).await;
         }
@@ -475,7 +480,13 @@ impl<'a, W: Write> Pump<'a, W> {
             let job = message.job.escape_debug();
             self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
         }
-        let reach = self.publish(sink, channel, payload).await?;
+        let reach = match self.publish(sink, message).await? {
+            Arrival::Heard(reach) => reach,
+            Arrival::Kept(key) => {
+                self.with(|state| state.tally.streams.insert(key));
+                return Ok(());
+            }
+        };
         // A hidden event is for the relay alone, so it has arrived once it is at a relay.
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {

@@ -1,5 +1,7 @@
 //! Where events go: a Redis, or a relay over HTTP.
 
+mod streams;
+
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -30,7 +32,12 @@ const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWI
 #[derive(Clone)]
 pub(crate) enum SinkOptions {
     /// Into this Redis.
-    Redis(String),
+    Redis {
+        /// Its URL.
+        url: String,
+        /// Events are appended to the streams of their channels, rather than published on the channels.
+        durable: bool,
+    },
     /// To a relay.
     Http {
         /// A ws, wss, http or https URL.
@@ -66,9 +73,21 @@ impl Reach {
     }
 }
 
+/// Place that an event has come to.
+pub(super) enum Arrival {
+    /// It was heard by so many.
+    Heard(Reach),
+    /// It is in the stream of this key, where whoever comes later finds it as well.
+    Kept(String),
+}
+
 /// An open sink.
 pub(super) enum Sink {
+    /// Channels of a Redis.
     Redis(RedisBroker),
+    /// Streams of a Redis.
+    Streams(RedisBroker),
+    /// A relay.
     Http(HttpSink),
 }
 
@@ -111,28 +130,36 @@ impl Sink {
     /// Connects to nothing yet; what is wrong with a URL is an error.
     pub(super) fn new(options: SinkOptions) -> Result<Self, Failure> {
         match options {
-            SinkOptions::Redis(url) => {
+            SinkOptions::Redis { url, durable } => {
                 let redis =
                     RedisBroker::new(&url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
-                Ok(Self::Redis(redis))
+                Ok(if durable { Self::Streams(redis) } else { Self::Redis(redis) })
             }
             SinkOptions::Http { server, key, tls } => Ok(Self::Http(HttpSink::new(server, key, tls))),
+        }
+    }
+
+    /// The Redis, where that is the sink.
+    const fn redis(&self) -> Option<&RedisBroker> {
+        match self {
+            Self::Redis(redis) | Self::Streams(redis) => Some(redis),
+            Self::Http(_) => None,
         }
     }
 
     /// Address of the sink, for messages.
     pub(super) fn address(&self) -> String {
         match self {
-            Self::Redis(redis) => redis.address(),
+            Self::Redis(redis) | Self::Streams(redis) => redis.address(),
             Self::Http(relay) => net::address(&relay.server),
         }
     }
 
     /// Logs in to a Redis, so that it fails here rather than at the first event.
     pub(super) async fn check(&self) -> Result<(), Undelivered> {
-        match self {
-            Self::Redis(redis) => redis.ping().await.map_err(|error| redis_failure(&error)),
-            Self::Http(_) => Ok(()),
+        match self.redis() {
+            Some(redis) => redis.ping().await.map_err(|error| redis_failure(&error)),
+            None => Ok(()),
         }
     }
 
@@ -144,8 +171,8 @@ impl Sink {
         channel: &str,
         payload: &str,
     ) -> Result<bool, Undelivered> {
-        let Self::Redis(redis) = self else { return Ok(true) };
-        let Some(store) = redis.store().filter(|_| dialect.auth == Auth::Owner) else { return Ok(true) };
+        let store = self.redis().and_then(RedisBroker::store).filter(|_| dialect.auth == Auth::Owner);
+        let Some(store) = store else { return Ok(true) };
         let Ok(event) = dialect.decode(channel.as_bytes(), payload.as_bytes()) else { return Ok(true) };
         match event.owner.filter(|_| event.kind.is_some_and(|kind| kind.hidden)) {
             None => Ok(true),
@@ -163,7 +190,7 @@ impl Sink {
         job: &str,
     ) -> Result<Option<Standing>, Undelivered> {
         match self {
-            Self::Redis(redis) => {
+            Self::Redis(redis) | Self::Streams(redis) => {
                 let Some(store) = redis.store() else { return Ok(None) };
                 let stored = store.load(&dialect.name, job).await.map_err(|error| redis_failure(&error))?;
                 Ok(stored.and_then(|stored| {
@@ -179,21 +206,29 @@ impl Sink {
     }
 
     /// Sends an event. After [`Trouble::Passing`] it may have been sent all the same: the answer is what was lost.
-    pub(super) async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
+    pub(super) async fn publish(
+        &self,
+        dialect: &Dialect,
+        channel: &str,
+        payload: Bytes,
+    ) -> Result<Arrival, Undelivered> {
         match self {
             Self::Redis(redis) => {
                 let subscribers =
                     redis.publish(channel, payload).await.map_err(|error| redis_failure(&error))?;
-                Ok(Reach { subscribers, sockets: None })
+                Ok(Arrival::Heard(Reach { subscribers, sockets: None }))
             }
-            Self::Http(relay) => relay.publish(channel, payload).await,
+            Self::Streams(redis) => {
+                streams::append(redis, &dialect.source, channel, payload).await.map(Arrival::Kept)
+            }
+            Self::Http(relay) => relay.publish(channel, payload).await.map(Arrival::Heard),
         }
     }
 
     /// What a reach of nobody means here, for people. A relay keeps the state of jobs for those who come later.
     pub(super) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
         let (channel, relay) = (channel.escape_debug(), self.address());
-        if matches!(self, Self::Redis(_)) {
+        if self.redis().is_some() {
             return format!("nobody is subscribed to '{channel}' at {relay}");
         }
         if reach.subscribers == 0 {
@@ -399,7 +434,8 @@ impl fmt::Debug for SinkOptions {
     /// Without what may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Redis(_) => f.write_str("Redis"),
+            Self::Redis { durable: false, .. } => f.write_str("Redis"),
+            Self::Redis { durable: true, .. } => f.write_str("Streams"),
             Self::Http { server, .. } => write!(f, "Http({})", net::address(server)),
         }
     }

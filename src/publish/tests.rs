@@ -215,7 +215,7 @@ async fn nobody_listening_is_unreachable_with_a_hint() {
     let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains(&address.to_string()) && failure.contains("jobwire serve"), "{failure}");
-    let sink = SinkOptions::Redis(format!("redis://user:secret@{address}"));
+    let sink = SinkOptions::Redis { url: format!("redis://user:secret@{address}"), durable: false };
     let (exit, _, failure) = outcome(options(started(1), sink), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains(&address.to_string()) && !failure.contains("secret"), "{failure}");
@@ -315,7 +315,8 @@ impl Redis {
     }
 
     fn sink(&self, password: &str) -> SinkOptions {
-        SinkOptions::Redis(format!("unix://{}/s?password={password}", self.directory.path().display()))
+        let url = format!("unix://{}/s?password={password}", self.directory.path().display());
+        SinkOptions::Redis { url, durable: false }
     }
 }
 

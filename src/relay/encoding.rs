@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use memchr::memmem;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
-use super::cursor::{Cursor, Epoch};
+use super::cursor::{Cursor, Sources};
 use super::event::Event;
 use crate::wire::deflate::{self, Compressor};
 use crate::wire::{Frame, Payload, messagepack, sse, websocket};
@@ -67,7 +67,7 @@ pub(super) struct Address<'a> {
     /// The target that the client knows the event by; only for [`Shape::Envelope`].
     pub target: &'a str,
     /// Cursor behind the event, where it is true of all that the client watches.
-    pub cursor: Option<Cursor>,
+    pub cursor: Option<&'a Cursor>,
 }
 
 /// Makes frames of messages. One a shard: it keeps the state of a compression, which is large, and scratch space.
@@ -85,7 +85,7 @@ impl Encoder {
     }
 
     /// A message that only moves a client's cursor.
-    pub(super) fn cursor(&mut self, encoding: Encoding, cursor: Cursor) -> Frame {
+    pub(super) fn cursor(&mut self, encoding: Encoding, cursor: &Cursor) -> Frame {
         if encoding.form == Form::EventStream {
             let id = cursor.to_string();
             let event = sse::Event { id: Some(&id), ..sse::Event::default() };
@@ -95,7 +95,7 @@ impl Encoder {
     }
 
     /// A frame of a message that tells a cursor itself, such as a gap.
-    pub(super) fn with_cursor(&mut self, encoding: Encoding, text: &[u8], cursor: Option<Cursor>) -> Frame {
+    pub(super) fn with_cursor(&mut self, encoding: Encoding, text: &[u8], cursor: Option<&Cursor>) -> Frame {
         self.frame(encoding, text, cursor)
     }
 
@@ -122,11 +122,11 @@ impl Encoder {
         self.frame(encoding, &text, id)
     }
 
-    fn frame(&mut self, encoding: Encoding, text: &[u8], id: Option<Cursor>) -> Frame {
+    fn frame(&mut self, encoding: Encoding, text: &[u8], id: Option<&Cursor>) -> Frame {
         self.scratch.clear();
         match encoding.form {
             Form::EventStream => {
-                let id = id.map(|cursor| cursor.to_string());
+                let id = id.map(ToString::to_string);
                 let event = sse::Event { id: id.as_deref(), data: Some(text), ..sse::Event::default() };
                 event.to_bytes().into()
             }
@@ -153,11 +153,12 @@ impl Encoder {
 
 /// The encodings of one event that were made so far.
 #[derive(Debug)]
-pub(super) struct Encodings<'e> {
+pub(super) struct Encodings<'e, C> {
     event: &'e Event,
-    epoch: Epoch,
+    /// Gives the cursor behind the event, for clients of some sources.
+    cursor_of: C,
     plain: Frame,
-    /// Few: a client's encoding is one of twelve, and most events have one target.
+    /// Few: a client's encoding is one of twelve, and most events have one target and one set of sources.
     made: Vec<(Variant, Frame)>,
 }
 
@@ -167,13 +168,14 @@ struct Variant {
     encoding: Encoding,
     /// Place of the target's topic among those of the event; only for [`Shape::Envelope`].
     topic: u16,
-    has_cursor: bool,
+    /// Sources of the client's cursor, where it gets one.
+    cursor: Option<Sources>,
 }
 
-impl<'e> Encodings<'e> {
+impl<'e, C: Fn(Sources) -> Cursor> Encodings<'e, C> {
     /// None made yet but the plain one, which costs nothing.
-    pub(super) fn new(event: &'e Event, epoch: Epoch) -> Self {
-        Self { event, epoch, plain: event.payload.frame(), made: Vec::new() }
+    pub(super) fn new(event: &'e Event, cursor_of: C) -> Self {
+        Self { event, cursor_of, plain: event.payload.frame(), made: Vec::new() }
     }
 
     /// The plain text frame.
@@ -181,22 +183,22 @@ impl<'e> Encodings<'e> {
         &self.plain
     }
 
-    /// The event in an encoding, with its cursor or without; `target` names the topic of that place for `/watch`.
+    /// The event in an encoding, with a cursor of these sources or without one; `target` names the topic of that place for `/watch`.
     pub(super) fn get(
         &mut self,
         encoder: &mut Encoder,
         encoding: Encoding,
         topic: usize,
-        has_cursor: bool,
+        cursor: Option<Sources>,
         target: impl FnOnce() -> String,
     ) -> &Frame {
         let is_enveloped = encoding.shape == Shape::Envelope;
         let topic = if is_enveloped { u16::try_from(topic).unwrap_or(u16::MAX) } else { 0 };
-        let variant = Variant { encoding, topic, has_cursor };
+        let variant = Variant { encoding, topic, cursor };
         let at = self.made.iter().position(|(made, _)| *made == variant).unwrap_or_else(|| {
             let target = if is_enveloped { target() } else { String::new() };
-            let cursor = has_cursor.then(|| self.epoch.cursor(self.event.sequence));
-            let address = Address { target: &target, cursor };
+            let cursor = cursor.map(&self.cursor_of);
+            let address = Address { target: &target, cursor: cursor.as_ref() };
             let frame = encoder.event(encoding, &self.event.payload, address, false);
             self.made.push((variant, frame));
             self.made.len() - 1
@@ -207,7 +209,7 @@ impl<'e> Encodings<'e> {
 
 /// Puts a cursor first into the outermost object of a JSON text. A text that is no object, or has a `cursor` of its own,
 /// is put into one.
-fn with_cursor(text: &[u8], cursor: Cursor) -> Vec<u8> {
+fn with_cursor(text: &[u8], cursor: &Cursor) -> Vec<u8> {
     let mut head = String::with_capacity(48);
     let trimmed = text.trim_ascii_start();
     let inside = trimmed.strip_prefix(b"{").filter(|_| !has_own_cursor(trimmed));
@@ -248,7 +250,7 @@ impl<'de> Visitor<'de> for Members {
 }
 
 /// The message of `/watch` for an event, or for a topic's state.
-fn enveloped(published: &[u8], target: &str, cursor: Option<Cursor>, is_snapshot: bool) -> Vec<u8> {
+fn enveloped(published: &[u8], target: &str, cursor: Option<&Cursor>, is_snapshot: bool) -> Vec<u8> {
     let target = serde_json::Value::from(target);
     let mut head = format!(r#"{{"type":"event","target":{target}"#);
     if let Some(cursor) = cursor {
@@ -265,6 +267,7 @@ fn enveloped(published: &[u8], target: &str, cursor: Option<Cursor>, is_snapshot
 mod tests {
     use super::*;
     use crate::dialect::{Dialects, Topic};
+    use crate::relay::cursor::Epoch;
     use crate::relay::event::testing::event_of;
 
     fn cursor() -> Cursor {
@@ -291,7 +294,7 @@ mod tests {
             (r#"{"a":{"cursor":1}}"#, r#"{"cursor":"C","a":{"cursor":1}}"#),
             (r#"{"a":"cursor"}"#, r#"{"cursor":"C","a":"cursor"}"#),
         ] {
-            let got = String::from_utf8(with_cursor(text.as_bytes(), cursor)).unwrap();
+            let got = String::from_utf8(with_cursor(text.as_bytes(), &cursor)).unwrap();
             assert_eq!(got, wanted.replace('C', &cursor.to_string()), "{text}");
         }
     }
@@ -300,19 +303,19 @@ mod tests {
     fn an_encoding_is_made_once_and_the_plain_one_never() {
         let event = event(r#"{"a":1}"#);
         let (mut encoder, epoch) = (Encoder::default(), Epoch::random());
-        let mut encodings = Encodings::new(&event, epoch);
+        let mut encodings = Encodings::new(&event, |_| epoch.cursor(7));
         assert_eq!(encodings.plain(), &event.payload.frame());
         let envelope = Encoding { shape: Shape::Envelope, ..Encoding::default() };
         let target = || "scraping/1".to_owned();
-        let first = encodings.get(&mut encoder, envelope, 0, true, target).clone();
-        let again = encodings.get(&mut encoder, envelope, 0, true, || unreachable!()).clone();
+        let first = encodings.get(&mut encoder, envelope, 0, Some(Sources::OWN), target).clone();
+        let again = encodings.get(&mut encoder, envelope, 0, Some(Sources::OWN), || unreachable!()).clone();
         assert_eq!(first.as_ptr(), again.as_ptr());
         let wanted = format!(
             r#"{{"type":"event","target":"scraping/1","cursor":"{}","event":{{"a":1}}}}"#,
             epoch.cursor(7)
         );
         assert_eq!(first, websocket::text(wanted.as_bytes()));
-        let without = encodings.get(&mut encoder, envelope, 0, false, target).clone();
+        let without = encodings.get(&mut encoder, envelope, 0, None, target).clone();
         assert_eq!(without, websocket::text(br#"{"type":"event","target":"scraping/1","event":{"a":1}}"#));
     }
 

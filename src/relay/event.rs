@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::broker::EntryId;
-use crate::dialect::{DialectId, Outcome, Topic};
+use crate::dialect::{ChannelEvent, Decoded, DialectId, Outcome, Topic};
 use crate::wire::Payload;
 
 /// Identity that a newer event must share with an older one to replace it: the topic, the kind, and the part of the job.
@@ -41,10 +41,76 @@ pub(super) struct Event {
 }
 
 impl Event {
+    /// An event of a job. `entity` is the part of the job that it speaks of.
+    pub(super) fn of_job(
+        decoded: &Decoded<'_>,
+        payload: Payload,
+        topic: Topic,
+        entity: Option<Arc<str>>,
+        owner: Option<Arc<str>>,
+    ) -> Self {
+        let kind = kind_of(decoded);
+        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
+        let conflation = conflatable.then(|| ConflationKey {
+            job: Arc::clone(&topic.name),
+            kind: Arc::clone(&kind),
+            entity,
+        });
+        let (topics, ends) = (Topics::One(topic), decoded.kind.and_then(|kind| kind.ends));
+        Self { sequence: 0, entry: None, topics, payload, kind, conflation, ends, owner }
+    }
+
+    /// An event of channels and rooms.
+    pub(super) fn of_channel(id: DialectId, event: &ChannelEvent<'_>, payload: &[u8]) -> Self {
+        let kind: Arc<str> = match event.kind {
+            Some(kind) => Arc::clone(&kind.name),
+            None => event.kind_name.as_ref().into(),
+        };
+        let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
+        // Of one resource, that is: without one nobody can say what an older event was about. And on one channel, since
+        // there may be clients that get only the other one.
+        let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
+            job: resource.into(),
+            kind: Arc::clone(&kind),
+            entity: Some(Arc::clone(event.channel)),
+        });
+        Self {
+            sequence: 0,
+            entry: None,
+            topics: Topics::Many(topics(id, event)),
+            payload: Payload::plain(payload),
+            kind,
+            conflation,
+            ends: event.kind.and_then(|kind| kind.ends),
+            owner: None,
+        }
+    }
+
+    /// The event with its place in this relay's order, and in a stream.
+    #[must_use]
+    pub(super) fn at(self, sequence: u64, entry: Option<EntryId>) -> Self {
+        Self { sequence, entry, ..self }
+    }
+
     /// The dialect that it came by.
     pub(super) fn dialect(&self) -> DialectId {
         self.topics[0].dialect
     }
+}
+
+/// The kind of an event, as the payload spells it.
+pub(super) fn kind_of(decoded: &Decoded<'_>) -> Arc<str> {
+    decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name))
+}
+
+/// Who gets an event of channels and rooms: its channel, its rooms, and the channel narrowed to each of them.
+pub(super) fn topics(id: DialectId, event: &ChannelEvent<'_>) -> Box<[Topic]> {
+    let channel = std::iter::once(Topic::channel(id, Arc::clone(event.channel)));
+    let rooms = event
+        .rooms
+        .iter()
+        .flat_map(|room| [Topic::room(id, room.as_str()), Topic::channel_and_room(id, event.channel, room)]);
+    channel.chain(rooms).collect()
 }
 
 /// Topics of an event. Nearly all events have one, a job.

@@ -1,13 +1,14 @@
-//! State that the jobs' own system keeps (Celery's result keys): read when somebody asks, never written.
+//! State that the jobs' own system keeps (Celery's result keys, BullMQ's hashes of jobs): read when somebody asks, never written.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use crate::broker::{Broker, BrokerError, StoredJob};
-use crate::dialect::{DialectId, Dialects, Undecodable};
+use crate::broker::{Broker, BrokerError, StateStore, StoredJob};
+use crate::dialect::{DialectId, Dialects, KeptField, Source, Undecodable};
 use crate::net::seldom::Seldom;
 
 /// How often the same complaint is logged.
@@ -16,6 +17,9 @@ const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// Interval of complaints that are logged only once.
 const NEVER_AGAIN: Duration = Duration::MAX;
+
+/// Bytes of a field that is told even where all together are too large.
+const SHORT: usize = 512;
 
 /// Reasons for which a state cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +59,12 @@ impl Foreign {
     pub(super) async fn read(&self, id: DialectId, job: &str) -> Result<Option<StoredJob>, BrokerError> {
         let dialect = self.dialects.get(id);
         let (Some(store), Some(key)) = (self.broker.store(), dialect.state_key(job)) else { return Ok(None) };
-        let Some(payload) = store.read(&key, self.max_payload).await? else { return Ok(None) };
+        let payload = if dialect.state_fields().is_empty() {
+            store.read(&key, self.max_payload).await?
+        } else {
+            self.read_hash(id, store, &key, job).await?
+        };
+        let Some(payload) = payload else { return Ok(None) };
         if payload.len() > self.max_payload {
             self.complain(id, Complaint::TooBig, &key, "it is larger than --max-payload");
             return Ok(None);
@@ -74,6 +83,32 @@ impl Foreign {
                 Ok(None)
             }
         }
+    }
+
+    /// The payload that a job's hash stands for.
+    async fn read_hash(
+        &self,
+        id: DialectId,
+        store: &dyn StateStore,
+        key: &str,
+        job: &str,
+    ) -> Result<Option<Bytes>, BrokerError> {
+        let dialect = self.dialects.get(id);
+        let names = dialect.state_fields();
+        let mut fields = store.read_fields(key, names, self.max_payload).await?;
+        let mut event = dialect.state_event(job, &fields);
+        if event.as_ref().is_some_and(|event| event.len() > self.max_payload) {
+            // As a job that has ended shall be known to have, a part of what is told does.
+            let is_long =
+                |field: &&mut KeptField| matches!(field, KeptField::Text(text) if text.len() > SHORT);
+            fields.iter_mut().filter(is_long).for_each(|field| *field = KeptField::TooLong);
+            event = dialect.state_event(job, &fields);
+        }
+        if let Some(at) = fields.iter().position(|field| *field == KeptField::TooLong) {
+            let reason = format!("its field {} is larger than --max-payload", names[at]);
+            self.complain(id, Complaint::TooBig, key, &reason);
+        }
+        Ok(event.map(Bytes::from))
     }
 
     fn complain(&self, id: DialectId, what: Complaint, key: &str, reason: &str) {
@@ -95,9 +130,11 @@ impl Foreign {
         }
     }
 
-    /// A job's event came: now and then its key is looked for. Never waits.
+    /// A job's event came: now and then its key is looked for. Never waits. Streams are in the database that they are read
+    /// from, and so are the keys beside them.
     pub(super) fn seen(&self, id: DialectId, job: &Arc<str>) {
-        if self.checks.capacity() > 0 {
+        let is_published = !matches!(self.dialects.get(id).source, Source::Queues { .. });
+        if is_published && self.checks.capacity() > 0 {
             // Full again: another event will do as well.
             let _ = self.checks.try_send((id, Arc::clone(job)));
         }

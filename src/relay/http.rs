@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -19,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::{BodyExt, Limited};
 use serde_json::json;
+use tokio::sync::watch;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::access::{Asking, access, refused};
@@ -26,7 +28,7 @@ use super::auth::{Access, Ownerless, Ownership};
 use super::client::ClientAddress;
 use super::cursor::Epoch;
 use super::error::ApiError;
-use super::ingest;
+use super::event;
 use super::joblog::JobLog;
 use super::settings::{RelayOptions, Reloadable};
 use super::shard::ShardHandle;
@@ -52,6 +54,8 @@ pub(super) struct Api {
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
+    /// Whether the history of the streams was read; true where there are none.
+    pub(super) has_history: watch::Receiver<bool>,
     pub(super) troubles: Arc<Troubles>,
     pub(super) draining: AtomicBool,
     pub(super) next_shard: AtomicUsize,
@@ -63,11 +67,24 @@ impl Api {
         self.tokens.settings()
     }
 
+    /// Lets a request wait until the history of the streams was read, at most [`HISTORY_WAIT`]: before, nothing is known
+    /// of the jobs.
+    async fn wait_for_history(&self) {
+        if !*self.has_history.borrow() {
+            let mut has_history = self.has_history.clone();
+            // Then it is served with what there is.
+            let _ = tokio::time::timeout(HISTORY_WAIT, has_history.wait_for(|has| *has)).await;
+        }
+    }
+
     /// The job log. A panic under its lock is a bug, but no reason to stop serving.
     fn log(&self) -> MutexGuard<'_, JobLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Time for which requests wait until history was read.
+const HISTORY_WAIT: Duration = Duration::from_secs(5);
 
 type Shared = State<Arc<Api>>;
 
@@ -161,6 +178,7 @@ fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
 
 /// `GET` on a dialect's polling route.
 async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    api.wait_for_history().await;
     let dialect = Arc::clone(api.dialects.get(id));
     let route = dialect.status.as_ref().map(|status| status.route.as_str()).unwrap_or_default();
     let job = job_in(&api, id, route, request.uri().path());
@@ -235,7 +253,7 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
     };
     let payload = read_body(request.into_body(), &api).await?;
     let topics = if dialect.channels.is_some() {
-        dialect.decode_channel(channel.as_bytes(), &payload).map(|event| ingest::topics(id, &event))
+        dialect.decode_channel(channel.as_bytes(), &payload).map(|event| event::topics(id, &event))
     } else {
         dialect.decode(channel.as_bytes(), &payload).map(|decoded| {
             // What is hidden no socket gets.
@@ -244,12 +262,21 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
         })
     };
     let topics = topics.map_err(undecodable)?;
-    let subscribers = api.broker.publish(&channel, payload).await.map_err(|error| broker_failed(&error))?;
+    let mut answer = if dialect.streams {
+        let (key, job) = (dialect.source.stream_of(&channel), dialect.source.job_of(&channel));
+        let entry = api.broker.append(&key, job, payload).await.map_err(|error| broker_failed(&error))?;
+        json!({ "entry": entry.to_string() })
+    } else {
+        let subscribers =
+            api.broker.publish(&channel, payload).await.map_err(|error| broker_failed(&error))?;
+        json!({ "subscribers": subscribers })
+    };
     let mut sockets = 0;
     for shard in &api.shards {
         sockets += shard.count(topics.clone()).await;
     }
-    Ok(axum::Json(json!({ "subscribers": subscribers, "sockets": sockets })).into_response())
+    answer["sockets"] = sockets.into();
+    Ok(axum::Json(answer).into_response())
 }
 
 fn check_key(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {

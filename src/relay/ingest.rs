@@ -5,15 +5,20 @@ mod log;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::watch;
+
 use self::log::Odd;
 use self::log::{DropLog, SlipLog};
-use super::event::{ConflationKey, Delivery, Event, Topics};
+use super::cursor::Sources;
+use super::event::{Delivery, Event};
 use super::foreign::Foreign;
 use super::joblog::{Incoming, JobLog, Stamp, Taken};
 use super::shard::ShardHandle;
+use super::shard::message::LostSource;
 use super::stats::Stats;
-use crate::broker::{BoxFuture, Publication, Sink};
-use crate::dialect::{Auth, ChannelEvent, DialectId, Dialects, Slips, Topic, Undecodable};
+use super::streams::SharedTable;
+use crate::broker::{BoxFuture, Position, Publication, Sink, StreamId};
+use crate::dialect::{Auth, DialectId, Dialects, Slips, Topic, Undecodable};
 use crate::wire::Payload;
 
 /// The sink behind a relay's broker. A burst is decoded into one batch, and every shard gets the batch once. A shard's
@@ -34,6 +39,8 @@ pub(super) struct Ingest {
     pub(super) urgent: Arc<tokio::sync::Notify>,
     /// Told when publications may have been missed.
     pub(super) gaps: Arc<tokio::sync::Notify>,
+    /// Whether the history of all streams was read.
+    pub(super) history: watch::Sender<bool>,
     /// Results of the burst so far.
     pub(super) burst: Burst,
 }
@@ -50,18 +57,35 @@ pub(super) struct Burst {
     confirmed: BTreeSet<DialectId>,
     /// A hole in the events, until the next flush.
     hole: Option<Hole>,
+    /// Streams that are followed, until the shards are told.
+    followed: Option<SharedTable>,
+    /// The history of all streams was read, until the flush behind it.
+    has_history: bool,
     drops: DropLog,
     slips: SlipLog,
 }
 
 /// A place at which events may have been missed.
+#[derive(Default)]
 struct Hole {
     /// Dialects whose events they were; none at the start, where nobody has missed anything.
     dialects: Vec<DialectId>,
+    /// Streams whose entries they were.
+    streams: Sources,
     /// Sequence that stands for the hole.
     sequence: u64,
     /// Events of the batch that came before it.
     behind: usize,
+}
+
+impl Burst {
+    /// A hole before what comes next. A broker tells of one subscription after the other: it grows until it is told.
+    fn tear(&mut self, sequence: u64) -> &mut Hole {
+        let behind = self.batch.len();
+        let hole = self.hole.get_or_insert_default();
+        (hole.sequence, hole.behind) = (sequence, behind);
+        hole
+    }
 }
 
 impl Ingest {
@@ -79,7 +103,8 @@ impl Ingest {
         let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: publication.entry };
         // A panic under the lock is a bug, but no reason to stop relaying.
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let Taken { event, owned } = log.take(id, &decoded, incoming, Stamp::now());
+        let Taken { event, owned } = log.take(id, &decoded, incoming, stamp_of(&publication));
+        publication.entry.inspect(|entry| log.note_entry(*entry));
         let job = Arc::clone(&event.topics[0].name);
         if log.has_urgent() {
             self.urgent.notify_one();
@@ -95,7 +120,7 @@ impl Ingest {
         }
         let unmerged = log.unmerged();
         drop(log);
-        self.burst.taken += 1;
+        self.burst.taken += u64::from(!publication.is_history);
         if dialect.has_foreign_state() {
             self.foreign.seen(id, &job);
         }
@@ -129,13 +154,27 @@ impl Ingest {
         }
     }
 
+    /// Tells every shard of a hole.
+    async fn tell_hole(&self, hole: Hole) {
+        let Hole { dialects, streams, sequence, .. } = hole;
+        let count = usize::from(!dialects.is_empty()) + usize::from(streams != Sources::default());
+        self.stats.gaps.add(count as u64);
+        // Also where nobody has missed anything: the shards are told the sequence.
+        let lost = [LostSource::Channels(dialects.into()), LostSource::Streams(streams)];
+        for shard in &self.shards {
+            for lost in &lost {
+                shard.lost(lost.clone(), sequence).await;
+            }
+        }
+    }
+
     /// Takes an event of channels and rooms. It is nobody's state, so nothing of it is kept; its number is one of the
     /// same order all the same.
     fn take_channel(&mut self, id: DialectId, publication: Publication<'_>) -> Result<(), Undecodable> {
         let dialect = self.dialects.get(id);
         let event = dialect.decode_channel(publication.channel, publication.payload)?;
         self.stats.channel_event(id, event.channel);
-        self.burst.taken += 1;
+        self.burst.taken += u64::from(!publication.is_history);
         if !event.slips.is_empty() {
             let Publication { channel, payload, .. } = publication;
             let odd = Odd { channel, payload, kind: &event.kind_name };
@@ -144,12 +183,22 @@ impl Ingest {
         let channel = event.channel;
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let sequence = log.number();
-        let event = Arc::new(event_of_channel(id, &event, sequence, publication));
+        let event = Event::of_channel(id, &event, publication.payload).at(sequence, publication.entry);
+        let event = Arc::new(event);
         log.append_to_channel(id, channel, &event, Stamp::now().now);
         log.share(sequence);
+        publication.entry.inspect(|entry| log.note_entry(*entry));
         drop(log);
         self.burst.batch.push(Delivery { event, echo: None });
         Ok(())
+    }
+}
+
+/// When a publication was made, which is known of entries of streams.
+fn stamp_of(publication: &Publication<'_>) -> Stamp {
+    match publication.entry {
+        None => Stamp::now(),
+        Some(entry) => Stamp { micros: entry.position.millis.saturating_mul(1_000), ..Stamp::now() },
     }
 }
 
@@ -167,47 +216,6 @@ fn note_slips(
     }
 }
 
-/// An event of channels and rooms as the shards get it.
-fn event_of_channel(
-    id: DialectId,
-    event: &ChannelEvent<'_>,
-    sequence: u64,
-    publication: Publication<'_>,
-) -> Event {
-    let kind: Arc<str> = match event.kind {
-        Some(kind) => Arc::clone(&kind.name),
-        None => event.kind_name.as_ref().into(),
-    };
-    let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
-    // Of one resource, that is: without one nobody can say what an older event was about. And on one channel, since
-    // there may be clients that get only the other one.
-    let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
-        job: resource.into(),
-        kind: Arc::clone(&kind),
-        entity: Some(Arc::clone(event.channel)),
-    });
-    Event {
-        sequence,
-        entry: publication.entry,
-        topics: Topics::Many(topics(id, event)),
-        payload: Payload::plain(publication.payload),
-        kind,
-        conflation,
-        ends: event.kind.and_then(|kind| kind.ends),
-        owner: None,
-    }
-}
-
-/// Who gets an event of channels and rooms: its channel, its rooms, and the channel narrowed to each of them.
-pub(super) fn topics(id: DialectId, event: &ChannelEvent<'_>) -> Box<[Topic]> {
-    let channel = std::iter::once(Topic::channel(id, Arc::clone(event.channel)));
-    let rooms = event
-        .rooms
-        .iter()
-        .flat_map(|room| [Topic::room(id, room.as_str()), Topic::channel_and_room(id, event.channel, room)]);
-    channel.chain(rooms).collect()
-}
-
 impl Sink for Ingest {
     fn confirmed(&mut self, subscriptions: &[usize]) {
         let mut dialects: Vec<DialectId> = subscriptions.iter().map(|at| self.subscribers[*at]).collect();
@@ -217,16 +225,38 @@ impl Sink for Ingest {
         log.gap(dialects.iter().copied());
         let sequence = log.lose_source(&dialects);
         drop(log);
-        let Burst { confirmed, hole, batch, .. } = &mut self.burst;
-        // A broker confirms one subscription after the other: a hole grows until it is told.
-        let hole = hole.get_or_insert_with(|| Hole { dialects: Vec::new(), sequence, behind: 0 });
-        (hole.sequence, hole.behind) = (sequence, batch.len());
-        hole.dialects.extend(dialects.into_iter().filter(|id| !confirmed.insert(*id)));
+        // The first confirmation is no gap: nobody has missed anything.
+        dialects.retain(|id| !self.burst.confirmed.insert(*id));
+        self.burst.tear(sequence).dialects.extend(dialects);
         self.gaps.notify_one();
+    }
+
+    fn stream(&mut self, stream: StreamId, key: &str, subscription: usize, after: Position) {
+        let dialect = self.subscribers[subscription];
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_hole = log.follow(stream, key, dialect, after);
+        if !has_hole {
+            self.burst.followed = Some(Arc::clone(log.streams()));
+            return;
+        }
+        log.gap([dialect]);
+        let sequence = log.lose_source(&[dialect]);
+        drop(log);
+        let hole = self.burst.tear(sequence);
+        hole.streams = hole.streams.and(Sources::stream(stream));
+        self.gaps.notify_one();
+    }
+
+    fn history_read(&mut self) {
+        self.burst.has_history = true;
     }
 
     fn publication(&mut self, publication: Publication<'_>) {
         if let Err(reason) = self.take(publication) {
+            if let Some(entry) = publication.entry {
+                // Clients' places move past it.
+                self.log.lock().unwrap_or_else(PoisonError::into_inner).note_entry(entry);
+            }
             self.stats.drop_undecodable(reason);
             self.burst.drops.log(reason, publication.channel, publication.payload);
             self.foreign.hint(self.subscribers[publication.subscription], reason);
@@ -248,16 +278,22 @@ impl Sink for Ingest {
                     shard.owned(Arc::clone(&owned)).await;
                 }
             }
-            let mut batch = std::mem::take(&mut self.burst.batch);
-            if let Some(Hole { dialects, sequence, behind }) = self.burst.hole.take() {
-                let rest = batch.split_off(behind);
-                self.hand_over(std::mem::replace(&mut batch, rest)).await;
-                let dialects: Arc<[DialectId]> = dialects.into();
+            if let Some(streams) = self.burst.followed.take() {
+                // First as well: a client's cursor names the streams of its targets.
                 for shard in &self.shards {
-                    shard.lost(Arc::clone(&dialects), sequence).await;
+                    shard.followed(Arc::clone(&streams)).await;
                 }
             }
+            let mut batch = std::mem::take(&mut self.burst.batch);
+            if let Some(hole) = self.burst.hole.take() {
+                let rest = batch.split_off(hole.behind);
+                self.hand_over(std::mem::replace(&mut batch, rest)).await;
+                self.tell_hole(hole).await;
+            }
             self.hand_over(batch).await;
+            if std::mem::take(&mut self.burst.has_history) {
+                self.history.send_replace(true);
+            }
         })
     }
 }
@@ -272,14 +308,7 @@ mod tests {
         let (id, dialect) = all.with_channels().unwrap();
         let redis = dialect.channel_of(channel);
         let decoded = dialect.decode_channel(redis.as_bytes(), payload.as_bytes()).unwrap();
-        let publication = Publication {
-            subscription: 0,
-            channel: redis.as_bytes(),
-            payload: payload.as_bytes(),
-            entry: None,
-            is_history: false,
-        };
-        event_of_channel(id, &decoded, 1, publication)
+        Event::of_channel(id, &decoded, payload.as_bytes())
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod joblog;
 mod jwks;
 mod origins;
 mod outbox;
+mod pages;
 mod refusals;
 mod reservation;
 mod retry;
@@ -34,6 +35,7 @@ mod shard;
 mod slots;
 mod stats;
 mod store;
+mod streams;
 mod subprotocol;
 mod threads;
 mod tokens;
@@ -50,7 +52,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -66,6 +68,7 @@ use self::joblog::JobLog;
 pub use self::joblog::JobLogLimits;
 use self::jwks::Jwks;
 pub use self::origins::{NotAnOrigin, Origins};
+use self::pages::Pages;
 pub use self::settings::{ListsPolicy, RelayOptions, Reloadable};
 use self::shard::{ShardHandle, ShardSettings};
 use self::stats::Stats;
@@ -108,7 +111,9 @@ impl Relay {
         let restore = stored.then_some(restore);
         let (epoch, tokens) = (Epoch::random(), tokens(&mut options));
         let shared = (epoch, Arc::clone(&tokens));
-        let settings = ShardSettings::new(&options, &dialects, &log, &stats, restore.clone(), shared);
+        let (pages, (history, has_history)) = streaming(&dialects, &broker);
+        let reading = (restore.clone(), pages);
+        let settings = ShardSettings::new(&options, &dialects, &log, &stats, reading, shared);
         let (threads, stop) = (Watch::new(), CancellationToken::new());
         let (urgent, gaps) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let shards: Vec<ShardHandle> = (0..options.shards.max(1))
@@ -127,6 +132,7 @@ impl Relay {
             echo_polling: options.echo_polling,
             urgent: Arc::clone(&urgent),
             gaps: Arc::clone(&gaps),
+            history,
             burst: Burst::default(),
         };
         let source = spawn_source(Arc::clone(&broker), subscriptions, ingest, stop.clone(), &threads)?;
@@ -151,6 +157,7 @@ impl Relay {
             shards,
             stats,
             restore,
+            has_history,
             troubles,
             draining: AtomicBool::new(false),
             next_shard: AtomicUsize::new(0),
@@ -249,18 +256,32 @@ fn as_wished(mut dialects: Arc<Dialects>, options: &RelayOptions) -> Arc<Dialect
     dialects
 }
 
+/// The reader of streams, where there are any, and whether their history was read.
+fn streaming(
+    dialects: &Dialects,
+    broker: &Arc<dyn Broker>,
+) -> (Option<Pages>, (watch::Sender<bool>, watch::Receiver<bool>)) {
+    let has_streams = broker.history().is_some() && dialects.iter().any(|(_, dialect)| dialect.streams);
+    (has_streams.then(|| Pages::new(broker)), watch::channel(!has_streams))
+}
+
 /// Every dialect's subscription, and whose it is.
 fn subscriptions(dialects: &Dialects) -> (Vec<Subscription>, Vec<DialectId>) {
+    let stream = |key: String, entries| Subscription::Stream { key, entries };
+    let queues = |prefix: &String, names: Option<&[String]>| {
+        vec![Subscription::Queues { prefix: prefix.clone(), names: names.map(<[String]>::to_vec) }]
+    };
     let by_channel = |source: &Source| match source {
         Source::Channel(channel) => vec![Subscription::Channel(channel.clone())],
         Source::PerJob(prefix) => vec![Subscription::Prefix(prefix.clone())],
         Source::Channels(names) => names.iter().cloned().map(Subscription::Channel).collect(),
+        Source::Queues { prefix, names } => queues(prefix, names.as_deref()),
     };
-    let stream = |key: String, entries| Subscription::Stream { key, entries };
     let by_stream = |source: &Source| match source {
         Source::Channel(channel) => vec![stream(channel.clone(), Entries::Data)],
         Source::PerJob(prefix) => vec![stream(source.stream_of(prefix), Entries::DataOfJob(prefix.clone()))],
         Source::Channels(names) => names.iter().map(|name| stream(name.clone(), Entries::Data)).collect(),
+        Source::Queues { prefix, names } => queues(prefix, names.as_deref()),
     };
     let each = |(id, dialect): (DialectId, &Arc<crate::dialect::Dialect>)| {
         let all = if dialect.streams { by_stream(&dialect.source) } else { by_channel(&dialect.source) };

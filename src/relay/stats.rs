@@ -44,6 +44,8 @@ pub(super) struct Stats {
     pub refusals: Refusals,
     /// Requests of web pages whose origin may not connect.
     pub refused_origins: Counter,
+    /// Holes in the events of a source, each told to the clients that watch it.
+    pub gaps: Counter,
     /// Events taken.
     pub events: Counter,
     /// Events handed to sockets, to their outboxes included.

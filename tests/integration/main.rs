@@ -5,7 +5,10 @@
 
 mod attach;
 mod bench;
+mod bullmq;
+mod capacity_page;
 mod celery;
+mod chaos;
 mod cli;
 mod clients;
 mod closed_stderr;

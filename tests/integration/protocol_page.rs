@@ -50,6 +50,7 @@ fn it_tells_every_route_channel_kind_event_and_required_field() {
             Source::Channel(channel) => drop(redis.insert(channel.clone())),
             Source::PerJob(prefix) => drop(redis.insert(format!("{prefix}{{job}}"))),
             Source::Channels(channels) => redis.extend(channels.iter().cloned()),
+            Source::Queues { prefix, .. } => drop(redis.insert(format!("{prefix}:{{queue}}:events"))),
         }
         if let Some(channels) = &dialect.channels {
             routes.extend(channels.routes.iter().map(|(route, _)| route.clone()));

@@ -1,14 +1,14 @@
-//! The README's snippets for workers, for a page and for Celery, taken out of it and run.
+//! The README's snippets for workers, for a page, for Celery and for BullMQ, taken out of it and run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::clients::node;
-use crate::support::{PATIENCE, Process, RedisServer, Relay, until, wait_for};
+use crate::support::{PATIENCE, Process, RedisServer, Relay, node_modules, until, wait_for};
 
 /// Python and npm are slow on a machine that is busy.
 const SLOW: Duration = Duration::from_mins(2);
@@ -22,6 +22,7 @@ fn snippet(name: &str, redis: &RedisServer, relay: &Relay) -> TempDir {
     let text = text
         .replace("redis://127.0.0.1:6379", &redis.url())
         .replace("redis://localhost", &redis.url())
+        .replace("port: 6379", &format!("port: {}", redis.port()))
         .replace("127.0.0.1:8000", relay.address());
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join(name), text + "\n").unwrap();
@@ -33,21 +34,6 @@ fn run(command: &mut Command, dir: &TempDir) -> String {
     let output = Process::spawn(command.current_dir(dir.path())).finish(SLOW);
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
     output.stdout
-}
-
-/// Folder with npm's package `redis`, which is installed once for all runs.
-fn node_modules() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node");
-    if !folder.join("node_modules/redis").exists() {
-        fs::create_dir_all(&folder).unwrap();
-        let args = ["install", "--silent", "--no-fund", "--no-audit", "--prefix", "."];
-        let installed = Command::new("npm").args(args).arg("redis").current_dir(&folder).status();
-        assert!(
-            installed.is_ok_and(|status| status.success()),
-            "this test needs npm and its package redis; run scripts/test"
-        );
-    }
-    folder.join("node_modules")
 }
 
 /// Attaches to a job of `downloads`, runs its worker, and returns what attach printed.
@@ -104,4 +90,16 @@ fn the_page_and_the_first_steps_of_the_readme_follow_a_task() {
     let relay = Relay::listening_on(&address, &["--redis", &redis.url()]);
     wait_for(PATIENCE, "the relay to subscribe", || (relay.get("/ready").0 == 200).then_some(()));
     assert_eq!(page_process.finish(PATIENCE).stdout, "SUCCESS 8\n");
+}
+
+#[test]
+fn the_queue_of_the_readme_is_watched_to_its_end() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let dir = snippet("videos.mjs", &redis, &relay);
+    std::os::unix::fs::symlink(node_modules(), dir.path().join("node_modules")).unwrap();
+    let worker = Process::spawn(Command::new("node").arg("videos.mjs").current_dir(dir.path()));
+    until(SLOW, "the job", || worker.stdout().ends_with("jobwire attach bullmq/videos:1\n"));
+    let attach = relay.jobwire(&["attach", "bullmq/videos:1", "--progress", "plain"]);
+    assert!(attach.code == 0 && attach.stdout.ends_with("done 100% 4 frames\n"), "{}", attach.stdout);
 }

@@ -356,3 +356,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_job_that_is_tried_again_is_queued_and_says_so_until_it_works_again() {
+    let mut bench = Bench::new("bullmq", false);
+    let said = |bench: &Bench| bench.job().remark.clone();
+    let (again, delayed) = ("waiting for another try", "delayed until another try");
+    assert_eq!(bench.live(r#"{"event":"added","jobId":"1","name":"n"}"#), Effect::Began(1));
+    assert_eq!(bench.live(r#"{"event":"waiting","jobId":"1"}"#), Effect::Nothing);
+    assert_eq!(bench.live(r#"{"event":"active","jobId":"1","prev":"waiting"}"#), Effect::Changed);
+    assert_eq!(bench.live(r#"{"event":"progress","jobId":"1","data":40}"#), Effect::Changed);
+    assert_eq!(bench.live(r#"{"event":"waiting","jobId":"1","prev":"active"}"#), Effect::Changed);
+    assert_eq!((bench.job().state, said(&bench).as_deref()), (State::Queued, Some(again)));
+    assert_eq!(bench.live(r#"{"event":"active","jobId":"1","prev":"waiting"}"#), Effect::Changed);
+    assert_eq!((bench.job().state, said(&bench)), (State::Running, None));
+    assert_eq!(bench.live(r#"{"event":"delayed","jobId":"1","delay":"9"}"#), Effect::Changed);
+    assert_eq!(said(&bench).as_deref(), Some(delayed));
+    assert_eq!(bench.live(r#"{"event":"waiting","jobId":"1","prev":"delayed"}"#), Effect::Nothing);
+    assert_eq!(bench.live(r#"{"event":"active","jobId":"1","prev":"waiting"}"#), Effect::Changed);
+    assert_eq!(
+        bench.live(r#"{"event":"failed","jobId":"1","failedReason":"boom"}"#),
+        Effect::Ended(Outcome::Failed)
+    );
+    assert_eq!(bench.job().ending().as_deref(), Some("boom"));
+    assert_eq!(bench.live(r#"{"event":"waiting","jobId":"1","prev":"failed"}"#), Effect::Began(2), "by hand");
+    assert_eq!(bench.live(r#"{"event":"delayed","jobId":"1","delay":"9"}"#), Effect::Changed);
+    assert_eq!(said(&bench).as_deref(), Some("delayed"), "it was not at work before");
+    assert_eq!(
+        bench.live(r#"{"event":"removed","jobId":"1","prev":"delayed"}"#),
+        Effect::Ended(Outcome::Cancelled)
+    );
+}

@@ -285,7 +285,10 @@ fn said(job: &Job, now: Instant) -> String {
         State::EndedBefore(outcome) => Some(format!("{} before; waiting for a new run", outcome.as_str())),
         State::Ended(Outcome::Failed) | State::Lost => error(job),
         State::Ended(Outcome::Cancelled) => Some("cancelled".to_owned()),
-        State::Queued => Some(job.text().map_or("queued".into(), |t| format!("queued · {t}"))),
+        State::Queued => {
+            let told = job.remark.clone().or_else(|| job.text());
+            Some(told.map_or("queued".into(), |told| format!("queued · {told}")))
+        }
         State::Ended(Outcome::Succeeded) => job.remark.clone().or_else(|| job.ending()),
         State::Running => job.remark.clone().or_else(|| job.text()),
     };

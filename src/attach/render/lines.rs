@@ -156,7 +156,11 @@ fn whole(job: &Job, running: &str) -> String {
         None => format!("step {step}"),
     });
     let ended = matches!(job.state, State::Ended(_));
-    let text = if ended { job.ending() } else { job.text() };
+    let text = match &job.remark {
+        Some(remark) if job.state == State::Queued => Some(remark.clone()),
+        _ if ended => job.ending(),
+        _ => job.text(),
+    };
     let parts = [
         Some(word.to_owned()),
         facts.percent.map(|p| percent(p, true)),

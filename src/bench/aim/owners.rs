@@ -2,17 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::Aim;
+use super::{Aim, Outlet};
 use crate::dialect::{Assignment, Shorthand};
 use crate::net::token;
 
 impl Aim {
-    /// Publications that tell a server whose the jobs are: channel and payload. None where a dialect has no owners, or nobody
+    /// Publications that tell a server whose the jobs are: place and payload. None where a dialect has no owners, or nobody
     /// says who they are.
     ///
     /// They are all `given`'s. Otherwise, where connections take several tokens in turns, a job is the subject's whose token
     /// its connections have.
-    pub fn registrations(&self, given: Option<&str>) -> Vec<(String, String)> {
+    pub fn registrations(&self, given: Option<&str>) -> Vec<(Outlet, String)> {
         let Some(dialect) = self.dialect() else { return Vec::new() };
         let Some(Shorthand { event, field }) = &dialect.catalogue.registration else { return Vec::new() };
         let owners = match given {
@@ -22,7 +22,7 @@ impl Aim {
         let registration = |(job, owner): (&String, &String)| {
             let given = [Assignment::json(field, owner.as_str())];
             let payload = dialect.build(event, job, &given, Timestamp::now()).ok()?;
-            Some((dialect.channel_of(job), payload))
+            Some((Outlet::of(dialect, dialect.channel_of(job)), payload))
         };
         self.jobs.iter().zip(owners.iter().cycle()).filter_map(registration).collect()
     }
@@ -63,7 +63,7 @@ mod tests {
         let tasks = Arc::clone(Dialects::builtin().named("tasks").unwrap().1);
         let aim =
             Aim::new(Url::parse("ws://h").unwrap(), Place::Jobs(tasks), jobs).with_tokens(tokens.into());
-        let owner = |(_, payload): (String, String)| {
+        let owner = |(_, payload): (Outlet, String)| {
             let payload: serde_json::Value = serde_json::from_str(&payload).unwrap();
             payload["user_id"].as_str().unwrap().to_owned()
         };

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::aim::Events;
+use super::aim::{Events, Outlet};
 use super::clock::until;
 use super::collect::{Second, count_failure};
 use super::marker::Marker;
@@ -27,7 +27,7 @@ use crate::net::tls::Tls;
 
 use self::http::Http;
 use self::protocol::Protocol;
-use self::redis::Redis;
+use self::redis::{Redis, Verb};
 use self::wire::RETRY;
 
 /// Events that go out in one write at most.
@@ -73,7 +73,8 @@ impl Publisher {
     /// Connects; the error says what is wrong with the address, the login or the server.
     pub fn connect(via: &Via, tls: &Tls, events: Vec<Events>) -> Result<Self, Failure> {
         let (protocol, by) = match via {
-            Via::Redis(url) => (Protocol::Redis(Redis::connect(url)?), "redis"),
+            Via::Redis(url) => (Protocol::Redis(Redis::connect(url, Verb::Publish)?), "redis"),
+            Via::Streams(url) => (Protocol::Redis(Redis::connect(url, Verb::Append)?), "streams"),
             Via::Http { url, headers, name } => (Protocol::Http(Http::connect(url, headers, tls)?), *name),
         };
         let publish = Publish { by: by.to_owned(), ..Publish::default() };
@@ -106,15 +107,15 @@ impl Publisher {
         let marker = Marker { run: shared.run, seq: PROBE, due: shared.clock.now() };
         if let Some(events) = self.events.first_mut() {
             let payload = events.conflatable.with(marker);
-            self.protocol.write(&events.channel, payload, &mut self.out);
+            self.protocol.write(&events.outlet, payload, &mut self.out);
         }
         self.confirm(1)
     }
 
     /// Publishes something before the run, as it is, and waits for the answer.
-    pub fn announce(&mut self, all: &[(String, String)]) -> Result<(), Failure> {
-        for (channel, payload) in all {
-            self.protocol.write(channel, payload.as_bytes(), &mut self.out);
+    pub fn announce(&mut self, all: &[(Outlet, String)]) -> Result<(), Failure> {
+        for (outlet, payload) in all {
+            self.protocol.write(outlet, payload.as_bytes(), &mut self.out);
         }
         self.confirm(all.len() as u64)
     }
@@ -280,7 +281,7 @@ impl Publisher {
         let marked = if is_conflatable { &mut events.conflatable } else { &mut events.milestone };
         let payload = marked.with(Marker { run: shared.run, seq, due });
         self.bytes += payload.len() as u64;
-        self.protocol.write(&events.channel, payload, &mut self.out);
+        self.protocol.write(&events.outlet, payload, &mut self.out);
     }
 
     /// Sends what was written; for how long there was no room for it. What a connection that ends does not take has failed.

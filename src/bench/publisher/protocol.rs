@@ -4,8 +4,9 @@ use std::io;
 
 use super::answers::Answers;
 use super::http::{self, Http};
-use super::redis::{self, Redis};
+use super::redis::Redis;
 use super::wire::Wire;
+use crate::bench::aim::Outlet;
 
 /// How a request is written and its answer read.
 pub(super) enum Protocol {
@@ -14,10 +15,10 @@ pub(super) enum Protocol {
 }
 
 impl Protocol {
-    pub(super) fn write(&self, channel: &str, payload: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn write(&self, outlet: &Outlet, payload: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Redis(_) => redis::publish(channel, payload, out),
-            Self::Http(http) => http.post(channel, payload, out),
+            Self::Redis(redis) => redis.send(outlet, payload, out),
+            Self::Http(http) => http.post(&outlet.channel, payload, out),
         }
     }
 

@@ -1,14 +1,15 @@
-//! `PUBLISH`, pipelined over a plain connection.
+//! `PUBLISH` or `XADD`, pipelined over a plain connection.
 
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
+use crate::bench::aim::Outlet;
 use crate::broker::{BrokerError, locate};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
-use crate::wire::redis::{Address, Endpoint, Topology};
+use crate::wire::redis::{Address, Endpoint, Topology, append};
 use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Bounds of an answer: a number, a word or an error.
@@ -16,17 +17,27 @@ const ANSWER: Bounds = Bounds { bytes: 64 << 10, elements: 0, depth: 0 };
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
+/// How an event is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// To a channel, with `PUBLISH`.
+    Publish,
+    /// To the end of a stream, with `XADD`.
+    Append,
+}
+
 pub(super) struct Redis {
     pub(super) wire: Wire,
+    verb: Verb,
     address: String,
     unread: Vec<u8>,
 }
 
 impl Redis {
-    /// Connects and logs in, and selects no database: channels belong to none.
+    /// Connects and logs in. A database is selected for streams; channels belong to none.
     ///
     /// In a cluster any node will do: the first of those that the URL names that answers.
-    pub(super) fn connect(url: &str) -> Result<Self, Failure> {
+    pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
         let Topology::Cluster(nodes) = &endpoint.servers else {
@@ -35,19 +46,19 @@ impl Redis {
                 let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
                 Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
             })?;
-            return Self::connect_to(&endpoint, &server);
+            return Self::connect_to(&endpoint, &server, verb);
         };
-        let mut connected = Self::connect_to(&endpoint, &nodes[0]);
+        let mut connected = Self::connect_to(&endpoint, &nodes[0], verb);
         for node in &nodes[1..] {
             if connected.is_ok() {
                 break;
             }
-            connected = Self::connect_to(&endpoint, node);
+            connected = Self::connect_to(&endpoint, node, verb);
         }
         connected
     }
 
-    fn connect_to(endpoint: &Endpoint, server: &Address) -> Result<Self, Failure> {
+    fn connect_to(endpoint: &Endpoint, server: &Address, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let address = server.to_string();
         let wire = match server {
@@ -64,11 +75,14 @@ impl Redis {
                 .hint(hint.unwrap_or_else(|| HINT.to_owned()))
         };
         let wire = wire.map_err(unreachable)?;
-        let mut redis = Self { wire, address: address.clone(), unread: Vec::new() };
+        let mut redis = Self { wire, verb, address: address.clone(), unread: Vec::new() };
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
         redis.ask(&[b"PING"]).map_err(unreachable)?;
+        if verb == Verb::Append && endpoint.database != 0 {
+            redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]).map_err(unreachable)?;
+        }
         Ok(redis)
     }
 
@@ -105,6 +119,16 @@ impl Redis {
         }
     }
 
+    /// Appends the command for an event.
+    pub(super) fn send(&self, outlet: &Outlet, payload: &[u8], out: &mut Vec<u8>) {
+        match self.verb {
+            Verb::Publish => resp::command(out, &[b"PUBLISH", outlet.channel.as_bytes(), payload]),
+            Verb::Append => {
+                resp::command(out, &append(&outlet.stream, outlet.job.as_deref(), payload));
+            }
+        }
+    }
+
     /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         self.wire.receive(&mut self.unread)?;
@@ -118,7 +142,7 @@ impl Redis {
                         Reply::Error(reason) => {
                             answers.bad(None, String::from_utf8_lossy(reason).chars().take(120).collect());
                         }
-                        Reply::Integer(_) | Reply::Simple(_) => answers.good(),
+                        Reply::Integer(_) | Reply::Simple(_) | Reply::Bulk(_) => answers.good(),
                         _ => return invalid("it does not speak RESP"),
                     }
                     from += end;
@@ -131,9 +155,4 @@ impl Redis {
         self.unread.drain(..from);
         Ok(answers)
     }
-}
-
-/// Appends a PUBLISH.
-pub(super) fn publish(channel: &str, payload: &[u8], out: &mut Vec<u8>) {
-    resp::command(out, &[b"PUBLISH", channel.as_bytes(), payload]);
 }

@@ -8,7 +8,7 @@ use crate::bench::timing::Timing;
 /// What was published.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Publish {
-    /// `redis`, `relay` (POST /publish) or `http`.
+    /// `redis`, `streams` (of Redis), `relay` (POST /publish) or `http`.
     pub by: String,
     /// Events that the schedule held, warm-up not counted.
     pub intended: u64,

@@ -1,7 +1,8 @@
-//! Redis: plain PUBLISH and SUBSCRIBE.
+//! Redis: plain PUBLISH and SUBSCRIBE, and streams.
 //!
-//! The subscription has a connection and a reader of its own; commands share another connection. What a publisher sends
-//! while the subscription is not connected is lost: that is how Redis' publish and subscribe works.
+//! The subscription has a connection and a reader of its own, and so have the streams of each server; commands share another
+//! connection. What a publisher sends while the subscription is not connected is lost: that is how Redis' publish and
+//! subscribe works. Streams are read on from where they were.
 
 mod blocking;
 mod commands;
@@ -17,8 +18,10 @@ mod routes;
 mod sentinel;
 mod session;
 mod store;
+mod streams;
 mod subscriber;
 mod tenure;
+mod turns;
 mod vigil;
 
 use std::sync::Arc;
@@ -35,11 +38,13 @@ use self::journal::Journal;
 use self::routes::Routes;
 use self::session::Source;
 use self::store::Store;
-use super::{BoxFuture, Broker, BrokerError, Position, Sink, StateStore, Status, Subscription};
-use crate::wire::redis::{Endpoint, RedisUrlError};
+use self::streams::{Pages, StreamSettings};
+use self::turns::Turns;
+use super::{BoxFuture, Broker, BrokerError, History, Position, Sink, StateStore, Status, Subscription};
+use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
 
-/// Entries that a stream is trimmed to, about, where this program appends to it.
-const STREAM_LENGTH: u32 = 100_000;
+/// How far back streams are read at the start unless told otherwise.
+const STREAM_HISTORY: Duration = Duration::from_mins(10);
 
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
@@ -62,7 +67,9 @@ pub(crate) struct RedisBroker {
     commands: Arc<Commands>,
     store: Store,
     status: watch::Sender<Status>,
-    max_payload: usize,
+    /// Entries of streams that are read again.
+    pages: Pages,
+    streams: StreamSettings,
     probe_after: Option<Duration>,
 }
 
@@ -79,7 +86,15 @@ impl RedisBroker {
     /// is told ([`Sink::oversized`]).
     #[must_use]
     pub(crate) fn max_payload(mut self, bytes: usize) -> Self {
-        self.max_payload = bytes;
+        self.streams.max_payload = bytes;
+        self.pages.set_max_payload(bytes);
+        self
+    }
+
+    /// Reads streams back at the start by this time (default 10 minutes), and at most 100,000 entries of each.
+    #[must_use]
+    pub(crate) fn stream_history(mut self, back: Duration) -> Self {
+        self.streams.history = back;
         self
     }
 
@@ -99,6 +114,11 @@ impl RedisBroker {
         }
     }
 
+    /// Type of the value at a key, as in `list`; `none` without one.
+    pub(crate) async fn type_of(&self, key: &str) -> Result<String, BrokerError> {
+        self.commands.idempotent(redis::cmd("TYPE").arg(key)).await
+    }
+
     /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.connector.warnings()
@@ -116,13 +136,65 @@ impl RedisBroker {
     fn over(connector: Connector) -> Self {
         let commands = Arc::new(Commands::new(connector.clone()));
         let store = Store::new(Arc::clone(&commands), connector.database());
+        let pages = Pages::new(connector.clone(), MAX_PAYLOAD);
+        let streams = StreamSettings { history: STREAM_HISTORY, max_payload: MAX_PAYLOAD };
         Self {
             connector,
             commands,
             store,
             status: watch::Sender::default(),
-            max_payload: MAX_PAYLOAD,
+            pages,
+            streams,
             probe_after: Some(PROBE_AFTER),
+        }
+    }
+
+    /// Feeds the sink from channels alone.
+    async fn run_channels(&self, routes: &Routes, sink: &mut dyn Sink, status: &watch::Sender<Status>) {
+        let probe_channel = lookout::probe_channel();
+        let source = Source {
+            connector: &self.connector,
+            commands: &self.commands,
+            routes,
+            max_payload: self.streams.max_payload,
+            probe_channel: &probe_channel,
+            probe_after: self.probe_after,
+        };
+        subscriber::run(&source, sink, Journal::new(&self.connector, status, routes)).await;
+    }
+
+    /// Feeds the sink from channels and streams.
+    async fn run_both(&self, routes: &Routes, subscriptions: &[Subscription], sink: Box<dyn Sink>) {
+        let turns = Turns::new(sink);
+        let mut of_channels = turns.sink();
+        let (channels, streams) = (watch::Sender::default(), watch::Sender::default());
+        tokio::join!(
+            self.run_channels(routes, &mut of_channels, &channels),
+            streams::run(&self.connector, subscriptions, turns, &self.pages, self.streams, &streams),
+            self.merge(!routes.all().is_empty(), channels.subscribe(), streams.subscribe()),
+        );
+    }
+
+    /// Keeps the status that of both parts; never resolves.
+    async fn merge(
+        &self,
+        has_channels: bool,
+        mut channels: watch::Receiver<Status>,
+        mut streams: watch::Receiver<Status>,
+    ) {
+        loop {
+            let status =
+                streams::merged(&channels.borrow_and_update(), has_channels, &streams.borrow_and_update());
+            self.status.send_if_modified(|known| {
+                let is_new = *known != status;
+                *known = status;
+                is_new
+            });
+            // The senders live as long as this.
+            let _ = tokio::select! {
+                changed = channels.changed() => changed,
+                changed = streams.changed() => changed,
+            };
         }
     }
 }
@@ -150,21 +222,14 @@ impl Broker for RedisBroker {
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let routes = Routes::new(&subscriptions);
-            let probe_channel = lookout::probe_channel();
-            let source = Source {
-                connector: &self.connector,
-                commands: &self.commands,
-                routes: &routes,
-                max_payload: self.max_payload,
-                probe_channel: &probe_channel,
-                probe_after: self.probe_after,
+            let running: BoxFuture<'_, ()> = if streams::are_in(&subscriptions) {
+                Box::pin(self.run_both(&routes, &subscriptions, sink))
+            } else {
+                Box::pin(self.run_channels(&routes, sink.as_mut(), &self.status))
             };
-            let journal = Journal::new(&self.connector, &self.status, &routes);
             tokio::select! {
                 () = stop.cancelled() => {}
-                ((), ()) = async {
-                    tokio::join!(subscriber::run(&source, sink.as_mut(), journal), self.ask_what_is_used())
-                } => {}
+                ((), ()) = async { tokio::join!(running, self.ask_what_is_used()) } => {}
             }
             self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })
@@ -191,6 +256,10 @@ impl Broker for RedisBroker {
         Some(&self.store)
     }
 
+    fn history(&self) -> Option<&dyn History> {
+        Some(&self.pages)
+    }
+
     fn append<'a>(
         &'a self,
         key: &'a str,
@@ -198,11 +267,9 @@ impl Broker for RedisBroker {
         payload: Bytes,
     ) -> BoxFuture<'a, Result<Position, BrokerError>> {
         Box::pin(async move {
-            let mut command = redis::cmd("XADD");
-            command.arg(key).arg("MAXLEN").arg("~").arg(STREAM_LENGTH).arg("*");
-            command.arg("data").arg(&payload[..]);
-            if let Some(job) = job {
-                command.arg("job").arg(job);
+            let mut command = redis::Cmd::new();
+            for word in wire::append(key, job, &payload) {
+                command.arg(word);
             }
             let id: String = self.commands.once(&command).await?;
             id.parse().map_err(|_| self.commands.refused("XADD answered no entry id"))

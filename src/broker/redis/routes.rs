@@ -86,16 +86,22 @@ impl Routes {
     }
 }
 
-/// The pattern that matches every channel beginning with `prefix`: glob characters lose their meaning.
+/// The pattern that matches every channel beginning with `prefix`.
 fn pattern_of(prefix: &[u8]) -> Vec<u8> {
-    let mut pattern = Vec::with_capacity(prefix.len() + 1);
-    for &byte in prefix {
+    let mut pattern = escaped(prefix);
+    pattern.push(b'*');
+    pattern
+}
+
+/// The pattern that matches `text` alone: glob characters lose their meaning.
+pub(super) fn escaped(text: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(text.len() + 1);
+    for &byte in text {
         if matches!(byte, b'*' | b'?' | b'[' | b']' | b'\\') {
             pattern.push(b'\\');
         }
         pattern.push(byte);
     }
-    pattern.push(b'*');
     pattern
 }
 

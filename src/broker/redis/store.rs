@@ -11,6 +11,7 @@ use redis::Cmd;
 
 use super::commands::Commands;
 use crate::broker::{BoxFuture, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
+use crate::dialect::KeptField;
 
 const SCRIPT: &str = include_str!("save.lua");
 
@@ -235,6 +236,41 @@ impl Store {
         Ok((!text.is_empty()).then(|| Bytes::from(text)))
     }
 
+    /// HSTRLEN first, so that fields of any size are a bounded answer; whoever may not ask for it is served too.
+    async fn read_fields_of(
+        &self,
+        key: &str,
+        fields: &[String],
+        most: usize,
+    ) -> Result<Vec<KeptField>, BrokerError> {
+        let length = async |field: &String| {
+            let mut command = redis::cmd("HSTRLEN");
+            command.arg(key).arg(field);
+            match self.commands.idempotent::<usize>(&command).await {
+                Err(error) if error.trouble() == Trouble::NotPermitted => Ok(0),
+                other => other,
+            }
+        };
+        let lengths: Vec<usize> =
+            join_all(fields.iter().map(length)).await.into_iter().collect::<Result<_, _>>()?;
+        let fits: Vec<bool> = lengths.iter().map(|length| *length <= most).collect();
+        let wanted: Vec<&String> =
+            fields.iter().zip(&fits).filter_map(|(f, fits)| fits.then_some(f)).collect();
+        let mut values = Vec::new();
+        if !wanted.is_empty() {
+            let mut command = redis::cmd("HMGET");
+            command.arg(key).arg(&wanted);
+            values = self.commands.idempotent::<Vec<Option<Vec<u8>>>>(&command).await?;
+        }
+        let mut values = values.into_iter();
+        let field = |fits: &bool| match fits.then(|| values.next().flatten()) {
+            None => KeptField::TooLong,
+            Some(None) => KeptField::Absent,
+            Some(Some(text)) => KeptField::Text(text),
+        };
+        Ok(fits.iter().map(field).collect())
+    }
+
     async fn register_one(&self, dialect: &str, job: &str, owner: &str) -> Result<bool, BrokerError> {
         let key = format!("jobwire:{dialect}:{job}");
         if self.scripts.load(Ordering::Relaxed) {
@@ -334,6 +370,15 @@ impl StateStore for Store {
 
     fn read<'a>(&'a self, key: &'a str, most: usize) -> BoxFuture<'a, Result<Option<Bytes>, BrokerError>> {
         Box::pin(self.read_one(key, most))
+    }
+
+    fn read_fields<'a>(
+        &'a self,
+        key: &'a str,
+        fields: &'a [String],
+        most: usize,
+    ) -> BoxFuture<'a, Result<Vec<KeptField>, BrokerError>> {
+        Box::pin(self.read_fields_of(key, fields, most))
     }
 
     fn database(&self) -> u32 {

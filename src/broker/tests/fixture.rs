@@ -14,7 +14,11 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::{BoxFuture, Broker, MemoryBroker, Publication, RedisBroker, Sink, Status, Subscription};
+use super::by_streams::ByStreams;
+use crate::broker::{
+    BoxFuture, Broker, EntryFault, MemoryBroker, Position, Publication, RedisBroker, Sink, Status, StreamId,
+    Subscription,
+};
 
 /// No condition in these tests takes longer, on the slowest machine they run on.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
@@ -127,10 +131,16 @@ impl RedisServer {
 
     /// Sends a command over the socket, as the default user without a password.
     pub(super) async fn command<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        self.command_raw(&words).await
+    }
+
+    /// Sends a command of any bytes, as [`RedisServer::command`] does.
+    pub(super) async fn command_raw<T: redis::FromRedisValue>(&self, words: &[&[u8]]) -> T {
         let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let mut command = redis::cmd(words[0]);
-        command.arg(&words[1..]);
+        let mut command = redis::Cmd::new();
+        command.arg(words);
         command.query_async(&mut connection).await.unwrap()
     }
 }
@@ -157,6 +167,23 @@ pub(super) enum Got {
     },
     /// Subscriptions were confirmed.
     Confirmed(Vec<usize>),
+    /// A publication, as `detailed` sinks note it.
+    Entry {
+        stream: u16,
+        position: String,
+        channel: String,
+        payload: String,
+        is_history: bool,
+    },
+    /// A stream is followed behind a position.
+    Stream {
+        stream: u16,
+        key: String,
+        subscription: usize,
+        after: String,
+    },
+    HistoryRead,
+    Odd(EntryFault),
     /// A flush began.
     Flush,
 }
@@ -165,17 +192,43 @@ pub(super) enum Got {
 struct Recorder {
     got: mpsc::UnboundedSender<Got>,
     gate: Option<Arc<Semaphore>>,
+    /// Whether streams and positions are noted.
+    is_detailed: bool,
 }
 
 impl Sink for Recorder {
     fn publication(&mut self, publication: Publication<'_>) {
         let channel = String::from_utf8(publication.channel.to_vec()).unwrap();
         let payload = publication.payload.to_vec();
+        if let Some(entry) = publication.entry.filter(|_| self.is_detailed) {
+            let payload = String::from_utf8(payload).unwrap();
+            let (stream, position) = (entry.stream.0, entry.position.to_string());
+            let is_history = publication.is_history;
+            let _ = self.got.send(Got::Entry { stream, position, channel, payload, is_history });
+            return;
+        }
         let _ = self.got.send(Got::Publication { subscription: publication.subscription, channel, payload });
     }
 
     fn confirmed(&mut self, subscriptions: &[usize]) {
         let _ = self.got.send(Got::Confirmed(subscriptions.to_vec()));
+    }
+
+    fn stream(&mut self, stream: StreamId, key: &str, subscription: usize, after: Position) {
+        if self.is_detailed {
+            let (stream, key, after) = (stream.0, key.to_owned(), after.to_string());
+            let _ = self.got.send(Got::Stream { stream, key, subscription, after });
+        }
+    }
+
+    fn history_read(&mut self) {
+        if self.is_detailed {
+            let _ = self.got.send(Got::HistoryRead);
+        }
+    }
+
+    fn odd_entry(&mut self, _: usize, _: &str, fault: EntryFault) {
+        let _ = self.got.send(Got::Odd(fault));
     }
 
     fn oversized(&mut self, subscription: usize, channel: &[u8], head: &[u8], len: u64) {
@@ -203,6 +256,8 @@ pub(super) struct Running<B: Broker + 'static> {
     source: Option<JoinHandle<()>>,
     /// Held for as long as the broker needs it.
     pub(super) server: Option<RedisServer>,
+    /// Whether the sink notes streams and positions.
+    pub(super) is_detailed: bool,
 }
 
 impl Running<MemoryBroker> {
@@ -220,17 +275,26 @@ impl Running<RedisBroker> {
     }
 }
 
+impl Running<ByStreams> {
+    pub(super) fn streams() -> Self {
+        let server = RedisServer::start(&[]);
+        let mut running = Self::new(ByStreams::new(RedisBroker::new(&server.url()).unwrap()));
+        running.server = Some(server);
+        running
+    }
+}
+
 impl<B: Broker + 'static> Running<B> {
     pub(super) fn new(broker: B) -> Self {
         let (sender, got) = mpsc::unbounded_channel();
         let stop = CancellationToken::new();
-        Self { broker: Arc::new(broker), stop, got, sender, source: None, server: None }
+        Self { broker: Arc::new(broker), stop, got, sender, source: None, server: None, is_detailed: false }
     }
 
     /// Starts the source, and waits for nothing.
     pub(super) fn start(&mut self, subscriptions: Vec<Subscription>, gate: Option<Arc<Semaphore>>) {
         let (broker, stop) = (Arc::clone(&self.broker), self.stop.clone());
-        let sink = Box::new(Recorder { got: self.sender.clone(), gate });
+        let sink = Box::new(Recorder { got: self.sender.clone(), gate, is_detailed: self.is_detailed });
         self.source = Some(tokio::spawn(async move { broker.run(subscriptions, sink, stop).await }));
     }
 
@@ -248,7 +312,7 @@ impl<B: Broker + 'static> Running<B> {
     }
 
     /// The next thing that the sink got, flushes included.
-    async fn anything(&mut self) -> Got {
+    pub(super) async fn anything(&mut self) -> Got {
         within("something for the sink", self.got.recv()).await.unwrap()
     }
 

@@ -1,5 +1,6 @@
 //! One behaviour, whichever broker; and what only one of them does.
 
+mod by_streams;
 mod embedded;
 mod fixture;
 mod host;
@@ -7,4 +8,5 @@ mod logging;
 mod login;
 mod recovery;
 mod store;
+mod streams;
 mod suite;

@@ -13,9 +13,10 @@ const PUBLISHING: &[Mode] = &[Fanout, Storm];
 const PACED: &[Mode] = &[Fanout, Storm, Echo];
 
 /// The modes in which a flag does something, of those that do nothing in some. Churn would be taken for lost round trips.
-const FLAGS: [(&str, &[Mode]); 17] = [
+const FLAGS: [(&str, &[Mode]); 18] = [
     ("publish-url", PUBLISHING),
     ("publish-key", PUBLISHING),
+    ("durable", PUBLISHING),
     ("owner", PUBLISHING),
     ("rate", PACED),
     ("duration", &[Fanout, Storm, Echo, Idle]),

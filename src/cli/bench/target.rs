@@ -143,12 +143,18 @@ fn each(text: &str, publishes: bool, dialects: &Dialects, dialect: Option<&str>)
 /// How events reach the server: by a URL where one is named, or by Redis, otherwise through the relay itself.
 pub(super) fn via(args: &BenchArgs, place: &Place) -> Result<Via, Failure> {
     let bearer = |key: &str| ("Authorization".to_owned(), format!("Bearer {key}"));
+    if args.durable && (args.redis.is_none() || args.publish_url.is_some()) {
+        let message = "--durable appends to streams in Redis, and events of this run go over HTTP";
+        return Err(Failure::usage(message)
+            .hint("name the Redis of the relay with --redis or REDIS_URL, and no --publish-url"));
+    }
     if let Some(url) = &args.publish_url {
         let headers = args.publish_key.as_deref().map(bearer).into_iter().collect();
         return Ok(Via::Http { url: url.clone(), headers, name: "http" });
     }
     if let Some(url) = &args.redis {
-        return Ok(Via::Redis(url.clone()));
+        let url = url.clone();
+        return Ok(if args.durable { Via::Streams(url) } else { Via::Redis(url) });
     }
     let server = match place {
         Place::Url(url, _) | Place::Each(url, _) => url.join("/").unwrap_or_else(|_| url.clone()),

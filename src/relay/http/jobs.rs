@@ -29,6 +29,7 @@ const STATES: [(&str, JobState); 5] = [
 
 /// `GET /jobs?dialect=celery&state=running&limit=100`, newest first.
 pub(super) async fn list(State(api): Shared, request: Request) -> Result<Response, ApiError> {
+    api.wait_for_history().await;
     check_origin(&api, &request)?;
     let bad = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message);
     let state = match in_query(&request, "state") {

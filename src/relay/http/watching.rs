@@ -106,6 +106,7 @@ fn asks_for_websocket(headers: &HeaderMap) -> bool {
 
 /// `GET` on a dialect's socket route.
 pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> Result<Response, ApiError> {
+    api.wait_for_history().await;
     let dialect = Arc::clone(api.dialects.get(id));
     let job = job_in(&api, id, &dialect.route, request.uri().path());
     let possible = dialect.check_job(&job);
@@ -147,6 +148,7 @@ pub(super) async fn channels(
     channel: Option<Arc<str>>,
     request: Request,
 ) -> Result<Response, ApiError> {
+    api.wait_for_history().await;
     let dialect = Arc::clone(api.dialects.get(id));
     let wishes = Wishes::of(&api, &request, false);
     check_origin(&api, &request)?;
@@ -166,6 +168,7 @@ pub(super) async fn channels(
 
 /// `GET /watch`.
 pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Response, ApiError> {
+    api.wait_for_history().await;
     let wishes = Wishes::of(&api, &request, true);
     check_origin(&api, &request)?;
     if wishes.encoding.form == Form::EventStream
@@ -182,7 +185,7 @@ pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Resp
         .map(|(_, target)| target.into_owned());
     let wanted = Wanted {
         targets: targets.collect(),
-        since: wishes.since,
+        since: wishes.since.clone(),
         kinds: wishes.kinds.clone(),
         replay: wishes.replay,
     };

@@ -4,6 +4,7 @@
 //! up. The newest record always stays, however big. Pure: the time comes in.
 
 mod behind;
+mod entries;
 mod hold;
 mod record;
 mod tail;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 pub(super) use self::behind::Dirty;
+use self::entries::Entries;
+pub(super) use self::entries::{Places, Reach};
 use self::hold::Holds;
 pub(super) use self::record::Listed;
 use self::record::{Readback, Record};
@@ -145,6 +148,8 @@ pub(super) struct JobLog {
     /// Events held for watchers whose job is still being looked up.
     holds: Holds,
     tails: Tails,
+    /// Streams that are followed.
+    entries: Entries,
     /// Sequence of the newest event that was handed to the shards.
     shared: u64,
 }
@@ -172,6 +177,7 @@ impl JobLog {
             dirty: Vec::new(),
             holds,
             tails: Tails::new(index_len, &limits),
+            entries: Entries::default(),
             shared: 0,
         }
     }
@@ -191,7 +197,10 @@ impl JobLog {
         at: Stamp,
     ) -> Taken {
         let place = self.place(id, &decoded.job);
-        if let Some(event) = self.record_mut(place).read_state(&incoming.payload) {
+        // An entry of a stream is told from all others by its id.
+        if incoming.entry.is_none()
+            && let Some(event) = self.record_mut(place).read_state(&incoming.payload)
+        {
             return Taken { event, owned: false };
         }
         self.sequence += 1;

@@ -15,8 +15,7 @@ use super::tail::Tail;
 use super::{Incoming, Known, Stamp};
 use crate::broker::{JobToSave, StoredJob};
 use crate::dialect::{Decoded, Dialect, DialectId, JobState, Merge, Opens, Outcome, StatusSource, Topic};
-use crate::relay::event::Snapshot;
-use crate::relay::event::{ConflationKey, Event, Topics};
+use crate::relay::event::{Event, Snapshot, kind_of};
 use crate::wire::Payload;
 
 /// Bytes that a record takes besides its events: the record, its tail, the reference counts of its id, its places in the index
@@ -188,7 +187,7 @@ impl Record {
         sequence: u64,
         at: Stamp,
     ) -> Change {
-        let kind = decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name));
+        let kind = kind_of(decoded);
         let opens = decoded.kind.map_or(Opens::Never, |kind| kind.opens);
         let opened = opens.after(self.ended);
         if opened {
@@ -210,31 +209,20 @@ impl Record {
             }
             _ => false,
         };
-        let ends = decoded.kind.and_then(|kind| kind.ends);
+        let came_late = self.ended.is_some() && decoded.kind.is_some_and(|kind| kind.unless_ended);
+        let ends = decoded.kind.and_then(|kind| kind.ends).filter(|_| !came_late);
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
         // A remark is no state: who joins later is to see how the job is doing.
-        let stateless = decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
+        let stateless = came_late || decoded.kind.is_some_and(|kind| kind.hidden || kind.notice);
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
         let news = !stateless && (self.ended.is_none() || ends.is_some());
         if news || opened || owned {
             // Never back, whatever the clock does and whoever wrote what was read back: the store keeps only what is newer.
             self.updated = at.micros.max(self.updated.saturating_add(1));
         }
-        let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
-        let event = Arc::new(Event {
-            sequence,
-            entry: incoming.entry,
-            topics: Topics::One(Topic::job(self.dialect, Arc::clone(&self.job))),
-            payload: incoming.payload,
-            conflation: conflatable.then(|| ConflationKey {
-                job: Arc::clone(&self.job),
-                kind: Arc::clone(&kind),
-                entity: entity.clone(),
-            }),
-            kind,
-            ends,
-            owner: self.owner.clone(),
-        });
+        let topic = Topic::job(self.dialect, Arc::clone(&self.job));
+        let event = Event::of_job(decoded, incoming.payload, topic, entity.clone(), self.owner.clone());
+        let event = Arc::new(event.at(sequence, incoming.entry));
         if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::entries::Places;
 use super::record::{Listed, Record};
 use super::tail::{Tail, TailLimits};
 use super::{JobLog, JobLogLimits};
@@ -36,12 +37,14 @@ pub(super) struct Tails {
 }
 
 /// Place from which a client goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::relay) struct Resumed {
     /// Sequence behind which it is sent events.
     pub after: u64,
     /// Sequence up to which missing events are no loss.
     pub floor: u64,
+    /// Places in streams, which count beside the sequence; `None` for a topic without streams.
+    pub places: Option<Places>,
 }
 
 /// Moments at which jobs left memory, as sequences.
@@ -230,11 +233,18 @@ impl JobLog {
     }
 
     /// The place behind which a client that comes back is sent a topic's events, if none of them is missing.
-    pub(in crate::relay) fn resume(&self, topic: &Topic, since: Since) -> Result<Resumed, Loss> {
+    pub(in crate::relay) fn resume(&self, topic: &Topic, since: &Since) -> Result<Resumed, Loss> {
+        if let Some(places) = self.places(topic, since) {
+            // Whether all of it is there is seen when it is read.
+            return Ok(Resumed { after: 0, floor: 0, places: Some(places?) });
+        }
         let after = match since {
-            Since::Beginning => return Ok(Resumed { after: 0, floor: self.missing(topic) }),
-            Since::Lost(loss) => return Err(loss),
-            Since::After(sequence) => sequence,
+            Since::At(given) => return self.resume(topic, &given.own_place()),
+            Since::Beginning => {
+                return Ok(Resumed { after: 0, floor: self.missing(topic), places: None });
+            }
+            Since::Lost(loss) => return Err(*loss),
+            Since::After(sequence) => *sequence,
         };
         if after > self.sequence {
             return Err(Loss::Invalid);
@@ -245,7 +255,7 @@ impl JobLog {
         if after < self.missing(topic) {
             return Err(Loss::TooOld);
         }
-        Ok(Resumed { after, floor: after })
+        Ok(Resumed { after, floor: after, places: None })
     }
 
     /// Sequence of the newest event of a topic that is no longer kept and that nothing newer replaces.

@@ -29,7 +29,7 @@ use self::watch::Watches;
 pub(super) use self::watch::{Kinds, Watch, WatchId};
 pub(super) use self::watcher::{Credentials, ListAccess, Wanted, Watcher};
 use super::auth::Grant;
-use super::cursor::Loss;
+use super::cursor::{Loss, Start};
 use super::event::{Event, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, Dialect, DialectId, Outcome, Topic};
@@ -61,8 +61,8 @@ pub(in crate::relay) enum Action {
     Ended(Topic, Outcome),
     /// Tell the client its place: the sequence up to which everything was sent.
     Place(u64),
-    /// Tell the client of an event stream the place that it begins at.
-    Begun(Option<u64>),
+    /// Tell the client of an event stream the place that it begins at, or that this is the beginning of what is kept.
+    Begun(Start),
     /// Tell the client its place, if it has changed since it was told.
     RefreshPlace,
     /// Begin a watch that was added: subscribe, and look its topic up.

@@ -3,8 +3,12 @@
 use super::resume::Replay;
 use super::watch::Watches;
 use super::{Session, Take, WatchId, watch};
+use crate::broker::EntryId;
 use crate::dialect::Topic;
+use crate::relay::cursor::Sources;
 use crate::relay::event::Event;
+use crate::relay::joblog::Places;
+use crate::relay::streams::StreamTable;
 
 /// Places of a client that can come back.
 impl Session {
@@ -13,6 +17,24 @@ impl Session {
         if let Watches::Many(many) = &mut self.watches {
             let is_caught_up = many.iter().all(|(_, place)| place.watch.is_caught_up());
             many.is_behind = !is_caught_up;
+        }
+        self.forget_sources();
+    }
+
+    /// The sources of all watches.
+    pub(in crate::relay) fn sources(&mut self, streams: &StreamTable) -> Sources {
+        let watches = &self.watches;
+        let Some(resume) = &mut self.resume else { return Sources::OWN };
+        *resume.sources.get_or_insert_with(|| {
+            let all = watches.iter().map(|(_, watch)| streams.sources(watch.topic()));
+            all.reduce(Sources::and).unwrap_or(Sources::OWN)
+        })
+    }
+
+    /// The watches or the streams have changed.
+    pub(in crate::relay) fn forget_sources(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.sources = None;
         }
     }
 
@@ -104,7 +126,11 @@ impl Session {
             self.send_from(*id, replay.after);
         }
         let resume = self.resume.get_or_insert_default();
-        match resume.replays.iter_mut().find(|other| other.after == replay.after) {
+        let is_same = |other: &&mut Replay| {
+            let state = |replay: &Replay| (replay.after, replay.is_in_streams, replay.places.clone());
+            state(other) == state(&replay)
+        };
+        match resume.replays.iter_mut().find(is_same) {
             Some(other) => {
                 other.watches.extend(replay.watches);
                 other.floor = other.floor.max(replay.floor);
@@ -233,6 +259,41 @@ impl Session {
     pub(in crate::relay) fn advance(&mut self, after: u64) {
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
             replay.after = after;
+        }
+    }
+
+    /// Everything of a stream up to an entry was sent.
+    pub(in crate::relay) fn reach(&mut self, entry: EntryId) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
+            replay.places.get_or_insert_default().reach(entry);
+        }
+    }
+
+    /// The places in streams that the replay under way has reached.
+    pub(in crate::relay) fn replaying_places(&self) -> Option<&Places> {
+        self.resume.as_ref()?.replays.first()?.places.as_ref()
+    }
+
+    /// The end of a job was sent again out of a stream.
+    pub(in crate::relay) fn note_replayed_ending(&mut self, job: &Topic) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut())
+            && !replay.ended.contains(job)
+        {
+            replay.ended.push(job.clone());
+        }
+    }
+
+    /// What is left of the missed events is in memory, behind a sequence.
+    pub(in crate::relay) fn leave_streams(&mut self, after: u64) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
+            (replay.after, replay.floor, replay.is_in_streams) = (after, after, false);
+        }
+    }
+
+    /// Memory has lost what was missed behind these places: it is in the streams.
+    pub(in crate::relay) fn enter_streams(&mut self, places: Places) {
+        if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
+            (replay.places, replay.is_in_streams) = (Some(places), true);
         }
     }
 

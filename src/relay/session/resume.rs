@@ -1,9 +1,12 @@
 //! What a client that can come back was told of its place, and what it is still to be sent again.
 
 use super::WatchId;
+use crate::dialect::Topic;
+use crate::relay::cursor::Sources;
+use crate::relay::joblog::Places;
 
 /// Missed events on their way to a client, which live ones of the same watches must not overtake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::relay) struct Replay {
     /// Watches whose events are sent again.
     pub watches: Vec<WatchId>,
@@ -11,6 +14,12 @@ pub(in crate::relay) struct Replay {
     pub after: u64,
     /// Sequence up to which missing events are no loss: the client asked for what is kept, or has seen them.
     pub floor: u64,
+    /// Places in streams up to which everything was sent again; `None` where the watches have no streams.
+    pub places: Option<Places>,
+    /// Whether events are read out of streams first; only then `after` says where memory goes on.
+    pub is_in_streams: bool,
+    /// Jobs whose endings were sent again out of streams.
+    pub ended: Vec<Topic>,
 }
 
 /// State of a client that can come back.
@@ -24,6 +33,8 @@ pub(super) struct Resume {
     pub(super) awaits: bool,
     /// Replays, the first of which is under way.
     pub(super) replays: Vec<Replay>,
+    /// Sources of the watches, once they were asked for.
+    pub(super) sources: Option<Sources>,
 }
 
 impl Resume {

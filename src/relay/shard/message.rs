@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use crate::dialect::{DialectId, Topic};
 use crate::relay::auth::Access;
 use crate::relay::client::Client;
-use crate::relay::cursor::Since;
+use crate::relay::cursor::{Since, Sources};
 use crate::relay::encoding::Encoding;
 use crate::relay::event::Delivery;
 use crate::relay::event::Snapshot;
@@ -20,6 +20,7 @@ use crate::relay::hub::Census;
 use crate::relay::reservation::{Reservation, StoreReading};
 use crate::relay::session::{Credentials, Kinds, Opening, Wanted};
 use crate::relay::slots::ConnId;
+use crate::relay::streams::SharedTable;
 
 /// A socket whose request is answered by a shard, on its way there.
 #[derive(Debug)]
@@ -76,8 +77,10 @@ pub(super) enum Message {
     Owned(Arc<[Topic]>),
     /// A job's state was read back, and is another than was known.
     ReadBack(Topic, Snapshot),
-    /// Events of these dialects may have been missed; the sequence stands for the hole.
-    Lost(Arc<[DialectId]>, u64),
+    /// Events of these sources may have been missed; the sequence stands for the hole.
+    Lost(LostSource, u64),
+    /// These streams are followed.
+    Followed(SharedTable),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     /// The number of watchers of each of the topics.
     Watchers(Arc<[Topic]>, oneshot::Sender<Vec<usize>>),
@@ -85,6 +88,15 @@ pub(super) enum Message {
     Census(DialectId, oneshot::Sender<Census>),
     Drain(Duration, oneshot::Sender<()>),
     Host(Hosted),
+}
+
+/// Sources of which events may have been missed.
+#[derive(Debug, Clone)]
+pub(in crate::relay) enum LostSource {
+    /// Channels of these dialects.
+    Channels(Arc<[DialectId]>),
+    /// Streams.
+    Streams(Sources),
 }
 
 /// Work that a shard runs beside its own.

@@ -14,16 +14,18 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use self::message::{Hosted, Message, NewConnection, WeakHandle, jobs};
+use self::message::{Hosted, LostSource, Message, NewConnection, WeakHandle, jobs};
 use self::state::{Shared, State};
 use super::auth::Ownerless;
-use super::cursor::Epoch;
+use super::cursor::{Cursor, Epoch, Sources};
 use super::event::Delivery;
 use super::hub::Census;
-use super::joblog::JobLog;
+use super::joblog::{JobLog, Places};
+use super::pages::Pages;
 use super::settings::RelayOptions;
 use super::stats::Stats;
 use super::store::RestoreQueue;
+use super::streams::SharedTable;
 use super::threads::Watch;
 use super::tokens::Tokens;
 use crate::dialect::{DialectId, Dialects, Topic};
@@ -44,10 +46,13 @@ pub(super) struct ShardSettings {
     pub(super) log: Arc<Mutex<JobLog>>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
+    /// Present where there are streams.
+    pub(super) pages: Option<Pages>,
     pub(super) epoch: Epoch,
     pub(super) tokens: Arc<Tokens>,
     pub(super) ping_interval: Duration,
     pub(super) max_frame: usize,
+    pub(super) max_payload: usize,
     pub(super) outbox: usize,
     pub(super) ownerless: Ownerless,
     pub(super) max_lifetime: Option<Duration>,
@@ -61,7 +66,7 @@ impl ShardSettings {
         dialects: &Arc<Dialects>,
         log: &Arc<Mutex<JobLog>>,
         stats: &Arc<Stats>,
-        restore: Option<RestoreQueue>,
+        (restore, pages): (Option<RestoreQueue>, Option<Pages>),
         (epoch, tokens): (Epoch, Arc<Tokens>),
     ) -> Self {
         Self {
@@ -69,6 +74,8 @@ impl ShardSettings {
             log: Arc::clone(log),
             stats: Arc::clone(stats),
             restore,
+            pages,
+            max_payload: options.max_payload,
             epoch,
             tokens,
             ping_interval: options.ping_interval,
@@ -84,6 +91,27 @@ impl ShardSettings {
     fn log(&self) -> MutexGuard<'_, JobLog> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The cursor of a sequence, for a client of these sources that is further in some streams.
+    fn cursor_beyond(&self, sources: Sources, sequence: u64, places: Option<&Places>) -> Cursor {
+        if sources.is_own() {
+            return self.epoch.cursor(sequence);
+        }
+        self.log().cursor(self.epoch, sources, sequence, places)
+    }
+
+    /// The cursor of a sequence, for a client of these sources.
+    fn cursor(&self, sources: Sources, sequence: u64) -> Cursor {
+        cursor(&self.log, self.epoch, sources, sequence)
+    }
+}
+
+/// The cursor of a sequence, for a client of these sources.
+fn cursor(log: &Mutex<JobLog>, epoch: Epoch, sources: Sources, sequence: u64) -> Cursor {
+    if sources.is_own() {
+        return epoch.cursor(sequence);
+    }
+    log.lock().unwrap_or_else(PoisonError::into_inner).cursor(epoch, sources, sequence, None)
 }
 
 /// The way to reach a shard. When the last handle is dropped the shard ends.
@@ -145,9 +173,14 @@ impl ShardHandle {
         let _ = self.queue.send(Message::Owned(jobs)).await;
     }
 
-    /// Tells the shard that events of some dialects may have been missed.
-    pub(super) async fn lost(&self, dialects: Arc<[DialectId]>, sequence: u64) {
-        let _ = self.queue.send(Message::Lost(dialects, sequence)).await;
+    /// Tells the shard that events of some sources may have been missed.
+    pub(super) async fn lost(&self, lost: LostSource, sequence: u64) {
+        let _ = self.queue.send(Message::Lost(lost, sequence)).await;
+    }
+
+    /// Tells the shard which streams are followed. Must be called before their first entries are published.
+    pub(super) async fn followed(&self, streams: SharedTable) {
+        let _ = self.queue.send(Message::Followed(streams)).await;
     }
 
     /// A way to reach the shard that does not keep it.
@@ -204,7 +237,8 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
             Message::Restored(id, job, reading) => shared.restored(id, &job, &reading),
             Message::Owned(jobs) => shared.owned(&jobs),
             Message::ReadBack(job, state) => shared.read_back(&job, &state),
-            Message::Lost(dialects, sequence) => shared.lost(&dialects, sequence),
+            Message::Lost(lost, sequence) => shared.lost(&lost, sequence),
+            Message::Followed(streams) => shared.followed(streams),
             Message::Count(topics, answer) => {
                 let _ = answer.send(shared.count(&topics));
             }

@@ -5,6 +5,7 @@ mod lookup;
 mod places;
 mod replay;
 mod sending;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -27,6 +28,7 @@ use crate::relay::encoding::Encoder;
 use crate::relay::hub::{Census, Hub, Subscriber};
 use crate::relay::session::{Action, PingInterval, Watch};
 use crate::relay::slots::{ConnId, Slots};
+use crate::relay::streams::SharedTable;
 use crate::relay::wheel::{Millis, TICK, Wheel};
 use crate::wire::deflate::Inflater;
 
@@ -48,6 +50,8 @@ pub(super) struct State {
     inflater: Inflater,
     /// Sequence of the newest event that was delivered, or of the newest loss that was told.
     delivered: u64,
+    /// Streams that are followed.
+    streams: SharedTable,
     /// Connections that are still to be told their place.
     awaiting: Vec<ConnId>,
     /// Scratch space, kept to be used again.
@@ -74,6 +78,7 @@ impl State {
             encoder: Encoder::default(),
             inflater: Inflater::default(),
             delivered: 0,
+            streams: SharedTable::default(),
             awaiting: Vec::new(),
             buffer: vec![0; traffic::READ],
             actions: Vec::new(),
@@ -109,6 +114,7 @@ impl State {
     fn subscribe(&mut self, topic: Topic, to: Subscriber) {
         if let Some(conn) = self.conns.get_mut(to.id) {
             conn.session.send_from(to.watch, self.delivered);
+            conn.session.forget_sources();
         }
         self.hub.subscribe(topic, to);
     }
@@ -171,6 +177,9 @@ impl Shared {
         // Whatever became of the connection meanwhile: its session knows nothing of that topic any more, so nobody would
         // end this subscription later.
         if let Action::Unsubscribe(topic) = &action {
+            if let Some(conn) = state.conns.get_mut(id) {
+                conn.session.forget_sources();
+            }
             return state.hub.unsubscribe(topic, id);
         }
         if state.conns.get(id).is_none_or(|conn| conn.phase != Phase::Open) {

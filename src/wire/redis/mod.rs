@@ -1,5 +1,6 @@
 //! Which Redis, and as whom: one grammar of its URLs, and the endpoint that one names.
 
+mod append;
 mod endpoint;
 mod error;
 mod hosts;
@@ -7,6 +8,7 @@ mod parameters;
 mod scheme;
 mod url;
 
+pub(crate) use self::append::append;
 pub(crate) use self::endpoint::{Address, Endpoint, Sentinels, Topology};
 pub(crate) use self::error::RedisUrlError;
 pub(crate) use self::parameters::with_parameters;

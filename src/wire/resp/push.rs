@@ -16,7 +16,7 @@ const REPLY: Bounds = Bounds { bytes: 4096, elements: 9, depth: 1 };
 const NAME_LIMIT: usize = 64 * 1024;
 
 /// Bytes of an oversized payload that are shown to the sink.
-const HEAD: usize = 80;
+pub(super) const HEAD: usize = 80;
 
 /// What stands at the beginning of a buffer. All ranges are of that buffer.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,9 +43,9 @@ pub(super) enum Matched {
 }
 
 /// A bulk string's header: where its bytes begin, and how many they are.
-struct Bulk {
-    begin: usize,
-    len: u64,
+pub(super) struct Bulk {
+    pub(super) begin: usize,
+    pub(super) len: u64,
 }
 
 impl From<Stop> for Result<Step<'_>, Broken> {
@@ -97,7 +97,7 @@ fn message(buffer: &[u8], at: usize, matched: Matched, max_payload: usize) -> Re
 }
 
 /// Reads the header `$<len>\r\n` at `at`.
-fn bulk(buffer: &[u8], at: usize) -> Result<Bulk, Stop> {
+pub(super) fn bulk(buffer: &[u8], at: usize) -> Result<Bulk, Stop> {
     match buffer.get(at) {
         None => return Err(Stop::Incomplete(at + 1)),
         Some(b'$') => {}

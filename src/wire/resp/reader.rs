@@ -1,10 +1,8 @@
 //! The read buffer of a subscribed connection: grows for a large message, skips one that is too large; pure.
 
+use super::buffer::Buffer;
 use super::push::{self, Matched, Step};
 use super::reply::{Broken, Reply};
-
-/// The size that the buffer begins with and returns to: some hundred messages of a few hundred bytes a read.
-const INITIAL: usize = 64 * 1024;
 
 /// Takes what a [`Reader`] finds; every slice lives only for the call.
 pub(crate) trait Handler {
@@ -24,16 +22,9 @@ pub(crate) trait Handler {
 /// Bytes that came and are not taken yet, at most one message of `max_payload` and its names.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    /// Always initialised to its full length, so that a read needs no zeroing.
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
-    /// Bytes from `start` that the message there needs.
-    needed: usize,
+    buffer: Buffer,
     skip: Skip,
     max_payload: usize,
-    /// Whether a message needed more than the initial size since the last [`Reader::tidy`].
-    large: bool,
 }
 
 /// What is being skipped over.
@@ -52,85 +43,57 @@ enum Skip {
 impl Reader {
     /// An empty buffer of 64 KiB for payloads of at most `max_payload` bytes.
     pub(crate) fn new(max_payload: usize) -> Self {
-        Self {
-            buffer: vec![0; INITIAL],
-            start: 0,
-            end: 0,
-            needed: 0,
-            skip: Skip::Nothing,
-            max_payload,
-            large: false,
-        }
+        Self { buffer: Buffer::new(), skip: Skip::Nothing, max_payload }
     }
 
     /// Where to read into; never empty. What is read is handed over with [`Reader::filled`].
     pub(crate) fn space(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            // At most the beginning of one message is moved, as everything whole has been taken.
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let wanted = self.needed.max(self.end + 1);
-        if wanted > self.buffer.len() {
-            self.buffer.resize(wanted, 0);
-        }
-        self.large |= self.needed > INITIAL;
-        &mut self.buffer[self.end..]
+        self.buffer.space()
     }
 
     /// Takes over `count` bytes at the beginning of [`Reader::space`] and hands everything whole to `handler`.
     pub(crate) fn filled(&mut self, count: usize, handler: &mut impl Handler) -> Result<(), Broken> {
-        self.end = (self.end + count).min(self.buffer.len());
-        self.needed = 0;
-        while self.start < self.end {
+        self.buffer.filled(count);
+        while !self.buffer.bytes().is_empty() {
             if self.skip != Skip::Nothing {
                 if !self.skip()? {
                     break;
                 }
                 continue;
             }
-            let bytes = &self.buffer[self.start..self.end];
+            let bytes = self.buffer.bytes();
             match push::next(bytes, self.max_payload)? {
                 Step::Message { matched, channel, payload, end } => {
                     handler.message(pattern(bytes, &matched), &bytes[channel], &bytes[payload]);
-                    self.start += end;
+                    self.buffer.take(end);
                 }
                 Step::Incomplete(needed) => {
-                    self.needed = needed;
+                    self.buffer.needs(needed);
                     break;
                 }
                 other => {
                     let (taken, skip) = rare(bytes, other, handler);
-                    self.start += taken;
+                    self.buffer.take(taken);
                     self.skip = skip;
                 }
             }
-        }
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
         }
         Ok(())
     }
 
     /// Gives memory back that a large message needed, once none came since the last call.
     pub(crate) fn tidy(&mut self) {
-        let (large, used) = (self.large, self.end.max(self.needed));
-        self.large = false;
-        if !large && self.buffer.len() > INITIAL && used <= INITIAL {
-            self.buffer.truncate(INITIAL);
-            self.buffer.shrink_to_fit();
-        }
+        self.buffer.tidy();
     }
 
     /// Skips what is there; false when more has to come.
     fn skip(&mut self) -> Result<bool, Broken> {
-        let there = self.end - self.start;
+        let there = self.buffer.bytes().len();
         match self.skip {
             Skip::Nothing => {}
             Skip::Bytes { left, string } => {
                 let count = usize::try_from(left).map_or(there, |left| left.min(there));
-                self.start += count;
+                self.buffer.take(count);
                 let left = left - count as u64;
                 self.skip = match (left, string) {
                     (0, true) => Skip::String,
@@ -138,10 +101,10 @@ impl Reader {
                     _ => Skip::Bytes { left, string },
                 };
             }
-            Skip::String => match push::string_header(&self.buffer[self.start..self.end])? {
+            Skip::String => match push::string_header(self.buffer.bytes())? {
                 None => return Ok(false),
                 Some((len, begin)) => {
-                    self.start += begin;
+                    self.buffer.take(begin);
                     self.skip = Skip::Bytes { left: len + 2, string: false };
                 }
             },
@@ -184,7 +147,8 @@ fn pattern<'a>(bytes: &'a [u8], matched: &Matched) -> Option<&'a [u8]> {
 mod tests {
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
-    use super::{Handler, INITIAL, Reader};
+    use super::super::buffer::INITIAL;
+    use super::{Handler, Reader};
     use crate::wire::resp::command;
 
     const MAX: usize = 256 * 1024;
@@ -241,7 +205,7 @@ mod tests {
         let mut reader = Reader::new(MAX);
         let seen = feed(&mut reader, &wire, usize::MAX);
         assert_eq!(seen.0, ["oversized 2 80 10485760", "Some(\"c*\") ch 1 Some(121)"]);
-        assert_eq!(reader.buffer.len(), INITIAL);
+        assert_eq!(reader.buffer.size(), INITIAL);
     }
 
     #[test]
@@ -252,7 +216,7 @@ mod tests {
             let mut reader = Reader::new(MAX);
             let seen = feed(&mut reader, &wire, chunk);
             assert_eq!(seen.0, ["oversized 80 0 3145728", "Some(\"*\") ch 1 Some(121)"]);
-            assert_eq!(reader.buffer.len(), INITIAL);
+            assert_eq!(reader.buffer.size(), INITIAL);
         }
     }
 
@@ -261,11 +225,11 @@ mod tests {
         let mut reader = Reader::new(MAX);
         let large = vec![b'x'; MAX];
         assert_eq!(feed(&mut reader, &wire(&[&[b"message", b"ch", &large]]), 10_000).0.len(), 1);
-        assert!(reader.buffer.len() > MAX && reader.buffer.len() < MAX + 1024);
+        assert!(reader.buffer.size() > MAX && reader.buffer.size() < MAX + 1024);
         reader.tidy();
-        assert!(reader.buffer.len() > MAX, "the next large message may be near");
+        assert!(reader.buffer.size() > MAX, "the next large message may be near");
         reader.tidy();
-        assert_eq!(reader.buffer.len(), INITIAL);
+        assert_eq!(reader.buffer.size(), INITIAL);
         assert_eq!(feed(&mut reader, &wire(&[&[b"message", b"ch", b"y"]]), 10_000).0.len(), 1);
     }
 

@@ -2,6 +2,7 @@
 
 mod carried;
 mod channels;
+mod durable;
 mod many;
 mod outage;
 mod refused;

@@ -10,6 +10,7 @@ mod far;
 mod http;
 mod issuer;
 mod nginx;
+mod node;
 mod process;
 mod pty;
 mod raw_socket;
@@ -31,6 +32,7 @@ pub(crate) use far::Far;
 pub(crate) use http::{RawTcp, get, request};
 pub(crate) use issuer::Issuer;
 pub(crate) use nginx::Nginx;
+pub(crate) use node::node_modules;
 pub(crate) use process::{Output, Process, command, jobwire, program, resident};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{

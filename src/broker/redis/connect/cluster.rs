@@ -229,7 +229,6 @@ enum Answer {
 
 impl Connector {
     /// The server that holds a key, by what the cluster says now.
-    #[expect(dead_code, reason = "streams are read where their keys are")]
     pub(in crate::broker::redis) async fn node_of(&self, key: &[u8]) -> Node {
         // Whoever asks is about to connect, for a long time.
         self.cluster.doubt();
@@ -238,7 +237,6 @@ impl Connector {
     }
 
     /// The servers that hold keys.
-    #[expect(dead_code, reason = "keys are looked for on all nodes")]
     pub(in crate::broker::redis) async fn nodes(&self) -> Vec<Node> {
         self.ask_if_due().await;
         let nodes = self.cluster.masters();

@@ -17,6 +17,7 @@ fn events() -> Vec<(Arc<Dialect>, &'static str, EventDef)> {
             "downloads" => "downloads/7",
             "tasks" => "tasks/7",
             "celery" => "celery/7",
+            "bullmq" => "bullmq/q:7",
             other => panic!("{other} is new here"),
         };
         let Catalogue { events, .. } = dialect.catalogue.clone();

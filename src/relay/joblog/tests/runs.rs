@@ -97,3 +97,36 @@ fn a_failure_that_is_read_back_behind_a_retry_is_of_a_run_before_and_a_success_i
     job.send("processing", r#","progress":50"#);
     assert_eq!(job.polled(), HALF_WAY, "a relay that has just started knows a retry too");
 }
+
+#[test]
+fn a_job_that_has_ended_is_not_cancelled_by_its_removal_and_lives_again_when_it_waits_again() {
+    let mut log = log(JobLogLimits::default());
+    let bullmq = id(&log, "bullmq");
+    let status = |log: &mut JobLog, event: &str, more: &str| {
+        let payload = format!(r#"{{"event":"{event}","jobId":"1"{more}}}"#);
+        take(log, "bullmq", "bull:q:1", &payload, 1);
+        let body: serde_json::Value = serde_json::from_str(&log.status(bullmq, "q:1").unwrap()).unwrap();
+        body["status"].as_str().unwrap().to_owned()
+    };
+    for (event, more, now) in [
+        ("active", "", "active"),
+        ("progress", r#","data":7"#, "active"),
+        ("waiting", r#","prev":"active""#, "waiting"),
+        ("active", "", "active"),
+        ("stalled", "", "active"),
+        ("failed", r#","failedReason":"boom""#, "failed"),
+        ("retries-exhausted", "", "failed"),
+        ("progress", r#","data":8"#, "failed"),
+        ("removed", r#","prev":"unknown""#, "failed"),
+        ("removed", r#","prev":"failed""#, "failed"),
+        ("waiting", r#","prev":"failed""#, "waiting"),
+        ("removed", r#","prev":"wait""#, "removed"),
+        ("removed", r#","prev":"wait""#, "removed"),
+        ("added", "", "waiting"),
+        ("completed", "", "completed"),
+        ("removed", r#","prev":"TBD""#, "completed"),
+        ("added", "", "waiting"),
+    ] {
+        assert_eq!(status(&mut log, event, more), now, "{event} {more}");
+    }
+}

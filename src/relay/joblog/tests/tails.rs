@@ -6,7 +6,7 @@ use crate::relay::cursor::{Loss, Since};
 /// Numbers of the events that a client of job 1 is sent that goes on behind a sequence.
 fn missed(log: &JobLog, after: u64) -> Result<Vec<u64>, Loss> {
     let topic = Topic::job(id(log, "scraping"), "1");
-    let place = log.resume(&topic, Since::After(after))?;
+    let place = log.resume(&topic, &Since::After(after))?;
     let page = log.page(&[(topic, Whose::Anybody)], place.after, 1_000);
     Ok(page.iter().map(|event| event.sequence).collect())
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::super::{Beginning, PingInterval, Session, Taking};
 use super::*;
 use crate::dialect::{Dialects, Topic};
+use crate::relay::event;
 use crate::relay::event::{Event, Topics, testing::event_of};
-use crate::relay::ingest;
 
 const EVERY: u64 = 30_000;
 
@@ -85,7 +85,7 @@ impl Fixture {
         let redis = format!("fliptechpro:{channel}");
         let event = dialect.decode_channel(redis.as_bytes(), payload.as_bytes()).unwrap();
         self.sequence += 1;
-        let topics = ingest::topics(id, &event);
+        let topics = event::topics(id, &event);
         let matching: Vec<_> = topics.iter().filter_map(|topic| self.session.find(topic)).collect();
         let event = event_of(topics[0].clone(), self.sequence, b"");
         let event = Event { topics: Topics::Many(topics), ..event };

@@ -118,17 +118,17 @@ impl Watcher {
     /// Adds targets. Those that are watched already stay as they are; each that cannot be watched is told.
     pub(super) fn watch(&mut self, wanted: &Wanted, watches: &mut Many, out: &mut Vec<Action>) {
         // One that is no place at all is so for all targets.
-        let since = match wanted.since {
+        let since = match &wanted.since {
             Some(Since::Lost(loss)) => {
-                out.push(Action::Gap(loss, None, None));
+                out.push(Action::Gap(*loss, None, None));
                 None
             }
-            since => since,
+            since => since.clone(),
         };
         // Errors first: the list of targets comes as soon as the last watch is caught up.
         let mut begun = Vec::new();
         for text in &wanted.targets {
-            if let Err((code, message)) = self.add(text, since, wanted, watches, &mut begun) {
+            if let Err((code, message)) = self.add(text, since.as_ref(), wanted, watches, &mut begun) {
                 out.push(error(code, Some(text), message));
             }
         }
@@ -139,7 +139,7 @@ impl Watcher {
     fn add(
         &mut self,
         text: &str,
-        since: Option<Since>,
+        since: Option<&Since>,
         wanted: &Wanted,
         watches: &mut Many,
         out: &mut Vec<Action>,
@@ -155,7 +155,7 @@ impl Watcher {
                 format!("a connection watches at most {MAX_TARGETS} targets; end some, or open another one");
             return Err((Code::Limit, message));
         }
-        let place = self.place(topic, permit, since, wanted);
+        let place = self.place(topic, permit, since.cloned(), wanted);
         out.push(Action::Begin(watches.add(place)));
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Watcher {
             Permit::Open | Permit::Token => (None, None),
         };
         let watch = match topic.kind {
-            TopicKind::Job => Watch::of_job(topic, guard, None, since),
+            TopicKind::Job => Watch::of_job(topic, guard, None, since.clone()),
             _ => Watch::behind(topic),
         };
         let beginning = Some((since, wanted.replay));

@@ -16,7 +16,7 @@ use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
 use crate::relay::auth::{self, Access, Claims, Ownerless};
-use crate::relay::cursor::{Loss, Since};
+use crate::relay::cursor::{Loss, Since, Start};
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::Resumed;
 use crate::relay::session::{Action, Beginning, Guard, Session, Wanted, Watch, WatchId, Watcher};
@@ -61,7 +61,7 @@ impl Shared {
         } else {
             match &new.wants {
                 Wants::Job { possible, .. } => self.welcome_watcher(id, *possible),
-                Wants::Channels(..) => self.welcome_subscriber(id, new.since),
+                Wants::Channels(..) => self.welcome_subscriber(id, new.since.as_ref()),
                 Wants::Targets(wanted, _) => self.welcome_targets(id, wanted),
             }
         }
@@ -72,13 +72,9 @@ impl Shared {
     }
 
     /// Sends a connection what its URL asked for, and what was wrong with it.
-    fn welcome_subscriber(&self, id: ConnId, since: Option<Since>) {
+    fn welcome_subscriber(&self, id: ConnId, since: Option<&Since>) {
         let mut state = self.state();
-        let first = match since {
-            Some(Since::After(sequence)) => Some(sequence),
-            Some(Since::Beginning) => None,
-            Some(Since::Lost(_)) | None => Some(state.delivered),
-        };
+        let first = Start::of(since, state.delivered);
         self.begin_place(&mut state, id, first);
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(conn) = state.conns.get_mut(id) {
@@ -98,7 +94,7 @@ impl Shared {
     }
 
     /// Sends what was missed of channels and rooms, or says that it is not known what was.
-    fn resume_channels(&self, state: &mut State, id: ConnId, watches: &[(WatchId, Topic)], since: Since) {
+    fn resume_channels(&self, state: &mut State, id: ConnId, watches: &[(WatchId, Topic)], since: &Since) {
         let resumed: Result<Vec<Resumed>, Loss> = {
             let log = state.settings.log();
             watches.iter().map(|(_, topic)| log.resume(topic, since)).collect()
@@ -126,12 +122,7 @@ impl Shared {
     fn welcome_targets(&self, id: ConnId, wanted: &Wanted) {
         let mut state = self.state();
         // Nothing was sent yet: a client that comes back with it begins anew.
-        let first = match wanted.since {
-            Some(Since::After(sequence)) => Some(sequence),
-            Some(Since::Beginning) => None,
-            _ => Some(0),
-        };
-        self.begin_place(&mut state, id, first);
+        self.begin_place(&mut state, id, Start::of(wanted.since.as_ref(), 0));
         let mut actions = std::mem::take(&mut state.actions);
         if let Some(conn) = state.conns.get_mut(id) {
             conn.session.open(wanted, &mut actions);
@@ -168,8 +159,12 @@ impl State {
             Wants::Job { dialect, job, reservation, .. } => {
                 let dialect = *dialect;
                 let guard = guard(&new.access, self.settings.ownerless);
-                let watch =
-                    Watch::of_job(Topic::job(dialect, Arc::clone(job)), guard, reservation.take(), new.since);
+                let watch = Watch::of_job(
+                    Topic::job(dialect, Arc::clone(job)),
+                    guard,
+                    reservation.take(),
+                    new.since.clone(),
+                );
                 Session::of_job(watch, beginning).until(self.end_of(dialect, now))
             }
             Wants::Channels(dialect, opening) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::conn::Phase;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, Dialect, Topic, TopicKind};
-use crate::relay::cursor::Loss;
+use crate::relay::cursor::{Loss, Since, Start};
 use crate::relay::encoding::Form;
 use crate::relay::event::{Delivery, Snapshot};
 use crate::relay::hub::Subscriber;
@@ -147,13 +147,15 @@ impl Shared {
                 }
                 self.tell_place(state, id);
             }
-            Found::Missed(job, place) => {
+            Found::Missed(job, since, place) => {
                 // A stream of several targets has begun already.
                 if state.conns.get(id).is_some_and(|conn| !conn.session.is_of_targets()) {
-                    self.begin_place(state, id, Some(place.after).filter(|after| *after > 0));
+                    self.begin_place(state, id, Start::of(Some(&since), 0));
                 }
+                let (after, is_in_streams) = (place.after, place.places.is_some());
                 self.begin_replay(state, id, watch, place);
-                if state.settings.log().has_ended_by(job.dialect, &job.name, place.after) {
+                // Out of streams that is told when they have been read.
+                if !is_in_streams && state.settings.log().has_ended_by(job.dialect, &job.name, after) {
                     self.tell_ended(state, id, &job);
                 }
             }
@@ -190,20 +192,22 @@ impl State {
             self.wake(id, deadline);
             return Found::Nothing;
         };
-        let resumed = watched.take_since().map(|since| log.resume(&topic, since));
-        if let Some(Ok(place)) = resumed {
-            // What waited is in the tail as well.
-            drop(reservation.end(&mut log));
-            return Found::Missed(topic, place);
-        }
-        let gap = resumed.and_then(Result::err);
+        let gap = match watched.take_since().map(|since| (log.resume(&topic, &since), since)) {
+            Some((Ok(place), since)) => {
+                // What waited is in the tail as well.
+                drop(reservation.end(&mut log));
+                return Found::Missed(topic, since, place);
+            }
+            Some((Err(loss), _)) => Some(loss),
+            None => None,
+        };
         let guess = reservation.is_unread();
         let Welcome { state: known, is_known, events } = reservation.end(&mut log);
         let echo = if settings.echo_polling && dialect.echoes() { log.status(of, job) } else { None };
         let newest = log.newest_shared();
         drop(log);
         if begins_stream {
-            actions.push(Action::Begun(Some(before(&known, dialect, newest))));
+            actions.push(Action::Begun(Start::Behind(before(&known, dialect, newest))));
         }
         if let Some(loss) = gap {
             actions.push(Action::Gap(loss, Some(watch), Some(before(&known, dialect, newest))));
@@ -231,8 +235,8 @@ enum Found {
     Nothing,
     /// The watcher was sent the job's state, perhaps behind the news that events are missing.
     State(Topic, Option<Loss>),
-    /// The watcher goes on where it was, behind this sequence.
-    Missed(Topic, Resumed),
+    /// The watcher goes on where it was.
+    Missed(Topic, Since, Resumed),
 }
 
 /// Closes a connection for which more had to wait than there is room for.

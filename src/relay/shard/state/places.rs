@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::super::conn::Conn;
+use super::super::message::LostSource;
 use super::{Shared, State};
-use crate::dialect::DialectId;
 use crate::relay::auth::{self, Claims, Refusal};
-use crate::relay::cursor::Loss;
+use crate::relay::cursor::{Loss, Start};
 use crate::relay::encoding::Form;
 use crate::relay::session::{Action, Session, Watch};
 use crate::relay::slots::ConnId;
+use crate::relay::streams::SharedTable;
 
 impl Shared {
     /// Tells a client its place as soon as it is known: now, or behind an event that is on its way.
@@ -26,10 +27,10 @@ impl Shared {
 
     /// Tells the client of an event stream the place from which it goes on, or that this is the beginning of what is kept:
     /// the stream begins with it.
-    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, sequence: Option<u64>) {
+    pub(super) fn begin_place(&self, state: &mut State, id: ConnId, start: Start) {
         let is_stream = |conn: &Conn| conn.encoding.form == Form::EventStream;
         if state.conns.get(id).is_some_and(is_stream) {
-            self.act(state, id, Action::Begun(sequence));
+            self.act(state, id, Action::Begun(start));
         }
     }
 
@@ -45,20 +46,36 @@ impl Shared {
         }
     }
 
-    /// Events of dialects may have been missed: tells each client that can come back and watches them.
-    pub(in crate::relay::shard) fn lost(&self, dialects: &[DialectId], sequence: u64) {
+    /// Events of some sources may have been missed: tells each client that can come back and watches them.
+    pub(in crate::relay::shard) fn lost(&self, lost: &LostSource, sequence: u64) {
         let mut state = self.state();
         state.delivered = state.delivered.max(sequence);
         let ids: Vec<ConnId> = state.conns.ids().collect();
         for id in ids {
             let Some(conn) = state.conns.get(id).filter(|conn| conn.encoding.has_cursors()) else { continue };
-            let is_concerned = |watched: &Watch| dialects.contains(&watched.topic().dialect);
+            let is_concerned = |watched: &Watch| match lost {
+                LostSource::Channels(dialects) => dialects.contains(&watched.topic().dialect),
+                LostSource::Streams(sources) => state.streams.sources(watched.topic()).meets(*sources),
+            };
             if !conn.session.watches().any(|(_, watched)| is_concerned(watched)) {
                 continue;
             }
             // While missed events or a state are on their way, no place is true of everything.
             let place = state.conns.get_mut(id).and_then(|conn| conn.session.leap(sequence));
             self.act(&mut state, id, Action::Gap(Loss::SourceLost, None, place));
+        }
+    }
+
+    /// Other streams are followed from now on.
+    pub(in crate::relay::shard) fn followed(&self, streams: SharedTable) {
+        let mut state = self.state();
+        let State { conns, streams: known, .. } = &mut *state;
+        *known = streams;
+        let ids: Vec<ConnId> = conns.ids().collect();
+        for id in ids {
+            if let Some(conn) = conns.get_mut(id) {
+                conn.session.forget_sources();
+            }
         }
     }
 

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::super::conn::{Phase, Wrote};
 use super::{Shared, State};
+use crate::broker::EntryId;
 use crate::dialect::{Topic, TopicKind};
 use crate::relay::auth::Whose;
 use crate::relay::cursor::{Loss, Since};
 use crate::relay::encoding::{Address, Encoding};
 use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
-use crate::relay::joblog::Resumed;
+use crate::relay::joblog::{Places, Resumed};
 use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Replay, Take, WatchId};
 use crate::relay::slots::ConnId;
@@ -18,15 +19,17 @@ use crate::relay::slots::ConnId;
 /// Events of one page; with the largest ones a page is cut by its bytes.
 const PAGE: usize = 64;
 /// Bytes of texts after which a page ends.
-const PAGE_BYTES: usize = 256 << 10;
+pub(super) const PAGE_BYTES: usize = 256 << 10;
 /// Unfinished jobs that a list of all jobs of a dialect opens with.
 const MOST_LISTED: usize = 1_000;
 
 /// Progress of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Page {
+pub(super) enum Page {
     /// There may be more at once.
     More,
+    /// What is behind this entry has to be read out of its stream first.
+    Read(EntryId),
     /// The socket pushes back: the rest follows when what waits was written.
     Blocked,
     /// Nothing is left.
@@ -60,7 +63,7 @@ impl Shared {
         (watch, topic): (WatchId, &Topic),
         since: Option<Since>,
     ) {
-        let resumed = since.map(|since| state.settings.log().resume(topic, since));
+        let resumed = since.map(|since| state.settings.log().resume(topic, &since));
         match resumed {
             Some(Ok(place)) => return self.begin_replay(state, id, watch, place),
             Some(Err(loss)) => self.act(state, id, Action::Gap(loss, Some(watch), None)),
@@ -95,8 +98,10 @@ impl Shared {
     pub(super) fn begin_replay(&self, state: &mut State, id: ConnId, watch: WatchId, place: Resumed) {
         let Some(conn) = state.conns.get_mut(id) else { return };
         let was_replaying = conn.session.is_replaying();
-        let Resumed { after, floor } = place;
-        conn.session.replay(Replay { watches: vec![watch], after, floor });
+        let Resumed { after, floor, places } = place;
+        let is_in_streams = places.is_some();
+        let watches = vec![watch];
+        conn.session.replay(Replay { watches, after, floor, places, is_in_streams, ended: Vec::new() });
         if !was_replaying {
             tokio::task::spawn_local(replay_loop(self.clone(), id));
         }
@@ -110,9 +115,11 @@ impl Shared {
         if conn.is_backed_up() {
             return Page::Blocked;
         }
-        let Some((watches, Replay { after, floor, .. })) = conn.session.replaying() else {
-            return Page::Done;
-        };
+        let Some((watches, replay)) = conn.session.replaying() else { return Page::Done };
+        if replay.is_in_streams {
+            return self.stream_page(&mut state, id, &watches, &replay);
+        }
+        let Replay { after, floor, places, .. } = replay;
         let of = |id: WatchId| conn.session.whose(id);
         let (page, lost, newest) = {
             let log = state.settings.log();
@@ -123,8 +130,15 @@ impl Shared {
             let page = if lost.is_empty() { log.page(&topics, after, PAGE) } else { Vec::new() };
             (page, lost, log.newest_shared())
         };
+        if let Some(mut places) = places.clone().filter(|_| !lost.is_empty()) {
+            state.settings.log().advance(&mut places, after);
+            if let Some(conn) = state.conns.get_mut(id) {
+                conn.session.enter_streams(places);
+            }
+            return Page::More;
+        }
         for watch in &lost {
-            self.give_replay_up(&mut state, id, *watch);
+            self.give_replay_up(&mut state, id, *watch, Loss::TooOld);
         }
         if !lost.is_empty() {
             return Page::More;
@@ -134,15 +148,25 @@ impl Shared {
             return Page::More;
         }
         let watches: Vec<WatchId> = watches.into_iter().map(|(watch, _)| watch).collect();
-        self.send_page(&mut state, id, &watches, page);
+        self.send_page(&mut state, id, (&watches, places.as_ref()), page);
         Page::More
     }
 
-    fn send_page(&self, state: &mut State, id: ConnId, watches: &[WatchId], page: Vec<Arc<Event>>) {
+    fn send_page(
+        &self,
+        state: &mut State,
+        id: ConnId,
+        (watches, places): (&[WatchId], Option<&Places>),
+        page: Vec<Arc<Event>>,
+    ) {
         let mut bytes = 0;
         for event in page {
-            let State { settings, encoder, conns, .. } = &mut *state;
+            let State { settings, encoder, conns, streams, .. } = &mut *state;
             let Some(conn) = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
+            if is_covered(places, &event) {
+                conn.session.advance(event.sequence);
+                continue;
+            }
             let take = conn.session.takes_again(&event, watches);
             let ending = State::ended_by(&event).filter(|_| take != Take::Not);
             let mut wrote = Wrote::Whole;
@@ -150,12 +174,13 @@ impl Shared {
                 let target = conn.session.name_of(&event.topics[conn.session.best_topic(&event)]);
                 let target = target.unwrap_or_default();
                 // In the middle of a connection the place is that of its other targets as well.
-                let cursor = conn.session.is_replayed_alone().then(|| settings.epoch.cursor(event.sequence));
-                let cursor = cursor.filter(|_| conn.encoding != Encoding::default());
+                let has_cursor = conn.encoding != Encoding::default() && conn.session.is_replayed_alone();
+                let sources = conn.session.sources(streams);
+                let cursor = has_cursor.then(|| settings.cursor_beyond(sources, event.sequence, places));
                 if cursor.is_some() {
                     conn.session.tell(event.sequence);
                 }
-                let address = Address { target: &target, cursor };
+                let address = Address { target: &target, cursor: cursor.as_ref() };
                 wrote = conn.write_state(&encoder.event(conn.encoding, &event.payload, address, false));
                 settings.stats.deliveries.add(1);
             }
@@ -181,11 +206,11 @@ impl Shared {
     }
 
     /// A watch's missed events are no longer complete: it is told so, and gets the state.
-    fn give_replay_up(&self, state: &mut State, id: ConnId, watch: WatchId) {
+    pub(super) fn give_replay_up(&self, state: &mut State, id: ConnId, watch: WatchId, loss: Loss) {
         let Some(conn) = state.conns.get_mut(id) else { return };
         conn.session.leave_replay(watch);
         let Some(topic) = conn.session.watch(watch).map(|watched| watched.topic().clone()) else { return };
-        self.act(state, id, Action::Gap(Loss::TooOld, Some(watch), None));
+        self.act(state, id, Action::Gap(loss, Some(watch), None));
         if topic.kind != TopicKind::Job {
             return self.begin_stream(state, id, (watch, &topic), None);
         }
@@ -216,7 +241,16 @@ impl Shared {
 
 /// Sends pages until nothing is left, or the socket pushes back. Others get their turn in between.
 pub(super) async fn replay_loop(shared: Shared, id: ConnId) {
-    while shared.replay_page(id) == Page::More {
-        tokio::task::yield_now().await;
+    loop {
+        match shared.replay_page(id) {
+            Page::More => tokio::task::yield_now().await,
+            Page::Read(entry) => shared.read_stream(id, entry).await,
+            Page::Blocked | Page::Done => return,
+        }
     }
+}
+
+/// Whether a client has an event already, by its places in streams.
+fn is_covered(places: Option<&Places>, event: &Event) -> bool {
+    places.zip(event.entry).is_some_and(|(places, entry)| places.covers(entry))
 }

@@ -8,7 +8,7 @@ use super::super::conn::{Conn, Phase, Wrote};
 use super::super::{ShardSettings, timestamp, timestamp_zulu};
 use super::{GOOD_BYE, SLOW_GOOD_BYE, Shared, State};
 use crate::dialect::{CloseReason, TopicKind};
-use crate::relay::cursor;
+use crate::relay::cursor::{self, Loss, Start};
 use crate::relay::encoding::{Address, Encoder, Shape};
 use crate::relay::event::{Event, Snapshot};
 use crate::relay::outbox::OutboxKey;
@@ -16,6 +16,7 @@ use crate::relay::refusals::Why;
 use crate::relay::retry::retry;
 use crate::relay::session::{Action, Watch, WatchId};
 use crate::relay::slots::ConnId;
+use crate::relay::streams::StreamTable;
 use crate::wire::channels::ServerMessage;
 use crate::wire::sse;
 
@@ -25,7 +26,7 @@ impl Shared {
     /// Sends what a session has to say.
     pub(super) fn send(&self, state: &mut State, id: ConnId, action: Action) {
         let (now, interval, delivered) = (state.now(), state.interval, state.delivered);
-        let State { settings, encoder, conns, .. } = state;
+        let State { settings, encoder, conns, streams, .. } = state;
         let Some(conn) = conns.get_mut(id) else { return };
         let bound = settings.outbox;
         let wrote = match action {
@@ -44,25 +45,22 @@ impl Shared {
                 Some(text) => answer(conn, encoder, &text, bound),
                 None => return,
             },
-            Action::State(watch, snapshot) => send_state(settings, encoder, conn, watch, &snapshot),
+            Action::State(watch, snapshot) => {
+                send_state((settings, streams), encoder, conn, watch, &snapshot)
+            }
             Action::Listed(job, snapshot) => {
                 let target = conn.session.name_of(&job).unwrap_or_default();
                 let address = Address { target: &target, cursor: None };
                 conn.write_state(&encoder.event(conn.encoding, &snapshot.payload, address, true))
             }
-            Action::Event(watch, event) => send_held(settings, encoder, conn, watch, &event),
+            Action::Event(watch, event) => send_held((settings, streams), encoder, conn, watch, &event),
             Action::Echo(_) if conn.session.is_of_targets() => return,
             Action::Echo(text) => {
                 let frame = encoder.message(conn.encoding, text.as_bytes());
                 conn.write_state(&frame)
             }
             Action::Gap(loss, watch, place) => {
-                let target = watch.and_then(|watch| name_of(conn, watch));
-                let place = place.filter(|_| target.is_none());
-                let cursor = place.map(|place| settings.epoch.cursor(place));
-                let text = cursor::gap(loss, target.as_deref(), cursor);
-                let frame = encoder.with_cursor(conn.encoding, text.as_bytes(), cursor);
-                conn.write_state(&frame)
+                send_gap((settings, streams), encoder, conn, (loss, watch, place))
             }
             Action::Ended(job, outcome) => match conn.session.ended(&job, outcome) {
                 Some(text) => {
@@ -71,10 +69,10 @@ impl Shared {
                 }
                 None => return,
             },
-            Action::Begun(sequence) => begin_stream(settings, conn, sequence),
-            Action::Place(sequence) => send_place(settings, encoder, conn, sequence),
+            Action::Begun(start) => begin_stream((settings, streams), conn, &start),
+            Action::Place(sequence) => send_place((settings, streams), encoder, conn, sequence),
             Action::RefreshPlace => match fresh_place(conn, delivered) {
-                Some(sequence) => send_place(settings, encoder, conn, sequence),
+                Some(sequence) => send_place((settings, streams), encoder, conn, sequence),
                 None => return,
             },
             Action::Subscribe(..)
@@ -125,9 +123,24 @@ fn name_of(conn: &Conn, watch: WatchId) -> Option<String> {
     conn.session.name_of(conn.session.watch(watch)?.topic())
 }
 
+/// Tells a client that events are missing.
+fn send_gap(
+    (settings, streams): (&ShardSettings, &StreamTable),
+    encoder: &mut Encoder,
+    conn: &mut Conn,
+    (loss, watch, place): (Loss, Option<WatchId>, Option<u64>),
+) -> Wrote {
+    let target = watch.and_then(|watch| name_of(conn, watch));
+    let place = place.filter(|_| target.is_none());
+    let sources = conn.session.sources(streams);
+    let cursor = place.map(|place| settings.cursor(sources, place));
+    let text = cursor::gap(loss, target.as_deref(), cursor.as_ref());
+    conn.write_state(&encoder.with_cursor(conn.encoding, text.as_bytes(), cursor.as_ref()))
+}
+
 /// Sends a job's state. Its cursor is true of it where the client watches nothing else.
 fn send_state(
-    settings: &ShardSettings,
+    (settings, streams): (&ShardSettings, &StreamTable),
     encoder: &mut Encoder,
     conn: &mut Conn,
     watch: WatchId,
@@ -135,18 +148,19 @@ fn send_state(
 ) -> Wrote {
     let target = name_of(conn, watch).unwrap_or_default();
     let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
-    let cursor = alone.then(|| settings.epoch.cursor(snapshot.sequence));
+    let sources = conn.session.sources(streams);
+    let cursor = alone.then(|| settings.cursor(sources, snapshot.sequence));
     if cursor.is_some() {
         conn.session.tell(snapshot.sequence);
     }
-    let address = Address { target: &target, cursor };
+    let address = Address { target: &target, cursor: cursor.as_ref() };
     let frame = encoder.event(conn.encoding, &snapshot.payload, address, true);
     conn.write_state(&frame)
 }
 
 /// Sends an event that waited while its job was looked up.
 fn send_held(
-    settings: &ShardSettings,
+    (settings, streams): (&ShardSettings, &StreamTable),
     encoder: &mut Encoder,
     conn: &mut Conn,
     watch: WatchId,
@@ -154,25 +168,33 @@ fn send_held(
 ) -> Wrote {
     let target = name_of(conn, watch).unwrap_or_default();
     let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
-    let cursor = alone.then(|| settings.epoch.cursor(event.sequence));
+    let sources = conn.session.sources(streams);
+    let cursor = alone.then(|| settings.cursor(sources, event.sequence));
     if cursor.is_some() {
         conn.session.tell(event.sequence);
     }
-    let frame = encoder.event(conn.encoding, &event.payload, Address { target: &target, cursor }, false);
+    let address = Address { target: &target, cursor: cursor.as_ref() };
+    let frame = encoder.event(conn.encoding, &event.payload, address, false);
     conn.write_state(&frame)
 }
 
 /// Begins an event stream, with the place that it begins at and the time after which the client is to come back.
-fn begin_stream(settings: &ShardSettings, conn: &mut Conn, sequence: Option<u64>) -> Wrote {
-    let id = match sequence {
-        Some(sequence) => settings.epoch.cursor(sequence).to_string(),
-        None => cursor::BEGINNING.to_owned(),
+fn begin_stream(
+    (settings, streams): (&ShardSettings, &StreamTable),
+    conn: &mut Conn,
+    start: &Start,
+) -> Wrote {
+    let sources = conn.session.sources(streams);
+    let id = match start {
+        Start::Beginning => cursor::BEGINNING.to_owned(),
+        Start::Behind(sequence) => settings.cursor(sources, *sequence).to_string(),
+        Start::Given(given) => given.text.clone(),
     };
     let id = sse::Event { id: Some(&id), ..sse::Event::default() };
     let mut first = id.to_bytes().to_vec();
     let retry = sse::Event { retry: Some(retry()), ..sse::Event::default() };
     first.extend_from_slice(&retry.to_bytes());
-    conn.session.tell(sequence.unwrap_or_default());
+    conn.session.tell(if let Start::Behind(sequence) = start { *sequence } else { 0 });
     conn.write_state(&first.into())
 }
 
@@ -185,13 +207,18 @@ fn fresh_place(conn: &mut Conn, delivered: u64) -> Option<u64> {
 }
 
 /// Tells a client its place: in the list of its targets where that is due, else on its own.
-fn send_place(settings: &ShardSettings, encoder: &mut Encoder, conn: &mut Conn, sequence: u64) -> Wrote {
-    let cursor = settings.epoch.cursor(sequence);
+fn send_place(
+    (settings, streams): (&ShardSettings, &StreamTable),
+    encoder: &mut Encoder,
+    conn: &mut Conn,
+    sequence: u64,
+) -> Wrote {
+    let cursor = settings.cursor(conn.session.sources(streams), sequence);
     let announced =
         if conn.session.owes_cursor() { conn.session.announce(Some(cursor.to_string())) } else { None };
     let frame = match announced {
-        Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(cursor)),
-        None => encoder.cursor(conn.encoding, cursor),
+        Some(text) => encoder.with_cursor(conn.encoding, text.as_bytes(), Some(&cursor)),
+        None => encoder.cursor(conn.encoding, &cursor),
     };
     conn.write(&frame, || None, settings.outbox)
 }

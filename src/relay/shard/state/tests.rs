@@ -46,7 +46,7 @@ impl Fixture {
         let log = JobLog::new(Arc::clone(&dialects), JobLogLimits::default(), false);
         let options = RelayOptions { outbox, ..RelayOptions::default() };
         let log = Arc::new(Mutex::new(log));
-        let settings = ShardSettings::new(&options, &dialects, &log, &Arc::default(), None, tokens());
+        let settings = ShardSettings::new(&options, &dialects, &log, &Arc::default(), (None, None), tokens());
         let answers = WeakHandle(mpsc::channel(1).0.downgrade());
         Self { shared: Shared::new(State::new(settings.clone(), answers)), settings }
     }

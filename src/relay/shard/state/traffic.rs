@@ -2,12 +2,15 @@
 
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
 use super::super::conn::{Phase, Wrote};
+use super::super::cursor;
 use super::replay::replay_loop;
 use super::{GOOD_BYE, Shared, State};
+use crate::relay::cursor::{Cursor, Sources};
 use crate::relay::encoding::Encodings;
 use crate::relay::event::{Delivery, Event};
 use crate::relay::hub::Subscriber;
@@ -26,7 +29,10 @@ impl Shared {
     /// Fans a batch out. Other tasks get their turn in between.
     pub(in crate::relay::shard) async fn deliver(&self, batch: &[Delivery]) {
         let (mut writes, mut newest) = (0, 0);
-        let epoch = self.state().settings.epoch;
+        let (epoch, log) = {
+            let state = self.state();
+            (state.settings.epoch, Arc::clone(&state.settings.log))
+        };
         for delivery in batch {
             let mut matching = {
                 let mut state = self.state();
@@ -34,8 +40,10 @@ impl Shared {
                 state.hub.matching(&delivery.event.topics, &mut matching);
                 matching
             };
-            let mut encodings = Encodings::new(&delivery.event, epoch);
-            newest = newest.max(delivery.event.sequence);
+            let sequence = delivery.event.sequence;
+            let cursor_of = |sources| cursor(&log, epoch, sources, sequence);
+            let mut encodings = Encodings::new(&delivery.event, cursor_of);
+            newest = newest.max(sequence);
             for some in matching.chunks(WRITES_PER_TURN) {
                 {
                     let mut state = self.state();
@@ -62,7 +70,7 @@ impl Shared {
         state: &mut State,
         to: Subscriber,
         delivery: &Delivery,
-        encodings: &mut Encodings<'_>,
+        encodings: &mut Encodings<'_, impl Fn(Sources) -> Cursor>,
     ) -> bool {
         let (id, event) = (to.id, &delivery.event);
         let bound = state.settings.outbox;
@@ -108,15 +116,16 @@ impl Shared {
         state: &mut State,
         id: ConnId,
         delivery: &Delivery,
-        encodings: &mut Encodings<'_>,
+        encodings: &mut Encodings<'_, impl Fn(Sources) -> Cursor>,
     ) -> bool {
         let event = &delivery.event;
-        let State { settings, encoder, conns, .. } = state;
+        let State { settings, encoder, conns, streams, .. } = state;
         let Some(conn) = conns.get_mut(id) else { return false };
         let has_cursor = conn.encoding.has_cursors() && conn.session.tells_place_of(event.sequence);
+        let cursor = has_cursor.then(|| conn.session.sources(streams));
         let topic = conn.session.best_topic(event);
         let name = || conn.session.name_of(&event.topics[topic]).unwrap_or_default();
-        let frame = encodings.get(encoder, conn.encoding, topic, has_cursor, name);
+        let frame = encodings.get(encoder, conn.encoding, topic, cursor, name);
         let wrote = conn.write(frame, || OutboxKey::of(event), settings.outbox);
         let is_of_targets = conn.session.is_of_targets();
         self.after_write(state, id, wrote);

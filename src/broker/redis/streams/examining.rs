@@ -1,0 +1,227 @@
+//! Examines streams: whether they can be read, where their history begins, and whether their places are still good.
+
+use super::super::failure::Failure;
+use super::facts::{self, Facts, Fate, Place};
+use super::followed::{Beyond, Denial, Followed, Standing, Start, start};
+use super::line::{SMALL, error_of};
+use super::reading::{AT_ONCE, End, Reading, is_of_the_server};
+use super::taking::Ids;
+use crate::broker::Position;
+use crate::wire::resp::{Answer, Reply};
+
+/// Entries of the history of a stream, at most.
+const HISTORY: u64 = 100_000;
+
+/// Entries that are walked over at a time, where only their ids are wanted.
+const IDS: u64 = 1000;
+
+/// What Redis says of a stream.
+pub(super) enum Info {
+    Facts(Facts),
+    /// An error, which may be of this key alone.
+    Error(Failure),
+}
+
+impl Reading<'_> {
+    /// Adds the command that asks about a stream.
+    pub(super) fn ask_about(&mut self, index: usize) {
+        self.line.command(&[b"XINFO", b"STREAM", self.streams[index].key.as_bytes()]);
+    }
+
+    /// Reads the answer to it.
+    pub(super) async fn info(&mut self) -> Result<Info, End> {
+        let bounds = facts::bounds(self.shared.settings.max_payload);
+        let info = self.line.reply(&bounds, |reply| match (error_of(reply), Facts::of_reply(reply)) {
+            (Some(Failure::Refused(text)), _) if text.starts_with("ERR no such key") => {
+                Info::Facts(Facts::NONE)
+            }
+            (Some(failure), _) => Info::Error(failure),
+            (None, Some(facts)) => Info::Facts(facts),
+            (None, None) => Info::Error(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
+        });
+        Ok(info.await?)
+    }
+
+    /// Examines streams until it is known of each whether it can be read.
+    pub(super) async fn examine_unsure(&mut self) -> Result<(), End> {
+        let mut due = std::mem::take(&mut self.again);
+        let unsure =
+            |(index, stream): (usize, &Followed)| (stream.standing == Standing::Unsure).then_some(index);
+        due.extend(self.streams.iter().enumerate().filter_map(unsure));
+        for some in due.chunks(AT_ONCE) {
+            for index in some {
+                self.ask_about(*index);
+            }
+            self.line.send().await?;
+            let mut found = Vec::with_capacity(some.len());
+            for index in some {
+                found.push((*index, self.info().await?));
+            }
+            for (index, info) in found {
+                self.news = true;
+                match info {
+                    Info::Facts(facts) => self.settle(index, &facts).await?,
+                    Info::Error(failure) => self.deny(index, failure).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A stream was examined while others are being read: whatever needs more than a word is left to the next round.
+    pub(super) async fn examined_in_passing(&mut self, index: usize, info: Info) -> Result<(), End> {
+        let stream = &mut self.streams[index];
+        let Info::Facts(facts) = info else {
+            stream.standing = Standing::Unsure;
+            return Ok(());
+        };
+        let Some(place) = stream.place() else { return Ok(()) };
+        match facts.fate(place) {
+            Fate::Whole => stream.examined(&facts),
+            Fate::Hole(after) => self.tell_hole(index, after, &facts).await,
+            Fate::Beyond => stream.standing = Standing::Unsure,
+        }
+        Ok(())
+    }
+
+    /// Begins to read a stream, or sees whether it can be read on where it was.
+    async fn settle(&mut self, index: usize, facts: &Facts) -> Result<(), End> {
+        let stream = &self.streams[index];
+        let Some(place) = stream.place() else { return self.begin(index, facts).await };
+        match facts.fate(place) {
+            Fate::Whole => self.streams[index].examined(facts),
+            Fate::Hole(after) => self.tell_hole(index, after, facts).await,
+            Fate::Beyond => self.settle_beyond(index, facts).await?,
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, index: usize, facts: &Facts) -> Result<(), End> {
+        let history = u64::try_from(self.shared.settings.history.as_millis()).unwrap_or(u64::MAX);
+        let beginning = self.shared.beginning();
+        let most = if history == 0 { 0 } else { HISTORY };
+        let since = Position { millis: beginning.millis.saturating_sub(history), number: 0 };
+        let place = match start(facts, since, most) {
+            Start::At(place) => place,
+            Start::Back => self.count_back(index, since).await?,
+        };
+        let stream = &mut self.streams[index];
+        let until = if stream.is_awaited { facts.last } else { beginning };
+        stream.begin(place, until, facts);
+        self.announce(index).await;
+        Ok(())
+    }
+
+    /// The place that is as many entries from the end as a history has at most.
+    async fn count_back(&mut self, index: usize, since: Position) -> Result<Place, End> {
+        let (mut left, mut oldest) = (HISTORY, None::<Position>);
+        while left > 0 {
+            let from = oldest.map_or("+".to_owned(), |oldest| facts::before(oldest).to_string());
+            let count = left.min(IDS);
+            let words = [from, since.to_string(), "COUNT".to_owned(), count.to_string()];
+            let ids = self.ids("XREVRANGE", index, &words).await?;
+            left -= ids.len() as u64;
+            let is_end = (ids.len() as u64) < count;
+            oldest = ids.last().copied().or(oldest);
+            if is_end {
+                break;
+            }
+        }
+        Ok(Place { after: facts::before(oldest.unwrap_or(since)), count: None })
+    }
+
+    /// The ids of entries.
+    async fn ids(&mut self, verb: &str, index: usize, words: &[String]) -> Result<Vec<Position>, End> {
+        let mut all: Vec<&[u8]> = vec![verb.as_bytes(), self.streams[index].key.as_bytes()];
+        all.extend(words.iter().map(String::as_bytes));
+        self.line.command(&all);
+        self.line.send().await?;
+        self.line.expect(Answer::Range);
+        let mut ids = Ids::default();
+        while !self.line.entries(&mut ids)? {
+            self.line.fill().await?;
+        }
+        match ids.error {
+            Some(text) => Err(Failure::from_reply(&text).into()),
+            None => Ok(ids.all),
+        }
+    }
+
+    async fn settle_beyond(&mut self, index: usize, facts: &Facts) -> Result<(), End> {
+        let beyond = self.streams[index].beyond(facts);
+        let place = match beyond {
+            Beyond::Anew(place) | Beyond::Cut(place) => place,
+            Beyond::Search(from) => {
+                let words = [from.to_string(), "+".to_owned(), "COUNT".to_owned(), IDS.to_string()];
+                let ids = self.ids("XRANGE", index, &words).await?;
+                match self.streams[index].last_common(&ids) {
+                    Some(after) => Place { after, count: None },
+                    None => facts.end(),
+                }
+            }
+        };
+        let stream = &mut self.streams[index];
+        if let Beyond::Anew(_) = beyond {
+            self.shared.ledger.hole(&stream.key, "was begun anew");
+            stream.begin_anew(place);
+        } else {
+            self.shared.ledger.hole(&stream.key, "lost its newest entries");
+            stream.go(place);
+        }
+        stream.examined(facts);
+        self.shared.registry.hole();
+        self.announce(index).await;
+        Ok(())
+    }
+
+    /// Entries up to a position are gone that were not read.
+    async fn tell_hole(&mut self, index: usize, after: Position, facts: &Facts) {
+        let stream = &mut self.streams[index];
+        self.shared.ledger.hole(&stream.key, "lost entries before they were read");
+        let place = if after == facts.last { facts.end() } else { Place { after, count: facts.gone() } };
+        stream.go(place);
+        stream.examined(facts);
+        self.shared.registry.hole();
+        self.announce(index).await;
+    }
+
+    /// Tells the sink from where on a stream is read.
+    async fn announce(&mut self, index: usize) {
+        let stream = &mut self.streams[index];
+        let (key, after) = (stream.key.clone(), stream.after());
+        let mut sink = self.shared.turns.turn().await;
+        for taker in &mut stream.takers {
+            taker.id = taker.id.or_else(|| self.shared.registry.add(&key, &taker.manner));
+            if let Some(id) = taker.id {
+                self.shared.registry.read(id, after);
+                sink.stream(id, &key, taker.subscription, after);
+            }
+        }
+        sink.flush().await;
+    }
+
+    /// A stream cannot be read.
+    async fn deny(&mut self, index: usize, failure: Failure) -> Result<(), End> {
+        let Failure::Refused(reason) = failure else { return Err(failure.into()) };
+        if is_of_the_server(&reason) {
+            return Err(End::Failed(Failure::Refused(reason)));
+        }
+        if let misplaced @ End::Misplaced(_) = End::from(Failure::Refused(reason.clone())) {
+            return Err(misplaced);
+        }
+        let found = if reason.starts_with("WRONGTYPE") { self.type_of(index).await? } else { None };
+        self.streams[index].deny(found.map_or(Denial::Refused(reason), Denial::OtherType));
+        Ok(())
+    }
+
+    /// What a key holds.
+    async fn type_of(&mut self, index: usize) -> Result<Option<String>, End> {
+        self.line.command(&[b"TYPE", self.streams[index].key.as_bytes()]);
+        self.line.send().await?;
+        let found = self.line.reply(&SMALL, |reply| match reply {
+            Reply::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
+            _ => None,
+        });
+        Ok(found.await?)
+    }
+}

@@ -1,0 +1,181 @@
+//! Finds the queues of BullMQ: each has a hash `PREFIX:QUEUE:meta`.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::sleep;
+
+use super::super::connect::{Node, Use};
+use super::super::failure::Failure;
+use super::super::routes::escaped;
+use super::entry::Manner;
+use super::followed::Followed;
+use super::ledger::GroupId;
+use super::line::Line;
+use super::shared::Shared;
+use crate::broker::Denied;
+use crate::wire::resp::{Bounds, Reply};
+
+/// Keys that Redis looks at for each SCAN.
+const KEYS: &[u8] = b"1000";
+
+/// Pause between two SCANs, which leaves Redis to others.
+const PACE: Duration = Duration::from_millis(2);
+
+/// Pause between two passes over all keys, for each SCAN that the last one took; few keys are looked at every few seconds, and
+/// many once a minute.
+const PAUSE_EACH: Duration = Duration::from_millis(500);
+const LEAST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Bounds of a reply to SCAN: keys of at most 512 KiB together, far more than a thousand names.
+const FOUND: Bounds = Bounds { bytes: 4 * 1024 * 1024, elements: 100_000, depth: 2 };
+
+/// Looks for queues of one prefix.
+pub(super) struct Search<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) group: GroupId,
+    pub(super) subscription: usize,
+    pub(super) prefix: &'a str,
+    /// Takes the queues that are found.
+    pub(super) found: UnboundedSender<Followed>,
+}
+
+impl Search<'_> {
+    /// Looks again and again. The history waits for the end of the first pass.
+    pub(super) async fn run(self) {
+        let mut known = HashSet::new();
+        let mut is_awaited = self.shared.gate.wait_for_one();
+        self.shared.ledger.begun(self.group);
+        loop {
+            let pause = match self.pass(&mut known).await {
+                Ok(scans) => {
+                    self.shared.ledger.answered(self.group, 0, Vec::new());
+                    (PAUSE_EACH * scans).clamp(LEAST_PAUSE, LONGEST_PAUSE)
+                }
+                Err(Failure::Refused(reason)) => {
+                    let (name, subscriptions) = (self.pattern(), vec![self.subscription]);
+                    let denied = Denied { name, reason, revoked: false, subscriptions };
+                    self.shared.ledger.answered(self.group, 0, vec![denied]);
+                    LEAST_PAUSE
+                }
+                Err(failure) => {
+                    self.shared.ledger.failed(self.group, &failure);
+                    sleep(Duration::from_millis(500)).await;
+                    continue;
+                }
+            };
+            if std::mem::take(&mut is_awaited) {
+                self.shared.history_read().await;
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// The keys of queues.
+    fn pattern(&self) -> String {
+        format!("{}:*:meta", String::from_utf8_lossy(&escaped(self.prefix.as_bytes())))
+    }
+
+    /// Looks through all keys once, and returns the number of SCANs.
+    async fn pass(&self, known: &mut HashSet<String>) -> Result<u32, Failure> {
+        let mut scans = 0;
+        for node in self.shared.connector.nodes().await {
+            scans += self.pass_node(&node, known).await?;
+        }
+        Ok(scans)
+    }
+
+    /// Looks through all keys of a server once, and returns the number of SCANs.
+    async fn pass_node(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
+        let stream = self.shared.connector.connect_to(node, Use::Commands).await?;
+        let mut line = Line::new(stream, 0);
+        let pattern = self.pattern();
+        let (mut cursor, mut scans) = ("0".to_owned(), 0);
+        loop {
+            line.command(&[
+                b"SCAN",
+                cursor.as_bytes(),
+                b"MATCH",
+                pattern.as_bytes(),
+                b"COUNT",
+                KEYS,
+                b"TYPE",
+                b"hash",
+            ]);
+            line.send().await?;
+            let (next, keys) = line.reply(&FOUND, scanned).await??;
+            for key in keys {
+                self.take(&key, known);
+            }
+            scans += 1;
+            if next == "0" {
+                return Ok(scans);
+            }
+            cursor = next;
+            sleep(PACE).await;
+        }
+    }
+
+    fn take(&self, key: &str, known: &mut HashSet<String>) {
+        let Some(queue) = queue_of(self.prefix, key) else { return };
+        if known.insert(queue.to_owned()) {
+            // The receiver lives as long as this.
+            let _ = self.found.send(stream_of(self.shared, self.subscription, self.prefix, queue));
+        }
+    }
+}
+
+/// The stream of a queue's events.
+pub(super) fn stream_of(shared: &Shared<'_>, subscription: usize, prefix: &str, queue: &str) -> Followed {
+    let key = format!("{prefix}:{queue}:events").into();
+    let mut stream = Followed::new(key, subscription, Manner::of_queue(prefix, queue));
+    stream.is_awaited = shared.gate.wait_for_one();
+    stream
+}
+
+/// The queue's name in the key of its hash; it has no colon.
+fn queue_of<'a>(prefix: &str, key: &'a str) -> Option<&'a str> {
+    let queue = key.strip_prefix(prefix)?.strip_prefix(':')?.strip_suffix(":meta")?;
+    (!queue.is_empty() && !queue.contains(':')).then_some(queue)
+}
+
+/// The next cursor, and the keys that are texts.
+fn scanned(reply: &Reply<'_>) -> Result<(String, Vec<String>), Failure> {
+    let text = |reply: &Reply<'_>| match reply {
+        Reply::Bulk(text) => std::str::from_utf8(text).ok().map(str::to_owned),
+        _ => None,
+    };
+    match reply {
+        Reply::Array(parts) => match parts.as_slice() {
+            [cursor, Reply::Array(keys)] => {
+                let cursor = text(cursor).unwrap_or_else(|| "0".to_owned());
+                Ok((cursor, keys.iter().filter_map(text).collect()))
+            }
+            _ => Err(Failure::Unreachable("SCAN answers in another form".to_owned())),
+        },
+        Reply::Error(text) => Err(Failure::from_reply(&String::from_utf8_lossy(text))),
+        _ => Err(Failure::Unreachable("SCAN answers in another form".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::queue_of;
+
+    #[test]
+    fn a_queue_is_named_by_its_hash_and_has_no_colon() {
+        for (key, queue) in [
+            ("bull:videos:meta", Some("videos")),
+            ("bull:a/b:meta", Some("a/b")),
+            ("bull:a:b:meta", None),
+            ("bull::meta", None),
+            ("bull:meta", None),
+            ("bullet:a:meta", None),
+        ] {
+            assert_eq!(queue_of("bull", key), queue, "{key}");
+        }
+        assert_eq!(queue_of("{bull}", "{bull}:a:meta"), Some("a"));
+    }
+}

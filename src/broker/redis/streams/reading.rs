@@ -1,0 +1,337 @@
+//! One connection on which streams are read, from the first command to its end.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::super::failure::Failure;
+use super::entry::Scratch;
+use super::followed::{Denial, Followed, Standing};
+use super::ledger::GroupId;
+use super::line::{Line, SMALL, error_of};
+use super::shared::Shared;
+use super::taking::{Answered, Taking};
+use crate::wire::resp::{Answer, Reply};
+
+/// How long Redis waits for an entry before it answers that there is none: a sign of life.
+const BLOCK: &[u8] = b"1000";
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// Bytes that an answer of XREAD should have, about: it is made whole in Redis' memory.
+const ANSWER: u64 = 512 * 1024;
+
+/// Entries of an answer, at least and at most.
+const COUNT: std::ops::RangeInclusive<u64> = 10..=1000;
+
+/// Streams that are examined beside an XREAD.
+pub(super) const AT_ONCE: usize = 64;
+
+/// Streams whose turn it is to be examined every tick, beside those of which entries came.
+const EACH_TICK: usize = 16;
+
+/// Why a connection is no longer read.
+#[derive(Debug)]
+pub(super) enum End {
+    /// It failed.
+    Failed(Failure),
+    /// Streams are on other servers than it was thought, or they cannot be read together.
+    Misplaced(Failure),
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        const ELSEWHERE: [&str; 3] = ["MOVED", "ASK", "CROSSSLOT"];
+        match &failure {
+            Failure::Refused(text) if ELSEWHERE.iter().any(|code| text.starts_with(code)) => {
+                Self::Misplaced(failure)
+            }
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
+/// A connection and the streams that are read on it.
+pub(super) struct Reading<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) line: Line,
+    pub(super) streams: &'a mut Vec<Followed>,
+    group: GroupId,
+    /// Streams that are added.
+    inbox: &'a mut UnboundedReceiver<Followed>,
+    answered: Answered,
+    scratch: Scratch,
+    /// Streams to be examined beside the next XREAD.
+    checks: Vec<usize>,
+    /// Streams that were denied, to be examined again.
+    pub(super) again: Vec<usize>,
+    /// Stream whose turn it is to be examined.
+    turn: usize,
+    next_tick: Instant,
+    /// Entries of a stream that are asked for at once.
+    count: u64,
+    /// Whether the ledger is to be told.
+    pub(super) news: bool,
+    /// XREADs in a row that were refused though every stream by itself is fine.
+    refusals: u32,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        shared: &'a Shared<'a>,
+        group: GroupId,
+        line: Line,
+        streams: &'a mut Vec<Followed>,
+        inbox: &'a mut UnboundedReceiver<Followed>,
+    ) -> Self {
+        for stream in &mut *streams {
+            // Whatever happened since it was last read must be known before it is read on.
+            stream.standing = Standing::Unsure;
+        }
+        Self {
+            shared,
+            line,
+            streams,
+            group,
+            inbox,
+            answered: Answered::default(),
+            scratch: Scratch::default(),
+            checks: Vec::new(),
+            again: Vec::new(),
+            turn: 0,
+            next_tick: Instant::now() + TICK,
+            count: 100,
+            news: true,
+            refusals: 0,
+        }
+    }
+
+    /// Reads until the connection ends.
+    pub(super) async fn run(mut self) -> End {
+        match self.read_on().await {
+            Err(end) => end,
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<Infallible, End> {
+        self.learn_time().await?;
+        loop {
+            while let Ok(stream) = self.inbox.try_recv() {
+                self.streams.push(stream);
+                self.news = true;
+            }
+            self.examine_unsure().await?;
+            self.report();
+            self.pass_history().await;
+            if self.streams.iter().any(|stream| stream.standing == Standing::Read) {
+                self.read().await?;
+            } else {
+                self.idle().await?;
+            }
+            self.tick();
+        }
+    }
+
+    /// Asks for the time; a server that does not tell leaves it to the own clock.
+    async fn learn_time(&mut self) -> Result<(), End> {
+        self.line.command(&[b"TIME"]);
+        self.line.send().await?;
+        let told = self.line.reply(&SMALL, |reply| (time(reply), error_of(reply))).await?;
+        match told {
+            (millis, None | Some(Failure::Refused(_))) => self.shared.began(millis),
+            (_, Some(failure)) => return Err(failure.into()),
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) {
+        if !std::mem::take(&mut self.news) {
+            return;
+        }
+        let denied: Vec<_> = self.streams.iter().filter_map(Followed::denied).collect();
+        self.shared.ledger.answered(self.group, self.streams.len() - denied.len(), denied);
+    }
+
+    /// Lets the history end that waits for streams whose own is read, or which cannot be read.
+    async fn pass_history(&mut self) {
+        for stream in &mut *self.streams {
+            let is_done = stream.has_read_history() || stream.standing != Standing::Read;
+            if stream.is_awaited && is_done {
+                stream.is_awaited = false;
+                self.shared.history_read().await;
+            }
+        }
+    }
+
+    /// Nothing can be read: makes sure that the connection lives, and waits for the next tick.
+    async fn idle(&mut self) -> Result<(), End> {
+        self.line.command(&[b"PING"]);
+        self.line.send().await?;
+        self.line.reply(&SMALL, |_| ()).await?;
+        sleep_until(self.next_tick).await;
+        Ok(())
+    }
+
+    /// Asks for entries, and gives them to the sink.
+    async fn read(&mut self) -> Result<(), End> {
+        let checks = std::mem::take(&mut self.checks);
+        for index in &checks {
+            self.ask_about(*index);
+        }
+        self.ask_for_entries();
+        self.line.send().await?;
+        for index in &checks {
+            let info = self.info().await?;
+            self.examined_in_passing(*index, info).await?;
+        }
+        let before = self.line.received;
+        self.take_entries().await?;
+        if let Some(error) = self.answered.error.take() {
+            return self.refused(&error);
+        }
+        self.refusals = 0;
+        self.answer_taken(self.line.received - before);
+        Ok(())
+    }
+
+    fn ask_for_entries(&mut self) {
+        self.answered.clear();
+        for (index, stream) in self.streams.iter().enumerate() {
+            if stream.standing == Standing::Read {
+                self.answered.asked.push((index, 0));
+            }
+        }
+        let asked = &self.answered.asked;
+        let count = self.count.to_string();
+        let ids: Vec<String> =
+            asked.iter().map(|(index, _)| self.streams[*index].after().to_string()).collect();
+        let mut words: Vec<&[u8]> = vec![b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", BLOCK, b"STREAMS"];
+        words.extend(asked.iter().map(|(index, _)| self.streams[*index].key.as_bytes()));
+        words.extend(ids.iter().map(|id| id.as_bytes()));
+        self.line.command(&words);
+    }
+
+    async fn take_entries(&mut self) -> Result<(), End> {
+        self.line.expect(Answer::Streams);
+        loop {
+            self.line.fill_if_empty().await?;
+            let mut sink = self.shared.turns.turn().await;
+            let mut taking = Taking {
+                streams: self.streams,
+                answered: &mut self.answered,
+                sink: sink.as_mut(),
+                scratch: &mut self.scratch,
+                max_payload: self.shared.settings.max_payload,
+                burst: false,
+            };
+            let is_whole = self.line.entries(&mut taking)?;
+            if taking.burst {
+                sink.flush().await;
+            }
+            drop(sink);
+            if self.answered.is_broken {
+                let reason = "the server answered for streams that it was not asked for";
+                return Err(Failure::Unreachable(reason.to_owned()).into());
+            }
+            if is_whole {
+                return Ok(());
+            }
+            self.line.fill().await?;
+        }
+    }
+
+    /// The answer is whole: sees which streams have more, and how many entries to ask for next.
+    fn answer_taken(&mut self, bytes: u64) {
+        let mut entries = 0;
+        for (index, count) in &self.answered.asked {
+            let stream = &mut self.streams[*index];
+            entries += *count as u64;
+            if *count as u64 >= self.count {
+                // It may be trimmed before the rest is read.
+                self.checks.push(*index);
+            } else {
+                stream.caught_up();
+            }
+            if *count > 0 {
+                for id in stream.takers.iter().filter_map(|taker| taker.id) {
+                    self.shared.registry.read(id, stream.after());
+                }
+            }
+        }
+        self.checks.truncate(AT_ONCE);
+        if let Some(each) = bytes.checked_div(entries) {
+            let wanted = ANSWER / each.max(1) / self.answered.active.max(1) as u64;
+            self.count = wanted.clamp(*COUNT.start(), *COUNT.end());
+        }
+    }
+
+    /// XREAD was refused, which one of the streams may have caused: each is examined by itself. Where that finds nothing,
+    /// the command itself is refused.
+    fn refused(&mut self, text: &str) -> Result<(), End> {
+        let failure = Failure::from_reply(text);
+        let Failure::Refused(reason) = &failure else { return Err(failure.into()) };
+        if let End::Misplaced(failure) = End::from(failure.clone()) {
+            return Err(End::Misplaced(failure));
+        }
+        if is_of_the_server(reason) {
+            return Err(End::Failed(failure));
+        }
+        self.refusals += 1;
+        self.news = true;
+        for (index, _) in &self.answered.asked {
+            let stream = &mut self.streams[*index];
+            if self.refusals > 1 {
+                stream.deny(Denial::Refused(reason.clone()));
+            } else {
+                stream.standing = Standing::Unsure;
+            }
+        }
+        Ok(())
+    }
+
+    /// Once a second: chooses streams to be examined.
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if now < self.next_tick {
+            return;
+        }
+        self.next_tick = now + TICK;
+        self.line.tidy();
+        let count = self.streams.len();
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            if stream.is_due_again() {
+                self.again.push(index);
+            }
+            let is_its_turn = (index + count - self.turn) % count < EACH_TICK;
+            if stream.standing == Standing::Read
+                && (stream.is_stirred || is_its_turn)
+                && self.checks.len() < AT_ONCE
+                && !self.checks.contains(&index)
+            {
+                self.checks.push(index);
+            }
+        }
+        self.turn = if count == 0 { 0 } else { (self.turn + EACH_TICK) % count };
+    }
+}
+
+/// Whether an error is of the server at this time, rather than of the command or a key.
+pub(super) fn is_of_the_server(text: &str) -> bool {
+    const CODES: [&str; 4] = ["CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY"];
+    CODES.iter().any(|code| text.starts_with(code))
+}
+
+/// Milliseconds of a reply to TIME.
+fn time(reply: &Reply<'_>) -> Option<u64> {
+    let Reply::Array(parts) = reply else { return None };
+    let number = |part: &Reply<'_>| match part {
+        Reply::Bulk(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    match parts.as_slice() {
+        [seconds, micros] => Some(number(seconds)? * 1000 + number(micros)? / 1000),
+        _ => None,
+    }
+}

@@ -1,0 +1,91 @@
+//! What all connections that read streams have in common.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::super::connect::Connector;
+use super::super::turns::Turns;
+use super::StreamSettings;
+use super::ledger::Ledger;
+use super::registry::Registry;
+use crate::broker::Position;
+
+pub(super) struct Shared<'a> {
+    pub(super) connector: &'a Connector,
+    pub(super) turns: Turns,
+    pub(super) registry: &'a Registry,
+    pub(super) ledger: Ledger<'a>,
+    pub(super) settings: StreamSettings,
+    pub(super) gate: Gate,
+    /// When the source began, by the clock of Redis, in milliseconds since the Unix epoch.
+    began: OnceLock<u64>,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        connector: &'a Connector,
+        turns: Turns,
+        registry: &'a Registry,
+        ledger: Ledger<'a>,
+        settings: StreamSettings,
+    ) -> Self {
+        let gate = Gate(Mutex::new(Some(1)));
+        Self { connector, turns, registry, ledger, settings, gate, began: OnceLock::new() }
+    }
+
+    /// Takes note of the time that Redis told, or of the own one.
+    pub(super) fn began(&self, told: Option<u64>) {
+        self.began.get_or_init(|| told.unwrap_or_else(own_time));
+    }
+
+    /// Position behind every entry that was added before the source began.
+    pub(super) fn beginning(&self) -> Position {
+        Position { millis: *self.began.get_or_init(own_time), number: 0 }
+    }
+
+    /// One stream less whose history is awaited; tells the sink after the last one.
+    pub(super) async fn history_read(&self) {
+        if self.gate.pass() {
+            let mut sink = self.turns.turn().await;
+            sink.history_read();
+            sink.flush().await;
+        }
+    }
+}
+
+fn own_time() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts what the end of the history waits for: each stream, and that all streams are known. `None` after it.
+pub(super) struct Gate(Mutex<Option<usize>>);
+
+impl Gate {
+    /// One more; false when it is over already.
+    pub(super) fn wait_for_one(&self) -> bool {
+        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(count) => {
+                *count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// One less; true when that was the last.
+    fn pass(&self) -> bool {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match left.as_mut() {
+            Some(count) if *count > 1 => {
+                *count -= 1;
+                false
+            }
+            Some(_) => {
+                *left = None;
+                true
+            }
+            None => false,
+        }
+    }
+}

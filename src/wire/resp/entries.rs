@@ -1,0 +1,517 @@
+//! Entries of streams, as XREAD and XRANGE answer them; between these answers, replies of any form.
+//!
+//! Entries, which are nearly everything, are cut out one after the other without an allocation, and before the answer is
+//! whole: it is never held.
+
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::push::{HEAD, bulk};
+use super::reply::{Bounds, Broken, Reply, Stop, content, form, length, read};
+
+/// Bounds of an error that comes in place of an answer.
+const ERROR: Bounds = Bounds { bytes: 4096, elements: 0, depth: 0 };
+
+/// Bytes of an entry's id: two numbers of 64 bits.
+const ID_LIMIT: u64 = 41;
+
+/// Bytes of a name or a value that are kept of an entry which is too long; of a longer one, only its head is.
+const KEPT: u64 = 1024;
+
+/// Fields that are kept of an entry which is too long.
+const KEPT_FIELDS: usize = 64;
+
+/// Form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// To XREAD: streams with their entries, or nothing.
+    Streams,
+    /// To XRANGE and XREVRANGE: entries.
+    Range,
+}
+
+/// Takes what an [`EntryReader`] finds; every slice lives only for the call.
+pub(crate) trait EntryHandler {
+    /// Entries of this stream follow. Not called in an answer to XRANGE.
+    fn stream(&mut self, key: &[u8]);
+
+    /// A whole entry.
+    fn entry(&mut self, id: &[u8], fields: Fields<'_>);
+
+    /// An entry that was skipped over since it is too long, and the fields that were kept of it.
+    fn long_entry(&mut self, id: &[u8], fields: &[LongField]);
+
+    /// An error in place of the answer.
+    fn error(&mut self, text: &[u8]);
+}
+
+/// A field of an entry that is too long. What is long itself has only its head here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LongField {
+    /// Its name.
+    pub(crate) name: Vec<u8>,
+    /// Its value.
+    pub(crate) value: Vec<u8>,
+    /// Bytes of the whole value.
+    pub(crate) len: u64,
+}
+
+/// Names and values of an entry, in order; a name without a value is left out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    bytes: &'a [u8],
+    /// Strings that are left, checked to be whole.
+    left: u64,
+}
+
+impl<'a> Fields<'a> {
+    /// The first value of this name.
+    pub(crate) fn get(mut self, name: &[u8]) -> Option<&'a [u8]> {
+        self.find_map(|(found, value)| (found == name).then_some(value))
+    }
+
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let found = bulk(self.bytes, 0).ok()?;
+        let (range, end) = content(self.bytes, found.begin, found.len).ok()?;
+        let string = &self.bytes[range];
+        self.bytes = &self.bytes[end..];
+        Some(string)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(2)?;
+        Some((self.string()?, self.string()?))
+    }
+}
+
+/// Bytes that came and are not taken yet: at most one entry of `max_entry` bytes, or one reply.
+#[derive(Debug)]
+pub(crate) struct EntryReader {
+    buffer: Buffer,
+    max_entry: usize,
+    place: Place,
+    skim: Option<Skim>,
+}
+
+/// Place in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Behind it, or before the first one.
+    Outside,
+    Beginning(Answer),
+    /// Before a stream, of which so many are left.
+    Streams(u64),
+    Entries {
+        /// Streams that are left behind this one.
+        streams: u64,
+        /// Entries that are left in this one.
+        entries: u64,
+    },
+}
+
+/// An entry that is too long, on its way.
+#[derive(Debug, Default)]
+struct Skim {
+    id: Vec<u8>,
+    /// Strings that are left, names and values.
+    left: u64,
+    /// Bytes that are left of the present string.
+    skip: u64,
+    name: Option<Vec<u8>>,
+    fields: Vec<LongField>,
+}
+
+/// An entry at the beginning of a buffer. All ranges are of that buffer.
+struct Cut {
+    id: Range<usize>,
+    /// Where the fields begin.
+    fields: usize,
+    /// Names and values.
+    strings: u64,
+    /// Where the entry ends; `None`: it is too long.
+    end: Option<usize>,
+}
+
+impl EntryReader {
+    /// An empty one for entries of at most `max_entry` bytes, as they come.
+    pub(crate) fn new(max_entry: usize) -> Self {
+        Self { buffer: Buffer::new(), max_entry, place: Place::Outside, skim: None }
+    }
+
+    /// Where to read into; never empty. What is read is handed over with [`EntryReader::filled`].
+    pub(crate) fn space(&mut self) -> &mut [u8] {
+        self.buffer.space()
+    }
+
+    /// Takes over `count` bytes at the beginning of [`EntryReader::space`].
+    pub(crate) fn filled(&mut self, count: usize) {
+        self.buffer.filled(count);
+    }
+
+    /// Whether nothing came that is not taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.bytes().is_empty()
+    }
+
+    /// Gives memory back that a large entry needed, once none came since the last call.
+    pub(crate) fn tidy(&mut self) {
+        self.buffer.tidy();
+    }
+
+    /// What comes next is this answer; to be called once for each.
+    pub(crate) fn expect(&mut self, answer: Answer) {
+        self.place = Place::Beginning(answer);
+    }
+
+    /// Hands everything whole of the answer to `handler`, and tells whether that was its end.
+    pub(crate) fn entries(&mut self, handler: &mut impl EntryHandler) -> Result<bool, Broken> {
+        while self.place != Place::Outside {
+            match self.step(handler) {
+                Ok(()) => {}
+                Err(Stop::Incomplete(needed)) => {
+                    self.buffer.needs(needed);
+                    return Ok(false);
+                }
+                Err(Stop::Broken(broken)) => return Err(broken),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes the next reply, which is no such answer, once it is whole; returns what `take` makes of it.
+    pub(crate) fn reply<T>(
+        &mut self,
+        bounds: &Bounds,
+        take: impl FnOnce(&Reply<'_>) -> T,
+    ) -> Result<Option<T>, Broken> {
+        match read(self.buffer.bytes(), bounds) {
+            Ok((reply, end)) => {
+                let taken = take(&reply);
+                self.buffer.take(end);
+                Ok(Some(taken))
+            }
+            Err(Stop::Incomplete(needed)) => {
+                self.buffer.needs(needed);
+                Ok(None)
+            }
+            Err(Stop::Broken(broken)) => Err(broken),
+        }
+    }
+
+    fn step(&mut self, handler: &mut impl EntryHandler) -> Result<(), Stop> {
+        if self.skim.is_some() {
+            return self.skim(handler);
+        }
+        let bytes = self.buffer.bytes();
+        match self.place {
+            Place::Outside => {}
+            Place::Beginning(_) if bytes.first() == Some(&b'-') => {
+                let (reply, end) = read(bytes, &ERROR)?;
+                if let Reply::Error(text) = reply {
+                    handler.error(text);
+                }
+                self.buffer.take(end);
+                self.place = Place::Outside;
+            }
+            Place::Beginning(answer) => {
+                let (count, end) = array(bytes, 0)?;
+                self.place = match (count, answer) {
+                    (None | Some(0), _) => Place::Outside,
+                    (Some(streams), Answer::Streams) => Place::Streams(streams),
+                    (Some(entries), Answer::Range) => Place::Entries { streams: 0, entries },
+                };
+                self.buffer.take(end);
+            }
+            Place::Streams(0) => self.place = Place::Outside,
+            Place::Streams(streams) => {
+                let (_, at) = pair(bytes, 0)?;
+                let name = bulk(bytes, at)?;
+                let (key, at) = content(bytes, name.begin, name.len)?;
+                let (entries, end) = array(bytes, at)?;
+                handler.stream(&bytes[key]);
+                self.buffer.take(end);
+                self.place = Place::Entries { streams: streams - 1, entries: entries.unwrap_or(0) };
+            }
+            Place::Entries { streams, entries: 0 } => self.place = Place::Streams(streams),
+            Place::Entries { streams, entries } => {
+                self.entry(handler)?;
+                self.place = Place::Entries { streams, entries: entries - 1 };
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, handler: &mut impl EntryHandler) -> Result<(), Stop> {
+        let bytes = self.buffer.bytes();
+        let Cut { id, fields, strings, end } = cut(bytes, self.max_entry)?;
+        if let Some(end) = end {
+            handler.entry(&bytes[id], Fields { bytes: &bytes[fields..end], left: strings });
+            self.buffer.take(end);
+        } else {
+            self.skim = Some(Skim { id: bytes[id].to_vec(), left: strings, ..Skim::default() });
+            self.buffer.take(fields);
+        }
+        Ok(())
+    }
+
+    /// Goes on skipping over an entry that is too long.
+    fn skim(&mut self, handler: &mut impl EntryHandler) -> Result<(), Stop> {
+        let Some(skim) = &mut self.skim else { return Ok(()) };
+        let bytes = self.buffer.bytes();
+        if skim.skip > 0 {
+            let count = usize::try_from(skim.skip).map_or(bytes.len(), |skip| skip.min(bytes.len()));
+            skim.skip -= count as u64;
+            self.buffer.take(count);
+            return if skim.skip > 0 { Err(Stop::Incomplete(1)) } else { Ok(()) };
+        }
+        if skim.left == 0 {
+            handler.long_entry(&skim.id, &skim.fields);
+            self.skim = None;
+            return Ok(());
+        }
+        let found = bulk(bytes, 0)?;
+        let taken = if found.len <= KEPT {
+            let (range, end) = content(bytes, found.begin, found.len)?;
+            skim.string(&bytes[range], found.len);
+            end
+        } else {
+            let head = bytes.get(found.begin..found.begin + HEAD);
+            skim.string(head.ok_or(Stop::Incomplete(found.begin + HEAD))?, found.len);
+            skim.skip = found.len - HEAD as u64 + 2;
+            found.begin + HEAD
+        };
+        self.buffer.take(taken);
+        Ok(())
+    }
+}
+
+impl Skim {
+    /// A string of this length, or its head.
+    fn string(&mut self, string: &[u8], len: u64) {
+        self.left -= 1;
+        match self.name.take() {
+            None => self.name = Some(string.to_vec()),
+            Some(name) if self.fields.len() < KEPT_FIELDS => {
+                self.fields.push(LongField { name, value: string.to_vec(), len });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Reads the header of an array at `at`; `None` is the length of one that is not there.
+fn array(bytes: &[u8], at: usize) -> Result<(Option<u64>, usize), Stop> {
+    match bytes.get(at) {
+        None => Err(Stop::Incomplete(at + 1)),
+        Some(b'*') => length(bytes, at),
+        Some(_) => Err(form("an array was expected")),
+    }
+}
+
+/// Reads the header of an array of two.
+fn pair(bytes: &[u8], at: usize) -> Result<((), usize), Stop> {
+    match array(bytes, at)? {
+        (Some(2), end) => Ok(((), end)),
+        _ => Err(form("a pair was expected")),
+    }
+}
+
+/// Finds the entry at the beginning of `bytes`: `*2`, its id, and an array of its names and values, which is absent for
+/// an entry that was deleted.
+fn cut(bytes: &[u8], max: usize) -> Result<Cut, Stop> {
+    let (_, at) = pair(bytes, 0)?;
+    let name = bulk(bytes, at)?;
+    if name.len > ID_LIMIT {
+        return Err(form("an entry's id was expected"));
+    }
+    let (id, at) = content(bytes, name.begin, name.len)?;
+    let (strings, fields) = array(bytes, at)?;
+    let strings = strings.unwrap_or(0);
+    let mut at = fields;
+    for _ in 0..strings {
+        let string = bulk(bytes, at)?;
+        if string.len > (max as u64).saturating_sub(string.begin as u64) {
+            return Ok(Cut { id, fields, strings, end: None });
+        }
+        (_, at) = content(bytes, string.begin, string.len)?;
+    }
+    Ok(Cut { id, fields, strings, end: Some(at) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+
+    use super::super::buffer::INITIAL;
+    use super::*;
+    use crate::wire::resp::command;
+
+    const MAX: usize = 256 * 1024;
+
+    #[derive(Default, PartialEq, Debug)]
+    struct Seen(Vec<String>);
+
+    impl EntryHandler for Seen {
+        fn stream(&mut self, key: &[u8]) {
+            self.0.push(format!("stream {}", String::from_utf8_lossy(key)));
+        }
+
+        fn entry(&mut self, id: &[u8], fields: Fields<'_>) {
+            let mut seen = String::from_utf8_lossy(id).into_owned();
+            for (name, value) in fields {
+                seen.push_str(&format!(" {}={value:?}", String::from_utf8_lossy(name)));
+            }
+            self.0.push(seen);
+        }
+
+        fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
+            let mut seen = format!("long {}", String::from_utf8_lossy(id));
+            for LongField { name, value, len } in fields {
+                seen.push_str(&format!(" {}={} of {len}", String::from_utf8_lossy(name), value.len()));
+            }
+            self.0.push(seen);
+        }
+
+        fn error(&mut self, text: &[u8]) {
+            self.0.push(format!("error {}", String::from_utf8_lossy(text)));
+        }
+    }
+
+    /// An answer to XREAD; entries are ids with fields.
+    fn answer(streams: &[(&str, &[(&str, &[&[u8]])])]) -> Vec<u8> {
+        let mut out = format!("*{}\r\n", streams.len()).into_bytes();
+        for (key, entries) in streams {
+            out.extend_from_slice(
+                format!("*2\r\n${}\r\n{key}\r\n*{}\r\n", key.len(), entries.len()).as_bytes(),
+            );
+            for (id, fields) in *entries {
+                out.extend_from_slice(format!("*2\r\n${}\r\n{id}\r\n", id.len()).as_bytes());
+                command(&mut out, fields);
+            }
+        }
+        out
+    }
+
+    /// Feeds an answer, and a reply behind it, in reads of at most `chunk` bytes.
+    fn feed(reader: &mut EntryReader, wire: &[u8], chunk: usize) -> Seen {
+        let wire = [wire, b"+OK\r\n"].concat();
+        let (mut seen, mut rest, mut done) = (Seen::default(), &wire[..], false);
+        reader.expect(Answer::Streams);
+        loop {
+            if !done {
+                done = reader.entries(&mut seen).unwrap();
+            }
+            let ok = |reply: &Reply<'_>| assert_eq!(*reply, Reply::Simple(b"OK"));
+            if done && reader.reply(&ERROR, ok).unwrap().is_some() {
+                return seen;
+            }
+            let space = reader.space();
+            let count = rest.len().min(chunk).min(space.len());
+            assert!(count > 0, "everything came and is not enough");
+            space[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            reader.filled(count);
+        }
+    }
+
+    #[test]
+    fn entries_of_several_streams_come_out_in_order_wherever_reads_end() {
+        let wire = answer(&[
+            ("a", &[("1-0", &[b"data", b"{}"]), ("1-1", &[b"data", b"\r\n", b"job", b"7"])]),
+            ("b", &[("5-0", &[])]),
+        ]);
+        for chunk in [1, 2, 7, usize::MAX] {
+            let seen = feed(&mut EntryReader::new(MAX), &wire, chunk);
+            let wanted = ["stream a", "1-0 data=[123, 125]", "1-1 data=[13, 10] job=[55]", "stream b", "5-0"];
+            assert_eq!(seen.0, wanted);
+        }
+    }
+
+    #[test]
+    fn nothing_and_errors_are_answers() {
+        for (wire, wanted) in [
+            (&b"*-1\r\n"[..], vec![]),
+            (b"*0\r\n", vec![]),
+            (b"-WRONGTYPE no\r\n", vec!["error WRONGTYPE no".to_owned()]),
+        ] {
+            assert_eq!(feed(&mut EntryReader::new(MAX), wire, 3).0, wanted);
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_too_long_is_skipped_without_being_buffered() {
+        let long = vec![b'x'; 10 * 1024 * 1024];
+        let entries: &[(&str, &[&[u8]])] =
+            &[("1-0", &[b"job", b"7", b"data", &long, &long, b"v"]), ("2-0", &[b"data", b""])];
+        let name = String::from_utf8(long[..HEAD].to_vec()).unwrap();
+        for chunk in [1_000, usize::MAX] {
+            let mut reader = EntryReader::new(MAX);
+            let seen = feed(&mut reader, &answer(&[("a", entries)]), chunk);
+            let long = format!("long 1-0 job=1 of 1 data=80 of 10485760 {name}=1 of 1");
+            assert_eq!(seen.0, ["stream a", &long, "2-0 data=[]"]);
+            assert_eq!(reader.buffer.size(), INITIAL);
+        }
+    }
+
+    #[test]
+    fn the_buffer_grows_for_a_large_entry_and_shrinks_after_it() {
+        let mut reader = EntryReader::new(MAX);
+        let large = vec![b'x'; MAX - 1000];
+        feed(&mut reader, &answer(&[("a", &[("1-0", &[b"data", &large])])]), 10_000);
+        assert!(reader.buffer.size() > MAX - 1000 && reader.buffer.size() < MAX + 1024);
+        reader.tidy();
+        reader.tidy();
+        assert_eq!(reader.buffer.size(), INITIAL);
+    }
+
+    #[test]
+    fn what_is_no_such_answer_is_broken() {
+        let cases: [&[u8]; 6] = [
+            b"+OK\r\n",
+            b"HTTP/1.1 400 Bad Request\r\n",
+            b"*1\r\n*3\r\n",
+            b"*1\r\n*2\r\n:1\r\n",
+            b"*1\r\n*2\r\n$1\r\na\r\n*1\r\n*2\r\n$99\r\n",
+            b"*1\r\n*2\r\n$1\r\na\r\n*1\r\n*2\r\n$1\r\n1\r\n*2\r\n:1\r\n",
+        ];
+        for bytes in cases {
+            let mut reader = EntryReader::new(MAX);
+            reader.space()[..bytes.len()].copy_from_slice(bytes);
+            reader.filled(bytes.len());
+            reader.expect(Answer::Streams);
+            assert!(reader.entries(&mut Seen::default()).is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reads_may_end_anywhere(
+            values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..20),
+            chunk in 1_usize..300,
+        ) {
+            let fields: Vec<[&[u8]; 2]> = values.iter().map(|value| [&b"data"[..], value]).collect();
+            let entries: Vec<(&str, &[&[u8]])> = fields.iter().map(|fields| ("1-0", &fields[..])).collect();
+            let wire = answer(&[("a", &entries), ("b", &entries)]);
+            // The limit makes some of them too long.
+            let whole = feed(&mut EntryReader::new(120), &wire, usize::MAX);
+            prop_assert_eq!(whole.0.len(), 2 + values.len() * 2);
+            prop_assert_eq!(feed(&mut EntryReader::new(120), &wire, chunk), whole);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0_usize..60) {
+            let mut wire = answer(&[("a", &[("1-0", &[b"data", b"{}"])])]);
+            wire.truncate(cut);
+            wire.extend_from_slice(&bytes);
+            let mut reader = EntryReader::new(60);
+            reader.space()[..wire.len()].copy_from_slice(&wire);
+            reader.filled(wire.len());
+            reader.expect(Answer::Streams);
+            let _ = reader.entries(&mut Seen::default());
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The dialect `bullmq`, with the real BullMQ and with hashes as it writes them.
+
+mod state;
+
+use serde_json::Value;
+
+use crate::support::Relay;
+
+/// What polling says of a job.
+fn poll(relay: &Relay, job: &str) -> Value {
+    relay.exchange("GET", &format!("/bullmq/{}", job.replace('/', "%2F")), &[], b"").json()
+}
