@@ -187,8 +187,8 @@ pub trait Sink: Send {
     fn history_read(&mut self) {}
 
     /// Is told of an entry of a stream that is no publication.
-    fn odd_entry(&mut self, subscription: usize, key: &str, fault: EntryFault) {
-        let _ = (subscription, key, fault);
+    fn odd_entry(&mut self, subscription: usize, key: &str, entry: Option<EntryId>, fault: EntryFault) {
+        let _ = (subscription, key, entry, fault);
     }
 
     /// Is told of a message that a source skipped over because its payload is longer than the source accepts.

@@ -98,10 +98,6 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "JOBWIRE_CELERY_TRACEBACK")]
     celery_traceback: bool,
 
-    /// Silence after which a probe is published and has 5 s to come back, or the subscription counts as dead; 0: no probes.
-    #[arg(long, value_name = "DURATION", env = "JOBWIRE_PROBE", default_value = "10s", value_parser = duration)]
-    probe: Duration,
-
     /// BullMQ's own prefix, where its queues have another one.
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_BULLMQ_PREFIX", default_value = "bull")]
     bullmq_prefix: String,
@@ -115,6 +111,9 @@ pub(crate) struct ServeArgs {
         value_parser = queue_name
     )]
     bullmq_queues: Vec<String>,
+    /// Silence after which a probe is published and has 5 s to come back, or the subscription counts as dead; 0: no probes.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_PROBE", default_value = "10s", value_parser = duration)]
+    probe: Duration,
 
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
@@ -312,8 +311,8 @@ impl ServeArgs {
                     return Err(Failure::usage("--probe: at least 1s, or 0 for no probes").into());
                 }
                 let probe_after = Some(self.probe).filter(|after| !after.is_zero());
-                let broker = broker.max_payload(max_payload).stream_history(self.streams.history());
-                Arc::new(broker.probe_after(probe_after))
+                let broker = broker.max_payload(max_payload).probe_after(probe_after);
+                Arc::new(broker.stream_history(self.streams.history()))
             }
         })
     }

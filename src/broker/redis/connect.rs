@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::cluster::Cluster;
+pub(super) use self::slots::slot_of;
 use super::failure::Failure;
 use super::opening::{self, CONNECT_TIMEOUT, Greeting, Manner, Stream, Told};
 use super::role::ServerRole;

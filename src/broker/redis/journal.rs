@@ -15,6 +15,7 @@ use crate::net::seldom::Seldom;
 const HUSH: Duration = Duration::from_mins(1);
 
 /// The history of one source.
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Journal<'a> {
     connector: &'a Connector,
     status: &'a watch::Sender<Status>,

@@ -138,15 +138,8 @@ impl RedisBroker {
         let store = Store::new(Arc::clone(&commands), connector.database());
         let pages = Pages::new(connector.clone(), MAX_PAYLOAD);
         let streams = StreamSettings { history: STREAM_HISTORY, max_payload: MAX_PAYLOAD };
-        Self {
-            connector,
-            commands,
-            store,
-            status: watch::Sender::default(),
-            pages,
-            streams,
-            probe_after: Some(PROBE_AFTER),
-        }
+        let status = watch::Sender::default();
+        Self { connector, commands, store, status, pages, streams, probe_after: Some(PROBE_AFTER) }
     }
 
     /// Feeds the sink from channels alone.
@@ -160,7 +153,8 @@ impl RedisBroker {
             probe_channel: &probe_channel,
             probe_after: self.probe_after,
         };
-        subscriber::run(&source, sink, Journal::new(&self.connector, status, routes)).await;
+        let journal = Journal::new(&self.connector, status, routes);
+        subscriber::run(&source, sink, journal).await;
     }
 
     /// Feeds the sink from channels and streams.

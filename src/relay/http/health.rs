@@ -27,12 +27,12 @@ pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
         let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message));
     }
-    if let Some(doubt) = status.doubt {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_in_doubt", doubt));
-    }
     if !*api.has_history.borrow() {
         let message = "the history of the streams is being read".to_owned();
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reading_history", message));
+    }
+    if let Some(doubt) = status.doubt {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_in_doubt", doubt));
     }
     if let Some((dialect, denied)) = cut_off(&api, &status) {
         let name = &api.dialects.get(dialect).name;

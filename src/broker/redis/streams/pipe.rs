@@ -19,7 +19,7 @@ const BESIDE: usize = 64 * 1024;
 pub(super) const SMALL: Bounds = Bounds { bytes: 64 * 1024, elements: 64, depth: 1 };
 
 /// An open connection.
-pub(super) struct Line {
+pub(super) struct Pipe {
     stream: Box<dyn Stream>,
     reader: EntryReader,
     out: Vec<u8>,
@@ -27,7 +27,7 @@ pub(super) struct Line {
     pub(super) received: u64,
 }
 
-impl Line {
+impl Pipe {
     /// For payloads of at most `max_payload` bytes.
     pub(super) fn new(stream: Box<dyn Stream>, max_payload: usize) -> Self {
         let reader = EntryReader::new(max_payload.saturating_add(BESIDE));
