@@ -68,10 +68,11 @@ impl Trouble {
             ("-OOM", Trouble::OutOfMemory),
             ("-READONLY", Trouble::ReadOnly),
         ];
-        const PHRASES: [(&str, Trouble); 4] = [
+        const PHRASES: [(&str, Trouble); 5] = [
             ("unknown command", Trouble::UnknownCommand),
             ("max number of clients", Trouble::TooManyClients),
             ("can't run this command", Trouble::NotPermitted),
+            ("not allowed in cluster mode", Trouble::ElsewhereInCluster),
             ("can't access at least one of the keys", Trouble::NotPermitted),
         ];
         let code = |word: &str| CODES.iter().find(|(code, _)| word == *code).map(|(_, trouble)| *trouble);
@@ -168,7 +169,7 @@ impl Trouble {
             Self::ReadOnly | Self::MasterDown => "the URL should lead to the master",
             Self::OutOfMemory => "raise maxmemory, or set a maxmemory-policy that evicts",
             Self::CannotPersist => "see redis' own log, and its disk",
-            Self::ElsewhereInCluster => "the URL should lead to a Redis that is no cluster",
+            Self::ElsewhereInCluster => "redis+cluster://HOST:PORT in the URL knows all nodes",
             _ => return None,
         })
     }
@@ -182,6 +183,7 @@ impl Trouble {
                 | Self::Loading
                 | Self::Busy
                 | Self::TooManyClients
+                | Self::ClusterDown
                 | Self::MovingInCluster
         )
     }

@@ -59,8 +59,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
 
-    /// The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and
-    /// password.
+    /// The Redis to publish into, and through which workers know each other: redis://, rediss://, unix://,
+    /// redis+sentinel:// or redis+cluster://, with user and password.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 

@@ -37,7 +37,7 @@ impl CompletionsArgs {
     }
 }
 
-/// Write manual pages, one a verb and one about the wire, into a directory
+/// Write manual pages, one a verb, one about the wire and one for planning, into a directory
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire man pages && man -l pages/jobwire-protocol.7\n  \
@@ -56,13 +56,16 @@ impl ManArgs {
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         write_pages(&command, &self.dir)?;
-        write(&self.dir.join("jobwire-protocol.7"), PROTOCOL)?;
+        SECTION_7.iter().try_for_each(|(name, page)| write(&self.dir.join(format!("{name}.7")), page))?;
         Ok(Exit::Success)
     }
 }
 
-/// The page about the wire, which no command line could tell of.
-const PROTOCOL: &str = include_str!("../../man/jobwire-protocol.7");
+/// The pages that no command line could tell of.
+const SECTION_7: [(&str, &str); 2] = [
+    ("jobwire-capacity", include_str!("../../man/jobwire-capacity.7")),
+    ("jobwire-protocol", include_str!("../../man/jobwire-protocol.7")),
+];
 
 /// Writes the page of a command and those of all below it.
 fn write_pages(command: &Command, dir: &Path) -> Result<()> {
@@ -121,7 +124,8 @@ fn pages(command: &Command, name: &str) -> Vec<String> {
 /// Every page but this one.
 fn see_also(name: &str) -> String {
     let pages = pages(&Cli::command(), "jobwire").into_iter().map(|name| (name, 1));
-    let pages = pages.chain([("jobwire-protocol".to_owned(), 7)]).filter(|(other, _)| other != name);
+    let others = SECTION_7.iter().map(|(name, _)| ((*name).to_owned(), 7));
+    let pages = pages.chain(others).filter(|(other, _)| other != name);
     let lines = pages.map(|(page, section)| format!(".BR {} ({section})", page.replace('-', "\\-")));
     format!(".SH \"SEE ALSO\"\n{}\n", lines.collect::<Vec<_>>().join(",\n"))
 }

@@ -151,7 +151,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "TIME", env = "JOBWIRE_PATIENCE", value_parser = duration)]
     patience: Option<Duration>,
 
-    /// The Redis to publish into: redis://, rediss:// or unix://, with user, password and database.
+    /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,
+    /// password and database.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 

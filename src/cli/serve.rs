@@ -3,6 +3,7 @@
 mod access;
 mod key;
 mod reload;
+mod streams;
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
@@ -28,6 +29,7 @@ use crate::telemetry;
 use crate::text::printable_lines;
 use key::PublishKey;
 use reload::Reloads;
+use streams::StreamArgs;
 
 /// Run the relay: publications in, WebSocket frames out
 ///
@@ -56,8 +58,8 @@ pub(crate) struct ServeArgs {
     )]
     listen: Vec<String>,
 
-    /// The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an
-    /// embedded broker serves.
+    /// The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password
+    /// and database. Without one an embedded broker serves.
     #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
     redis: Option<String>,
 
@@ -128,6 +130,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     access: Access,
+
+    #[command(flatten)]
+    streams: StreamArgs,
 
     #[command(flatten)]
     limits: Limits,
@@ -244,7 +249,9 @@ impl ServeArgs {
         let queues = (!self.bullmq_queues.is_empty()).then_some(self.bullmq_queues.as_slice());
         let prefixed = prefixed.and_then(|dialects| dialects.with_bullmq_queues(&self.bullmq_prefix, queues));
         let dialects = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
-        Ok(if self.celery_traceback { dialects.with_nothing_redacted("celery") } else { dialects })
+        let dialects =
+            if self.celery_traceback { dialects.with_nothing_redacted("celery") } else { dialects };
+        self.streams.apply(dialects, self.redis.is_some())
     }
 
     fn options(&self) -> Result<RelayOptions> {
@@ -296,7 +303,7 @@ impl ServeArgs {
             Some(url) => {
                 let broker =
                     RedisBroker::new(url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
-                Arc::new(broker.max_payload(max_payload))
+                Arc::new(broker.max_payload(max_payload).stream_history(self.streams.history()))
             }
         })
     }
@@ -353,6 +360,10 @@ fn banner(
     }
     for (_, dialect) in dialects.iter() {
         let source = match &dialect.source {
+            source @ (Source::Channel(_) | Source::PerJob(_)) if dialect.streams => {
+                format!("stream {}", source.stream_of(&dialect.channel_of("")))
+            }
+            Source::Channels(_) if dialect.streams => format!("stream {}", dialect.channel_of("{channel}")),
             Source::Channel(channel) => format!("channel {channel}"),
             Source::PerJob(prefix) => format!("channel {prefix}{{job}}"),
             Source::Channels(_) => format!("channel {}", dialect.channel_of("{channel}")),

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use crate::broker::RedisBroker;
 use crate::exit::Failure;
 use crate::net::tls::{Tls, TlsFiles};
-use crate::wire::redis::{Endpoint, RedisUrlError, with_parameters};
+use crate::wire::redis::{Endpoint, RedisUrlError, Topology, with_parameters};
 
 /// A warning for whoever turns the checks off.
 const INSECURE: &str =
@@ -59,6 +59,10 @@ pub(super) struct RedisTls {
     /// Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too.
     #[arg(long, env = "JOBWIRE_REDIS_INSECURE")]
     redis_insecure: bool,
+
+    /// The password of the sentinels of redis+sentinel://, where they want one; it is not Redis' own.
+    #[arg(long, value_name = "PASSWORD", env = "JOBWIRE_REDIS_SENTINEL_PASSWORD", hide_env_values = true)]
+    redis_sentinel_password: Option<String>,
 }
 
 impl RedisTls {
@@ -90,15 +94,30 @@ impl RedisTls {
         if self.redis_insecure {
             given.push(("redis-insecure", "ssl_cert_reqs", "none"));
         }
-        let Some((flag, ..)) = given.first() else { return Ok(text) };
+        let password = self.redis_sentinel_password.as_deref().filter(|password| !password.is_empty());
+        if given.is_empty() && password.is_none() {
+            return Ok(text);
+        }
         // The value's parser has accepted it.
         let usage = |error: RedisUrlError| Failure::usage(format!("--redis: {error}"));
-        if !Endpoint::parse(&text).map_err(usage)?.is_secure() {
+        let endpoint = Endpoint::parse(&text).map_err(usage)?;
+        if let Some((flag, ..)) = given.first()
+            && !endpoint.is_secure()
+        {
             let message = format!("--{flag} is for a Redis with TLS, and --redis names one without");
             return Err(Failure::usage(message).hint("its URL begins with rediss://"));
         }
+        if let Some(password) = password {
+            if !matches!(endpoint.servers, Topology::Sentinel(_)) {
+                let message = "--redis-sentinel-password is for sentinels, and --redis names none";
+                return Err(Failure::usage(message).hint(
+                    "its URL begins with redis+sentinel://, and the password of Redis itself stands in it",
+                ));
+            }
+            given.push(("redis-sentinel-password", "sentinel_password", password));
+        }
         let parameters: Vec<(&str, &str)> = given.iter().map(|(_, name, value)| (*name, *value)).collect();
-        with_parameters(&text, &parameters).map_err(usage)
+        Ok(with_parameters(&text, &parameters))
     }
 }
 
@@ -125,5 +144,18 @@ mod tests {
         assert!(error.hint.unwrap().contains("rediss://"));
         let text = "redis://h?x=1".to_owned();
         assert_eq!(RedisTls::default().with_flags(text.clone()).unwrap(), text);
+    }
+
+    #[test]
+    fn the_password_of_sentinels_is_for_sentinels() {
+        let flags = RedisTls { redis_sentinel_password: Some("p&w".to_owned()), ..RedisTls::default() };
+        let url = |text: &str| flags.with_flags(text.to_owned());
+        assert_eq!(url("redis+sentinel://h/m").unwrap(), "redis+sentinel://h/m?sentinel_password=p%26w");
+        for text in ["redis://h", "redis+cluster://h"] {
+            let error = url(text).unwrap_err();
+            assert!(error.message.contains("names none") && error.hint.is_some(), "{error}");
+        }
+        let empty = RedisTls { redis_sentinel_password: Some(String::new()), ..RedisTls::default() };
+        assert_eq!(empty.with_flags("redis://h".to_owned()).unwrap(), "redis://h");
     }
 }

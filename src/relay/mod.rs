@@ -261,7 +261,7 @@ fn streaming(
     dialects: &Dialects,
     broker: &Arc<dyn Broker>,
 ) -> (Option<Pages>, (watch::Sender<bool>, watch::Receiver<bool>)) {
-    let has_streams = dialects.iter().any(|(_, dialect)| dialect.streams);
+    let has_streams = broker.history().is_some() && dialects.iter().any(|(_, dialect)| dialect.streams);
     (has_streams.then(|| Pages::new(broker)), watch::channel(!has_streams))
 }
 

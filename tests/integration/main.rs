@@ -6,7 +6,9 @@
 mod attach;
 mod bench;
 mod bullmq;
+mod capacity_page;
 mod celery;
+mod chaos;
 mod cli;
 mod clients;
 mod closed_stderr;

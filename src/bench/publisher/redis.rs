@@ -8,7 +8,7 @@ use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
-use crate::wire::redis::{Address, Endpoint, append};
+use crate::wire::redis::{Address, Endpoint, Topology, append};
 use crate::wire::resp::{self, Bounds, Broken, Reply, Stop};
 
 /// Bounds of an answer: a number, a word or an error.
@@ -34,11 +34,28 @@ pub(super) struct Redis {
 
 impl Redis {
     /// Connects and logs in. A database is selected for streams; channels belong to none.
+    ///
+    /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let address = endpoint.address.to_string();
-        let wire = match &endpoint.address {
+        let mut servers = endpoint.named().iter();
+        let mut connected = Self::connect_to(&endpoint, &endpoint.named()[0], verb);
+        if matches!(endpoint.servers, Topology::Cluster(_)) {
+            servers.next();
+            while connected.is_err()
+                && let Some(server) = servers.next()
+            {
+                connected = Self::connect_to(&endpoint, server, verb);
+            }
+        }
+        connected
+    }
+
+    fn connect_to(endpoint: &Endpoint, server: &Address, verb: Verb) -> Result<Self, Failure> {
+        let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
+        let address = server.to_string();
+        let wire = match server {
             Address::Tcp { host, port, tls: false } => Wire::tcp(host, *port, None),
             Address::Tcp { host, port, tls: true } => {
                 let tls = Tls::new(&endpoint.tls).map_err(|error| usage(error.to_string()))?;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
+use redis::{Cmd, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 
-use super::connect::{Connector, Failure, Use};
+use super::commands::Commands;
+use super::connect::Connector;
 use crate::broker::BrokerError;
 use crate::wire::redis::Endpoint;
 
-/// A connection whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
+/// Connections whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
 pub(crate) struct BlockingRedis {
     runtime: Runtime,
-    connection: MultiplexedConnection,
+    commands: Commands,
 }
 
 impl BlockingRedis {
@@ -27,24 +27,16 @@ impl BlockingRedis {
             .enable_all()
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        let opened = runtime.block_on(async {
-            let stream = connector.connect(Use::Commands).await?;
-            let config = AsyncConnectionConfig::new().set_response_timeout(Some(patience));
-            let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
-            let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)
-                .await
-                .map_err(|error| Failure::Unreachable(error.to_string()))?;
-            tokio::spawn(driver);
-            Ok(connection)
-        });
-        let connection = opened.map_err(|failure: Failure| failure.at(&connector.address))?;
-        Ok(Self { runtime, connection })
+        let commands = Commands::with_patience(connector, patience);
+        runtime.block_on(commands.open())?;
+        Ok(Self { runtime, commands })
     }
 }
 
 impl ConnectionLike for BlockingRedis {
     fn req_command(&mut self, command: &Cmd) -> RedisResult<Value> {
-        self.runtime.block_on(self.connection.send_packed_command(command))
+        let reply = self.runtime.block_on(self.commands.once(command));
+        reply.map_err(|error| RedisError::from((ErrorKind::Client, "the command failed", error.to_string())))
     }
 
     fn req_packed_command(&mut self, _command: &[u8]) -> RedisResult<Value> {

@@ -1,196 +1,188 @@
-//! Commands: one connection of the redis crate, dropped when it fails and opened anew when it is next needed.
-//!
-//! Not the crate's `ConnectionManager`: after an outage of 20 s in which nothing was sent it stayed deaf for good.
+//! Commands, each sent to the server that holds its key.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use futures_util::future::join_all;
+use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
 
-use super::connect::{Connector, Failure, Use};
+use super::connect::{Connector, Failure, Node};
+use super::keys::key_of;
+use super::line::{Line, RESPONSE_TIMEOUT, Repeat, failure};
 use crate::broker::BrokerError;
 
-/// A command that was given up after so long without a reply takes its connection with it.
-const DEAF: Duration = Duration::from_millis(500);
-/// From sending a command to its reply.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Servers that a command is sent to at most, one after the other, while each redirects it.
+const MOST_HOPS: u32 = 5;
 
-/// Sends commands over one shared connection; those of one caller in order, as each awaits its reply.
+/// Sends commands over one shared connection a server; those of one caller in order, as each awaits its reply.
+///
+/// Outside of a cluster there is one server. In a cluster a command goes to the node of its key, and where it is
+/// redirected to; one without a key goes to any node.
 pub(super) struct Commands {
     connector: Connector,
-    slot: Mutex<Slot>,
-    /// Grows when the connection is given up; one that was opened under another number is not used any more.
-    epoch: AtomicU64,
+    patience: Duration,
+    /// To wherever the URL leads.
+    home: Arc<Line>,
+    /// To nodes of a cluster.
+    lines: Mutex<HashMap<Node, Arc<Line>>>,
 }
 
-#[derive(Default)]
-struct Slot {
-    live: Option<Live>,
-    /// The last attempt that failed, for those who were waiting for it.
-    failed: Option<(Instant, Failure)>,
-}
-
-/// An open connection; the last clone ends its task.
-#[derive(Clone)]
-struct Live {
-    connection: MultiplexedConnection,
-    driver: Arc<Driver>,
-    epoch: u64,
-}
-
-/// The task that moves the connection's bytes.
-struct Driver(JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A command that waits for its reply. Whoever loses patience before it comes must not leave a deaf connection to others.
-struct Waiting<'a> {
-    epoch: &'a AtomicU64,
-    of: u64,
-    since: Instant,
-    answered: bool,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.answered && self.since.elapsed() >= DEAF {
-            let _ = self.epoch.compare_exchange(self.of, self.of + 1, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
-}
+/// A reply that is no error, or what went wrong.
+type Outcome = Result<Value, Failure>;
 
 impl Commands {
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, slot: Mutex::default(), epoch: AtomicU64::new(0) }
+        Self::with_patience(connector, RESPONSE_TIMEOUT)
+    }
+
+    /// Commands that wait so long for each reply.
+    pub(super) fn with_patience(connector: Connector, patience: Duration) -> Self {
+        let home = Arc::new(Line::new(connector.clone(), None, patience));
+        Self { connector, patience, home, lines: Mutex::default() }
+    }
+
+    /// Whether keys may be on several servers, so that no command can have two of them.
+    pub(super) fn has_slots(&self) -> bool {
+        self.connector.cluster.has_slots()
     }
 
     /// Lets the next command open a new connection; those that wait for a reply still get it.
     pub(super) fn give_up(&self) {
-        self.epoch.fetch_add(1, Ordering::Relaxed);
+        self.home.give_up();
+    }
+
+    /// Opens a connection to wherever the URL leads.
+    pub(super) async fn open(&self) -> Result<(), BrokerError> {
+        self.home.ready().await.map_err(|failure| self.error(failure))
     }
 
     /// Sends a command once. After [`BrokerError::Unreachable`] it may or may not have been carried out.
     pub(super) async fn once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
-        let mut live = self.live().await?;
-        let result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
-        result.map_err(|error| self.error(&error))
+        self.typed(self.send(command, Repeat::Never).await)
     }
 
     /// Sends a command that may be carried out twice, a second time if the connection broke under it.
     pub(super) async fn idempotent<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BrokerError> {
-        let mut live = self.live().await?;
-        let mut result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
-        if result.as_ref().is_err_and(broke) {
-            live = self.live().await?;
-            result = self.answer(live.epoch, command.query_async(&mut live.connection)).await;
-        }
-        result.map_err(|error| self.error(&error))
+        self.typed(self.send(command, Repeat::Once).await)
     }
 
-    /// Sends commands that may be carried out twice, all at once; the outer error is of the connection, the inner one of
-    /// a command.
-    pub(super) async fn pipeline<T: FromRedisValue>(
-        &self,
-        commands: &Pipeline,
-    ) -> Result<RedisResult<T>, BrokerError> {
-        let mut live = self.live().await?;
-        let mut result = self.answer(live.epoch, commands.query_async(&mut live.connection)).await;
-        if result.as_ref().is_err_and(broke) {
-            live = self.live().await?;
-            result = self.answer(live.epoch, commands.query_async(&mut live.connection)).await;
+    /// Sends commands that may be carried out twice, those for one server all at once.
+    pub(super) async fn each<T: FromRedisValue>(&self, commands: &[Cmd]) -> Vec<Result<T, BrokerError>> {
+        self.connector.ask_if_due().await;
+        let mut lines: Vec<(Arc<Line>, Vec<usize>)> = Vec::new();
+        for (index, command) in commands.iter().enumerate() {
+            let line = self.line_of(command).await;
+            match lines.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &line)) {
+                Some((_, of)) => of.push(index),
+                None => lines.push((line, vec![index])),
+            }
         }
-        match result {
-            Err(error) if broke(&error) => Err(self.error(&error)),
-            other => Ok(other),
+        let sent = join_all(lines.into_iter().map(|(line, of)| self.send_all(commands, line, of))).await;
+        let mut outcomes: Vec<(usize, Outcome)> = sent.into_iter().flatten().collect();
+        outcomes.sort_unstable_by_key(|(index, _)| *index);
+        outcomes.into_iter().map(|(_, outcome)| self.typed(outcome)).collect()
+    }
+
+    /// Sends some of the commands over one line, and those that are redirected one by one to where they belong.
+    async fn send_all(&self, commands: &[Cmd], line: Arc<Line>, of: Vec<usize>) -> Vec<(usize, Outcome)> {
+        let mut pipeline = Pipeline::with_capacity(of.len());
+        for index in &of {
+            pipeline.add_command(commands[*index].clone());
+        }
+        let replies = match line.send(&pipeline, Repeat::Once).await {
+            Ok(replies) => replies,
+            Err(failure) => return of.into_iter().map(|index| (index, Err(failure.clone()))).collect(),
+        };
+        join_all(of.into_iter().zip(replies).map(async |(index, reply)| {
+            let outcome = self.outcome(reply);
+            let outcome = match self.next_hop(&line, &outcome) {
+                Some(_) => self.send(&commands[index], Repeat::Once).await,
+                None => outcome,
+            };
+            (index, outcome)
+        }))
+        .await
+    }
+
+    async fn send(&self, command: &Cmd, repeat: Repeat) -> Outcome {
+        self.connector.ask_if_due().await;
+        let mut line = self.line_of(command).await;
+        let mut is_asking = false;
+        let mut hops = 0;
+        loop {
+            let reply = if is_asking {
+                // The node takes the next command, although the slot is not its own yet.
+                let mut pipeline = Pipeline::with_capacity(2);
+                pipeline.cmd("ASKING").add_command(command.clone());
+                line.send(&pipeline, repeat).await?.pop().unwrap_or(Value::Nil)
+            } else {
+                line.send_one(command, repeat).await?
+            };
+            let outcome = self.outcome(reply);
+            hops += 1;
+            match self.next_hop(&line, &outcome) {
+                Some((next, asking)) if hops < MOST_HOPS => (line, is_asking) = (next, asking),
+                _ => return outcome,
+            }
         }
     }
 
-    /// Awaits a reply, and gives the connection up if it breaks or is silent.
-    async fn answer<T>(&self, of: u64, reply: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-        let mut waiting = Waiting { epoch: &self.epoch, of, since: Instant::now(), answered: false };
-        let result = reply.await;
-        waiting.answered = true;
-        if result.as_ref().is_err_and(broke) {
-            let _ = self.epoch.compare_exchange(of, of + 1, Ordering::Relaxed, Ordering::Relaxed);
+    /// The server that an outcome redirects to, and whether the command is to be announced there.
+    fn next_hop(&self, asked: &Line, outcome: &Outcome) -> Option<(Arc<Line>, bool)> {
+        let Err(Failure::Refused(text)) = outcome else { return None };
+        let found = self.connector.redirected(text, asked.node())?;
+        Some((self.line_at(&found.node), found.is_once))
+    }
+
+    async fn line_of(&self, command: &Cmd) -> Arc<Line> {
+        let Some(key) = key_of(command) else { return self.line_of_keyless(command).await };
+        self.connector.holder(key).map_or_else(|| Arc::clone(&self.home), |node| self.line_at(&node))
+    }
+
+    /// A publication takes the way through the cluster, where that is possible: a subscription on a node that is cut off
+    /// from the others does not go unnoticed then.
+    async fn line_of_keyless(&self, command: &Cmd) -> Arc<Line> {
+        let is_publication = matches!(command.args_iter().next(), Some(redis::Arg::Simple(b"PUBLISH")));
+        if is_publication && let Some(node) = self.connector.cluster.another_than_home() {
+            let line = self.line_at(&node);
+            if line.ready().await.is_ok() {
+                return line;
+            }
         }
-        result
+        Arc::clone(&self.home)
+    }
+
+    fn line_at(&self, node: &Node) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(node) {
+            return Arc::clone(line);
+        }
+        let known = self.connector.cluster.masters();
+        lines.retain(|node, _| known.contains(node));
+        let line = Arc::new(Line::new(self.connector.clone(), Some(node.clone()), self.patience));
+        lines.insert(node.clone(), Arc::clone(&line));
+        line
+    }
+
+    fn outcome(&self, reply: Value) -> Outcome {
+        match reply {
+            Value::ServerError(error) => Err(failure(&RedisError::from(error), self.patience)),
+            reply => Ok(reply),
+        }
+    }
+
+    fn typed<T: FromRedisValue>(&self, outcome: Outcome) -> Result<T, BrokerError> {
+        let reply = outcome.map_err(|failure| self.error(failure))?;
+        T::from_redis_value(reply).map_err(|error| self.refused(&error.to_string()))
     }
 
     /// A refusal in these words.
     pub(super) fn refused(&self, reason: &str) -> BrokerError {
-        Failure::Refused(reason.to_owned()).at(&self.connector.address)
+        self.error(Failure::Refused(reason.to_owned()))
     }
 
-    pub(super) fn error(&self, error: &RedisError) -> BrokerError {
-        failure(error).at(&self.connector.address)
-    }
-
-    /// The open connection, or a new one. A connection known to have ended is not used, so that the first command after
-    /// a restart of Redis succeeds although nothing is ever sent twice.
-    async fn live(&self) -> Result<Live, BrokerError> {
-        let asked = Instant::now();
-        let mut slot = self.slot.lock().await;
-        if let Some(live) = &slot.live
-            && !live.driver.0.is_finished()
-            && live.epoch == self.epoch.load(Ordering::Relaxed)
-        {
-            return Ok(live.clone());
-        }
-        slot.live = None;
-        if let Some((at, failure)) = &slot.failed
-            && *at > asked
-        {
-            // Somebody else has just tried in vain; a queue of callers must not wait a time-out each.
-            return Err(failure.clone().at(&self.connector.address));
-        }
-        match self.open(self.epoch.load(Ordering::Relaxed)).await {
-            Ok(live) => {
-                slot.failed = None;
-                slot.live = Some(live.clone());
-                Ok(live)
-            }
-            Err(failure) => {
-                slot.failed = Some((Instant::now(), failure.clone()));
-                Err(failure.at(&self.connector.address))
-            }
-        }
-    }
-
-    async fn open(&self, epoch: u64) -> Result<Live, Failure> {
-        let stream = self.connector.connect(Use::Commands).await?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(RESPONSE_TIMEOUT));
-        // Logged in already, with errors that say what is wrong; the crate is left nothing to set up.
-        let nothing = redis::RedisConnectionInfo::default().set_skip_set_lib_name();
-        let (connection, driver) = MultiplexedConnection::new_with_config(&nothing, stream, config)
-            .await
-            .map_err(|error| failure(&error))?;
-        Ok(Live { connection, driver: Arc::new(Driver(tokio::spawn(driver))), epoch })
-    }
-}
-
-/// Whether it was the connection that failed rather than the command.
-fn broke(error: &RedisError) -> bool {
-    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client)
-}
-
-fn failure(error: &RedisError) -> Failure {
-    if error.is_timeout() {
-        return Failure::Unreachable(format!("no answer within {} s", RESPONSE_TIMEOUT.as_secs()));
-    }
-    match error.clone().into_server_errors().as_deref() {
-        Some([(_, reply), ..]) => {
-            let text = format!("{} {}", reply.code(), reply.details().unwrap_or_default());
-            Failure::from_reply(text.trim_end())
-        }
-        _ if broke(error) => Failure::Unreachable(error.to_string().to_lowercase()),
-        _ => Failure::Refused(error.to_string()),
+    fn error(&self, failure: Failure) -> BrokerError {
+        failure.at(&self.connector.address)
     }
 }

@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::cluster::Cluster;
 use crate::broker::BrokerError;
 use crate::net::tls::{self, Tls, TlsProblem};
 use crate::wire::redis::{Address, Endpoint, RedisUrlError};
@@ -98,6 +100,18 @@ impl Failure {
         }
     }
 
+    /// The same failure, with the node of a cluster that it is of.
+    pub(super) fn of_node(self, node: &Address) -> Self {
+        let at = |reason: String| format!("node {node}: {reason}");
+        match self {
+            Self::Unreachable(reason) if is_code(&reason) => Self::Unreachable(reason),
+            Self::Unreachable(reason) => Self::Unreachable(at(reason)),
+            // Begins with a code, by which it is known.
+            Self::Login(_) | Self::Refused(_) => self,
+            Self::Tls(problem, reason) => Self::Tls(problem, at(reason)),
+        }
+    }
+
     pub(super) fn at(self, address: &str) -> BrokerError {
         let address = address.to_owned();
         match self {
@@ -107,6 +121,14 @@ impl Failure {
             Self::Tls(problem, _) => BrokerError::Tls { address, problem },
         }
     }
+}
+
+/// Whether words of a server begin with a code, by which they are known.
+fn is_code(reason: &str) -> bool {
+    reason
+        .split(' ')
+        .next()
+        .is_some_and(|word| word.len() > 2 && word.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
 /// A server that holds keys.
@@ -120,6 +142,10 @@ pub(super) struct Connector {
     tls: Tls,
     /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
+    /// What all clones know of a cluster.
+    pub(super) cluster: Arc<Cluster>,
+    /// Warnings that were given.
+    said: Arc<Mutex<Vec<String>>>,
 }
 
 impl Connector {
@@ -127,7 +153,8 @@ impl Connector {
     pub(super) fn new(endpoint: Endpoint) -> Result<Self, RedisUrlError> {
         let tls = Tls::new(&endpoint.tls)?;
         let address = endpoint.to_string().into();
-        Ok(Self { endpoint: Arc::new(endpoint), tls, address })
+        let cluster = Arc::new(Cluster::new(&endpoint));
+        Ok(Self { endpoint: Arc::new(endpoint), tls, address, cluster, said: Arc::default() })
     }
 
     /// Warnings for the user: parameters of the URL that do nothing, and TLS checks that are not made.
@@ -144,35 +171,82 @@ impl Connector {
         self.endpoint.database
     }
 
-    /// The server that holds a key.
-    #[expect(clippy::unused_async, reason = "a cluster is asked")]
-    pub(super) async fn node_of(&self, _key: &[u8]) -> Result<Node, Failure> {
-        Ok(Node(self.endpoint.address.clone()))
+    /// The server that is turned to where no key says another one.
+    pub(super) fn home(&self) -> Address {
+        self.endpoint.named()[0].clone()
     }
 
-    /// Connects to a server that holds keys, as [`Connector::connect`] does.
-    pub(super) async fn connect_to(&self, _node: &Node, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
-        self.connect(purpose).await
+    /// Warns of something once in the life of the program.
+    pub(super) fn say_once(&self, text: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if !said.iter().any(|before| before == text) {
+            tracing::warn!("{text}");
+            said.push(text.to_owned());
+        }
     }
 
-    /// Connects and logs in, within [`CONNECT_TIMEOUT`].
+    /// Connects and logs in, within [`CONNECT_TIMEOUT`]; in a cluster, to another node each time.
     pub(super) async fn connect(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        if !self.cluster.is_meant() {
+            return self.connect_at(&self.home(), purpose).await;
+        }
+        match purpose {
+            Use::Subscription => {
+                let address = self.cluster.next();
+                let stream = self.connect_at_node(&address, purpose).await?;
+                self.cluster.settle(&address);
+                Ok(stream)
+            }
+            Use::Commands => {
+                let any = self.connect_to_any(purpose);
+                timeout(CONNECT_TIMEOUT, any).await.unwrap_or_else(|_| Err(in_vain()))
+            }
+        }
+    }
+
+    /// Connects to the first node that lets us in.
+    async fn connect_to_any(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+        let mut connected = self.connect_at_node(&self.cluster.next(), purpose).await;
+        for _ in 1..self.cluster.count() {
+            if connected.is_ok() {
+                break;
+            }
+            connected = self.connect_at_node(&self.cluster.next(), purpose).await;
+        }
+        connected
+    }
+
+    /// Connects to a node of a cluster.
+    pub(super) async fn connect_at_node(
+        &self,
+        node: &Address,
+        purpose: Use,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        self.connect_at(node, purpose).await.map_err(|failure| failure.of_node(node))
+    }
+
+    /// Connects to one server.
+    pub(super) async fn connect_at(
+        &self,
+        address: &Address,
+        purpose: Use,
+    ) -> Result<Box<dyn Stream>, Failure> {
         let is_shaking = AtomicBool::new(false);
         let attempt = async {
-            let mut stream = self.open(&is_shaking).await.map_err(|error| Failure::io(&error))?;
+            let mut stream = self.open(address, &is_shaking).await.map_err(|error| Failure::io(&error))?;
             self.login(stream.as_mut(), purpose).await?;
             Ok(stream)
         };
-        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
+        timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| {
             if is_shaking.load(Ordering::Relaxed) {
                 return Err(Failure::tls(TlsProblem::Silent));
             }
-            Err(Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())))
+            Err(in_vain())
         })
     }
 
-    async fn open(&self, is_shaking: &AtomicBool) -> io::Result<Box<dyn Stream>> {
-        match &self.endpoint.address {
+    async fn open(&self, address: &Address, is_shaking: &AtomicBool) -> io::Result<Box<dyn Stream>> {
+        match address {
             Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
             Address::Tcp { host, port, tls } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -270,6 +344,11 @@ async fn expect(stream: &mut dyn Stream, mut owed: VecDeque<Owed>) -> Result<(),
         owed.pop_front();
     }
     Ok(())
+}
+
+/// Nothing came of an attempt in its time.
+fn in_vain() -> Failure {
+    Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
 }
 
 /// The server ended the connection.

@@ -5,11 +5,15 @@
 //! subscribe works. Streams are read on from where they were.
 
 mod blocking;
+mod cluster;
 mod commands;
 mod connect;
 mod journal;
+mod keys;
+mod line;
 mod routes;
 mod session;
+mod slots;
 mod store;
 mod streams;
 mod subscriber;
@@ -60,7 +64,8 @@ pub(crate) struct RedisBroker {
 impl RedisBroker {
     /// For `redis://[[user]:password@]host[:port][/database]`, `rediss://…` (verified with the system's root
     /// certificates, or as `ssl_ca_certs` and its like in the query say) or `unix:///path[?db=…&user=…&password=…]`; reads
-    /// the files that are named, and connects to nothing yet.
+    /// the files that are named, and connects to nothing yet. Of a cluster (`redis+cluster://host,host`) the subscription has
+    /// one node, and another one when that goes; a command with a key goes to the node of the key's slot.
     pub(crate) fn new(url: &str) -> Result<Self, RedisUrlError> {
         Ok(Self::over(Connector::new(Endpoint::parse(url)?)?))
     }
@@ -98,6 +103,15 @@ impl RedisBroker {
     /// Warnings about the URL: parameters that do nothing, and TLS checks that are not made.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.connector.warnings()
+    }
+
+    /// Asks once for what is used beside PUBLISH and SUBSCRIBE, so that what is missing is said at the start.
+    async fn ask_what_is_used(&self) {
+        // Fails only when this broker is gone.
+        if self.status.subscribe().wait_for(|status| status.reachable).await.is_ok() {
+            self.connector.look_around().await;
+            self.store.ask_for_scripts().await;
+        }
     }
 
     fn over(connector: Connector) -> Self {
@@ -181,7 +195,7 @@ impl Broker for RedisBroker {
             };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = running => {}
+                ((), ()) = async { tokio::join!(running, self.ask_what_is_used()) } => {}
             }
             self.status.send_modify(|status| (status.connected, status.reachable) = (false, false));
         })

@@ -1,12 +1,13 @@
 //! The state of jobs in Redis hashes.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use redis::{Cmd, ErrorKind, Pipeline, ServerErrorKind};
+use redis::Cmd;
 
 use super::commands::Commands;
 use crate::broker::{BoxFuture, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
@@ -49,42 +50,31 @@ impl Store {
         Self { commands, database, sha, scripts: AtomicBool::new(true) }
     }
 
-    /// Runs the script; returns what each run of it does.
-    async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Vec<usize>>, BrokerError> {
-        let error = match self.commands.pipeline(pipeline).await? {
-            Ok(others) => return Ok(others),
-            Err(error) => error,
-        };
-        if error.kind() != ErrorKind::Server(ServerErrorKind::NoScript) {
-            return Err(self.commands.error(&error));
+    /// Finds out whether scripts may be run, by one that writes nothing.
+    pub(super) async fn ask_for_scripts(&self) {
+        if let Err(error) = self.commands.idempotent::<Vec<usize>>(&run("EVAL", SCRIPT, &[])).await {
+            // Any other trouble is that of the first write.
+            let _ = self.give_up_scripts_if(error);
         }
-        let mut load = redis::cmd("SCRIPT");
-        load.arg("LOAD").arg(SCRIPT);
-        let _: String = self.commands.idempotent(&load).await?;
-        let again = self.commands.pipeline(pipeline).await?;
-        again.map_err(|error| self.commands.error(&error))
     }
 
-    fn run(&self, jobs: &[JobToSave]) -> Cmd {
-        let mut command = Cmd::with_capacity(4 + jobs.len() * 6, 128 + jobs.iter().map(size).sum::<usize>());
-        command.arg("EVALSHA").arg(&self.sha).arg(jobs.len());
-        let mut name = String::new();
-        for job in jobs {
-            name.clear();
-            // Writing into a string cannot fail.
-            let _ = write!(name, "jobwire:{}:{}", job.dialect, job.job);
-            command.arg(name.as_str());
+    /// Runs the script over each of these groups of jobs; returns what each run answers: the positions, from 1, of keys that
+    /// hold something else.
+    async fn run_all(&self, runs: &[&[JobToSave]]) -> Vec<Result<Option<Vec<usize>>, BrokerError>> {
+        let commands: Vec<Cmd> = runs.iter().map(|jobs| run("EVALSHA", &self.sha, jobs)).collect();
+        let mut results = self.commands.each(&commands).await;
+        // A server that was restarted, or told to, has forgotten the script; with it whole, it remembers.
+        let is_unknown = |result: &Result<_, BrokerError>| {
+            result.as_ref().is_err_and(|error| error.reason().starts_with("NOSCRIPT"))
+        };
+        let unknown: Vec<usize> = (0..runs.len()).filter(|index| is_unknown(&results[*index])).collect();
+        if !unknown.is_empty() {
+            let again: Vec<Cmd> = unknown.iter().map(|index| run("EVAL", SCRIPT, runs[*index])).collect();
+            for (index, result) in unknown.into_iter().zip(self.commands.each(&again).await) {
+                results[index] = result;
+            }
         }
-        command.arg(KEEP);
-        for JobToSave { stored, .. } in jobs {
-            command
-                .arg(stored.owner.as_deref().unwrap_or_default())
-                .arg(stored.state.as_deref().unwrap_or_default())
-                .arg(stored.ended.as_deref().unwrap_or_default())
-                .arg(stored.percent.as_deref().unwrap_or_default())
-                .arg(stored.updated);
-        }
-        command
+        results
     }
 
     async fn save_all(&self, jobs: &[JobToSave]) -> Result<Vec<NotSaved>, BrokerError> {
@@ -100,45 +90,66 @@ impl Store {
         Ok(refused)
     }
 
-    /// Returns the jobs that Redis refused, by their place in the group.
+    /// Returns the jobs that Redis refused, by their place in the group. The error is of a server that is away.
     async fn save_group(&self, jobs: &[JobToSave]) -> Result<Vec<(usize, BrokerError)>, BrokerError> {
-        if self.scripts.load(Ordering::Relaxed) {
-            let mut pipeline = Pipeline::new();
-            for run in jobs.chunks(JOBS_PER_RUN) {
-                pipeline.add_command(self.run(run));
-            }
-            let error = match self.send(&pipeline).await {
-                Ok(others) => return Ok(self.of_another_type(&others)),
-                Err(error) => error,
-            };
-            if error.trouble().passes() {
-                return Err(error);
-            }
-            if let Err(error) = self.give_up_scripts_if(error)
-                && !error.trouble().is_of_a_key()
-            {
-                return Ok((0..jobs.len()).map(|index| (index, error.clone())).collect());
-            }
-            // One job of many takes the others of its run with it, so each is tried by itself.
-        }
-        let saved = join_all(jobs.iter().map(|job| self.save_plainly(job))).await;
         let mut refused = Vec::new();
-        for (index, saved) in saved.into_iter().enumerate() {
-            match saved {
-                Err(error) if error.trouble().passes() => return Err(error),
-                Err(error) => refused.push((index, error)),
-                Ok(()) => {}
+        let plain = if self.scripts.load(Ordering::Relaxed) {
+            self.save_by_script(jobs, &mut refused).await?
+        } else {
+            (0..jobs.len()).collect()
+        };
+        let saved = join_all(plain.iter().map(|index| self.save_plainly(&jobs[*index]))).await;
+        for (index, saved) in plain.into_iter().zip(saved) {
+            if let Err(error) = saved {
+                self.refuse(index..index + 1, error, &mut refused)?;
             }
         }
+        refused.sort_unstable_by_key(|(index, _)| *index);
         Ok(refused)
     }
 
-    /// Jobs whose keys hold something else, from the positions that each run of the script returned.
-    fn of_another_type(&self, others: &[Vec<usize>]) -> Vec<(usize, BrokerError)> {
-        let reason = "WRONGTYPE the key holds no hash";
-        let runs = others.iter().enumerate();
-        let jobs = runs.flat_map(|(run, others)| others.iter().map(move |at| run * JOBS_PER_RUN + at - 1));
-        jobs.map(|job| (job, self.commands.refused(reason))).collect()
+    /// Returns the jobs that are to be saved by plain commands.
+    async fn save_by_script(
+        &self,
+        jobs: &[JobToSave],
+        refused: &mut Vec<(usize, BrokerError)>,
+    ) -> Result<Vec<usize>, BrokerError> {
+        // Keys of one command must be in one slot, which those of two jobs hardly are.
+        let per_run = if self.commands.has_slots() { 1 } else { JOBS_PER_RUN };
+        let runs: Vec<&[JobToSave]> = jobs.chunks(per_run).collect();
+        let mut plain = Vec::new();
+        for (run, result) in self.run_all(&runs).await.into_iter().enumerate() {
+            let first = run * per_run;
+            let all = first..first + runs[run].len();
+            match result.or_else(|error| self.give_up_scripts_if(error).map(|()| None)) {
+                Ok(Some(others)) => {
+                    refused.extend(others.iter().map(|at| (first + at - 1, self.of_another_type())));
+                }
+                Ok(None) => plain.extend(all),
+                // One job of many takes the others of its run with it, so each is tried by itself.
+                Err(error) if error.trouble().is_of_a_key() && !error.trouble().passes() => plain.extend(all),
+                Err(error) => self.refuse(all, error, refused)?,
+            }
+        }
+        Ok(plain)
+    }
+
+    /// Notes jobs that were not saved. Where the server is away, and there is one for all jobs, none was.
+    fn refuse(
+        &self,
+        jobs: Range<usize>,
+        error: BrokerError,
+        refused: &mut Vec<(usize, BrokerError)>,
+    ) -> Result<(), BrokerError> {
+        if error.trouble().passes() && !self.commands.has_slots() {
+            return Err(error);
+        }
+        refused.extend(jobs.map(|index| (index, error.clone())));
+        Ok(())
+    }
+
+    fn of_another_type(&self) -> BrokerError {
+        self.commands.refused("WRONGTYPE the key holds no hash")
     }
 
     /// Does without scripts from now on if it is scripts that Redis refuses; anything else is returned.
@@ -297,6 +308,29 @@ impl Store {
         self.keep(key).await?;
         Ok(kept == owner)
     }
+}
+
+/// One run of the script, which is named by `verb` and `script`.
+fn run(verb: &str, script: &str, jobs: &[JobToSave]) -> Cmd {
+    let mut command = Cmd::with_capacity(4 + jobs.len() * 6, 128 + jobs.iter().map(size).sum::<usize>());
+    command.arg(verb).arg(script).arg(jobs.len());
+    let mut name = String::new();
+    for job in jobs {
+        name.clear();
+        // Writing into a string cannot fail.
+        let _ = write!(name, "jobwire:{}:{}", job.dialect, job.job);
+        command.arg(name.as_str());
+    }
+    command.arg(KEEP);
+    for JobToSave { stored, .. } in jobs {
+        command
+            .arg(stored.owner.as_deref().unwrap_or_default())
+            .arg(stored.state.as_deref().unwrap_or_default())
+            .arg(stored.ended.as_deref().unwrap_or_default())
+            .arg(stored.percent.as_deref().unwrap_or_default())
+            .arg(stored.updated);
+    }
+    command
 }
 
 /// How many of the jobs, at least one, go into one pipeline.

@@ -2,12 +2,18 @@
 
 mod append;
 mod endpoint;
+mod error;
+mod hosts;
+mod parameters;
+mod scheme;
 mod url;
 
 pub(crate) use self::append::append;
-pub(crate) use self::endpoint::{Address, Endpoint};
-pub(crate) use self::url::RedisUrlError;
-pub(crate) use self::url::with_parameters;
+pub(crate) use self::endpoint::{Address, Endpoint, Topology};
+pub(crate) use self::error::RedisUrlError;
+pub(crate) use self::parameters::with_parameters;
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

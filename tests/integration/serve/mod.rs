@@ -3,6 +3,7 @@
 mod auth;
 mod channels;
 mod clients;
+mod cluster;
 mod dialect_file;
 mod downloads;
 mod drain;

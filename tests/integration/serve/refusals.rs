@@ -126,6 +126,95 @@ fn without_scripts_state_is_written_by_plain_commands() {
 }
 
 #[test]
+fn a_redis_that_forgot_the_script_is_sent_it_again() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    for number in 1..=3 {
+        let ending = scraping(1, "job_completed", "100", number);
+        redis.publish("scraping_events", &ending);
+        until(PATIENCE, "the state", || state(&redis, "scraping:1").as_ref() == Some(&ending));
+        command(&redis, "SCRIPT FLUSH");
+    }
+    assert_eq!(relay.stats()["state_writes_failed"], 0);
+    assert!(!relay.stderr().contains("WARN"), "{}", relay.stderr());
+}
+
+#[test]
+fn scripts_that_are_forbidden_are_missed_at_the_start_and_whoever_loses_them_later_goes_on() {
+    let redis = RedisServer::start();
+    let relay = relay_as(&redis, "-eval -evalsha");
+    let said = || relay.stderr().matches("redis runs no scripts for us").count() == 1;
+    until(PATIENCE, "the warning, before anything is written", said);
+    command(&redis, "ACL SETUSER other on >pw +@all ~* allchannels");
+    let other = Relay::start(&["--redis", &format!("redis://other:pw@127.0.0.1:{}", redis.port())]);
+    until(PATIENCE, "the relay to subscribe", || other.get("/ready").0 == 200);
+    relay.kill();
+    for (number, rule) in (1..).zip(["+@all", "-evalsha", "-@scripting"]) {
+        command(&redis, &format!("ACL SETUSER other {rule}"));
+        let ending = scraping(number, "job_completed", "100", 1);
+        redis.publish("scraping_events", &ending);
+        until(PATIENCE, rule, || state(&redis, &format!("scraping:{number}")).as_ref() == Some(&ending));
+    }
+    assert_eq!(other.stderr().matches("redis runs no scripts for us").count(), 1, "{}", other.stderr());
+}
+
+#[test]
+fn while_redis_loads_its_data_events_are_relayed_and_states_wait() {
+    // Microseconds a key: a thousand of them take two seconds.
+    let slowly = [
+        "--enable-debug-command",
+        "yes",
+        "--key-load-delay",
+        "3000",
+        "--loading-process-events-interval-bytes",
+        "1024",
+    ];
+    let mut redis = RedisServer::start_with(&slowly);
+    command(&redis, "DEBUG POPULATE 1000 key 100");
+    command(&redis, "SAVE");
+    let relay = Relay::on(&redis, &[]);
+    redis.stop();
+    until(PATIENCE, "the relay to notice", || relay.get("/ready").0 == 503);
+    let ending = scraping(1, "job_completed", "100", 1);
+    let port = redis.port();
+    std::thread::scope(|scope| {
+        let loading = scope.spawn(|| redis.restart());
+        until(PATIENCE, "the relay to be subscribed while the data are loaded", || {
+            relay.get("/ready").0 == 200
+        });
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}/")).unwrap();
+        let mut socket = relay.connect("/ws/scraping/1");
+        let subscribers: u64 = client.get_connection().unwrap().publish("scraping_events", &ending).unwrap();
+        assert_eq!(subscribers, 1);
+        while socket.next_text(PATIENCE) != ending {}
+        until(PATIENCE, "/health to say so", || health(&relay)["state"]["writing"][0]["code"] == "loading");
+        assert!(!loading.is_finished());
+    });
+    until(PATIENCE, "the state", || state(&redis, "scraping:1").as_ref() == Some(&ending));
+    until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
+}
+
+#[test]
+fn a_replica_that_is_accepted_relays_and_keeps_no_state() {
+    let master = RedisServer::start();
+    let replica = RedisServer::start_with(&["--replicaof", &format!("127.0.0.1 {}", master.port())]);
+    until(PATIENCE, "the replica to follow", || {
+        let info: String = redis::cmd("INFO").arg("replication").query(&mut replica.connection()).unwrap();
+        info.contains("master_link_status:up")
+    });
+    let relay = Relay::start(&["--redis", &format!("{}?replica=ok", replica.url())]);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let ending = scraping(1, "job_completed", "100", 1);
+    let mut socket = relay.connect("/ws/scraping/1");
+    master.publish("scraping_events", &ending);
+    while socket.next_text(PATIENCE) != ending {}
+    until(PATIENCE, "/health to say so", || health(&relay)["state"]["writing"][0]["code"] == "read_only");
+    until(PATIENCE, "the count", || relay.stats()["state_writes_failed"].as_u64() > Some(1));
+    assert_eq!(relay.get("/ready").0, 200);
+    assert_eq!(relay.stderr().matches("read-only replica").count(), 1, "{}", relay.stderr());
+}
+
+#[test]
 fn a_cluster_of_one_node_keeps_the_state_of_all_jobs() {
     let redis = RedisServer::start_with(&["--cluster-enabled", "yes"]);
     command(&redis, "CLUSTER ADDSLOTSRANGE 0 16383");

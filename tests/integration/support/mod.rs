@@ -15,6 +15,7 @@ mod process;
 mod pty;
 mod raw_socket;
 mod redis;
+mod redis_cluster;
 mod relay;
 mod tls;
 mod token;
@@ -37,6 +38,7 @@ pub(crate) use raw_socket::{
     BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,
 };
 pub(crate) use redis::RedisServer;
+pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use relay::Relay;
 pub(crate) use tls::{Certificate, Kind, tls_before};
 pub(crate) use token::{SECRET, signed, token, token_for, unix_now};

@@ -56,6 +56,14 @@ impl Relay {
         Self::spawned_in(runtime, command(&["serve", "--listen", &address]))
     }
 
+    /// Kills it, and starts another on a Redis, once that is subscribed.
+    pub(crate) fn restarted_on(self, redis: &str) -> Self {
+        drop(self);
+        let relay = Self::start(&["--redis", redis]);
+        until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+        relay
+    }
+
     fn spawned_in(runtime: TempDir, mut serve: Command) -> Self {
         let mut process = Process::spawn(serve.env("XDG_RUNTIME_DIR", runtime.path()));
         let address = wait_for(PATIENCE, "the relay to listen", || {

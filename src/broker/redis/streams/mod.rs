@@ -161,21 +161,15 @@ struct Groups<'a> {
 
 impl Groups<'_> {
     async fn run(&mut self, mut found: UnboundedReceiver<Followed>) {
-        let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
         let mut is_begun = false;
         loop {
-            let is_placed = self.place().await;
-            if is_placed {
-                backoff.reset();
-            }
+            self.place().await;
             if !std::mem::replace(&mut is_begun, true) {
                 self.shared.history_read().await;
             }
-            let wait = if is_placed { Duration::MAX } else { backoff.next(rand::random()) };
             tokio::select! {
                 Some(ended) = self.reading.next(), if !self.reading.is_empty() => self.ended(ended),
                 Some(stream) = found.recv() => self.unplaced.push(stream),
-                () = sleep(wait), if !is_placed => {}
             }
         }
     }
@@ -188,20 +182,13 @@ impl Groups<'_> {
         self.unplaced.extend(streams);
     }
 
-    /// Gives every stream to the group of its server; false where that is not known of all of them.
-    async fn place(&mut self) -> bool {
+    /// Gives every stream to the group of its server.
+    async fn place(&mut self) {
         while let Some(stream) = self.unplaced.pop() {
-            match self.shared.connector.node_of(stream.key.as_bytes()).await {
-                Ok(node) => self.give(stream, node),
-                Err(failure) => {
-                    self.shared.ledger.failed(UNPLACED, &failure);
-                    self.unplaced.push(stream);
-                    return false;
-                }
-            }
+            let node = self.shared.connector.node_of(stream.key.as_bytes()).await;
+            self.give(stream, node);
         }
         self.shared.ledger.answered(UNPLACED, 0, Vec::new());
-        true
     }
 
     fn give(&mut self, mut stream: Followed, node: Node) {
@@ -263,9 +250,7 @@ async fn follow(
 /// Whether the first of some streams is where it was; that goes for all of them, as a server is replaced as a whole.
 async fn is_still_at(shared: &Shared<'_>, node: &Node, streams: &[Followed]) -> bool {
     match streams.first() {
-        Some(stream) => {
-            shared.connector.node_of(stream.key.as_bytes()).await.map_or(true, |found| found == *node)
-        }
+        Some(stream) => shared.connector.node_of(stream.key.as_bytes()).await == *node,
         None => true,
     }
 }

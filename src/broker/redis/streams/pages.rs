@@ -107,7 +107,7 @@ impl Pages {
         after: Position,
         most: usize,
     ) -> Result<(Page, usize), Failure> {
-        let node = self.connector.node_of(known.key.as_bytes()).await?;
+        let node = self.connector.node_of(known.key.as_bytes()).await;
         let open = lines.iter().position(|(of, _)| *of == node).map(|at| lines.swap_remove(at).1);
         if let Some(mut line) = open {
             match self.ask(&mut line, known, after, most).await {

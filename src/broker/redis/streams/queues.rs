@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
-use super::super::connect::{Failure, Use};
+use super::super::connect::{Failure, Node, Use};
 use super::super::routes::escaped;
 use super::entry::Manner;
 use super::followed::Followed;
@@ -79,9 +79,16 @@ impl Search<'_> {
 
     /// Looks through all keys once, and returns the number of SCANs.
     async fn pass(&self, known: &mut HashSet<String>) -> Result<u32, Failure> {
-        let connector = self.shared.connector;
-        let node = connector.node_of(format!("{}:meta", self.prefix).as_bytes()).await?;
-        let stream = connector.connect_to(&node, Use::Commands).await?;
+        let mut scans = 0;
+        for node in self.shared.connector.nodes().await {
+            scans += self.pass_node(&node, known).await?;
+        }
+        Ok(scans)
+    }
+
+    /// Looks through all keys of a server once, and returns the number of SCANs.
+    async fn pass_node(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
+        let stream = self.shared.connector.connect_to(node, Use::Commands).await?;
         let mut line = Line::new(stream, 0);
         let pattern = self.pattern();
         let (mut cursor, mut scans) = ("0".to_owned(), 0);

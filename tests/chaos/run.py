@@ -1,0 +1,169 @@
+"""A run: servers, clients, a publisher and faults, then calm, then the count."""
+
+import asyncio
+import collections
+import os
+import time
+
+from .check import Truth, blind_spots, judge
+from .clients import crowd
+from .events import DIALECTS, FEEDS
+from .faults import Hand, sequence
+from .publisher import Publisher, answered, published
+from .servers import RedisPair, Relay
+
+# Time after the last fault for relays to be ready, and for clients to have all, in seconds.
+RECOVERY = 60.0
+# Findings that are printed of a client.
+SHOWN = 5
+
+
+class Run:
+    """What a run is made of, and what its clients may ask it."""
+
+    def __init__(self, options, folder):
+        self.options, self.folder = options, folder
+        self.redis = RedisPair(folder)
+        more = ["--streams", DIALECTS] if options.streams else []
+        more += ["--outbox", "128KiB"]
+        self.relays = [
+            Relay(f"relay-{n}", folder, options.binary, self.redis.switch.port, more) for n in range(2)
+        ]
+        self.publisher = Publisher(self.redis, options.seed, options.streams)
+        self.keeps_all = options.streams
+        self.deliveries, self.proved = 0, 0
+        self.calm, self.began = asyncio.Event(), time.monotonic()
+        self.clients = crowd(self, options.seed, options.rounds)
+        self.hand = Hand(self.redis, self.relays, self.say)
+
+    @property
+    def is_calm(self):
+        """Whether the faults are over: clients stay connected and read."""
+        return self.calm.is_set()
+
+    async def calm_or(self, seconds):
+        """Waits for so many seconds, or until it is calm."""
+        try:
+            await asyncio.wait_for(self.calm.wait(), seconds)
+        except TimeoutError:
+            pass
+
+    def sent(self, number):
+        """An event that was published, by its number."""
+        return self.publisher.journal.sent[number]
+
+    def say(self, text):
+        """Prints a line with the time."""
+        print(f"{time.monotonic() - self.began:6.1f} s  {text}", flush=True)
+
+    async def go(self):
+        """Goes through it all. Gives what is wrong, by client."""
+        await self.redis.start()
+        await asyncio.gather(*(relay.start() for relay in self.relays))
+        await self._until_ready()
+        self.began = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            background = [tasks.create_task(client.run()) for client in self.clients]
+            feeds = [tasks.create_task(self.publisher.run(feed)) for feed in FEEDS]
+            await self._faults()
+            self.publisher.goes_on = False
+            self.calm.set()
+            await asyncio.wait(feeds)
+            await self._until_ready()
+            await self._until_settled()
+            await self.publisher.finish()
+            truth = await self._truth()
+            await self._until_complete(truth)
+            for task in background:
+                task.cancel()
+        return self._judged(truth)
+
+    async def _faults(self):
+        faults = sequence(self.options.seed, self.options.seconds) if self.options.faults else []
+        async with asyncio.TaskGroup() as tasks:
+            for fault in faults:
+                await asyncio.sleep(max(0.0, self.began + fault.at - time.monotonic()))
+                lasting = f" for {fault.seconds:.1f} s" if fault.seconds else ""
+                self.say(f"{fault.target} {fault.name}{lasting}")
+                tasks.create_task(self.hand.do(fault))
+        await asyncio.sleep(max(0.0, self.began + self.options.seconds - time.monotonic()))
+        self.say("calm")
+
+    async def _until_ready(self):
+        for relay in self.relays:
+            await relay.until("to be ready", relay.is_ready)
+        await self.redis.replica.until("to be in sync", self.redis.is_in_sync)
+
+    async def _until_settled(self):
+        """Waits until all clients hold a connection that they will keep."""
+        end = time.monotonic() + RECOVERY
+        while not all(client.is_settled for client in self.clients):
+            if time.monotonic() > end:
+                away = [client.record.name for client in self.clients if not client.is_settled]
+                raise TimeoutError(f"waited {RECOVERY:.0f} s for these clients to be connected: {away}")
+            await asyncio.sleep(0.05)
+
+    async def _truth(self):
+        streams = await published(self.redis) if self.options.streams else answered(self.publisher.order)
+        return Truth(self.publisher.journal, streams, self.options.streams)
+
+    async def _until_complete(self, truth):
+        """Waits until everybody has the last milestone of each lane, as long as that may take."""
+        end = time.monotonic() + RECOVERY
+        while time.monotonic() < end:
+            if all(is_complete(client.record, truth) for client in self.clients):
+                self.say("everybody has the last milestones")
+                # A repeated event would still be on its way.
+                await asyncio.sleep(1.0)
+                return
+            await asyncio.sleep(0.1)
+        self.say("somebody lacks a last milestone")
+
+    def _judged(self, truth):
+        may_gap = not self.options.streams or bool(truth.ghosts)
+        found = {client.record.name: judge(client.record, truth, may_gap) for client in self.clients}
+        found["redis"] = [f"{n} was answered for, and is gone" for n in truth.lost_by_redis()]
+        found["count"] = []
+        for client in self.clients:
+            proved, unnoticed = blind_spots(client.record, truth)
+            self.proved += proved
+            found["count"] += unnoticed
+        return {name: wrongs for name, wrongs in found.items() if wrongs}
+
+    def summary(self):
+        """What there was, in a few lines."""
+        journal = self.publisher.journal
+        gaps = collections.Counter(gap for client in self.clients for gap in client.record.gaps)
+        closes = collections.Counter()
+        for client in self.clients:
+            closes.update({str(how): times for how, times in client.closes.items()})
+        opened = sum(client.opened for client in self.clients)
+        refused = sum(client.refused for client in self.clients)
+        return "\n".join((
+            f"published {len(journal.sent)}, confirmed {len(journal.confirmed)}, delivered {self.deliveries} to {len(self.clients)} clients",
+            f"connections {opened}, refused {refused}, ended by {dict(closes.most_common())}",
+            f"faults {self.hand.done}, skipped {self.hand.skipped}; gaps told {dict(gaps.most_common())}",
+            f"the count noticed {self.proved} events that were dropped, repeated or swapped to prove it",
+        ))
+
+    async def stop(self):
+        """Ends all processes."""
+        for relay in self.relays:
+            await relay.kill()
+        await self.redis.stop()
+
+
+def is_complete(record, truth):
+    """Whether a client has the last milestone of each lane."""
+    return all(
+        not (must := truth.milestones(lane, record)) or record.has(lane, must[-1]) for lane in record.lanes
+    )
+
+
+def report(found, folder):
+    """What is wrong, in words."""
+    for name, wrongs in found.items():
+        print(f"{name}: {len(wrongs)} wrong")
+        for wrong in wrongs[:SHOWN]:
+            print(f"    {wrong}")
+    print(f"logs are in {os.path.abspath(folder)}")

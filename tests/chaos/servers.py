@@ -1,0 +1,235 @@
+"""The servers: processes that are killed and stopped, two Redis servers with a switch in front of them, and relays."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+
+from . import resp
+
+# Time for a server to come up, on a machine that is busy.
+START = 30.0
+# Ports below those that the kernel gives to clients, so that a server finds its own free when it comes back.
+PORTS = (20_000, 32_000)
+
+
+def free_port():
+    """A port of this machine that nobody listens on."""
+    while True:
+        port = random.randrange(*PORTS)
+        with socket.socket() as tcp:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tcp.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Server:
+    """A process on a port, which can be started, killed, stopped and let go on. Its output goes to a file."""
+
+    def __init__(self, name, folder):
+        self.name, self.folder, self.port = name, folder, free_port()
+        self.log_path = os.path.join(folder, f"{name}.log")
+        self.process = None
+
+    def spawn(self, *argv):
+        """Starts a process; its output is added to the file."""
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def send(self, number):
+        """Sends a signal to it, if it runs."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(number)
+
+    async def kill(self, number=signal.SIGKILL):
+        """Ends it and waits for its end. A stopped process takes SIGKILL alone."""
+        self.send(number)
+        while self.process is not None and self.process.poll() is None:
+            await asyncio.sleep(0.01)
+
+    async def until(self, what, condition):
+        """Waits until a condition holds. Raises TimeoutError with what was waited for."""
+        end = time.monotonic() + START
+        while not await condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"waited {START:.0f} s for {self.name} {what}, see {self.log_path}")
+            await asyncio.sleep(0.02)
+
+
+class RedisServer(Server):
+    """A Redis that writes everything to disk before it answers."""
+
+    async def start(self, master=None):
+        """Starts it, as the replica of another where one is given, and waits until it answers."""
+        data = os.path.join(self.folder, self.name)
+        os.makedirs(data, exist_ok=True)
+        options = ["--port", self.port, "--bind", "127.0.0.1", "--dir", data, "--save", "", "--appendonly", "yes"]
+        options += ["--appendfsync", "always", "--repl-diskless-sync-delay", 0, "--repl-ping-replica-period", 1]
+        if master is not None:
+            options += ["--replicaof", f"127.0.0.1 {master.port}"]
+        self.spawn("redis-server", *map(str, options))
+        await self.until("to answer", self.answers)
+
+    async def answers(self):
+        """Whether it answers, and not that it is loading."""
+        return await self.try_call("PING") == b"PONG"
+
+    async def try_call(self, *words):
+        """One command on a connection of its own; None where there is no answer, or an error."""
+        try:
+            return await resp.once(self.port, *words)
+        except (resp.Refused, OSError, EOFError, TimeoutError):
+            return None
+
+    async def replication(self):
+        """What `INFO replication` says, as a dictionary; an empty one without an answer."""
+        info = await self.try_call("INFO", "replication") or b""
+        return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+
+class RedisPair:
+    """A master and its replica, which change places. Relays reach the master of the moment through a switch."""
+
+    def __init__(self, folder):
+        self.servers = [RedisServer(f"redis-{n}", folder) for n in range(2)]
+        self.switch = Switch()
+
+    @property
+    def master(self):
+        """The server that takes writes."""
+        return self.servers[0]
+
+    @property
+    def replica(self):
+        """The other one."""
+        return self.servers[1]
+
+    async def start(self):
+        """Starts both, and the switch."""
+        await self.master.start()
+        await self.replica.start(self.master)
+        await self.replica.until("to be a replica", self.is_in_sync)
+        await self.switch.start(self.master.port)
+
+    async def is_in_sync(self):
+        """Whether the replica has what the master has, but for what is on its way."""
+        info = await self.replica.replication()
+        return info.get("role") == "slave" and info.get("master_link_status") == "up"
+
+    def change_places(self):
+        """Makes the replica the master for whoever asks."""
+        self.servers.reverse()
+        self.switch.point_at(self.master.port)
+
+    async def stop(self):
+        """Ends everything."""
+        await self.switch.stop()
+        for server in self.servers:
+            server.send(signal.SIGCONT)
+            await server.kill()
+
+
+class Switch:
+    """A port behind which the master is, whichever it is: a virtual address, or a TCP proxy in front of Redis."""
+
+    def __init__(self):
+        self.port, self.target, self.listener = free_port(), 0, None
+        self.writers = set()
+        self.is_open = asyncio.Event()
+
+    async def start(self, target):
+        """Listens."""
+        self.target = target
+        self.is_open.set()
+        self.listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    def point_at(self, target):
+        """Leads to another server; who is connected is cut off."""
+        self.target = target
+        self.cut()
+
+    def cut(self):
+        """Cuts all connections."""
+        for writer in list(self.writers):
+            writer.transport.abort()
+
+    def hang(self, is_hanging):
+        """Lets nothing through, in silence."""
+        if is_hanging:
+            self.is_open.clear()
+        else:
+            self.is_open.set()
+
+    async def stop(self):
+        """Ends it, and lets what serves connections see their end."""
+        if self.listener is not None:
+            self.listener.close()
+        self.is_open.set()
+        self.cut()
+        await asyncio.sleep(0.1)
+
+    async def _serve(self, reader, writer):
+        self.writers.add(writer)
+        try:
+            await self.is_open.wait()
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        except OSError:
+            self._end(writer)
+            return
+        self.writers.add(server_writer)
+        await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
+
+    async def _pump(self, reader, writer):
+        """Copies one direction. Both ends go when one goes."""
+        try:
+            while data := await reader.read(16 << 10):
+                await self.is_open.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        self._end(writer)
+
+    def _end(self, writer):
+        self.writers.discard(writer)
+        writer.transport.abort()
+
+
+class Relay(Server):
+    """`jobwire serve`."""
+
+    def __init__(self, name, folder, binary, redis_port, more):
+        super().__init__(name, folder)
+        self.argv = [binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--redis", f"redis://127.0.0.1:{redis_port}"]
+        self.argv += ["--no-auth", "--lists", "open", "--publish-key", "chaos", "--ping-interval", "5s", "--drain", "1s", *more]
+
+    async def start(self):
+        """Starts it and waits until it listens; it may be far from ready."""
+        self.spawn(*self.argv)
+        await self.until("to listen", self._listens)
+
+    async def _listens(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.name} has ended with {self.process.returncode}, see {self.log_path}")
+        return await self.status("/health") == 200
+
+    async def is_ready(self):
+        """Whether it says so."""
+        return await self.status("/ready") == 200
+
+    async def status(self, path):
+        """The status of a GET; 0 where there is no answer."""
+        try:
+            reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 2.0)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            head = await asyncio.wait_for(reader.readline(), 2.0)
+            writer.transport.abort()
+            return int(head.split()[1])
+        except (OSError, TimeoutError, IndexError, ValueError):
+            return 0
