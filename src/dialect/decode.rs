@@ -29,6 +29,9 @@ pub enum Undecodable {
     /// The payload is JSON, but no object.
     #[error("not a JSON object")]
     NotObject,
+    /// An entry of a stream has no field of the payload.
+    #[error("no payload: an entry of a stream has it in `data`")]
+    NoPayload,
     /// Neither channel nor payload names a job.
     #[error("no job id")]
     NoJob,
@@ -42,11 +45,12 @@ pub enum Undecodable {
 
 impl Undecodable {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TooBig,
         Self::NotUtf8,
         Self::NotJson,
         Self::NotObject,
+        Self::NoPayload,
         Self::NoJob,
         Self::JobType,
         Self::ImpossibleJob,
@@ -59,6 +63,7 @@ impl Undecodable {
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
             Self::NotObject => "not_an_object",
+            Self::NoPayload => "no_payload",
             Self::NoJob => "no_job",
             Self::JobType => "job_type",
             Self::ImpossibleJob => "impossible_job",

@@ -17,7 +17,7 @@ use super::shard::ShardHandle;
 use super::shard::message::LostSource;
 use super::stats::Stats;
 use super::streams::SharedTable;
-use crate::broker::{BoxFuture, Position, Publication, Sink, StreamId};
+use crate::broker::{BoxFuture, EntryFault, EntryId, Position, Publication, Sink, StreamId};
 use crate::dialect::{Auth, DialectId, Dialects, Slips, Topic, Undecodable};
 use crate::wire::Payload;
 
@@ -261,6 +261,18 @@ impl Sink for Ingest {
             self.burst.drops.log(reason, publication.channel, publication.payload);
             self.foreign.hint(self.subscribers[publication.subscription], reason);
         }
+    }
+
+    fn odd_entry(&mut self, _: usize, key: &str, entry: Option<EntryId>, fault: EntryFault) {
+        if let Some(entry) = entry {
+            self.log.lock().unwrap_or_else(PoisonError::into_inner).note_entry(entry);
+        }
+        let reason = match fault {
+            EntryFault::NoPayload => Undecodable::NoPayload,
+            EntryFault::NoJob => Undecodable::NoJob,
+        };
+        self.stats.drop_undecodable(reason);
+        self.burst.drops.log(reason, key.as_bytes(), &[]);
     }
 
     fn oversized(&mut self, _: usize, channel: &[u8], head: &[u8], _: u64) {

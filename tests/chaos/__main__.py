@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import random
 import shutil
 import sys
@@ -42,7 +43,7 @@ async def run(options, folder):
         await world.stop()
     print(world.summary())
     if found:
-        report(found, folder)
+        report(found, world.publisher.journal, folder)
     return not found
 
 
@@ -56,6 +57,7 @@ def main():
     if options.sequence:
         return 0
     folder = options.folder or tempfile.mkdtemp(prefix="jobwire-chaos-")
+    os.makedirs(folder, exist_ok=True)
     is_well = asyncio.run(run(options, folder))
     if is_well and not options.folder:
         shutil.rmtree(folder)

@@ -104,6 +104,12 @@ class Truth:
         """Numbers that Redis has answered for and does not have any more."""
         return sorted(self.confirmed - self.places.keys())
 
+    def taken_back(self, records):
+        """Numbers that came to somebody and are not in the streams any more."""
+        segments = (segment for record in records for segments in record.lanes.values() for segment in segments)
+        came = {n for segment in segments for n in (*segment.numbers, segment.state) if n is not None}
+        return came - self.places.keys()
+
     def milestones(self, lane, record):
         """The milestones of a lane that a client must have, in order."""
         numbers = self.lanes.get(lane, [])

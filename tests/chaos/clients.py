@@ -28,7 +28,9 @@ TARGETS = (
     ("scraping/1", "downloads/d1", "tasks/t1"),
     ("scraping/*",),
     ("channel:campaigns", "room:lead:2"),
-    ("room:campaign:1", "scraping/2"),
+    # A room is of all channels' streams; one more would not fit into a cursor, which were then good at one relay alone.
+    ("room:campaign:1",),
+    ("scraping/2", "channel:leads"),
     ("downloads/*", "tasks/*"),
     ("scraping/*", "downloads/*", "tasks/*", "channel:campaigns", "channel:leads"),
 )
@@ -109,7 +111,7 @@ class Client:
             await asyncio.sleep(0.1 if self.world.is_calm else self.behaviour.pause())
 
     async def _open(self):
-        port = self.world.relays[self.at_relay].port
+        port = self.world.doors[self.at_relay].port
         joint = "&" if "?" in self.path else "?"
         since = self.cursor or ("0" if self.from_start else None)
         if self.is_stream:

@@ -17,6 +17,7 @@ class Sent:
     is_milestone: bool
     is_ending: bool
     at: float
+    said: str
 
 
 @dataclass
@@ -28,8 +29,8 @@ class Journal:
 
     def enter(self, event):
         """Gives an event its number, and the payload with it."""
-        number = len(self.sent) + 1
-        self.sent[number] = Sent(event.lane, event.resource, event.is_milestone, event.is_ending, time.monotonic())
+        number, said = len(self.sent) + 1, event.payload.get("event_type") or event.payload.get("type") or event.payload.get("status")
+        self.sent[number] = Sent(event.lane, event.resource, event.is_milestone, event.is_ending, time.monotonic(), said)
         payload = {**event.payload, "n": number}
         if event.is_padded:
             payload["pad"] = "x" * PAD

@@ -29,6 +29,8 @@ class Run:
         self.relays = [
             Relay(f"relay-{n}", folder, options.binary, self.redis.switch.port, more) for n in range(2)
         ]
+        # Where clients connect.
+        self.doors = self.relays
         self.publisher = Publisher(self.redis, options.seed, options.streams)
         self.keeps_all = options.streams
         self.deliveries, self.proved = 0, 0
@@ -120,7 +122,11 @@ class Run:
         self.say("somebody lacks a last milestone")
 
     def _judged(self, truth):
-        may_gap = not self.options.streams or bool(truth.ghosts)
+        # Somebody got an event that a failover then took back: positions behind it are lost with it.
+        taken_back = truth.taken_back([client.record for client in self.clients])
+        if taken_back:
+            self.say(f"taken back by a failover: {sorted(taken_back)}")
+        may_gap = not self.options.streams or bool(taken_back)
         found = {client.record.name: judge(client.record, truth, may_gap) for client in self.clients}
         found["redis"] = [f"{n} was answered for, and is gone" for n in truth.lost_by_redis()]
         found["count"] = []
@@ -160,8 +166,12 @@ def is_complete(record, truth):
     )
 
 
-def report(found, folder):
-    """What is wrong, in words."""
+def report(found, journal, folder):
+    """What is wrong, in words. All events go to a file beside the logs."""
+    with open(os.path.join(folder, "events.log"), "w", encoding="utf-8") as log:
+        for number, sent in journal.sent.items():
+            answer = "answered" if number in journal.confirmed else "unanswered"
+            print(number, f"{sent.at:.3f}", answer, sent.lane, sent.said, file=log)
     for name, wrongs in found.items():
         print(f"{name}: {len(wrongs)} wrong")
         for wrong in wrongs[:SHOWN]:

@@ -45,13 +45,13 @@ async def connect(port):
 
 
 async def request(port, path, headers):
-    """Sends a GET and reads the head of the answer: reader, writer and status."""
+    """Sends a GET and reads the head of the answer: reader, writer, status and the head in small letters."""
     reader, writer = await connect(port)
     try:
         head = [f"GET {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *headers]
         writer.write(("\r\n".join(head) + "\r\n\r\n").encode())
         answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-        return reader, writer, int(answer.split(" ", 2)[1])
+        return reader, writer, int(answer.split(" ", 2)[1]), answer.lower()
     except BaseException:
         writer.transport.abort()
         raise
@@ -68,7 +68,7 @@ class WebSocket:
         """Upgrades. Raises NotAnswered, OSError or EOFError."""
         key = base64.b64encode(os.urandom(16)).decode()
         headers = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"]
-        reader, writer, status = await request(port, path, headers)
+        reader, writer, status, _ = await request(port, path, headers)
         if status != 101:
             writer.transport.abort()
             raise NotAnswered(status)
@@ -110,18 +110,19 @@ class WebSocket:
 class EventStream:
     """An event stream whose messages are texts with the last id."""
 
-    def __init__(self, reader, writer):
-        self.reader, self.writer = reader, writer
+    def __init__(self, reader, writer, is_chunked):
+        self.reader, self.writer, self.is_chunked = reader, writer, is_chunked
+        self.buffer = b""
 
     @classmethod
     async def open(cls, port, path, last_id):
         """Asks for the stream behind an id. Raises NotAnswered, OSError or EOFError."""
         headers = ["Accept: text/event-stream"] + ([f"Last-Event-ID: {last_id}"] if last_id else [])
-        reader, writer, status = await request(port, path, headers)
+        reader, writer, status, head = await request(port, path, headers)
         if status != 200:
             writer.transport.abort()
             raise NotAnswered(status)
-        return cls(reader, writer)
+        return cls(reader, writer, "\r\ntransfer-encoding: chunked\r\n" in head)
 
     async def receive(self):
         """The next block that says something, as (text or None, id or None). Raises Closed, OSError or EOFError."""
@@ -146,13 +147,21 @@ class EventStream:
         return data, last_id, event
 
     async def _line(self):
-        parts = []
-        while True:
-            try:
-                parts.append(await self.reader.readuntil(b"\n"))
-                return b"".join(parts).decode().rstrip("\r\n")
-            except asyncio.LimitOverrunError as overrun:
-                parts.append(await self.reader.readexactly(overrun.consumed))
+        while b"\n" not in self.buffer:
+            self.buffer += await self._more()
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return line.decode().rstrip("\r")
+
+    async def _more(self):
+        """Some bytes of the body, without the chunks that a proxy puts them into."""
+        if not self.is_chunked:
+            length = 4096
+        elif (length := int(await self.reader.readuntil(b"\r\n"), 16)) > 0:
+            return (await self.reader.readexactly(length + 2))[:-2]
+        data = await self.reader.read(length)
+        if not data:
+            raise EOFError
+        return data
 
     def close(self, politely):
         """Ends it, in order or as a network that breaks."""

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 mod lost;
+mod several;
 mod streams;
 
 use std::net::{SocketAddr, TcpStream};

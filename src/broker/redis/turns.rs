@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
-use crate::broker::{BoxFuture, EntryFault, Position, Publication, Sink, StreamId};
+use crate::broker::{BoxFuture, EntryFault, EntryId, Position, Publication, Sink, StreamId};
 
 /// A sink for several, each of which has it for a burst and its flush.
 #[derive(Clone)]
@@ -88,7 +88,7 @@ impl Sink for Patient {
     /// Streams have their turn by [`Turns::turn`].
     fn stream(&mut self, _: StreamId, _: &str, _: usize, _: Position) {}
 
-    fn odd_entry(&mut self, _: usize, _: &str, _: EntryFault) {}
+    fn odd_entry(&mut self, _: usize, _: &str, _: Option<EntryId>, _: EntryFault) {}
 
     fn oversized(&mut self, subscription: usize, channel: &[u8], head: &[u8], len: u64) {
         self.call(

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::by_streams::ByStreams;
 use crate::broker::{
-    BoxFuture, Broker, EntryFault, MemoryBroker, Position, Publication, RedisBroker, Sink, Status, StreamId,
-    Subscription,
+    BoxFuture, Broker, EntryFault, EntryId, MemoryBroker, Position, Publication, RedisBroker, Sink, Status,
+    StreamId, Subscription,
 };
 
 /// No condition in these tests takes longer, on the slowest machine they run on.
@@ -227,7 +227,7 @@ impl Sink for Recorder {
         }
     }
 
-    fn odd_entry(&mut self, _: usize, _: &str, fault: EntryFault) {
+    fn odd_entry(&mut self, _: usize, _: &str, _: Option<EntryId>, fault: EntryFault) {
         let _ = self.got.send(Got::Odd(fault));
     }
 

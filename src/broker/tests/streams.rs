@@ -123,9 +123,12 @@ async fn a_history_of_no_time_begins_at_the_end() {
 async fn a_history_of_100_000_entries_is_the_newest_ones_of_a_longer_stream() {
     const ALL: usize = 130_000;
     let server = RedisServer::start(&[]);
-    let script = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'data', ARGV[2] .. i) end";
+    let script = "for i = ARGV[1], ARGV[2] do redis.call('XADD', KEYS[1], '*', 'data', ARGV[3] .. i) end";
     let payload = format!("{{\"text\":\"{}\"}}", "x".repeat(280));
-    let _: () = server.command(&["EVAL", script, "1", "a", &ALL.to_string(), &payload]).await;
+    for from in (1..=ALL).step_by(10_000) {
+        let (from, to) = (from.to_string(), (from + 9_999).to_string());
+        let _: () = server.command(&["EVAL", script, "1", "a", &from, &to, &payload]).await;
+    }
     let mut running = server.streams();
     let started = Instant::now();
     running.subscribe(vec![data("a")]).await;

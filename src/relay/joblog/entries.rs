@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::JobLog;
 use crate::broker::{EntryId, Position, StreamId};
-use crate::dialect::{DialectId, Topic, TopicKind};
+use crate::dialect::{DialectId, Topic};
 use crate::relay::cursor::{Cursor, Epoch, Given, Loss, Since, Sources, StreamPlace};
 use crate::relay::streams::{SharedTable, StreamTable};
 
@@ -225,16 +225,11 @@ impl JobLog {
     /// Whether what a client missed of a topic is in memory, and behind which sequence; else the stream to read it from.
     pub(in crate::relay) fn reach(&self, topic: &Topic, places: &Places) -> Reach {
         let missing = self.missing(topic);
-        let is_known = topic.kind != TopicKind::Job || self.get(topic.dialect, &topic.name).is_some();
         let mut after = self.sequence;
         for stream in self.entries.table.of(topic) {
             let position = places.of(stream).unwrap_or_default();
-            let sequence = if position == Position::default() && is_known {
-                // All that is kept of it.
-                Some(0)
-            } else {
-                self.followed(stream).and_then(|followed| followed.sequence_at(position, self.sequence))
-            };
+            let sequence =
+                self.followed(stream).and_then(|followed| followed.sequence_at(position, self.sequence));
             match sequence {
                 Some(sequence) if sequence >= missing => after = after.min(sequence),
                 _ => return Reach::Stream(EntryId { stream, position }),

@@ -57,7 +57,7 @@ pub(crate) struct LongField {
 }
 
 /// Names and values of an entry, in order; a name without a value is left out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {
     bytes: &'a [u8],
     /// Strings that are left, checked to be whole.
@@ -66,8 +66,8 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The first value of this name.
-    pub(crate) fn get(mut self, name: &[u8]) -> Option<&'a [u8]> {
-        self.find_map(|(found, value)| (found == name).then_some(value))
+    pub(crate) fn get(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.clone().find_map(|(found, value)| (found == name).then_some(value))
     }
 
     fn string(&mut self) -> Option<&'a [u8]> {
@@ -228,7 +228,7 @@ impl EntryReader {
             }
             Place::Streams(0) => self.place = Place::Outside,
             Place::Streams(streams) => {
-                let (_, at) = pair(bytes, 0)?;
+                let at = pair(bytes, 0)?;
                 let name = bulk(bytes, at)?;
                 let (key, at) = content(bytes, name.begin, name.len)?;
                 let (entries, end) = array(bytes, at)?;
@@ -313,9 +313,9 @@ fn array(bytes: &[u8], at: usize) -> Result<(Option<u64>, usize), Stop> {
 }
 
 /// Reads the header of an array of two.
-fn pair(bytes: &[u8], at: usize) -> Result<((), usize), Stop> {
+fn pair(bytes: &[u8], at: usize) -> Result<usize, Stop> {
     match array(bytes, at)? {
-        (Some(2), end) => Ok(((), end)),
+        (Some(2), end) => Ok(end),
         _ => Err(form("a pair was expected")),
     }
 }
@@ -323,7 +323,7 @@ fn pair(bytes: &[u8], at: usize) -> Result<((), usize), Stop> {
 /// Finds the entry at the beginning of `bytes`: `*2`, its id, and an array of its names and values, which is absent for
 /// an entry that was deleted.
 fn cut(bytes: &[u8], max: usize) -> Result<Cut, Stop> {
-    let (_, at) = pair(bytes, 0)?;
+    let at = pair(bytes, 0)?;
     let name = bulk(bytes, at)?;
     if name.len > ID_LIMIT {
         return Err(form("an entry's id was expected"));
@@ -344,6 +344,8 @@ fn cut(bytes: &[u8], max: usize) -> Result<Cut, Stop> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 
     use super::super::buffer::INITIAL;
@@ -363,7 +365,7 @@ mod tests {
         fn entry(&mut self, id: &[u8], fields: Fields<'_>) {
             let mut seen = String::from_utf8_lossy(id).into_owned();
             for (name, value) in fields {
-                seen.push_str(&format!(" {}={value:?}", String::from_utf8_lossy(name)));
+                write!(seen, " {}={value:?}", String::from_utf8_lossy(name)).unwrap();
             }
             self.0.push(seen);
         }
@@ -371,7 +373,7 @@ mod tests {
         fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
             let mut seen = format!("long {}", String::from_utf8_lossy(id));
             for LongField { name, value, len } in fields {
-                seen.push_str(&format!(" {}={} of {len}", String::from_utf8_lossy(name), value.len()));
+                write!(seen, " {}={} of {len}", String::from_utf8_lossy(name), value.len()).unwrap();
             }
             self.0.push(seen);
         }
@@ -381,8 +383,11 @@ mod tests {
         }
     }
 
-    /// An answer to XREAD; entries are ids with fields.
-    fn answer(streams: &[(&str, &[(&str, &[&[u8]])])]) -> Vec<u8> {
+    /// An entry's id, and its names and values.
+    type Entry<'a> = (&'a str, &'a [&'a [u8]]);
+
+    /// An answer to XREAD.
+    fn answer(streams: &[(&str, &[Entry<'_>])]) -> Vec<u8> {
         let mut out = format!("*{}\r\n", streams.len()).into_bytes();
         for (key, entries) in streams {
             out.extend_from_slice(
@@ -445,7 +450,7 @@ mod tests {
     #[test]
     fn an_entry_that_is_too_long_is_skipped_without_being_buffered() {
         let long = vec![b'x'; 10 * 1024 * 1024];
-        let entries: &[(&str, &[&[u8]])] =
+        let entries: &[Entry<'_>] =
             &[("1-0", &[b"job", b"7", b"data", &long, &long, b"v"]), ("2-0", &[b"data", b""])];
         let name = String::from_utf8(long[..HEAD].to_vec()).unwrap();
         for chunk in [1_000, usize::MAX] {
@@ -494,7 +499,7 @@ mod tests {
             chunk in 1_usize..300,
         ) {
             let fields: Vec<[&[u8]; 2]> = values.iter().map(|value| [&b"data"[..], value]).collect();
-            let entries: Vec<(&str, &[&[u8]])> = fields.iter().map(|fields| ("1-0", &fields[..])).collect();
+            let entries: Vec<Entry<'_>> = fields.iter().map(|fields| ("1-0", &fields[..])).collect();
             let wire = answer(&[("a", &entries), ("b", &entries)]);
             // The limit makes some of them too long.
             let whole = feed(&mut EntryReader::new(120), &wire, usize::MAX);

@@ -27,6 +27,7 @@ mod slow;
 mod snapshot;
 mod state;
 mod stream;
+mod streams;
 mod tails;
 mod tasks;
 mod watch;

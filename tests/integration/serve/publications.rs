@@ -32,11 +32,19 @@ fn what_cannot_be_decoded_is_counted_by_reason_and_hurts_no_job() {
         ("download_updates:a/b", br#"{"status":"processing"}"#, "impossible_job"),
         ("download_updates:a", b"\xff", "not_utf8"),
     ];
-    let mut expected: serde_json::Map<_, _> =
-        ["too_big", "not_utf8", "not_json", "not_an_object", "no_job", "job_type", "impossible_job"]
-            .map(|reason| (reason.to_owned(), json!(0)))
-            .into_iter()
-            .collect();
+    let mut expected: serde_json::Map<_, _> = [
+        "too_big",
+        "not_utf8",
+        "not_json",
+        "not_an_object",
+        "no_payload",
+        "no_job",
+        "job_type",
+        "impossible_job",
+    ]
+    .map(|reason| (reason.to_owned(), json!(0)))
+    .into_iter()
+    .collect();
     for (channel, payload, reason) in bad {
         redis.publish(channel, payload);
         expected[reason] = json!(expected[reason].as_u64().unwrap() + 1);

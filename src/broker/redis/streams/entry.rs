@@ -49,7 +49,7 @@ impl Manner {
     }
 
     /// Makes a publication of an entry.
-    pub(super) fn compose<'a>(&'a self, mut fields: Fields<'a>, scratch: &'a mut Scratch) -> Composed<'a> {
+    pub(super) fn compose<'a>(&'a self, fields: Fields<'a>, scratch: &'a mut Scratch) -> Composed<'a> {
         match self {
             Self::Data(channel) => match fields.get(b"data") {
                 Some(payload) => Composed::Publication { channel, payload },
@@ -57,7 +57,7 @@ impl Manner {
             },
             Self::DataOfJob(prefix) => {
                 let (mut payload, mut job) = (None, None);
-                for (name, value) in fields.by_ref() {
+                for (name, value) in fields {
                     match name {
                         b"data" => payload = payload.or(Some(value)),
                         b"job" => job = job.or(Some(value)),

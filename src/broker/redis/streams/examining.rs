@@ -1,9 +1,9 @@
 //! Examines streams: whether they can be read, where their history begins, and whether their places are still good.
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use super::facts::{self, Facts, Fate, Place};
 use super::followed::{Beyond, Denial, Followed, Standing, Start, start};
-use super::line::{SMALL, error_of};
+use super::pipe::{SMALL, error_of};
 use super::reading::{AT_ONCE, End, Reading, is_of_the_server};
 use super::taking::Ids;
 use crate::broker::Position;
@@ -25,13 +25,13 @@ pub(super) enum Info {
 impl Reading<'_> {
     /// Adds the command that asks about a stream.
     pub(super) fn ask_about(&mut self, index: usize) {
-        self.line.command(&[b"XINFO", b"STREAM", self.streams[index].key.as_bytes()]);
+        self.pipe.command(&[b"XINFO", b"STREAM", self.streams[index].key.as_bytes()]);
     }
 
     /// Reads the answer to it.
     pub(super) async fn info(&mut self) -> Result<Info, End> {
         let bounds = facts::bounds(self.shared.settings.max_payload);
-        let info = self.line.reply(&bounds, |reply| match (error_of(reply), Facts::of_reply(reply)) {
+        let info = self.pipe.reply(&bounds, |reply| match (error_of(reply), Facts::of_reply(reply)) {
             (Some(Failure::Refused(text)), _) if text.starts_with("ERR no such key") => {
                 Info::Facts(Facts::NONE)
             }
@@ -52,7 +52,7 @@ impl Reading<'_> {
             for index in some {
                 self.ask_about(*index);
             }
-            self.line.send().await?;
+            self.pipe.send().await?;
             let mut found = Vec::with_capacity(some.len());
             for index in some {
                 found.push((*index, self.info().await?));
@@ -134,12 +134,12 @@ impl Reading<'_> {
     async fn ids(&mut self, verb: &str, index: usize, words: &[String]) -> Result<Vec<Position>, End> {
         let mut all: Vec<&[u8]> = vec![verb.as_bytes(), self.streams[index].key.as_bytes()];
         all.extend(words.iter().map(String::as_bytes));
-        self.line.command(&all);
-        self.line.send().await?;
-        self.line.expect(Answer::Range);
+        self.pipe.command(&all);
+        self.pipe.send().await?;
+        self.pipe.expect(Answer::Range);
         let mut ids = Ids::default();
-        while !self.line.entries(&mut ids)? {
-            self.line.fill().await?;
+        while !self.pipe.entries(&mut ids)? {
+            self.pipe.fill().await?;
         }
         match ids.error {
             Some(text) => Err(Failure::from_reply(&text).into()),
@@ -216,9 +216,9 @@ impl Reading<'_> {
 
     /// What a key holds.
     async fn type_of(&mut self, index: usize) -> Result<Option<String>, End> {
-        self.line.command(&[b"TYPE", self.streams[index].key.as_bytes()]);
-        self.line.send().await?;
-        let found = self.line.reply(&SMALL, |reply| match reply {
+        self.pipe.command(&[b"TYPE", self.streams[index].key.as_bytes()]);
+        self.pipe.send().await?;
+        let found = self.pipe.reply(&SMALL, |reply| match reply {
             Reply::Simple(word) => Some(String::from_utf8_lossy(word).into_owned()),
             _ => None,
         });

@@ -49,6 +49,7 @@ pub(super) struct Place {
     pub(super) count: Option<u64>,
 }
 
+#[cfg(test)]
 impl Place {
     /// The place before every entry that a stream ever had.
     pub(super) const BEGINNING: Self = Self { after: Position { millis: 0, number: 0 }, count: Some(0) };

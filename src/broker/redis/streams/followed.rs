@@ -62,8 +62,8 @@ pub(super) struct Followed {
     place: Option<Place>,
     /// The newest entry and the number of all, as they were when the place had no count.
     anchor: Option<(Position, u64)>,
-    /// The oldest entry, when it was last examined.
-    first: Option<First>,
+    /// The oldest entry, when it was last examined; of an empty stream, the first one that was read.
+    first: Option<Oldest>,
     /// The last positions that were read, oldest first.
     recent: VecDeque<Position>,
     /// Entries up to there are history; `None` once they are read.
@@ -75,6 +75,22 @@ pub(super) struct Followed {
     /// Whether it was ever read.
     pub(super) was_read: bool,
     retry: Retry,
+}
+
+/// The oldest entry of a stream, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+struct Oldest {
+    position: Position,
+    /// Hash of its fields, once it was examined.
+    hash: Option<u64>,
+}
+
+impl Oldest {
+    /// Whether a stream whose oldest entry is now this one can be the same as before. It may have been trimmed.
+    fn may_have_become(&self, first: &First) -> bool {
+        let is_equal = self.position == first.position && self.hash.is_none_or(|hash| hash == first.hash);
+        is_equal || self.position < first.position
+    }
 }
 
 /// When a stream that is denied is examined again, in ticks.
@@ -156,6 +172,7 @@ impl Followed {
             (None, _) => None,
         };
         place.after = position;
+        self.first.get_or_insert(Oldest { position, hash: None });
         self.is_stirred = true;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
@@ -196,7 +213,7 @@ impl Followed {
 
     /// Takes note of how the stream is, where its place is good; it is read from now on.
     pub(super) fn examined(&mut self, facts: &Facts) {
-        self.first = facts.first;
+        self.first = facts.first.map(|First { position, hash }| Oldest { position, hash: Some(hash) });
         (self.is_stirred, self.was_read) = (false, true);
         self.standing = Standing::Read;
         self.retry = Retry::default();
@@ -213,7 +230,7 @@ impl Followed {
     /// already and must not come twice. Or the key was deleted, and entries with smaller ids were added.
     pub(super) fn beyond(&self, facts: &Facts) -> Beyond {
         let is_same = match (self.first, facts.first) {
-            (Some(known), Some(first)) => known == first || known.position < first.position,
+            (Some(known), Some(first)) => known.may_have_become(&first),
             _ => false,
         };
         if !is_same {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use crate::broker::{Denied, Status};
 use crate::net::seldom::Seldom;
 
@@ -124,12 +124,11 @@ impl<'a> Ledger<'a> {
         }
         let was_connected = std::mem::replace(&mut books.connected, connected);
         if connected && !was_connected {
-            match books.lost.take() {
-                Some(since) => tracing::info!(
-                    "streams are followed again after {:.1} s; nothing of them is lost unless said",
-                    since.elapsed().as_secs_f32()
-                ),
-                None => tracing::info!("streams of {} are followed", self.address),
+            if let Some(since) = books.lost.take() {
+                let away = since.elapsed().as_secs_f32();
+                tracing::info!("streams are followed again after {away:.1} s, from where they were");
+            } else {
+                tracing::info!("streams of {} are followed", self.address);
             }
         } else if was_connected && !connected {
             books.lost = Some(Instant::now());

@@ -9,8 +9,8 @@ mod examining;
 mod facts;
 mod followed;
 mod ledger;
-mod line;
 mod pages;
+mod pipe;
 mod queues;
 mod reading;
 mod registry;
@@ -29,11 +29,12 @@ use self::entry::Manner;
 use self::followed::Followed;
 pub(super) use self::ledger::merged;
 use self::ledger::{GroupId, Ledger};
-use self::line::Line;
 pub(super) use self::pages::Pages;
+use self::pipe::Pipe;
 use self::queues::Search;
 use self::reading::{End, Reading};
 use self::shared::Shared;
+use super::connect::slot_of;
 use super::connect::{Connector, Node, Use};
 use super::turns::Turns;
 use crate::broker::{BoxFuture, Status, Subscription};
@@ -89,9 +90,10 @@ pub(super) async fn run(
 /// The streams that are known by name, each key once.
 fn streams(shared: &Shared<'_>, subscriptions: &[Subscription]) -> Vec<Followed> {
     let mut all: Vec<Followed> = Vec::new();
-    let mut add = |mut stream: Followed| match all.iter_mut().find(|known| known.key == stream.key) {
-        Some(known) => known.takers.append(&mut stream.takers),
-        None => {
+    let mut add = |mut stream: Followed| {
+        if let Some(known) = all.iter_mut().find(|known| known.key == stream.key) {
+            known.takers.append(&mut stream.takers);
+        } else {
             stream.is_awaited = shared.gate.wait_for_one();
             all.push(stream);
         }
@@ -134,8 +136,8 @@ fn searches<'a>(
 struct Group {
     id: GroupId,
     node: Node,
-    /// The tag that all keys share, where that is needed.
-    tag: Option<String>,
+    /// The slot that all keys share, where that is needed.
+    slot: Option<u16>,
     /// Streams that are added.
     inbox: UnboundedSender<Followed>,
 }
@@ -155,22 +157,20 @@ struct Groups<'a> {
     reading: FuturesUnordered<BoxFuture<'a, Ended>>,
     next: GroupId,
     unplaced: Vec<Followed>,
-    /// Whether only streams of one tag share a connection, as where a cluster reads no keys of several slots together.
+    /// Whether only streams of one slot share a connection, since the server refused to read others together. A cluster does.
     are_apart: bool,
 }
 
 impl Groups<'_> {
     async fn run(&mut self, mut found: UnboundedReceiver<Followed>) {
-        let mut is_begun = false;
+        self.place().await;
+        self.shared.history_read().await;
         loop {
-            self.place().await;
-            if !std::mem::replace(&mut is_begun, true) {
-                self.shared.history_read().await;
-            }
             tokio::select! {
                 Some(ended) = self.reading.next(), if !self.reading.is_empty() => self.ended(ended),
                 Some(stream) = found.recv() => self.unplaced.push(stream),
             }
+            self.place().await;
         }
     }
 
@@ -192,8 +192,9 @@ impl Groups<'_> {
     }
 
     fn give(&mut self, mut stream: Followed, node: Node) {
-        let tag = self.are_apart.then(|| tag(&stream.key).to_owned());
-        if let Some(at) = self.all.iter().position(|group| group.node == node && group.tag == tag) {
+        let are_apart = self.are_apart || self.shared.connector.cluster.has_slots();
+        let slot = are_apart.then(|| slot_of(stream.key.as_bytes()));
+        if let Some(at) = self.all.iter().position(|group| group.node == node && group.slot == slot) {
             match self.all[at].inbox.send(stream) {
                 Ok(()) => return,
                 // It has just ended, and says so when it is asked next.
@@ -206,7 +207,7 @@ impl Groups<'_> {
         let (inbox, streams) = unbounded_channel();
         let _ = inbox.send(stream);
         self.shared.ledger.begun(id);
-        self.all.push(Group { id, node: node.clone(), tag, inbox });
+        self.all.push(Group { id, node: node.clone(), slot, inbox });
         self.reading.push(Box::pin(follow(self.shared, id, node, streams)));
     }
 }
@@ -224,8 +225,8 @@ async fn follow(
         let begun = Instant::now();
         let end = match shared.connector.connect_to(&node, Use::Commands).await {
             Ok(stream) => {
-                let line = Line::new(stream, shared.settings.max_payload);
-                Reading::new(shared, group, line, &mut streams, &mut inbox).run().await
+                let pipe = Pipe::new(stream, shared.settings.max_payload);
+                Reading::new(shared, group, pipe, &mut streams, &mut inbox).run().await
             }
             Err(failure) => End::Failed(failure),
         };
@@ -234,6 +235,7 @@ async fn follow(
         }
         let (End::Failed(failure) | End::Misplaced(failure)) = &end;
         shared.ledger.failed(group, failure);
+        let _ = shared.connector.redirected(failure.reason(), Some(&node));
         sleep(backoff.next(rand::random())).await;
         let is_misplaced = matches!(end, End::Misplaced(_)) || !is_still_at(shared, &node, &streams).await;
         if is_misplaced {
@@ -252,25 +254,5 @@ async fn is_still_at(shared: &Shared<'_>, node: &Node, streams: &[Followed]) -> 
     match streams.first() {
         Some(stream) => shared.connector.node_of(stream.key.as_bytes()).await == *node,
         None => true,
-    }
-}
-
-/// The part of a key that decides about its slot in a cluster.
-fn tag(key: &str) -> &str {
-    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
-    tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tag;
-
-    #[test]
-    fn the_tag_of_a_key_is_what_its_first_braces_hold() {
-        let cases =
-            [("a", "a"), ("{a}b", "a"), ("x{a}{b}", "a"), ("{}a", "{}a"), ("{a", "{a"), ("a}{b}", "b")];
-        for (key, wanted) in cases {
-            assert_eq!(tag(key), wanted);
-        }
     }
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::super::connect::{Connector, Failure, Node, Use};
+use super::super::connect::{Connector, Node, Use};
+use super::super::failure::Failure;
 use super::entry::{Composed, Manner, Scratch};
 use super::facts::{self, Facts, Fate, Place};
-use super::line::{Line, error_of};
+use super::pipe::{Pipe, error_of};
 use super::registry::{Known, Registry};
 use crate::broker::{BoxFuture, BrokerError, Entry, History, Page, Position, StreamId};
 use crate::wire::resp::{Answer, EntryHandler, Fields, LongField};
@@ -30,7 +31,7 @@ pub(crate) struct Pages {
     connector: Connector,
     registry: Registry,
     max_payload: usize,
-    lines: AsyncMutex<Vec<(Node, Line)>>,
+    pipes: AsyncMutex<Vec<(Node, Pipe)>>,
     cache: Mutex<Cache>,
 }
 
@@ -58,7 +59,7 @@ impl Pages {
             connector,
             registry: Registry::default(),
             max_payload,
-            lines: AsyncMutex::default(),
+            pipes: AsyncMutex::default(),
             cache: Mutex::default(),
         }
     }
@@ -86,14 +87,14 @@ impl Pages {
         if let Some(page) = self.remembered(stream, after, most) {
             return Ok(page);
         }
-        let mut lines = self.lines.lock().await;
+        let mut pipes = self.pipes.lock().await;
         // Somebody else may have read it meanwhile.
         if let Some(page) = self.remembered(stream, after, most) {
             return Ok(page);
         }
         let Some(known) = self.registry.get(stream) else { return Ok(Page::default()) };
         let holes = self.registry.holes();
-        let read = self.fetch(&mut lines, &known, after, most).await;
+        let read = self.fetch(&mut pipes, &known, after, most).await;
         let (page, bytes) = read.map_err(|failure| failure.at(&self.connector.address))?;
         self.cache().put(Cached { stream, after, page: page.clone(), bytes }, holes);
         Ok(page)
@@ -102,17 +103,17 @@ impl Pages {
     /// Reads a page, a second time where the connection had ended.
     async fn fetch(
         &self,
-        lines: &mut Vec<(Node, Line)>,
+        pipes: &mut Vec<(Node, Pipe)>,
         known: &Known,
         after: Position,
         most: usize,
     ) -> Result<(Page, usize), Failure> {
         let node = self.connector.node_of(known.key.as_bytes()).await;
-        let open = lines.iter().position(|(of, _)| *of == node).map(|at| lines.swap_remove(at).1);
-        if let Some(mut line) = open {
-            match self.ask(&mut line, known, after, most).await {
+        let open = pipes.iter().position(|(of, _)| *of == node).map(|at| pipes.swap_remove(at).1);
+        if let Some(mut pipe) = open {
+            match self.ask(&mut pipe, known, after, most).await {
                 Ok(found) => {
-                    lines.push((node, line));
+                    pipes.push((node, pipe));
                     return Ok(found);
                 }
                 Err(failure @ Failure::Refused(_)) => return Err(failure),
@@ -120,32 +121,32 @@ impl Pages {
             }
         }
         let stream = self.connector.connect_to(&node, Use::Commands).await?;
-        let mut line = Line::new(stream, self.max_payload);
-        let found = self.ask(&mut line, known, after, most).await?;
-        lines.push((node, line));
+        let mut pipe = Pipe::new(stream, self.max_payload);
+        let found = self.ask(&mut pipe, known, after, most).await?;
+        pipes.push((node, pipe));
         Ok(found)
     }
 
     async fn ask(
         &self,
-        line: &mut Line,
+        pipe: &mut Pipe,
         known: &Known,
         after: Position,
         most: usize,
     ) -> Result<(Page, usize), Failure> {
         let (key, from, count) =
             (known.key.as_bytes(), facts::behind(after).to_string(), most.max(1).to_string());
-        line.command(&[b"XINFO", b"STREAM", key]);
-        line.command(&[b"XRANGE", key, from.as_bytes(), b"+", b"COUNT", count.as_bytes()]);
-        line.send().await?;
+        pipe.command(&[b"XINFO", b"STREAM", key]);
+        pipe.command(&[b"XRANGE", key, from.as_bytes(), b"+", b"COUNT", count.as_bytes()]);
+        pipe.send().await?;
         let bounds = facts::bounds(self.max_payload);
-        let told = line.reply(&bounds, |reply| (Facts::of_reply(reply), error_of(reply))).await?;
-        line.expect(Answer::Range);
+        let told = pipe.reply(&bounds, |reply| (Facts::of_reply(reply), error_of(reply))).await?;
+        pipe.expect(Answer::Range);
         let mut page = Building::new(known, self.max_payload);
-        while !line.entries(&mut page)? {
-            line.fill().await?;
+        while !pipe.entries(&mut page)? {
+            pipe.fill().await?;
         }
-        line.tidy();
+        pipe.tidy();
         let facts = match told {
             (Some(facts), _) => facts,
             (None, Some(Failure::Refused(text))) if text.starts_with("ERR no such key") => Facts::NONE,

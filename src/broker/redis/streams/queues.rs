@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
-use super::super::connect::{Failure, Node, Use};
+use super::super::connect::{Node, Use};
+use super::super::failure::Failure;
 use super::super::routes::escaped;
 use super::entry::Manner;
 use super::followed::Followed;
 use super::ledger::GroupId;
-use super::line::Line;
+use super::pipe::Pipe;
 use super::shared::Shared;
 use crate::broker::Denied;
 use crate::wire::resp::{Bounds, Reply};
@@ -81,19 +82,19 @@ impl Search<'_> {
     async fn pass(&self, known: &mut HashSet<String>) -> Result<u32, Failure> {
         let mut scans = 0;
         for node in self.shared.connector.nodes().await {
-            scans += self.pass_node(&node, known).await?;
+            scans += self.pass_at(&node, known).await?;
         }
         Ok(scans)
     }
 
-    /// Looks through all keys of a server once, and returns the number of SCANs.
-    async fn pass_node(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
+    /// Looks through the keys of one server.
+    async fn pass_at(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
         let stream = self.shared.connector.connect_to(node, Use::Commands).await?;
-        let mut line = Line::new(stream, 0);
+        let mut pipe = Pipe::new(stream, 0);
         let pattern = self.pattern();
         let (mut cursor, mut scans) = ("0".to_owned(), 0);
         loop {
-            line.command(&[
+            pipe.command(&[
                 b"SCAN",
                 cursor.as_bytes(),
                 b"MATCH",
@@ -103,8 +104,8 @@ impl Search<'_> {
                 b"TYPE",
                 b"hash",
             ]);
-            line.send().await?;
-            let (next, keys) = line.reply(&FOUND, scanned).await??;
+            pipe.send().await?;
+            let (next, keys) = pipe.reply(&FOUND, scanned).await??;
             for key in keys {
                 self.take(&key, known);
             }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use super::entry::Scratch;
 use super::followed::{Denial, Followed, Standing};
 use super::ledger::GroupId;
-use super::line::{Line, SMALL, error_of};
+use super::pipe::{Pipe, SMALL, error_of};
 use super::shared::Shared;
 use super::taking::{Answered, Taking};
 use crate::wire::resp::{Answer, Reply};
@@ -56,7 +56,7 @@ impl From<Failure> for End {
 /// A connection and the streams that are read on it.
 pub(super) struct Reading<'a> {
     pub(super) shared: &'a Shared<'a>,
-    pub(super) line: Line,
+    pub(super) pipe: Pipe,
     pub(super) streams: &'a mut Vec<Followed>,
     group: GroupId,
     /// Streams that are added.
@@ -82,7 +82,7 @@ impl<'a> Reading<'a> {
     pub(super) fn new(
         shared: &'a Shared<'a>,
         group: GroupId,
-        line: Line,
+        pipe: Pipe,
         streams: &'a mut Vec<Followed>,
         inbox: &'a mut UnboundedReceiver<Followed>,
     ) -> Self {
@@ -92,7 +92,7 @@ impl<'a> Reading<'a> {
         }
         Self {
             shared,
-            line,
+            pipe,
             streams,
             group,
             inbox,
@@ -136,9 +136,9 @@ impl<'a> Reading<'a> {
 
     /// Asks for the time; a server that does not tell leaves it to the own clock.
     async fn learn_time(&mut self) -> Result<(), End> {
-        self.line.command(&[b"TIME"]);
-        self.line.send().await?;
-        let told = self.line.reply(&SMALL, |reply| (time(reply), error_of(reply))).await?;
+        self.pipe.command(&[b"TIME"]);
+        self.pipe.send().await?;
+        let told = self.pipe.reply(&SMALL, |reply| (time(reply), error_of(reply))).await?;
         match told {
             (millis, None | Some(Failure::Refused(_))) => self.shared.began(millis),
             (_, Some(failure)) => return Err(failure.into()),
@@ -167,9 +167,9 @@ impl<'a> Reading<'a> {
 
     /// Nothing can be read: makes sure that the connection lives, and waits for the next tick.
     async fn idle(&mut self) -> Result<(), End> {
-        self.line.command(&[b"PING"]);
-        self.line.send().await?;
-        self.line.reply(&SMALL, |_| ()).await?;
+        self.pipe.command(&[b"PING"]);
+        self.pipe.send().await?;
+        self.pipe.reply(&SMALL, |_| ()).await?;
         sleep_until(self.next_tick).await;
         Ok(())
     }
@@ -181,18 +181,18 @@ impl<'a> Reading<'a> {
             self.ask_about(*index);
         }
         self.ask_for_entries();
-        self.line.send().await?;
+        self.pipe.send().await?;
         for index in &checks {
             let info = self.info().await?;
             self.examined_in_passing(*index, info).await?;
         }
-        let before = self.line.received;
+        let before = self.pipe.received;
         self.take_entries().await?;
         if let Some(error) = self.answered.error.take() {
             return self.refused(&error);
         }
         self.refusals = 0;
-        self.answer_taken(self.line.received - before);
+        self.answer_taken(self.pipe.received - before);
         Ok(())
     }
 
@@ -209,14 +209,14 @@ impl<'a> Reading<'a> {
             asked.iter().map(|(index, _)| self.streams[*index].after().to_string()).collect();
         let mut words: Vec<&[u8]> = vec![b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", BLOCK, b"STREAMS"];
         words.extend(asked.iter().map(|(index, _)| self.streams[*index].key.as_bytes()));
-        words.extend(ids.iter().map(|id| id.as_bytes()));
-        self.line.command(&words);
+        words.extend(ids.iter().map(String::as_bytes));
+        self.pipe.command(&words);
     }
 
     async fn take_entries(&mut self) -> Result<(), End> {
-        self.line.expect(Answer::Streams);
+        self.pipe.expect(Answer::Streams);
         loop {
-            self.line.fill_if_empty().await?;
+            self.pipe.fill_if_empty().await?;
             let mut sink = self.shared.turns.turn().await;
             let mut taking = Taking {
                 streams: self.streams,
@@ -226,7 +226,7 @@ impl<'a> Reading<'a> {
                 max_payload: self.shared.settings.max_payload,
                 burst: false,
             };
-            let is_whole = self.line.entries(&mut taking)?;
+            let is_whole = self.pipe.entries(&mut taking)?;
             if taking.burst {
                 sink.flush().await;
             }
@@ -238,7 +238,7 @@ impl<'a> Reading<'a> {
             if is_whole {
                 return Ok(());
             }
-            self.line.fill().await?;
+            self.pipe.fill().await?;
         }
     }
 
@@ -298,7 +298,7 @@ impl<'a> Reading<'a> {
             return;
         }
         self.next_tick = now + TICK;
-        self.line.tidy();
+        self.pipe.tidy();
         let count = self.streams.len();
         for (index, stream) in self.streams.iter_mut().enumerate() {
             if stream.is_due_again() {

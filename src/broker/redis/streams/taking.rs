@@ -75,7 +75,7 @@ impl EntryHandler for Taking<'_> {
         for taker in &stream.takers {
             let subscription = taker.subscription;
             let entry = taker.id.map(|stream| EntryId { stream, position });
-            match taker.manner.compose(fields, self.scratch) {
+            match taker.manner.compose(fields.clone(), self.scratch) {
                 Composed::Publication { channel, payload } if payload.len() > self.max_payload => {
                     let head = &payload[..payload.len().min(80)];
                     self.sink.oversized(subscription, channel, head, payload.len() as u64);
@@ -83,7 +83,7 @@ impl EntryHandler for Taking<'_> {
                 Composed::Publication { channel, payload } => {
                     self.sink.publication(Publication { subscription, channel, payload, entry, is_history });
                 }
-                Composed::Fault(fault) => self.sink.odd_entry(subscription, &stream.key, fault),
+                Composed::Fault(fault) => self.sink.odd_entry(subscription, &stream.key, entry, fault),
                 Composed::Nothing => continue,
             }
             self.burst = true;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::connect::{Failure, Stream, closed};
+use super::super::failure::{Failure, closed};
+use super::super::opening::Stream;
 use crate::wire::resp::{self, Answer, Bounds, EntryHandler, EntryReader, Reply};
 
 /// Silence after which a connection that owes an answer counts as dead. Redis blocks for a second at most.
@@ -18,7 +19,7 @@ const BESIDE: usize = 64 * 1024;
 pub(super) const SMALL: Bounds = Bounds { bytes: 64 * 1024, elements: 64, depth: 1 };
 
 /// An open connection.
-pub(super) struct Line {
+pub(super) struct Pipe {
     stream: Box<dyn Stream>,
     reader: EntryReader,
     out: Vec<u8>,
@@ -26,7 +27,7 @@ pub(super) struct Line {
     pub(super) received: u64,
 }
 
-impl Line {
+impl Pipe {
     /// For payloads of at most `max_payload` bytes.
     pub(super) fn new(stream: Box<dyn Stream>, max_payload: usize) -> Self {
         let reader = EntryReader::new(max_payload.saturating_add(BESIDE));
