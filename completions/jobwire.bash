@@ -156,7 +156,7 @@ _jobwire() {
                     return 0
                     ;;
                 --events)
-                    COMPREPLY=($(compgen -W "FAILURE RETRY REVOKED STARTED SUCCESS ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered results_updated scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started status" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "FAILURE RETRY REVOKED STARTED SUCCESS active added ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection delayed demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading duplicated email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered removed results_updated retries-exhausted scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started stalled status waiting waiting-children" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -176,7 +176,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "downloads scraping channels celery tasks" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq tasks" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -203,7 +203,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__bench)
-            opts="-H -c -r -d -n -h --server --ca --insecure --dialect --redis --redis-ca --redis-cert --redis-key --redis-insecure --durable --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --once --transport --deflate --msgpack --watch --targets-per-connection --resume --token-file --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
+            opts="-H -c -r -d -n -h --server --ca --insecure --dialect --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --publish-url --publish-key --header --token --owner --connections --connect-rate --jobs --rate --duration --warm-up --ramp --events --payload-size --milestones --slow --slow-rate --stalled --churn --cut --echo --source-ip --threads --server-pid --assert --allow-client-bound --find --within --workers --remote-workers --max-clock-error --once --transport --deflate --msgpack --watch --targets-per-connection --resume --token-file --output --hgrm --hlog --csv --markdown --html --no-live --config --dialect-file --color --log-level --help compare"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -229,7 +229,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "downloads scraping channels celery tasks" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq tasks" -- "${cur}"))
                     return 0
                     ;;
                 --redis)
@@ -279,6 +279,10 @@ _jobwire() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --redis-sentinel-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --publish-url)
@@ -776,7 +780,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --durable --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --durable --require-subscribers --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -879,6 +883,10 @@ _jobwire() {
                     fi
                     return 0
                     ;;
+                --redis-sentinel-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --server)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -926,7 +934,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --redis --redis-ca --redis-cert --redis-key --redis-insecure --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --ping-interval --drain --unknown-grace --print-config --auth --jwt-secret --jwt-key --jwks --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --lists --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --tail --shards --config --dialect-file --color --log-level --help"
+            opts="-h --listen --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --bullmq-prefix --bullmq-queues --ping-interval --drain --unknown-grace --print-config --auth --jwt-secret --jwt-key --jwks --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --lists --streams --stream-history --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --tail --shards --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -985,6 +993,10 @@ _jobwire() {
                     fi
                     return 0
                     ;;
+                --redis-sentinel-password)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --allowed-origins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1002,6 +1014,14 @@ _jobwire() {
                     return 0
                     ;;
                 --celery-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bullmq-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bullmq-queues)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1058,6 +1078,14 @@ _jobwire() {
                     ;;
                 --lists)
                     COMPREPLY=($(compgen -W "local open" -- "${cur}"))
+                    return 0
+                    ;;
+                --streams)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream-history)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --max-payload)
@@ -1180,7 +1208,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --auth | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --stream-history | --streams | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in
@@ -1194,7 +1222,7 @@ _jobwire_targets() {
     if [[ $verb == bench && -n $skip && ( $flag == --assert || $flag == --within ) ]]; then
         # A quote that is open does not belong to the name, and would be closed behind the only one; but an operator and a
         # limit follow.
-        _jobwire_offer "${current#[\'\"]}" delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection
+        _jobwire_offer "${current#[\'\"]}" delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing twice duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection
         compopt -o nospace 2>/dev/null
         if [[ $current == [\'\"]* && ${#COMPREPLY[@]} -eq 1 ]]; then
             COMPREPLY=("${COMPREPLY[0]}"{'<','<=','==','>','>='})
@@ -1206,7 +1234,7 @@ _jobwire_targets() {
         return
     fi
     case $verb/$positionals in
-        bench/1) words=(fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/) ;;
+        bench/1) words=(fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/) ;;
         bench/*)
             case $target in
                 compare)
@@ -1215,11 +1243,11 @@ _jobwire_targets() {
                     return
                     ;;
                 worker) ;;
-                *) ((positionals == 2)) && words=(downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/) ;;
+                *) ((positionals == 2)) && words=(downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/) ;;
             esac
             ;;
-        attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ tasks/) ;;
-        publish/1) words=(downloads/ scraping/ channels celery/ tasks/) ;;
+        attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ tasks/) ;;
+        publish/1) words=(downloads/ scraping/ channels celery/ bullmq/ tasks/) ;;
         publish/2) _jobwire_events "$target" ;;
         publish/*) _jobwire_fields "$target $event" ;;
         *)
@@ -1236,6 +1264,7 @@ _jobwire_events() {
         scraping | scraping/*) words=(job_completed job_failed job_progress job_started results_updated scraper_completed scraper_failed scraper_started) ;;
         channels | channels/*) words=(ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started) ;;
         celery | celery/*) words=() ;;
+        bullmq | bullmq/*) words=() ;;
         tasks | tasks/*) words=(completion error progress registered) ;;
     esac
 }

@@ -46,15 +46,18 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Pr
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss:// or unix://, with user, password and database. Without one an embedded broker serves' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database. Without one an embedded broker serves' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l allowed-origins -d 'Origins of web pages that may connect, comma-separated, also https://*.example.com and null; * alone allows all [default: loopback pages, any port]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l trust-proxy -d 'Networks of proxies whose X-Forwarded-For is believed, as addresses or CIDR; repeatable or comma-separated [default: none]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l publish-key -d 'The key that POST /publish wants [default: a new one, left where `jobwire publish` finds it]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l channel-prefix -d 'What stands before the names of channels on Redis' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-prefix -d 'Celery\'s own global_keyprefix (in result_backend_transport_options), where it has one' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l bullmq-prefix -d 'BullMQ\'s own prefix, where its queues have another one' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l bullmq-queues -d 'Names of the BullMQ queues whose jobs can be watched; repeatable or comma-separated [default: those that are there]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l ping-interval -d 'How often sockets are pinged; one that answers nothing for two intervals is closed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l drain -d 'How long all sockets may take to close at shutdown' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l unknown-grace -d 'How long a job that nobody has heard of may take to appear [default: what its dialect says]' -r
@@ -68,6 +71,8 @@ allow\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-lifetime -d 'How long a connection lives at most, in dialects that limit it; they end spread over the last tenth of it, with 1001, or 1000 if the job has ended. 0 lifts the limit [default: what the dialect says, 60m for tasks]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l lists -d 'Who may list jobs, by GET /jobs and the target DIALECT/*, besides bearers of the publish key and of tokens whose claim watch covers them; local: whoever addresses a loopback listener by a loopback name' -r -f -a "local\t''
 open\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l streams -d 'Dialects whose events come by Redis Streams (XADD) instead of PUBLISH, comma-separated, or all: none is lost while the relay is away' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l stream-history -d 'How far back streams are read at the start, for the states of jobs; at most 100,000 entries of each' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-payload -d 'The largest payload that is relayed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-frame -d 'The largest frame or message a client may send' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-header -d 'The largest request header; at least 8KiB' -r
@@ -111,10 +116,11 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l patience -d 'How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a scenario on [default: 10s, and not at all for a single event]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis -d 'The Redis to publish into: redis://, rediss:// or unix://, with user, password and database' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
@@ -131,6 +137,7 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
@@ -150,6 +157,8 @@ RETRY\t''
 REVOKED\t''
 STARTED\t''
 SUCCESS\t''
+active\t''
+added\t''
 ai:analysis_complete\t''
 ai:conversation_processed\t''
 ai:email_generated\t''
@@ -167,12 +176,14 @@ campaign:stats_updated\t''
 completed\t''
 completion\t''
 connection\t''
+delayed\t''
 demo:completed\t''
 demo:composing\t''
 demo:failed\t''
 demo:generating\t''
 demo:recording\t''
 demo:uploading\t''
+duplicated\t''
 email:bounced\t''
 email:clicked\t''
 email:delivered\t''
@@ -192,7 +203,9 @@ processing\t''
 progress\t''
 queued\t''
 registered\t''
+removed\t''
 results_updated\t''
+retries-exhausted\t''
 scraper:completed\t''
 scraper:failed\t''
 scraper:google_maps_progress\t''
@@ -204,7 +217,10 @@ scraper:started\t''
 scraper_completed\t''
 scraper_failed\t''
 scraper_started\t''
-status\t''"
+stalled\t''
+status\t''
+waiting\t''
+waiting-children\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l timeout -d 'Stop waiting after this time and exit 8' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l until-idle -d 'With DIALECT/*: end when no job has run for this time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l publish-key -d 'The relay\'s publish key, which lets DIALECT/* be watched; a relay of this user on this machine leaves it where attach finds it' -r
@@ -213,6 +229,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'T
 scraping\t''
 channels\t''
 celery\t''
+bullmq\t''
 tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
@@ -235,11 +252,13 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 scraping\t''
 channels\t''
 celery\t''
+bullmq\t''
 tasks\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into, and through which workers know each other: redis://, rediss:// or unix://, with user and password' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into, and through which workers know each other: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user and password' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-url -d 'Publish with POST to this URL, rather than into --redis; {channel} in it is replaced' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l publish-key -d 'The key for publishing by POST, to --publish-url or, without --redis, to the relay itself [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s H -l header -d 'A header of every request, as in \'Name: value\'; repeatable. {conn} in it, and in URLs, is the number of the connection, {job} the id of its job' -r
@@ -299,12 +318,13 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l durable -d 'Append events to Redis Streams, for a relay with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l allow-client-bound -d 'Take a result even if this client was the bottleneck'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l once -d 'With worker: take part in one run and end, rather than wait for the next'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l deflate -d 'Offer permessage-deflate; the report says how many connections got it'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l msgpack -d 'Ask for MessagePack by the subprotocol jobwire.msgpack; a server without it is refused'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l watch -d 'Subscribe through /watch, rather than by the route of the target\'s contract'
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l resume -d 'Connections that a storm or --churn takes away come back with their last cursor, and what they then miss is lost'
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l resume -d 'Connections that a storm, --churn or the server ends come back with their last cursor, and what they then miss is lost. Where events go is waited for while it is away'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l no-live -d 'Show nothing while it goes on; without a terminal on stderr nothing is shown anyway'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -a "compare" -d 'Say what got better or worse between runs, beyond noise'
@@ -392,7 +412,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
@@ -418,6 +438,8 @@ function __fish_jobwire_events
         case channels 'channels/*'
             printf '%s\n' ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started
         case celery 'celery/*'
+            printf '%s\n' 
+        case bullmq 'bullmq/*'
             printf '%s\n' 
         case tasks 'tasks/*'
             printf '%s\n' completion error progress registered
@@ -541,9 +563,9 @@ function __fish_jobwire_loads
     set -l found (__fish_jobwire_positionals)
     switch "$found[2]"
         case ''
-            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/
+            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/
         case fanout connect idle echo storm
-            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ tasks tasks/
+            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/
     end
 end
 
@@ -553,9 +575,9 @@ function __fish_jobwire_bench
 end
 
 complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
-complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
-complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
-complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ tasks/'
-complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels celery/ tasks/'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing twice duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
+complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing twice duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
+complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ tasks/'
+complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels celery/ bullmq/ tasks/'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'
 complete -c jobwire -n '__fish_jobwire_behind publish 2 999' -f -a '(__fish_jobwire_fields)'

@@ -66,7 +66,9 @@ impl Part {
         self.round_trip.lost += other.round_trip.lost;
         self.round_trip.time.merge(&other.round_trip.time);
         self.reconnect.cut += other.reconnect.cut;
+        self.reconnect.dropped += other.reconnect.dropped;
         self.reconnect.back += other.reconnect.back;
+        self.reconnect.failed += other.reconnect.failed;
         self.subscribing.merge(other.subscribing);
         self.reconnect.resumed += other.reconnect.resumed;
         self.reconnect.unaccounted += other.reconnect.unaccounted;

@@ -144,7 +144,8 @@ impl Meter {
         let each = |before: u64, open: u64| as_f64(open.saturating_sub(before)) / as_f64(connections.max(1));
         let (begin, end) = (self.begin?, self.end?);
         let seconds = end.at.duration_since(begin.at).as_secs_f64();
-        let cpu = (end.usage.cpu - begin.usage.cpu).max(0.0);
+        // A server that was started anew meanwhile has used less than before, and does not tell what the run cost.
+        let cpu = Some(end.usage.cpu - begin.usage.cpu).filter(|cpu| *cpu >= 0.0)?;
         let pss = self.before.pss.zip(self.open.pss).map(|(before, open)| each(before, open));
         Some(Server {
             pids,

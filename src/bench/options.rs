@@ -223,7 +223,10 @@ impl BenchOptions {
             "connect" | "connections" | "closed_early" | "garbage" | "client" | "server" => return None,
             "gaps" => (self.manner.has_cursors(), "--resume, --watch or --transport sse"),
             "round_trip" => (self.mode == Mode::Echo, "the mode echo"),
-            "reconnect" => (self.mode == Mode::Storm || self.churn > 0.0, "the mode storm, or --churn"),
+            "reconnect" => (
+                self.mode == Mode::Storm || self.churn > 0.0 || self.manner.resume,
+                "the mode storm, --churn or --resume",
+            ),
             "slow" => (self.publishes() && self.slow > 0.0, "--slow, in the modes fanout and storm"),
             "churn" => (self.publishes() && self.churn > 0.0, "--churn, in the modes fanout and storm"),
             "storm" => (self.mode == Mode::Storm && self.publishes(), "the mode storm"),

@@ -48,7 +48,7 @@ pub(super) fn prepare(options: &BenchOptions, watcher: &mut dyn Watcher) -> Resu
             if !registrations.is_empty() {
                 publisher.announce(&registrations)?;
             }
-            Some(publisher)
+            Some(publisher.outlasting(options.manner.resume))
         }
         _ => None,
     };

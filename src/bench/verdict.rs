@@ -90,10 +90,11 @@ const TIMINGS: [&str; 11] = [
     "storm.delivery",
 ];
 
-const COUNTED: [&str; 14] = [
+const COUNTED: [&str; 15] = [
     "lost",
     "conflated",
     "missing",
+    "twice",
     "duplicated",
     "reordered",
     "misrouted",
@@ -421,6 +422,19 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     };
     let lost_of =
         |name| cohort(name).filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, cohort.lost));
+    let resumes = summary.subscribing.as_ref().is_some_and(|seen| seen.resume);
+    // Of all that read at once, if they go on from a cursor: what they get while they are away may be conflated.
+    let exact = |count: fn(&Cohort) -> u64| {
+        let is_exact = |cohort: &&Cohort| match cohort.name.as_str() {
+            "healthy" => true,
+            "churn" | "storm" => resumes,
+            _ => false,
+        };
+        let all = || summary.cohorts.iter().filter(is_exact);
+        let whole = all().map(|cohort| cohort.expected).sum::<u64>();
+        let value = all().map(count).sum::<u64>();
+        (whole > 0).then(|| Reading { value: as_f64(value), whole: as_f64(whole) })
+    };
     let connections = &summary.connections;
     // Nor does it say anything that nothing failed where nothing was tried.
     let counted =
@@ -430,7 +444,9 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     match metric {
         "lost" => healthy(|cohort| cohort.lost),
         "conflated" => healthy(|cohort| cohort.conflated),
+        "missing" if resumes => exact(|cohort| cohort.lost),
         "missing" => healthy(|cohort| cohort.lost + cohort.conflated),
+        "twice" => exact(|cohort| cohort.duplicated),
         "duplicated" => healthy(|cohort| cohort.duplicated),
         "reordered" => healthy(|cohort| cohort.reordered),
         "misrouted" => healthy(|cohort| cohort.misrouted),

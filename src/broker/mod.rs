@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::memory::MemoryBroker;
-pub(crate) use self::redis::{BlockingRedis, RedisBroker};
+pub(crate) use self::redis::{BlockingRedis, RedisBroker, locate};
 pub(crate) use self::trouble::Trouble;
 use crate::dialect::KeptField;
 use crate::net::tls::{Peer, TlsProblem};
@@ -217,6 +217,23 @@ pub struct Status {
     pub error: Option<String>,
     /// How often a connection was established so far.
     pub connects: u64,
+    /// Why nobody knows whether the subscription still works, though its connection stands.
+    pub doubt: Option<String>,
+    /// The server that was found last, and its role.
+    pub server: Option<Server>,
+    /// Probes that were published and did not come back.
+    pub probes_lost: u64,
+    /// How often another server was found than before, or one of another role.
+    pub role_changes: u64,
+}
+
+/// A server, and its part in replication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Host and port, or the socket.
+    pub address: String,
+    /// `master`, `replica`, `sentinel`, or `unknown` where the server does not tell.
+    pub role: &'static str,
 }
 
 /// Subscriptions to one channel or prefix that the broker refuses.
@@ -267,6 +284,30 @@ pub enum BrokerError {
         /// Cause of the TLS failure.
         problem: TlsProblem,
     },
+    /// The server is a replica or a Sentinel, which is not used.
+    #[error("redis at {server} {reason}, and not the master")]
+    NotMaster {
+        /// Host and port, or the socket.
+        server: String,
+        /// End of a sentence that begins with the server.
+        reason: String,
+    },
+    /// The sentinels know no master of this name.
+    #[error("the sentinels know no master named '{}'", .name.escape_debug())]
+    NoSuchMaster {
+        /// The name.
+        name: String,
+        /// The names that they know.
+        known: Vec<String>,
+    },
+    /// Messages are published and do not arrive.
+    #[error("the subscription at {address} is dead: {reason}")]
+    Deaf {
+        /// The Redis URL, its password masked.
+        address: String,
+        /// How that was noticed.
+        reason: String,
+    },
     /// The broker's own queue is full.
     #[error("the embedded broker is overloaded: {0} bytes are queued")]
     Overloaded(usize),
@@ -277,6 +318,15 @@ impl BrokerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Tls { problem, .. } => problem.hint(Peer::Redis),
+            Self::NoSuchMaster { known, .. } if known.is_empty() => {
+                Some("they watch no master at all; the name stands behind the hosts of the URL".to_owned())
+            }
+            Self::NoSuchMaster { known, .. } => {
+                Some(format!("they know {}; the name stands behind the hosts of the URL", known.join(", ").escape_debug()))
+            }
+            Self::NotMaster { .. } => Some(
+                "the URL should lead to the master, or through Sentinel to it; with ?replica=ok a replica will do".to_owned(),
+            ),
             _ => None,
         }
     }
@@ -409,6 +459,11 @@ pub trait Broker: Send + Sync {
 
     /// Publishes; resolves to the number of subscribers that got it.
     fn publish<'a>(&'a self, channel: &'a str, payload: Bytes) -> BoxFuture<'a, Result<u64, BrokerError>>;
+
+    /// Whether the configuration can be right, as far as the servers tell that can be reached now.
+    fn check(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// How the source is doing, now and later.
     fn status(&self) -> watch::Receiver<Status>;

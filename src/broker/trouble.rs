@@ -37,6 +37,8 @@ pub enum Trouble {
     WrongType,
     /// The server does not know the command: it was renamed, or the server is no Redis.
     UnknownCommand,
+    /// The server is a replica or a Sentinel, and not used.
+    NotMaster,
     /// The broker's queue is full.
     Overloaded,
     /// Anything else; the server's words say more.
@@ -107,12 +109,13 @@ impl Trouble {
             Self::MovingInCluster => "moving_in_cluster",
             Self::WrongType => "wrong_type",
             Self::UnknownCommand => "unknown_command",
+            Self::NotMaster => "not_master",
             Self::Overloaded => "overloaded",
             Self::Other => "refused",
         }
     }
 
-    /// The inverse of [`Trouble::code`], but for [`Trouble::Away`] and [`Trouble::Overloaded`], which are no refusals.
+    /// The inverse of [`Trouble::code`], but for [`Trouble::Away`], [`Trouble::NotMaster`] and [`Trouble::Overloaded`], which are no refusals.
     pub fn refusal(code: &str) -> Option<Self> {
         const REFUSALS: [Trouble; 16] = [
             Trouble::Login,
@@ -154,6 +157,7 @@ impl Trouble {
             Self::MovingInCluster => "the redis cluster is moving the key",
             Self::WrongType => "the key in redis holds something else",
             Self::UnknownCommand => "redis does not know the command",
+            Self::NotMaster => "redis is not a master",
             Self::Overloaded => "the broker is overloaded",
             Self::Other => "redis refused the command",
         }
@@ -166,7 +170,7 @@ impl Trouble {
             Self::NotPermitted => {
                 "the user needs +publish +subscribe +psubscribe, +hmget +hget +hset +expire, the channels, and ~jobwire:*"
             }
-            Self::ReadOnly | Self::MasterDown => "the URL should lead to the master",
+            Self::ReadOnly | Self::MasterDown | Self::NotMaster => "the URL should lead to the master",
             Self::OutOfMemory => "raise maxmemory, or set a maxmemory-policy that evicts",
             Self::CannotPersist => "see redis' own log, and its disk",
             Self::ElsewhereInCluster => "redis+cluster://HOST:PORT in the URL knows all nodes",
@@ -179,6 +183,7 @@ impl Trouble {
         matches!(
             self,
             Self::Away
+                | Self::NotMaster
                 | Self::Login
                 | Self::Loading
                 | Self::Busy
@@ -218,7 +223,8 @@ impl BrokerError {
                 trouble @ (Trouble::Loading | Trouble::MasterDown | Trouble::TooManyClients) => trouble,
                 _ => Trouble::Away,
             },
-            Self::Tls { .. } => Trouble::Away,
+            Self::NotMaster { .. } => Trouble::NotMaster,
+            Self::Tls { .. } | Self::Deaf { .. } | Self::NoSuchMaster { .. } => Trouble::Away,
         }
     }
 
@@ -227,9 +233,11 @@ impl BrokerError {
         match self {
             Self::Unreachable { reason, .. }
             | Self::LoginRefused { reason, .. }
-            | Self::Refused { reason, .. } => reason.clone(),
+            | Self::Refused { reason, .. }
+            | Self::NotMaster { reason, .. }
+            | Self::Deaf { reason, .. } => reason.clone(),
             Self::Tls { problem, .. } => problem.to_string(),
-            Self::Overloaded(_) => self.to_string(),
+            Self::Overloaded(_) | Self::NoSuchMaster { .. } => self.to_string(),
         }
     }
 }

@@ -111,6 +111,9 @@ pub(crate) struct ServeArgs {
         value_parser = queue_name
     )]
     bullmq_queues: Vec<String>,
+    /// Silence after which a probe is published and has 5 s to come back, or the subscription counts as dead; 0: no probes.
+    #[arg(long, value_name = "DURATION", env = "JOBWIRE_PROBE", default_value = "10s", value_parser = duration)]
+    probe: Duration,
 
     /// How often sockets are pinged; one that answers nothing for two intervals is closed.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PING_INTERVAL", default_value = "30s", value_parser = duration)]
@@ -212,6 +215,7 @@ impl ServeArgs {
         runtime.block_on(async {
             let mut signals = Signals::catch().context("could not catch signals")?;
             let mut hangups = Hangups::catch().context("could not catch signals")?;
+            broker.check().await.map_err(|error| Failure { hint: error.hint(), ..Failure::usage(error.to_string()) })?;
             let auth = options.reloadable.auth.clone();
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
@@ -303,7 +307,12 @@ impl ServeArgs {
             Some(url) => {
                 let broker =
                     RedisBroker::new(url).map_err(|error| Failure::usage(format!("--redis: {error}")))?;
-                Arc::new(broker.max_payload(max_payload).stream_history(self.streams.history()))
+                if !self.probe.is_zero() && self.probe < Duration::from_secs(1) {
+                    return Err(Failure::usage("--probe: at least 1s, or 0 for no probes").into());
+                }
+                let probe_after = Some(self.probe).filter(|after| !after.is_zero());
+                let broker = broker.max_payload(max_payload).probe_after(probe_after);
+                Arc::new(broker.stream_history(self.streams.history()))
             }
         })
     }

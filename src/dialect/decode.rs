@@ -242,7 +242,7 @@ impl Dialect {
         let job = match &self.source {
             Source::Queues { .. } => {
                 let channel = std::str::from_utf8(channel).map_err(|_| Undecodable::NotUtf8)?;
-                Cow::Borrowed(self.source.job_in_channel(channel).ok_or(Undecodable::NoJob)?)
+                Cow::Borrowed(self.source.job_of(channel).ok_or(Undecodable::NoJob)?)
             }
             Source::PerJob(prefix) => {
                 let job = channel.strip_prefix(prefix.as_bytes()).ok_or(Undecodable::NoJob)?;

@@ -24,6 +24,7 @@ mod raw;
 mod redact;
 mod set;
 mod slip;
+mod source;
 mod spec;
 mod state;
 mod status;
@@ -59,6 +60,7 @@ pub use pointer::{Pointer, PointerError};
 pub use raw::scalars;
 pub use set::Dialects;
 pub use slip::{Slip, Slips};
+pub use source::Source;
 pub use state::KeptField;
 pub use status::{Merge, StatusSource};
 pub use suggest::{nearest, with_nearest};
@@ -341,57 +343,6 @@ pub struct Dialect {
     viewer: view::Viewer,
 }
 
-/// The Redis channel or channels of a dialect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// One channel; the payload names the job.
-    Channel(String),
-    /// A channel per job: this prefix, then the job's id.
-    PerJob(String),
-    /// Several channels, by their full names.
-    Channels(Vec<String>),
-    /// Event streams of queues: `PREFIX:QUEUE:events`. A job's id is `QUEUE:ID`, divided at the first colon, and the channel
-    /// of its publications `PREFIX:QUEUE:ID`.
-    Queues {
-        /// The prefix, without its colon.
-        prefix: String,
-        /// Names of the queues; `None`: all that there are, now and later.
-        names: Option<Vec<String>>,
-    },
-}
-
-impl Source {
-    /// Key of the stream that stands for a channel: the channel's name, or of a channel per job the fixed part without its
-    /// last separator.
-    pub fn stream_of(&self, channel: &str) -> String {
-        match self {
-            Self::Channel(name) => name.clone(),
-            Self::PerJob(prefix) => {
-                prefix.strip_suffix([':', '_', '-', '.', '/']).unwrap_or(prefix).to_owned()
-            }
-            Self::Channels(_) => channel.to_owned(),
-            Self::Queues { prefix, .. } => {
-                let job = self.job_in_channel(channel).unwrap_or(channel);
-                format!("{prefix}:{}:events", job.split(':').next().unwrap_or_default())
-            }
-        }
-    }
-
-    /// Job's id in the name of a channel, where each job has a channel of its own.
-    pub fn job_of<'a>(&self, channel: &'a str) -> Option<&'a str> {
-        match self {
-            Self::PerJob(prefix) => channel.strip_prefix(prefix.as_str()),
-            Self::Channel(_) | Self::Channels(_) | Self::Queues { .. } => None,
-        }
-    }
-
-    /// The job's id in the name of a channel of queues.
-    fn job_in_channel<'a>(&self, channel: &'a str) -> Option<&'a str> {
-        let Self::Queues { prefix, .. } = self else { return None };
-        channel.strip_prefix(prefix.as_str())?.strip_prefix(':')
-    }
-}
-
 impl Dialect {
     /// Reads a dialect from TOML; `origin` is the file's name for error messages.
     pub fn from_toml(text: &str, origin: &str) -> Result<Self, DialectError> {
@@ -446,29 +397,6 @@ impl Dialect {
     /// Whether a user's file may take its name.
     pub const fn is_replaceable(&self) -> bool {
         self.replaceable
-    }
-
-    /// The channel, or the part of the jobs' ids, that a stream of this key alone is of; `None`: it is of the whole dialect.
-    pub fn stream_part(&self, key: &str) -> Option<String> {
-        match (&self.source, &self.channels) {
-            (Source::Channels(_), Some(channels)) => key.strip_prefix(channels.prefix()).map(str::to_owned),
-            (Source::Queues { prefix, .. }, _) => {
-                let queue = key.strip_prefix(prefix.as_str())?.strip_prefix(':')?.strip_suffix(":events")?;
-                Some(queue.to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    /// The Redis channel on which events of `job`, or of a channel of that name, are published.
-    pub fn channel_of(&self, job: &str) -> String {
-        match (&self.source, &self.channels) {
-            (Source::Channel(channel), _) => channel.clone(),
-            (Source::PerJob(prefix), _) => format!("{prefix}{job}"),
-            (Source::Channels(_), Some(channels)) => channels.redis_name(job),
-            (Source::Channels(_), None) => String::new(),
-            (Source::Queues { prefix, .. }, _) => format!("{prefix}:{job}"),
-        }
     }
 
     /// The path of a job's socket, the id percent-encoded.

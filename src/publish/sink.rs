@@ -261,6 +261,13 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
             let failure = Failure::new(Exit::Refused, format!("{}: {message}", refusal.word()));
             Trouble::from(refusal).of(Failure { hint: refusal.hint().map(str::to_owned), ..failure })
         }
+        BrokerError::NoSuchMaster { .. } => {
+            Trouble::Lasting.of(Failure { hint: error.hint(), ..Failure::usage(message) })
+        }
+        // A replica may be promoted soon; whoever has no patience ends at once all the same.
+        BrokerError::NotMaster { .. } | BrokerError::Deaf { .. } => {
+            Trouble::Passing.of(Failure { hint: error.hint(), ..Failure::new(Exit::Unreachable, message) })
+        }
         BrokerError::Overloaded(_) => Trouble::Passing.of(Failure::new(Exit::Failure, message)),
     }
 }

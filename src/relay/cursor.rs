@@ -366,7 +366,6 @@ mod tests {
             " 1.2",
             "1.2 ",
             "ü.1",
-            "1.1g",
             &long,
         ] {
             assert_eq!(Epoch(1).read(text), Since::Lost(Loss::Invalid), "{text}");

@@ -338,7 +338,11 @@ fn broker_failed(error: &BrokerError) -> ApiError {
         BrokerError::Overloaded(_) => {
             ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_failed", error.to_string())
         }
-        BrokerError::Unreachable { .. } | BrokerError::Tls { .. } => {
+        BrokerError::Unreachable { .. }
+        | BrokerError::Tls { .. }
+        | BrokerError::NotMaster { .. }
+        | BrokerError::NoSuchMaster { .. }
+        | BrokerError::Deaf { .. } => {
             ApiError::new(StatusCode::BAD_GATEWAY, "broker_failed", error.to_string())
         }
     }

@@ -92,12 +92,19 @@ mod tests {
             assert!(table.add(StreamId(id), key, dialect, &all));
             assert!(!table.add(StreamId(id), key, dialect, &all));
         }
+        let bullmq = all.named("bullmq").unwrap().0;
+        for (id, key) in [(3, "bull:videos:events"), (4, "bull:a/b:events")] {
+            assert!(table.add(StreamId(id), key, bullmq, &all));
+        }
         let of = |topic: &Topic| table.of(topic).map(|id| id.0).collect::<Vec<_>>();
         assert_eq!(of(&Topic::job(scraping, "1")), [0]);
         assert_eq!(of(&Topic::every(scraping)), [0]);
         assert_eq!(of(&Topic::channel(channels, "emails")), [2]);
         assert_eq!(of(&Topic::room(channels, "lead:1")), [1, 2]);
         assert_eq!(of(&Topic::channel_and_room(channels, "leads", "lead:1")), [1]);
+        assert_eq!(of(&Topic::job(bullmq, "videos:repeat:1")), [3]);
+        assert_eq!(of(&Topic::job(bullmq, "a/b:1")), [4]);
+        assert_eq!(of(&Topic::every(bullmq)), [3, 4]);
         let tasks = Topic::job(all.named("tasks").unwrap().0, "a");
         assert_eq!((of(&tasks), table.sources(&tasks)), (vec![], Sources::OWN));
         assert_eq!(hash_of("foobar"), 0xbf9c_f968, "the published value");

@@ -1,4 +1,5 @@
-"""Celery tasks for the tests: each does, step by step, what the test pushes to the list `step:<task id>`."""
+"""Celery tasks for the tests: each does, step by step, what the test pushes to the list `step:<task id>` in the
+Redis CELERY_STEPS."""
 
 import json
 import os
@@ -9,7 +10,7 @@ from celery import Celery
 url = os.environ["CELERY_REDIS"]
 app = Celery("celery_tasks", broker=url, backend=os.environ.get("CELERY_BACKEND", url))
 app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
-steps_of = redis.Redis.from_url(url)
+steps_of = redis.Redis.from_url(os.environ["CELERY_STEPS"])
 
 
 @app.task

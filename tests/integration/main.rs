@@ -15,6 +15,7 @@ mod closed_stderr;
 mod completions;
 mod config;
 mod demo;
+mod failover;
 mod generated;
 mod layering;
 mod protocol_page;

@@ -2,6 +2,11 @@
 //!
 //! Requests are pipelined and answers read when they are there, so that no answer holds the next event up. An event that
 //! leaves late keeps its intended time; how late it was is measured, and for how long that was for the endpoint's sake.
+//!
+//! A run that outlasts outages ([`Publisher::outlasting`]) goes on when its endpoint goes away: events wait until it is back,
+//! and then leave late. An event whose answer was lost with the connection is not sent again: nobody knows whether it was
+//! published, so that nobody is to get it, and whoever does has got it. Thus nothing is published twice, and nothing is missing
+//! but what the endpoint said that it took.
 
 mod answers;
 mod http;
@@ -23,6 +28,7 @@ use super::options::Via;
 use super::subscriber::{PROBE, Shared};
 use super::summary::Publish;
 use crate::exit::{Exit, Failure};
+use crate::net::backoff::Backoff;
 use crate::net::tls::Tls;
 
 use self::http::Http;
@@ -48,6 +54,13 @@ const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
 /// Connections in a row that may end without a single answer.
 const MAX_FRUITLESS: u32 = 10;
 
+/// In a run that outlasts outages: how long an endpoint that is away is tried again, and how long one may be silent.
+const OUTAGE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The first wait between two attempts to connect again, and the longest.
+const RECONNECT: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
 /// Connections over which events are published, one at a time.
 pub struct Publisher {
     protocol: Protocol,
@@ -63,6 +76,8 @@ pub struct Publisher {
     errors: u64,
     /// Connections that ended without an answer, in a row.
     fruitless: u32,
+    /// Whether the run goes on when the endpoint goes away.
+    outlasts: bool,
     /// For how long due events waited for the endpoint.
     waited: Duration,
     publish: Publish,
@@ -88,10 +103,17 @@ impl Publisher {
             shared: None,
             errors: 0,
             fruitless: 0,
+            outlasts: false,
             waited: Duration::ZERO,
             publish,
             bytes: 0,
         })
+    }
+
+    /// Goes on when the endpoint goes away while a run is under way, where `outlasts` is set.
+    #[must_use]
+    pub fn outlasting(self, outlasts: bool) -> Self {
+        Self { outlasts, ..self }
     }
 
     /// Where to, for people.
@@ -145,7 +167,7 @@ impl Publisher {
         // It may have ended while nothing was sent.
         self.read_answers()?;
         if self.protocol.has_ended() {
-            self.reconnect()?;
+            self.reconnect(&AtomicBool::new(false))?;
         }
         self.sent += events;
         self.flush()?;
@@ -163,13 +185,13 @@ impl Publisher {
         (self.sent, self.answered, self.errors) = (0, 0, 0);
         self.measured_from = plan.measured_from;
         self.shared = Some(Arc::clone(shared));
+        if self.outlasts {
+            self.protocol.replace();
+        }
         let published = self.publish_all(shared, stop, seconds);
         let now = shared.clock.now();
         let lost = match published.and_then(|()| self.await_answers(stop)) {
-            Ok(()) if self.answered < self.sent && !stop.load(Ordering::Acquire) => {
-                let (missing, patience) = (self.sent - self.answered, LAST_ANSWERS.as_secs());
-                Some(format!("{} left {missing} events unanswered for {patience} s", self.address()))
-            }
+            Ok(()) if self.answered < self.sent && !stop.load(Ordering::Acquire) => Some(self.silence()),
             Ok(()) => None,
             Err(error) => Some(error.to_string()),
         };
@@ -219,7 +241,7 @@ impl Publisher {
                 continue;
             }
             if self.protocol.has_ended() && wait <= RECONNECT_AHEAD {
-                self.reconnect()?;
+                self.reconnect(stop)?;
                 self.waited += until(now.max(waits_from), shared.clock.now());
                 continue;
             }
@@ -264,11 +286,8 @@ impl Publisher {
             std::thread::sleep(RETRY);
             if self.read_answers()? {
                 heard = Instant::now();
-            } else if heard.elapsed() >= LAST_ANSWERS {
-                let (missing, patience) = (self.sent - self.answered, LAST_ANSWERS.as_secs());
-                let address = self.address();
-                let message = format!("{address} left {missing} events unanswered for {patience} s");
-                return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+            } else if heard.elapsed() >= self.patience() {
+                self.silent(self.silence())?;
             }
         }
         Ok(())
@@ -302,9 +321,8 @@ impl Publisher {
                     // It may read no further before somebody reads what it says.
                     if self.read_answers()? {
                         moved = Instant::now();
-                    } else if moved.elapsed() >= wire::TIMEOUT {
-                        let message = format!("it took nothing for {} s", wire::TIMEOUT.as_secs());
-                        return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+                    } else if moved.elapsed() >= self.patience() {
+                        self.silent(format!("it took nothing for {} s", self.patience().as_secs()))?;
                     }
                     std::thread::sleep(RETRY);
                     blocked += begin.elapsed();
@@ -373,7 +391,61 @@ impl Publisher {
         self.fail_unanswered("the connection ended before the answer");
     }
 
-    fn reconnect(&mut self) -> io::Result<()> {
+    /// How long the endpoint may be silent.
+    fn patience(&self) -> Duration {
+        if self.is_outlasting() { SILENCE } else { LAST_ANSWERS }
+    }
+
+    /// Whether a run is under way that goes on when the endpoint goes away.
+    fn is_outlasting(&self) -> bool {
+        self.outlasts && self.shared.is_some()
+    }
+
+    /// Words for answers that do not come.
+    fn silence(&self) -> String {
+        let (missing, patience) = (self.sent - self.answered, self.patience().as_secs());
+        format!("{} left {missing} events unanswered for {patience} s", self.address())
+    }
+
+    /// The endpoint has been silent for too long: the end of the run, or of this connection.
+    fn silent(&mut self, why: String) -> io::Result<()> {
+        if !self.is_outlasting() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+        }
+        self.protocol.abandon();
+        self.ended();
+        Ok(())
+    }
+
+    /// Replaces a connection that has ended: at once, or where the run outlasts outages as soon as the endpoint is back,
+    /// unless `stop` comes first.
+    fn reconnect(&mut self, stop: &AtomicBool) -> io::Result<()> {
+        if !self.is_outlasting() {
+            return self.reconnect_at_once();
+        }
+        let begin = Instant::now();
+        let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
+        let mut is_away = matches!(self.protocol, Protocol::Redis(_)) || self.fruitless > 0;
+        while !stop.load(Ordering::Acquire) {
+            // One that takes connections and answers nothing is not stormed either.
+            if self.fruitless > 0 {
+                std::thread::sleep(backoff.next(rand::random()));
+            }
+            match self.protocol.reconnect() {
+                Ok(()) => break,
+                Err(error) if begin.elapsed() >= OUTAGE => return Err(error),
+                Err(_) => is_away = true,
+            }
+            std::thread::sleep(backoff.next(rand::random()));
+        }
+        if is_away {
+            self.publish.outages += 1;
+            self.publish.outage_seconds += begin.elapsed().as_secs_f64();
+        }
+        Ok(())
+    }
+
+    fn reconnect_at_once(&mut self) -> io::Result<()> {
         if self.fruitless >= MAX_FRUITLESS {
             let message =
                 format!("{} ended {MAX_FRUITLESS} connections in a row without an answer", self.address());
@@ -386,7 +458,7 @@ impl Publisher {
     fn await_answers(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut heard = Instant::now();
         let mut stopped = None;
-        while self.answered < self.sent && heard.elapsed() < LAST_ANSWERS {
+        while self.answered < self.sent && heard.elapsed() < self.patience() {
             if self.read_answers()? {
                 heard = Instant::now();
             }

@@ -38,16 +38,26 @@ impl Protocol {
 
     /// Whether the connection has ended and another may take over.
     pub(super) fn has_ended(&self) -> bool {
-        matches!(self, Self::Http(http) if http.has_ended())
+        match self {
+            Self::Redis(redis) => redis.has_ended(),
+            Self::Http(http) => http.has_ended(),
+        }
     }
 
     pub(super) fn has_answered(&self) -> bool {
-        matches!(self, Self::Http(http) if http.has_answered())
+        match self {
+            Self::Redis(redis) => redis.has_answered(),
+            Self::Http(http) => http.has_answered(),
+        }
     }
 
     /// Gives up a connection that failed so; the error comes back where no other may take over.
     pub(super) fn end(&mut self, error: io::Error) -> io::Result<()> {
         match self {
+            Self::Redis(redis) if redis.is_replaced => {
+                redis.end();
+                Ok(())
+            }
             Self::Http(http) if http::is_end(&error) => {
                 http.end();
                 Ok(())
@@ -58,8 +68,23 @@ impl Protocol {
 
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
         match self {
-            Self::Redis(_) => Ok(()),
+            Self::Redis(redis) => redis.reconnect(),
             Self::Http(http) => http.reconnect(),
+        }
+    }
+
+    /// Lets another connection take over from one that ends; over HTTP it always may.
+    pub(super) fn replace(&mut self) {
+        if let Self::Redis(redis) = self {
+            redis.is_replaced = true;
+        }
+    }
+
+    /// Gives a connection up on which nothing comes any more.
+    pub(super) fn abandon(&mut self) {
+        match self {
+            Self::Redis(redis) => redis.end(),
+            Self::Http(http) => http.end(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::answers::Answers;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
+use crate::broker::{BrokerError, locate};
 use crate::exit::{Exit, Failure};
 use crate::net::tls::{self, Peer, Tls};
 use crate::wire::redis::{Address, Endpoint, Topology, append};
@@ -28,8 +29,13 @@ pub(super) enum Verb {
 pub(super) struct Redis {
     pub(super) wire: Wire,
     verb: Verb,
+    endpoint: Endpoint,
     address: String,
     unread: Vec<u8>,
+    /// Whether another connection may take over when this one ends; otherwise its end is an error.
+    pub(super) is_replaced: bool,
+    has_ended: bool,
+    has_answered: bool,
 }
 
 impl Redis {
@@ -38,16 +44,24 @@ impl Redis {
     /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
-        let endpoint = Endpoint::parse(url).map_err(|error| usage(error.to_string()))?;
-        let mut servers = endpoint.named().iter();
-        let mut connected = Self::connect_to(&endpoint, &endpoint.named()[0], verb);
-        if matches!(endpoint.servers, Topology::Cluster(_)) {
-            servers.next();
-            while connected.is_err()
-                && let Some(server) = servers.next()
-            {
-                connected = Self::connect_to(&endpoint, server, verb);
+        Self::reach(&Endpoint::parse(url).map_err(|error| usage(error.to_string()))?, verb)
+    }
+
+    fn reach(endpoint: &Endpoint, verb: Verb) -> Result<Self, Failure> {
+        let Topology::Cluster(nodes) = &endpoint.servers else {
+            let server = locate(endpoint).map_err(|error| {
+                let is_usage = matches!(error, BrokerError::NoSuchMaster { .. });
+                let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
+                Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
+            })?;
+            return Self::connect_to(endpoint, &server, verb);
+        };
+        let mut connected = Self::connect_to(endpoint, &nodes[0], verb);
+        for node in &nodes[1..] {
+            if connected.is_ok() {
+                break;
             }
+            connected = Self::connect_to(endpoint, node, verb);
         }
         connected
     }
@@ -69,7 +83,16 @@ impl Redis {
                 .hint(hint.unwrap_or_else(|| HINT.to_owned()))
         };
         let wire = wire.map_err(unreachable)?;
-        let mut redis = Self { wire, verb, address: address.clone(), unread: Vec::new() };
+        let mut redis = Self {
+            wire,
+            verb,
+            endpoint: endpoint.clone(),
+            address: address.clone(),
+            unread: Vec::new(),
+            is_replaced: false,
+            has_ended: false,
+            has_answered: false,
+        };
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
@@ -77,7 +100,31 @@ impl Redis {
         if verb == Verb::Append && endpoint.database != 0 {
             redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]).map_err(unreachable)?;
         }
+        redis.has_answered = false;
         Ok(redis)
+    }
+
+    /// Connects and logs in again. A Redis that is loading its data is not there yet.
+    pub(super) fn reconnect(&mut self) -> io::Result<()> {
+        let new =
+            Self::reach(&self.endpoint, self.verb).map_err(|failure| io::Error::other(failure.message))?;
+        *self = Self { is_replaced: self.is_replaced, ..new };
+        Ok(())
+    }
+
+    /// Whether nothing more can be sent over this connection.
+    pub(super) fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// Whether anything was answered over this connection.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered
+    }
+
+    /// Gives the connection up.
+    pub(super) fn end(&mut self) {
+        self.has_ended = true;
     }
 
     pub(super) fn address(&self) -> &str {
@@ -125,9 +172,15 @@ impl Redis {
 
     /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
-        self.wire.receive(&mut self.unread)?;
-        let invalid = |text: &str| Err(io::Error::new(ErrorKind::InvalidData, text));
         let mut answers = Answers::default();
+        if self.has_ended {
+            return Ok(answers);
+        }
+        match self.wire.receive(&mut self.unread) {
+            Err(_) if self.is_replaced => self.has_ended = true,
+            result => result?,
+        }
+        let invalid = |text: &str| Err(io::Error::new(ErrorKind::InvalidData, text));
         let mut from = 0;
         loop {
             match resp::read(&self.unread[from..], &ANSWER) {
@@ -147,6 +200,7 @@ impl Redis {
             }
         }
         self.unread.drain(..from);
+        self.has_answered |= answers.count > 0;
         Ok(answers)
     }
 }

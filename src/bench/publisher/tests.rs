@@ -37,7 +37,7 @@ fn connections_that_answer_nothing_are_not_replaced_for_ever() {
         while !publisher.protocol.has_ended() {
             publisher.read_answers().unwrap();
         }
-        assert_eq!(publisher.reconnect().is_ok(), nth + 1 < MAX_FRUITLESS, "{nth}");
+        assert_eq!(publisher.reconnect(&AtomicBool::new(false)).is_ok(), nth + 1 < MAX_FRUITLESS, "{nth}");
     }
     assert_eq!((publisher.answered, publisher.publish.failed, publisher.errors), (10, 7, 10));
     assert_eq!(publisher.publish.failures[0].count, 7);
@@ -53,7 +53,7 @@ fn an_answer_that_nobody_asked_for_only_ends_its_connection() {
         assert!(!publisher.read_answers().unwrap());
     }
     assert_eq!((publisher.sent, publisher.answered, publisher.publish.failed), (0, 0, 0));
-    publisher.reconnect().unwrap();
+    publisher.reconnect(&AtomicBool::new(false)).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
     publisher.sent = 3;
     peer.write_all(

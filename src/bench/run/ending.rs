@@ -9,7 +9,7 @@ use crate::bench::manner::Manner;
 use crate::bench::numbers::as_f64;
 use crate::bench::options::EchoBy;
 use crate::bench::subscriber::Cohort;
-use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Subscribing, Watcher};
+use crate::bench::summary::{Client, Cohort as CohortCounts, Mode, Reconnect, Subscribing, Watcher};
 use crate::bench::{client, exit_of, verdict};
 use crate::exit::Exit;
 use crate::usage;
@@ -67,9 +67,9 @@ impl Run<'_> {
         if let Some(trip) = &mut summary.round_trip {
             trip.by = if self.options.echo == EchoBy::Ping { "ping" } else { "text" }.into();
         }
-        summary.reconnect = (part.reconnect.cut > 0).then_some(part.reconnect);
-        if let Some(reconnect) = summary.reconnect.as_mut().filter(|reconnect| reconnect.back < reconnect.cut)
-        {
+        summary.reconnect = (part.reconnect.away() > 0).then_some(part.reconnect);
+        let is_short = |reconnect: &&mut Reconnect| reconnect.back < reconnect.away();
+        if let Some(reconnect) = summary.reconnect.as_mut().filter(is_short) {
             reconnect.all_back_seconds = None;
         }
         if summary.publish.is_some() {

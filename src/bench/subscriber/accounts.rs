@@ -52,6 +52,19 @@ impl Pool {
         }
     }
 
+    /// The server ended a connection that comes back: its accounts go on, whether or not it has a cursor, since all that
+    /// is published meanwhile is still to reach it.
+    pub(super) fn keep_accounts(&mut self, at: usize) {
+        let left = self.arrived_by_now(self.shared.start.load(Ordering::Acquire));
+        let conn = &mut self.conns[at];
+        let has_cursor = conn.can_resume();
+        let extra = conn.extra.get_or_insert_default();
+        extra.resumes = true;
+        // Without a cursor the state comes first, which may be known already.
+        extra.expects_state |= !has_cursor;
+        conn.left = Some(left);
+    }
+
     /// Closes the accounts of a connection that ends now, while the run goes on.
     pub(super) fn account_until_now(&mut self, at: usize) {
         let start = self.shared.start.load(Ordering::Acquire);

@@ -2,14 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use super::stream::EventStream;
 use crate::bench::account::Account;
+use crate::net::backoff::Backoff;
 use crate::wire::stream::Stream;
 use crate::wire::websocket::Decoder;
 
 /// What a client owes a server that does not read, at most, in bytes; then it hangs up.
 const MAX_OUT: usize = 64 << 10;
+
+/// The first wait before a connection that the server ended comes back, and the longest.
+const RETURN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
 /// How a connection behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +133,8 @@ pub(super) struct Extra {
     pub(super) resumes: bool,
     /// The server told a gap: the state comes next, which may be known already.
     pub(super) expects_state: bool,
+    /// Waits between attempts to come back, while it does.
+    backoff: Option<Backoff>,
     /// The accounts of the targets behind the first.
     accounts: Vec<Account>,
 }
@@ -190,7 +197,22 @@ impl Conn {
 
     /// The cursor to come back with.
     pub(super) fn since(&self) -> Option<&str> {
-        self.extra.as_ref().filter(|extra| extra.resumes).map(|extra| extra.cursor.as_str())
+        let extra = self.extra.as_ref().filter(|extra| extra.resumes && !extra.cursor.is_empty());
+        extra.map(|extra| extra.cursor.as_str())
+    }
+
+    /// How long to wait before the next attempt to come back, in nanoseconds.
+    pub(super) fn pause(&mut self) -> u64 {
+        let new = || Backoff::new(RETURN.0, RETURN.1);
+        let backoff = self.extra.get_or_insert_default().backoff.get_or_insert_with(new);
+        u64::try_from(backoff.next(rand::random()).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// It is back, so that the next wait is a short one again.
+    pub(super) fn is_back(&mut self) {
+        if let Some(extra) = &mut self.extra {
+            extra.backoff = None;
+        }
     }
 
     /// Writes, or keeps what the socket does not take for when it does.

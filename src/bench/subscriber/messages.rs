@@ -97,10 +97,7 @@ impl Pool {
         }
         if let Some(marker) = marker {
             // An event stream has told it already.
-            if self.task.manner.resume
-                && self.task.manner.transport == Transport::Ws
-                && self.conns[at].returns()
-            {
+            if self.task.manner.transport == Transport::Ws && self.keeps_cursor(at) {
                 let cursor = heading::cursor(message, notation);
                 self.remember(at, cursor.as_deref().map(str::as_bytes));
             }
@@ -172,13 +169,11 @@ impl Pool {
 
     /// Keeps a cursor where the connection may come back with it.
     fn remember(&mut self, at: usize, cursor: Option<&[u8]>) {
-        let conn = &mut self.conns[at];
         let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else { return };
-        if self.task.manner.resume
-            && conn.returns()
+        if self.keeps_cursor(at)
             && let Ok(cursor) = std::str::from_utf8(cursor)
         {
-            let kept = &mut conn.extra.get_or_insert_default().cursor;
+            let kept = &mut self.conns[at].extra.get_or_insert_default().cursor;
             kept.clear();
             kept.push_str(cursor);
         }

@@ -1,5 +1,6 @@
 //! From a seat to an open connection, and to the end of it.
 
+use std::cmp::Reverse;
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
 use std::sync::atomic::Ordering;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
+use super::Phase;
 use super::conn::{Cohort, Conn, Stage, reason};
 use super::handshake::{Agreed, Answer, Caller};
 use super::pool::Pool;
@@ -23,6 +25,9 @@ use crate::wire::websocket::Role;
 /// For a server to end all connections when the run is over, in nanoseconds.
 const LEAVE_TIMEOUT: u64 = 1_000_000_000;
 
+/// Before another attempt of a connection that was cut and has no cursor, in nanoseconds.
+const RETRY: u64 = 100_000_000;
+
 /// From the first packet to the end of the upgrade, in nanoseconds.
 const OPEN_TIMEOUT: u64 = 10_000_000_000;
 
@@ -35,10 +40,10 @@ impl Pool {
     /// Opens what is due, as many at one time as is allowed.
     pub(super) fn open_due(&mut self) {
         while self.opening < self.task.at_once
-            && let Some(&(at, due)) = self.waiting.front()
+            && let Some(&Reverse((due, at))) = self.waiting.peek()
             && due <= self.now
         {
-            self.waiting.pop_front();
+            self.waiting.pop();
             self.begin(at, due);
         }
     }
@@ -234,6 +239,7 @@ impl Pool {
         self.part.connect_time.total.record(total);
         conn.stage = Stage::Open;
         self.opening -= 1;
+        conn.is_back();
         if let Some(cut) = conn.cut.take() {
             let took = Duration::from_nanos(now.saturating_sub(cut));
             self.part.reconnect.back += 1;
@@ -259,16 +265,18 @@ impl Pool {
 
     /// An attempt came to nothing.
     pub(super) fn fail(&mut self, at: usize, step: &str, status: Option<u16>, why: &str) {
-        count_failure(&mut self.part.connections.failures, step, status, why, 1);
-        self.part.connections.failed += 1;
+        let is_return = self.conns[at].cut.is_some();
+        if is_return && self.task.manner.resume {
+            self.part.reconnect.failed += 1;
+        } else {
+            count_failure(&mut self.part.connections.failures, step, status, why, 1);
+            self.part.connections.failed += 1;
+        }
         self.note_error();
         self.opening -= 1;
-        let is_return = self.conns[at].cut.is_some();
         drop(self.conns[at].clear());
         if is_return {
-            // Whoever was cut tries until it is back; the pause keeps a dead server from being stormed.
-            self.waiting.push_back((at, self.now + 100_000_000));
-            return;
+            return self.try_again(at);
         }
         self.settled();
         self.queue_again(at);
@@ -279,7 +287,7 @@ impl Pool {
         if self.attempts_left > 0 && self.task.mode == Mode::Connect {
             self.attempts_left -= 1;
             let due = self.next_opening();
-            self.waiting.push_back((at, due));
+            self.waiting.push(Reverse((due, at)));
         }
     }
 
@@ -303,6 +311,13 @@ impl Pool {
         }
         count_close(&mut self.part.connections.closed_early, code, why, 1);
         self.note_error();
+        if self.comes_back(at, code) {
+            self.keep_accounts(at);
+            self.gone(at);
+            drop(self.conns[at].clear());
+            self.part.reconnect.dropped += 1;
+            return self.is_away(at);
+        }
         let resumes = self.task.manner.resume && self.conns[at].returns();
         if self.conns[at].cohort == Cohort::Healthy || resumes {
             // Its account stays open to the end of the run.
@@ -314,13 +329,39 @@ impl Pool {
         drop(self.conns[at].clear());
     }
 
+    /// Whether a connection that the server ended is to come back, as a client would that has a cursor: during the run, and
+    /// unless the server refuses it for good.
+    fn comes_back(&self, at: usize, code: Option<u16>) -> bool {
+        let is_refused = code.is_some_and(|code| (4000..5000).contains(&code));
+        let is_run = matches!(self.shared.phase(), Phase::Running | Phase::Draining);
+        is_run && !is_refused && self.keeps_cursor(at)
+    }
+
+    /// Whether a connection keeps its cursor. Whoever reads nothing has none.
+    pub(super) fn keeps_cursor(&self, at: usize) -> bool {
+        self.task.manner.resume && self.conns[at].cohort != Cohort::Stalled
+    }
+
+    /// A connection that the server ended waits for its return.
+    fn is_away(&mut self, at: usize) {
+        self.conns[at].cut = Some(self.now);
+        self.shared.away.fetch_add(1, Ordering::AcqRel);
+        self.try_again(at);
+    }
+
+    /// Whoever is to come back tries until it is; the pause keeps a dead server from being stormed.
+    fn try_again(&mut self, at: usize) {
+        let pause = if self.task.manner.resume { self.conns[at].pause() } else { RETRY };
+        self.waiting.push(Reverse((self.now + pause, at)));
+    }
+
     /// Ends a connection from here and queues it to come back.
     pub(super) fn leave_and_return(&mut self, at: usize) {
         self.leave(at);
         self.conns[at].cut = Some(self.now);
         self.part.reconnect.cut += 1;
         self.shared.away.fetch_add(1, Ordering::AcqRel);
-        self.waiting.push_back((at, self.now));
+        self.waiting.push(Reverse((self.now, at)));
     }
 
     /// Ends a connection from here. A cut is abrupt; leaving says so first.

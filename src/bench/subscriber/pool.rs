@@ -1,6 +1,7 @@
 //! The loop of a thread and what it owns.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -53,8 +54,8 @@ pub(super) struct Pool {
     pub(super) part: Part,
     /// Delivery latency and misrouted events, by cohort.
     pub(super) delivery: [(Timing, u64); Cohort::ALL.len()],
-    /// Connections that are to be opened, and when.
-    pub(super) waiting: VecDeque<(usize, u64)>,
+    /// When connections are to be opened, the next first.
+    pub(super) waiting: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) opening: usize,
     pub(super) attempts_left: u64,
     pub(super) timers: Timers,
@@ -131,7 +132,7 @@ impl Pool {
             names: names.unwrap_or_default(),
             part: Part::default(),
             delivery: Default::default(),
-            waiting: VecDeque::new(),
+            waiting: BinaryHeap::new(),
             opening: 0,
             seconds,
             second: Second { nth: shared.second(shared.clock.now()), ..Second::default() },
@@ -160,7 +161,7 @@ impl Pool {
         made.part.connections.wanted = made.conns.len() as u64;
         for at in 0..made.conns.len() {
             let due = made.next_opening();
-            made.waiting.push_back((at, due));
+            made.waiting.push(Reverse((due, at)));
         }
         Ok(made)
     }
@@ -179,7 +180,8 @@ impl Pool {
                 Phase::Draining => self.end_running(&mut watch),
             }
             self.now = self.shared.clock.now();
-            let timeout = self.timers.timeout(self.now, self.waiting.front().map(|(_, due)| *due), TICK);
+            let timeout =
+                self.timers.timeout(self.now, self.waiting.peek().map(|Reverse((due, _))| *due), TICK);
             let timeout = if self.opening < self.task.at_once { timeout } else { timeout.max(TICK / 20) };
             if let Err(error) = self.poll.poll(&mut events, Some(timeout))
                 && error.kind() != io::ErrorKind::Interrupted

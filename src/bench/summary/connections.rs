@@ -77,13 +77,19 @@ pub struct ConnectTime {
     pub total: Timing,
 }
 
-/// Reconnecting after a storm or by churn.
+/// Reconnecting after a storm, by churn, or with --resume after the server ended a connection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reconnect {
     /// Connections that were cut.
     pub cut: u64,
-    /// Those that came back.
+    /// Connections that the server ended and that were to come back, as they do with --resume.
+    #[serde(default)]
+    pub dropped: u64,
+    /// Those that came back, of both.
     pub back: u64,
+    /// Attempts to come back that failed, and were followed by another, in a run with --resume; they count nowhere else.
+    #[serde(default)]
+    pub failed: u64,
     /// Those of them that went on from a cursor, so that nothing that came meanwhile may be missing.
     #[serde(default)]
     pub resumed: u64,
@@ -94,4 +100,11 @@ pub struct Reconnect {
     pub all_back_seconds: Option<f64>,
     /// From the cut to the open WebSocket, each.
     pub time: Timing,
+}
+
+impl Reconnect {
+    /// Connections that were away at some time.
+    pub const fn away(&self) -> u64 {
+        self.cut + self.dropped
+    }
 }

@@ -67,6 +67,8 @@ impl Summary {
             rate: 499.8,
             send_lag: Timing::of_micros(20..60),
             endpoint_wait_seconds: 0.0,
+            outages: 0,
+            outage_seconds: 0.0,
             payload_bytes: 230.0,
         });
         let cohort = |name: &str, connections, lost, conflated, delivery: Timing| Cohort {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Call, Report, State, Ticket};
 use crate::bench::clock::Clock;
-use crate::broker::BlockingRedis;
+use crate::broker::{BlockingRedis, BrokerError};
 use crate::exit::{Exit, Failure};
 
 /// The list from which idle workers of other hosts take their calls.
@@ -89,7 +89,9 @@ fn connect(url: &str) -> Result<BlockingRedis, Failure> {
     BlockingRedis::connect(url, PATIENCE).map_err(|error| {
         let hint = error.hint();
         let hint = hint.unwrap_or_else(|| "workers know each other through the Redis of --redis".to_owned());
-        Failure::new(Exit::Unreachable, error.to_string()).hint(hint)
+        let is_usage = matches!(error, BrokerError::NoSuchMaster { .. });
+        let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
+        Failure::new(exit, error.to_string()).hint(hint)
     })
 }
 

@@ -6,9 +6,9 @@ use redis::{Cmd, ConnectionLike, ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 
 use super::commands::Commands;
-use super::connect::Connector;
+use super::connect::{Connector, Use};
 use crate::broker::BrokerError;
-use crate::wire::redis::Endpoint;
+use crate::wire::redis::{Address, Endpoint, Topology};
 
 /// Connections whose commands block; opened as all other connections to Redis are. Not for use within a runtime.
 pub(crate) struct BlockingRedis {
@@ -30,6 +30,23 @@ impl BlockingRedis {
         let commands = Commands::with_patience(connector, patience);
         runtime.block_on(commands.open())?;
         Ok(Self { runtime, commands })
+    }
+}
+
+/// Address of the server that an endpoint leads to now, for whoever connects to it in a way of its own. Not for use
+/// within a runtime. A single server that does not answer is none of its business.
+pub(crate) fn locate(endpoint: &Endpoint) -> Result<Address, BrokerError> {
+    let unusable = |reason: String| BrokerError::Unreachable { address: endpoint.to_string(), reason };
+    let connector = Connector::new(endpoint.clone()).map_err(|error| unusable(error.to_string()))?;
+    let runtime =
+        Builder::new_current_thread().enable_all().build().map_err(|error| unusable(error.to_string()))?;
+    let opened = runtime.block_on(connector.connect(Use::Commands));
+    match (opened, connector.tenure()) {
+        (Ok(_), Some(tenure)) => Ok(tenure.address().clone()),
+        (Err(failure), _) if failure.is_of_server() || !matches!(endpoint.servers, Topology::Single(_)) => {
+            Err(failure.at(&connector.address))
+        }
+        _ => Ok(endpoint.named()[0].clone()),
     }
 }
 

@@ -7,9 +7,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
 
-use super::connect::{Connector, Failure, Node};
+use super::connect::{Connector, Node};
+use super::failure::Failure;
 use super::keys::key_of;
 use super::line::{Line, RESPONSE_TIMEOUT, Repeat, failure};
+use super::opening::Manner;
+use super::role::ServerRole;
 use crate::broker::BrokerError;
 
 /// Servers that a command is sent to at most, one after the other, while each redirects it.
@@ -175,6 +178,24 @@ impl Commands {
     fn typed<T: FromRedisValue>(&self, outcome: Outcome) -> Result<T, BrokerError> {
         let reply = outcome.map_err(|failure| self.error(failure))?;
         T::from_redis_value(reply).map_err(|error| self.refused(&error.to_string()))
+    }
+
+    /// Asks for the role of the server, in the way in which it told it when it was connected to. It is unknown where the
+    /// server does not tell, and in a cluster, whose nodes may be of any role.
+    pub(super) async fn role(&self) -> Result<ServerRole, BrokerError> {
+        if self.connector.cluster.is_meant() {
+            return Ok(ServerRole::Unknown);
+        }
+        // Opens the connection, if that is to be done, whose role is known then.
+        self.open().await?;
+        match self.connector.tenure().map_or(Manner::Role, |tenure| tenure.told().by) {
+            Manner::Role => Ok(ServerRole::of_value(&self.idempotent::<Value>(&redis::cmd("ROLE")).await?)),
+            Manner::Info => {
+                let info: String = self.idempotent(redis::cmd("INFO").arg("replication")).await?;
+                Ok(ServerRole::of_info(&info))
+            }
+            Manner::Forbidden => Ok(ServerRole::Unknown),
+        }
     }
 
     /// A refusal in these words.

@@ -4,16 +4,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::connect::{Connector, Failure};
-use super::routes::Routes;
-use super::session::Standing;
-use crate::broker::{BrokerError, Denied, Status};
+use super::connect::Connector;
+use super::failure::Failure;
+use super::lookout::PROBES;
+use super::routes::{Routes, Standing};
+use crate::broker::{BrokerError, Denied, Server, Status};
 use crate::net::seldom::Seldom;
 
 /// How long the same complaint is not repeated.
 const HUSH: Duration = Duration::from_mins(1);
 
 /// The history of one source.
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct Journal<'a> {
     connector: &'a Connector,
     status: &'a watch::Sender<Status>,
@@ -23,6 +25,12 @@ pub(super) struct Journal<'a> {
     connected: bool,
     /// Since when a connection that once stood is gone, and whether the log was told.
     lost: Option<(Instant, bool)>,
+    /// Whether a probe was lost since the last message: a connection that stands is not trusted before it has proved itself.
+    deaf: bool,
+    /// Whether a probe was not taken since the last message.
+    untaken: bool,
+    /// Whether it was said that there are no probes.
+    is_probe_denied: bool,
     complaints: Seldom<String>,
 }
 
@@ -43,7 +51,18 @@ impl<'a> Journal<'a> {
     ) -> Self {
         let known = vec![Known::default(); routes.all().len()];
         let complaints = Seldom::every(HUSH);
-        Self { connector, status, routes, known, connected: false, lost: None, complaints }
+        Self {
+            connector,
+            status,
+            routes,
+            known,
+            connected: false,
+            lost: None,
+            deaf: false,
+            untaken: false,
+            is_probe_denied: false,
+            complaints,
+        }
     }
 
     /// Every subscription is answered, on a new connection or on one that stands.
@@ -60,7 +79,7 @@ impl<'a> Journal<'a> {
         let first_reason = denied.first().map(|denied| denied.reason.clone());
         self.status.send_modify(|status| (status.denied, status.reachable) = (denied, true));
         if self.known.is_empty() || self.known.iter().any(|known| known.denied.is_none()) {
-            self.usable();
+            self.connected();
         } else if let Some(reason) = first_reason {
             self.useless(&Failure::Refused(reason));
         }
@@ -108,6 +127,68 @@ impl<'a> Journal<'a> {
         denied.collect()
     }
 
+    /// Whether only a message can show that the subscription works.
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.deaf
+    }
+
+    /// A message came, a probe or another one: the subscription works.
+    pub(super) fn heard(&mut self) {
+        if std::mem::take(&mut self.deaf) {
+            self.connected();
+        }
+        if std::mem::take(&mut self.untaken) {
+            self.status.send_modify(|status| status.doubt = None);
+        }
+    }
+
+    /// Redis did not take a probe, so that nobody knows whether the subscription works.
+    pub(super) fn probe_untaken(&mut self, reason: &str) {
+        if let Some(more) = self.due("untaken", reason) {
+            tracing::warn!("redis did not take a probe of the subscription: {reason}{}", repeats(more));
+        }
+        self.untaken = true;
+        let doubt = format!("redis did not take a probe of the subscription: {reason}");
+        self.status.send_if_modified(|status| {
+            let is_new = status.doubt.as_ref() != Some(&doubt);
+            status.doubt = Some(doubt);
+            is_new
+        });
+    }
+
+    /// Redis does not let us probe the subscription.
+    pub(super) fn probe_denied(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_probe_denied, true) {
+            tracing::warn!(
+                "redis does not let us probe the subscription, so that one that falls deaf is not noticed: {reason}; \
+                 hint: the user needs +publish +subscribe and the channels {PROBES}*"
+            );
+        }
+        self.heard();
+    }
+
+    fn connected(&mut self) {
+        if let Some(tenure) = self.connector.tenure() {
+            self.role(&tenure.address().to_string(), tenure.told().role.word());
+        }
+        if !self.deaf {
+            self.usable();
+        }
+    }
+
+    /// Notes the server that was found, and its role.
+    fn role(&self, server: &str, role: &'static str) {
+        self.status.send_if_modified(|status| {
+            let found = Server { address: server.to_owned(), role };
+            let is_new = status.server.as_ref() != Some(&found);
+            if is_new && status.server.is_some() {
+                status.role_changes += 1;
+            }
+            status.server = Some(found);
+            is_new
+        });
+    }
+
     fn usable(&mut self) {
         if std::mem::replace(&mut self.connected, true) {
             return;
@@ -129,7 +210,16 @@ impl<'a> Journal<'a> {
 
     /// The connection is gone, or an attempt to open one failed.
     pub(super) fn failed(&mut self, failure: &Failure) {
-        self.status.send_modify(|status| status.reachable = false);
+        match failure {
+            Failure::NotMaster { server, role, .. } => self.role(server, role),
+            Failure::ProbeLost(_) => {
+                self.deaf = true;
+                self.status.send_modify(|status| status.probes_lost += 1);
+            }
+            _ => {}
+        }
+        self.untaken = false;
+        self.status.send_modify(|status| (status.reachable, status.doubt) = (false, None));
         self.useless(failure);
     }
 

@@ -11,7 +11,8 @@ use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, RedisRe
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-use super::connect::{Connector, Failure, Node, Use};
+use super::connect::{Connector, Node, Use};
+use super::failure::Failure;
 
 /// A command that was given up after so long without a reply takes its connection with it.
 const DEAF: Duration = Duration::from_millis(500);

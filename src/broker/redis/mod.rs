@@ -5,19 +5,24 @@
 //! subscribe works. Streams are read on from where they were.
 
 mod blocking;
-mod cluster;
 mod commands;
 mod connect;
+mod failure;
 mod journal;
 mod keys;
 mod line;
+mod lookout;
+mod opening;
+mod role;
 mod routes;
+mod sentinel;
 mod session;
-mod slots;
 mod store;
 mod streams;
 mod subscriber;
+mod tenure;
 mod turns;
+mod vigil;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,11 +31,12 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::blocking::BlockingRedis;
+pub(crate) use self::blocking::{BlockingRedis, locate};
 use self::commands::Commands;
 use self::connect::Connector;
 use self::journal::Journal;
 use self::routes::Routes;
+use self::session::Source;
 use self::store::Store;
 use self::streams::{Pages, StreamSettings};
 use self::turns::Turns;
@@ -43,12 +49,17 @@ const STREAM_HISTORY: Duration = Duration::from_mins(10);
 /// Bytes of payload that are delivered unless told otherwise.
 const MAX_PAYLOAD: usize = 1024 * 1024;
 
+/// Silence after which a probe is published unless told otherwise.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+
 /// A broker that subscribes to and publishes into a Redis server.
 ///
 /// Opens a connection at first use and never gives up. After a lost connection it tries again after 100 ms, doubling to
 /// 800 ms, with jitter, so that the connection stands again within a second of Redis answering. Then it renews all
 /// subscriptions. An attempt without an answer after 750 ms is joined by the next one, and is given up after 2 s. A
-/// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. A channel that
+/// connection on which nothing arrives is sent a PING every second, and given up after 5 s of silence. After 10 s without a
+/// message a probe is published, and the subscription counts as dead if it does not come back within 5 s. A server that is
+/// a replica or a Sentinel is not used, and is left within 10 s where it becomes one. A channel that
 /// Redis refuses (NOPERM) is reported in [`Status::denied`] and asked for again after 1 s, doubling to 5 s, while the
 /// others go on. A command waits at most 2 s for a connection and 2 s for a reply. A publication is never sent twice.
 pub(crate) struct RedisBroker {
@@ -59,6 +70,7 @@ pub(crate) struct RedisBroker {
     /// Entries of streams that are read again.
     pages: Pages,
     streams: StreamSettings,
+    probe_after: Option<Duration>,
 }
 
 impl RedisBroker {
@@ -83,6 +95,13 @@ impl RedisBroker {
     #[must_use]
     pub(crate) fn stream_history(mut self, back: Duration) -> Self {
         self.streams.history = back;
+        self
+    }
+
+    /// Publishes a probe after so long a silence, in whole seconds (default 10 s); `None`: never.
+    #[must_use]
+    pub(crate) fn probe_after(mut self, silence: Option<Duration>) -> Self {
+        self.probe_after = silence;
         self
     }
 
@@ -119,14 +138,23 @@ impl RedisBroker {
         let store = Store::new(Arc::clone(&commands), connector.database());
         let pages = Pages::new(connector.clone(), MAX_PAYLOAD);
         let streams = StreamSettings { history: STREAM_HISTORY, max_payload: MAX_PAYLOAD };
-        Self { connector, commands, store, status: watch::Sender::default(), pages, streams }
+        let status = watch::Sender::default();
+        Self { connector, commands, store, status, pages, streams, probe_after: Some(PROBE_AFTER) }
     }
 
     /// Feeds the sink from channels alone.
     async fn run_channels(&self, routes: &Routes, sink: &mut dyn Sink, status: &watch::Sender<Status>) {
+        let probe_channel = lookout::probe_channel();
+        let source = Source {
+            connector: &self.connector,
+            commands: &self.commands,
+            routes,
+            max_payload: self.streams.max_payload,
+            probe_channel: &probe_channel,
+            probe_after: self.probe_after,
+        };
         let journal = Journal::new(&self.connector, status, routes);
-        let max_payload = self.streams.max_payload;
-        subscriber::run(&self.connector, &self.commands, routes, sink, max_payload, journal).await;
+        subscriber::run(&source, sink, journal).await;
     }
 
     /// Feeds the sink from channels and streams.
@@ -208,6 +236,10 @@ impl Broker for RedisBroker {
             command.arg(channel).arg(&payload[..]);
             self.commands.once(&command).await
         })
+    }
+
+    fn check(&self) -> BoxFuture<'_, Result<(), BrokerError>> {
+        Box::pin(self.connector.check())
     }
 
     fn status(&self) -> watch::Receiver<Status> {

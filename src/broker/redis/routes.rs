@@ -28,6 +28,17 @@ impl Route {
     }
 }
 
+/// How a subscription stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Asked for, and not answered yet.
+    Asked,
+    /// Redis has confirmed it.
+    Confirmed,
+    /// Redis has refused it, in these words.
+    Denied(String),
+}
+
 /// All that is subscribed, each thing once.
 #[derive(Debug, Default)]
 pub(super) struct Routes(Vec<Route>);

@@ -6,8 +6,13 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::connect::{Failure, Stream, closed};
-use super::routes::Routes;
+use super::commands::Commands;
+use super::connect::Connector;
+use super::failure::{Failure, closed};
+use super::journal::Journal;
+use super::lookout::{Answer, Lookout, PROBES, Tidings};
+use super::opening::Stream;
+use super::routes::{Routes, Standing};
 use crate::broker::{Publication, Sink};
 use crate::wire::resp::{self, Handler, Reader};
 
@@ -20,15 +25,19 @@ const SILENT_TICKS: u32 = 5;
 /// The longest wait between two attempts at a subscription that is refused, in ticks.
 const LONGEST_WAIT: u32 = 5;
 
-/// How a subscription stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// Asked for, and not answered yet.
-    Asked,
-    /// Redis has confirmed it.
-    Confirmed,
-    /// Redis has refused it, in these words.
-    Denied(String),
+/// What is subscribed where, and how it is watched over.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) connector: &'a Connector,
+    /// Carries the questions for the role and the probes.
+    pub(super) commands: &'a Commands,
+    pub(super) routes: &'a Routes,
+    /// Bytes of the longest payload that is delivered.
+    pub(super) max_payload: usize,
+    /// The channel of this source's probes.
+    pub(super) probe_channel: &'a str,
+    /// Silence after which a probe is published; `None`: no probes.
+    pub(super) probe_after: Option<Duration>,
 }
 
 /// When a refused subscription is asked for again, in ticks.
@@ -52,6 +61,8 @@ impl Retry {
 enum Owed {
     /// To the route of this index.
     Subscription(usize),
+    /// To the subscription of the probe's channel.
+    Probe,
     Pong,
 }
 
@@ -68,34 +79,33 @@ struct Session<'a> {
     failure: Option<Failure>,
     /// Whether the sink was given anything since its last flush.
     burst: bool,
+    /// Whether a message came that is for this source's own use.
+    probed: bool,
+    lookout: Lookout<'a>,
+    /// Why Redis does not let us probe, until that is reported.
+    probe_denied: Option<String>,
 }
 
 /// Subscribes everything on `stream` and feeds `sink` until the connection fails; resolves to why it did.
 ///
-/// `answered` is called with the standing of every route once Redis has answered all of them, and again whenever it has
+/// The journal is told the standing of every route once Redis has answered all of them, and again whenever it has
 /// answered those that were refused and asked for again. Messages may reach the sink before that.
 pub(super) async fn serve(
     mut stream: Box<dyn Stream>,
-    routes: &Routes,
+    source: &Source<'_>,
     sink: &mut dyn Sink,
-    max_payload: usize,
-    mut answered: impl FnMut(&[Standing]),
+    journal: &mut Journal<'_>,
 ) -> Failure {
-    let mut session = Session::new(routes, sink);
-    let mut reader = Reader::new(max_payload);
+    let mut session = Session::new(source, sink);
+    let mut reader = Reader::new(source.max_payload);
     let mut pulse = Pulse::new();
     let mut commands = Vec::new();
-    for index in 0..routes.all().len() {
-        session.ask(index, &mut commands);
-    }
+    session.begin(&mut commands);
     if let Err(error) = stream.write_all(&commands).await {
         return Failure::io(&error);
     }
     loop {
-        if session.news && !session.standings.contains(&Standing::Asked) {
-            session.news = false;
-            answered(&session.standings);
-        }
+        session.report(journal);
         let step = tokio::select! {
             // In this order, so that a connection that always has something to read is tidied up as well.
             biased;
@@ -103,6 +113,7 @@ pub(super) async fn serve(
                 reader.tidy();
                 session.tick(&mut pulse, stream.as_mut()).await
             }
+            answer = session.lookout.answer() => session.learn(answer, journal),
             read = stream.read(reader.space()) => match read {
                 Ok(0) => Err(closed()),
                 Ok(count) => session.take(count, &mut reader, &mut pulse).await,
@@ -116,7 +127,8 @@ pub(super) async fn serve(
 }
 
 impl<'a> Session<'a> {
-    fn new(routes: &'a Routes, sink: &'a mut dyn Sink) -> Self {
+    fn new(source: &Source<'a>, sink: &'a mut dyn Sink) -> Self {
+        let &Source { connector, commands, routes, probe_channel, probe_after, .. } = source;
         let count = routes.all().len();
         Self {
             routes,
@@ -128,7 +140,49 @@ impl<'a> Session<'a> {
             news: count == 0,
             failure: None,
             burst: false,
+            probed: false,
+            lookout: Lookout::new(connector, commands, probe_channel, probe_after),
+            probe_denied: None,
         }
+    }
+
+    /// Appends the commands that subscribe everything.
+    fn begin(&mut self, commands: &mut Vec<u8>) {
+        for index in 0..self.routes.all().len() {
+            self.ask(index, commands);
+        }
+        if let Some(channel) = self.lookout.channel() {
+            resp::command(commands, &[b"SUBSCRIBE", channel.as_bytes()]);
+            self.owed.push_back(Owed::Probe);
+        }
+    }
+
+    /// Tells the journal what is new.
+    fn report(&mut self, journal: &mut Journal<'_>) {
+        if let Some(reason) = self.probe_denied.take() {
+            self.lookout.give_up_probes();
+            journal.probe_denied(&reason);
+        }
+        if self.news && !self.standings.contains(&Standing::Asked) {
+            self.news = false;
+            journal.answered(&self.standings);
+            if journal.is_in_doubt() {
+                self.lookout.probe();
+            }
+        }
+        if std::mem::take(&mut self.probed) {
+            journal.heard();
+        }
+    }
+
+    /// Draws the conclusion from an answer to a question of the lookout.
+    fn learn(&mut self, answer: Answer, journal: &mut Journal<'_>) -> Result<(), Failure> {
+        match self.lookout.learn(answer)? {
+            Tidings::Nothing => {}
+            Tidings::Untaken(reason) => journal.probe_untaken(&reason),
+            Tidings::Denied(reason) => journal.probe_denied(&reason),
+        }
+        Ok(())
     }
 
     /// Appends the command that subscribes a route: one each, so that a refused one does not take the others with it.
@@ -160,6 +214,9 @@ impl<'a> Session<'a> {
             pulse.message = true;
             self.sink.flush().await;
         }
+        if self.probed {
+            self.lookout.heard();
+        }
         parsed.map_err(|broken| Failure::broken(&broken))?;
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -170,8 +227,9 @@ impl<'a> Session<'a> {
         pulse.silent = if pulse.heard { 0 } else { pulse.silent + 1 };
         pulse.heard = false;
         if pulse.silent > SILENT_TICKS {
-            return Err(Failure::Unreachable(format!("no answer for {SILENT_TICKS} s")));
+            return Err(Failure::Silent(format!("no answer for {SILENT_TICKS} s")));
         }
+        self.lookout.tick()?;
         let mut commands = Vec::new();
         self.ask_again(&mut commands);
         if !std::mem::take(&mut pulse.message) {
@@ -188,6 +246,10 @@ impl<'a> Session<'a> {
 
 impl Handler for Session<'_> {
     fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
+        self.probed = true;
+        if channel.starts_with(PROBES.as_bytes()) {
+            return;
+        }
         for &subscription in self.routes.find(pattern, channel) {
             self.burst = true;
             self.sink.publication(Publication {
@@ -216,6 +278,7 @@ impl Handler for Session<'_> {
                 self.standings[index] = Standing::Denied(reason);
                 self.news = true;
             }
+            (Some(Owed::Probe), Failure::Refused(reason)) => self.probe_denied = Some(reason),
             // Any reply to a PING is a sign of life, also an error: NOPERM, MISCONF (Redis cannot write its file), BUSY
             // (a script runs).
             (Some(Owed::Pong), _) => {}
@@ -231,7 +294,7 @@ impl Handler for Session<'_> {
                 self.burst = true;
                 self.sink.confirmed(self.routes.all()[index].subscriptions());
             }
-            (Some(Owed::Pong), b"pong" | b"PONG") => {}
+            (Some(Owed::Probe), b"subscribe") | (Some(Owed::Pong), b"pong" | b"PONG") => {}
             _ => self.fail(Failure::Unreachable("the server sent a reply to nothing asked".to_owned())),
         }
     }

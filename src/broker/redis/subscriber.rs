@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures_util::future::select_all;
 use tokio::time::{Instant, sleep_until};
 
-use super::commands::Commands;
-use super::connect::{Connector, Failure, Stream, Use};
+use super::connect::{Connector, Use};
+use super::failure::Failure;
 use super::journal::Journal;
-use super::routes::Routes;
-use super::session;
+use super::opening::Stream;
+use super::session::{self, Source};
 use crate::broker::{BoxFuture, Sink};
 use crate::net::backoff::Backoff;
 
@@ -19,7 +19,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(800);
 
 /// The next attempt begins this long after one that is neither refused nor answered, which goes on meanwhile: packets to
 /// a host that was away are repeated ever more seldom. At most three are under way, as each is given up after
-/// [`CONNECT_TIMEOUT`](super::connect::CONNECT_TIMEOUT).
+/// [`CONNECT_TIMEOUT`](super::opening::CONNECT_TIMEOUT).
 const HEDGE: Duration = Duration::from_millis(750);
 
 /// The promise to be back within a second of the server, held at compile time: tests on a busy machine cannot hold it.
@@ -28,26 +28,21 @@ const _: () = assert!(LONGEST_WAIT.as_millis() < 1000 && HEDGE.as_millis() < 100
 /// The waits begin anew after a connection that stood for so long.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// Feeds `sink` from wherever `connector` leads; never resolves.
-pub(super) async fn run(
-    connector: &Connector,
-    commands: &Commands,
-    routes: &Routes,
-    sink: &mut dyn Sink,
-    max_payload: usize,
-    mut journal: Journal<'_>,
-) {
+/// Feeds `sink` from wherever the connector leads; never resolves.
+pub(super) async fn run(source: &Source<'_>, sink: &mut dyn Sink, mut journal: Journal<'_>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
-        let stream = connected(connector, &mut backoff, &mut journal).await;
+        let stream = connected(source.connector, &mut backoff, &mut journal).await;
         let begun = Instant::now();
-        let failure =
-            session::serve(stream, routes, sink, max_payload, |standings| journal.answered(standings)).await;
+        let failure = session::serve(stream, source, sink, &mut journal).await;
         if begun.elapsed() >= STEADY {
             backoff.reset();
         }
-        // Commands share the fate of the subscription, and may learn of it much later.
-        commands.give_up();
+        // Other connections share the fate of the subscription, and may learn of it much later.
+        source.commands.give_up();
+        if failure.is_of_server() {
+            source.connector.leave(failure.clone());
+        }
         journal.failed(&failure);
         tokio::time::sleep(backoff.next(rand::random())).await;
     }

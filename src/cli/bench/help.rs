@@ -11,6 +11,7 @@ Examples:
   jobwire bench idle ws://127.0.0.1:9000/echo -c 18k -d 60s --server-pid 4711
   jobwire bench storm -c 1k --cut 50% -r 100
   jobwire bench storm -c 1k --resume --transport sse --assert gaps==0
+  jobwire bench -c 1k -d 60s --durable --resume --assert missing==0,twice==0
   jobwire bench -c 200 --jobs 1k --watch --targets-per-connection 50 --deflate --msgpack
   jobwire bench idle 'ws://127.0.0.1:9000/ws/{job}?client={conn}' -H 'X-Client: {conn}' --token-file tokens
   jobwire bench idle -c 60k --workers 4 --source-ip 127.0.0.1-127.0.0.3 --redis redis://127.0.0.1

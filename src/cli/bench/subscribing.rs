@@ -41,7 +41,8 @@ pub(super) struct SubscribeArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_TARGETS_PER_CONNECTION", value_parser = clap::value_parser!(u64).range(1..=MAX_TARGETS as u64), requires = "watch")]
     targets_per_connection: Option<u64>,
 
-    /// Connections that a storm or --churn takes away come back with their last cursor, and what they then miss is lost.
+    /// Connections that a storm, --churn or the server ends come back with their last cursor, and what they then miss is
+    /// lost. Where events go is waited for while it is away.
     #[arg(long, env = "JOBWIRE_RESUME")]
     resume: bool,
 
@@ -144,10 +145,6 @@ pub(super) fn check(options: &BenchOptions) -> Result<(), Failure> {
     }
     if manner.watch.is_some() {
         watchable(options)?;
-    }
-    if manner.resume && options.mode == Mode::Fanout && options.churn == 0.0 {
-        let message = "nothing comes back in this run, so that --resume does nothing";
-        return Err(Failure::usage(message).hint("use the mode storm, or --churn"));
     }
     Ok(())
 }

@@ -31,6 +31,9 @@ pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
         let message = "the history of the streams is being read".to_owned();
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reading_history", message));
     }
+    if let Some(doubt) = status.doubt {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_in_doubt", doubt));
+    }
     if let Some((dialect, denied)) = cut_off(&api, &status) {
         let name = &api.dialects.get(dialect).name;
         let Denied { name: channel, reason, .. } = denied;
@@ -62,7 +65,8 @@ fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)>
 /// `GET /health`: that the process is alive, how its broker is doing, and what is wrong with the state kept in Redis.
 pub(super) async fn health(State(api): Shared) -> Response {
     let status = api.broker.status().borrow().clone();
-    let well = status.connected && status.denied.is_empty() && api.troubles.is_empty();
+    let well =
+        status.connected && status.doubt.is_none() && status.denied.is_empty() && api.troubles.is_empty();
     let state = api.restore.is_some().then(|| {
         json!({
             "reading": api.troubles.describe(Direction::Reading),
@@ -79,7 +83,12 @@ pub(super) async fn health(State(api): Shared) -> Response {
         "broker": api.broker.name(),
         "connected": status.connected,
         "denied": denied,
-        "error": status.error,
+        "error": status.error.as_ref().or(status.doubt.as_ref()),
+        "server": status.server.as_ref().map(|server| &server.address),
+        "role": status.server.as_ref().map(|server| server.role),
+        "reconnects": status.connects.saturating_sub(1),
+        "probes_lost": status.probes_lost,
+        "role_changes": status.role_changes,
         "state": state,
         "watch": true,
         "version": env!("CARGO_PKG_VERSION"),

@@ -126,5 +126,10 @@ fn redis(api: &Api, status: &Status) -> Value {
         "connects": status.connects,
         "error": status.error,
         "denied": denied,
+        "server": status.server.as_ref().map(|server| &server.address),
+        "role": status.server.as_ref().map(|server| server.role),
+        "reconnects": status.connects.saturating_sub(1),
+        "probes_lost": status.probes_lost,
+        "role_changes": status.role_changes,
     })
 }

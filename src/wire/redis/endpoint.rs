@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use crate::net::tls::TlsFiles;
 
 /// Characters of a path that end it in a URL, or that a terminal should not see.
-const IN_PATH: AsciiSet = CONTROLS.add(b'%').add(b'?').add(b'#');
+const IN_PATH: AsciiSet = CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
 
 /// Characters of a name that would end it in a URL; those that names mostly have are left.
 const IN_NAME: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

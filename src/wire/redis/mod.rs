@@ -9,7 +9,7 @@ mod scheme;
 mod url;
 
 pub(crate) use self::append::append;
-pub(crate) use self::endpoint::{Address, Endpoint, Topology};
+pub(crate) use self::endpoint::{Address, Endpoint, Sentinels, Topology};
 pub(crate) use self::error::RedisUrlError;
 pub(crate) use self::parameters::with_parameters;
 

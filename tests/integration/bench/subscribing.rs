@@ -274,7 +274,7 @@ fn what_does_not_go_together_is_refused_before_anything_is_opened() {
             "more than a request has room for",
             "--transport ws",
         ),
-        (&["--resume"], "nothing comes back", "--churn"),
+        (&["--durable", "--publish-url", "http://127.0.0.1:1/"], "--durable appends to streams", "--redis"),
         (&["idle", "--resume", "--churn", "1/s"], "--resume (for fanout and storm)", ""),
         (&["--token-file", &empty], "there is no token in it", ""),
         (&["-H", "X-Key: s3cret-{user}"], "--header X-Key has an unknown placeholder {user}", "{conn}"),

@@ -1,6 +1,8 @@
 //! The dialect `bullmq`, with the real BullMQ and with hashes as it writes them.
 
+mod live;
 mod state;
+mod worker;
 
 use serde_json::Value;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::Commands;
 
-use crate::support::{Process, RedisServer, until};
+use crate::support::{MASTER, Process, RedisServer, Sentinels, until};
 
 /// Python starts slowly on a machine that is busy.
 const START: Duration = Duration::from_secs(90);
@@ -23,11 +23,31 @@ pub(super) struct Celery<'r> {
 impl<'r> Celery<'r> {
     /// Starts both, with settings of Celery's as JSON, and results in that database.
     pub(super) fn start(redis: &'r RedisServer, database: u32, settings: &str) -> Self {
+        let url = redis.url();
+        Self::over(redis, &url, &format!("{url}/{database}"), settings)
+    }
+
+    /// Starts both behind sentinels. What tasks are to do comes through another Redis, which outlives the master.
+    pub(super) fn behind(sentinels: &Sentinels, steps: &'r RedisServer) -> Self {
+        let hosts: Vec<_> =
+            sentinels.ports().iter().map(|port| format!("sentinel://127.0.0.1:{port}")).collect();
+        let url = hosts.join(";");
+        let master = serde_json::json!({ "master_name": MASTER });
+        let settings = serde_json::json!({
+            "broker_transport_options": master,
+            "result_backend_transport_options": master,
+        });
+        Self::over(steps, &url, &url, &settings.to_string())
+    }
+
+    /// Starts both on this broker and this result backend.
+    fn over(redis: &'r RedisServer, broker: &str, backend: &str, settings: &str) -> Self {
         let prepared = |program: &str| {
             let mut command = Command::new(program);
             command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients"));
-            command.env("CELERY_REDIS", redis.url()).env("PYTHONDONTWRITEBYTECODE", "1");
-            command.env("CELERY_BACKEND", format!("{}/{database}", redis.url())).env("CELERY_CONF", settings);
+            command.env("CELERY_REDIS", broker).env("PYTHONDONTWRITEBYTECODE", "1");
+            command.env("CELERY_BACKEND", backend).env("CELERY_CONF", settings);
+            command.env("CELERY_STEPS", redis.url());
             command
         };
         let found = prepared("python3").args(["-c", "import celery, redis"]).stderr(Stdio::null()).status();

@@ -17,6 +17,7 @@ mod raw_socket;
 mod redis;
 mod redis_cluster;
 mod relay;
+mod sentinel;
 mod tls;
 mod token;
 mod ws;
@@ -40,6 +41,7 @@ pub(crate) use raw_socket::{
 pub(crate) use redis::RedisServer;
 pub(crate) use redis_cluster::RedisCluster;
 pub(crate) use relay::Relay;
+pub(crate) use sentinel::{MASTER, Sentinels};
 pub(crate) use tls::{Certificate, Kind, tls_before};
 pub(crate) use token::{SECRET, signed, token, token_for, unix_now};
 pub(crate) use ws::WebSocket;

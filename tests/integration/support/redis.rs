@@ -89,6 +89,12 @@ impl RedisServer {
         redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
 
+    /// Waits until a replica has all that its master has.
+    pub(crate) fn until_follows(&self) {
+        let facts = || redis::cmd("INFO").arg("replication").query::<String>(&mut self.connection()).unwrap();
+        super::until(PATIENCE, "the replica to follow", || facts().contains("master_link_status:up"));
+    }
+
     /// Publishes; how many subscribers got it.
     pub(crate) fn publish(&self, channel: &str, payload: impl AsRef<[u8]>) -> u64 {
         self.connection().publish(channel, payload.as_ref()).unwrap()

@@ -112,6 +112,10 @@ pub(super) fn publish(page: &mut Page, summary: &Summary) {
         format!("failed {}", count(publish.failed)),
         format!("through {}{}", printable(&publish.by), place.unwrap_or_default()),
     ];
+    facts.extend((publish.outages > 0).then(|| {
+        let times = if publish.outages == 1 { "once" } else { "several times" };
+        format!("away {times}, for {}", seconds(publish.outage_seconds))
+    }));
     facts.extend((publish.payload_bytes > 0.0).then(|| format!("{} each", bytes(publish.payload_bytes))));
     page.facts(&facts);
     failures(page, &publish.failures);
@@ -157,13 +161,16 @@ pub(super) fn others(page: &mut Page, summary: &Summary) {
 pub(in crate::bench::report) fn reconnections(reconnect: &Reconnect) -> Vec<String> {
     let all = match reconnect.all_back_seconds {
         Some(after) => format!("the last after {}", seconds(after)),
-        None if reconnect.cut == 0 => "none was cut".to_owned(),
+        None if reconnect.away() == 0 => "none was cut".to_owned(),
         None => {
-            format!("{} not back when the run ended", count(reconnect.cut.saturating_sub(reconnect.back)))
+            format!("{} not back when the run ended", count(reconnect.away().saturating_sub(reconnect.back)))
         }
     };
-    let mut facts =
-        vec![format!("cut {}", count(reconnect.cut)), format!("back {}", count(reconnect.back)), all];
+    let mut facts = vec![format!("cut {}", count(reconnect.cut))];
+    facts
+        .extend((reconnect.dropped > 0).then(|| format!("ended by the server {}", count(reconnect.dropped))));
+    facts.extend([format!("back {}", count(reconnect.back)), all]);
+    facts.extend((reconnect.failed > 0).then(|| format!("{} attempts failed", count(reconnect.failed))));
     facts.extend((reconnect.resumed > 0).then(|| format!("{} from their cursor", count(reconnect.resumed))));
     if reconnect.unaccounted > 0 {
         let unaccounted = count(reconnect.unaccounted);

@@ -112,8 +112,16 @@ fn the_other_modes_have_their_parts() {
     let mut summary = Summary::empty(Mode::Storm);
     summary.connections.peak = 1000;
     let time = Timing::of_micros([1000, 2000, 900_000]);
-    summary.reconnect =
-        Some(Reconnect { cut: 3, back: 2, resumed: 0, unaccounted: 70, all_back_seconds: None, time });
+    summary.reconnect = Some(Reconnect {
+        cut: 3,
+        dropped: 0,
+        back: 2,
+        failed: 0,
+        resumed: 0,
+        unaccounted: 70,
+        all_back_seconds: None,
+        time,
+    });
     let time = Timing::of_micros([100, 200]);
     summary.round_trip = Some(RoundTrip { by: "ping".into(), sent: 3, received: 2, lost: 1, time });
     summary.server = Some(Server {

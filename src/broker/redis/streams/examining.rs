@@ -1,6 +1,6 @@
 //! Examines streams: whether they can be read, where their history begins, and whether their places are still good.
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use super::facts::{self, Facts, Fate, Place};
 use super::followed::{Beyond, Denial, Followed, Standing, Start, start};
 use super::pipe::{SMALL, error_of};

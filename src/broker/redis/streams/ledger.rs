@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use crate::broker::{Denied, Status};
 use crate::net::seldom::Seldom;
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::super::connect::{Connector, Failure, Node, Use};
+use super::super::connect::{Connector, Node, Use};
+use super::super::failure::Failure;
 use super::entry::{Composed, Manner, Scratch};
 use super::facts::{self, Facts, Fate, Place};
 use super::pipe::{Pipe, error_of};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::connect::{Failure, Stream, closed};
+use super::super::failure::{Failure, closed};
+use super::super::opening::Stream;
 use crate::wire::resp::{self, Answer, Bounds, EntryHandler, EntryReader, Reply};
 
 /// Silence after which a connection that owes an answer counts as dead. Redis blocks for a second at most.

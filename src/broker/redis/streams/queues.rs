@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
 
-use super::super::connect::{Failure, Node, Use};
+use super::super::connect::{Node, Use};
+use super::super::failure::Failure;
 use super::super::routes::escaped;
 use super::entry::Manner;
 use super::followed::Followed;

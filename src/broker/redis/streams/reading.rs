@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::connect::Failure;
+use super::super::failure::Failure;
 use super::entry::Scratch;
 use super::followed::{Denial, Followed, Standing};
 use super::ledger::GroupId;

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::connect::{Connector, Failure, Node, Stream, Use, closed};
+use super::super::failure::{Failure, closed};
+use super::super::opening::Stream;
 use super::slots::{Redirection, SlotMap, slot_of};
+use super::{Connector, Node, Use};
 use crate::wire::redis::{Address, Endpoint, Topology};
 use crate::wire::resp::{self, Bounds, Reply, Stop};
 
@@ -39,7 +41,7 @@ enum Standing {
 
 /// Knowledge that all clones of a connector share.
 #[derive(Debug)]
-pub(super) struct Cluster {
+pub(in crate::broker::redis) struct Cluster {
     /// Nodes that the URL names.
     named: Vec<Address>,
     /// Whether they may be asked for slots: a Sentinel has none.
@@ -66,7 +68,7 @@ struct Known {
 }
 
 impl Cluster {
-    pub(super) fn new(endpoint: &Endpoint) -> Self {
+    pub(in crate::broker::redis) fn new(endpoint: &Endpoint) -> Self {
         let known = Known {
             standing: Standing::Unasked,
             map: SlotMap::default(),
@@ -89,7 +91,7 @@ impl Cluster {
     }
 
     /// Whether keys may be on several nodes.
-    pub(super) fn has_slots(&self) -> bool {
+    pub(in crate::broker::redis) fn has_slots(&self) -> bool {
         let known = self.known();
         match known.standing {
             Standing::Unasked => self.is_meant,
@@ -100,18 +102,18 @@ impl Cluster {
     }
 
     /// Whether the URL says that it is a cluster.
-    pub(super) fn is_meant(&self) -> bool {
+    pub(in crate::broker::redis) fn is_meant(&self) -> bool {
         self.is_meant
     }
 
     /// The node to turn to, another one each time: those that hold slots, then those that the URL names.
-    pub(super) fn next(&self) -> Address {
+    pub(in crate::broker::redis) fn next(&self) -> Address {
         // A URL names one host at least.
         self.candidates().swap_remove(0)
     }
 
     /// How many nodes there are to turn to.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::broker::redis) fn count(&self) -> usize {
         self.everybody(&self.known()).len()
     }
 
@@ -136,25 +138,25 @@ impl Cluster {
     }
 
     /// All masters that are known to hold slots.
-    pub(super) fn masters(&self) -> Vec<Node> {
+    pub(in crate::broker::redis) fn masters(&self) -> Vec<Node> {
         self.known().map.nodes().to_vec()
     }
 
     /// Notes where the subscription is.
-    pub(super) fn settle(&self, address: &Address) {
+    pub(in crate::broker::redis) fn settle(&self, address: &Address) {
         self.known().home = Some(address.clone());
     }
 
     /// A node other than that of the subscription: what is published there, and does not reach the subscription, was sent
     /// across a cluster that is torn.
-    pub(super) fn another_than_home(&self) -> Option<Node> {
+    pub(in crate::broker::redis) fn another_than_home(&self) -> Option<Node> {
         let known = self.known();
         let home = known.home.as_ref()?;
         known.map.nodes().iter().find(|Node(address)| address != home).cloned()
     }
 
     /// Notes that a node did not do what was expected, so that the next look-up asks anew.
-    pub(super) fn doubt(&self) {
+    pub(in crate::broker::redis) fn doubt(&self) {
         self.known().is_doubtful = true;
     }
 
@@ -227,7 +229,7 @@ enum Answer {
 
 impl Connector {
     /// The server that holds a key, by what the cluster says now.
-    pub(super) async fn node_of(&self, key: &[u8]) -> Node {
+    pub(in crate::broker::redis) async fn node_of(&self, key: &[u8]) -> Node {
         // Whoever asks is about to connect, for a long time.
         self.cluster.doubt();
         self.ask_if_due().await;
@@ -235,29 +237,37 @@ impl Connector {
     }
 
     /// The servers that hold keys.
-    pub(super) async fn nodes(&self) -> Vec<Node> {
+    pub(in crate::broker::redis) async fn nodes(&self) -> Vec<Node> {
         self.ask_if_due().await;
         let nodes = self.cluster.masters();
         if nodes.is_empty() { vec![Node(self.home())] } else { nodes }
     }
 
     /// Connects to a server that holds keys, as [`Connector::connect`] does.
-    pub(super) async fn connect_to(&self, node: &Node, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
+    pub(in crate::broker::redis) async fn connect_to(
+        &self,
+        node: &Node,
+        purpose: Use,
+    ) -> Result<Box<dyn Stream>, Failure> {
         let Node(address) = node;
-        if !self.cluster.is_meant() && *address == self.home() {
+        if self.has_sentinels() || (!self.cluster.is_meant() && *address == self.home()) {
             return self.connect(purpose).await;
         }
         self.connect_at_node(address, purpose).await.inspect_err(|_| self.cluster.doubt())
     }
 
     /// The node of a cluster that holds a key, by what is known; `None`: any node knows, and redirects to it.
-    pub(super) fn holder(&self, key: &[u8]) -> Option<Node> {
+    pub(in crate::broker::redis) fn holder(&self, key: &[u8]) -> Option<Node> {
         let has_slots = self.cluster.has_slots();
         has_slots.then(|| self.cluster.known().map.holder(slot_of(key)).cloned()).flatten()
     }
 
     /// Learns from an error reply of the node at `asked`; `None`: it redirects nobody.
-    pub(super) fn redirected(&self, text: &str, asked: Option<&Node>) -> Option<Redirection> {
+    pub(in crate::broker::redis) fn redirected(
+        &self,
+        text: &str,
+        asked: Option<&Node>,
+    ) -> Option<Redirection> {
         let home = self.home();
         let found = self.cluster.learn(text, asked.map_or(&home, |Node(address)| address));
         if found.is_some() && !self.cluster.is_meant() {
@@ -267,12 +277,12 @@ impl Connector {
     }
 
     /// Asks which node holds which slot, whatever the URL says.
-    pub(super) async fn look_around(&self) {
+    pub(in crate::broker::redis) async fn look_around(&self) {
         self.ask(true).await;
     }
 
     /// Asks which node holds which slot, where keys may be on several nodes and something has happened to them.
-    pub(super) async fn ask_if_due(&self) {
+    pub(in crate::broker::redis) async fn ask_if_due(&self) {
         self.ask(false).await;
     }
 
@@ -298,7 +308,7 @@ impl Connector {
     }
 
     async fn slots_at(&self, address: &Address) -> Result<Answer, Failure> {
-        let mut stream = self.connect_at(address, Use::Commands).await?;
+        let (mut stream, _) = self.connect_at(address, Use::Commands).await?;
         let mut command = Vec::new();
         resp::command(&mut command, &[b"CLUSTER", b"SLOTS"]);
         stream.write_all(&command).await.map_err(|error| Failure::io(&error))?;

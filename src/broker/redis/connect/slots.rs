@@ -1,6 +1,6 @@
 //! Slots of a cluster: which one a key is in, and which node holds it; pure.
 
-use super::connect::Node;
+use super::Node;
 use crate::wire::redis::Address;
 use crate::wire::resp::Reply;
 
@@ -11,7 +11,7 @@ const COUNT: u16 = 16384;
 const NOBODY: u16 = u16::MAX;
 
 /// The slot of a key: CRC-16/XMODEM of the key, or of its part between the first `{` and the next `}`.
-pub(super) fn slot_of(key: &[u8]) -> u16 {
+pub(in crate::broker::redis) fn slot_of(key: &[u8]) -> u16 {
     crc16(hashed(key)) % COUNT
 }
 
@@ -36,7 +36,7 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 /// Masters of a cluster, and the slots that each is known to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SlotMap {
+pub(in crate::broker::redis) struct SlotMap {
     nodes: Vec<Node>,
     /// An index of `nodes` for each slot.
     owners: Box<[u16]>,
@@ -52,7 +52,7 @@ impl Default for SlotMap {
 impl SlotMap {
     /// Reads the answer to `CLUSTER SLOTS` of the server at `asked`, which may leave its own host out. Whatever is not
     /// understood is left out.
-    pub(super) fn of_reply(reply: &Reply<'_>, asked: &Address) -> Self {
+    pub(in crate::broker::redis) fn of_reply(reply: &Reply<'_>, asked: &Address) -> Self {
         let mut map = Self::default();
         let Reply::Array(ranges) = reply else { return map };
         for range in ranges {
@@ -79,22 +79,22 @@ impl SlotMap {
     }
 
     /// The node that holds a slot, if one is known to.
-    pub(super) fn holder(&self, slot: u16) -> Option<&Node> {
+    pub(in crate::broker::redis) fn holder(&self, slot: u16) -> Option<&Node> {
         self.nodes.get(usize::from(*self.owners.get(usize::from(slot))?))
     }
 
     /// All masters that hold slots.
-    pub(super) fn nodes(&self) -> &[Node] {
+    pub(in crate::broker::redis) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// Whether no slot is held by anybody.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::broker::redis) fn is_empty(&self) -> bool {
         self.owners.iter().all(|owner| *owner == NOBODY)
     }
 
     /// Learns that a slot is held by another node.
-    pub(super) fn set(&mut self, slot: u16, node: Node) {
+    pub(in crate::broker::redis) fn set(&mut self, slot: u16, node: Node) {
         let owner = self.index(node);
         if let Some(known) = self.owners.get_mut(usize::from(slot)) {
             *known = owner;
@@ -123,18 +123,18 @@ fn node(host: &str, port: u16, asked: &Address) -> Node {
 
 /// The way to another node, as an error reply shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redirection {
+pub(in crate::broker::redis) struct Redirection {
     /// Whether it is for this one command (`ASK`), while the slot moves.
-    pub(super) is_once: bool,
+    pub(in crate::broker::redis) is_once: bool,
     /// The slot.
-    pub(super) slot: u16,
+    pub(in crate::broker::redis) slot: u16,
     /// The node to go to.
-    pub(super) node: Node,
+    pub(in crate::broker::redis) node: Node,
 }
 
 impl Redirection {
     /// Reads an error reply of the server at `asked`; `None`: it is another error.
-    pub(super) fn of_error(text: &str, asked: &Address) -> Option<Self> {
+    pub(in crate::broker::redis) fn of_error(text: &str, asked: &Address) -> Option<Self> {
         let mut words = text.split_whitespace();
         let is_once = match words.next()? {
             "ASK" => true,
