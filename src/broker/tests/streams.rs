@@ -1,8 +1,10 @@
 //! Streams: history, holes, keys that cannot be read, and queues.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tokio::sync::Semaphore;
 
 use super::fixture::{Got, RedisServer, Running, channel, free_port, within};
 use crate::broker::{Broker, Entries, EntryFault, Position, RedisBroker, StreamId, Subscription};
@@ -72,7 +74,7 @@ async fn history_comes_before_live_entries_and_its_end_is_told_once() {
         server.add("a", &format!("{number}-0"), &["data", &number.to_string()]).await;
     }
     let mut running = server.streams();
-    running.broker = std::sync::Arc::new(
+    running.broker = Arc::new(
         RedisBroker::new(&server.url()).unwrap().stream_history(Duration::from_secs(u32::MAX.into())),
     );
     running.subscribe(vec![data("a"), data("missing")]).await;
@@ -110,8 +112,7 @@ async fn a_history_of_no_time_begins_at_the_end() {
     let server = RedisServer::start(&[]);
     let last = server.add("a", "*", &["data", "before"]).await;
     let mut running = server.streams();
-    running.broker =
-        std::sync::Arc::new(RedisBroker::new(&server.url()).unwrap().stream_history(Duration::ZERO));
+    running.broker = Arc::new(RedisBroker::new(&server.url()).unwrap().stream_history(Duration::ZERO));
     running.subscribe(vec![data("a")]).await;
     running.expect_stream(0, "a", &last).await;
     assert_eq!(running.got().await, Got::HistoryRead);
@@ -202,6 +203,46 @@ async fn entries_that_were_trimmed_while_redis_was_away_are_a_hole() {
     running.expect_stream(0, "a", "4-18446744073709551615").await;
     running.expect_entry("5-0", "5-0", false).await;
     running.expect_entry("6-0", "6-0", false).await;
+}
+
+#[tokio::test]
+async fn entries_that_are_trimmed_while_the_sink_pushes_back_are_a_hole() {
+    let server = RedisServer::start(&[]);
+    let mut running = server.streams();
+    // One for the flush of the stream, and one for that of the history.
+    let gate = Arc::new(Semaphore::new(2));
+    running.start(vec![data("a")], Some(Arc::clone(&gate)));
+    running.expect_stream(0, "a", "0-0").await;
+    assert_eq!(running.got().await, Got::HistoryRead);
+    server.add("a", "1-0", &["data", "1"]).await;
+    running.expect_entry("1-0", "1", false).await;
+    let held = Instant::now();
+    for number in 2..=50 {
+        let id = format!("{number}-0");
+        let _: String = server.command(&["XADD", "a", "MAXLEN", "2", &id, "data", "x"]).await;
+    }
+    // As long as it takes to be called late.
+    while held.elapsed() < Duration::from_millis(60) {
+        tokio::task::yield_now().await;
+    }
+    gate.add_permits(1000);
+    running.expect_stream(0, "a", "48-18446744073709551615").await;
+    running.expect_entry("49-0", "x", false).await;
+    running.expect_entry("50-0", "x", false).await;
+}
+
+#[tokio::test]
+async fn a_hole_that_nobody_saw_is_told_of_soon() {
+    let server = RedisServer::start(&[]);
+    let mut running = server.streams();
+    running.subscribe(vec![data("a")]).await;
+    running.expect_stream(0, "a", "0-0").await;
+    assert_eq!(running.got().await, Got::HistoryRead);
+    // Both are added, and the first one is gone, before anybody can read.
+    let script = "for i = 1, 2 do redis.call('XADD', KEYS[1], 'MAXLEN', 1, i .. '-0', 'data', i) end";
+    let _: () = server.command(&["EVAL", script, "1", "a"]).await;
+    running.expect_entry("2-0", "2", false).await;
+    running.expect_stream(0, "a", "2-0").await;
 }
 
 #[tokio::test]
@@ -422,7 +463,7 @@ async fn pages_give_entries_again_and_say_whether_any_is_missing() {
         server.add("a", &id, &["data", &id, "job", "7"]).await;
         running.expect_entry(&id, &id, false).await;
     }
-    let broker = std::sync::Arc::clone(&running.broker);
+    let broker = Arc::clone(&running.broker);
     let history = broker.history().unwrap();
     let at = |millis| Position { millis, number: 0 };
     let page = async |after, most| {

@@ -230,6 +230,28 @@ fn several_streams_and_channels_on_one_socket_each_go_on_where_they_were() {
 }
 
 #[test]
+fn what_memory_has_lost_of_one_stream_does_not_hold_up_a_client_of_several() {
+    let redis = RedisServer::start();
+    let relay = relay_on(&redis, &["--tail", "10"]);
+    let targets = "target=scraping/*&target=channel:emails&target=room:lead:2&target=channel:demos";
+    let mut socket = relay.connect(&format!("/watch?{targets}"));
+    let email = |n: u64| json!({ "type": "email:sent", "lead_id": 2, "n": n }).to_string();
+    append(&redis, "fliptechpro:emails", &email(0));
+    let (_, cursor) = messages(&mut socket, 1);
+    drop(socket);
+    append(&redis, "fliptechpro:emails", &email(1));
+    milestones(&redis, 0..700);
+    append(&redis, "fliptechpro:emails", &email(2));
+    until(PATIENCE, "the relay to take all of them", || relay.stats()["events"].as_u64() >= Some(703));
+    let mut socket = relay.connect(&format!("/watch?{targets}&since={cursor}"));
+    let (seen, _) = messages(&mut socket, 702);
+    let of = |target: &str| seen.iter().filter(|one| one.starts_with(target)).count();
+    assert_eq!((of("scraping/1 "), of("room:lead:2 ")), (700, 2), "{seen:?}");
+    append(&redis, "fliptechpro:emails", &email(3));
+    assert_eq!(messages(&mut socket, 1).0, ["room:lead:2 3"]);
+}
+
+#[test]
 fn states_are_there_once_history_was_read_and_it_is_not_counted_as_news() {
     let redis = RedisServer::start();
     let texts = milestones(&redis, 0..5_000);

@@ -29,6 +29,9 @@ const COUNT: std::ops::RangeInclusive<u64> = 10..=1000;
 /// Streams that are examined beside an XREAD.
 pub(super) const AT_ONCE: usize = 64;
 
+/// A sink that takes longer than this for what it was given may have let entries be trimmed that it is still to get.
+const LATE: Duration = Duration::from_millis(50);
+
 /// Streams whose turn it is to be examined every tick, beside those of which entries came.
 const EACH_TICK: usize = 16;
 
@@ -65,6 +68,8 @@ pub(super) struct Reading<'a> {
     scratch: Scratch,
     /// Streams to be examined beside the next XREAD.
     checks: Vec<usize>,
+    /// Whether all of them are, since the sink pushed back.
+    is_late: bool,
     /// Streams that were denied, to be examined again.
     pub(super) again: Vec<usize>,
     /// Stream whose turn it is to be examined.
@@ -99,6 +104,7 @@ impl<'a> Reading<'a> {
             answered: Answered::default(),
             scratch: Scratch::default(),
             checks: Vec::new(),
+            is_late: false,
             again: Vec::new(),
             turn: 0,
             next_tick: Instant::now() + TICK,
@@ -176,7 +182,11 @@ impl<'a> Reading<'a> {
 
     /// Asks for entries, and gives them to the sink.
     async fn read(&mut self) -> Result<(), End> {
-        let checks = std::mem::take(&mut self.checks);
+        let mut checks = std::mem::take(&mut self.checks);
+        if std::mem::take(&mut self.is_late) {
+            let is_read = |index: &usize| self.streams[*index].standing == Standing::Read;
+            checks = (0..self.streams.len()).filter(is_read).take(AT_ONCE).collect();
+        }
         for index in &checks {
             self.ask_about(*index);
         }
@@ -217,6 +227,7 @@ impl<'a> Reading<'a> {
         self.pipe.expect(Answer::Streams);
         loop {
             self.pipe.fill_if_empty().await?;
+            let begun = Instant::now();
             let mut sink = self.shared.turns.turn().await;
             let mut taking = Taking {
                 streams: self.streams,
@@ -229,6 +240,7 @@ impl<'a> Reading<'a> {
             let is_whole = self.pipe.entries(&mut taking)?;
             if taking.burst {
                 sink.flush().await;
+                self.is_late |= begun.elapsed() >= LATE;
             }
             drop(sink);
             if self.answered.is_broken {

@@ -11,7 +11,7 @@ use crate::relay::cursor::{Loss, Since};
 use crate::relay::encoding::{Address, Encoding};
 use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
-use crate::relay::joblog::{Places, Resumed};
+use crate::relay::joblog::{JobLog, Places, Reach, Resumed};
 use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Replay, Take, WatchId};
 use crate::relay::slots::ConnId;
@@ -123,20 +123,21 @@ impl Shared {
         let of = |id: WatchId| conn.session.whose(id);
         let (page, lost, newest) = {
             let log = state.settings.log();
-            let is_lost = |(_, topic): &&(WatchId, Topic)| log.missing(topic) > after.max(floor);
+            if let Some(places) = lost_in_streams(&log, &watches, places.as_ref(), after) {
+                drop(log);
+                if let Some(conn) = state.conns.get_mut(id) {
+                    conn.session.enter_streams(places);
+                }
+                return Page::More;
+            }
+            let is_lost =
+                |(_, topic): &&(WatchId, Topic)| places.is_none() && log.missing(topic) > after.max(floor);
             let lost: Vec<WatchId> = watches.iter().filter(is_lost).map(|(id, _)| *id).collect();
             let topics: Vec<(Topic, Whose)> =
                 watches.iter().map(|(id, topic)| (topic.clone(), of(*id))).collect();
             let page = if lost.is_empty() { log.page(&topics, after, PAGE) } else { Vec::new() };
             (page, lost, log.newest_shared())
         };
-        if let Some(mut places) = places.clone().filter(|_| !lost.is_empty()) {
-            state.settings.log().advance(&mut places, after);
-            if let Some(conn) = state.conns.get_mut(id) {
-                conn.session.enter_streams(places);
-            }
-            return Page::More;
-        }
         for watch in &lost {
             self.give_replay_up(&mut state, id, *watch, Loss::TooOld);
         }
@@ -248,6 +249,20 @@ pub(super) async fn replay_loop(shared: Shared, id: ConnId) {
             Page::Blocked | Page::Done => return,
         }
     }
+}
+
+/// The places from which a client goes on that has reached a sequence, where memory has lost something behind them; `None`:
+/// all of it is there, or there are no streams.
+fn lost_in_streams(
+    log: &JobLog,
+    watches: &[(WatchId, Topic)],
+    places: Option<&Places>,
+    after: u64,
+) -> Option<Places> {
+    let mut places = places?.clone();
+    log.advance(&mut places, after);
+    let is_lost = |(_, topic): &(WatchId, Topic)| matches!(log.reach(topic, &places), Reach::Stream(_));
+    watches.iter().any(is_lost).then_some(places)
 }
 
 /// Whether a client has an event already, by its places in streams.
