@@ -28,9 +28,8 @@ TARGETS = (
     ("scraping/1", "downloads/d1", "tasks/t1"),
     ("scraping/*",),
     ("channel:campaigns", "room:lead:2"),
-    # A room is of all channels' streams; one more would not fit into a cursor, which were then good at one relay alone.
-    ("room:campaign:1",),
-    ("scraping/2", "channel:leads"),
+    # A room is of the streams of all channels.
+    ("room:campaign:1", "scraping/2"),
     ("downloads/*", "tasks/*"),
     ("scraping/*", "downloads/*", "tasks/*", "channel:campaigns", "channel:leads"),
 )
