@@ -10,6 +10,7 @@ use super::crew::Crew;
 use super::options::{BenchOptions, EchoBy};
 use super::plan::{Load, Plan, Ramp};
 use super::prepared::Prepared;
+use super::publisher::Publisher;
 use super::subscriber::{Cohort, Phase, Seat, Shared};
 use super::summary::{Mode, Watcher};
 use crate::exit::{Exit, Failure};
@@ -24,8 +25,17 @@ const ATTEMPTS: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(11);
 const EVENT_PATIENCE: Duration = Duration::from_secs(5);
 
+/// For the event before the other kind of source is tried.
+const FIRST_PATIENCE: Duration = Duration::from_millis(1500);
+
 /// A server may subscribe a moment after it has upgraded, so the event is sent again.
 const AGAIN: Duration = Duration::from_millis(250);
+
+/// Notes about events that go another way than was asked for.
+const TO_STREAMS: &str =
+    "the server takes these events from a stream, so that they are appended, as with --durable";
+const TO_CHANNELS: &str =
+    "the server takes these events from a channel, so that they are published, in spite of --durable";
 
 /// A server that closes at once does so within this.
 const AT_ONCE: Duration = Duration::from_millis(150);
@@ -40,6 +50,8 @@ pub fn probe(
 ) -> Result<(), Failure> {
     let mut begin = Instant::now();
     let (mut tried, mut waited) = (0, Duration::ZERO);
+    let appends = |prepared: &Prepared| prepared.publisher.as_ref().is_some_and(Publisher::appends);
+    let wanted = appends(prepared);
     loop {
         tried += 1;
         match attempt(options, prepared) {
@@ -56,7 +68,12 @@ pub fn probe(
             // Whoever says nothing for so long says nothing the next time.
             Err(Problem::Connection(_, None)) if tried < ATTEMPTS && begin.elapsed() < PATIENCE / 2 => {}
             Err(Problem::Connection(failure, _) | Problem::Other(failure)) => return Err(failure),
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                if appends(prepared) != wanted {
+                    watcher.note(if wanted { TO_CHANNELS } else { TO_STREAMS });
+                }
+                return Ok(());
+            }
         }
     }
 }
@@ -81,12 +98,7 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
     wait(AT_ONCE, || !is_open());
     let mut seen = Ok(true);
     if let Some(publisher) = prepared.publisher.as_mut().filter(|_| is_open()) {
-        let begin = Instant::now();
-        let arrived = || shared.probed.load(Ordering::Acquire);
-        while seen.is_ok() && !arrived() && is_open() && begin.elapsed() < EVENT_PATIENCE {
-            seen = publisher.probe(&shared).map(|()| wait(AGAIN, arrived));
-        }
-        seen = seen.map(|_| arrived());
+        seen = see_through(publisher, &shared);
     }
     if is_echo && is_open() {
         shared.start.store(shared.clock.now(), Ordering::Release);
@@ -112,6 +124,33 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
         Ok(false) if is_echo => Err(Problem::Other(not_echoed(options, prepared))),
         Ok(false) => Err(Problem::Other(not_seen(prepared))),
     }
+}
+
+/// Publishes until an event has arrived. Where none does for a while, the server may take its events from the other kind of
+/// source: a relay with `--streams` hears no channel, and one without reads no stream.
+fn see_through(publisher: &mut Publisher, shared: &Shared) -> Result<bool, Failure> {
+    let mut since = shared.clock.now();
+    let try_for = |publisher: &mut Publisher, since: u64, patience: Duration| -> Result<bool, Failure> {
+        let begin = Instant::now();
+        let arrived = || shared.probed.load(Ordering::Acquire) >= since;
+        while !arrived() && shared.open.load(Ordering::Acquire) > 0 && begin.elapsed() < patience {
+            publisher.probe(shared)?;
+            wait(AGAIN, arrived);
+        }
+        Ok(arrived())
+    };
+    if try_for(publisher, since, FIRST_PATIENCE)? {
+        return Ok(true);
+    }
+    if publisher.change_verb() {
+        // A key of another type, or a right that is missing, says that this is not the way.
+        if try_for(publisher, shared.clock.now(), FIRST_PATIENCE).unwrap_or(false) {
+            return Ok(true);
+        }
+        publisher.change_verb();
+        since = shared.clock.now();
+    }
+    try_for(publisher, since, EVENT_PATIENCE - FIRST_PATIENCE)
 }
 
 fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {

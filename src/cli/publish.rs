@@ -17,7 +17,7 @@ use self::place::Place;
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
-use crate::dialect::{Assignment, Dialect, Dialects};
+use crate::dialect::{Assignment, Dialect, Dialects, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 use crate::publish::line::Lines;
@@ -342,8 +342,9 @@ impl PublishArgs {
 fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
     let Some(publisher) = &dialect.publisher else { return Ok(()) };
     let name = &dialect.name;
+    let job = if matches!(dialect.source, Source::Queues { .. }) { "QUEUE:ID" } else { "ID" };
     Err(Failure::usage(format!("{publisher} publishes the events of {name}; jobwire only watches them"))
-        .hint(format!("`jobwire attach {name}/ID` watches one; there is nothing to publish")))
+        .hint(format!("`jobwire attach {name}/{job}` watches one; there is nothing to publish")))
 }
 
 async fn until_interrupted(options: PublishOptions) -> Result<Exit> {

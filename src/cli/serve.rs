@@ -111,6 +111,7 @@ pub(crate) struct ServeArgs {
         value_parser = queue_name
     )]
     bullmq_queues: Vec<String>,
+
     /// Silence after which a probe is published and has 5 s to come back, or the subscription counts as dead; 0: no probes.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_PROBE", default_value = "10s", value_parser = duration)]
     probe: Duration,

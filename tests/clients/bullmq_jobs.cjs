@@ -33,8 +33,8 @@ async function steps(job) {
 }
 
 const commands = {
-  work: async name => {
-    await new Worker(name, steps, { connection, prefix, concurrency: 4 }).waitUntilReady();
+  work: async (name, options) => {
+    await new Worker(name, steps, { connection, prefix, concurrency: 4, ...options }).waitUntilReady();
   },
   add: async (name, data, options) => (await queue(name).add("encode", data, options)).id,
   flow: async tree => (await new FlowProducer({ connection, prefix }).add(tree)).job.id,

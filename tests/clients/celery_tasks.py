@@ -10,7 +10,8 @@ from celery import Celery
 url = os.environ["CELERY_REDIS"]
 app = Celery("celery_tasks", broker=url, backend=os.environ.get("CELERY_BACKEND", url))
 app.conf.update(json.loads(os.environ.get("CELERY_CONF", "{}")))
-steps_of = redis.Redis.from_url(os.environ["CELERY_STEPS"])
+# A step may be long in coming: the default timeout would end the task.
+steps_of = redis.Redis.from_url(os.environ["CELERY_STEPS"], socket_timeout=None)
 
 
 @app.task

@@ -36,6 +36,10 @@ use self::protocol::Protocol;
 use self::redis::{Redis, Verb};
 use self::wire::RETRY;
 
+/// Names of the ways into Redis, in reports.
+const REDIS: &str = "redis";
+const STREAMS: &str = "streams";
+
 /// Events that go out in one write at most.
 const BATCH: u64 = 256;
 
@@ -88,8 +92,8 @@ impl Publisher {
     /// Connects; the error says what is wrong with the address, the login or the server.
     pub fn connect(via: &Via, tls: &Tls, events: Vec<Events>) -> Result<Self, Failure> {
         let (protocol, by) = match via {
-            Via::Redis(url) => (Protocol::Redis(Redis::connect(url, Verb::Publish)?), "redis"),
-            Via::Streams(url) => (Protocol::Redis(Redis::connect(url, Verb::Append)?), "streams"),
+            Via::Redis(url) => (Protocol::Redis(Redis::connect(url, Verb::Publish)?), REDIS),
+            Via::Streams(url) => (Protocol::Redis(Redis::connect(url, Verb::Append)?), STREAMS),
             Via::Http { url, headers, name } => (Protocol::Http(Http::connect(url, headers, tls)?), *name),
         };
         let publish = Publish { by: by.to_owned(), ..Publish::default() };
@@ -122,6 +126,23 @@ impl Publisher {
             Protocol::Redis(redis) => redis.address(),
             Protocol::Http(http) => http.address(),
         }
+    }
+
+    /// Appends events to streams from now on, where they would have gone to channels, or the other way round; whether the
+    /// endpoint has both.
+    pub fn change_verb(&mut self) -> bool {
+        let can = self.protocol.change_verb();
+        if can {
+            let by = if self.appends() { REDIS } else { STREAMS }.to_owned();
+            // What was refused the other way says nothing of this one.
+            self.publish = Publish { by, ..Publish::default() };
+        }
+        can
+    }
+
+    /// Whether events are appended to streams.
+    pub fn appends(&self) -> bool {
+        self.publish.by == STREAMS
     }
 
     /// Publishes the event that checks the way, to the first job, and waits for the answer.

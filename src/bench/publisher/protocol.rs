@@ -4,7 +4,7 @@ use std::io;
 
 use super::answers::Answers;
 use super::http::{self, Http};
-use super::redis::Redis;
+use super::redis::{Redis, Verb};
 use super::wire::Wire;
 use crate::bench::aim::Outlet;
 
@@ -71,6 +71,16 @@ impl Protocol {
             Self::Redis(redis) => redis.reconnect(),
             Self::Http(http) => http.reconnect(),
         }
+    }
+
+    /// Appends events from now on where it published them, and the other way round; whether that can be done.
+    pub(super) fn change_verb(&mut self) -> bool {
+        let Self::Redis(redis) = self else { return false };
+        redis.verb = match redis.verb {
+            Verb::Publish => Verb::Append,
+            Verb::Append => Verb::Publish,
+        };
+        true
     }
 
     /// Lets another connection take over from one that ends; over HTTP it always may.

@@ -28,7 +28,7 @@ pub(super) enum Verb {
 
 pub(super) struct Redis {
     pub(super) wire: Wire,
-    verb: Verb,
+    pub(super) verb: Verb,
     endpoint: Endpoint,
     address: String,
     unread: Vec<u8>,
@@ -39,7 +39,7 @@ pub(super) struct Redis {
 }
 
 impl Redis {
-    /// Connects and logs in. A database is selected for streams; channels belong to none.
+    /// Connects, logs in and selects the database, which streams need; channels belong to none.
     ///
     /// In a cluster any node will do: the first of those that the URL names that answers.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
@@ -97,8 +97,11 @@ impl Redis {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
         redis.ask(&[b"PING"]).map_err(unreachable)?;
-        if verb == Verb::Append && endpoint.database != 0 {
-            redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]).map_err(unreachable)?;
+        if endpoint.database != 0 {
+            let selected = redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]);
+            if verb == Verb::Append {
+                selected.map_err(unreachable)?;
+            }
         }
         redis.has_answered = false;
         Ok(redis)

@@ -101,8 +101,8 @@ pub struct Shared {
     pub errors: AtomicU64,
     /// Somebody ended the run: what is under way is waited for no longer.
     pub cut_short: AtomicBool,
-    /// The probe has arrived.
-    pub probed: AtomicBool,
+    /// When the probe that has arrived last was sent, by the run's clock; 0: none has arrived.
+    pub probed: AtomicU64,
     /// The first failure of TLS, or the first answer to an upgrade that refused it.
     pub refusal: OnceLock<NetError>,
 }
@@ -128,7 +128,7 @@ impl Shared {
             away: AtomicU64::new(0),
             errors: AtomicU64::new(0),
             cut_short: AtomicBool::new(false),
-            probed: AtomicBool::new(false),
+            probed: AtomicU64::new(0),
             refusal: OnceLock::new(),
         }
     }

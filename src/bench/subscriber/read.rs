@@ -131,7 +131,7 @@ impl Pool {
             return;
         }
         if marker.seq == PROBE {
-            self.shared.probed.store(true, Ordering::Release);
+            self.shared.probed.fetch_max(marker.due, Ordering::AcqRel);
         } else if marker.seq < self.shared.plan.events {
             self.delivered(at, marker, is_state);
         }

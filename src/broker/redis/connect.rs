@@ -20,6 +20,9 @@ use crate::broker::BrokerError;
 use crate::net::tls::{Tls, TlsProblem};
 use crate::wire::redis::{Address, Endpoint, RedisUrlError, Topology};
 
+/// Different warnings that are given once. They name servers, of which a cluster may have ever new ones.
+const MOST_WARNINGS: usize = 64;
+
 /// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -113,10 +116,10 @@ impl Connector {
         self.guide.is_some()
     }
 
-    /// Warns of something once in the life of the program.
+    /// Warns of something once in the life of the program; of [`MOST_WARNINGS`] different things at most.
     pub(super) fn say_once(&self, text: &str) {
         let mut said = self.shared.said.lock().unwrap_or_else(PoisonError::into_inner);
-        if !said.iter().any(|before| before == text) {
+        if said.len() < MOST_WARNINGS && !said.iter().any(|before| before == text) {
             tracing::warn!("{text}");
             said.push(text.to_owned());
         }

@@ -10,6 +10,10 @@ use crate::relay::streams::{SharedTable, StreamTable};
 
 /// Entries of a stream that are remembered: 1.5 MiB. Clients that want more of it are sent that out of the stream.
 const REMEMBERED: usize = 1 << 16;
+/// Entries that are remembered of many streams together, about: 24 MiB.
+const REMEMBERED_OF_ALL: usize = 1 << 20;
+/// Entries that are remembered of each of very many streams.
+const LEAST_REMEMBERED: usize = 1 << 10;
 
 /// A stream that is followed.
 #[derive(Debug)]
@@ -118,11 +122,10 @@ impl JobLog {
 
     /// An entry of a stream was taken, whatever became of it.
     pub(in crate::relay) fn note_entry(&mut self, entry: EntryId) {
+        let share = REMEMBERED_OF_ALL / self.entries.followed.len().max(1);
         let Some(followed) = self.entries.followed.get_mut(usize::from(entry.stream.0)) else { return };
-        if followed.entries.len() == REMEMBERED
-            && let Some(oldest) = followed.entries.pop_front()
-        {
-            followed.before = oldest;
+        while followed.entries.len() >= share.clamp(LEAST_REMEMBERED, REMEMBERED) {
+            followed.before = followed.entries.pop_front().unwrap_or(followed.before);
         }
         followed.entries.push_back((self.sequence, entry.position));
     }

@@ -129,6 +129,11 @@ impl Watch {
         self.pending_mut().reservation = Some(reservation);
     }
 
+    /// Place that the client wants to go on from, until it is taken.
+    pub(in crate::relay) fn since(&self) -> Option<&Since> {
+        self.pending.as_ref()?.since.as_ref()
+    }
+
     /// Place that the client wants to go on from; it is asked for once.
     pub(in crate::relay) fn take_since(&mut self) -> Option<Since> {
         let since = self.pending.as_mut()?.since.take();

@@ -56,6 +56,13 @@ pub(crate) struct LongField {
     pub(crate) len: u64,
 }
 
+impl LongField {
+    /// The name, the value or its head, and the length of the whole value.
+    pub(crate) fn parts(&self) -> (&[u8], &[u8], u64) {
+        (&self.name, &self.value, self.len)
+    }
+}
+
 /// Names and values of an entry, in order; a name without a value is left out.
 #[derive(Debug, Clone)]
 pub(crate) struct Fields<'a> {

@@ -12,9 +12,10 @@ const CONNECTIONS: u64 = 20;
 /// A run under way. Half of its events are milestones, which nothing excuses.
 fn begin(server: &str, redis: &RedisServer, args: &[&str]) -> Process {
     let url = redis.url();
-    let load = ["-c", "20", "--jobs", "4", "-r", "200", "-d", "4s", "--warm-up", "0s", "--milestones", "50%"];
+    let time: &[&str] = if args.contains(&"-d") { &[] } else { &["-d", "4s"] };
+    let load = ["-c", "20", "--jobs", "4", "-r", "200", "--warm-up", "0s", "--milestones", "50%"];
     let fixed = ["--server", server, "--redis", &url, "--resume", "--assert", "missing==0,twice==0"];
-    start(&[&load[..], &fixed, args].concat())
+    start(&[&load[..], time, &fixed, args].concat())
 }
 
 fn end(process: Process) -> (Output, Value) {
@@ -184,4 +185,16 @@ fn nothing_is_missing_from_streams_while_relay_and_redis_are_killed_together() {
     let (output, summary) = end(run);
     assert_whole(&output, &summary);
     assert_eq!(summary["reconnect"]["back"], CONNECTIONS, "{}", summary["reconnect"]);
+}
+
+#[test]
+fn events_go_the_way_that_the_relay_takes_them() {
+    let (redis, streaming) = durable();
+    let plain = Relay::on(&redis, &[]);
+    for (relay, flags, by) in [(&streaming, &[][..], "streams"), (&plain, &["--durable"], "redis")] {
+        let (output, summary) = end(begin(&relay.ws(""), &redis, &[flags, &["-d", "1s"]].concat()));
+        assert_eq!(output.code, 0, "{}: {}", summary["verdict"], output.stderr);
+        assert_eq!(summary["publish"]["by"], by);
+        assert!(output.stderr.contains("--durable"), "{}", output.stderr);
+    }
 }

@@ -140,6 +140,28 @@ fn a_failed_attempt_that_is_followed_by_another_is_no_ending_and_a_retry_by_hand
 }
 
 #[test]
+fn a_job_whose_worker_died_is_tried_again_by_another() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &[]);
+    let mut first = BullMq::start(&redis, "bull");
+    let options = json!({"lockDuration": 500, "stalledInterval": 300});
+    first.tell(&json!(["work", "q", options]));
+    let watching = attach(&relay, "q:a");
+    first.add("q", "a", json!({}));
+    first.step("q:a", &json!({"progress": 40}));
+    watching.until_printed("running 40%");
+    drop(first);
+    let mut second = BullMq::start(&redis, "bull");
+    second.tell(&json!(["work", "q", options]));
+    watching.until_printed("queued 40% waiting for another try");
+    second.step("q:a", &json!({"return": "at last"}));
+    let (code, printed) = ended(watching);
+    assert_eq!(code, 0, "{printed}");
+    assert!(printed.contains("bullmq/q:a stalled\n"), "{printed}");
+    assert!(printed.ends_with("bullmq/q:a done 100% at last\n"), "{printed}");
+}
+
+#[test]
 fn a_parent_waits_for_its_children_and_a_queue_s_name_may_have_a_slash() {
     let redis = RedisServer::start();
     let mut bullmq = BullMq::start(&redis, "bull");

@@ -1,6 +1,7 @@
 //! The dialect `bullmq`, with the real BullMQ and with hashes as it writes them.
 
 mod live;
+mod resume;
 mod state;
 mod worker;
 

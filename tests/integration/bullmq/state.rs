@@ -114,3 +114,21 @@ fn bullmq_publishes_and_nobody_else() {
         assert!(output.stderr.contains("QUEUE:ID, as in videos:1"), "{}", output.stderr);
     }
 }
+
+#[test]
+fn an_ending_with_a_large_result_is_told_without_it() {
+    let redis = RedisServer::start();
+    let mut connection = redis.connection();
+    let _: () = connection.hset("bull:q:meta", "opts.maxLenEvents", "10000").unwrap();
+    let relay = Relay::on(&redis, &["--max-payload", "64KiB"]);
+    for (job, len) in [("huge", 1_000_000), ("nearly", 65_500)] {
+        let result = format!("\"{}\"", "x".repeat(len));
+        let mut socket = relay.connect(&format!("/ws/bullmq/q:{job}"));
+        let fields = ["event", "completed", "jobId", job, "returnvalue", &result, "prev", "active"];
+        let mut add = redis::cmd("XADD");
+        let _: String = add.arg("bull:q:events").arg("*").arg(&fields).query(&mut connection).unwrap();
+        socket.expect(&format!(r#"{{"event":"completed","jobId":"{job}","prev":"active"}}"#));
+        assert_eq!(poll(&relay, &format!("q:{job}"))["status"], "completed");
+    }
+    assert_eq!(relay.stats()["dropped"]["too_big"], 2);
+}

@@ -31,16 +31,17 @@ fn a_user_who_may_not_publish_is_told_which_rights_are_missing() {
 }
 
 #[test]
-fn a_replica_that_takes_no_writes_is_named_as_one() {
+fn a_replica_is_named_as_one_and_takes_no_writes() {
     let redis = RedisServer::start();
     let nowhere = free_port().to_string();
     let mut demotion = redis::cmd("REPLICAOF");
     demotion.arg("127.0.0.1").arg(&nowhere).query::<()>(&mut redis.connection()).unwrap();
+    let args = ["tasks/t", "registered", "user_id=ann"];
+    let output = Process::spawn(&mut into(&redis, &args)).finish(PATIENCE);
+    assert_error(&output, 3, &["is a replica of", "hint: the URL should lead to the master"]);
+    let url = format!("{}?replica=ok", redis.url());
     let output =
-        Process::spawn(&mut into(&redis, &["tasks/t", "registered", "user_id=ann"])).finish(PATIENCE);
-    assert_error(
-        &output,
-        4,
-        &["redis is a read-only replica", "READONLY", "hint: the URL should lead to the master"],
-    );
+        Process::spawn(&mut command(&[&["publish", "--redis", &url][..], &args].concat())).finish(PATIENCE);
+    let expected = ["redis is a read-only replica", "READONLY", "hint: the URL should lead to the master"];
+    assert_error(&output, 4, &expected);
 }

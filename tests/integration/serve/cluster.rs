@@ -210,3 +210,44 @@ fn publish_and_bench_find_the_nodes_of_a_cluster() {
         assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
     }
 }
+
+#[test]
+fn streams_on_several_nodes_are_read_and_followed_to_a_replica() {
+    let mut cluster = RedisCluster::start(3, 1, &[]);
+    // Of the three nodes; the first one alone has a replica.
+    let keys = ["fliptechpro:emails", "fliptechpro:ai", "scraping_events"];
+    assert_eq!(keys.map(|key| cluster.place(key).1), [0, 1, 2]);
+    let url = cluster.url(&[1]);
+    let durable = |event: &str| {
+        let output = jobwire(&["publish", "--durable", "scraping/7", event, "--redis", &url]);
+        assert_eq!(output.code, 0, "{}", output.stderr);
+    };
+    durable("job_started");
+    let relay = Relay::start(&["--redis", &url, "--streams", "scraping,channels"]);
+    until(PATIENCE, "the relay to read streams", || relay.get("/ready").0 == 200);
+    let mut sockets = ["/ws/emails", "/ws/ai", "/ws/scraping/7"].map(|path| relay.connect(path));
+    expect(&mut sockets[2], "job_started");
+    for node in 0..2 {
+        append(&cluster, node, keys[node], "first").unwrap();
+        expect(&mut sockets[node], "first");
+    }
+    durable("job_completed");
+    expect(&mut sockets[2], "job_completed");
+    cluster.run(0, &["WAIT", "1", "5000"]);
+    cluster.node_mut(0).stop();
+    until(PATIENCE * 2, "the replica to take an entry", || append(&cluster, 3, keys[0], "second").is_ok());
+    expect(&mut sockets[0], "second");
+    append(&cluster, 1, keys[1], "second").unwrap();
+    expect(&mut sockets[1], "second");
+}
+
+/// Appends an event with a word in it.
+fn append(cluster: &RedisCluster, node: usize, key: &str, word: &str) -> redis::RedisResult<redis::Value> {
+    let data = format!(r#"{{"type":"email:sent","email_id":1,"subject":"{word}"}}"#);
+    cluster.try_run(node, &["XADD", key, "*", "data", &data])
+}
+
+/// Waits for a frame that has this text in it.
+fn expect(socket: &mut WebSocket, text: &str) {
+    while !socket.next_text(PATIENCE).contains(text) {}
+}

@@ -5,6 +5,9 @@ use serde_json::value::RawValue;
 use crate::broker::{Entries, EntryFault};
 use crate::wire::resp::Fields;
 
+/// Bytes of a field that an event has even where all of it is too long.
+const SHORT: u64 = 512;
+
 /// How the entries of one stream are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Manner {
@@ -82,6 +85,26 @@ impl Manner {
         }
     }
 
+    /// The event of a queue without its long fields: of a job whose result is too large it shall be known that it has ended.
+    /// Fields are a name, a value or its head, and the length of the whole value; `None` for an entry of another form.
+    pub(super) fn shortened<'a, 'f>(
+        &'a self,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8], u64)>,
+        scratch: &'a mut Scratch,
+    ) -> Option<(&'a [u8], &'a [u8])> {
+        let Self::Queue(prefix) = self else { return None };
+        let mut job = None;
+        let short = fields.filter(|(_, value, len)| value.len() as u64 == *len && *len <= SHORT);
+        let fields = short.map(|(name, value, _)| (name, value)).inspect(|(name, value)| {
+            if *name == b"jobId" {
+                job = job.or(Some(*value));
+            }
+        });
+        write_event(&mut scratch.payload, fields);
+        let job = job.filter(|job| !job.is_empty())?;
+        Some((joined(&mut scratch.channel, prefix, job), &scratch.payload))
+    }
+
     /// The channel of an entry that is too long, from the beginnings of its fields.
     pub(super) fn channel_of_job(&self, job: Option<&[u8]>) -> Vec<u8> {
         match self {
@@ -109,7 +132,7 @@ fn joined<'a>(out: &'a mut Vec<u8>, prefix: &[u8], job: &[u8]) -> &'a [u8] {
 
 /// Writes a queue's event as a JSON object: its fields in order, each a text, but `data` and `returnvalue` as the JSON that
 /// they are, where they are.
-fn write_event(out: &mut Vec<u8>, fields: Fields<'_>) {
+fn write_event<'f>(out: &mut Vec<u8>, fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) {
     out.clear();
     out.push(b'{');
     for (name, value) in fields {
@@ -211,6 +234,18 @@ mod tests {
         let failed = ["event", "failed", "jobId", "\"", "failedReason", "{}\n\u{fc}"];
         let wanted = "bull:a/b:\" {\"event\":\"failed\",\"jobId\":\"\\\"\",\"failedReason\":\"{}\\n\u{fc}\"}";
         assert_eq!(composed(&queue, &failed), wanted);
+        let long = [
+            ("event", "completed", 9),
+            ("jobId", "7", 1),
+            ("returnvalue", "\"x", 9_000_000),
+            ("prev", "active", 6),
+        ];
+        let fields = || long.iter().map(|(name, value, len)| (name.as_bytes(), value.as_bytes(), *len));
+        let mut scratch = Scratch::default();
+        let shortened = (&b"bull:a/b:7"[..], &br#"{"event":"completed","jobId":"7","prev":"active"}"#[..]);
+        assert_eq!(queue.shortened(fields(), &mut scratch), Some(shortened));
+        assert_eq!(queue.shortened(fields().skip(2), &mut scratch), None, "it names no job");
+        assert_eq!(Manner::Data(b"a".to_vec()).shortened(fields(), &mut scratch), None);
         assert_eq!(composed(&queue, &["event", "drained"]), "Nothing");
         assert_eq!(composed(&queue, &["foreign", "1"]), "Nothing");
     }

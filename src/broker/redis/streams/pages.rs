@@ -247,6 +247,17 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// Channel and payload of an entry that is too long, as far as they are given all the same.
+    fn shortened<'f>(
+        &mut self,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8], u64)>,
+    ) -> (Option<Bytes>, Bytes) {
+        let copied = |(channel, payload): (&[u8], &[u8])| {
+            (Some(Bytes::copy_from_slice(channel)), Bytes::copy_from_slice(payload))
+        };
+        self.manner.shortened(fields, &mut self.scratch).map(copied).unwrap_or_default()
+    }
+
     fn add(&mut self, id: &[u8], channel: Option<Bytes>, payload: Bytes) {
         let Some(position) = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()) else { return };
         let own_channel = channel.as_ref().filter(|_| self.channel.is_none()).map_or(0, Bytes::len);
@@ -267,18 +278,22 @@ impl EntryHandler for Building<'_> {
         if self.is_full {
             return;
         }
-        let (channel, payload) = match self.manner.compose(fields, &mut self.scratch) {
+        let (channel, payload) = match self.manner.compose(fields.clone(), &mut self.scratch) {
             Composed::Publication { channel, payload } if payload.len() <= self.max_payload => {
                 let channel = self.channel.clone().unwrap_or_else(|| Bytes::copy_from_slice(channel));
                 (Some(channel), Bytes::copy_from_slice(payload))
+            }
+            Composed::Publication { .. } => {
+                self.shortened(fields.map(|(name, value)| (name, value, value.len() as u64)))
             }
             _ => (None, Bytes::new()),
         };
         self.add(id, channel, payload);
     }
 
-    fn long_entry(&mut self, id: &[u8], _: &[LongField]) {
-        self.add(id, None, Bytes::new());
+    fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
+        let (channel, payload) = self.shortened(fields.iter().map(LongField::parts));
+        self.add(id, channel, payload);
     }
 
     fn error(&mut self, text: &[u8]) {

@@ -79,6 +79,16 @@ impl EntryHandler for Taking<'_> {
                 Composed::Publication { channel, payload } if payload.len() > self.max_payload => {
                     let head = &payload[..payload.len().min(80)];
                     self.sink.oversized(subscription, channel, head, payload.len() as u64);
+                    let fields = fields.clone().map(|(name, value)| (name, value, value.len() as u64));
+                    if let Some((channel, payload)) = taker.manner.shortened(fields, self.scratch) {
+                        self.sink.publication(Publication {
+                            subscription,
+                            channel,
+                            payload,
+                            entry,
+                            is_history,
+                        });
+                    }
                 }
                 Composed::Publication { channel, payload } => {
                     self.sink.publication(Publication { subscription, channel, payload, entry, is_history });
@@ -91,14 +101,21 @@ impl EntryHandler for Taking<'_> {
     }
 
     fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
-        let Some((index, _)) = self.next(id) else { return };
+        let Some((index, position)) = self.next(id) else { return };
+        let is_history = self.streams[index].is_history(position);
         let longest = fields.iter().max_by_key(|field| field.len);
         let (head, len) = longest.map(|field| (&field.value[..], field.len)).unwrap_or_default();
         for taker in &self.streams[index].takers {
             let job =
                 taker.manner.job_field().and_then(|name| fields.iter().find(|field| field.name == name));
             let channel = taker.manner.channel_of_job(job.map(|field| &field.value[..]));
-            self.sink.oversized(taker.subscription, &channel, &head[..head.len().min(80)], len);
+            let subscription = taker.subscription;
+            self.sink.oversized(subscription, &channel, &head[..head.len().min(80)], len);
+            let entry = taker.id.map(|stream| EntryId { stream, position });
+            let fields = fields.iter().map(LongField::parts);
+            if let Some((channel, payload)) = taker.manner.shortened(fields, self.scratch) {
+                self.sink.publication(Publication { subscription, channel, payload, entry, is_history });
+            }
             self.burst = true;
         }
     }

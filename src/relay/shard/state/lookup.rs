@@ -23,9 +23,15 @@ impl Shared {
     /// A job that this relay has not seen from its beginning, or not whose it is, is first looked for in the store.
     pub(super) fn ask_store_or_look_up(&self, state: &mut State, id: ConnId, watch: WatchId) {
         let watched = state.conns.get(id).and_then(|conn| conn.session.watch(watch));
-        let Some(topic) = watched.map(Watch::topic) else { return };
+        let Some(watched) = watched else { return };
+        let topic = watched.topic();
         let (dialect, job) = (topic.dialect, Arc::clone(&topic.name));
-        let asked = state.settings.restore.as_ref().is_some_and(|store| {
+        // Who goes on in a stream wants no state. Waiting for one, it would be sent other targets' events without a place.
+        let goes_on = watched.since().is_some_and(|since| {
+            let resumed = state.settings.log().resume(topic, since);
+            !watched.is_guarded() && resumed.is_ok_and(|place| place.places.is_some())
+        });
+        let asked = state.settings.restore.as_ref().filter(|_| !goes_on).is_some_and(|store| {
             let whole = state.settings.log().known(dialect, &job) == Some(Known::Whole);
             !whole && store.ask(dialect, job, state.answers.clone(), id)
         });
