@@ -46,6 +46,8 @@ class Record:
         self.name, self.watches = name, watches
         self.lanes = {lane: [] for lane in lanes if any(watch.names(lane) for watch in watches)}
         self.gaps, self.wrongs = [], []
+        # Segments of the events since the last cursor, and how many such events had to be sent again.
+        self.since_cursor, self.sent_again = [], 0
 
     def covers(self, sent):
         """Whether an event is for this client."""
@@ -53,12 +55,14 @@ class Record:
 
     def begin_anew(self, since):
         """Notes that nothing holds together with what came before."""
+        self.since_cursor.clear()
         for segments in self.lanes.values():
             segments.append(Segment(since))
 
     def gap(self, reason, now, watch=None):
         """Notes a gap that was told, of all lanes or those of a watch."""
         self.gaps.append(reason)
+        self.since_cursor.clear()
         for lane, segments in self.lanes.items():
             if watch is None or watch.names(lane):
                 segments[-1].gap_at = now
@@ -75,6 +79,22 @@ class Record:
         else:
             segment.numbers.append(number)
             segment.times.append(now)
+            self.since_cursor.append(segment)
+
+    def got_cursor(self):
+        """Notes a cursor: everything up to here is behind it."""
+        self.since_cursor.clear()
+
+    def goes_back(self):
+        """Forgets the events since the last cursor, which a client that goes on from there is sent again.
+
+        A relay gives no cursor while one of several targets is still looked up.
+        """
+        self.sent_again += len(self.since_cursor)
+        while self.since_cursor:
+            segment = self.since_cursor.pop()
+            segment.numbers.pop()
+            segment.times.pop()
 
     def has(self, lane, number):
         """Whether an event came since the last gap, or is part of the state that came then."""

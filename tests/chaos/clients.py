@@ -122,6 +122,7 @@ class Client:
         """Prepares for what a connection begins with: nothing behind a cursor, else states."""
         self.owed = None
         self._note(f"opened at relay-{self.at_relay} behind {self.cursor}")
+        self.record.goes_back()
         if self.cursor is None:
             self.record.begin_anew(float("-inf") if self.from_start and self.world.keeps_all else time.monotonic())
         self.has_state = set() if self.cursor is None and not self.from_start else None
@@ -154,10 +155,11 @@ class Client:
             if text is not None:
                 message = json.loads(text)
                 self._take(message)
+                last_id = message.get("cursor") or last_id
+            if last_id:
                 # It is the last to change: what was not counted is asked for again.
-                self.cursor = message.get("cursor") or self.cursor
-            if last_id is not None:
                 self.cursor = last_id
+                self.record.got_cursor()
             if stop_at and time.monotonic() > stop_at and not self.world.is_calm:
                 self._note("stalls")
                 await self.world.calm_or(self.behaviour.seconds_of_stalling())

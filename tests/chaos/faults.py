@@ -142,13 +142,15 @@ class Hand:
 
     async def _squeeze(self, fault):
         """A relay stops reading, and Redis keeps little for it."""
-        await self._limit_buffers(SQUEEZED)
-        await self._hold(self._server(fault), fault.seconds)
-        await self._limit_buffers(NORMAL)
-
-    async def _limit_buffers(self, limits):
         for server in self.redis.servers:
-            await server.try_call("CONFIG", "SET", "client-output-buffer-limit", limits)
+            await self._limit_buffers(server, SQUEEZED)
+        await self._hold(self._server(fault), fault.seconds)
+        for server in self.redis.servers:
+            # One that is paused or stopped takes it later; one that was started again has the limits of its start.
+            await server.until("to widen its buffers", lambda server=server: self._limit_buffers(server, NORMAL))
+
+    async def _limit_buffers(self, server, limits):
+        return await server.try_call("CONFIG", "SET", "client-output-buffer-limit", limits) == b"OK"
 
     async def _cut(self, _):
         self.redis.switch.cut()

@@ -143,12 +143,13 @@ class Run:
         closes = collections.Counter()
         for client in self.clients:
             closes.update({str(how): times for how, times in client.closes.items()})
+        again = sum(client.record.sent_again for client in self.clients)
         opened = sum(client.opened for client in self.clients)
         refused = sum(client.refused for client in self.clients)
         return "\n".join((
             f"published {len(journal.sent)}, confirmed {len(journal.confirmed)}, delivered {self.deliveries} to {len(self.clients)} clients",
             f"connections {opened}, refused {refused}, ended by {dict(closes.most_common())}",
-            f"faults {self.hand.done}, skipped {self.hand.skipped}; gaps told {dict(gaps.most_common())}",
+            f"faults {self.hand.done}, skipped {self.hand.skipped}; gaps told {dict(gaps.most_common())}; came without a cursor and again {again}",
             f"the count noticed {self.proved} events that were dropped, repeated or swapped to prove it",
         ))
 
