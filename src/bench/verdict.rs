@@ -404,15 +404,7 @@ fn unclean(summary: &Summary, demands: &[Demand]) -> Option<String> {
 
 fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     if let Some((name, part)) = split(metric) {
-        let timing = timing(summary, name)?;
-        let value = match part {
-            _ if timing.is_empty() => return None,
-            "mean" => timing.mean_micros(),
-            "min" => as_f64(timing.min_micros()),
-            "max" => as_f64(timing.max_micros()),
-            percent => as_f64(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
-        };
-        return Some(Reading { value, whole: 0.0 });
+        return read_timing(summary, name, part);
     }
     let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
     let of = |cohort: &Cohort, count: u64| Reading { value: as_f64(count), whole: as_f64(cohort.expected) };
@@ -467,6 +459,18 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         "client.rss_per_connection" => a_connection(summary.client.rss_per_connection_bytes),
         _ => None,
     }
+}
+
+fn read_timing(summary: &Summary, name: &str, part: &str) -> Option<Reading> {
+    let timing = timing(summary, name)?;
+    let value = match part {
+        _ if timing.is_empty() => return None,
+        "mean" => timing.mean_micros(),
+        "min" => as_f64(timing.min_micros()),
+        "max" => as_f64(timing.max_micros()),
+        percent => as_f64(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
+    };
+    Some(Reading { value, whole: 0.0 })
 }
 
 /// Whether connections go on from their cursor.
