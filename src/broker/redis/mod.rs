@@ -38,7 +38,7 @@ use self::journal::Journal;
 use self::routes::Routes;
 use self::session::Source;
 use self::store::Store;
-use self::streams::{Pages, StreamSettings};
+use self::streams::{Pages, Parts, StreamSettings};
 use self::turns::Turns;
 use super::{BoxFuture, Broker, BrokerError, History, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
@@ -162,23 +162,29 @@ impl RedisBroker {
         let turns = Turns::new(sink);
         let mut of_channels = turns.sink();
         let (channels, streams) = (watch::Sender::default(), watch::Sender::default());
+        let is_named = |one: &Subscription| {
+            matches!(one, Subscription::Stream { .. } | Subscription::Queues { names: Some(_), .. })
+        };
+        let parts = Parts {
+            has_channels: !routes.all().is_empty(),
+            has_named_streams: subscriptions.iter().any(is_named),
+        };
         tokio::join!(
             self.run_channels(routes, &mut of_channels, &channels),
             streams::run(&self.connector, subscriptions, turns, &self.pages, self.streams, &streams),
-            self.merge(!routes.all().is_empty(), channels.subscribe(), streams.subscribe()),
+            self.merge(parts, channels.subscribe(), streams.subscribe()),
         );
     }
 
     /// Keeps the status that of both parts; never resolves.
     async fn merge(
         &self,
-        has_channels: bool,
+        parts: Parts,
         mut channels: watch::Receiver<Status>,
         mut streams: watch::Receiver<Status>,
     ) {
         loop {
-            let status =
-                streams::merged(&channels.borrow_and_update(), has_channels, &streams.borrow_and_update());
+            let status = streams::merged(&channels.borrow_and_update(), &streams.borrow_and_update(), parts);
             self.status.send_if_modified(|known| {
                 let is_new = *known != status;
                 *known = status;

@@ -13,6 +13,9 @@ use crate::net::seldom::Seldom;
 /// How long the same complaint is not repeated.
 const HUSH: Duration = Duration::from_mins(1);
 
+/// Keys that are searched for queues, behind the prefix.
+pub(super) const SEARCHED: &str = ":*:meta";
+
 /// Number of a group of streams that share a connection. 0 stands for what has no connection yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupId(pub(super) usize);
@@ -143,9 +146,28 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// The status of a source whose one part is subscribed to channels, and whose other follows streams. Each part has what the
-/// other one lacks: a part of which everything is denied keeps nobody from the other one.
-pub(in crate::broker::redis) fn merged(channels: &Status, has_channels: bool, streams: &Status) -> Status {
+/// Weight of the two parts of a source: one is subscribed to channels, the other follows streams.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::broker::redis) struct Parts {
+    /// Whether there are channels at all.
+    pub(in crate::broker::redis) has_channels: bool,
+    /// Whether a stream or a queue was named. Without one, queues are followed where there are any, and a server that does
+    /// not let us look for them is as good as one without.
+    pub(in crate::broker::redis) has_named_streams: bool,
+}
+
+/// The status of a source of two parts. Each has what the other one lacks: a part of which everything is denied keeps nobody
+/// from the other one.
+pub(in crate::broker::redis) fn merged(channels: &Status, streams: &Status, parts: Parts) -> Status {
+    let Parts { has_channels, has_named_streams } = parts;
+    if has_channels && !has_named_streams {
+        let is_of_queue = |denied: &&Denied| !denied.name.ends_with(SEARCHED);
+        let denied = streams.denied.iter().filter(is_of_queue).cloned();
+        return Status {
+            denied: channels.denied.iter().cloned().chain(denied).collect(),
+            ..channels.clone()
+        };
+    }
     let is_settled = |part: &Status| part.connected || (part.reachable && !part.denied.is_empty());
     let connected = is_settled(channels)
         && is_settled(streams)
@@ -206,8 +228,22 @@ mod tests {
             (&up, true, &down, false),
             (&down, true, &up, false),
         ] {
-            assert_eq!(merged(channels, has_channels, streams).connected, connected);
+            let parts = Parts { has_channels, has_named_streams: true };
+            assert_eq!(merged(channels, streams, parts).connected, connected);
         }
-        assert_eq!(merged(&up, true, &down).error.as_deref(), Some("away"));
+        let parts = Parts { has_channels: true, has_named_streams: true };
+        assert_eq!(merged(&up, &down, parts).error.as_deref(), Some("away"));
+    }
+
+    #[test]
+    fn queues_that_nobody_named_keep_no_channel_from_being_relayed() {
+        let up = Status { connected: true, reachable: true, connects: 1, ..Status::default() };
+        let down = Status { error: Some("away".to_owned()), ..Status::default() };
+        let parts = Parts { has_channels: true, has_named_streams: false };
+        assert_eq!(merged(&up, &down, parts), up);
+        let unsearched = Status { reachable: true, denied: denied("bull:*:meta"), ..Status::default() };
+        assert_eq!(merged(&up, &unsearched, parts), up);
+        let refused = Status { reachable: true, denied: denied("bull:a:events"), ..Status::default() };
+        assert_eq!(merged(&up, &refused, parts).denied, refused.denied);
     }
 }

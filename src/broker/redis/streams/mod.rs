@@ -27,8 +27,8 @@ use tokio::time::{Instant, sleep};
 
 use self::entry::Manner;
 use self::followed::Followed;
-pub(super) use self::ledger::merged;
 use self::ledger::{GroupId, Ledger};
+pub(super) use self::ledger::{Parts, merged};
 pub(super) use self::pages::Pages;
 use self::pipe::Pipe;
 use self::queues::Search;

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::super::connect::{Node, Use};
 use super::super::failure::Failure;
 use super::super::routes::escaped;
 use super::entry::Manner;
 use super::followed::Followed;
-use super::ledger::GroupId;
+use super::ledger::{GroupId, SEARCHED};
 use super::pipe::Pipe;
 use super::shared::Shared;
 use crate::broker::Denied;
@@ -29,6 +29,10 @@ const PAUSE_EACH: Duration = Duration::from_millis(500);
 const LEAST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
+/// Time for which the history waits for queues: with very many keys a pass takes minutes, and queues that are found later are
+/// read back then.
+const AWAITED: Duration = Duration::from_secs(3);
+
 /// Bounds of a reply to SCAN: keys of at most 512 KiB together, far more than a thousand names.
 const FOUND: Bounds = Bounds { bytes: 4 * 1024 * 1024, elements: 100_000, depth: 2 };
 
@@ -43,13 +47,28 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks again and again. The history waits for the end of the first pass.
+    /// Looks again and again. The history waits for the end of the first pass, for a while.
     pub(super) async fn run(self) {
         let mut known = HashSet::new();
         let mut is_awaited = self.shared.gate.wait_for_one();
+        let deadline = Instant::now() + AWAITED;
         self.shared.ledger.begun(self.group);
         loop {
-            let pause = match self.pass(&mut known).await {
+            let mut pass = Box::pin(self.pass(&mut known));
+            let mut passed = None;
+            if is_awaited {
+                passed = timeout_at(deadline, &mut pass).await.ok();
+                if passed.is_none() {
+                    is_awaited = false;
+                    self.shared.history_read().await;
+                }
+            }
+            let passed = match passed {
+                Some(passed) => passed,
+                None => pass.as_mut().await,
+            };
+            drop(pass);
+            let pause = match passed {
                 Ok(scans) => {
                     self.shared.ledger.answered(self.group, 0, Vec::new());
                     (PAUSE_EACH * scans).clamp(LEAST_PAUSE, LONGEST_PAUSE)
@@ -75,7 +94,7 @@ impl Search<'_> {
 
     /// The keys of queues.
     fn pattern(&self) -> String {
-        format!("{}:*:meta", String::from_utf8_lossy(&escaped(self.prefix.as_bytes())))
+        format!("{}{SEARCHED}", String::from_utf8_lossy(&escaped(self.prefix.as_bytes())))
     }
 
     /// Looks through all keys once, and returns the number of SCANs.
