@@ -51,7 +51,7 @@ pub fn probe(
     let mut begin = Instant::now();
     let (mut tried, mut waited) = (0, Duration::ZERO);
     let appends = |prepared: &Prepared| prepared.publisher.as_ref().is_some_and(Publisher::appends);
-    let wanted = appends(prepared);
+    let asked_for = appends(prepared);
     loop {
         tried += 1;
         match attempt(options, prepared) {
@@ -69,8 +69,8 @@ pub fn probe(
             Err(Problem::Connection(_, None)) if tried < ATTEMPTS && begin.elapsed() < PATIENCE / 2 => {}
             Err(Problem::Connection(failure, _) | Problem::Other(failure)) => return Err(failure),
             Ok(()) => {
-                if appends(prepared) != wanted {
-                    watcher.note(if wanted { TO_CHANNELS } else { TO_STREAMS });
+                if appends(prepared) != asked_for {
+                    watcher.note(if asked_for { TO_CHANNELS } else { TO_STREAMS });
                 }
                 return Ok(());
             }
@@ -150,7 +150,7 @@ fn see_through(publisher: &mut Publisher, shared: &Shared) -> Result<bool, Failu
         publisher.change_verb();
         since = shared.clock.now();
     }
-    try_for(publisher, since, EVENT_PATIENCE - FIRST_PATIENCE)
+    try_for(publisher, since, EVENT_PATIENCE.saturating_sub(FIRST_PATIENCE))
 }
 
 fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {

@@ -404,15 +404,7 @@ fn unclean(summary: &Summary, demands: &[Demand]) -> Option<String> {
 
 fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     if let Some((name, part)) = split(metric) {
-        let timing = timing(summary, name)?;
-        let value = match part {
-            _ if timing.is_empty() => return None,
-            "mean" => timing.mean_micros(),
-            "min" => as_f64(timing.min_micros()),
-            "max" => as_f64(timing.max_micros()),
-            percent => as_f64(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
-        };
-        return Some(Reading { value, whole: 0.0 });
+        return read_timing(summary, name, part);
     }
     let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
     let of = |cohort: &Cohort, count: u64| Reading { value: as_f64(count), whole: as_f64(cohort.expected) };
@@ -422,19 +414,6 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     };
     let lost_of =
         |name| cohort(name).filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, cohort.lost));
-    let resumes = summary.subscribing.as_ref().is_some_and(|seen| seen.resume);
-    // Of all that read at once, if they go on from a cursor: what they get while they are away may be conflated.
-    let exact = |count: fn(&Cohort) -> u64| {
-        let is_exact = |cohort: &&Cohort| match cohort.name.as_str() {
-            "healthy" => true,
-            "churn" | "storm" => resumes,
-            _ => false,
-        };
-        let all = || summary.cohorts.iter().filter(is_exact);
-        let whole = all().map(|cohort| cohort.expected).sum::<u64>();
-        let value = all().map(count).sum::<u64>();
-        (whole > 0).then(|| Reading { value: as_f64(value), whole: as_f64(whole) })
-    };
     let connections = &summary.connections;
     // Nor does it say anything that nothing failed where nothing was tried.
     let counted =
@@ -444,9 +423,8 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     match metric {
         "lost" => healthy(|cohort| cohort.lost),
         "conflated" => healthy(|cohort| cohort.conflated),
-        "missing" if resumes => exact(|cohort| cohort.lost),
-        "missing" => healthy(|cohort| cohort.lost + cohort.conflated),
-        "twice" => exact(|cohort| cohort.duplicated),
+        "missing" => missing(summary),
+        "twice" => of_exact(summary, |cohort| cohort.duplicated),
         "duplicated" => healthy(|cohort| cohort.duplicated),
         "reordered" => healthy(|cohort| cohort.reordered),
         "misrouted" => healthy(|cohort| cohort.misrouted),
@@ -481,6 +459,42 @@ fn read(summary: &Summary, metric: &str) -> Option<Reading> {
         "client.rss_per_connection" => a_connection(summary.client.rss_per_connection_bytes),
         _ => None,
     }
+}
+
+fn read_timing(summary: &Summary, name: &str, part: &str) -> Option<Reading> {
+    let timing = timing(summary, name)?;
+    let value = match part {
+        _ if timing.is_empty() => return None,
+        "mean" => timing.mean_micros(),
+        "min" => as_f64(timing.min_micros()),
+        "max" => as_f64(timing.max_micros()),
+        percent => as_f64(timing.micros_at(percent.strip_prefix('p')?.parse().ok()?)),
+    };
+    Some(Reading { value, whole: 0.0 })
+}
+
+/// Whether connections go on from their cursor.
+fn resumes(summary: &Summary) -> bool {
+    summary.subscribing.as_ref().is_some_and(|seen| seen.resume)
+}
+
+/// Deliveries that are missing. What comes to a connection while it is away, to one that resumes, may be conflated.
+fn missing(summary: &Summary) -> Option<Reading> {
+    let of_resumed: fn(&Cohort) -> u64 = |cohort| cohort.lost;
+    let of_others: fn(&Cohort) -> u64 = |cohort| cohort.lost + cohort.conflated;
+    of_exact(summary, if resumes(summary) { of_resumed } else { of_others })
+}
+
+/// A count of all connections whose every event is accounted for: the healthy, and those that leave where they resume.
+fn of_exact(summary: &Summary, count: fn(&Cohort) -> u64) -> Option<Reading> {
+    let is_exact = |cohort: &&Cohort| match cohort.name.as_str() {
+        "healthy" => true,
+        "churn" | "storm" => resumes(summary),
+        _ => false,
+    };
+    let all = || summary.cohorts.iter().filter(is_exact);
+    let (value, whole) = (all().map(count).sum::<u64>(), all().map(|cohort| cohort.expected).sum::<u64>());
+    (whole > 0).then(|| Reading { value: as_f64(value), whole: as_f64(whole) })
 }
 
 fn timing<'a>(summary: &'a Summary, name: &str) -> Option<&'a Timing> {

@@ -16,7 +16,7 @@ fn root() -> &'static Path {
 fn capacity(args: &[&str]) -> Output {
     let mut command = Command::new("python3");
     command.arg(root().join("scripts/capacity")).args(args).env("PYTHONDONTWRITEBYTECODE", "1");
-    Process::spawn(&mut command).finish(Duration::from_secs(120))
+    Process::spawn(&mut command).finish(Duration::from_mins(2))
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::support::{Output, Process, program};
 
 /// Time beside that of the faults: for servers to start and to recover, and for clients to have everything.
-const BESIDE: Duration = Duration::from_secs(240);
+const BESIDE: Duration = Duration::from_mins(4);
 
 /// Runs it for so many seconds with a seed; `more` are further arguments.
 fn chaos(seconds: u64, seed: u64, more: &[&str]) -> Output {

@@ -274,4 +274,16 @@ fn a_redis_that_wants_a_certificate_says_so_and_takes_one() {
     );
     let output = jobwire(&[&publish[..], &["--redis-cert", &cert, "--redis-key", &key]].concat());
     assert_eq!(output.code, 0, "{}", output.stderr);
+
+    let ours = ["--redis", &url, "--redis-ca", &cert, "--redis-cert", &cert, "--redis-key", &key];
+    let relay = Relay::start(&ours);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let server = format!("ws://{}", relay.address());
+    for workers in ["0", "1"] {
+        let bench = ["bench", "--server", &server, "-c", "4", "-r", "20", "-d", "1s", "--workers", workers];
+        let judged = ["--allow-client-bound", "--assert", "lost==0", "--max-clock-error", "1s"];
+        let output =
+            Process::spawn(&mut command(&[&bench[..], &ours, &judged].concat())).finish(PATIENCE * 2);
+        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+    }
 }

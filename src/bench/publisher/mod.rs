@@ -59,7 +59,7 @@ const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
 const MAX_FRUITLESS: u32 = 10;
 
 /// In a run that outlasts outages: how long an endpoint that is away is tried again, and how long one may be silent.
-const OUTAGE: Duration = Duration::from_secs(300);
+const OUTAGE: Duration = Duration::from_mins(5);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// The first wait between two attempts to connect again, and the longest.

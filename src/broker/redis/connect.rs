@@ -164,14 +164,14 @@ impl Connector {
 
     /// Connects to the first node that lets us in.
     async fn connect_to_any(&self, purpose: Use) -> Result<Box<dyn Stream>, Failure> {
-        let mut connected = self.connect_at_node(&self.cluster.next(), purpose).await;
-        for _ in 1..self.cluster.count() {
-            if connected.is_ok() {
-                break;
+        let mut failed = in_vain();
+        for node in self.cluster.candidates() {
+            match self.connect_at_node(&node, purpose).await {
+                Ok(stream) => return Ok(stream),
+                Err(failure) => failed = failure,
             }
-            connected = self.connect_at_node(&self.cluster.next(), purpose).await;
         }
-        connected
+        Err(failed)
     }
 
     /// Connects to a node of a cluster.

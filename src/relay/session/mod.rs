@@ -313,7 +313,9 @@ impl Session {
         if !place.wants(&event.kind) {
             return Taking::Filtered;
         }
-        if event.sequence <= many.ahead && self.was_sent(event, &[id]) {
+        if event.sequence > many.ahead {
+            many.ended.clear();
+        } else if self.was_sent(event, &[id]) {
             return Taking::Left;
         }
         self.sent(event.sequence);

@@ -215,13 +215,17 @@ impl Session {
     /// Whether the client got an event by a watch other than these.
     pub(super) fn was_sent(&self, event: &Event, others: &[WatchId]) -> bool {
         let Watches::Many(many) = &self.watches else { return false };
-        many.matching(event).any(|(id, place)| {
-            let reached = || place.watch.sequence().or_else(|| self.resume.as_ref()?.reached(id));
-            !others.contains(&id)
-                && place.sent_from < event.sequence
+        let is_sent = |place: &watch::Place, reached: Option<u64>| {
+            place.sent_from < event.sequence
                 && place.wants(&event.kind)
-                && reached().is_some_and(|reached| event.sequence <= reached)
-        })
+                && reached.is_some_and(|reached| event.sequence <= reached)
+        };
+        let reached =
+            |id, place: &watch::Place| place.watch.sequence().or_else(|| self.resume.as_ref()?.reached(id));
+        let mut now = many.matching(event).filter(|(id, _)| !others.contains(id));
+        let mut ended = many.ended.iter().filter(|(_, place)| place.matches(event));
+        now.any(|(id, place)| is_sent(place, reached(id, place)))
+            || ended.any(|(_, place)| is_sent(place, place.watch.sequence()))
     }
 
     /// Whether the client is told the end of a job by an event that no watch of it wants to see. It counts as told.

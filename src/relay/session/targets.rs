@@ -93,6 +93,13 @@ impl Session {
 
     /// Forgets what belonged to watches that are no more. Their numbers may be others' at the next message.
     pub(super) fn tidy(&mut self) {
+        if let Watches::Many(many) = &mut self.watches {
+            for (id, place) in &mut many.ended {
+                if let Some(reached) = self.resume.as_ref().and_then(|resume| resume.reached(*id)) {
+                    place.watch.catch_up(reached);
+                }
+            }
+        }
         if let Some(resume) = &mut self.resume {
             resume.keep(|id| self.watches.get(id).is_some());
         }

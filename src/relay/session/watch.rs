@@ -305,6 +305,9 @@ pub(super) enum Watches {
     Many(Box<Many>),
 }
 
+/// Watches that have ended that a client is remembered by at most.
+const MOST_ENDED: usize = 64;
+
 /// Watches that come and go, each topic at most once.
 #[derive(Debug, Default)]
 pub(super) struct Many {
@@ -315,6 +318,8 @@ pub(super) struct Many {
     pub(super) sequence: u64,
     /// Sequence of the newest event that was sent before it came live: with a replay, or behind a job's state.
     pub(super) ahead: u64,
+    /// Watches that ended when events had been sent for them that had yet to come live, which may be other watches' as well.
+    pub(super) ended: Vec<(WatchId, Place)>,
     /// A watch is not caught up: it is still looked up, or its missed events are being sent.
     pub(super) is_behind: bool,
 }
@@ -460,9 +465,16 @@ impl Many {
 
     /// Ends the watch of a topic, if there is one.
     pub(super) fn remove(&mut self, topic: &Topic) {
-        if let Some(id) = self.by_topic.remove(topic) {
-            self.places[usize::from(id.0)] = None;
-            self.free.push(id.0);
+        let Some(id) = self.by_topic.remove(topic) else { return };
+        let ended = self.places[usize::from(id.0)].take();
+        self.free.push(id.0);
+        if self.ahead > self.sequence
+            && let Some(place) = ended
+        {
+            self.ended.push((id, place));
+            if self.ended.len() > MOST_ENDED {
+                self.ended.remove(0);
+            }
         }
     }
 }

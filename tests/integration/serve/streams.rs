@@ -139,10 +139,10 @@ fn what_was_trimmed_is_a_gap_and_so_is_what_redis_has_lost() {
     expect_all(&mut again, &last);
     // One that stands beyond all that was ever written.
     let (stream_name, _) = again.last_id.split_once('.').unwrap();
-    let mut lost = relay.stream_after(JOB, &format!("{stream_name}.fffffffffff.0"));
-    lost.expect_gap("source_lost");
-    expect_all(&mut lost, &last);
-    expect_all(&mut lost, &milestones(&redis, 6..7));
+    let mut beyond = relay.stream_after(JOB, &format!("{stream_name}.fffffffffff.0"));
+    beyond.expect_gap("source_lost");
+    expect_all(&mut beyond, &last);
+    expect_all(&mut beyond, &milestones(&redis, 6..7));
 }
 
 #[test]

@@ -106,23 +106,19 @@ impl Cluster {
         self.is_meant
     }
 
-    /// The node to turn to, another one each time: those that hold slots, then those that the URL names.
+    /// The node to subscribe on, another one each time: those that hold slots, then those that the URL names.
     pub(in crate::broker::redis) fn next(&self) -> Address {
-        // A URL names one host at least.
-        self.candidates().swap_remove(0)
-    }
-
-    /// How many nodes there are to turn to.
-    pub(in crate::broker::redis) fn count(&self) -> usize {
-        self.everybody(&self.known()).len()
-    }
-
-    /// All nodes that may answer, the one whose turn it is first.
-    fn candidates(&self) -> Vec<Address> {
         let mut known = self.known();
         let mut all = self.everybody(&known);
-        let first = known.turn % all.len();
-        known.turn = first + 1;
+        let index = known.turn % all.len();
+        known.turn = index + 1;
+        all.swap_remove(index)
+    }
+
+    /// All nodes that may answer. Any of them is the first, so that no two who ask keep each other from one that does.
+    pub(in crate::broker::redis) fn candidates(&self) -> Vec<Address> {
+        let mut all = self.everybody(&self.known());
+        let first = rand::random_range(0..all.len());
         all.rotate_left(first);
         all
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::super::failure::Failure;
 use super::entry::Scratch;
@@ -19,6 +19,10 @@ use crate::wire::resp::{Answer, Reply};
 const BLOCK: &[u8] = b"1000";
 
 const TICK: Duration = Duration::from_secs(1);
+
+/// Pause before the next XREAD where entries come faster than that: each costs a command and an answer of its own otherwise,
+/// which made an event of a light load 1.4 times as dear as by pub/sub.
+const GATHERING: Duration = Duration::from_millis(1);
 
 /// Bytes that an answer of XREAD should have, about: it is made whole in Redis' memory.
 const ANSWER: u64 = 512 * 1024;
@@ -191,6 +195,7 @@ impl<'a> Reading<'a> {
             self.ask_about(*index);
         }
         self.ask_for_entries();
+        let asked = Instant::now();
         self.pipe.send().await?;
         for index in &checks {
             let info = self.info().await?;
@@ -203,6 +208,10 @@ impl<'a> Reading<'a> {
         }
         self.refusals = 0;
         self.answer_taken(self.pipe.received - before);
+        // Streams that have more are read on at once.
+        if asked.elapsed() < GATHERING && self.checks.is_empty() {
+            sleep(GATHERING).await;
+        }
         Ok(())
     }
 
