@@ -29,6 +29,11 @@ fn assert_well(output: &Output) {
 }
 
 #[test]
+fn with_streams_every_client_has_everything_once_and_in_order() {
+    assert_well(&chaos(45, 3, &[]));
+}
+
+#[test]
 fn without_streams_whatever_chaos_takes_from_a_client_is_told_by_a_gap() {
     assert_well(&chaos(25, 1, &["--pubsub", "--rounds", "2"]));
 }

@@ -112,6 +112,9 @@ pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> 
     let possible = dialect.check_job(&job);
     let wishes = Wishes::of(&api, &request, false);
     check_origin(&api, &request)?;
+    if let Some(answer) = unread(&api, &wishes)? {
+        return Ok(answer);
+    }
     let access = access(&api, &dialect, Asking::of(&request)).await;
     let access = api.restricted(access, &dialect, &job, client_of(&request));
     let job: Arc<str> = job.into();
@@ -152,6 +155,9 @@ pub(super) async fn channels(
     let dialect = Arc::clone(api.dialects.get(id));
     let wishes = Wishes::of(&api, &request, false);
     check_origin(&api, &request)?;
+    if let Some(answer) = unread(&api, &wishes)? {
+        return Ok(answer);
+    }
     let access = access(&api, &dialect, Asking::of(&request)).await;
     if wishes.encoding.form == Form::EventStream {
         if let Some(answer) = unready(&api) {
@@ -171,6 +177,9 @@ pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Resp
     api.wait_for_history().await;
     let wishes = Wishes::of(&api, &request, true);
     check_origin(&api, &request)?;
+    if let Some(answer) = unread(&api, &wishes)? {
+        return Ok(answer);
+    }
     if wishes.encoding.form == Form::EventStream
         && let Some(answer) = unready(&api)
     {
@@ -198,6 +207,18 @@ pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Resp
 fn unready(api: &Api) -> Option<Response> {
     let reachable = api.broker.status().borrow().reachable;
     (api.draining.load(Ordering::Relaxed) || !reachable).then(come_again)
+}
+
+/// The answer to a client that goes on from a place, while streams were not read back: nobody knows yet what it missed.
+fn unread(api: &Api, wishes: &Wishes) -> Result<Option<Response>, ApiError> {
+    if wishes.since.is_none() || *api.has_history.borrow() {
+        return Ok(None);
+    }
+    if wishes.encoding.form == Form::EventStream {
+        return Ok(Some(come_again()));
+    }
+    let message = "streams are not read back yet, so that nobody knows what came since; try again";
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reading_history", message))
 }
 
 fn come_again() -> Response {

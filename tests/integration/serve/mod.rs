@@ -30,6 +30,7 @@ mod stream;
 mod streams;
 mod tails;
 mod tasks;
+mod unread;
 mod watch;
 mod welcome;
 
