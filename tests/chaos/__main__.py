@@ -29,6 +29,8 @@ def parsed():
     parser.add_argument("--sequence", action="store_true", help="print the faults of the seed and end")
     parser.add_argument("--folder", help="keep logs there (default: a temporary folder, kept after a failure)")
     options = parser.parse_args()
+    if not 1 <= options.seconds <= 86_400 or not 1 <= options.rounds <= 100:
+        parser.error("--seconds is 1 to 86400, and --rounds 1 to 100")
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1_000_000)
     return options
@@ -47,6 +49,12 @@ async def run(options, folder):
     return not found
 
 
+def leaves(group):
+    """The exceptions within a group, however deep."""
+    for error in group.exceptions:
+        yield from leaves(error) if isinstance(error, BaseExceptionGroup) else (error,)
+
+
 def main():
     """Exit code 0: nothing is missing, nothing came twice, nothing out of order. 1: something is. 2: bad usage."""
     options = parsed()
@@ -58,7 +66,13 @@ def main():
         return 0
     folder = options.folder or tempfile.mkdtemp(prefix="jobwire-chaos-")
     os.makedirs(folder, exist_ok=True)
-    is_well = asyncio.run(run(options, folder))
+    is_well = False
+    try:
+        is_well = asyncio.run(run(options, folder))
+    except* (OSError, RuntimeError) as group:
+        # A server that could not be started, or did not come back in time.
+        for error in leaves(group):
+            print(f"error: {error}")
     if is_well and not options.folder:
         shutil.rmtree(folder)
     again = f"scripts/chaos --seconds {options.seconds:.0f} --seed {options.seed}{'' if options.streams else ' --pubsub'}"
