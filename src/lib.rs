@@ -10,8 +10,8 @@
 //!                                                                │          (hub, sessions, outboxes)
 //!                                                                └─▶ snapshot for a late joiner, polling, state in Redis
 //! ```
-//! - A **broker** is where publications come from: Redis, or an embedded one in this process. It keeps their order and
-//!   delivers at most once.
+//! - A **broker** is where publications come from: Redis, or an embedded one in this process. It keeps their order, and
+//!   delivers at most once by channels and exactly once by streams, whose entries have a **position**.
 //! - A **dialect** says, as data, what a system's events look like and mean: routes, channels, JSON pointers to job, kind
 //!   and percent, which kinds start a run, may be conflated, or end it. Decoding reads no more of a payload than that and
 //!   forwards it byte for byte.
@@ -26,8 +26,9 @@
 //! - An **event** is a payload with its place in the relay's order. A plain text frame stands ready in the payload's own
 //!   memory; all other encodings (cursors, the envelope of `/watch`, event streams, compression, MessagePack) a shard makes at
 //!   the first client that wants them, once for all.
-//! - A client that comes back brings a **cursor**. What it missed is read out of the **tails** of its jobs and channels, a
-//!   page at a time and at the pace of its socket, and live events wait there for their turn.
+//! - A client that comes back brings a **cursor**: a sequence of this relay, or positions in streams, which are good at every
+//!   relay. What it missed is read out of the streams as far as memory has lost it, then out of the **tails** of its jobs and
+//!   channels, a page at a time and at the pace of its socket; live events wait there for their turn.
 //! - An event is written straight to a socket that has nothing queued. Where the socket would block, it
 //!   enters the connection's **outbox**, which is bounded in bytes: there, and only there, a newer conflatable event
 //!   replaces an older one with the same key. Milestones and endings are never dropped; a client too slow even for those

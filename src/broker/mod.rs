@@ -6,8 +6,8 @@
 //!   subscriptions whose gap has ended.
 //! - **Exactly once** on streams, from the position that [`Sink::stream`] names on: a connection that was lost costs nothing.
 //!   Entries that were trimmed before they were read are a hole, which the next [`Sink::stream`] names.
-//! - **Order.** Publications of one channel reach the sink in the order in which the broker took them, and so do those
-//!   of several channels that one publisher used one after the other.
+//! - **Order.** Publications of one channel or stream reach the sink in the order in which the broker took them, and so do
+//!   those of several channels that one publisher used one after the other. Streams have no order among each other.
 //! - **Once per subscription.** A channel that two subscriptions match is delivered once for each of them.
 //! - **Confirmed.** A source reports itself connected only once its subscriptions are confirmed. The sink is told of each
 //!   ([`Sink::confirmed`]) before its first publication, and again after every gap.
