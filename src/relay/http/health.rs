@@ -89,6 +89,7 @@ pub(super) async fn health(State(api): Shared) -> Response {
         "reconnects": status.connects.saturating_sub(1),
         "probes_lost": status.probes_lost,
         "role_changes": status.role_changes,
+        "gaps": api.stats.gaps.get(),
         "state": state,
         "watch": true,
         "version": env!("CARGO_PKG_VERSION"),

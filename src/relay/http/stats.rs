@@ -131,5 +131,6 @@ fn redis(api: &Api, status: &Status) -> Value {
         "reconnects": status.connects.saturating_sub(1),
         "probes_lost": status.probes_lost,
         "role_changes": status.role_changes,
+        "gaps": api.stats.gaps.get(),
     })
 }

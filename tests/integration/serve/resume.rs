@@ -395,6 +395,7 @@ fn a_lost_source_is_told_once_to_open_clients_with_cursors_and_to_old_cursors() 
     expect_gap(&mut socket, "source_lost");
     channel.expect_gap("source_lost");
     plain.expect_silence();
+    assert!(relay.stats()["redis"]["gaps"].as_u64() >= Some(1), "{}", relay.stats());
     let open = stream.last_id.clone();
     assert_ne!(open, old);
     let mut back = relay.stream_after(JOB, &old);
