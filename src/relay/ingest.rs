@@ -53,8 +53,8 @@ pub(super) struct Burst {
     owned: Vec<Topic>,
     /// Events of the batch, those that are sent to nobody included.
     taken: u64,
-    /// Dialects of which a subscription was ever confirmed.
-    confirmed: BTreeSet<DialectId>,
+    /// Subscriptions that were ever confirmed.
+    confirmed: BTreeSet<usize>,
     /// A hole in the events, until the next flush.
     hole: Option<Hole>,
     /// Streams that are followed, until the shards are told.
@@ -218,16 +218,20 @@ fn note_slips(
 
 impl Sink for Ingest {
     fn confirmed(&mut self, subscriptions: &[usize]) {
-        let mut dialects: Vec<DialectId> = subscriptions.iter().map(|at| self.subscribers[*at]).collect();
-        dialects.sort_unstable();
-        dialects.dedup();
+        let of = |all: &[usize]| -> Vec<DialectId> {
+            let all: BTreeSet<DialectId> = all.iter().map(|at| self.subscribers[*at]).collect();
+            all.into_iter().collect()
+        };
+        let dialects = of(subscriptions);
+        // The first confirmation of a subscription is no gap: nobody has missed anything.
+        let confirmed = &mut self.burst.confirmed;
+        let again: Vec<usize> = subscriptions.iter().copied().filter(|at| !confirmed.insert(*at)).collect();
+        let missed = of(&again);
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         log.gap(dialects.iter().copied());
         let sequence = log.lose_source(&dialects);
         drop(log);
-        // The first confirmation is no gap: nobody has missed anything.
-        dialects.retain(|id| !self.burst.confirmed.insert(*id));
-        self.burst.tear(sequence).dialects.extend(dialects);
+        self.burst.tear(sequence).dialects.extend(missed);
         self.gaps.notify_one();
     }
 

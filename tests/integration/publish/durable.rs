@@ -154,7 +154,14 @@ fn a_redis_that_refuses_the_entry_is_named_with_what_to_do() {
     assert_error(&durable(&redis, &denied), 4, &["NOPERM", "hint: ", "+xadd", "~scraping_events"]);
 
     redis::cmd("REPLICAOF").arg("127.0.0.1").arg(free_port()).query::<()>(&mut connection).unwrap();
-    assert_error(&durable(&redis, &event), 4, &["READONLY", "hint: the URL should lead to the master"]);
+    assert_error(
+        &durable(&redis, &event),
+        3,
+        &["is a replica of", "hint: the URL should lead to the master"],
+    );
+    let url = format!("{}?replica=ok", redis.url());
+    let accepted = [&event[..], &["--redis", &url]].concat();
+    assert_error(&durable(&redis, &accepted), 4, &["READONLY", "hint: the URL should lead to the master"]);
     assert!(!connection.exists::<_, bool>("scraping_events").unwrap());
 }
 
