@@ -28,6 +28,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -169,11 +171,19 @@ impl RedisBroker {
             has_channels: !routes.all().is_empty(),
             has_named_streams: subscriptions.iter().any(is_named),
         };
-        tokio::join!(
-            self.run_channels(routes, &mut of_channels, &channels),
-            streams::run(&self.connector, subscriptions, turns, &self.pages, self.streams, &streams),
-            self.merge(parts, channels.subscribe(), streams.subscribe()),
-        );
+        // Each is woken for itself alone: what comes by a channel polls no streams.
+        let mut running: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        running.push(Box::pin(self.run_channels(routes, &mut of_channels, &channels)));
+        running.push(Box::pin(streams::run(
+            &self.connector,
+            subscriptions,
+            turns,
+            &self.pages,
+            self.streams,
+            &streams,
+        )));
+        running.push(Box::pin(self.merge(parts, channels.subscribe(), streams.subscribe())));
+        while running.next().await.is_some() {}
     }
 
     /// Keeps the status that of both parts; never resolves.
