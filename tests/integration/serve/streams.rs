@@ -207,10 +207,8 @@ fn several_streams_and_channels_on_one_socket_each_go_on_where_they_were() {
     sorted.sort();
     assert_eq!(sorted, ["channel:emails 1", "room:campaign:1 2", "scraping/1 0", "tasks/a 3"]);
     drop(socket);
-    until(PATIENCE, "the relay to take all of them", || {
-        send(10);
-        relay.stats()["events"].as_u64() >= Some(8)
-    });
+    send(10);
+    until(PATIENCE, "the relay to take all of them", || relay.stats()["events"].as_u64() >= Some(8));
     let mut socket = relay.connect(&format!("/watch?{targets}&since={cursor}"));
     let (mut seen, cursor) = messages(&mut socket, 4);
     seen.sort();
