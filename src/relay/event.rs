@@ -41,15 +41,16 @@ pub(super) struct Event {
 }
 
 impl Event {
-    /// An event of a job. `entity` is the part of the job that it speaks of.
+    /// An event of a job, without a place. `entity` is the part of the job that it speaks of.
+    #[inline]
     pub(super) fn of_job(
         decoded: &Decoded<'_>,
+        kind: Arc<str>,
         payload: Payload,
         topic: Topic,
         entity: Option<Arc<str>>,
         owner: Option<Arc<str>>,
     ) -> Self {
-        let kind = kind_of(decoded);
         let conflatable = decoded.kind.is_some_and(|kind| kind.conflatable);
         let conflation = conflatable.then(|| ConflationKey {
             job: Arc::clone(&topic.name),
@@ -60,7 +61,7 @@ impl Event {
         Self { sequence: 0, entry: None, topics, payload, kind, conflation, ends, owner }
     }
 
-    /// An event of channels and rooms.
+    /// An event of channels and rooms, without a place.
     pub(super) fn of_channel(id: DialectId, event: &ChannelEvent<'_>, payload: &[u8]) -> Self {
         let kind: Arc<str> = match event.kind {
             Some(kind) => Arc::clone(&kind.name),
@@ -86,10 +87,9 @@ impl Event {
         }
     }
 
-    /// The event with its place in this relay's order, and in a stream.
-    #[must_use]
-    pub(super) fn at(self, sequence: u64, entry: Option<EntryId>) -> Self {
-        Self { sequence, entry, ..self }
+    /// Gives the event its place in this relay's order, and in a stream.
+    pub(super) fn place(&mut self, sequence: u64, entry: Option<EntryId>) {
+        (self.sequence, self.entry) = (sequence, entry);
     }
 
     /// The dialect that it came by.

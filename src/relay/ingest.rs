@@ -183,7 +183,8 @@ impl Ingest {
         let channel = event.channel;
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let sequence = log.number();
-        let event = Event::of_channel(id, &event, publication.payload).at(sequence, publication.entry);
+        let mut event = Event::of_channel(id, &event, publication.payload);
+        event.place(sequence, publication.entry);
         let event = Arc::new(event);
         log.append_to_channel(id, channel, &event, Stamp::now().now);
         log.share(sequence);

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tracing::debug;
 
-use super::event::Event;
+use super::event::{Event, kind_of};
 use super::joblog::JobLog;
 use crate::broker::{Broker, Entry, EntryId, Page};
 use crate::dialect::{DialectId, Dialects, Topic, TopicKind};
@@ -98,7 +98,7 @@ impl<'a> Sought<'a> {
             return None;
         }
         let dialect = self.dialects.get(self.dialect);
-        let event = if dialect.channels.is_some() {
+        let mut event = if dialect.channels.is_some() {
             let decoded = dialect.decode_channel(channel, &entry.payload).ok()?;
             Event::of_channel(self.dialect, &decoded, &entry.payload)
         } else {
@@ -112,12 +112,16 @@ impl<'a> Sought<'a> {
             let owner = log.owner(self.dialect, &decoded.job).map(Arc::from).or(owner);
             let entity = decoded.entity.as_deref().map(Arc::from);
             let payload = Payload::wrapped(decoded.text_parts());
-            Event::of_job(&decoded, payload, topic, entity, owner)
+            Event::of_job(&decoded, kind_of(&decoded), payload, topic, entity, owner)
         };
         let is_of = |topic: &Topic| match topic.kind {
             TopicKind::Every => topic.dialect == self.dialect,
             _ => event.topics.contains(topic),
         };
-        self.topics.iter().any(is_of).then(|| event.at(log.sequence_of(place), Some(place)))
+        if !self.topics.iter().any(is_of) {
+            return None;
+        }
+        event.place(log.sequence_of(place), Some(place));
+        Some(event)
     }
 }

@@ -221,8 +221,10 @@ impl Record {
             self.updated = at.micros.max(self.updated.saturating_add(1));
         }
         let topic = Topic::job(self.dialect, Arc::clone(&self.job));
-        let event = Event::of_job(decoded, incoming.payload, topic, entity.clone(), self.owner.clone());
-        let event = Arc::new(event.at(sequence, incoming.entry));
+        let job_owner = self.owner.clone();
+        let mut event = Event::of_job(decoded, kind, incoming.payload, topic, entity.clone(), job_owner);
+        event.place(sequence, incoming.entry);
+        let event = Arc::new(event);
         if news {
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
