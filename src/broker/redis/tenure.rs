@@ -54,6 +54,11 @@ impl Tenure {
         Box::new(Held { stream, ended, tenure: self.clone() })
     }
 
+    /// Whether the server was left. Asked before each read and write: costs a load, where the token takes a lock.
+    fn is_over(&self) -> bool {
+        self.0.why.get().is_some()
+    }
+
     fn error(&self) -> io::Error {
         let failure = self.0.why.get().cloned();
         io::Error::other(failure.unwrap_or_else(|| Failure::Unreachable("the server was left".to_owned())))
@@ -80,7 +85,7 @@ impl AsyncRead for Held {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.stream).poll_read(context, buffer) {
-            Poll::Ready(read) if !self.tenure.0.ended.is_cancelled() => Poll::Ready(read),
+            Poll::Ready(read) if !self.tenure.is_over() => Poll::Ready(read),
             Poll::Ready(_) => Poll::Ready(Err(self.tenure.error())),
             Poll::Pending => self.ended.as_mut().poll(context).map(|()| Err(self.tenure.error())),
         }
@@ -93,7 +98,7 @@ impl AsyncWrite for Held {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.tenure.0.ended.is_cancelled() {
+        if self.tenure.is_over() {
             return Poll::Ready(Err(self.tenure.error()));
         }
         Pin::new(&mut self.stream).poll_write(context, bytes)
