@@ -145,24 +145,23 @@ impl RedisBroker {
     }
 
     /// Feeds the sink from channels alone.
-    async fn run_channels(&self, routes: &Routes, sink: &mut dyn Sink, status: &watch::Sender<Status>) {
+    async fn run_channels(&self, routes: &Routes, turns: &Turns, status: &watch::Sender<Status>) {
         let probe_channel = lookout::probe_channel();
         let source = Source {
             connector: &self.connector,
             commands: &self.commands,
+            turns,
             routes,
             max_payload: self.streams.max_payload,
             probe_channel: &probe_channel,
             probe_after: self.probe_after,
         };
         let journal = Journal::new(&self.connector, status, routes);
-        subscriber::run(&source, sink, journal).await;
+        subscriber::run(&source, journal).await;
     }
 
     /// Feeds the sink from channels and streams.
-    async fn run_both(&self, routes: &Routes, subscriptions: &[Subscription], sink: Box<dyn Sink>) {
-        let turns = Turns::new(sink);
-        let mut of_channels = turns.sink();
+    async fn run_both(&self, routes: &Routes, subscriptions: &[Subscription], turns: &Turns) {
         let (channels, streams) = (watch::Sender::default(), watch::Sender::default());
         let is_named = |one: &Subscription| {
             matches!(one, Subscription::Stream { .. } | Subscription::Queues { names: Some(_), .. })
@@ -171,10 +170,9 @@ impl RedisBroker {
             has_channels: !routes.all().is_empty(),
             has_named_streams: subscriptions.iter().any(is_named),
         };
-        // Each is woken for itself alone: what comes by a channel polls no streams.
-        let mut running: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
-        running.push(Box::pin(self.run_channels(routes, &mut of_channels, &channels)));
-        running.push(Box::pin(streams::run(
+        // Woken for themselves alone: what comes by a channel polls no streams.
+        let others: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
+        others.push(Box::pin(streams::run(
             &self.connector,
             subscriptions,
             turns,
@@ -182,8 +180,11 @@ impl RedisBroker {
             self.streams,
             &streams,
         )));
-        running.push(Box::pin(self.merge(parts, channels.subscribe(), streams.subscribe())));
-        while running.next().await.is_some() {}
+        others.push(Box::pin(self.merge(parts, channels.subscribe(), streams.subscribe())));
+        tokio::join!(
+            self.run_channels(routes, turns, &channels),
+            others.for_each(|()| std::future::ready(()))
+        );
     }
 
     /// Keeps the status that of both parts; never resolves.
@@ -227,15 +228,15 @@ impl Broker for RedisBroker {
     fn run(
         &self,
         subscriptions: Vec<Subscription>,
-        mut sink: Box<dyn Sink>,
+        sink: Box<dyn Sink>,
         stop: CancellationToken,
     ) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            let routes = Routes::new(&subscriptions);
+            let (routes, turns) = (Routes::new(&subscriptions), Turns::new(sink));
             let running: BoxFuture<'_, ()> = if streams::are_in(&subscriptions) {
-                Box::pin(self.run_both(&routes, &subscriptions, sink))
+                Box::pin(self.run_both(&routes, &subscriptions, &turns))
             } else {
-                Box::pin(self.run_channels(&routes, sink.as_mut(), &self.status))
+                Box::pin(self.run_channels(&routes, &turns, &self.status))
             };
             tokio::select! {
                 () = stop.cancelled() => {}

@@ -13,6 +13,7 @@ use super::journal::Journal;
 use super::lookout::{Answer, Lookout, PROBES, Tidings};
 use super::opening::Stream;
 use super::routes::{Routes, Standing};
+use super::turns::Turns;
 use crate::broker::{Publication, Sink};
 use crate::wire::resp::{self, Handler, Reader};
 
@@ -31,6 +32,8 @@ pub(super) struct Source<'a> {
     pub(super) connector: &'a Connector,
     /// Carries the questions for the role and the probes.
     pub(super) commands: &'a Commands,
+    /// The sink, which streams may share.
+    pub(super) turns: &'a Turns,
     pub(super) routes: &'a Routes,
     /// Bytes of the longest payload that is delivered.
     pub(super) max_payload: usize,
@@ -68,7 +71,7 @@ enum Owed {
 
 struct Session<'a> {
     routes: &'a Routes,
-    sink: &'a mut dyn Sink,
+    turns: &'a Turns,
     owed: VecDeque<Owed>,
     /// Answer of Redis to each route's subscription.
     standings: Vec<Standing>,
@@ -77,8 +80,6 @@ struct Session<'a> {
     /// Whether there is an answer that was not reported yet.
     news: bool,
     failure: Option<Failure>,
-    /// Whether the sink was given anything since its last flush.
-    burst: bool,
     /// Whether a message came that is for this source's own use.
     probed: bool,
     lookout: Lookout<'a>,
@@ -86,17 +87,16 @@ struct Session<'a> {
     probe_denied: Option<String>,
 }
 
-/// Subscribes everything on `stream` and feeds `sink` until the connection fails; resolves to why it did.
+/// Subscribes everything on `stream` and feeds the sink until the connection fails; resolves to why it did.
 ///
 /// The journal is told the standing of every route once Redis has answered all of them, and again whenever it has
 /// answered those that were refused and asked for again. Messages may reach the sink before that.
 pub(super) async fn serve(
     mut stream: Box<dyn Stream>,
     source: &Source<'_>,
-    sink: &mut dyn Sink,
     journal: &mut Journal<'_>,
 ) -> Failure {
-    let mut session = Session::new(source, sink);
+    let mut session = Session::new(source);
     let mut reader = Reader::new(source.max_payload);
     let mut pulse = Pulse::new();
     let mut commands = Vec::new();
@@ -127,19 +127,18 @@ pub(super) async fn serve(
 }
 
 impl<'a> Session<'a> {
-    fn new(source: &Source<'a>, sink: &'a mut dyn Sink) -> Self {
-        let &Source { connector, commands, routes, probe_channel, probe_after, .. } = source;
+    fn new(source: &Source<'a>) -> Self {
+        let &Source { connector, commands, turns, routes, probe_channel, probe_after, .. } = source;
         let count = routes.all().len();
         Self {
             routes,
-            sink,
+            turns,
             owed: VecDeque::new(),
             standings: vec![Standing::Asked; count],
             retries: vec![Retry::default(); count],
             // To nothing asked, nothing is the answer.
             news: count == 0,
             failure: None,
-            burst: false,
             probed: false,
             lookout: Lookout::new(connector, commands, probe_channel, probe_after),
             probe_denied: None,
@@ -205,15 +204,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Hands everything whole to the sink and waits until it is ready for more.
+    /// Hands everything whole to the sink, in one turn, and waits until it is ready for more.
     async fn take(&mut self, count: usize, reader: &mut Reader, pulse: &mut Pulse) -> Result<(), Failure> {
         pulse.heard = true;
-        let parsed = reader.filled(count, self);
-        if self.burst {
-            self.burst = false;
+        let mut sink = self.turns.turn().await;
+        let mut taking = Taking { session: self, sink: sink.as_mut(), burst: false };
+        let parsed = reader.filled(count, &mut taking);
+        if taking.burst {
             pulse.message = true;
-            self.sink.flush().await;
+            sink.flush().await;
         }
+        drop(sink);
         if self.probed {
             self.lookout.heard();
         }
@@ -244,13 +245,21 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Handler for Session<'_> {
+/// What a read brings, on its way to the session and the sink.
+struct Taking<'t, 'a> {
+    session: &'t mut Session<'a>,
+    sink: &'t mut dyn Sink,
+    /// Whether the sink was given anything.
+    burst: bool,
+}
+
+impl Handler for Taking<'_, '_> {
     fn message(&mut self, pattern: Option<&[u8]>, channel: &[u8], payload: &[u8]) {
-        self.probed = true;
+        self.session.probed = true;
         if channel.starts_with(PROBES.as_bytes()) {
             return;
         }
-        for &subscription in self.routes.find(pattern, channel) {
+        for &subscription in self.session.routes.find(pattern, channel) {
             self.burst = true;
             self.sink.publication(Publication {
                 subscription,
@@ -263,7 +272,7 @@ impl Handler for Session<'_> {
     }
 
     fn oversized(&mut self, pattern: Option<&[u8]>, channel: &[u8], head: &[u8], len: u64) {
-        for &subscription in self.routes.find(pattern, channel) {
+        for &subscription in self.session.routes.find(pattern, channel) {
             self.burst = true;
             self.sink.oversized(subscription, channel, head, len);
         }
@@ -271,31 +280,33 @@ impl Handler for Session<'_> {
 
     fn error(&mut self, text: &[u8]) {
         let text = String::from_utf8_lossy(text).into_owned();
-        let owed = self.owed.pop_front();
+        let session = &mut *self.session;
+        let owed = session.owed.pop_front();
         match (owed, Failure::from_reply(&text)) {
             (Some(Owed::Subscription(index)), Failure::Refused(reason)) => {
-                self.retries[index].lengthen();
-                self.standings[index] = Standing::Denied(reason);
-                self.news = true;
+                session.retries[index].lengthen();
+                session.standings[index] = Standing::Denied(reason);
+                session.news = true;
             }
-            (Some(Owed::Probe), Failure::Refused(reason)) => self.probe_denied = Some(reason),
+            (Some(Owed::Probe), Failure::Refused(reason)) => session.probe_denied = Some(reason),
             // Any reply to a PING is a sign of life, also an error: NOPERM, MISCONF (Redis cannot write its file), BUSY
             // (a script runs).
             (Some(Owed::Pong), _) => {}
-            (_, failure) => self.fail(failure),
+            (_, failure) => session.fail(failure),
         }
     }
 
     fn answer(&mut self, word: &[u8]) {
-        match (self.owed.pop_front(), word) {
+        let session = &mut *self.session;
+        match (session.owed.pop_front(), word) {
             (Some(Owed::Subscription(index)), b"subscribe" | b"psubscribe") => {
-                self.standings[index] = Standing::Confirmed;
-                self.news = true;
+                session.standings[index] = Standing::Confirmed;
+                session.news = true;
                 self.burst = true;
-                self.sink.confirmed(self.routes.all()[index].subscriptions());
+                self.sink.confirmed(session.routes.all()[index].subscriptions());
             }
             (Some(Owed::Probe), b"subscribe") | (Some(Owed::Pong), b"pong" | b"PONG") => {}
-            _ => self.fail(Failure::Unreachable("the server sent a reply to nothing asked".to_owned())),
+            _ => session.fail(Failure::Unreachable("the server sent a reply to nothing asked".to_owned())),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::journal::Journal;
 use super::opening::Stream;
 use super::session::{self, Source};
-use crate::broker::{BoxFuture, Sink};
+use crate::broker::BoxFuture;
 use crate::net::backoff::Backoff;
 
 const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -28,13 +28,13 @@ const _: () = assert!(LONGEST_WAIT.as_millis() < 1000 && HEDGE.as_millis() < 100
 /// The waits begin anew after a connection that stood for so long.
 const STEADY: Duration = Duration::from_secs(5);
 
-/// Feeds `sink` from wherever the connector leads; never resolves.
-pub(super) async fn run(source: &Source<'_>, sink: &mut dyn Sink, mut journal: Journal<'_>) {
+/// Feeds the sink from wherever the connector leads; never resolves.
+pub(super) async fn run(source: &Source<'_>, mut journal: Journal<'_>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let stream = connected(source.connector, &mut backoff, &mut journal).await;
         let begun = Instant::now();
-        let failure = session::serve(stream, source, sink, &mut journal).await;
+        let failure = session::serve(stream, source, &mut journal).await;
         if begun.elapsed() >= STEADY {
             backoff.reset();
         }

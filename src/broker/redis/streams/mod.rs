@@ -66,7 +66,7 @@ pub(super) struct StreamSettings {
 pub(super) async fn run(
     connector: &Connector,
     subscriptions: &[Subscription],
-    turns: Turns,
+    turns: &Turns,
     pages: &Pages,
     settings: StreamSettings,
     status: &watch::Sender<Status>,

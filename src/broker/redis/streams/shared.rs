@@ -12,7 +12,7 @@ use crate::broker::Position;
 
 pub(super) struct Shared<'a> {
     pub(super) connector: &'a Connector,
-    pub(super) turns: Turns,
+    pub(super) turns: &'a Turns,
     pub(super) registry: &'a Registry,
     pub(super) ledger: Ledger<'a>,
     pub(super) settings: StreamSettings,
@@ -24,7 +24,7 @@ pub(super) struct Shared<'a> {
 impl<'a> Shared<'a> {
     pub(super) fn new(
         connector: &'a Connector,
-        turns: Turns,
+        turns: &'a Turns,
         registry: &'a Registry,
         ledger: Ledger<'a>,
         settings: StreamSettings,
