@@ -30,15 +30,16 @@ fn assert_contiguous(socket: &mut WebSocket, count: usize, deadline: Duration) {
     }
 }
 
-/// Publishes rounds of events, one a job and all with the round's number, until `stop`. They are milestones, which are
-/// never conflated; a round is a pipeline of its own, so that Redis gets them as fast as it can take them.
-/// A Redis that cuts no relay off which is slower than the publisher: a build without optimization is.
-fn patient_redis() -> RedisServer {
-    RedisServer::start_with(&["--client-output-buffer-limit", "pubsub 0 0 0"])
-}
+/// Events after which the publisher waits until the relay has those before them: at most some 5 MB wait in Redis, which
+/// cuts a subscriber off at 8 MB for a minute or 32 MB.
+const FAR_AHEAD: u64 = 10_000;
 
-fn publish_rounds(redis: &RedisServer, jobs: i64, stop: &AtomicBool) {
+/// Publishes rounds of events, one a job and all with the round's number, until `stop`. They are milestones, which are
+/// never conflated; a round is a pipeline of its own, so that Redis gets them as fast as it can take them. The publisher
+/// waits where a relay without optimization is so far behind that Redis would soon cut it off.
+fn publish_rounds(redis: &RedisServer, relay: &Relay, jobs: i64, stop: &AtomicBool) {
     let mut connection = redis.connection();
+    let (mut published, mut checked) = (0, 0);
     for round in 1.. {
         let mut pipeline = redis::pipe();
         for job in 0..jobs {
@@ -48,17 +49,22 @@ fn publish_rounds(redis: &RedisServer, jobs: i64, stop: &AtomicBool) {
         if stop.load(Ordering::Relaxed) {
             return;
         }
+        published += jobs.cast_unsigned();
+        if published - checked > FAR_AHEAD {
+            relay.until_events(checked);
+            checked = published;
+        }
     }
 }
 
 #[test]
 fn joiners_of_one_busy_job_see_every_event_from_their_first_on() {
-    let redis = patient_redis();
+    let redis = RedisServer::start();
     // On a slow machine a great deal is published before a joiner has been looked up.
     let relay = Relay::on(&redis, &["--shards", "3", "--outbox", "64MiB"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| publish_rounds(&redis, 1, &stop));
+        scope.spawn(|| publish_rounds(&redis, &relay, 1, &stop));
         let _stop = StopOnDrop(&stop);
         let joiners: Vec<_> = (0..8)
             .map(|_| {
@@ -78,11 +84,11 @@ fn joiners_of_one_busy_job_see_every_event_from_their_first_on() {
 #[test]
 fn the_first_joiners_of_busy_jobs_see_every_event_while_the_store_is_asked() {
     const JOBS: i64 = 60;
-    let redis = patient_redis();
+    let redis = RedisServer::start();
     let relay = Relay::on(&redis, &["--shards", "3"]);
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        scope.spawn(|| publish_rounds(&redis, JOBS, &stop));
+        scope.spawn(|| publish_rounds(&redis, &relay, JOBS, &stop));
         let (_stop, relay) = (StopOnDrop(&stop), &relay);
         let joiners: Vec<_> = (0..4)
             .map(|nth| {
