@@ -64,7 +64,7 @@ fn attach_carries_on_when_the_relay_behind_nginx_is_killed_and_restarted() {
     carries_on(&redis, watching, |watching| {
         let address = relay.address().to_owned();
         relay.kill();
-        assert_eq!(client.next(PATIENCE), None, "the client sees the end of its connection");
+        assert_eq!(client.next_but_pings(PATIENCE), None, "the client sees the end of its connection");
         watching.until_printed("answered 502: the relay does not answer");
         let relay = Relay::listening_on(&address, &["--redis", &redis.url()]);
         until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);

@@ -43,7 +43,7 @@ fn every_event_of_the_list_goes_out_on_its_channel_as_it_was_given_and_comes_to_
     let relay = Relay::start(&["--redis", &redis.url()]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let mut socket = relay.connect("/ws?channels=campaigns,emails,scrapers,ai,demos,notifications,leads");
-    assert!(socket.next_but_heartbeats(PATIENCE).contains("\"connected\""));
+    assert!(socket.next_text(PATIENCE).contains("\"connected\""));
     let mut connection = redis.connection();
     let mut subscription = connection.as_pubsub();
     subscription.psubscribe("fliptechpro:*").unwrap();
@@ -65,7 +65,7 @@ fn every_event_of_the_list_goes_out_on_its_channel_as_it_was_given_and_comes_to_
         let message = subscription.get_message().unwrap();
         assert_eq!(message.get_channel_name(), format!("fliptechpro:{channel}"), "{event}");
         let payload: String = message.get_payload().unwrap();
-        assert_eq!(socket.next_but_heartbeats(PATIENCE), payload, "byte for byte");
+        assert_eq!(socket.next_text(PATIENCE), payload, "byte for byte");
         let mut payload: Value = serde_json::from_str(&payload).unwrap();
         let timestamp = payload.as_object_mut().unwrap().remove("timestamp").unwrap();
         assert!(timestamp.as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{timestamp}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Answer, PATIENCE, RawTcp};
+use super::{Answer, HEARTBEAT, PATIENCE, RawTcp};
 
 /// What is between two blank lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -113,12 +113,12 @@ impl EventStream {
         Some(block)
     }
 
-    /// The next block with data.
+    /// The next block with data that is no heartbeat of a channel, of which the first comes at any moment.
     #[track_caller]
     pub(crate) fn next_event(&mut self) -> Block {
         loop {
             let block = self.next_block(PATIENCE).expect("the stream goes on");
-            if block.data.is_some() {
+            if block.data.as_ref().is_some_and(|data| !data.starts_with(HEARTBEAT)) {
                 return block;
             }
         }

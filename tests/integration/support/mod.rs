@@ -49,6 +49,9 @@ pub(crate) use ws::WebSocket;
 /// Long enough for anything that should happen, on a machine that is busy compiling.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Beginning of the sign of life that clients of channels get.
+pub(crate) const HEARTBEAT: &str = r#"{"type":"heartbeat","#;
+
 /// Waits until `condition` holds; panics with `what` when it does not in time.
 pub(crate) fn until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     wait_for(deadline, what, || condition().then_some(()));

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::client::{IntoClientRequest, client};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Error, Message};
 
-use super::PATIENCE;
+use super::{HEARTBEAT, PATIENCE};
 
 /// An open socket.
 pub(crate) struct WebSocket(tungstenite::WebSocket<TcpStream>);
@@ -57,21 +57,12 @@ impl WebSocket {
         self.0.send(message).unwrap();
     }
 
-    /// The next text frame; pings are answered on the way. Panics where none comes in time, or the socket closes.
+    /// The next text frame but heartbeats; pings are answered on the way. Panics where none comes in time, or the socket
+    /// closes.
     pub(crate) fn next_text(&mut self, deadline: Duration) -> String {
         match self.next(deadline) {
             Some(Message::Text(text)) => text.to_string(),
             other => panic!("expected a text frame within {deadline:?}, got {other:?}"),
-        }
-    }
-
-    /// The next text frame but heartbeats, of which the first comes at any moment.
-    pub(crate) fn next_but_heartbeats(&mut self, deadline: Duration) -> String {
-        loop {
-            let text = self.next_text(deadline);
-            if !text.starts_with(r#"{"type":"heartbeat","#) {
-                return text;
-            }
         }
     }
 
@@ -87,7 +78,8 @@ impl WebSocket {
         }
     }
 
-    /// The next message that is neither ping nor pong; `None` when the time is up.
+    /// The next message that is no sign of life: neither ping nor pong, nor a heartbeat, of which the first comes at any
+    /// moment. `None` when the time is up.
     pub(crate) fn next(&mut self, deadline: Duration) -> Option<Message> {
         let start = Instant::now();
         loop {
@@ -95,6 +87,7 @@ impl WebSocket {
             self.0.get_ref().set_read_timeout(Some(left)).unwrap();
             match self.0.read() {
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
+                Ok(Message::Text(text)) if text.starts_with(HEARTBEAT) => {}
                 Ok(message) => return Some(message),
                 Err(Error::Io(error)) if is_timeout(&error) => return None,
                 Err(error) => panic!("the socket broke: {error}"),
@@ -107,7 +100,7 @@ impl WebSocket {
         assert_eq!(self.next_text(PATIENCE), text);
     }
 
-    /// Waits for a text that has `part` in it, passing over heartbeats and others.
+    /// Waits for a text that has `part` in it, passing over others.
     #[track_caller]
     pub(crate) fn expect_text_containing(&mut self, part: &str) {
         let mut seen = Vec::new();

@@ -28,7 +28,7 @@ impl Client {
     }
 
     fn next_text(&mut self) -> String {
-        self.0.next_but_heartbeats(PATIENCE)
+        self.0.next_text(PATIENCE)
     }
 
     /// Sends a command and takes the next message for its answer.
