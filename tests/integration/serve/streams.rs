@@ -179,16 +179,21 @@ fn messages(socket: &mut crate::support::WebSocket, events: usize) -> (Vec<Strin
     (seen, cursor)
 }
 
+/// Waits until a client of `/watch` gets all that comes to its targets.
+fn until_caught_up(socket: &mut crate::support::WebSocket) {
+    until(PATIENCE, "all targets to be caught up", || {
+        let message: Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
+        message["type"] == "watching" && message["cursor"].is_string()
+    });
+}
+
 #[test]
 fn several_streams_and_channels_on_one_socket_each_go_on_where_they_were() {
     let redis = RedisServer::start();
     let relay = relay_on(&redis, &["--no-auth"]);
     let targets = "target=scraping/1&target=channel:emails&target=room:campaign:1&target=tasks/a";
     let mut socket = relay.connect(&format!("/watch?{targets}"));
-    until(PATIENCE, "all four targets to be caught up", || {
-        let message: Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
-        message["type"] == "watching" && message["cursor"].is_string()
-    });
+    until_caught_up(&mut socket);
     let send = |n: u64| {
         append(
             &redis,
@@ -233,6 +238,7 @@ fn what_memory_has_lost_of_one_stream_does_not_hold_up_a_client_of_several() {
     let relay = relay_on(&redis, &["--tail", "10"]);
     let targets = "target=scraping/*&target=channel:emails&target=room:lead:2&target=channel:demos";
     let mut socket = relay.connect(&format!("/watch?{targets}"));
+    until_caught_up(&mut socket);
     let email = |n: u64| json!({ "type": "email:sent", "lead_id": 2, "n": n }).to_string();
     append(&redis, "fliptechpro:emails", &email(0));
     let (_, cursor) = messages(&mut socket, 1);
