@@ -81,6 +81,8 @@ class Redis:
     def reply(self):
         """Reads one answer."""
         line = self.file.readline()
+        if not line:
+            raise OSError("Redis closed the connection")
         if line[:1] == b"$":
             return self.file.read(int(line[1:]) + 2)[:-2]
         if line[:1] == b"*":
