@@ -24,7 +24,7 @@ use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 
 use self::state::State;
-pub(super) use self::state::{Persistence, Tally};
+pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
 /// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
 const STALL: Duration = Duration::from_secs(1);
@@ -331,7 +331,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let reach = match self.publish(sink, message).await? {
             Arrival::Heard(reach) => reach,
             Arrival::Kept(key) => {
-                self.with(|state| state.tally.streams.insert(key));
+                self.with(|state| state.added_to(key));
                 return Ok(());
             }
         };

@@ -11,10 +11,13 @@ use crate::net::seldom::Seldom;
 use crate::publish::backlog::{Backlog, Message};
 use crate::publish::note;
 
-/// How often it is said at most that the sink is away.
+/// Time between two warnings, at least, that the sink is away.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// For how long a sink that is away is tried again.
+/// Keys of streams that are kept. Where each job has a channel of its own, there are as many streams as jobs.
+pub(in crate::publish) const MOST_STREAMS: usize = 1000;
+
+/// Limits of the time for which a sink that is away is tried again.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::publish) struct Persistence {
     /// The source cannot wait: it is read on while the sink is away, and its events are kept.
@@ -23,9 +26,9 @@ pub(in crate::publish) struct Persistence {
     pub(in crate::publish) reads_on: bool,
     /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
     pub(in crate::publish) drains: bool,
-    /// From the beginning of an outage, where the source can wait or nothing was sent yet.
+    /// Time from the beginning of an outage, where the source can wait or nothing was sent yet.
     pub(in crate::publish) at_first: Duration,
-    /// From the source's end, or from the last event that was sent if that is later.
+    /// Time from the source's end, or from the last event that was sent if that is later.
     pub(in crate::publish) at_last: Duration,
 }
 
@@ -42,7 +45,7 @@ pub(in crate::publish) struct Tally {
     pub(in crate::publish) bad_lines: u64,
     /// Message about the first event that reached nobody.
     pub(in crate::publish) nobody: Option<String>,
-    /// Keys of the streams that events were added to; no more than there are channels.
+    /// Keys of the streams that events were added to; no more than [`MOST_STREAMS`].
     pub(in crate::publish) streams: BTreeSet<String>,
 }
 
@@ -61,13 +64,13 @@ pub(super) struct State<'a, W> {
     pub(super) closed: bool,
     /// Somebody got an event.
     pub(super) is_heard: bool,
-    /// When the last outage ended.
+    /// End of the last outage.
     pub(super) returned: Option<Instant>,
     /// The current state of jobs could not be read.
     pub(super) is_blind: bool,
-    /// When the source ended.
+    /// End of the source.
     pub(super) ended: Option<Instant>,
-    /// When an event was last sent.
+    /// Time at which an event was last sent.
     last: Option<Instant>,
     pub(super) outage: Option<Outage>,
     seldom: Seldom<()>,
@@ -76,7 +79,7 @@ pub(super) struct State<'a, W> {
 /// A time in which the sink is away.
 pub(super) struct Outage {
     since: Instant,
-    /// How much progress had been replaced before.
+    /// Count of replaced progress before it.
     replaced: u64,
     is_told: bool,
 }
@@ -133,7 +136,15 @@ impl<'a, W: Write> State<'a, W> {
         self.last = Some(Instant::now());
     }
 
-    /// Until when a sink that is away is tried again, if there is an end.
+    /// Keeps the key of a stream that an event was added to.
+    pub(super) fn added_to(&mut self, key: String) {
+        let streams = &mut self.tally.streams;
+        if streams.len() < MOST_STREAMS {
+            streams.insert(key);
+        }
+    }
+
+    /// Time until which a sink that is away is tried again, if there is an end.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Persistence { gathers, reads_on, at_first, at_last, .. } = self.persistence;
         let may_wait = !gathers || (self.last.is_none() && !reads_on);
