@@ -10,6 +10,7 @@
 
 mod answers;
 mod http;
+mod link;
 mod protocol;
 mod redis;
 mod requests;
@@ -60,7 +61,7 @@ const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
 /// Connections in a row that may end without a single answer.
 const MAX_FRUITLESS: u32 = 10;
 
-/// In a run that outlasts outages: how long an endpoint that is away is tried again, and how long one may be silent.
+/// Time for which an endpoint that is away is tried again, and for which one may be silent, in a run that outlasts outages.
 const OUTAGE: Duration = Duration::from_mins(5);
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -125,7 +126,7 @@ impl Publisher {
         let can = self.protocol.change_verb();
         if can {
             let by = if self.appends() { REDIS } else { STREAMS }.to_owned();
-            // What was refused the other way says nothing of this one.
+            // A refusal of the other way says nothing of this one.
             (self.publish, self.requests.failures) = (Publish { by, ..Publish::default() }, Vec::new());
         }
         can
@@ -323,7 +324,7 @@ impl Publisher {
         let mut moved = Instant::now();
         while !self.protocol.has_ended() {
             let is_written = left.is_empty();
-            let wire = self.protocol.wire();
+            let wire = &mut self.protocol.link_mut().wire;
             match if is_written { wire.flush().map(|()| 0) } else { wire.write(left) } {
                 Ok(_) if is_written => break,
                 Ok(written) => (left, moved) = (&left[written..], Instant::now()),
@@ -379,7 +380,7 @@ impl Publisher {
         self.requests.fail_unanswered("the connection ended before the answer");
     }
 
-    /// How long the endpoint may be silent.
+    /// Time for which the endpoint may be silent.
     fn patience(&self) -> Duration {
         if self.is_outlasting() { SILENCE } else { LAST_ANSWERS }
     }
@@ -415,7 +416,7 @@ impl Publisher {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut is_away = matches!(self.protocol, Protocol::Redis(_)) || self.fruitless > 0;
         while !stop.load(Ordering::Acquire) {
-            // One that takes connections and answers nothing is not stormed either.
+            // An endpoint that takes connections and answers nothing is not stormed either.
             if self.fruitless > 0 {
                 std::thread::sleep(backoff.next(rand::random()));
             }

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::answers::Answers;
+use super::link::Link;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
 use crate::broker::{BrokerError, locate};
@@ -17,31 +18,29 @@ const ANSWER: Bounds = Bounds { bytes: 64 << 10, elements: 0, depth: 0 };
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
-/// How an event is handed over.
+/// Command that hands an event over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// To a channel, with `PUBLISH`.
+    /// `PUBLISH` to a channel.
     Publish,
-    /// To the end of a stream, with `XADD`.
+    /// `XADD` to the end of a stream.
     Append,
 }
 
 pub(super) struct Redis {
-    pub(super) wire: Wire,
+    pub(super) link: Link,
     pub(super) verb: Verb,
     endpoint: Endpoint,
     address: String,
-    unread: Vec<u8>,
     /// Whether another connection may take over when this one ends; otherwise its end is an error.
     pub(super) is_replaced: bool,
-    has_ended: bool,
-    has_answered: bool,
 }
 
 impl Redis {
     /// Connects, logs in and selects the database, which streams need; channels belong to none.
     ///
-    /// In a cluster any node will do: the first of those that the URL names that answers.
+    /// Any node of a cluster will do for channels: the first that answers of those that the URL names. A stream has a node of
+    /// its own, and another one refuses its events.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         Self::reach(&Endpoint::parse(url).map_err(|error| usage(error.to_string()))?, verb)
@@ -84,14 +83,11 @@ impl Redis {
         };
         let wire = wire.map_err(unreachable)?;
         let mut redis = Self {
-            wire,
+            link: Link::new(wire),
             verb,
             endpoint: endpoint.clone(),
             address: address.clone(),
-            unread: Vec::new(),
             is_replaced: false,
-            has_ended: false,
-            has_answered: false,
         };
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
@@ -103,7 +99,7 @@ impl Redis {
                 selected.map_err(unreachable)?;
             }
         }
-        redis.has_answered = false;
+        redis.link.has_answered = false;
         Ok(redis)
     }
 
@@ -113,21 +109,6 @@ impl Redis {
             Self::reach(&self.endpoint, self.verb).map_err(|failure| io::Error::other(failure.message))?;
         *self = Self { is_replaced: self.is_replaced, ..new };
         Ok(())
-    }
-
-    /// Whether nothing more can be sent over this connection.
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
-    }
-
-    /// Whether anything was answered over this connection.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered
-    }
-
-    /// Gives the connection up.
-    pub(super) fn end(&mut self) {
-        self.has_ended = true;
     }
 
     pub(super) fn address(&self) -> &str {
@@ -142,7 +123,8 @@ impl Redis {
         let mut left = &command[..];
         loop {
             // The first write goes into an empty buffer; whatever has no room is tried again below.
-            let step = if left.is_empty() { self.wire.flush().map(|()| 0) } else { self.wire.write(left) };
+            let wire = &mut self.link.wire;
+            let step = if left.is_empty() { wire.flush().map(|()| 0) } else { wire.write(left) };
             match step {
                 Ok(written) => left = &left[written..],
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -176,17 +158,18 @@ impl Redis {
     /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         let mut answers = Answers::default();
-        if self.has_ended {
+        let link = &mut self.link;
+        if link.has_ended {
             return Ok(answers);
         }
-        match self.wire.receive(&mut self.unread) {
-            Err(_) if self.is_replaced => self.has_ended = true,
+        match link.wire.receive(&mut link.unread) {
+            Err(_) if self.is_replaced => link.has_ended = true,
             result => result?,
         }
         let invalid = |text: &str| Err(io::Error::new(ErrorKind::InvalidData, text));
         let mut from = 0;
         loop {
-            match resp::read(&self.unread[from..], &ANSWER) {
+            match resp::read(&link.unread[from..], &ANSWER) {
                 Ok((reply, end)) => {
                     match reply {
                         Reply::Error(reason) => {
@@ -202,8 +185,8 @@ impl Redis {
                 Err(Stop::Broken(Broken::Form(_))) => return invalid("it does not speak RESP"),
             }
         }
-        self.unread.drain(..from);
-        self.has_answered |= answers.count > 0;
+        link.unread.drain(..from);
+        link.has_answered |= answers.count > 0;
         Ok(answers)
     }
 }
