@@ -5,7 +5,7 @@ use std::io;
 use super::answers::Answers;
 use super::http::{self, Http};
 use super::link::Link;
-use super::redis::{Redis, Verb};
+use super::redis::Redis;
 use crate::bench::aim::Outlet;
 
 /// How a request is written and its answer read.
@@ -75,12 +75,10 @@ impl Protocol {
 
     /// Appends events from now on where it published them, and the other way round; whether that can be done.
     pub(super) fn change_verb(&mut self) -> bool {
-        let Self::Redis(redis) = self else { return false };
-        redis.verb = match redis.verb {
-            Verb::Publish => Verb::Append,
-            Verb::Append => Verb::Publish,
-        };
-        true
+        match self {
+            Self::Redis(redis) => redis.change_verb(),
+            Self::Http(_) => false,
+        }
     }
 
     /// Lets another connection take over from one that ends; over HTTP it always may.

@@ -29,7 +29,9 @@ pub(super) enum Verb {
 
 pub(super) struct Redis {
     pub(super) link: Link,
-    pub(super) verb: Verb,
+    verb: Verb,
+    /// Whether the connection is in the database of the URL, where streams are.
+    is_selected: bool,
     endpoint: Endpoint,
     address: String,
     /// Whether another connection may take over when this one ends; otherwise its end is an error.
@@ -85,6 +87,7 @@ impl Redis {
         let mut redis = Self {
             link: Link::new(wire),
             verb,
+            is_selected: true,
             endpoint: endpoint.clone(),
             address: address.clone(),
             is_replaced: false,
@@ -92,15 +95,31 @@ impl Redis {
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
-        redis.ask(&[b"PING"]).map_err(unreachable)?;
+        match redis.ask(&[b"PING"]) {
+            // A user who may not PING has been let in all the same.
+            Err(error) if error.to_string().starts_with("NOPERM") => {}
+            answered => answered.map_err(unreachable)?,
+        }
         if endpoint.database != 0 {
             let selected = redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]);
+            redis.is_selected = selected.is_ok();
             if verb == Verb::Append {
                 selected.map_err(unreachable)?;
             }
         }
         redis.link.has_answered = false;
         Ok(redis)
+    }
+
+    /// Appends events from now on where it published them, and the other way round; whether that can be done. Streams of
+    /// another database are not those that are meant.
+    pub(super) fn change_verb(&mut self) -> bool {
+        self.verb = match self.verb {
+            Verb::Publish if !self.is_selected => return false,
+            Verb::Publish => Verb::Append,
+            Verb::Append => Verb::Publish,
+        };
+        true
     }
 
     /// Connects and logs in again. A Redis that is loading its data is not there yet.
@@ -131,8 +150,7 @@ impl Redis {
                 Err(error) => return Err(error),
             }
             let answers = self.read()?;
-            // Whoever may not PING has been let in all the same.
-            if let Some((_, _, reason)) = answers.bad.iter().find(|(_, _, why)| !why.starts_with("NOPERM")) {
+            if let Some((_, _, reason)) = answers.bad.first() {
                 return Err(io::Error::other(reason.clone()));
             }
             if answers.count > 0 {
