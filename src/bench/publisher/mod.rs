@@ -43,6 +43,10 @@ use self::wire::RETRY;
 const REDIS: &str = "redis";
 const STREAMS: &str = "streams";
 
+/// Hint for a stream that another node of a cluster holds.
+const ONE_NODE: &str = "bench appends over one connection: name the node that holds the stream, as in --redis \
+                        redis://HOST:PORT, or let publish do it, which finds the node of each stream";
+
 /// Events that go out in one write at most.
 const BATCH: u64 = 256;
 
@@ -167,7 +171,9 @@ impl Publisher {
             }
             let message = format!("{} refused an event: {}", self.address(), first.reason);
             let exit = if matches!(first.status, Some(401 | 403)) { Exit::Refused } else { Exit::Failure };
-            return Err(Failure::new(exit, message));
+            let failure = Failure::new(exit, message);
+            let is_elsewhere = self.appends() && first.reason.starts_with("MOVED ");
+            return Err(if is_elsewhere { failure.hint(ONE_NODE) } else { failure });
         }
         if self.requests.unanswered() > 0 {
             let message = format!("{} did not answer within {} s", self.address(), LAST_ANSWERS.as_secs());
