@@ -14,6 +14,7 @@ mod link;
 mod protocol;
 mod redis;
 mod requests;
+mod succession;
 mod wire;
 
 use std::io;

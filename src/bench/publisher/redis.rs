@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::answers::Answers;
 use super::link::Link;
+use super::succession::Succession;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
 use crate::broker::{BrokerError, locate};
@@ -34,6 +35,8 @@ pub(super) struct Redis {
     is_selected: bool,
     endpoint: Endpoint,
     address: String,
+    /// Present behind sentinels.
+    succession: Option<Succession>,
     /// Whether another connection may take over when this one ends; otherwise its end is an error.
     pub(super) is_replaced: bool,
 }
@@ -55,7 +58,10 @@ impl Redis {
                 let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
                 Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
             })?;
-            return Self::connect_to(endpoint, &server, verb);
+            let mut redis = Self::connect_to(endpoint, &server, verb)?;
+            redis.succession = matches!(endpoint.servers, Topology::Sentinel(_))
+                .then(|| Succession::of(server, endpoint.clone()));
+            return Ok(redis);
         };
         let mut connected = Self::connect_to(endpoint, &nodes[0], verb);
         for node in &nodes[1..] {
@@ -90,6 +96,7 @@ impl Redis {
             is_selected: true,
             endpoint: endpoint.clone(),
             address: address.clone(),
+            succession: None,
             is_replaced: false,
         };
         if let Some(login) = &endpoint.login {
@@ -205,6 +212,13 @@ impl Redis {
         }
         link.unread.drain(..from);
         link.has_answered |= answers.count > 0;
+        if let Some(successor) = self.succession.as_ref().and_then(Succession::successor) {
+            if !self.is_replaced {
+                let message = format!("the sentinels name {successor} as the master now");
+                return Err(io::Error::new(ErrorKind::ConnectionAborted, message));
+            }
+            link.has_ended = true;
+        }
         Ok(answers)
     }
 }
