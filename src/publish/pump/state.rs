@@ -200,3 +200,20 @@ impl<'a, W: Write> State<'a, W> {
         self.persistence.drains && self.ended.is_none()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_streams_are_kept_up_to_a_limit() {
+        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
+        let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, persistence);
+        for nth in 0..3 * MOST_STREAMS {
+            state.added_to(format!("tasks:{}", nth / 2));
+        }
+        assert_eq!(state.take_tally().streams.len(), MOST_STREAMS);
+    }
+}
