@@ -1,4 +1,4 @@
-"""What `scripts/capacity --measure` runs: bench against a relay and a Redis of its own, and Redis by itself."""
+"""Measurements of `scripts/capacity --measure`: bench against a relay and a Redis of its own, and Redis by itself."""
 
 import json
 import os
@@ -17,7 +17,7 @@ READERS = (0, 1, 8)
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is measured. `runs` are those of bench by the name of their report: `own` has a job for each watcher, `crowd` one
+    """Extent of the measurements. `runs` are those of bench by the name of their report: `own` has a job for each watcher, `crowd` one
     for all. `settle` is how long a relay may take to give memory back and to write all state, in seconds."""
 
     runs: dict
@@ -81,6 +81,8 @@ class Redis:
     def reply(self):
         """Reads one answer."""
         line = self.file.readline()
+        if not line:
+            raise OSError("Redis closed the connection")
         if line[:1] == b"$":
             return self.file.read(int(line[1:]) + 2)[:-2]
         if line[:1] == b"*":
@@ -90,7 +92,7 @@ class Redis:
         return line[1:-2]
 
     def cpu_micros(self):
-        """What the server has used of the processor, in microseconds."""
+        """Processor time that the server has used, in microseconds."""
         info = dict(line.split(":", 1) for line in self.call("INFO", "cpu").decode().splitlines() if ":" in line)
         return (float(info["used_cpu_sys"]) + float(info["used_cpu_user"])) * 1e6
 
@@ -165,7 +167,7 @@ def resident(pid):
 
 
 def slab():
-    """What the kernel keeps for its own objects, sockets among them, in bytes."""
+    """Memory that the kernel keeps for its own objects, sockets among them, in bytes."""
     with open("/proc/meminfo", encoding="utf-8") as info:
         return next(int(line.split()[1]) for line in info if line.startswith("Slab:")) * 1024
 
@@ -182,7 +184,7 @@ def measure_kernel(port, count):
 
 
 def cpu_micros(pid):
-    """What a process has used of the processor, in microseconds."""
+    """Processor time that a process has used, in microseconds."""
     with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
         fields = stat.read().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
@@ -199,7 +201,7 @@ def publish_all(redis, count, percent):
 
 
 def measure_jobs(redis_port, pid, extent):
-    """What jobs that nobody watches take: the relay's memory, and its and Redis' CPU for an event that changes each, with the state
+    """Cost of jobs that nobody watches: the relay's memory, and its and Redis' CPU for an event that changes each, with the state
     that is written behind."""
     redis, before = Redis(redis_port), resident(pid)
     publish_all(redis, extent.jobs, 1)
@@ -265,7 +267,7 @@ def figures_of(folder):
     machine = idle["setup"]["machine"]
     jobs = others["jobs"]
     event = jobs["micros"] / jobs["jobs"]
-    # With a job for each watcher every delivery has an event of its own; with one job for all, one of many.
+    # Every delivery has an event of its own with a job for each watcher; with one job for all, an event has many deliveries.
     alone = own["server"]["cpu_per_delivery_micros"] - event
     delivery = crowd["server"]["cpu_per_delivery_micros"] - event / crowd["connections"]["peak"]
     publish, publish_a_relay = slope(others["redis"]["publish"])

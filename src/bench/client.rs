@@ -91,7 +91,7 @@ pub fn bound(summary: &Summary, busy: f64, starved: f64) -> Vec<String> {
         let is_much = latency > 0 && late >= SLIGHT_MICROS && as_f64(late) >= as_f64(latency) * EXPLAINS;
         is_much.then(|| format!("{what} by {:.1} ms at the 99th percentile", as_f64(late) / 1e3))
     };
-    // What waited while its endpoint was away left late for that.
+    // An event that waited while its endpoint was away left late for that.
     if let Some(publish) = summary.publish.as_ref().filter(|publish| publish.outages == 0) {
         let whose =
             if waited_for_endpoint(publish) { "the endpoint of the events did not keep up: " } else { "" };

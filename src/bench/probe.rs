@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(11);
 const EVENT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// For the event before the other kind of source is tried.
+/// Patience for the event before the other kind of source is tried.
 const FIRST_PATIENCE: Duration = Duration::from_millis(1500);
 
 /// A server may subscribe a moment after it has upgraded, so the event is sent again.
@@ -84,6 +84,13 @@ enum Problem {
     Other(Failure),
 }
 
+/// Whether the event that checks the way has come back.
+enum Seen {
+    Arrived,
+    /// It has not; with the refusal of the other kind of source, where there was one.
+    Missed(Option<Failure>),
+}
+
 fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Problem> {
     let is_echo = options.mode == Mode::Echo;
     let plan = if is_echo { one_event() } else { prepared.plan.clone() };
@@ -96,7 +103,7 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
     wait(PATIENCE, is_settled);
     let is_open = || shared.open.load(Ordering::Acquire) > 0;
     wait(AT_ONCE, || !is_open());
-    let mut seen = Ok(true);
+    let mut seen = Ok(Seen::Arrived);
     if let Some(publisher) = prepared.publisher.as_mut().filter(|_| is_open()) {
         seen = see_through(publisher, &shared);
     }
@@ -105,7 +112,7 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
         shared.enter(Phase::Running);
         let has_come_back = || shared.received.load(Ordering::Acquire) > 0;
         if !wait(EVENT_PATIENCE, || has_come_back() || !is_open()) || !has_come_back() {
-            seen = Ok(false);
+            seen = Ok(Seen::Missed(None));
         }
     }
     let still_open = is_open();
@@ -120,16 +127,17 @@ fn attempt(options: &BenchOptions, prepared: &mut Prepared) -> Result<(), Proble
             Err(Problem::Connection(refused(options, prepared, &part, refusal), after))
         }
         Err(failure) => Err(Problem::Other(failure)),
-        Ok(true) => Ok(()),
-        Ok(false) if is_echo => Err(Problem::Other(not_echoed(options, prepared))),
-        Ok(false) => Err(Problem::Other(not_seen(prepared))),
+        Ok(Seen::Arrived) => Ok(()),
+        Ok(Seen::Missed(_)) if is_echo => Err(Problem::Other(not_echoed(options, prepared))),
+        Ok(Seen::Missed(refusal)) => Err(Problem::Other(not_seen(prepared, refusal))),
     }
 }
 
 /// Publishes until an event has arrived. Where none does for a while, the server may take its events from the other kind of
 /// source: a relay with `--streams` hears no channel, and one without reads no stream.
-fn see_through(publisher: &mut Publisher, shared: &Shared) -> Result<bool, Failure> {
+fn see_through(publisher: &mut Publisher, shared: &Shared) -> Result<Seen, Failure> {
     let mut since = shared.clock.now();
+    let mut refusal = None;
     let try_for = |publisher: &mut Publisher, since: u64, patience: Duration| -> Result<bool, Failure> {
         let begin = Instant::now();
         let arrived = || shared.probed.load(Ordering::Acquire) >= since;
@@ -140,17 +148,20 @@ fn see_through(publisher: &mut Publisher, shared: &Shared) -> Result<bool, Failu
         Ok(arrived())
     };
     if try_for(publisher, since, FIRST_PATIENCE)? {
-        return Ok(true);
+        return Ok(Seen::Arrived);
     }
     if publisher.change_verb() {
-        // A key of another type, or a right that is missing, says that this is not the way.
-        if try_for(publisher, shared.clock.now(), FIRST_PATIENCE).unwrap_or(false) {
-            return Ok(true);
+        // A key of another type, or a right that is missing, says that this is not the way, unless there is no other.
+        let other = try_for(publisher, shared.clock.now(), FIRST_PATIENCE);
+        if matches!(other, Ok(true)) {
+            return Ok(Seen::Arrived);
         }
         publisher.change_verb();
         since = shared.clock.now();
+        refusal = other.err();
     }
-    try_for(publisher, since, EVENT_PATIENCE.saturating_sub(FIRST_PATIENCE))
+    let has_arrived = try_for(publisher, since, EVENT_PATIENCE.saturating_sub(FIRST_PATIENCE))?;
+    Ok(if has_arrived { Seen::Arrived } else { Seen::Missed(refusal) })
 }
 
 fn wait(patience: Duration, is_so: impl Fn() -> bool) -> bool {
@@ -293,7 +304,8 @@ fn not_echoed(options: &BenchOptions, prepared: &Prepared) -> Failure {
     Failure::new(Exit::Unreachable, message).hint(hint)
 }
 
-fn not_seen(prepared: &Prepared) -> Failure {
+/// Words for an event that did not arrive; with the refusal of the other kind of source, which may be the one that is meant.
+fn not_seen(prepared: &Prepared, refusal: Option<Failure>) -> Failure {
     let server = net::address(prepared.aim.server());
     let publisher = prepared.publisher.as_ref().map_or("", |publisher| publisher.address());
     let message = format!(
@@ -301,6 +313,14 @@ fn not_seen(prepared: &Prepared) -> Failure {
         prepared.aim.name(),
         EVENT_PATIENCE.as_secs()
     );
-    Failure::new(Exit::Unreachable, message)
-        .hint("is that the Redis (--redis) which the server listens to, and does it know this dialect?")
+    let failure = Failure::new(Exit::Unreachable, message)
+        .hint("is that the Redis (--redis) which the server listens to, and does it know this dialect?");
+    let Some(refusal) = refusal else { return failure };
+    let appends = prepared.publisher.as_ref().is_some_and(Publisher::appends);
+    let other = if appends { "published on the channel" } else { "appended to the stream" };
+    Failure {
+        message: format!("{failure}; {other} in its place: {refusal}"),
+        hint: refusal.hint.or(failure.hint),
+        ..failure
+    }
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use self::line::Lines;
 use self::outgoing::Outgoing;
 use self::pace::Pace;
-use self::pump::{Persistence, Pump, Tally, unsent};
+use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
 use self::sink::Sink;
 pub(crate) use self::sink::SinkOptions;
@@ -144,7 +144,7 @@ impl PublishOptions {
     }
 }
 
-/// How many events are in streams now, and in which.
+/// Words for events that are in streams now.
 fn added(tally: &Tally) -> Option<String> {
     let first = tally.streams.first()?;
     let events = match tally.sent {
@@ -153,6 +153,7 @@ fn added(tally: &Tally) -> Option<String> {
     };
     Some(match tally.streams.len() {
         1 => format!("added {events} to the stream {}", first.escape_debug()),
+        MOST_STREAMS => format!("added {events} to {MOST_STREAMS} streams or more"),
         count => format!("added {events} to {count} streams"),
     })
 }

@@ -3,7 +3,8 @@
 //! While all is well they go hand in hand, one event at a time, so that a source is read no faster than the sink takes it.
 //! While the sink is away, or has not answered for a second, the source is read on and its events wait in the backlog.
 
-use std::collections::BTreeSet;
+mod state;
+
 use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,15 +15,16 @@ use tokio::io::AsyncBufRead;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::backlog::{Backlog, Message};
-use super::note;
+use super::backlog::Message;
 use super::outgoing::Outgoing;
 use super::pace::Pace;
 use super::sink::{Arrival, Sink, Trouble, Undelivered};
 use super::source::{Next, Source};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
-use crate::net::seldom::Seldom;
+
+use self::state::State;
+pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
 /// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
 const STALL: Duration = Duration::from_secs(1);
@@ -31,41 +33,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// For how long an event that nobody got is sent again after an outage: a relay subscribes anew within a second of its Redis.
 const RESUBSCRIBING: Duration = Duration::from_secs(2);
-
-/// How often it is said at most that the sink is away.
-const TELL_EVERY: Duration = Duration::from_secs(10);
-
-/// For how long a sink that is away is tried again.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Persistence {
-    /// The source cannot wait: it is read on while the sink is away, and its events are kept.
-    pub(super) gathers: bool,
-    /// Events come as they come: one that is refused ends nothing, and a sink that is away may come later.
-    pub(super) reads_on: bool,
-    /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
-    pub(super) drains: bool,
-    /// From the beginning of an outage, where the source can wait or nothing was sent yet.
-    pub(super) at_first: Duration,
-    /// From the source's end, or from the last event that was sent if that is later.
-    pub(super) at_last: Duration,
-}
-
-/// Counts of the events so far.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    /// Events that were sent.
-    pub(super) sent: u64,
-    /// Events that were not, and never will be.
-    pub(super) lost: u64,
-    /// Events that wait.
-    pub(super) waiting: u64,
-    /// Lines that are no events.
-    pub(super) bad_lines: u64,
-    /// Message about the first event that reached nobody.
-    pub(super) nobody: Option<String>,
-    /// Keys of the streams that events were added to; no more than there are channels.
-    pub(super) streams: BTreeSet<String>,
-}
 
 /// State that the reading and the sending future share. The lock is held for moments, never across an `await`.
 pub(super) struct Pump<'a, W> {
@@ -79,56 +46,9 @@ pub(super) struct Pump<'a, W> {
     persistence: Persistence,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
-struct State<'a, W> {
-    backlog: Backlog,
-    tally: Tally,
-    notes: &'a mut W,
-    /// The sink waits for an event.
-    ready: bool,
-    /// The sink does not take events now.
-    away: bool,
-    /// Sending was given up: events that wait, and those that still come, count as lost.
-    closed: bool,
-    /// Somebody got an event.
-    is_heard: bool,
-    /// When the last outage ended.
-    returned: Option<Instant>,
-    /// The current state of jobs could not be read.
-    is_blind: bool,
-    /// When the source ended.
-    ended: Option<Instant>,
-    /// When an event was last sent.
-    last: Option<Instant>,
-    outage: Option<Outage>,
-    seldom: Seldom<()>,
-}
-
-/// A time in which the sink is away.
-struct Outage {
-    since: Instant,
-    /// How much progress had been replaced before.
-    replaced: u64,
-    is_told: bool,
-}
-
 impl<'a, W: Write> Pump<'a, W> {
     pub(super) fn new(notes: &'a mut W, quiet: bool, persistence: Persistence) -> Self {
-        let state = State {
-            backlog: Backlog::default(),
-            tally: Tally::default(),
-            notes,
-            ready: false,
-            away: false,
-            closed: false,
-            is_heard: false,
-            returned: None,
-            is_blind: false,
-            ended: None,
-            last: None,
-            outage: None,
-            seldom: Seldom::every(TELL_EVERY),
-        };
+        let state = State::new(notes, persistence);
         let (wanted, filled) = (Notify::new(), Notify::new());
         Self { state: Mutex::new(state), wanted, filled, quiet, persistence }
     }
@@ -159,11 +79,7 @@ impl<'a, W: Write> Pump<'a, W> {
 
     /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
     pub(super) fn tally(&self) -> Tally {
-        self.with(|state| {
-            let tally = std::mem::take(&mut state.tally);
-            let (lost, waiting) = (tally.lost + state.backlog.lost, state.backlog.len());
-            Tally { lost, waiting, ..tally }
-        })
+        self.with(State::take_tally)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut State<'a, W>) -> T) -> T {
@@ -171,7 +87,7 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 
     fn say(&self, text: &str) {
-        self.with(|state| note(state.notes, text));
+        self.with(|state| state.say(text));
     }
 
     /// Takes events from the source until it ends.
@@ -212,10 +128,7 @@ impl<'a, W: Write> Pump<'a, W> {
 
     /// Waits until the sink wants an event, or is away, in which case the event has to wait.
     async fn room(&self) {
-        let has_room = |state: &mut State<'_, W>| {
-            state.away || state.closed || (state.ready && state.backlog.is_empty())
-        };
-        while !self.with(has_room) {
+        while !self.with(|state| state.has_room()) {
             self.wanted.notified().await;
         }
     }
@@ -234,13 +147,7 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 
     fn push(&self, message: Message) {
-        self.with(|state| {
-            if state.closed {
-                state.tally.lost += 1;
-            } else {
-                state.backlog.push(message);
-            }
-        });
+        self.with(|state| state.push(message));
         self.filled.notify_one();
     }
 
@@ -279,10 +186,7 @@ impl<'a, W: Write> Pump<'a, W> {
                         Err(undelivered)
                     }
                     Ok(()) => {
-                        self.with(|state| {
-                            state.tally.sent += 1;
-                            state.last = Some(Instant::now());
-                        });
+                        self.with(State::sent);
                         Ok(())
                     }
                 }
@@ -293,7 +197,7 @@ impl<'a, W: Write> Pump<'a, W> {
                 Ok(()) => {
                     is_checked = true;
                     backoff.reset();
-                    self.back();
+                    self.with(State::back);
                 }
                 Err(undelivered) => {
                     let wait = backoff.next(rand::random());
@@ -343,35 +247,15 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Until when a sink that is away is tried again, if there is an end.
-    fn deadline(&self) -> Option<Instant> {
-        let Persistence { gathers, reads_on, at_first, at_last, .. } = self.persistence;
-        self.with(|state| {
-            let may_wait = !gathers || (state.last.is_none() && !reads_on);
-            match &state.outage {
-                Some(outage) if may_wait => Some(outage.since + at_first),
-                // No event is left to send, so there is nothing to wait for.
-                _ if state.ended.is_some() && state.backlog.is_empty() => state.ended,
-                _ => state.ended.map(|ended| state.last.map_or(ended, |last| last.max(ended)) + at_last),
-            }
-        })
-    }
-
     /// Begins an outage or goes on with it: waits before the next attempt, unless there is to be none.
     async fn stay(&self, undelivered: Undelivered, wait: Duration) -> Result<(), Failure> {
         let Undelivered { mut failure, trouble } = undelivered;
         let now = Instant::now();
-        let is_new = self.with(|state| {
-            state.away = self.persistence.gathers;
-            let is_new = state.outage.is_none();
-            let replaced = state.backlog.replaced;
-            state.outage.get_or_insert(Outage { since: now, replaced, is_told: false });
-            is_new
-        });
+        let is_new = self.with(|state| state.begin_outage(now));
         if trouble == Trouble::Lasting {
             return Err(self.close(failure, "nothing can be sent any more"));
         }
-        let deadline = self.deadline();
+        let deadline = self.with(|state| state.deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {
             if self.persistence.gathers && self.with(|state| state.tally.sent > 0) {
                 failure.exit = Exit::Failure;
@@ -379,7 +263,7 @@ impl<'a, W: Write> Pump<'a, W> {
             return Err(self.close(failure, "given up"));
         }
         if is_new {
-            self.tell_of_outage(&failure);
+            self.with(|state| state.tell_of_outage(&failure));
         }
         self.wanted.notify_one();
         let next = now + wait;
@@ -387,45 +271,9 @@ impl<'a, W: Write> Pump<'a, W> {
         Ok(())
     }
 
-    /// Says that the sink is away, unless it goes and comes all the time.
-    fn tell_of_outage(&self, failure: &Failure) {
-        let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
-        self.with(|state| {
-            if let (Some(_), Some(outage)) = (state.seldom.due(()), &mut state.outage) {
-                outage.is_told = true;
-                note(state.notes, &format!("warning: {failure}; {what}"));
-            }
-        });
-    }
-
-    /// Ends an outage, if there was one.
-    fn back(&self) {
-        self.with(|state| {
-            state.away = false;
-            if state.outage.is_some() {
-                state.returned = Some(Instant::now());
-            }
-            let Some(outage) = state.outage.take().filter(|outage| outage.is_told) else { return };
-            let waiting = match state.backlog.len() {
-                0 => String::new(),
-                waiting => format!("; events that waited: {waiting}"),
-            };
-            let replaced = match state.backlog.replaced - outage.replaced {
-                0 => String::new(),
-                replaced => format!("; progress replaced by newer progress: {replaced}"),
-            };
-            let seconds = outage.since.elapsed().as_secs_f64();
-            note(state.notes, &format!("note: back after {seconds:.1} s{waiting}{replaced}"));
-        });
-    }
-
     /// Sends no more: what waits is lost, and whatever the source still gives.
     fn close(&self, failure: Failure, why: &str) -> Failure {
-        let goes_on = self.with(|state| {
-            state.closed = true;
-            state.backlog.give_up();
-            self.persistence.drains && state.ended.is_none()
-        });
+        let goes_on = self.with(State::close);
         if goes_on {
             self.say(&format!("warning: {failure}; {why}, and standard input is only read to its end"));
         }
@@ -483,7 +331,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let reach = match self.publish(sink, message).await? {
             Arrival::Heard(reach) => reach,
             Arrival::Kept(key) => {
-                self.with(|state| state.tally.streams.insert(key));
+                self.with(|state| state.added_to(key));
                 return Ok(());
             }
         };

@@ -33,7 +33,7 @@ const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWI
 pub(crate) enum SinkOptions {
     /// Into this Redis.
     Redis {
-        /// Its URL.
+        /// URL of the Redis.
         url: String,
         /// Events are appended to the streams of their channels, rather than published on the channels.
         durable: bool,
@@ -75,9 +75,9 @@ impl Reach {
 
 /// Place that an event has come to.
 pub(super) enum Arrival {
-    /// It was heard by so many.
+    /// Receivers that heard it.
     Heard(Reach),
-    /// It is in the stream of this key, where whoever comes later finds it as well.
+    /// Key of the stream that holds it, where watchers that come later find it as well.
     Kept(String),
 }
 

@@ -1,4 +1,4 @@
-//! Where an event is published.
+//! Place that an event is published to.
 
 use crate::dialect::Dialect;
 

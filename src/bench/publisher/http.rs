@@ -8,6 +8,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Position, Url};
 
 use super::answers::Answers;
+use super::link::Link;
 use super::wire::Wire;
 use crate::exit::{Exit, Failure};
 use crate::net;
@@ -21,7 +22,7 @@ const PLACES: [&str; 2] = ["{channel}", "%7Bchannel%7D"];
 const MAX_ANSWER: usize = 1 << 20;
 
 pub(super) struct Http {
-    pub(super) wire: Wire,
+    pub(super) link: Link,
     host: String,
     port: u16,
     tls: Option<Tls>,
@@ -29,9 +30,6 @@ pub(super) struct Http {
     /// The path, in parts where the channel stands between.
     path: Vec<String>,
     rest: String,
-    unread: Vec<u8>,
-    has_ended: bool,
-    has_answered: bool,
 }
 
 /// An answer that is all there.
@@ -65,34 +63,16 @@ impl Http {
                 path.replace(place, PLACES[0])
             });
         let path = path.split(PLACES[0]).map(str::to_owned).collect();
-        let (host, unread) = (host.to_owned(), Vec::new());
-        let (has_ended, has_answered) = (false, false);
-        Ok(Self { wire, host, port, tls, address, path, rest, unread, has_ended, has_answered })
+        Ok(Self { link: Link::new(wire), host: host.to_owned(), port, tls, address, path, rest })
     }
 
     /// Connects again.
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
-        self.wire = Wire::tcp(&self.host, self.port, self.tls.as_ref()).map_err(|error| {
+        let wire = Wire::tcp(&self.host, self.port, self.tls.as_ref()).map_err(|error| {
             io::Error::new(error.kind(), format!("could not connect to {} again: {error}", self.address))
         })?;
-        self.unread.clear();
-        (self.has_ended, self.has_answered) = (false, false);
+        self.link = Link::new(wire);
         Ok(())
-    }
-
-    /// Whether nothing more can be sent over this connection.
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
-    }
-
-    /// Whether anything was answered over this connection.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered
-    }
-
-    /// Gives the connection up.
-    pub(super) fn end(&mut self) {
-        self.has_ended = true;
     }
 
     pub(super) fn address(&self) -> &str {
@@ -118,15 +98,16 @@ impl Http {
     /// What was answered; the end of the connection is no error.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         let mut answers = Answers::default();
-        if self.has_ended {
+        let link = &mut self.link;
+        if link.has_ended {
             return Ok(answers);
         }
-        match self.wire.receive(&mut self.unread) {
-            Err(error) if is_end(&error) => self.has_ended = true,
+        match link.wire.receive(&mut link.unread) {
+            Err(error) if is_end(&error) => link.has_ended = true,
             result => result?,
         }
         let mut from = 0;
-        while let Some(Answer { status, length, is_last }) = whole_answer(&self.unread[from..])? {
+        while let Some(Answer { status, length, is_last }) = whole_answer(&link.unread[from..])? {
             from += length;
             match status {
                 200..300 => answers.good(),
@@ -134,13 +115,13 @@ impl Http {
                 100 | 102..200 => continue,
                 _ => answers.bad(Some(status), format!("answered {status}")),
             }
-            self.has_answered = true;
+            link.has_answered = true;
             if is_last {
-                self.has_ended = true;
+                link.has_ended = true;
                 break;
             }
         }
-        self.unread.drain(..from);
+        link.unread.drain(..from);
         Ok(answers)
     }
 }
@@ -277,12 +258,12 @@ mod tests {
         io::Write::write_all(&mut peer, all).unwrap();
         drop(peer);
         let (mut all, mut bad) = (0, 0);
-        while !http.has_ended() {
+        while !http.link.has_ended {
             let answers = http.read().unwrap();
             (all, bad) = (all + answers.count, bad + answers.bad.len());
         }
         assert_eq!((all, bad), (1, 0));
         http.reconnect().unwrap();
-        assert!(!http.has_ended() && !http.has_answered());
+        assert!(!http.link.has_ended && !http.link.has_answered);
     }
 }

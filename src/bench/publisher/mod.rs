@@ -10,8 +10,11 @@
 
 mod answers;
 mod http;
+mod link;
 mod protocol;
 mod redis;
+mod requests;
+mod succession;
 mod wire;
 
 use std::io;
@@ -22,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::aim::{Events, Outlet};
 use super::clock::until;
-use super::collect::{Second, count_failure};
+use super::collect::Second;
 use super::marker::Marker;
 use super::options::Via;
 use super::subscriber::{PROBE, Shared};
@@ -34,11 +37,16 @@ use crate::net::tls::Tls;
 use self::http::Http;
 use self::protocol::Protocol;
 use self::redis::{Redis, Verb};
+use self::requests::Requests;
 use self::wire::RETRY;
 
 /// Names of the ways into Redis, in reports.
 const REDIS: &str = "redis";
 const STREAMS: &str = "streams";
+
+/// Hint for a stream that another node of a cluster holds.
+const ONE_NODE: &str = "bench appends over one connection: name the node that holds the stream, as in --redis \
+                        redis://HOST:PORT, or let publish do it, which finds the node of each stream";
 
 /// Events that go out in one write at most.
 const BATCH: u64 = 256;
@@ -58,7 +66,7 @@ const RECONNECT_AHEAD: Duration = Duration::from_millis(150);
 /// Connections in a row that may end without a single answer.
 const MAX_FRUITLESS: u32 = 10;
 
-/// In a run that outlasts outages: how long an endpoint that is away is tried again, and how long one may be silent.
+/// Time for which an endpoint that is away is tried again, and for which one may be silent, in a run that outlasts outages.
 const OUTAGE: Duration = Duration::from_mins(5);
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -70,14 +78,7 @@ pub struct Publisher {
     protocol: Protocol,
     events: Vec<Events>,
     out: Vec<u8>,
-    sent: u64,
-    answered: u64,
-    /// Of what is sent, the first that counts.
-    measured_from: u64,
-    /// Of the run, once it is under way.
-    shared: Option<Arc<Shared>>,
-    /// Failures since the last second that was reported, those of the warm-up too.
-    errors: u64,
+    requests: Requests,
     /// Connections that ended without an answer, in a row.
     fruitless: u32,
     /// Whether the run goes on when the endpoint goes away.
@@ -101,11 +102,7 @@ impl Publisher {
             protocol,
             events,
             out: Vec::new(),
-            sent: 0,
-            answered: 0,
-            measured_from: 0,
-            shared: None,
-            errors: 0,
+            requests: Requests::default(),
             fruitless: 0,
             outlasts: false,
             waited: Duration::ZERO,
@@ -134,8 +131,8 @@ impl Publisher {
         let can = self.protocol.change_verb();
         if can {
             let by = if self.appends() { REDIS } else { STREAMS }.to_owned();
-            // What was refused the other way says nothing of this one.
-            self.publish = Publish { by, ..Publish::default() };
+            // A refusal of the other way says nothing of this one.
+            (self.publish, self.requests.failures) = (Publish { by, ..Publish::default() }, Vec::new());
         }
         can
     }
@@ -168,16 +165,18 @@ impl Publisher {
             Failure::new(Exit::Unreachable, format!("could not publish to {address}: {error}"))
         };
         self.exchange(events).map_err(|error| lost(&error, self.address()))?;
-        if let Some(first) = self.publish.failures.first() {
+        if let Some(first) = self.requests.failures.first() {
             // What has no status was never answered where every answer has one.
             if matches!(self.protocol, Protocol::Http(_)) && first.status.is_none() {
                 return Err(lost(&first.reason, self.address()));
             }
             let message = format!("{} refused an event: {}", self.address(), first.reason);
             let exit = if matches!(first.status, Some(401 | 403)) { Exit::Refused } else { Exit::Failure };
-            return Err(Failure::new(exit, message));
+            let failure = Failure::new(exit, message);
+            let is_elsewhere = self.appends() && first.reason.starts_with("MOVED ");
+            return Err(if is_elsewhere { failure.hint(ONE_NODE) } else { failure });
         }
-        if self.answered < self.sent {
+        if self.requests.unanswered() > 0 {
             let message = format!("{} did not answer within {} s", self.address(), LAST_ANSWERS.as_secs());
             return Err(Failure::new(Exit::Unreachable, message));
         }
@@ -190,7 +189,7 @@ impl Publisher {
         if self.protocol.has_ended() {
             self.reconnect(&AtomicBool::new(false))?;
         }
-        self.sent += events;
+        self.requests.sent += events;
         self.flush()?;
         self.await_answers(&AtomicBool::new(false))
     }
@@ -203,37 +202,37 @@ impl Publisher {
         seconds: &Sender<Second>,
     ) -> (Publish, Option<String>) {
         let plan = &shared.plan;
-        (self.sent, self.answered, self.errors) = (0, 0, 0);
-        self.measured_from = plan.measured_from;
-        self.shared = Some(Arc::clone(shared));
+        self.requests.begin(shared);
         if self.outlasts {
             self.protocol.replace();
         }
         let published = self.publish_all(shared, stop, seconds);
         let now = shared.clock.now();
         let lost = match published.and_then(|()| self.await_answers(stop)) {
-            Ok(()) if self.answered < self.sent && !stop.load(Ordering::Acquire) => Some(self.silence()),
+            Ok(()) if self.requests.unanswered() > 0 && !stop.load(Ordering::Acquire) => Some(self.silence()),
             Ok(()) => None,
             Err(error) => Some(error.to_string()),
         };
-        self.fail_unanswered("no answer");
-        if self.errors > 0 {
+        self.requests.fail_unanswered("no answer");
+        let Requests { sent: all, errors, failed, failures, .. } = std::mem::take(&mut self.requests);
+        if errors > 0 {
             let nth = shared.second(shared.clock.now());
-            let _ = seconds.send(Second { nth, errors: self.errors, ..Second::default() });
+            let _ = seconds.send(Second { nth, errors, ..Second::default() });
         }
+        (self.publish.failed, self.publish.failures) = (failed, failures);
         self.publish.failures.sort_by_key(|one| std::cmp::Reverse(one.count));
-        let sent = self.sent.saturating_sub(plan.measured_from);
+        let sent = all.saturating_sub(plan.measured_from);
         self.publish.intended = plan.events - plan.measured_from;
         self.publish.sent = sent;
         let length = Duration::from_nanos(plan.length().saturating_sub(plan.measured_at())).as_secs_f64();
         let began = shared.start.load(Ordering::Acquire) + plan.measured_at();
         let took = Duration::from_nanos(now.saturating_sub(began)).as_secs_f64();
         // The last event leaves before the time is up; a run that was ended has no such time.
-        let took = if self.sent == plan.events { took.max(length) } else { took };
+        let took = if all == plan.events { took.max(length) } else { took };
         self.publish.intended_rate = per(self.publish.intended, length);
         self.publish.rate = per(sent, took);
         self.publish.endpoint_wait_seconds = self.waited.as_secs_f64();
-        self.publish.payload_bytes = per(self.bytes, per(self.sent, 1.0));
+        self.publish.payload_bytes = per(self.bytes, per(all, 1.0));
         (self.publish, lost)
     }
 
@@ -256,7 +255,7 @@ impl Publisher {
             }
             // A wait counts from when an event was due, and in the measured time.
             let waits_from = start + plan.due(next).max(plan.measured_at());
-            if self.sent - self.answered > MAX_OUTSTANDING {
+            if self.requests.unanswered() > MAX_OUTSTANDING {
                 self.make_room(stop)?;
                 self.waited += until(now.max(waits_from), shared.clock.now());
                 continue;
@@ -275,7 +274,7 @@ impl Publisher {
                 self.write(shared, next, start + plan.due(next));
                 next += 1;
             }
-            self.sent = next;
+            self.requests.sent = next;
             let blocked = self.flush()?;
             if now >= start + plan.measured_at() {
                 self.waited += blocked;
@@ -289,12 +288,12 @@ impl Publisher {
             shared.published.store(next, Ordering::Release);
             let nth = shared.second(left);
             if nth > second.nth {
-                second.errors = std::mem::take(&mut self.errors);
+                second.errors = std::mem::take(&mut self.requests.errors);
                 let _ = seconds.send(std::mem::replace(&mut second, Second { nth, ..Second::default() }));
             }
             second.published += next - first;
         }
-        second.errors = std::mem::take(&mut self.errors);
+        second.errors = std::mem::take(&mut self.requests.errors);
         // Whoever collects the seconds is gone only when the run is.
         let _ = seconds.send(second);
         Ok(())
@@ -303,7 +302,7 @@ impl Publisher {
     /// Waits for answers until another event may go.
     fn make_room(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut heard = Instant::now();
-        while self.sent - self.answered > MAX_OUTSTANDING && !stop.load(Ordering::Acquire) {
+        while self.requests.unanswered() > MAX_OUTSTANDING && !stop.load(Ordering::Acquire) {
             std::thread::sleep(RETRY);
             if self.read_answers()? {
                 heard = Instant::now();
@@ -332,7 +331,7 @@ impl Publisher {
         let mut moved = Instant::now();
         while !self.protocol.has_ended() {
             let is_written = left.is_empty();
-            let wire = self.protocol.wire();
+            let wire = &mut self.protocol.link_mut().wire;
             match if is_written { wire.flush().map(|()| 0) } else { wire.write(left) } {
                 Ok(_) if is_written => break,
                 Ok(written) => (left, moved) = (&left[written..], Instant::now()),
@@ -365,14 +364,9 @@ impl Publisher {
     fn read_answers(&mut self) -> io::Result<bool> {
         let had_ended = self.protocol.has_ended();
         let answers = self.protocol.read()?;
-        let before = self.answered;
-        let all = answers.count.min(self.sent - before);
-        for (nth, status, reason) in answers.bad.into_iter().filter(|(nth, ..)| *nth < all) {
-            self.answered = before + nth;
-            self.fail(status, &reason, 1);
-        }
-        self.answered = before + all;
-        if answers.count > all {
+        let count = answers.count;
+        let all = self.requests.take(answers);
+        if count > all {
             // As a server says that it will wait no longer; what is sent over it now may have no answer.
             self.protocol
                 .end(io::Error::new(io::ErrorKind::ConnectionAborted, "it answered what nobody asked"))?;
@@ -383,48 +377,29 @@ impl Publisher {
         Ok(all > 0)
     }
 
-    /// Counts as failed what is next to be answered.
-    fn fail(&mut self, status: Option<u16>, reason: &str, count: u64) {
-        // Answers come in the order of what was sent, so that it is known which is of the warm-up.
-        let warm_up = self.measured_from.saturating_sub(self.answered).min(count);
-        if let Some(shared) = &self.shared {
-            shared.unpublished.add(self.answered, self.answered + count);
-        }
-        self.answered += count;
-        self.errors += count;
-        if count > warm_up {
-            self.publish.failed += count - warm_up;
-            count_failure(&mut self.publish.failures, "publish", status, reason, count - warm_up);
-        }
-    }
-
-    fn fail_unanswered(&mut self, reason: &str) {
-        self.fail(None, reason, self.sent.saturating_sub(self.answered));
-    }
-
     /// The connection has ended, and nothing more is answered over it.
     fn ended(&mut self) {
         if self.protocol.has_answered() {
             self.fruitless = 0;
-        } else if self.answered < self.sent {
+        } else if self.requests.unanswered() > 0 {
             self.fruitless += 1;
         }
-        self.fail_unanswered("the connection ended before the answer");
+        self.requests.fail_unanswered("the connection ended before the answer");
     }
 
-    /// How long the endpoint may be silent.
+    /// Time for which the endpoint may be silent.
     fn patience(&self) -> Duration {
         if self.is_outlasting() { SILENCE } else { LAST_ANSWERS }
     }
 
     /// Whether a run is under way that goes on when the endpoint goes away.
     fn is_outlasting(&self) -> bool {
-        self.outlasts && self.shared.is_some()
+        self.outlasts && self.requests.is_run()
     }
 
     /// Words for answers that do not come.
     fn silence(&self) -> String {
-        let (missing, patience) = (self.sent - self.answered, self.patience().as_secs());
+        let (missing, patience) = (self.requests.unanswered(), self.patience().as_secs());
         format!("{} left {missing} events unanswered for {patience} s", self.address())
     }
 
@@ -448,7 +423,7 @@ impl Publisher {
         let mut backoff = Backoff::new(RECONNECT.0, RECONNECT.1);
         let mut is_away = matches!(self.protocol, Protocol::Redis(_)) || self.fruitless > 0;
         while !stop.load(Ordering::Acquire) {
-            // One that takes connections and answers nothing is not stormed either.
+            // An endpoint that takes connections and answers nothing is not stormed either.
             if self.fruitless > 0 {
                 std::thread::sleep(backoff.next(rand::random()));
             }
@@ -479,7 +454,7 @@ impl Publisher {
     fn await_answers(&mut self, stop: &AtomicBool) -> io::Result<()> {
         let mut heard = Instant::now();
         let mut stopped = None;
-        while self.answered < self.sent && heard.elapsed() < self.patience() {
+        while self.requests.unanswered() > 0 && heard.elapsed() < self.patience() {
             if self.read_answers()? {
                 heard = Instant::now();
             }

@@ -4,8 +4,8 @@ use std::io;
 
 use super::answers::Answers;
 use super::http::{self, Http};
-use super::redis::{Redis, Verb};
-use super::wire::Wire;
+use super::link::Link;
+use super::redis::Redis;
 use crate::bench::aim::Outlet;
 
 /// How a request is written and its answer read.
@@ -22,10 +22,18 @@ impl Protocol {
         }
     }
 
-    pub(super) fn wire(&mut self) -> &mut Wire {
+    /// The connection that is used now.
+    pub(super) fn link(&self) -> &Link {
         match self {
-            Self::Redis(redis) => &mut redis.wire,
-            Self::Http(http) => &mut http.wire,
+            Self::Redis(redis) => &redis.link,
+            Self::Http(http) => &http.link,
+        }
+    }
+
+    pub(super) fn link_mut(&mut self) -> &mut Link {
+        match self {
+            Self::Redis(redis) => &mut redis.link,
+            Self::Http(http) => &mut http.link,
         }
     }
 
@@ -38,32 +46,24 @@ impl Protocol {
 
     /// Whether the connection has ended and another may take over.
     pub(super) fn has_ended(&self) -> bool {
-        match self {
-            Self::Redis(redis) => redis.has_ended(),
-            Self::Http(http) => http.has_ended(),
-        }
+        self.link().has_ended
     }
 
     pub(super) fn has_answered(&self) -> bool {
-        match self {
-            Self::Redis(redis) => redis.has_answered(),
-            Self::Http(http) => http.has_answered(),
-        }
+        self.link().has_answered
     }
 
     /// Gives up a connection that failed so; the error comes back where no other may take over.
     pub(super) fn end(&mut self, error: io::Error) -> io::Result<()> {
-        match self {
-            Self::Redis(redis) if redis.is_replaced => {
-                redis.end();
-                Ok(())
-            }
-            Self::Http(http) if http::is_end(&error) => {
-                http.end();
-                Ok(())
-            }
-            _ => Err(error),
+        let is_replaced = match self {
+            Self::Redis(redis) => redis.is_replaced,
+            Self::Http(_) => http::is_end(&error),
+        };
+        if !is_replaced {
+            return Err(error);
         }
+        self.abandon();
+        Ok(())
     }
 
     pub(super) fn reconnect(&mut self) -> io::Result<()> {
@@ -75,12 +75,10 @@ impl Protocol {
 
     /// Appends events from now on where it published them, and the other way round; whether that can be done.
     pub(super) fn change_verb(&mut self) -> bool {
-        let Self::Redis(redis) = self else { return false };
-        redis.verb = match redis.verb {
-            Verb::Publish => Verb::Append,
-            Verb::Append => Verb::Publish,
-        };
-        true
+        match self {
+            Self::Redis(redis) => redis.change_verb(),
+            Self::Http(_) => false,
+        }
     }
 
     /// Lets another connection take over from one that ends; over HTTP it always may.
@@ -92,9 +90,6 @@ impl Protocol {
 
     /// Gives a connection up on which nothing comes any more.
     pub(super) fn abandon(&mut self) {
-        match self {
-            Self::Redis(redis) => redis.end(),
-            Self::Http(http) => http.end(),
-        }
+        self.link_mut().has_ended = true;
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::answers::Answers;
+use super::link::Link;
+use super::succession::Succession;
 use super::wire::{RETRY, TIMEOUT, Wire};
 use crate::bench::aim::Outlet;
 use crate::broker::{BrokerError, locate};
@@ -17,31 +19,33 @@ const ANSWER: Bounds = Bounds { bytes: 64 << 10, elements: 0, depth: 0 };
 
 const HINT: &str = "start one, or name another with --redis or REDIS_URL";
 
-/// How an event is handed over.
+/// Command that hands an event over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// To a channel, with `PUBLISH`.
+    /// `PUBLISH` to a channel.
     Publish,
-    /// To the end of a stream, with `XADD`.
+    /// `XADD` to the end of a stream.
     Append,
 }
 
 pub(super) struct Redis {
-    pub(super) wire: Wire,
-    pub(super) verb: Verb,
+    pub(super) link: Link,
+    verb: Verb,
+    /// Whether the connection is in the database of the URL, where streams are.
+    is_selected: bool,
     endpoint: Endpoint,
     address: String,
-    unread: Vec<u8>,
+    /// Present behind sentinels.
+    succession: Option<Succession>,
     /// Whether another connection may take over when this one ends; otherwise its end is an error.
     pub(super) is_replaced: bool,
-    has_ended: bool,
-    has_answered: bool,
 }
 
 impl Redis {
     /// Connects, logs in and selects the database, which streams need; channels belong to none.
     ///
-    /// In a cluster any node will do: the first of those that the URL names that answers.
+    /// Any node of a cluster will do for channels: the first that answers of those that the URL names. A stream has a node of
+    /// its own, and another one refuses its events.
     pub(super) fn connect(url: &str, verb: Verb) -> Result<Self, Failure> {
         let usage = |reason: String| Failure::usage(format!("--redis: {reason}"));
         Self::reach(&Endpoint::parse(url).map_err(|error| usage(error.to_string()))?, verb)
@@ -54,7 +58,10 @@ impl Redis {
                 let exit = if is_usage { Exit::Usage } else { Exit::Unreachable };
                 Failure::new(exit, error.to_string()).hint(error.hint().unwrap_or_else(|| HINT.to_owned()))
             })?;
-            return Self::connect_to(endpoint, &server, verb);
+            let mut redis = Self::connect_to(endpoint, &server, verb)?;
+            redis.succession = matches!(endpoint.servers, Topology::Sentinel(_))
+                .then(|| Succession::of(server, endpoint.clone()));
+            return Ok(redis);
         };
         let mut connected = Self::connect_to(endpoint, &nodes[0], verb);
         for node in &nodes[1..] {
@@ -84,27 +91,42 @@ impl Redis {
         };
         let wire = wire.map_err(unreachable)?;
         let mut redis = Self {
-            wire,
+            link: Link::new(wire),
             verb,
+            is_selected: true,
             endpoint: endpoint.clone(),
             address: address.clone(),
-            unread: Vec::new(),
+            succession: None,
             is_replaced: false,
-            has_ended: false,
-            has_answered: false,
         };
         if let Some(login) = &endpoint.login {
             redis.ask(&login.command()).map_err(unreachable)?;
         }
-        redis.ask(&[b"PING"]).map_err(unreachable)?;
+        match redis.ask(&[b"PING"]) {
+            // A user who may not PING has been let in all the same.
+            Err(error) if error.to_string().starts_with("NOPERM") => {}
+            answered => answered.map_err(unreachable)?,
+        }
         if endpoint.database != 0 {
             let selected = redis.ask(&[b"SELECT", endpoint.database.to_string().as_bytes()]);
+            redis.is_selected = selected.is_ok();
             if verb == Verb::Append {
                 selected.map_err(unreachable)?;
             }
         }
-        redis.has_answered = false;
+        redis.link.has_answered = false;
         Ok(redis)
+    }
+
+    /// Appends events from now on where it published them, and the other way round; whether that can be done. Streams of
+    /// another database are not those that are meant.
+    pub(super) fn change_verb(&mut self) -> bool {
+        self.verb = match self.verb {
+            Verb::Publish if !self.is_selected => return false,
+            Verb::Publish => Verb::Append,
+            Verb::Append => Verb::Publish,
+        };
+        true
     }
 
     /// Connects and logs in again. A Redis that is loading its data is not there yet.
@@ -113,21 +135,6 @@ impl Redis {
             Self::reach(&self.endpoint, self.verb).map_err(|failure| io::Error::other(failure.message))?;
         *self = Self { is_replaced: self.is_replaced, ..new };
         Ok(())
-    }
-
-    /// Whether nothing more can be sent over this connection.
-    pub(super) fn has_ended(&self) -> bool {
-        self.has_ended
-    }
-
-    /// Whether anything was answered over this connection.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered
-    }
-
-    /// Gives the connection up.
-    pub(super) fn end(&mut self) {
-        self.has_ended = true;
     }
 
     pub(super) fn address(&self) -> &str {
@@ -142,15 +149,15 @@ impl Redis {
         let mut left = &command[..];
         loop {
             // The first write goes into an empty buffer; whatever has no room is tried again below.
-            let step = if left.is_empty() { self.wire.flush().map(|()| 0) } else { self.wire.write(left) };
+            let wire = &mut self.link.wire;
+            let step = if left.is_empty() { wire.flush().map(|()| 0) } else { wire.write(left) };
             match step {
                 Ok(written) => left = &left[written..],
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => return Err(error),
             }
             let answers = self.read()?;
-            // Whoever may not PING has been let in all the same.
-            if let Some((_, _, reason)) = answers.bad.iter().find(|(_, _, why)| !why.starts_with("NOPERM")) {
+            if let Some((_, _, reason)) = answers.bad.first() {
                 return Err(io::Error::other(reason.clone()));
             }
             if answers.count > 0 {
@@ -176,17 +183,18 @@ impl Redis {
     /// Reads what came.
     pub(super) fn read(&mut self) -> io::Result<Answers> {
         let mut answers = Answers::default();
-        if self.has_ended {
+        let link = &mut self.link;
+        if link.has_ended {
             return Ok(answers);
         }
-        match self.wire.receive(&mut self.unread) {
-            Err(_) if self.is_replaced => self.has_ended = true,
+        match link.wire.receive(&mut link.unread) {
+            Err(_) if self.is_replaced => link.has_ended = true,
             result => result?,
         }
         let invalid = |text: &str| Err(io::Error::new(ErrorKind::InvalidData, text));
         let mut from = 0;
         loop {
-            match resp::read(&self.unread[from..], &ANSWER) {
+            match resp::read(&link.unread[from..], &ANSWER) {
                 Ok((reply, end)) => {
                     match reply {
                         Reply::Error(reason) => {
@@ -202,8 +210,15 @@ impl Redis {
                 Err(Stop::Broken(Broken::Form(_))) => return invalid("it does not speak RESP"),
             }
         }
-        self.unread.drain(..from);
-        self.has_answered |= answers.count > 0;
+        link.unread.drain(..from);
+        link.has_answered |= answers.count > 0;
+        if let Some(successor) = self.succession.as_ref().and_then(Succession::successor) {
+            if !self.is_replaced {
+                let message = format!("the sentinels name {successor} as the master now");
+                return Err(io::Error::new(ErrorKind::ConnectionAborted, message));
+            }
+            link.has_ended = true;
+        }
         Ok(answers)
     }
 }

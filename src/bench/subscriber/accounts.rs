@@ -52,7 +52,7 @@ impl Pool {
         }
     }
 
-    /// The server ended a connection that comes back: its accounts go on, whether or not it has a cursor, since all that
+    /// Keeps the accounts of a connection that the server ended and that comes back: they go on, whether or not it has a cursor, since all that
     /// is published meanwhile is still to reach it.
     pub(super) fn keep_accounts(&mut self, at: usize) {
         let left = self.arrived_by_now(self.shared.start.load(Ordering::Acquire));
@@ -60,7 +60,7 @@ impl Pool {
         let has_cursor = conn.can_resume();
         let extra = conn.extra.get_or_insert_default();
         extra.resumes = true;
-        // Without a cursor the state comes first, which may be known already.
+        // The state comes first where there is no cursor, and may be known already.
         extra.expects_state |= !has_cursor;
         conn.left = Some(left);
     }

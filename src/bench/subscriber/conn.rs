@@ -201,14 +201,14 @@ impl Conn {
         extra.map(|extra| extra.cursor.as_str())
     }
 
-    /// How long to wait before the next attempt to come back, in nanoseconds.
+    /// Wait before the next attempt to come back, in nanoseconds.
     pub(super) fn pause(&mut self) -> u64 {
         let new = || Backoff::new(RETURN.0, RETURN.1);
         let backoff = self.extra.get_or_insert_default().backoff.get_or_insert_with(new);
         u64::try_from(backoff.next(rand::random()).as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// It is back, so that the next wait is a short one again.
+    /// Makes the next wait a short one again, since the connection is back.
     pub(super) fn is_back(&mut self) {
         if let Some(extra) = &mut self.extra {
             extra.backoff = None;

@@ -101,7 +101,7 @@ pub struct Shared {
     pub errors: AtomicU64,
     /// Somebody ended the run: what is under way is waited for no longer.
     pub cut_short: AtomicBool,
-    /// When the probe that has arrived last was sent, by the run's clock; 0: none has arrived.
+    /// Time of sending, by the run's clock, of the newest probe that has arrived; 0: none has arrived.
     pub probed: AtomicU64,
     /// The first failure of TLS, or the first answer to an upgrade that refused it.
     pub refusal: OnceLock<NetError>,

@@ -25,7 +25,7 @@ use crate::wire::websocket::Role;
 /// For a server to end all connections when the run is over, in nanoseconds.
 const LEAVE_TIMEOUT: u64 = 1_000_000_000;
 
-/// Before another attempt of a connection that was cut and has no cursor, in nanoseconds.
+/// Wait before another attempt of a connection that was cut, in a run without --resume, in nanoseconds.
 const RETRY: u64 = 100_000_000;
 
 /// From the first packet to the end of the upgrade, in nanoseconds.
@@ -337,7 +337,7 @@ impl Pool {
         is_run && !is_refused && self.keeps_cursor(at)
     }
 
-    /// Whether a connection keeps its cursor. Whoever reads nothing has none.
+    /// Whether a connection keeps its cursor. A connection that reads nothing has none.
     pub(super) fn keeps_cursor(&self, at: usize) -> bool {
         self.task.manner.resume && self.conns[at].cohort != Cohort::Stalled
     }
@@ -349,7 +349,7 @@ impl Pool {
         self.try_again(at);
     }
 
-    /// Whoever is to come back tries until it is; the pause keeps a dead server from being stormed.
+    /// Queues another attempt of a connection that is to come back; the pause keeps a dead server from being stormed.
     fn try_again(&mut self, at: usize) {
         let pause = if self.task.manner.resume { self.conns[at].pause() } else { RETRY };
         self.waiting.push(Reverse((self.now + pause, at)));

@@ -54,7 +54,7 @@ pub(super) struct Pool {
     pub(super) part: Part,
     /// Delivery latency and misrouted events, by cohort.
     pub(super) delivery: [(Timing, u64); Cohort::ALL.len()],
-    /// When connections are to be opened, the next first.
+    /// Connections that are to be opened, by the time for it, the next first.
     pub(super) waiting: BinaryHeap<Reverse<(u64, usize)>>,
     pub(super) opening: usize,
     pub(super) attempts_left: u64,

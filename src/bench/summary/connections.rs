@@ -85,7 +85,7 @@ pub struct Reconnect {
     /// Connections that the server ended and that were to come back, as they do with --resume.
     #[serde(default)]
     pub dropped: u64,
-    /// Those that came back, of both.
+    /// Connections that came back, of both.
     pub back: u64,
     /// Attempts to come back that failed, and were followed by another, in a run with --resume; they count nowhere else.
     #[serde(default)]

@@ -27,10 +27,10 @@ pub struct Publish {
     /// For how long events that were due had to wait for where they were published: for room, answers or a connection; in
     /// seconds, warm-up not counted.
     pub endpoint_wait_seconds: f64,
-    /// How often the endpoint went away and was waited for until it was back, as a run with --resume does.
+    /// Times that the endpoint went away and was waited for until it was back, as a run with --resume does.
     #[serde(default)]
     pub outages: u64,
-    /// For how long that was, in seconds.
+    /// Length of these outages together, in seconds.
     #[serde(default)]
     pub outage_seconds: f64,
     /// Length of the events in bytes, the mean.

@@ -1,3 +1,4 @@
+use super::metrics::Measure;
 use super::*;
 use crate::bench::summary::{Mode, Publish, RoundTrip};
 

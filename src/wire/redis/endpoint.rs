@@ -49,7 +49,7 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// Nobody where neither is given.
+    /// Login of these, or none where neither is given.
     pub(super) fn new(user: Option<String>, password: String) -> Option<Self> {
         let user = user.filter(|name| !name.is_empty());
         (user.is_some() || !password.is_empty()).then_some(Self { user, password })
@@ -73,7 +73,7 @@ impl fmt::Debug for Login {
 /// Servers that together watch a master, and tell where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sentinels {
-    /// Where they listen; at least one, each once.
+    /// Addresses that they listen on; at least one, each once.
     pub addresses: Vec<Address>,
     /// The name that they know the master by.
     pub master: String,
@@ -81,10 +81,10 @@ pub(crate) struct Sentinels {
     pub login: Option<Login>,
 }
 
-/// How the servers belong together.
+/// Relation of the servers to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Topology {
-    /// One server.
+    /// A single server.
     Single(Address),
     /// A master, found through sentinels.
     Sentinel(Sentinels),
@@ -95,7 +95,7 @@ pub(crate) enum Topology {
 /// All that a URL says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Where to ask, and for whom.
+    /// Servers to ask, and for what.
     pub servers: Topology,
     /// User and password at Redis; `None`: no login.
     pub login: Option<Login>,

@@ -2,7 +2,7 @@
 
 use crate::net::tls::TlsFileError;
 
-/// What is wrong with a Redis URL. The messages never repeat user, password or anything that could be one.
+/// Fault of a Redis URL. The messages never repeat user, password or anything that could be one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RedisUrlError {
     /// The URL parser refused it.
@@ -14,7 +14,7 @@ pub(crate) enum RedisUrlError {
         .0.map(|near| format!("; did you mean {near}://?")).unwrap_or_default()
     )]
     Scheme(Option<&'static str>),
-    /// There is no host between the slashes, or none between two commas.
+    /// A host is missing between the slashes, or between two commas.
     #[error("the redis URL names no host; it looks like {0}")]
     NoHost(&'static str),
     /// A host holds a blank or a character of punctuation.
@@ -64,7 +64,7 @@ pub(crate) enum RedisUrlError {
     /// Something follows a `#`.
     #[error("the redis URL has a fragment; a # in a password is written %23")]
     Fragment,
-    /// What the percent signs stand for is no UTF-8.
+    /// Bytes that percent signs stand for are no UTF-8.
     #[error("the {0} of the redis URL is not UTF-8 once decoded")]
     NotUtf8(&'static str),
     /// `replica` has one value.

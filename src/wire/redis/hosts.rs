@@ -13,7 +13,7 @@ const MAX_HOSTS: usize = 64;
 pub(super) struct Parts<'a> {
     /// User and password, as they are written.
     login: Option<&'a str>,
-    /// Between the login and the path.
+    /// Hosts, between the login and the path.
     hosts: &'a str,
     /// Path, query and fragment.
     tail: &'a str,
@@ -66,13 +66,13 @@ impl<'a> Parts<'a> {
 
 /// Hosts of a URL.
 pub(super) struct Addresses {
-    /// Each once, in the order of the URL.
+    /// Hosts in the order of the URL, each once.
     pub(super) all: Vec<Address>,
-    /// Those that came again.
+    /// Hosts that came again.
     pub(super) repeated: Vec<Address>,
 }
 
-/// What is known of the hosts from the scheme.
+/// Knowledge of the hosts that the scheme gives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Form {
     /// Whether TLS is spoken.

@@ -13,10 +13,10 @@ const SENTINEL: u16 = 26379;
 const SCHEMES: [&str; 7] =
     ["redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"];
 
-/// What a URL is about.
+/// Subject of a URL.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Scheme {
-    /// One server over the network.
+    /// A server over the network.
     Single(Form),
     /// A socket of this machine.
     Unix,

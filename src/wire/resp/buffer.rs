@@ -22,7 +22,7 @@ impl Buffer {
         Self { bytes: vec![0; INITIAL], start: 0, end: 0, needed: 0, large: false }
     }
 
-    /// Where to read into; never empty. What is read is handed over with [`Buffer::filled`].
+    /// Space to read into; never empty. Bytes that were read are handed over with [`Buffer::filled`].
     pub(super) fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             // At most the beginning of one message is moved, as everything whole has been taken.
@@ -57,7 +57,7 @@ impl Buffer {
         }
     }
 
-    /// What stands at the beginning is not whole: it needs so many bytes.
+    /// Says that a message at the beginning is not whole: it needs so many bytes.
     pub(super) fn needs(&mut self, bytes: usize) {
         self.needed = bytes;
     }

@@ -4,6 +4,7 @@ mod bad_input;
 mod doorman;
 mod faulty;
 mod modes;
+mod nodes;
 mod outages;
 mod publishing;
 mod refused;

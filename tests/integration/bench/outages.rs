@@ -18,15 +18,15 @@ fn begin(server: &str, redis: &RedisServer, args: &[&str]) -> Process {
     start(&[&load[..], time, &fixed, args].concat())
 }
 
-fn end(process: Process) -> (Output, Value) {
+pub(super) fn end(process: Process) -> (Output, Value) {
     let output = process.finish(PATIENCE * 2);
     assert!(!output.stdout.is_empty(), "{}", output.stderr);
     let summary = read(&output.stdout);
     (output, summary)
 }
 
-/// How often Redis has carried out a command since it was started.
-fn calls(redis: &RedisServer, command: &str) -> u64 {
+/// Times that Redis has carried out a command since it was started.
+pub(super) fn calls(redis: &RedisServer, command: &str) -> u64 {
     let info: InfoDict = redis::cmd("INFO").arg("commandstats").query(&mut redis.connection()).unwrap();
     let stats: Option<String> = info.get(&format!("cmdstat_{command}"));
     let stats = stats.unwrap_or_default();
@@ -113,11 +113,11 @@ fn a_redis_that_is_killed_is_waited_for_and_its_events_leave_late() {
     assert_eq!(figures(publish, ["intended", "sent", "outages"]), [800, 800, 1], "{publish}");
     assert!(publish["outage_seconds"].as_f64() > Some(0.0), "{publish}");
     assert!(summary["partial"].is_null(), "{}", summary["partial"]);
-    // They did not leave late for this client's sake.
+    // Events did not leave late for this client's sake.
     assert!(!summary["client"]["bound"].to_string().contains("events left later"), "{}", summary["client"]);
     let healthy = cohort(&summary, "healthy");
     assert_eq!(healthy["duplicated"], 0, "{healthy}");
-    // Nobody is to get what was not answered.
+    // An event that was not answered is expected of nobody.
     let failed = publish["failed"].as_u64().unwrap();
     let expected = healthy["expected"].as_u64().unwrap();
     assert!((CONNECTIONS * (800 - failed) / 4..=CONNECTIONS * 200).contains(&expected), "{summary}");

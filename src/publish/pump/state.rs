@@ -1,0 +1,219 @@
+//! State of a pump: events that wait, counts, and the outage under way; decides without a socket.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::exit::Failure;
+use crate::net::seldom::Seldom;
+use crate::publish::backlog::{Backlog, Message};
+use crate::publish::note;
+
+/// Time between two warnings, at least, that the sink is away.
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Keys of streams that are kept. Where each job has a channel of its own, there are as many streams as jobs.
+pub(in crate::publish) const MOST_STREAMS: usize = 1000;
+
+/// Limits of the time for which a sink that is away is tried again.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::publish) struct Persistence {
+    /// The source cannot wait: it is read on while the sink is away, and its events are kept.
+    pub(in crate::publish) gathers: bool,
+    /// Events come as they come: one that is refused ends nothing, and a sink that is away may come later.
+    pub(in crate::publish) reads_on: bool,
+    /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
+    pub(in crate::publish) drains: bool,
+    /// Time from the beginning of an outage, where the source can wait or nothing was sent yet.
+    pub(in crate::publish) at_first: Duration,
+    /// Time from the source's end, or from the last event that was sent if that is later.
+    pub(in crate::publish) at_last: Duration,
+}
+
+/// Counts of the events so far.
+#[derive(Debug, Default)]
+pub(in crate::publish) struct Tally {
+    /// Events that were sent.
+    pub(in crate::publish) sent: u64,
+    /// Events that were not, and never will be.
+    pub(in crate::publish) lost: u64,
+    /// Events that wait.
+    pub(in crate::publish) waiting: u64,
+    /// Lines that are no events.
+    pub(in crate::publish) bad_lines: u64,
+    /// Message about the first event that reached nobody.
+    pub(in crate::publish) nobody: Option<String>,
+    /// Keys of the streams that events were added to; no more than [`MOST_STREAMS`].
+    pub(in crate::publish) streams: BTreeSet<String>,
+}
+
+/// State that the reading and the sending future share.
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
+pub(super) struct State<'a, W> {
+    pub(super) backlog: Backlog,
+    pub(super) tally: Tally,
+    notes: &'a mut W,
+    persistence: Persistence,
+    /// The sink waits for an event.
+    pub(super) ready: bool,
+    /// The sink does not take events now.
+    pub(super) away: bool,
+    /// Sending was given up: events that wait, and those that still come, count as lost.
+    pub(super) closed: bool,
+    /// Somebody got an event.
+    pub(super) is_heard: bool,
+    /// End of the last outage.
+    pub(super) returned: Option<Instant>,
+    /// The current state of jobs could not be read.
+    pub(super) is_blind: bool,
+    /// End of the source.
+    pub(super) ended: Option<Instant>,
+    /// Time at which an event was last sent.
+    last: Option<Instant>,
+    pub(super) outage: Option<Outage>,
+    seldom: Seldom<()>,
+}
+
+/// A time in which the sink is away.
+pub(super) struct Outage {
+    since: Instant,
+    /// Count of replaced progress before it.
+    replaced: u64,
+    is_told: bool,
+}
+
+impl<'a, W: Write> State<'a, W> {
+    pub(super) fn new(notes: &'a mut W, persistence: Persistence) -> Self {
+        Self {
+            backlog: Backlog::default(),
+            tally: Tally::default(),
+            notes,
+            persistence,
+            ready: false,
+            away: false,
+            closed: false,
+            is_heard: false,
+            returned: None,
+            is_blind: false,
+            ended: None,
+            last: None,
+            outage: None,
+            seldom: Seldom::every(TELL_EVERY),
+        }
+    }
+
+    /// Prints a line.
+    pub(super) fn say(&mut self, text: &str) {
+        note(self.notes, text);
+    }
+
+    /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
+    pub(super) fn take_tally(&mut self) -> Tally {
+        let tally = std::mem::take(&mut self.tally);
+        let (lost, waiting) = (tally.lost + self.backlog.lost, self.backlog.len());
+        Tally { lost, waiting, ..tally }
+    }
+
+    /// Whether an event may be taken from the source: the sink wants one, or is away, so that the event has to wait.
+    pub(super) fn has_room(&self) -> bool {
+        self.away || self.closed || (self.ready && self.backlog.is_empty())
+    }
+
+    /// Keeps an event until it is sent.
+    pub(super) fn push(&mut self, message: Message) {
+        if self.closed {
+            self.tally.lost += 1;
+        } else {
+            self.backlog.push(message);
+        }
+    }
+
+    /// Counts an event that was sent.
+    pub(super) fn sent(&mut self) {
+        self.tally.sent += 1;
+        self.last = Some(Instant::now());
+    }
+
+    /// Keeps the key of a stream that an event was added to.
+    pub(super) fn added_to(&mut self, key: String) {
+        let streams = &mut self.tally.streams;
+        if streams.len() < MOST_STREAMS {
+            streams.insert(key);
+        }
+    }
+
+    /// Time until which a sink that is away is tried again, if there is an end.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let Persistence { gathers, reads_on, at_first, at_last, .. } = self.persistence;
+        let may_wait = !gathers || (self.last.is_none() && !reads_on);
+        match &self.outage {
+            Some(outage) if may_wait => Some(outage.since + at_first),
+            // No event is left to send, so there is nothing to wait for.
+            _ if self.ended.is_some() && self.backlog.is_empty() => self.ended,
+            _ => self.ended.map(|ended| self.last.map_or(ended, |last| last.max(ended)) + at_last),
+        }
+    }
+
+    /// Begins an outage, or goes on with it. Whether it began now.
+    pub(super) fn begin_outage(&mut self, now: Instant) -> bool {
+        self.away = self.persistence.gathers;
+        let is_new = self.outage.is_none();
+        let replaced = self.backlog.replaced;
+        self.outage.get_or_insert(Outage { since: now, replaced, is_told: false });
+        is_new
+    }
+
+    /// Says that the sink is away, unless it goes and comes all the time.
+    pub(super) fn tell_of_outage(&mut self, failure: &Failure) {
+        let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
+        if let (Some(_), Some(outage)) = (self.seldom.due(()), &mut self.outage) {
+            outage.is_told = true;
+            self.say(&format!("warning: {failure}; {what}"));
+        }
+    }
+
+    /// Ends an outage, if there was one.
+    pub(super) fn back(&mut self) {
+        self.away = false;
+        if self.outage.is_some() {
+            self.returned = Some(Instant::now());
+        }
+        let Some(outage) = self.outage.take().filter(|outage| outage.is_told) else { return };
+        let waiting = match self.backlog.len() {
+            0 => String::new(),
+            waiting => format!("; events that waited: {waiting}"),
+        };
+        let replaced = match self.backlog.replaced - outage.replaced {
+            0 => String::new(),
+            replaced => format!("; progress replaced by newer progress: {replaced}"),
+        };
+        let seconds = outage.since.elapsed().as_secs_f64();
+        self.say(&format!("note: back after {seconds:.1} s{waiting}{replaced}"));
+    }
+
+    /// Sends no more: what waits is lost. Whether the source is read to its end all the same.
+    pub(super) fn close(&mut self) -> bool {
+        self.closed = true;
+        self.backlog.give_up();
+        self.persistence.drains && self.ended.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_streams_are_kept_up_to_a_limit() {
+        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
+        let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, persistence);
+        for nth in 0..3 * MOST_STREAMS {
+            state.added_to(format!("tasks:{}", nth / 2));
+        }
+        assert_eq!(state.take_tally().streams.len(), MOST_STREAMS);
+    }
+}
