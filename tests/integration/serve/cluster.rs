@@ -3,9 +3,7 @@
 use redis::Commands;
 
 use super::scraping;
-use crate::support::{
-    PATIENCE, Process, RedisCluster, RedisServer, Relay, WebSocket, command, jobwire, until,
-};
+use crate::support::{PATIENCE, RedisCluster, RedisServer, Relay, WebSocket, jobwire, until};
 
 /// A relay on a cluster, once it is subscribed.
 fn relay_on(url: &str) -> Relay {
@@ -184,30 +182,8 @@ fn publish_and_bench_find_the_nodes_of_a_cluster() {
             cluster.node(master).connection().hget(format!("jobwire:tasks:{task}"), "owner").unwrap();
         assert_eq!(owner, "alice");
     }
-    let server = format!("ws://{}", relay.address());
     for workers in ["0", "2"] {
-        let args = [
-            "bench",
-            "--server",
-            &server,
-            "--redis",
-            &url,
-            "-c",
-            "4",
-            "-r",
-            "20",
-            "-d",
-            "1s",
-            "--workers",
-            workers,
-            "--allow-client-bound",
-            "--assert",
-            "lost==0",
-            "--max-clock-error",
-            "1s",
-        ];
-        let output = Process::spawn(&mut command(&args)).finish(PATIENCE * 2);
-        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+        relay.assert_bench_loses_nothing(workers, &["--redis", &url]);
     }
 }
 
