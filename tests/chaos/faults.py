@@ -1,11 +1,11 @@
 """The faults: a sequence made of a seed, and how each is done to the servers."""
 
-import asyncio
 import random
 import signal
 from dataclasses import dataclass
 
 from . import resp
+from .waiting import pause, until
 
 # The limits of the output buffers of Redis while they are squeezed, and otherwise.
 SQUEEZED = "normal 64kb 0 0 pubsub 16kb 0 0"
@@ -51,8 +51,10 @@ KINDS = {
     "stopped, replica promoted": Kind(1, ("redis",), 1.0, 6.0),
     "replica stopped": Kind(1, ("redis",), 1.0, 3.0),
 }
-# Time after a fault in which nothing more is done to its target, so that some of it comes back between two.
+# Time after a fault in which nothing more is done to its target, so that some of it comes back between two, in seconds.
 SETTLE = 1.5
+# Time for Redis' own failover, in seconds.
+FAILOVER = 6.0
 
 
 def sequence(seed, seconds):
@@ -112,13 +114,13 @@ class Hand:
     async def _kill(self, fault):
         server = self._server(fault)
         await server.kill()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await server.start()
 
     async def _drain(self, fault):
         server = self._server(fault)
         await server.kill(signal.SIGTERM)
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await server.start()
 
     async def _stop(self, fault):
@@ -129,7 +131,7 @@ class Hand:
 
     async def _hold(self, server, seconds):
         server.send(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
+        await pause(seconds)
         server.send(signal.SIGCONT)
 
     async def _kill_clients(self, _):
@@ -138,7 +140,7 @@ class Hand:
 
     async def _pause_clients(self, fault):
         await self.redis.master.try_call("CLIENT", "PAUSE", int(fault.seconds * 1000), "ALL")
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
 
     async def _squeeze(self, fault):
         """A relay stops reading, and Redis keeps little for it."""
@@ -157,7 +159,7 @@ class Hand:
 
     async def _silence(self, fault):
         self.redis.switch.hang(True)
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         self.redis.switch.hang(False)
 
     async def _fail_over(self, _):
@@ -166,12 +168,13 @@ class Hand:
         if not await self.redis.is_in_sync():
             return False
         await old.try_call("FAILOVER", "TO", "127.0.0.1", new.port, "TIMEOUT", 5000)
-        for _ in range(300):
-            if (await new.replication()).get("role") == "master":
-                self.redis.change_places()
-                return True
-            await asyncio.sleep(0.02)
-        return False
+        try:
+            await until("the replica to be the master", new.is_master, FAILOVER)
+        except TimeoutError:
+            # Redis gave it up.
+            return False
+        self.redis.change_places()
+        return True
 
     async def _promote_after_kill(self, fault):
         if not await self.redis.is_in_sync():
@@ -179,7 +182,7 @@ class Hand:
         old = self.redis.master
         await old.kill()
         await self._promote()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await old.start(self.redis.master)
         return True
 
@@ -190,7 +193,7 @@ class Hand:
         old = self.redis.master
         old.send(signal.SIGSTOP)
         await self._promote()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         old.send(signal.SIGCONT)
         await old.until("to become a replica", lambda: self._demote(old))
         return True

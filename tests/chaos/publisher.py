@@ -1,14 +1,16 @@
 """Publishes events, and knows which of them Redis has answered for."""
 
-import asyncio
 import json
 import random
 
 from . import resp
 from .events import FEEDS, Journal
+from .waiting import pause
 
 # Time that an answer of Redis may take; then the connection is given up, and the event may or may not be there.
 ANSWER = 2.0
+# Time until a publisher without an answer tries again, in seconds.
+RETRY = 0.1
 # Time for the replica to confirm, in milliseconds.
 REPLICA_MS = 1000
 
@@ -31,14 +33,14 @@ class Publisher:
         link, rng = Link(self), self.rngs[feed.name]
         while self.goes_on:
             await self._deliver(link, feed, next(self.lanes[rng.choice(feed.lanes)]))
-            await asyncio.sleep(rng.expovariate(feed.rate))
+            await pause(rng.expovariate(feed.rate))
         link.close()
 
     async def _deliver(self, link, feed, event):
         """Tries an event until it is confirmed, each time with another number."""
         while not await self._attempt(link, feed, event):
             self.unanswered += 1
-            await asyncio.sleep(0.1)
+            await pause(RETRY)
 
     async def _attempt(self, link, feed, event):
         number, payload = self.journal.enter(event)

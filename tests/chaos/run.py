@@ -11,9 +11,12 @@ from .events import DIALECTS, FEEDS
 from .faults import Hand, sequence
 from .publisher import Publisher, answered, published
 from .servers import RedisPair, Relay
+from .waiting import pause, until
 
 # Time after the last fault for relays to be ready, and for clients to have all, in seconds.
 RECOVERY = 60.0
+# Time for an event that comes twice to arrive, when everybody has everything, in seconds.
+REPEATS = 1.0
 # Findings that are printed of a client.
 SHOWN = 5
 
@@ -46,7 +49,8 @@ class Run:
     async def calm_or(self, seconds):
         """Waits for so many seconds, or until it is calm."""
         try:
-            await asyncio.wait_for(self.calm.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.calm.wait()
         except TimeoutError:
             pass
 
@@ -84,11 +88,11 @@ class Run:
         faults = sequence(self.options.seed, self.options.seconds) if self.options.faults else []
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
-                await asyncio.sleep(max(0.0, self.began + fault.at - time.monotonic()))
+                await pause(self.began + fault.at - time.monotonic())
                 lasting = f" for {fault.seconds:.1f} s" if fault.seconds else ""
                 self.say(f"{fault.target} {fault.name}{lasting}")
                 tasks.create_task(self.hand.do(fault))
-        await asyncio.sleep(max(0.0, self.began + self.options.seconds - time.monotonic()))
+        await pause(self.began + self.options.seconds - time.monotonic())
         self.say("calm")
 
     async def _until_ready(self):
@@ -98,12 +102,15 @@ class Run:
 
     async def _until_settled(self):
         """Waits until all clients hold a connection that they will keep."""
-        end = time.monotonic() + RECOVERY
-        while not all(client.is_settled for client in self.clients):
-            if time.monotonic() > end:
-                away = [client.record.name for client in self.clients if not client.is_settled]
-                raise TimeoutError(f"waited {RECOVERY:.0f} s for these clients to be connected: {away}")
-            await asyncio.sleep(0.05)
+
+        async def are_settled():
+            return all(client.is_settled for client in self.clients)
+
+        try:
+            await until("all clients to be connected", are_settled, RECOVERY)
+        except TimeoutError as error:
+            away = [client.record.name for client in self.clients if not client.is_settled]
+            raise TimeoutError(f"{error}; away are {away}") from None
 
     async def _truth(self):
         streams = await published(self.redis) if self.options.streams else answered(self.publisher.order)
@@ -111,15 +118,20 @@ class Run:
 
     async def _until_complete(self, truth):
         """Waits until everybody has the last milestone of each lane, as long as that may take."""
-        end = time.monotonic() + RECOVERY
-        while time.monotonic() < end:
-            if all(is_complete(client.record, truth) for client in self.clients):
-                self.say("everybody has the last milestones")
-                # A repeated event would still be on its way.
-                await asyncio.sleep(1.0)
-                return
-            await asyncio.sleep(0.1)
-        self.say("somebody lacks a last milestone")
+        records = [client.record for client in self.clients]
+        last = [(record, lane, must[-1]) for record in records for lane in record.lanes if (must := truth.milestones(lane, record))]
+
+        async def are_complete():
+            return all(record.has(lane, number) for record, lane, number in last)
+
+        try:
+            await until("the last milestones", are_complete, RECOVERY)
+        except TimeoutError:
+            # The count then says who lacks which.
+            self.say("somebody lacks a last milestone")
+            return
+        self.say("everybody has the last milestones")
+        await pause(REPEATS)
 
     def _judged(self, truth):
         # Somebody got an event that a failover then took back: positions behind it are lost with it.
@@ -158,13 +170,6 @@ class Run:
         for relay in self.relays:
             await relay.kill()
         await self.redis.stop()
-
-
-def is_complete(record, truth):
-    """Whether a client has the last milestone of each lane."""
-    return all(
-        not (must := truth.milestones(lane, record)) or record.has(lane, must[-1]) for lane in record.lanes
-    )
 
 
 def report(found, journal, folder):

@@ -6,12 +6,14 @@ import random
 import signal
 import socket
 import subprocess
-import time
 
 from . import resp
+from .waiting import until
 
-# Time for a server to come up, on a machine that is busy.
+# Time for a server to come up or to end, on a machine that is busy, in seconds.
 START = 30.0
+# Time for a relay to answer a request for its status, in seconds.
+STATUS = 2.0
 # Ports below those that the kernel gives to clients, so that a server finds its own free when it comes back.
 PORTS = (20_000, 32_000)
 
@@ -42,24 +44,27 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    def runs(self):
+        """Whether its process has been started and has not ended; a stopped one runs."""
+        return self.process is not None and self.process.poll() is None
+
     def send(self, number):
         """Sends a signal to it, if it runs."""
-        if self.process is not None and self.process.poll() is None:
+        if self.runs():
             self.process.send_signal(number)
 
     async def kill(self, number=signal.SIGKILL):
         """Ends it and waits for its end. A stopped process takes SIGKILL alone."""
         self.send(number)
-        while self.process is not None and self.process.poll() is None:
-            await asyncio.sleep(0.01)
+        await self.until("to end", self.has_ended)
+
+    async def has_ended(self):
+        """Whether it does not run."""
+        return not self.runs()
 
     async def until(self, what, condition):
         """Waits until a condition holds. Raises TimeoutError with what was waited for."""
-        end = time.monotonic() + START
-        while not await condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"waited {START:.0f} s for {self.name} {what}, see {self.log_path}")
-            await asyncio.sleep(0.02)
+        await until(f"{self.name} {what}, see {self.log_path}", condition, START)
 
 
 class RedisServer(Server):
@@ -91,6 +96,10 @@ class RedisServer(Server):
         """What `INFO replication` says, as a dictionary; an empty one without an answer."""
         info = await self.try_call("INFO", "replication") or b""
         return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+    async def is_master(self):
+        """Whether it takes writes of its own."""
+        return (await self.replication()).get("role") == "master"
 
 
 class RedisPair:
@@ -167,12 +176,15 @@ class Switch:
             self.is_open.set()
 
     async def stop(self):
-        """Ends it, and lets what serves connections see their end."""
+        """Ends it, and waits until every connection has seen its end."""
         if self.listener is not None:
             self.listener.close()
         self.is_open.set()
         self.cut()
-        await asyncio.sleep(0.1)
+        await until("the switch to end", self._is_unused, START)
+
+    async def _is_unused(self):
+        return not self.writers
 
     async def _serve(self, reader, writer):
         self.writers.add(writer)
@@ -226,9 +238,10 @@ class Relay(Server):
     async def status(self, path):
         """The status of a GET; 0 where there is no answer."""
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 2.0)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-            head = await asyncio.wait_for(reader.readline(), 2.0)
+            async with asyncio.timeout(STATUS):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                head = await reader.readline()
             writer.transport.abort()
             return int(head.split()[1])
         except (OSError, TimeoutError, IndexError, ValueError):
