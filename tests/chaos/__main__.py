@@ -80,4 +80,8 @@ def main():
     return 0 if is_well else 1
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    print("interrupted")
+    sys.exit(130)

@@ -1,5 +1,6 @@
 """The faults: a sequence made of a seed, and how each is done to the servers."""
 
+import asyncio
 import random
 import signal
 from dataclasses import dataclass
@@ -84,6 +85,8 @@ class Hand:
     def __init__(self, redis, relays, say):
         self.redis, self.say = redis, say
         self.relays = {relay.name: relay for relay in relays}
+        # A fault that takes longer than planned holds up the next one at its target. Two at once would start a server twice.
+        self.turns = {target: asyncio.Lock() for target in (*RELAYS, "redis")}
         self.done, self.skipped = 0, 0
 
     async def do(self, fault):
@@ -102,7 +105,8 @@ class Hand:
             "stopped, replica promoted": self._promote_after_stop,
             "replica stopped": self._stop_replica,
         }[fault.name]
-        is_done = await deed(fault)
+        async with self.turns[fault.target]:
+            is_done = await deed(fault)
         self.done += is_done is not False
         if is_done is False:
             self.skipped += 1

@@ -10,7 +10,7 @@ from .clients import crowd
 from .events import DIALECTS, FEEDS
 from .faults import Hand, sequence
 from .publisher import Publisher, answered, published
-from .servers import RedisPair, Relay
+from .servers import Group, RedisPair, Relay
 from .waiting import pause, until
 
 # Time after the last fault for relays to be ready, and for clients to have all, in seconds.
@@ -26,11 +26,12 @@ class Run:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        self.redis = RedisPair(folder)
+        self.group = Group()
+        self.redis = RedisPair(folder, self.group)
         more = ["--streams", DIALECTS] if options.streams else []
         more += ["--outbox", "128KiB"]
         self.relays = [
-            Relay(f"relay-{n}", folder, options.binary, self.redis.switch.port, more) for n in range(2)
+            Relay(f"relay-{n}", folder, self.group, options.binary, self.redis.switch.port, more) for n in range(2)
         ]
         # Where clients connect.
         self.doors = self.relays
@@ -166,10 +167,9 @@ class Run:
         ))
 
     async def stop(self):
-        """Ends all processes."""
-        for relay in self.relays:
-            await relay.kill()
-        await self.redis.stop()
+        """Ends all processes, and the switch."""
+        self.group.end()
+        await self.redis.switch.stop()
 
 
 def report(found, journal, folder):

@@ -31,18 +31,56 @@ def free_port():
                 continue
 
 
+class Group:
+    """The process group of all servers of a run. No server outlives the run, however that ends.
+
+    A shell leads the group and reads from a pipe that nobody writes to. The pipe ends with the run's own process, also where
+    that process was killed, and the shell then kills the group. SIGKILL ends a stopped server too. The kernel sends SIGHUP to
+    a group that has lost its parent and has somebody stopped in it, so that the shell ignores that.
+    """
+
+    def __init__(self):
+        self.leader = subprocess.Popen(
+            ["sh", "-c", "trap '' HUP; read -r _; kill -KILL 0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+        self.processes = [self.leader]
+
+    def spawn(self, argv, log):
+        """Starts a process of the group; its output goes to a file."""
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=self.leader.pid
+        )
+        self.processes.append(process)
+        return process
+
+    def end(self):
+        """Kills all of it and waits until nothing of it is left. Nothing can cancel that."""
+        if self.leader.poll() is None:
+            os.killpg(self.leader.pid, signal.SIGKILL)
+        for process in self.processes:
+            # Each by itself too: the group may have lost its leader before.
+            process.kill()
+            process.wait()
+
+
 class Server:
     """A process on a port, which can be started, killed, stopped and let go on. Its output goes to a file."""
 
-    def __init__(self, name, folder):
-        self.name, self.folder, self.port = name, folder, free_port()
+    def __init__(self, name, folder, group):
+        self.name, self.folder, self.group, self.port = name, folder, group, free_port()
         self.log_path = os.path.join(folder, f"{name}.log")
         self.process = None
 
     def spawn(self, *argv):
-        """Starts a process; its output is added to the file."""
+        """Starts a process; its output is added to the file. Raises RuntimeError where the last one still runs."""
+        if self.runs():
+            raise RuntimeError(f"{self.name} runs already, see {self.log_path}")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = self.group.spawn(argv, log)
 
     def runs(self):
         """Whether its process has been started and has not ended; a stopped one runs."""
@@ -105,8 +143,8 @@ class RedisServer(Server):
 class RedisPair:
     """A master and its replica, which change places. Relays reach the master of the moment through a switch."""
 
-    def __init__(self, folder):
-        self.servers = [RedisServer(f"redis-{n}", folder) for n in range(2)]
+    def __init__(self, folder, group):
+        self.servers = [RedisServer(f"redis-{n}", folder, group) for n in range(2)]
         self.switch = Switch()
 
     @property
@@ -135,13 +173,6 @@ class RedisPair:
         """Makes the replica the master for whoever asks."""
         self.servers.reverse()
         self.switch.point_at(self.master.port)
-
-    async def stop(self):
-        """Ends everything."""
-        await self.switch.stop()
-        for server in self.servers:
-            server.send(signal.SIGCONT)
-            await server.kill()
 
 
 class Switch:
@@ -216,8 +247,8 @@ class Switch:
 class Relay(Server):
     """`jobwire serve`."""
 
-    def __init__(self, name, folder, binary, redis_port, more):
-        super().__init__(name, folder)
+    def __init__(self, name, folder, group, binary, redis_port, more):
+        super().__init__(name, folder, group)
         self.argv = [binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--redis", f"redis://127.0.0.1:{redis_port}"]
         self.argv += ["--no-auth", "--lists", "open", "--publish-key", "chaos", "--ping-interval", "5s", "--drain", "1s", *more]
 
