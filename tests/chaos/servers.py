@@ -221,11 +221,15 @@ class Switch:
         self.writers.add(writer)
         try:
             await self.is_open.wait()
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            target = self.target
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", target)
         except OSError:
             self._end(writer)
             return
         self.writers.add(server_writer)
+        if target != self.target:
+            # The switch was turned while this connection was made, and `point_at` could not cut it.
+            writer.transport.abort()
         await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
 
     async def _pump(self, reader, writer):
