@@ -102,8 +102,8 @@ fn states_go_on_when_a_node_is_killed_and_its_replica_takes_over() {
 fn a_url_of_one_node_works_and_says_what_it_lacks() {
     let cluster = RedisCluster::start(3, 0, &[]);
     let relay = Relay::on(cluster.node(1), &[]);
-    let said = || relay.stderr().matches("is one node of a cluster").count();
-    until(PATIENCE, "the note", || said() == 1);
+    let note = "is one node of a cluster";
+    relay.until_said(note, 1);
     for master in 0..3 {
         let job = cluster.job_of("scraping", master);
         let mut socket = relay.connect(&format!("/ws/scraping/{job}"));
@@ -111,7 +111,7 @@ fn a_url_of_one_node_works_and_says_what_it_lacks() {
         socket.expect(&ending(&job));
         until(PATIENCE, "the state", || state(cluster.node(master), &job) == Some(ending(&job)));
     }
-    assert_eq!(said(), 1, "{}", relay.stderr());
+    assert_eq!(relay.stderr().matches(note).count(), 1, "{}", relay.stderr());
     assert!(relay.stderr().contains("redis+cluster://"), "{}", relay.stderr());
 }
 
@@ -122,8 +122,7 @@ fn a_cluster_url_of_a_single_server_works_with_a_note() {
     let relay = relay_on(&url);
     redis.publish("scraping_events", ending("5"));
     until(PATIENCE, "the state", || state(&redis, "5") == Some(ending("5")));
-    let log = relay.stderr();
-    assert_eq!(log.matches("is no cluster, and is used as the single server that it is").count(), 1, "{log}");
+    relay.until_said("is no cluster, and is used as the single server that it is", 1);
     let output = jobwire(&["publish", "scraping/5", "job_started", "--redis", &url]);
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
@@ -141,8 +140,7 @@ fn where_nobody_may_ask_for_slots_redirections_are_followed() {
         cluster.node(0).publish("scraping_events", ending(&job));
         until(PATIENCE, "the state", || state(cluster.node(master), &job) == Some(ending(&job)));
     }
-    let log = relay.stderr();
-    assert_eq!(log.matches("redirections are followed").count(), 1, "{log}");
+    relay.until_said("redirections are followed", 1);
 }
 
 #[test]

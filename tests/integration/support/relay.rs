@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -202,6 +203,16 @@ impl Relay {
     /// What it has printed so far.
     pub(crate) fn stderr(&self) -> String {
         self.process.stderr()
+    }
+
+    /// Waits until it has printed a text so many times. It may log later than it counts and answers.
+    #[track_caller]
+    pub(crate) fn until_said(&self, text: &str, times: usize) {
+        let start = Instant::now();
+        while self.stderr().matches(text).count() != times {
+            assert!(start.elapsed() < PATIENCE, "{text:?} was not said {times} times in {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Kills it, as a crash would.
