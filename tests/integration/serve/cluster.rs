@@ -84,6 +84,7 @@ fn states_go_on_when_a_node_is_killed_and_its_replica_takes_over() {
     let _: redis::Value = cluster.run(0, &["WAIT", "1", "5000"]);
     cluster.node_mut(0).stop();
     // The cluster is down until the replica has taken over; events are relayed all the while.
+    until(PATIENCE, "a subscription elsewhere", || (1..4).any(|index| subscribers(cluster.node(index)) > 0));
     until(PATIENCE, "the relay to be ready", || relay.get("/ready").0 == 200);
     cluster.node(2).publish("scraping_events", ending(&job));
     expect_ending(&mut socket, &job);
