@@ -37,7 +37,7 @@ def parsed():
 
 
 async def run(options, folder):
-    """One run. Gives whether all was well."""
+    """Does one run. Gives whether all was well."""
     world = Run(options, folder)
     try:
         found = await world.go()

@@ -40,7 +40,7 @@ ROOMS = {"campaign": "channel:campaigns", "lead": "channel:leads"}
 
 
 def watch_of(target):
-    """What a target of /watch covers."""
+    """The watch of a target of /watch."""
     if target.startswith("room:"):
         _, kind, resource = target.split(":")
         return Watch(ROOMS[kind], resource)
@@ -48,7 +48,7 @@ def watch_of(target):
 
 
 class Behaviour:
-    """How a client holds its connections: how long, with which relay, and whether it reads."""
+    """A client's way with its connections: how long it holds them, with which relay, and whether it reads."""
 
     def __init__(self, name, rng):
         self.name, self.rng = name, rng
@@ -166,7 +166,7 @@ class Client:
                 self._take(message)
                 last_id = message.get("cursor") or last_id
             if last_id:
-                # It is the last to change: what was not counted is asked for again.
+                # The cursor is the last to change: what was not counted is asked for again.
                 self.cursor = last_id
                 self.record.got_cursor()
             if stop_at and time.monotonic() > stop_at and not self.world.is_calm:
@@ -198,7 +198,7 @@ class Client:
         payload = payload.get("data", payload) if isinstance(payload, dict) else {}
         number = payload.get("n")
         if number is None:
-            # What a dialect makes up for a job that it does not know.
+            # A dialect made this up for a job that it does not know.
             return
         sent = self.world.sent(number)
         self._note(f"{number} {sent.lane}{' snapshot' if message.get('snapshot') else ''} {message.get('cursor')}")

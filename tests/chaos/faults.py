@@ -15,7 +15,7 @@ NORMAL = "normal 0 0 0 pubsub 32mb 8mb 60"
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: its time in seconds from the start, its name, the server it is done to, and how long it lasts in seconds."""
+    """A fault: its time in seconds from the start, its name, the server it is done to, and how long it lasts in seconds."""
 
     at: float
     name: str
@@ -152,7 +152,7 @@ class Hand:
             await self._limit_buffers(server, SQUEEZED)
         await self._hold(self._server(fault), fault.seconds)
         for server in self.redis.servers:
-            # One that is paused or stopped takes it later; one that was started again has the limits of its start.
+            # A server that is paused or stopped takes them later; one that was started again has the limits of its start.
             await server.until("to widen its buffers", lambda server=server: self._limit_buffers(server, NORMAL))
 
     async def _limit_buffers(self, server, limits):

@@ -22,7 +22,7 @@ SHOWN = 5
 
 
 class Run:
-    """What a run is made of, and what its clients may ask it."""
+    """The parts of a run, and answers to its clients."""
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
@@ -33,7 +33,7 @@ class Run:
         self.relays = [
             Relay(f"relay-{n}", folder, self.group, options.binary, self.redis.switch.port, more) for n in range(2)
         ]
-        # Where clients connect.
+        # Servers that clients connect to.
         self.doors = self.relays
         self.publisher = Publisher(self.redis, options.seed, options.streams)
         self.keeps_all = options.streams
@@ -150,7 +150,7 @@ class Run:
         return {name: wrongs for name, wrongs in found.items() if wrongs}
 
     def summary(self):
-        """What there was, in a few lines."""
+        """A few lines about what was published, delivered and done."""
         journal = self.publisher.journal
         gaps = collections.Counter(gap for client in self.clients for gap in client.record.gaps)
         closes = collections.Counter()
@@ -173,7 +173,7 @@ class Run:
 
 
 def report(found, journal, folder):
-    """What is wrong, in words. All events go to a file beside the logs."""
+    """Prints what is wrong. All events go to a file beside the logs."""
     with open(os.path.join(folder, "events.log"), "w", encoding="utf-8") as log:
         for number, sent in journal.sent.items():
             answer = "answered" if number in journal.confirmed else "unanswered"

@@ -124,14 +124,14 @@ class RedisServer(Server):
         return await self.try_call("PING") == b"PONG"
 
     async def try_call(self, *words):
-        """One command on a connection of its own; None where there is no answer, or an error."""
+        """Sends one command on a connection of its own; None where there is no answer, or an error."""
         try:
             return await resp.once(self.port, *words)
         except (resp.Refused, OSError, EOFError, TimeoutError):
             return None
 
     async def replication(self):
-        """What `INFO replication` says, as a dictionary; an empty one without an answer."""
+        """Facts of `INFO replication`, as a dictionary; an empty one without an answer."""
         info = await self.try_call("INFO", "replication") or b""
         return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
 

@@ -1,4 +1,4 @@
-"""Time: what passes on purpose, and what is waited for with a deadline. Nothing else here sleeps."""
+"""Time: what passes on purpose, and what is waited for with a deadline. No other module here sleeps."""
 
 import asyncio
 import time

@@ -165,7 +165,7 @@ fn a_hash_stands_for_the_event_that_bullmq_wrote_last() {
             ],
             format!(r#"{{"event":"delayed",{id}}}"#),
         ),
-        // Tried again, and then it went well.
+        // A retry that went well.
         (
             &[
                 ("processedOn", "1"),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::{delivered, health, refusal, tell, until_ready};
 use crate::support::{PATIENCE, RedisServer, Relay, jobwire, until};
 
-/// How many commands of a kind a server has carried out.
+/// Number of commands of a kind that a server has carried out.
 fn count(redis: &RedisServer, command: &str) -> u64 {
     let stats: String = redis::cmd("INFO").arg("commandstats").query(&mut redis.connection()).unwrap();
     let of = format!("cmdstat_{command}:calls=");

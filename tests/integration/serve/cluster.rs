@@ -189,7 +189,7 @@ fn publish_and_bench_find_the_nodes_of_a_cluster() {
 #[test]
 fn streams_on_several_nodes_are_read_and_followed_to_a_replica() {
     let mut cluster = RedisCluster::start(3, 1, &[]);
-    // Of the three nodes; the first one alone has a replica.
+    // Streams of all three nodes; the first node alone has a replica.
     let keys = ["fliptechpro:emails", "fliptechpro:ai", "scraping_events"];
     assert_eq!(keys.map(|key| cluster.place(key).1), [0, 1, 2]);
     let url = cluster.url(&[1]);

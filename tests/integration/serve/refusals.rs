@@ -32,7 +32,7 @@ fn state(redis: &RedisServer, job: &str) -> Option<String> {
 #[test]
 fn each_refusal_of_writes_has_its_own_word_and_the_state_is_written_once_it_ends() {
     let redis = RedisServer::start();
-    // Otherwise the relay leaves it as soon as it is a replica.
+    // The relay would leave it as soon as it is a replica.
     let relay = Relay::start(&["--redis", &format!("{}?replica=ok", redis.url())]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let troubles = [
