@@ -61,7 +61,7 @@ impl ManArgs {
     }
 }
 
-/// The pages that no command line could tell of.
+/// Pages whose contents no command line could give.
 const SECTION_7: [(&str, &str); 2] = [
     ("jobwire-capacity", include_str!("../../man/jobwire-capacity.7")),
     ("jobwire-protocol", include_str!("../../man/jobwire-protocol.7")),

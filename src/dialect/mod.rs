@@ -251,9 +251,9 @@ pub struct Kind {
     pub hidden: bool,
     /// A remark where the run has ended already.
     pub unless_ended: bool,
-    /// What a person is told of a job that is queued so.
+    /// Words for a person about a job that is queued so.
     pub says: Option<Arc<str>>,
-    /// What a person is told where the job was at work before.
+    /// Words for a person where the job was at work before.
     pub again: Option<Arc<str>>,
     /// Word → the kind that an event with that word is of instead; of the same name, and without variants.
     variants: Vec<(Box<str>, Kind)>,

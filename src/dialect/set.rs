@@ -192,7 +192,7 @@ impl Dialects {
                 channel.strip_prefix(prefix.as_str()).is_some_and(|job| !job.is_empty())
             }
             Source::Channels(names) => names.iter().any(|name| name == channel),
-            // Nothing comes to a stream by publishing on a channel.
+            // Publishing on a channel adds nothing to a stream.
             Source::Queues { .. } => false,
         })
     }

@@ -1,11 +1,11 @@
-//! Where the publications of a dialect come from.
+//! Sources of a dialect's publications: channels, or event streams of queues.
 
 use super::Dialect;
 
 /// The Redis channel or channels of a dialect, or its queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// One channel; the payload names the job.
+    /// A single channel; the payload names the job.
     Channel(String),
     /// A channel per job: this prefix, then the job's id.
     PerJob(String),

@@ -294,9 +294,9 @@ pub(super) struct KindSpec {
     pub(super) hidden: bool,
     /// A remark where the run has ended already.
     pub(super) unless_ended: bool,
-    /// A few words for a job that is queued so.
+    /// Words for a person about a job that is queued so.
     pub(super) says: Option<String>,
-    /// The words for a job that was at work before.
+    /// Words for a person where the job was at work before.
     pub(super) again: Option<String>,
     /// Word behind `pointers.variant` → what an event of this kind and that word does instead.
     pub(super) variants: BTreeMap<String, KindSpec>,

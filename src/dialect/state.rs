@@ -12,7 +12,7 @@ use super::{Dialect, raw};
 /// Place of the job's id in a key.
 const JOB: &str = "{job}";
 
-/// Where another program keeps the state of a job.
+/// Place at which another program keeps the state of a job.
 #[derive(Debug, Clone)]
 pub(super) struct KeptState {
     /// The key, with `{job}` once in it.
@@ -50,9 +50,9 @@ pub enum KeptField {
     /// The hash has no such field.
     #[default]
     Absent,
-    /// Its text.
+    /// The field's text.
     Text(Vec<u8>),
-    /// It is longer than what is read.
+    /// The text is longer than what is read.
     TooLong,
 }
 

@@ -8,6 +8,31 @@ fn builtin(name: &str) -> Arc<Dialect> {
     Arc::clone(Dialects::builtin().named(name).unwrap().1)
 }
 
+/// A dialect of a user's own, named like a built-in one.
+fn mine(name: &str) -> String {
+    format!(
+        r#"
+            name = "{name}"
+            route = "/ws/mine/{{job}}"
+            channel = "mine:{{job}}"
+            pointers.kind = "/state"
+            kinds.DONE = {{ ends = "succeeded" }}
+        "#
+    )
+}
+
+/// The polling body of a job whose newest event is of this kind, and what a watcher reads in it.
+fn polled(
+    dialect: &Dialect,
+    job: &str,
+    (kind, newest): (&str, &str),
+    percent: Option<u32>,
+) -> (StatusView, String) {
+    let percent = percent.map(Into::into);
+    let body = dialect.status_body(&StatusSource { job, newest, kind, percent: percent.as_ref() }).unwrap();
+    (dialect.view_status(&body).unwrap(), body)
+}
+
 const PROGRESS: &str = r#"{"job_id":123,"event_type":"job_progress","status":"running","progress":45.5,"results_count":42,"message":"Scraping in progress...","metadata":{"successful_scrapers":3,"failed_scrapers":1,"total_flights":42},"timestamp":"2025-11-21T10:30:00"}"#;
 
 #[test]

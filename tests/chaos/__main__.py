@@ -37,7 +37,7 @@ def parsed():
 
 
 async def run(options, folder):
-    """One run. Gives whether all was well."""
+    """Does one run. Gives whether all was well."""
     world = Run(options, folder)
     try:
         found = await world.go()
@@ -80,4 +80,8 @@ def main():
     return 0 if is_well else 1
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except KeyboardInterrupt:
+    print("interrupted")
+    sys.exit(130)

@@ -1,4 +1,4 @@
-"""The count: what each client must have had, from what is in the streams. Nothing here knows how a relay works."""
+"""The count: what each client must have had, from what is in the streams. This module knows nothing of how a relay works."""
 
 from array import array
 from collections import Counter
@@ -19,13 +19,13 @@ class Segment:
     state: int = None
     numbers: array = field(default_factory=lambda: array("L"))
     times: array = field(default_factory=lambda: array("d"))
-    # When a gap that was told ended it.
+    # Time at which a gap that was told ended it.
     gap_at: float = None
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a client asked for: a lane by its name, or the beginning of names and `*`; with a resource only that one's."""
+    """A wish of a client: a lane by its name, or the beginning of names and `*`; with a resource only that one's."""
 
     lane: str
     resource: str = ""
@@ -40,7 +40,7 @@ class Watch:
 
 
 class Record:
-    """What a client got: the segments of each lane that it watches, and the gaps that it was told of."""
+    """The events of a client: the segments of each lane that it watches, and the gaps that it was told of."""
 
     def __init__(self, name, watches, lanes):
         self.name, self.watches = name, watches
@@ -103,7 +103,7 @@ class Record:
 
 
 class Truth:
-    """What was published, in order: the numbers that each stream has in the end or, without streams, those that Redis answered for.
+    """The publications in order: the numbers that each stream has in the end or, without streams, those that Redis answered for.
 
     An event that is none of these may have come to somebody all the same: it was not answered for, and a failover took it back, or
     nobody knows where in the order it was. Whether it comes is not judged.
@@ -149,7 +149,7 @@ def judge(record, truth, may_gap=False):
 
 
 def judge_segment(segment, lane, record, truth, is_last):
-    """What is wrong within one segment."""
+    """Faults within one segment, in words."""
     numbers = [n for n in segment.numbers if n not in truth.ghosts]
     unknown = [n for n in numbers if n not in truth.places]
     if unknown:
@@ -194,7 +194,7 @@ def missing(got, segment, lane, record, truth, is_last):
     must = truth.milestones(lane, record)
     have = {*got, segment.state}
     if truth.is_durable and segment.state in truth.places:
-        # Nothing newer than a state is skipped, whenever it was published. Without streams it may be part of what a gap told of.
+        # A state makes up for no newer milestone, whenever that was published. Without streams a gap may have told of it.
         due = [n for n in must if truth.places[n] > truth.places[segment.state]]
     else:
         due = [n for n in must if truth.sent[n].at > segment.since]
@@ -222,7 +222,7 @@ def backwards(numbers, segment, truth):
 
 def spoilt(numbers, truth):
     """The milestones of a segment as a relay would leave them that drops one, repeats one or swaps two, by name."""
-    # Without streams an old ending may be a state that was read back.
+    # An old ending may be a state that was read back, where there are no streams.
     def is_judged(n):
         return truth.sent[n].is_milestone and (truth.is_durable or not truth.sent[n].is_ending)
 
@@ -245,7 +245,7 @@ def blind_spots(record, truth):
             is_last, numbers, times = place == len(segments) - 1, segment.numbers, segment.times
             for how, spoilt_numbers in spoilt(numbers, truth).items():
                 segment.numbers = spoilt_numbers
-                # Long before a gap.
+                # Times long before any gap.
                 segment.times = array("d", [0.0] * len(spoilt_numbers))
                 proved += 1
                 if not judge_segment(segment, lane, record, truth, is_last):

@@ -10,9 +10,12 @@ from urllib.parse import quote
 from .check import Record, Watch
 from .events import LANES
 from .sockets import Closed, EventStream, NotAnswered, WebSocket
+from .waiting import pause
 
-# Time that opening may take: a relay that is starting lets look-ups wait for 5 s.
+# Time that opening may take, in seconds: a relay that is starting lets look-ups wait for 5 s.
 OPENING = 12.0
+# Time that a client stays away when the faults are over, in seconds.
+CALM_AWAY = 0.1
 # Messages that are no events and say nothing that is counted.
 IGNORED = ("cursor", "pong", "connection", "heartbeat", "subscribed", "watching")
 
@@ -37,7 +40,7 @@ ROOMS = {"campaign": "channel:campaigns", "lead": "channel:leads"}
 
 
 def watch_of(target):
-    """What a target of /watch covers."""
+    """The watch of a target of /watch."""
     if target.startswith("room:"):
         _, kind, resource = target.split(":")
         return Watch(ROOMS[kind], resource)
@@ -45,7 +48,7 @@ def watch_of(target):
 
 
 class Behaviour:
-    """How a client holds its connections: how long, with which relay, and whether it reads."""
+    """A client's way with its connections: how long it holds them, with which relay, and whether it reads."""
 
     def __init__(self, name, rng):
         self.name, self.rng = name, rng
@@ -66,9 +69,13 @@ class Behaviour:
         """Seconds for which it then reads nothing."""
         return self.rng.uniform(2.0, 14.0)
 
-    def pause(self):
-        """Seconds until it comes back."""
+    def seconds_away(self):
+        """Seconds until it comes back after a connection."""
         return self.rng.uniform(0.0, 1.5)
+
+    def seconds_refused(self):
+        """Seconds until it tries again after a connection that was not opened."""
+        return self.rng.uniform(0.1, 0.5)
 
 
 class Client:
@@ -97,17 +104,18 @@ class Client:
         while True:
             self.at_relay = self.behaviour.relay(self.at_relay)
             try:
-                connection = await asyncio.wait_for(self._open(), OPENING)
+                async with asyncio.timeout(OPENING):
+                    connection = await self._open()
             except (NotAnswered, OSError, EOFError, TimeoutError) as error:
                 self._note(f"not opened at relay-{self.at_relay}: {error!r}")
                 self.refused += 1
                 self.at_relay = self.behaviour.rng.randrange(2)
-                await asyncio.sleep(self.behaviour.rng.uniform(0.1, 0.5))
+                await pause(self.behaviour.seconds_refused())
                 continue
             self.opened += 1
             self._begin()
             await self._hold(connection)
-            await asyncio.sleep(0.1 if self.world.is_calm else self.behaviour.pause())
+            await pause(CALM_AWAY if self.world.is_calm else self.behaviour.seconds_away())
 
     async def _open(self):
         port = self.world.doors[self.at_relay].port
@@ -132,7 +140,8 @@ class Client:
         is_polite = self.behaviour.rng.random() < 0.5
         self.is_settled = lifetime is None
         try:
-            await asyncio.wait_for(self._read(connection), lifetime)
+            async with asyncio.timeout(lifetime):
+                await self._read(connection)
         except TimeoutError:
             self._closed("left")
         except Closed as closed:
@@ -157,7 +166,7 @@ class Client:
                 self._take(message)
                 last_id = message.get("cursor") or last_id
             if last_id:
-                # It is the last to change: what was not counted is asked for again.
+                # The cursor is the last to change: what was not counted is asked for again.
                 self.cursor = last_id
                 self.record.got_cursor()
             if stop_at and time.monotonic() > stop_at and not self.world.is_calm:
@@ -189,7 +198,7 @@ class Client:
         payload = payload.get("data", payload) if isinstance(payload, dict) else {}
         number = payload.get("n")
         if number is None:
-            # What a dialect makes up for a job that it does not know.
+            # A dialect made this up for a job that it does not know.
             return
         sent = self.world.sent(number)
         self._note(f"{number} {sent.lane}{' snapshot' if message.get('snapshot') else ''} {message.get('cursor')}")

@@ -1,4 +1,4 @@
-"""What is published: jobs and campaigns that live and end, each event with a number of its own."""
+"""Publications: jobs and campaigns that live and end, each event with a number of its own."""
 
 import json
 import time
@@ -51,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Feed:
-    """One stream, or one family of channels: its key, whether entries name their job, and events a second."""
+    """A stream, or a family of channels: its key, whether entries name their job, and events a second."""
 
     name: str
     key: str
@@ -61,7 +61,7 @@ class Feed:
     events: object
 
     def channel(self, lane):
-        """Where the events of a lane go by PUBLISH."""
+        """The channel for the events of a lane by PUBLISH."""
         return f"{self.key}:{lane.partition('/')[2]}" if self.names_job else self.key
 
 

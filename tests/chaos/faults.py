@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass
 
 from . import resp
+from .waiting import pause, until
 
 # The limits of the output buffers of Redis while they are squeezed, and otherwise.
 SQUEEZED = "normal 64kb 0 0 pubsub 16kb 0 0"
@@ -14,7 +15,7 @@ NORMAL = "normal 0 0 0 pubsub 32mb 8mb 60"
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: its time in seconds from the start, its name, the server it is done to, and how long it lasts in seconds."""
+    """A fault: its time in seconds from the start, its name, the server it is done to, and how long it lasts in seconds."""
 
     at: float
     name: str
@@ -51,8 +52,10 @@ KINDS = {
     "stopped, replica promoted": Kind(1, ("redis",), 1.0, 6.0),
     "replica stopped": Kind(1, ("redis",), 1.0, 3.0),
 }
-# Time after a fault in which nothing more is done to its target, so that some of it comes back between two.
+# Time after a fault in which nothing more is done to its target, so that some of it comes back between two, in seconds.
 SETTLE = 1.5
+# Time for Redis' own failover, in seconds.
+FAILOVER = 6.0
 
 
 def sequence(seed, seconds):
@@ -82,6 +85,8 @@ class Hand:
     def __init__(self, redis, relays, say):
         self.redis, self.say = redis, say
         self.relays = {relay.name: relay for relay in relays}
+        # A fault that takes longer than planned holds up the next one at its target. Two at once would start a server twice.
+        self.turns = {target: asyncio.Lock() for target in (*RELAYS, "redis")}
         self.done, self.skipped = 0, 0
 
     async def do(self, fault):
@@ -100,7 +105,8 @@ class Hand:
             "stopped, replica promoted": self._promote_after_stop,
             "replica stopped": self._stop_replica,
         }[fault.name]
-        is_done = await deed(fault)
+        async with self.turns[fault.target]:
+            is_done = await deed(fault)
         self.done += is_done is not False
         if is_done is False:
             self.skipped += 1
@@ -112,13 +118,13 @@ class Hand:
     async def _kill(self, fault):
         server = self._server(fault)
         await server.kill()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await server.start()
 
     async def _drain(self, fault):
         server = self._server(fault)
         await server.kill(signal.SIGTERM)
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await server.start()
 
     async def _stop(self, fault):
@@ -129,7 +135,7 @@ class Hand:
 
     async def _hold(self, server, seconds):
         server.send(signal.SIGSTOP)
-        await asyncio.sleep(seconds)
+        await pause(seconds)
         server.send(signal.SIGCONT)
 
     async def _kill_clients(self, _):
@@ -138,7 +144,7 @@ class Hand:
 
     async def _pause_clients(self, fault):
         await self.redis.master.try_call("CLIENT", "PAUSE", int(fault.seconds * 1000), "ALL")
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
 
     async def _squeeze(self, fault):
         """A relay stops reading, and Redis keeps little for it."""
@@ -146,7 +152,7 @@ class Hand:
             await self._limit_buffers(server, SQUEEZED)
         await self._hold(self._server(fault), fault.seconds)
         for server in self.redis.servers:
-            # One that is paused or stopped takes it later; one that was started again has the limits of its start.
+            # A server that is paused or stopped takes them later; one that was started again has the limits of its start.
             await server.until("to widen its buffers", lambda server=server: self._limit_buffers(server, NORMAL))
 
     async def _limit_buffers(self, server, limits):
@@ -157,7 +163,7 @@ class Hand:
 
     async def _silence(self, fault):
         self.redis.switch.hang(True)
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         self.redis.switch.hang(False)
 
     async def _fail_over(self, _):
@@ -166,12 +172,13 @@ class Hand:
         if not await self.redis.is_in_sync():
             return False
         await old.try_call("FAILOVER", "TO", "127.0.0.1", new.port, "TIMEOUT", 5000)
-        for _ in range(300):
-            if (await new.replication()).get("role") == "master":
-                self.redis.change_places()
-                return True
-            await asyncio.sleep(0.02)
-        return False
+        try:
+            await until("the replica to be the master", new.is_master, FAILOVER)
+        except TimeoutError:
+            # Redis gave it up.
+            return False
+        self.redis.change_places()
+        return True
 
     async def _promote_after_kill(self, fault):
         if not await self.redis.is_in_sync():
@@ -179,7 +186,7 @@ class Hand:
         old = self.redis.master
         await old.kill()
         await self._promote()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         await old.start(self.redis.master)
         return True
 
@@ -190,7 +197,7 @@ class Hand:
         old = self.redis.master
         old.send(signal.SIGSTOP)
         await self._promote()
-        await asyncio.sleep(fault.seconds)
+        await pause(fault.seconds)
         old.send(signal.SIGCONT)
         await old.until("to become a replica", lambda: self._demote(old))
         return True

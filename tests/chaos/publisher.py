@@ -1,20 +1,22 @@
 """Publishes events, and knows which of them Redis has answered for."""
 
-import asyncio
 import json
 import random
 
 from . import resp
 from .events import FEEDS, Journal
+from .waiting import pause
 
 # Time that an answer of Redis may take; then the connection is given up, and the event may or may not be there.
 ANSWER = 2.0
+# Time until a publisher without an answer tries again, in seconds.
+RETRY = 0.1
 # Time for the replica to confirm, in milliseconds.
 REPLICA_MS = 1000
 
 
 class Publisher:
-    """One connection and one task a feed. An event without an answer is followed by another event of the same kind with a number of
+    """A connection and a task for each feed. An event without an answer is followed by another event of the same kind with a number of
     its own, so that no number is published twice, and what is in the stream in the end is what was published."""
 
     def __init__(self, redis, seed, uses_streams=True):
@@ -31,14 +33,14 @@ class Publisher:
         link, rng = Link(self), self.rngs[feed.name]
         while self.goes_on:
             await self._deliver(link, feed, next(self.lanes[rng.choice(feed.lanes)]))
-            await asyncio.sleep(rng.expovariate(feed.rate))
+            await pause(rng.expovariate(feed.rate))
         link.close()
 
     async def _deliver(self, link, feed, event):
         """Tries an event until it is confirmed, each time with another number."""
         while not await self._attempt(link, feed, event):
             self.unanswered += 1
-            await asyncio.sleep(0.1)
+            await pause(RETRY)
 
     async def _attempt(self, link, feed, event):
         number, payload = self.journal.enter(event)
@@ -62,7 +64,7 @@ class Publisher:
             link.close()
 
     async def _last_milestones(self, link, feed, lane):
-        """For a channel a milestone of each resource, for a job its next ending."""
+        """Publishes until each resource of a channel had a milestone, or until a job's next ending."""
         resources = {"channel:campaigns": 4, "channel:leads": 3}.get(lane)
         seen = set()
         while True:
@@ -97,7 +99,7 @@ class Link:
     async def _is_replicated(self):
         if await self.connection.call("WAIT", 1, REPLICA_MS, timeout=ANSWER) >= 1:
             return True
-        # This may be a master that is none any more.
+        # The server may be a master that is none any more.
         raise TimeoutError
 
     def close(self):
@@ -116,7 +118,7 @@ async def published(redis):
 
 
 def answered(order):
-    """The same without streams: what Redis has answered for, in the order of the answers."""
+    """Numbers that Redis has answered for, a list a key in the order of the answers: the publications without streams."""
     found = {feed.key: [] for feed in FEEDS}
     for key, number in order:
         found[key].append(number)

@@ -16,14 +16,16 @@ class Connection:
     @classmethod
     async def open(cls, port, timeout=2.0):
         """Connects to a port of this machine. Raises OSError or TimeoutError."""
-        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port, limit=1 << 20), timeout)
+        async with asyncio.timeout(timeout):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
         return cls(reader, writer)
 
     async def call(self, *words, timeout=2.0):
         """Sends one command. Raises Refused; or OSError, EOFError or TimeoutError, after which the command may have had its effect."""
         try:
             self.writer.write(encoded(words))
-            return await asyncio.wait_for(self._answer(), timeout)
+            async with asyncio.timeout(timeout):
+                return await self._answer()
         except (OSError, EOFError, TimeoutError):
             self.close()
             raise

@@ -10,26 +10,30 @@ from .clients import crowd
 from .events import DIALECTS, FEEDS
 from .faults import Hand, sequence
 from .publisher import Publisher, answered, published
-from .servers import RedisPair, Relay
+from .servers import Group, RedisPair, Relay
+from .waiting import pause, until
 
 # Time after the last fault for relays to be ready, and for clients to have all, in seconds.
 RECOVERY = 60.0
+# Time for an event that comes twice to arrive, when everybody has everything, in seconds.
+REPEATS = 1.0
 # Findings that are printed of a client.
 SHOWN = 5
 
 
 class Run:
-    """What a run is made of, and what its clients may ask it."""
+    """The parts of a run, and answers to its clients."""
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        self.redis = RedisPair(folder)
+        self.group = Group()
+        self.redis = RedisPair(folder, self.group)
         more = ["--streams", DIALECTS] if options.streams else []
         more += ["--outbox", "128KiB"]
         self.relays = [
-            Relay(f"relay-{n}", folder, options.binary, self.redis.switch.port, more) for n in range(2)
+            Relay(f"relay-{n}", folder, self.group, options.binary, self.redis.switch.port, more) for n in range(2)
         ]
-        # Where clients connect.
+        # Servers that clients connect to.
         self.doors = self.relays
         self.publisher = Publisher(self.redis, options.seed, options.streams)
         self.keeps_all = options.streams
@@ -46,7 +50,8 @@ class Run:
     async def calm_or(self, seconds):
         """Waits for so many seconds, or until it is calm."""
         try:
-            await asyncio.wait_for(self.calm.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.calm.wait()
         except TimeoutError:
             pass
 
@@ -84,11 +89,11 @@ class Run:
         faults = sequence(self.options.seed, self.options.seconds) if self.options.faults else []
         async with asyncio.TaskGroup() as tasks:
             for fault in faults:
-                await asyncio.sleep(max(0.0, self.began + fault.at - time.monotonic()))
+                await pause(self.began + fault.at - time.monotonic())
                 lasting = f" for {fault.seconds:.1f} s" if fault.seconds else ""
                 self.say(f"{fault.target} {fault.name}{lasting}")
                 tasks.create_task(self.hand.do(fault))
-        await asyncio.sleep(max(0.0, self.began + self.options.seconds - time.monotonic()))
+        await pause(self.began + self.options.seconds - time.monotonic())
         self.say("calm")
 
     async def _until_ready(self):
@@ -98,12 +103,15 @@ class Run:
 
     async def _until_settled(self):
         """Waits until all clients hold a connection that they will keep."""
-        end = time.monotonic() + RECOVERY
-        while not all(client.is_settled for client in self.clients):
-            if time.monotonic() > end:
-                away = [client.record.name for client in self.clients if not client.is_settled]
-                raise TimeoutError(f"waited {RECOVERY:.0f} s for these clients to be connected: {away}")
-            await asyncio.sleep(0.05)
+
+        async def are_settled():
+            return all(client.is_settled for client in self.clients)
+
+        try:
+            await until("all clients to be connected", are_settled, RECOVERY)
+        except TimeoutError as error:
+            away = [client.record.name for client in self.clients if not client.is_settled]
+            raise TimeoutError(f"{error}; away are {away}") from None
 
     async def _truth(self):
         streams = await published(self.redis) if self.options.streams else answered(self.publisher.order)
@@ -111,15 +119,20 @@ class Run:
 
     async def _until_complete(self, truth):
         """Waits until everybody has the last milestone of each lane, as long as that may take."""
-        end = time.monotonic() + RECOVERY
-        while time.monotonic() < end:
-            if all(is_complete(client.record, truth) for client in self.clients):
-                self.say("everybody has the last milestones")
-                # A repeated event would still be on its way.
-                await asyncio.sleep(1.0)
-                return
-            await asyncio.sleep(0.1)
-        self.say("somebody lacks a last milestone")
+        records = [client.record for client in self.clients]
+        last = [(record, lane, must[-1]) for record in records for lane in record.lanes if (must := truth.milestones(lane, record))]
+
+        async def are_complete():
+            return all(record.has(lane, number) for record, lane, number in last)
+
+        try:
+            await until("the last milestones", are_complete, RECOVERY)
+        except TimeoutError:
+            # The count then says who lacks which.
+            self.say("somebody lacks a last milestone")
+            return
+        self.say("everybody has the last milestones")
+        await pause(REPEATS)
 
     def _judged(self, truth):
         # Somebody got an event that a failover then took back: positions behind it are lost with it.
@@ -137,7 +150,7 @@ class Run:
         return {name: wrongs for name, wrongs in found.items() if wrongs}
 
     def summary(self):
-        """What there was, in a few lines."""
+        """A few lines about what was published, delivered and done."""
         journal = self.publisher.journal
         gaps = collections.Counter(gap for client in self.clients for gap in client.record.gaps)
         closes = collections.Counter()
@@ -154,21 +167,13 @@ class Run:
         ))
 
     async def stop(self):
-        """Ends all processes."""
-        for relay in self.relays:
-            await relay.kill()
-        await self.redis.stop()
-
-
-def is_complete(record, truth):
-    """Whether a client has the last milestone of each lane."""
-    return all(
-        not (must := truth.milestones(lane, record)) or record.has(lane, must[-1]) for lane in record.lanes
-    )
+        """Ends all processes, and the switch."""
+        self.group.end()
+        await self.redis.switch.stop()
 
 
 def report(found, journal, folder):
-    """What is wrong, in words. All events go to a file beside the logs."""
+    """Prints what is wrong. All events go to a file beside the logs."""
     with open(os.path.join(folder, "events.log"), "w", encoding="utf-8") as log:
         for number, sent in journal.sent.items():
             answer = "answered" if number in journal.confirmed else "unanswered"

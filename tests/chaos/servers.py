@@ -6,12 +6,14 @@ import random
 import signal
 import socket
 import subprocess
-import time
 
 from . import resp
+from .waiting import until
 
-# Time for a server to come up, on a machine that is busy.
+# Time for a server to come up or to end, on a machine that is busy, in seconds.
 START = 30.0
+# Time for a relay to answer a request for its status, in seconds.
+STATUS = 2.0
 # Ports below those that the kernel gives to clients, so that a server finds its own free when it comes back.
 PORTS = (20_000, 32_000)
 
@@ -29,37 +31,78 @@ def free_port():
                 continue
 
 
+class Group:
+    """The process group of all servers of a run. No server outlives the run, however that ends.
+
+    A shell leads the group and reads from a pipe that nobody writes to. The pipe ends with the run's own process, also where
+    that process was killed, and the shell then kills the group. SIGKILL ends a stopped server too. The kernel sends SIGHUP to
+    a group that has lost its parent and has somebody stopped in it, so that the shell ignores that.
+    """
+
+    def __init__(self):
+        self.leader = subprocess.Popen(
+            ["sh", "-c", "trap '' HUP; read -r _; kill -KILL 0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+        self.processes = [self.leader]
+
+    def spawn(self, argv, log):
+        """Starts a process of the group; its output goes to a file."""
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=self.leader.pid
+        )
+        self.processes.append(process)
+        return process
+
+    def end(self):
+        """Kills all of it and waits until nothing of it is left. Nothing can cancel that."""
+        if self.leader.poll() is None:
+            os.killpg(self.leader.pid, signal.SIGKILL)
+        for process in self.processes:
+            # Each by itself too: the group may have lost its leader before.
+            process.kill()
+            process.wait()
+
+
 class Server:
     """A process on a port, which can be started, killed, stopped and let go on. Its output goes to a file."""
 
-    def __init__(self, name, folder):
-        self.name, self.folder, self.port = name, folder, free_port()
+    def __init__(self, name, folder, group):
+        self.name, self.folder, self.group, self.port = name, folder, group, free_port()
         self.log_path = os.path.join(folder, f"{name}.log")
         self.process = None
 
     def spawn(self, *argv):
-        """Starts a process; its output is added to the file."""
+        """Starts a process; its output is added to the file. Raises RuntimeError where the last one still runs."""
+        if self.runs():
+            raise RuntimeError(f"{self.name} runs already, see {self.log_path}")
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = self.group.spawn(argv, log)
+
+    def runs(self):
+        """Whether its process has been started and has not ended; a stopped one runs."""
+        return self.process is not None and self.process.poll() is None
 
     def send(self, number):
         """Sends a signal to it, if it runs."""
-        if self.process is not None and self.process.poll() is None:
+        if self.runs():
             self.process.send_signal(number)
 
     async def kill(self, number=signal.SIGKILL):
         """Ends it and waits for its end. A stopped process takes SIGKILL alone."""
         self.send(number)
-        while self.process is not None and self.process.poll() is None:
-            await asyncio.sleep(0.01)
+        await self.until("to end", self.has_ended)
+
+    async def has_ended(self):
+        """Whether it does not run."""
+        return not self.runs()
 
     async def until(self, what, condition):
         """Waits until a condition holds. Raises TimeoutError with what was waited for."""
-        end = time.monotonic() + START
-        while not await condition():
-            if time.monotonic() > end:
-                raise TimeoutError(f"waited {START:.0f} s for {self.name} {what}, see {self.log_path}")
-            await asyncio.sleep(0.02)
+        await until(f"{self.name} {what}, see {self.log_path}", condition, START)
 
 
 class RedisServer(Server):
@@ -81,23 +124,27 @@ class RedisServer(Server):
         return await self.try_call("PING") == b"PONG"
 
     async def try_call(self, *words):
-        """One command on a connection of its own; None where there is no answer, or an error."""
+        """Sends one command on a connection of its own; None where there is no answer, or an error."""
         try:
             return await resp.once(self.port, *words)
         except (resp.Refused, OSError, EOFError, TimeoutError):
             return None
 
     async def replication(self):
-        """What `INFO replication` says, as a dictionary; an empty one without an answer."""
+        """Facts of `INFO replication`, as a dictionary; an empty one without an answer."""
         info = await self.try_call("INFO", "replication") or b""
         return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+    async def is_master(self):
+        """Whether it takes writes of its own."""
+        return (await self.replication()).get("role") == "master"
 
 
 class RedisPair:
     """A master and its replica, which change places. Relays reach the master of the moment through a switch."""
 
-    def __init__(self, folder):
-        self.servers = [RedisServer(f"redis-{n}", folder) for n in range(2)]
+    def __init__(self, folder, group):
+        self.servers = [RedisServer(f"redis-{n}", folder, group) for n in range(2)]
         self.switch = Switch()
 
     @property
@@ -126,13 +173,6 @@ class RedisPair:
         """Makes the replica the master for whoever asks."""
         self.servers.reverse()
         self.switch.point_at(self.master.port)
-
-    async def stop(self):
-        """Ends everything."""
-        await self.switch.stop()
-        for server in self.servers:
-            server.send(signal.SIGCONT)
-            await server.kill()
 
 
 class Switch:
@@ -167,22 +207,29 @@ class Switch:
             self.is_open.set()
 
     async def stop(self):
-        """Ends it, and lets what serves connections see their end."""
+        """Ends it, and waits until every connection has seen its end."""
         if self.listener is not None:
             self.listener.close()
         self.is_open.set()
         self.cut()
-        await asyncio.sleep(0.1)
+        await until("the switch to end", self._is_unused, START)
+
+    async def _is_unused(self):
+        return not self.writers
 
     async def _serve(self, reader, writer):
         self.writers.add(writer)
         try:
             await self.is_open.wait()
-            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self.target)
+            target = self.target
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", target)
         except OSError:
             self._end(writer)
             return
         self.writers.add(server_writer)
+        if target != self.target:
+            # The switch was turned while this connection was made, and `point_at` could not cut it.
+            writer.transport.abort()
         await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
 
     async def _pump(self, reader, writer):
@@ -204,8 +251,8 @@ class Switch:
 class Relay(Server):
     """`jobwire serve`."""
 
-    def __init__(self, name, folder, binary, redis_port, more):
-        super().__init__(name, folder)
+    def __init__(self, name, folder, group, binary, redis_port, more):
+        super().__init__(name, folder, group)
         self.argv = [binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--redis", f"redis://127.0.0.1:{redis_port}"]
         self.argv += ["--no-auth", "--lists", "open", "--publish-key", "chaos", "--ping-interval", "5s", "--drain", "1s", *more]
 
@@ -226,9 +273,10 @@ class Relay(Server):
     async def status(self, path):
         """The status of a GET; 0 where there is no answer."""
         try:
-            reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), 2.0)
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
-            head = await asyncio.wait_for(reader.readline(), 2.0)
+            async with asyncio.timeout(STATUS):
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+                head = await reader.readline()
             writer.transport.abort()
             return int(head.split()[1])
         except (OSError, TimeoutError, IndexError, ValueError):

@@ -153,7 +153,7 @@ class EventStream:
         return line.decode().rstrip("\r")
 
     async def _more(self):
-        """Some bytes of the body, without the chunks that a proxy puts them into."""
+        """Reads bytes of the body, without the chunks that a proxy puts them into."""
         if not self.is_chunked:
             length = 4096
         elif (length := int(await self.reader.readuntil(b"\r\n"), 16)) > 0:

@@ -228,32 +228,8 @@ fn every_connection_to_redis_trusts_alike() {
         output.stderr
     );
     // Both the publisher's own connection and that through which workers know each other.
-    let server = format!("ws://{}", relay.address());
     for workers in ["0", "2"] {
-        let args = [
-            "bench",
-            "--server",
-            &server,
-            "--redis",
-            &url,
-            "--redis-ca",
-            &ca,
-            "-c",
-            "4",
-            "-r",
-            "20",
-            "-d",
-            "1s",
-            "--workers",
-            workers,
-            "--allow-client-bound",
-            "--assert",
-            "lost==0",
-            "--max-clock-error",
-            "1s",
-        ];
-        let output = Process::spawn(&mut command(&args)).finish(PATIENCE * 2);
-        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+        relay.assert_bench_loses_nothing(workers, &["--redis", &url, "--redis-ca", &ca]);
     }
 }
 
@@ -278,12 +254,7 @@ fn a_redis_that_wants_a_certificate_says_so_and_takes_one() {
     let ours = ["--redis", &url, "--redis-ca", &cert, "--redis-cert", &cert, "--redis-key", &key];
     let relay = Relay::start(&ours);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
-    let server = format!("ws://{}", relay.address());
     for workers in ["0", "1"] {
-        let bench = ["bench", "--server", &server, "-c", "4", "-r", "20", "-d", "1s", "--workers", workers];
-        let judged = ["--allow-client-bound", "--assert", "lost==0", "--max-clock-error", "1s"];
-        let output =
-            Process::spawn(&mut command(&[&bench[..], &ours, &judged].concat())).finish(PATIENCE * 2);
-        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+        relay.assert_bench_loses_nothing(workers, &ours);
     }
 }

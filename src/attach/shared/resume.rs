@@ -68,18 +68,18 @@ struct Entry {
     place: Place,
     /// It goes on from a cursor, and what it missed may still be coming.
     replaying: bool,
-    /// What the user was told of it, on any connection.
+    /// News that the user was told of it, on any connection.
     told: Told,
 }
 
-/// What the user was told of a target.
+/// News of a target that the user was told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     #[default]
     Nothing,
-    /// It is watched.
+    /// The target is watched.
     Watched,
-    /// Something of it was shown.
+    /// An event or a state of the target was shown.
     Shown,
 }
 
@@ -155,7 +155,7 @@ impl Resume {
         self.entries[target].asked == Asked::Confirmed
     }
 
-    /// The user is told that a target is watched: from here on nothing of it may be missed.
+    /// Notes that the user is told that a target is watched: from here on nothing of it may be missed.
     pub(super) fn promise(&mut self, target: usize) {
         let told = &mut self.entries[target].told;
         *told = Told::Watched.max(*told);

@@ -207,7 +207,7 @@ impl<'a> Session<'a> {
         let late = self.resume.overdue(now);
         self.tell(late).await;
         self.tell_unheard(now).await;
-        // While one job is looked up there is no cursor, and the others are watched all the same. Channels are never
+        // The relay gives no cursor while it looks one job up, and the others are watched all the same. Channels are never
         // looked up: a cursor comes at once.
         let is_job = |target: &usize| {
             self.owners[*target].first().is_some_and(|member| !self.members[*member].place.is_stream())

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// The word for all dialects that can be taken from streams.
 const ALL: &str = "all";
 
-/// Which events come by Redis Streams, and how much of them is read back.
+/// Flags that say which events come by Redis Streams, and how much of them is read back.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Streams")]
 pub(super) struct StreamArgs {
@@ -26,12 +26,13 @@ pub(super) struct StreamArgs {
 }
 
 impl StreamArgs {
-    /// How far back streams are read.
+    /// Time for which streams are read back at the start.
     pub(super) const fn history(&self) -> Duration {
         self.stream_history
     }
 
-    /// The dialects with those that come by streams.
+    /// Marks the dialects whose events come by streams. Fails without a Redis, and with a name that is of no dialect or of
+    /// one whose publisher writes no stream.
     pub(super) fn apply(&self, dialects: Dialects, has_redis: bool) -> Result<Dialects, Failure> {
         let given = || self.streams.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
         if given().next().is_none() {

@@ -165,7 +165,7 @@ fn a_hash_stands_for_the_event_that_bullmq_wrote_last() {
             ],
             format!(r#"{{"event":"delayed",{id}}}"#),
         ),
-        // Tried again, and then it went well.
+        // A retry that went well.
         (
             &[
                 ("processedOn", "1"),
@@ -204,12 +204,8 @@ fn a_value_that_is_too_long_is_left_out_and_the_ending_is_known() {
 #[test]
 fn a_polling_body_says_what_a_watcher_reads() {
     let bullmq = bullmq();
-    let body = |kind: &str, newest: &str, percent: Option<u32>| {
-        let percent = percent.map(Into::into);
-        let source = StatusSource { job: "q:1", newest, kind, percent: percent.as_ref() };
-        let body = bullmq.status_body(&source).unwrap();
-        (bullmq.view_status(&body).unwrap(), body)
-    };
+    let body =
+        |kind: &str, newest: &str, percent: Option<u32>| polled(&bullmq, "q:1", (kind, newest), percent);
     let (view, text) =
         body("progress", r#"{"event":"progress","jobId":"1","data":{"percent":45,"stage":"x"}}"#, Some(45));
     assert_eq!(
@@ -258,15 +254,8 @@ fn a_prefix_and_names_of_queues_are_bullmq_s_own() {
         assert_eq!(bullmq.decode(channel.as_bytes(), br#"{"event":"active"}"#).unwrap().job, "videos:1");
         assert_eq!(bullmq.source, Source::Queues { prefix: prefix.to_owned(), names: Some(names.to_vec()) });
     }
-    let mine = r#"
-        name = "bullmq"
-        route = "/ws/mine/{job}"
-        channel = "mine:{job}"
-        pointers.kind = "/state"
-        kinds.DONE = { ends = "succeeded" }
-    "#;
     let mut all = Dialects::builtin();
-    assert_eq!(all.add(Dialect::from_toml(mine, "mine.toml").unwrap(), "mine.toml"), Ok(true));
+    assert_eq!(all.add(Dialect::from_toml(&mine("bullmq"), "mine.toml").unwrap(), "mine.toml"), Ok(true));
     let all = all.with_bullmq_queues("prod", None).unwrap();
     assert_eq!(all.named("bullmq").unwrap().1.channel_of("t"), "mine:t", "its channel is its own");
 }

@@ -128,11 +128,7 @@ fn every_status_that_is_not_celery_s_own_is_progress() {
 fn a_polling_body_says_what_a_watcher_reads() {
     let celery = celery();
     let body = |status: &str, kind: &str, result: &str, percent: Option<u32>| {
-        let percent = percent.map(Into::into);
-        let newest = payload(status, result);
-        let source = StatusSource { job: "t", newest: &newest, kind, percent: percent.as_ref() };
-        let body = celery.status_body(&source).unwrap();
-        (celery.view_status(&body).unwrap(), body)
+        polled(&celery, "t", (kind, &payload(status, result)), percent)
     };
     let (view, text) = body("ENCODING", "*", r#"{"percent":45,"stage":"x"}"#, Some(45));
     assert_eq!(
@@ -185,28 +181,21 @@ fn a_prefix_follows_celery_s_own_rule() {
 
 #[test]
 fn a_file_of_the_user_s_replaces_it_and_no_other_built_in_one() {
-    let mine = r#"
-        name = "celery"
-        route = "/ws/tasks-of-celery/{job}"
-        channel = "mine:{job}"
-        pointers.kind = "/state"
-        kinds.DONE = { ends = "succeeded" }
-    "#;
     let mut all = Dialects::builtin();
     let count = all.iter().count();
-    assert_eq!(all.add(Dialect::from_toml(mine, "mine.toml").unwrap(), "mine.toml"), Ok(true));
+    assert_eq!(all.add(Dialect::from_toml(&mine("celery"), "mine.toml").unwrap(), "mine.toml"), Ok(true));
     assert_eq!(all.iter().count(), count);
     assert_eq!(all.named("celery").unwrap().1.channel_of("t"), "mine:t");
     let prefixed = all.with_celery_prefix("prod").unwrap();
     assert_eq!(prefixed.named("celery").unwrap().1.channel_of("t"), "mine:t", "its channel is its own");
-    let same = mine.replace("\"celery\"", "\"ours\"").replace("mine:", "celery-task-meta-");
+    let same = mine("ours").replace("mine:", "celery-task-meta-");
     let error =
         Dialects::builtin().add(Dialect::from_toml(&same, "mine.toml").unwrap(), "mine.toml").unwrap_err();
     assert_eq!(
         error.to_string(),
         "mine.toml: channel: the dialect celery listens there already; a file with `name = \"celery\"` replaces it"
     );
-    let other = mine.replace("\"celery\"", "\"downloads\"");
-    let error = all.add(Dialect::from_toml(&other, "mine.toml").unwrap(), "mine.toml").unwrap_err();
+    let error =
+        all.add(Dialect::from_toml(&mine("downloads"), "mine.toml").unwrap(), "mine.toml").unwrap_err();
     assert_eq!(error.to_string(), "mine.toml: name: there is a dialect called downloads already");
 }

@@ -25,7 +25,7 @@ fn until_status(relay: &Relay, job: &str, status: &str) {
     until(PATIENCE, status, || poll(relay, job)["status"] == status);
 }
 
-/// What a line of attach says, without its time.
+/// Lines of attach, without their times.
 fn said(printed: &str) -> Vec<&str> {
     printed.lines().filter_map(|line| Some(line.split_once(' ')?.1)).collect()
 }
@@ -58,7 +58,7 @@ fn a_job_is_watched_before_during_and_after_it_and_by_a_relay_that_was_restarted
         assert_eq!(code, 0, "{printed}");
         assert!(printed.ends_with("bullmq/videos:a done 100% 6 files\n"), "{printed}");
     }
-    // With its history, and without: then the job's hash tells.
+    // The stream has its history at first; without that, the job's hash tells.
     for history in [true, false] {
         if !history {
             let _: () = redis.connection().del("bull:videos:events").unwrap();
@@ -215,7 +215,7 @@ fn a_job_that_is_removed_is_cancelled_unless_it_had_ended() {
     bullmq.step("q:waits", &json!({"return": 1}));
     until_status(&relay, "q:waits", "completed");
     bullmq.job("remove", "q", "waits");
-    // Gone from Redis with its ending.
+    // BullMQ removes this one from Redis with its ending.
     bullmq.add("q", "short", json!({"removeOnComplete": true}));
     bullmq.step("q:short", &json!({"return": "gone"}));
     until_status(&relay, "q:short", "completed");

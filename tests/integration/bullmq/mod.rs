@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::Relay;
 
-/// What polling says of a job.
+/// The polling body of a job.
 fn poll(relay: &Relay, job: &str) -> Value {
     relay.exchange("GET", &format!("/bullmq/{}", job.replace('/', "%2F")), &[], b"").json()
 }

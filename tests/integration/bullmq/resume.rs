@@ -36,7 +36,7 @@ fn a_client_goes_on_at_another_relay_and_at_one_that_was_started_anew() {
     let (first, second) = (Relay::on(&redis, &[]), Relay::on(&redis, &[]));
     let mut stream = first.stream(JOB);
     expect_all(&mut stream, &[append(&redis, "q", "added", "a"), append(&redis, "q", "waiting", "a")]);
-    // Other jobs and other queues are nobody's business here.
+    // Events of other jobs and other queues do not come.
     append(&redis, "q", "completed", "b");
     append(&redis, "p", "completed", "a");
     let missed = [append(&redis, "q", "active", "a"), append(&redis, "q", "stalled", "a")];

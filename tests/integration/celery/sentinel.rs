@@ -24,7 +24,7 @@ fn a_task_goes_on_under_its_watcher_when_the_master_changes() {
         let health = relay.exchange("GET", "/health", &[], b"").json();
         health["connected"] == true && health["server"] != format!("127.0.0.1:{before}")
     });
-    // Until then the old master takes what Celery writes over its open connections, and nobody has it afterwards.
+    // The old master takes what Celery writes over its open connections until then, and it is lost.
     let old = &sentinels.servers[0];
     until(PATIENCE * 2, "the old master to be a replica", || {
         let facts: String = redis::cmd("INFO").arg("replication").query(&mut old.connection()).unwrap();

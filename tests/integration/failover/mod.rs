@@ -1,4 +1,4 @@
-//! Which Redis is used, and that the relay leaves one that is of no use any more.
+//! Choice of the Redis that is used: the relay leaves one that is of no use any more.
 
 mod probe;
 mod role;

@@ -84,7 +84,7 @@ fn a_server_without_role_tells_by_info_and_one_without_either_is_used() {
     assert_eq!((&health(&by_info)["role"], &health(&hidden)["role"]), (&"master".into(), &"unknown".into()));
     tell(&redis, &["CLIENT", "KILL", "TYPE", "pubsub"]);
     until(PATIENCE, "the connection", || hidden.stats()["redis"]["reconnects"] == 1);
-    assert_eq!(hidden.stderr().matches(said).count(), 1, "{}", hidden.stderr());
+    hidden.until_said(said, 1);
     tell(&redis, &["REPLICAOF", "127.0.0.1", &other.port().to_string()]);
     // Connections end at once, and what ended them is told by the next attempt.
     until(PATIENCE, "the reason", || {

@@ -3,9 +3,7 @@
 use redis::Commands;
 
 use super::scraping;
-use crate::support::{
-    PATIENCE, Process, RedisCluster, RedisServer, Relay, WebSocket, command, jobwire, until,
-};
+use crate::support::{PATIENCE, RedisCluster, RedisServer, Relay, WebSocket, jobwire, until};
 
 /// A relay on a cluster, once it is subscribed.
 fn relay_on(url: &str) -> Relay {
@@ -86,6 +84,7 @@ fn states_go_on_when_a_node_is_killed_and_its_replica_takes_over() {
     let _: redis::Value = cluster.run(0, &["WAIT", "1", "5000"]);
     cluster.node_mut(0).stop();
     // The cluster is down until the replica has taken over; events are relayed all the while.
+    until(PATIENCE, "a subscription elsewhere", || (1..4).any(|index| subscribers(cluster.node(index)) > 0));
     until(PATIENCE, "the relay to be ready", || relay.get("/ready").0 == 200);
     cluster.node(2).publish("scraping_events", ending(&job));
     expect_ending(&mut socket, &job);
@@ -104,8 +103,8 @@ fn states_go_on_when_a_node_is_killed_and_its_replica_takes_over() {
 fn a_url_of_one_node_works_and_says_what_it_lacks() {
     let cluster = RedisCluster::start(3, 0, &[]);
     let relay = Relay::on(cluster.node(1), &[]);
-    let said = || relay.stderr().matches("is one node of a cluster").count();
-    until(PATIENCE, "the note", || said() == 1);
+    let note = "is one node of a cluster";
+    relay.until_said(note, 1);
     for master in 0..3 {
         let job = cluster.job_of("scraping", master);
         let mut socket = relay.connect(&format!("/ws/scraping/{job}"));
@@ -113,7 +112,7 @@ fn a_url_of_one_node_works_and_says_what_it_lacks() {
         socket.expect(&ending(&job));
         until(PATIENCE, "the state", || state(cluster.node(master), &job) == Some(ending(&job)));
     }
-    assert_eq!(said(), 1, "{}", relay.stderr());
+    assert_eq!(relay.stderr().matches(note).count(), 1, "{}", relay.stderr());
     assert!(relay.stderr().contains("redis+cluster://"), "{}", relay.stderr());
 }
 
@@ -124,8 +123,7 @@ fn a_cluster_url_of_a_single_server_works_with_a_note() {
     let relay = relay_on(&url);
     redis.publish("scraping_events", ending("5"));
     until(PATIENCE, "the state", || state(&redis, "5") == Some(ending("5")));
-    let log = relay.stderr();
-    assert_eq!(log.matches("is no cluster, and is used as the single server that it is").count(), 1, "{log}");
+    relay.until_said("is no cluster, and is used as the single server that it is", 1);
     let output = jobwire(&["publish", "scraping/5", "job_started", "--redis", &url]);
     assert_eq!(output.code, 0, "{}", output.stderr);
 }
@@ -143,8 +141,7 @@ fn where_nobody_may_ask_for_slots_redirections_are_followed() {
         cluster.node(0).publish("scraping_events", ending(&job));
         until(PATIENCE, "the state", || state(cluster.node(master), &job) == Some(ending(&job)));
     }
-    let log = relay.stderr();
-    assert_eq!(log.matches("redirections are followed").count(), 1, "{log}");
+    relay.until_said("redirections are followed", 1);
 }
 
 #[test]
@@ -184,37 +181,15 @@ fn publish_and_bench_find_the_nodes_of_a_cluster() {
             cluster.node(master).connection().hget(format!("jobwire:tasks:{task}"), "owner").unwrap();
         assert_eq!(owner, "alice");
     }
-    let server = format!("ws://{}", relay.address());
     for workers in ["0", "2"] {
-        let args = [
-            "bench",
-            "--server",
-            &server,
-            "--redis",
-            &url,
-            "-c",
-            "4",
-            "-r",
-            "20",
-            "-d",
-            "1s",
-            "--workers",
-            workers,
-            "--allow-client-bound",
-            "--assert",
-            "lost==0",
-            "--max-clock-error",
-            "1s",
-        ];
-        let output = Process::spawn(&mut command(&args)).finish(PATIENCE * 2);
-        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+        relay.assert_bench_loses_nothing(workers, &["--redis", &url]);
     }
 }
 
 #[test]
 fn streams_on_several_nodes_are_read_and_followed_to_a_replica() {
     let mut cluster = RedisCluster::start(3, 1, &[]);
-    // Of the three nodes; the first one alone has a replica.
+    // Streams of all three nodes; the first node alone has a replica.
     let keys = ["fliptechpro:emails", "fliptechpro:ai", "scraping_events"];
     assert_eq!(keys.map(|key| cluster.place(key).1), [0, 1, 2]);
     let url = cluster.url(&[1]);

@@ -121,9 +121,10 @@ fn slips_of_workers_are_relayed_counted_by_dialect_and_named_once_a_minute() {
     let counted =
         ["no_kind", "unknown_kind", "percent_type", "percent_range"].map(|slip| slips[slip].clone());
     assert_eq!(counted, [3, 3, 3, 0]);
+    let said = "relayed as it is";
+    relay.until_said(said, 4);
     let stderr = relay.stderr();
-    let lines: Vec<_> = stderr.lines().filter(|line| line.contains("relayed as it is")).collect();
-    assert_eq!(lines.len(), 4, "{stderr}");
+    let lines: Vec<_> = stderr.lines().filter(|line| line.contains(said)).collect();
     assert!(lines[0].contains("it names no kind") && lines[0].contains("scraping_events"), "{}", lines[0]);
     assert!(lines[1].contains("job_paused") && lines[1].contains("no such kind"), "{}", lines[1]);
     assert!(!stderr.contains('\u{1b}'), "{stderr:?}");

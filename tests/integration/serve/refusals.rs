@@ -32,7 +32,7 @@ fn state(redis: &RedisServer, job: &str) -> Option<String> {
 #[test]
 fn each_refusal_of_writes_has_its_own_word_and_the_state_is_written_once_it_ends() {
     let redis = RedisServer::start();
-    // Otherwise the relay leaves it as soon as it is a replica.
+    // The relay would leave it as soon as it is a replica.
     let relay = Relay::start(&["--redis", &format!("{}?replica=ok", redis.url())]);
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     let troubles = [
@@ -57,7 +57,7 @@ fn each_refusal_of_writes_has_its_own_word_and_the_state_is_written_once_it_ends
         assert_eq!((&writing["dialect"], &body["state"]["reading"]), (&Value::Null, &json!([])), "{body}");
         assert!(writing["problem"].as_str().unwrap().contains(word), "{body}");
         assert!(writing["since"].as_str().unwrap().ends_with('Z'), "{body}");
-        assert!(relay.stderr().contains(word), "{}", relay.stderr());
+        until(PATIENCE, "the log", || relay.stderr().contains(word));
         // Readers get what this relay knows.
         relay.connect(&format!("/ws/scraping/{job}")).expect(&ending);
         assert_eq!(relay.get(&format!("/ws/scraping/{job}/status")).0, 200);
@@ -68,7 +68,7 @@ fn each_refusal_of_writes_has_its_own_word_and_the_state_is_written_once_it_ends
         until(PATIENCE, "/health to say so", || health(&relay)["status"] == "ok");
     }
     assert!(relay.stats()["state_writes_failed"].as_u64().unwrap() >= 3);
-    assert!(relay.stderr().contains("job state is written again after "), "{}", relay.stderr());
+    until(PATIENCE, "the log", || relay.stderr().contains("job state is written again after "));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn where_reading_is_forbidden_readers_get_what_the_relay_knows() {
     let body = health(&relay);
     let reading = body["state"]["reading"].as_array().unwrap();
     assert!(reading.iter().any(|trouble| trouble["code"] == "not_permitted"), "{body}");
-    assert!(relay.stderr().contains("could not read job state back"), "{}", relay.stderr());
+    until(PATIENCE, "the log", || relay.stderr().contains("could not read job state back"));
     assert!(relay.stats()["state_reads_failed"].as_u64().unwrap() > 0);
     // The relay notices by itself that it may read again, without a request.
     command(&redis, "ACL SETUSER relay +hmget");
@@ -123,8 +123,7 @@ fn without_scripts_state_is_written_by_plain_commands() {
     let ttl: i64 = redis.connection().ttl("jobwire:scraping:1").unwrap();
     assert!((86_300..=86_400).contains(&ttl), "{ttl}");
     assert_eq!(health(&relay)["status"], "ok");
-    let log = relay.stderr();
-    assert_eq!(log.matches("redis runs no scripts for us").count(), 1, "{log}");
+    relay.until_said("redis runs no scripts for us", 1);
 }
 
 #[test]
@@ -145,8 +144,8 @@ fn a_redis_that_forgot_the_script_is_sent_it_again() {
 fn scripts_that_are_forbidden_are_missed_at_the_start_and_whoever_loses_them_later_goes_on() {
     let redis = RedisServer::start();
     let relay = relay_as(&redis, "-eval -evalsha");
-    let said = || relay.stderr().matches("redis runs no scripts for us").count() == 1;
-    until(PATIENCE, "the warning, before anything is written", said);
+    // The warning comes before anything is written.
+    relay.until_said("redis runs no scripts for us", 1);
     command(&redis, "ACL SETUSER other on >pw +@all ~* allchannels");
     let other = Relay::start(&["--redis", &format!("redis://other:pw@127.0.0.1:{}", redis.port())]);
     until(PATIENCE, "the relay to subscribe", || other.get("/ready").0 == 200);
@@ -157,7 +156,7 @@ fn scripts_that_are_forbidden_are_missed_at_the_start_and_whoever_loses_them_lat
         redis.publish("scraping_events", &ending);
         until(PATIENCE, rule, || state(&redis, &format!("scraping:{number}")).as_ref() == Some(&ending));
     }
-    assert_eq!(other.stderr().matches("redis runs no scripts for us").count(), 1, "{}", other.stderr());
+    other.until_said("redis runs no scripts for us", 1);
 }
 
 #[test]
@@ -214,7 +213,7 @@ fn a_replica_that_is_accepted_relays_and_keeps_no_state() {
     until(PATIENCE, "/health to say so", || health(&relay)["state"]["writing"][0]["code"] == "read_only");
     until(PATIENCE, "the count", || relay.stats()["state_writes_failed"].as_u64() > Some(1));
     assert_eq!(relay.get("/ready").0, 200);
-    assert_eq!(relay.stderr().matches("read-only replica").count(), 1, "{}", relay.stderr());
+    relay.until_said("read-only replica", 1);
 }
 
 #[test]

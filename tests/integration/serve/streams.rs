@@ -70,7 +70,7 @@ fn what_is_in_no_memory_any_more_is_sent_out_of_the_stream_in_order_and_once() {
     let mut all = Vec::new();
     for hundred in 0..13 {
         all.extend(milestones(&redis, 100 * hundred + 1..100 * hundred + 101));
-        // Others' events lie in between, and entries that are nobody's.
+        // Events of another job lie in between, and entries that are no events.
         for n in 0..50 {
             append(&redis, EVENTS, &scraping(2, "scraper_completed", "1", n));
         }
@@ -79,13 +79,13 @@ fn what_is_in_no_memory_any_more_is_sent_out_of_the_stream_in_order_and_once() {
     let done = scraping(1, "job_completed", "100", 9);
     append(&redis, EVENTS, &done);
     all.push(done);
-    // This one reads nothing back, and keeps next to nothing.
+    // A second relay reads nothing back, and keeps next to nothing.
     let relay = relay_on(&redis, &["--stream-history", "1ms", "--tail", "10"]);
     let mut again = relay.stream_after(JOB, &stream.last_id);
     expect_all(&mut again, &all);
     let live = milestones(&redis, 2_000..2_300);
     expect_all(&mut again, &live);
-    // In the middle of the page, and behind what is live.
+    // A watcher goes on in the middle of a page, behind what is live.
     let mut watcher = relay.connect(&format!("/watch?target=scraping/1&since={}", stream.last_id));
     let mut seen = Vec::new();
     let mut has_ended = 0;
@@ -137,7 +137,7 @@ fn what_was_trimmed_is_a_gap_and_so_is_what_redis_has_lost() {
     let mut again = relay.stream_after(JOB, &before);
     again.expect_gap("too_old");
     expect_all(&mut again, &last);
-    // One that stands beyond all that was ever written.
+    // A position beyond all that was ever written.
     let (stream_name, _) = again.last_id.split_once('.').unwrap();
     let mut beyond = relay.stream_after(JOB, &format!("{stream_name}.fffffffffff.0"));
     beyond.expect_gap("source_lost");
@@ -260,7 +260,7 @@ fn states_are_there_once_history_was_read_and_it_is_not_counted_as_news() {
     let redis = RedisServer::start();
     let texts = milestones(&redis, 0..5_000);
     let relay = Relay::start(&["--redis", &redis.url(), "--streams", "scraping"]);
-    // It may not be ready yet: the request waits.
+    // The relay may not be ready yet: the request waits.
     let mut socket = relay.connect(JOB);
     socket.expect(&texts[4_999]);
     let (status, body) = relay.get("/jobs");

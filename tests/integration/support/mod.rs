@@ -33,7 +33,7 @@ pub(crate) use http::{RawTcp, get, request};
 pub(crate) use issuer::Issuer;
 pub(crate) use nginx::Nginx;
 pub(crate) use node::node_modules;
-pub(crate) use process::{Output, Process, command, jobwire, program, resident};
+pub(crate) use process::{Output, Process, children, command, jobwire, program, resident, runs};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{
     BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{Answer, PATIENCE, Process, WebSocket, exchange, free_port, wait_for};
+use super::{Answer, PATIENCE, Process, WebSocket, children, exchange, free_port, wait_for};
 
 /// Around the repository's file stands what its head says, with everything in the test's folder.
 const AROUND: &str = "
@@ -133,9 +133,10 @@ impl Nginx {
 
     /// The processes that serve.
     fn workers(&self) -> Vec<Pid> {
-        let id = self.process.id();
-        let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
-        children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
+        children(self.process.id())
+            .into_iter()
+            .filter_map(|child| Pid::from_raw(child.try_into().ok()?))
+            .collect()
     }
 
     /// What it has logged about requests so far; a socket is logged when it ends.

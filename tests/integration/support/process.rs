@@ -160,6 +160,17 @@ impl Captured {
     }
 }
 
+/// Ids of the processes that a process has started and not yet waited for, in the order of their start.
+pub(crate) fn children(id: u32) -> Vec<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    children.split_whitespace().map(|child| child.parse().unwrap()).collect()
+}
+
+/// Whether a process runs or is stopped. One that has ended may wait for its parent to ask for its exit code.
+pub(crate) fn runs(id: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 /// Resident memory of a process, in bytes.
 pub(crate) fn resident(id: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();

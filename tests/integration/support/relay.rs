@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -187,9 +188,31 @@ impl Relay {
         self.spawn(args).finish(PATIENCE)
     }
 
+    /// Runs bench against it for a second and asserts that nothing is lost. `workers` is a number of processes, 0 for none, and
+    /// `redis` the flags that name the Redis to publish into.
+    #[track_caller]
+    pub(crate) fn assert_bench_loses_nothing(&self, workers: &str, redis: &[&str]) {
+        let server = format!("ws://{}", self.address);
+        let bench = ["bench", "--server", &server, "-c", "4", "-r", "20", "-d", "1s", "--workers", workers];
+        let judged = ["--allow-client-bound", "--assert", "lost==0", "--max-clock-error", "1s"];
+        let args = [&bench[..], redis, &judged].concat();
+        let output = Process::spawn(&mut command(&args)).finish(PATIENCE * 2);
+        assert_eq!(output.code, 0, "{workers} workers: {}{}", output.stdout, output.stderr);
+    }
+
     /// What it has printed so far.
     pub(crate) fn stderr(&self) -> String {
         self.process.stderr()
+    }
+
+    /// Waits until it has printed a text so many times. It may log later than it counts and answers.
+    #[track_caller]
+    pub(crate) fn until_said(&self, text: &str, times: usize) {
+        let start = Instant::now();
+        while self.stderr().matches(text).count() != times {
+            assert!(start.elapsed() < PATIENCE, "{text:?} was not said {times} times in {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Kills it, as a crash would.
