@@ -221,7 +221,10 @@ impl Sink {
             Self::Streams(redis) => {
                 streams::append(redis, &dialect.source, channel, payload).await.map(Arrival::Kept)
             }
-            Self::Http(relay) => relay.publish(channel, payload).await.map(Arrival::Heard),
+            Self::Http(relay) => Ok(match relay.publish(channel, payload).await? {
+                Answer::Published(reach) => Arrival::Heard(reach),
+                Answer::Appended { .. } => Arrival::Kept(dialect.source.stream_of(channel)),
+            }),
         }
     }
 
@@ -287,13 +290,25 @@ enum Key {
     Missing,
 }
 
+/// A relay's answer to an event.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer {
+    Published(Reach),
+    /// The relay takes the dialect's events from streams, and appended it.
+    Appended {
+        #[serde(rename = "entry")]
+        _entry: String,
+    },
+}
+
 impl HttpSink {
     fn new(server: Url, key: Option<String>, tls: Tls) -> Self {
         let key = key.map_or_else(|| Key::find(&server), Key::Given);
         Self { server, key: Mutex::new(key), tls }
     }
 
-    async fn publish(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
+    async fn publish(&self, channel: &str, payload: Bytes) -> Result<Answer, Undelivered> {
         let result = self.post(channel, payload.clone()).await;
         // A relay that was started again has left another key, and refuses the old one.
         let is_refused = result.as_ref().is_err_and(|error| error.failure.exit == Exit::Refused);
@@ -315,7 +330,7 @@ impl HttpSink {
         self.key.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    async fn post(&self, channel: &str, payload: Bytes) -> Result<Reach, Undelivered> {
+    async fn post(&self, channel: &str, payload: Bytes) -> Result<Answer, Undelivered> {
         let path = format!("/publish/{}", utf8_percent_encode(channel, SEGMENT));
         let url = net::http_url(&self.server, &path);
         let bearer = match self.key() {

@@ -7,7 +7,7 @@ use redis::Commands as _;
 use serde_json::json;
 
 use super::{assert_error, into};
-use crate::support::{Output, PATIENCE, Process, RedisServer, command, free_port, until};
+use crate::support::{Output, PATIENCE, Process, RedisServer, Relay, command, free_port, until};
 
 /// Fields of all entries of a stream by their names, oldest first.
 fn entries(redis: &RedisServer, key: &str) -> Vec<BTreeMap<String, String>> {
@@ -109,6 +109,20 @@ fn an_owner_is_left_in_redis_as_well() {
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(redis.connection().hget::<_, _, String>("jobwire:tasks:t", "owner").unwrap(), "ann");
     assert_eq!(entries(&redis, "task_updates").len(), 1);
+}
+
+#[test]
+fn a_relay_that_reads_streams_appends_what_it_gets_over_http() {
+    let redis = RedisServer::start();
+    let relay = Relay::on(&redis, &["--streams", "scraping"]);
+    let output = relay.jobwire(&["publish", "scraping/7", "job_started", "--require-subscribers"]);
+    assert_eq!((output.code, output.stderr.as_str()), (0, "added 1 event to the stream scraping_events\n"));
+    let (process, mut stdin) = Process::spawn_fed(&mut relay.command(&["publish", "scraping/7", "--stdin"]));
+    stdin.write_all(b"10\n55%\n").unwrap();
+    drop(stdin);
+    let output = process.finish(PATIENCE);
+    assert_eq!((output.code, output.stderr.as_str()), (0, "added 2 events to the stream scraping_events\n"));
+    assert_eq!(entries(&redis, "scraping_events").len(), 3);
 }
 
 #[test]
