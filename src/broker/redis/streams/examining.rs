@@ -1,9 +1,9 @@
 //! Examines streams: whether they can be read, where their history begins, and whether their places are still good.
 
 use super::super::failure::Failure;
-use super::facts::{self, Facts, Fate, Place};
+use super::facts::{self, Facts, Fate, Place, Told};
 use super::followed::{Beyond, Denial, Followed, Standing, Start, start};
-use super::pipe::{SMALL, error_of};
+use super::pipe::SMALL;
 use super::reading::{AT_ONCE, End, Reading, is_of_the_server};
 use super::taking::Ids;
 use crate::broker::Position;
@@ -15,31 +15,17 @@ const HISTORY: u64 = 100_000;
 /// Entries that are walked over at a time, where only their ids are wanted.
 const IDS: u64 = 1000;
 
-/// What Redis says of a stream.
-pub(super) enum Info {
-    Facts(Facts),
-    /// An error, which may be of this key alone.
-    Error(Failure),
-}
-
 impl Reading<'_> {
     /// Adds the command that asks about a stream.
     pub(super) fn ask_about(&mut self, index: usize) {
         self.pipe.command(&[b"XINFO", b"STREAM", self.streams[index].key.as_bytes()]);
     }
 
-    /// Reads the answer to it.
-    pub(super) async fn info(&mut self) -> Result<Info, End> {
-        let bounds = facts::bounds(self.shared.settings.max_payload);
-        let info = self.pipe.reply(&bounds, |reply| match (error_of(reply), Facts::of_reply(reply)) {
-            (Some(Failure::Refused(text)), _) if text.starts_with("ERR no such key") => {
-                Info::Facts(Facts::NONE)
-            }
-            (Some(failure), _) => Info::Error(failure),
-            (None, Some(facts)) => Info::Facts(facts),
-            (None, None) => Info::Error(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
-        });
-        Ok(info.await?)
+    /// Reads the answer. An error in place of it may be of this key alone.
+    async fn told(&mut self) -> Result<Result<Facts, Failure>, End> {
+        let mut told = Told::default();
+        self.pipe.answer(Answer::Facts, &mut told).await?;
+        Ok(told.facts())
     }
 
     /// Examines streams until it is known of each whether it can be read.
@@ -55,23 +41,25 @@ impl Reading<'_> {
             self.pipe.send().await?;
             let mut found = Vec::with_capacity(some.len());
             for index in some {
-                found.push((*index, self.info().await?));
+                found.push((*index, self.told().await?));
             }
-            for (index, info) in found {
+            for (index, told) in found {
                 self.news = true;
-                match info {
-                    Info::Facts(facts) => self.settle(index, &facts).await?,
-                    Info::Error(failure) => self.deny(index, failure).await?,
+                match told {
+                    Ok(facts) => self.settle(index, &facts).await?,
+                    Err(failure) => self.deny(index, failure).await?,
                 }
             }
         }
         Ok(())
     }
 
-    /// A stream was examined while others are being read: whatever needs more than a word is left to the next round.
-    pub(super) async fn examined_in_passing(&mut self, index: usize, info: Info) -> Result<(), End> {
+    /// Examines a stream that was asked about, while others are being read. Whatever needs more than a word is left to the
+    /// next round.
+    pub(super) async fn examine_in_passing(&mut self, index: usize) -> Result<(), End> {
+        let told = self.told().await?;
         let stream = &mut self.streams[index];
-        let Info::Facts(facts) = info else {
+        let Ok(facts) = told else {
             stream.standing = Standing::Unsure;
             return Ok(());
         };
@@ -136,11 +124,8 @@ impl Reading<'_> {
         all.extend(words.iter().map(String::as_bytes));
         self.pipe.command(&all);
         self.pipe.send().await?;
-        self.pipe.expect(Answer::Range);
         let mut ids = Ids::default();
-        while !self.pipe.entries(&mut ids)? {
-            self.pipe.fill().await?;
-        }
+        self.pipe.answer(Answer::Range, &mut ids).await?;
         match ids.error {
             Some(text) => Err(Failure::from_reply(&text).into()),
             None => Ok(ids.all),

@@ -9,8 +9,8 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::super::connect::{Connector, Node, Use};
 use super::super::failure::Failure;
 use super::entry::{Composed, Manner, Scratch};
-use super::facts::{self, Facts, Fate, Place};
-use super::pipe::{Pipe, error_of};
+use super::facts::{self, Fate, Place, Told};
+use super::pipe::Pipe;
 use super::registry::{Known, Registry};
 use crate::broker::{BoxFuture, BrokerError, Entry, History, Page, Position, StreamId};
 use crate::wire::resp::{Answer, EntryHandler, Fields, LongField};
@@ -139,20 +139,12 @@ impl Pages {
         pipe.command(&[b"XINFO", b"STREAM", key]);
         pipe.command(&[b"XRANGE", key, from.as_bytes(), b"+", b"COUNT", count.as_bytes()]);
         pipe.send().await?;
-        let bounds = facts::bounds(self.max_payload);
-        let told = pipe.reply(&bounds, |reply| (Facts::of_reply(reply), error_of(reply))).await?;
-        pipe.expect(Answer::Range);
+        let mut told = Told::default();
+        pipe.answer(Answer::Facts, &mut told).await?;
         let mut page = Building::new(known, self.max_payload);
-        while !pipe.entries(&mut page)? {
-            pipe.fill().await?;
-        }
+        pipe.answer(Answer::Range, &mut page).await?;
         pipe.tidy();
-        let facts = match told {
-            (Some(facts), _) => facts,
-            (None, Some(Failure::Refused(text))) if text.starts_with("ERR no such key") => Facts::NONE,
-            (None, Some(failure)) => return Err(failure),
-            (None, None) => return Err(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
-        };
+        let facts = told.facts()?;
         if let Some(text) = page.error {
             return Err(Failure::from_reply(&text));
         }
@@ -259,7 +251,7 @@ impl<'a> Building<'a> {
     }
 
     fn add(&mut self, id: &[u8], channel: Option<Bytes>, payload: Bytes) {
-        let Some(position) = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()) else { return };
+        let Some(position) = facts::position(id) else { return };
         let own_channel = channel.as_ref().filter(|_| self.channel.is_none()).map_or(0, Bytes::len);
         let bytes = OVERHEAD + payload.len() + own_channel;
         // What does not fit is left out, up to the end, so that the next page begins there.

@@ -65,9 +65,22 @@ impl Pipe {
         }
     }
 
-    /// What comes next is an answer with entries.
+    /// Announces that an answer with entries comes next.
     pub(super) fn expect(&mut self, answer: Answer) {
         self.reader.expect(answer);
+    }
+
+    /// Reads an answer with entries, up to its end.
+    pub(super) async fn answer(
+        &mut self,
+        answer: Answer,
+        handler: &mut impl EntryHandler,
+    ) -> Result<(), Failure> {
+        self.expect(answer);
+        while !self.entries(handler)? {
+            self.fill().await?;
+        }
+        Ok(())
     }
 
     /// Hands over what is whole of the answer; true at its end.
@@ -77,7 +90,7 @@ impl Pipe {
 
     /// Waits for bytes where none are left.
     pub(super) async fn fill_if_empty(&mut self) -> Result<(), Failure> {
-        if self.reader.is_empty() { self.fill().await } else { Ok(()) }
+        if self.reader.held() == 0 { self.fill().await } else { Ok(()) }
     }
 
     /// Waits for bytes.

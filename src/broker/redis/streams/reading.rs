@@ -197,9 +197,8 @@ impl<'a> Reading<'a> {
         self.ask_for_entries();
         let asked = Instant::now();
         self.pipe.send().await?;
-        for index in &checks {
-            let info = self.info().await?;
-            self.examined_in_passing(*index, info).await?;
+        for index in checks {
+            self.examine_in_passing(index).await?;
         }
         let before = self.pipe.received;
         self.take_entries().await?;

@@ -1,8 +1,9 @@
-//! Streams: history, holes, keys that cannot be read, queues and pages.
+//! Streams: history, holes, keys that cannot be read, queues, pages, and what is too long.
 
 mod history;
 mod holes;
 mod keys;
+mod long;
 mod pages;
 mod queues;
 
