@@ -24,7 +24,7 @@ pub(super) struct Pipe {
     reader: EntryReader,
     out: Vec<u8>,
     /// Bytes that were received in all.
-    pub(super) received: u64,
+    received: u64,
 }
 
 impl Pipe {
@@ -63,6 +63,11 @@ impl Pipe {
                 Err(broken) => return Err(Failure::broken(&broken)),
             }
         }
+    }
+
+    /// Bytes of all replies and answers that were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.received - self.reader.held() as u64
     }
 
     /// Announces that an answer with entries comes next.
@@ -113,7 +118,7 @@ impl Pipe {
 }
 
 fn silent() -> Failure {
-    Failure::Unreachable(format!("no answer for {} s", PATIENCE.as_secs()))
+    Failure::Silent(format!("no answer for {} s", PATIENCE.as_secs()))
 }
 
 /// What an error reply means; `None` where the reply is none.
