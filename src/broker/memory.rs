@@ -200,7 +200,7 @@ impl Broker for MemoryBroker {
         None
     }
 
-    /// There are no streams.
+    /// Refuses every entry: this broker has no streams.
     fn append<'a>(
         &'a self,
         _key: &'a str,

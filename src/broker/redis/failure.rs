@@ -11,7 +11,7 @@ use crate::wire::resp::Broken;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(super) enum Failure {
-    /// Nothing answers, or the connection ended.
+    /// The server does not answer at all, or the connection ended.
     Unreachable(String),
     /// The server does not answer any more, though the connection stands.
     Silent(String),
@@ -19,13 +19,13 @@ pub(super) enum Failure {
     Login(String),
     /// The server refused something else.
     Refused(String),
-    /// There is no TLS with it; what is wrong, and that in words.
+    /// The server has no TLS that is accepted: the problem, and its words.
     Tls(TlsProblem, String),
     /// The server is none to be used.
     NotMaster {
         /// Host and port, or the socket.
         server: String,
-        /// One word for its role.
+        /// Role, in one word.
         role: &'static str,
         /// End of a sentence that begins with the server.
         reason: String,
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// The same failure, with the node of a cluster that it is of.
+    /// Names the node of a cluster in a failure.
     pub(super) fn of_node(self, node: &Address) -> Self {
         let at = |reason: String| format!("node {node}: {reason}");
         match self {

@@ -224,7 +224,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// What a key holds.
+    /// Asks for the type of a key's value; `None` where Redis does not tell.
     async fn type_of(&mut self, index: usize) -> Result<Option<String>, End> {
         self.pipe.command(&[b"TYPE", self.streams[index].key.as_bytes()]);
         self.pipe.send().await?;

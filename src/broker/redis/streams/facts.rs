@@ -6,7 +6,7 @@ use super::super::failure::Failure;
 use crate::broker::Position;
 use crate::wire::resp::{EntryHandler, Fields, LongField, Reply};
 
-/// What Redis says of a stream at a moment.
+/// State of a stream at a moment, as Redis tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     /// Entries that are there.
@@ -32,7 +32,7 @@ pub(super) struct First {
 pub(super) struct Place {
     /// The entry before it.
     pub(super) after: Position,
-    /// How many entries were added up to there, where that is known.
+    /// Number of entries that were added up to there, where that is known.
     pub(super) count: Option<u64>,
 }
 
@@ -42,14 +42,14 @@ impl Place {
     pub(super) const BEGINNING: Self = Self { after: Position { millis: 0, number: 0 }, count: Some(0) };
 }
 
-/// What became of a place.
+/// Fate of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// No entry behind it is missing.
+    /// All entries behind it are there.
     Whole,
     /// Entries behind it may be missing, up to this position.
     Hole(Position),
-    /// It is beyond the stream's newest entry: the stream was begun anew, or its newest entries were lost.
+    /// The place is beyond the stream's newest entry: the stream was begun anew, or its newest entries were lost.
     Beyond,
 }
 
@@ -58,7 +58,7 @@ impl Facts {
     pub(super) const NONE: Self =
         Self { length: 0, first: None, last: Position { millis: 0, number: 0 }, added: Some(0) };
 
-    /// How many entries are no longer there that were added before the first one.
+    /// Number of entries that are no longer there and were added before the first one.
     pub(super) fn gone(&self) -> Option<u64> {
         self.added?.checked_sub(self.length)
     }
@@ -72,7 +72,7 @@ impl Facts {
             return Fate::Beyond;
         }
         if place.after == self.last {
-            // Whoever has read up to the newest entry has read as many as were added.
+            // A reader that is at the newest entry has read as many as were added.
             let is_short = matches!((place.count, self.added), (Some(read), Some(added)) if read < added);
             return if is_short { Fate::Hole(self.last) } else { Fate::Whole };
         }
@@ -212,7 +212,7 @@ mod tests {
             (9, None, Fate::Whole),
             (7, None, Fate::Whole),
             (5, None, Fate::Whole),
-            // Of the entry right before the first, only the count shows that none is between them.
+            // Only the count shows that no entry is between this one and the first.
             (4, Some(4), Fate::Whole),
             (4, None, Fate::Hole(before(at(5)))),
             (3, Some(3), Fate::Hole(before(at(5)))),

@@ -56,10 +56,10 @@ pub(super) fn are_in(subscriptions: &[Subscription]) -> bool {
     subscriptions.iter().any(|one| matches!(one, Subscription::Stream { .. } | Subscription::Queues { .. }))
 }
 
-/// How streams are read.
+/// Settings for reading streams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamSettings {
-    /// How far back the history goes.
+    /// Length of the history.
     pub(super) history: Duration,
     pub(super) max_payload: usize,
 }
@@ -199,7 +199,7 @@ impl Groups<'_> {
         if let Some(at) = self.all.iter().position(|group| group.node == node && group.slot == slot) {
             match self.all[at].inbox.send(stream) {
                 Ok(()) => return,
-                // It has just ended, and says so when it is asked next.
+                // The group has just ended, and says so when it is asked next.
                 Err(SendError(back)) => stream = back,
             }
             self.all.remove(at);

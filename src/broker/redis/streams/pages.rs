@@ -278,7 +278,7 @@ impl<'a> Building<'a> {
         let Some(position) = facts::position(id) else { return };
         let own_channel = channel.as_ref().filter(|_| self.channel.is_none()).map_or(0, Bytes::len);
         let bytes = OVERHEAD + payload.len() + own_channel;
-        // What does not fit is left out, up to the end, so that the next page begins there.
+        // Entries that do not fit are left out, up to the end, so that the next page begins there.
         self.is_full |= self.bytes + bytes > PAGE && !self.entries.is_empty();
         if !self.is_full {
             self.bytes += bytes;

@@ -28,7 +28,7 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    /// For payloads of at most `max_payload` bytes.
+    /// Takes a connection, for payloads of at most `max_payload` bytes.
     pub(super) fn new(stream: Box<dyn Stream>, max_payload: usize) -> Self {
         let reader = EntryReader::new(max_payload.saturating_add(BESIDE));
         Self { stream, reader, out: Vec::new(), received: 0 }
@@ -121,7 +121,7 @@ fn silent() -> Failure {
     Failure::Silent(format!("no answer for {} s", PATIENCE.as_secs()))
 }
 
-/// What an error reply means; `None` where the reply is none.
+/// Sorts an error reply; `None` where the reply is none.
 pub(super) fn error_of(reply: &Reply<'_>) -> Option<Failure> {
     match reply {
         Reply::Error(text) => Some(Failure::from_reply(&String::from_utf8_lossy(text))),

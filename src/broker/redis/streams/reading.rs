@@ -1,4 +1,4 @@
-//! One connection on which streams are read, from the first command to its end.
+//! Reads streams on one connection, from the first command to its end.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::shared::Shared;
 use super::taking::{Answered, Taking};
 use crate::wire::resp::{Answer, Reply};
 
-/// How long Redis waits for an entry before it answers that there is none: a sign of life.
+/// Milliseconds that Redis waits for an entry before it answers that there is none: a sign of life.
 const BLOCK: &[u8] = b"1000";
 
 const TICK: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ const EACH_TICK: usize = 16;
 /// Why a connection is no longer read.
 #[derive(Debug)]
 pub(super) enum End {
-    /// It failed.
+    /// The connection failed.
     Failed(Failure),
     /// Streams are on other servers than it was thought, or they cannot be read together.
     Misplaced(Failure),
@@ -179,7 +179,7 @@ impl<'a> Reading<'a> {
     }
 
     fn report(&mut self) {
-        // Where the last answer was cut off, only the next one shows whether the streams can be read.
+        // Only the next answer shows whether the streams can be read, where the last one was cut off.
         let is_unproven = self.portion.is_unproven() && self.is_any_read();
         if is_unproven || !std::mem::take(&mut self.news) {
             return;
@@ -199,7 +199,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Nothing can be read: makes sure that the connection lives, and waits for the next tick.
+    /// Makes sure that the connection lives, and waits for the next tick, where no stream can be read.
     async fn idle(&mut self) -> Result<(), End> {
         self.pipe.command(&[b"PING"]);
         self.pipe.send().await?;
@@ -308,7 +308,7 @@ impl<'a> Reading<'a> {
             let stream = &mut self.streams[*index];
             entries += *count as u64;
             if *count as u64 >= asked {
-                // It may be trimmed before the rest is read.
+                // The stream may be trimmed before the rest is read.
                 self.checks.push(*index);
             } else {
                 stream.caught_up();
@@ -348,7 +348,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Once a second: chooses streams to be examined.
+    /// Chooses streams to be examined, once a second.
     fn tick(&mut self) {
         let now = Instant::now();
         if now < self.next_tick {

@@ -1,4 +1,4 @@
-//! What all connections that read streams have in common.
+//! State that all connections share which read streams.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +17,7 @@ pub(super) struct Shared<'a> {
     pub(super) ledger: Ledger<'a>,
     pub(super) settings: StreamSettings,
     pub(super) gate: Gate,
-    /// When the source began, by the clock of Redis, in milliseconds since the Unix epoch.
+    /// Time at which the source began, by the clock of Redis, in milliseconds since the Unix epoch.
     began: OnceLock<u64>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Shared<'a> {
         Position { millis: *self.began.get_or_init(own_time), number: 0 }
     }
 
-    /// One stream less whose history is awaited; tells the sink after the last one.
+    /// Counts down a stream whose history is read; tells the sink after the last one.
     pub(super) async fn history_read(&self) {
         if self.gate.pass() {
             let mut sink = self.turns.turn().await;
@@ -62,7 +62,7 @@ fn own_time() -> u64 {
 pub(super) struct Gate(Mutex<Option<usize>>);
 
 impl Gate {
-    /// One more; false when it is over already.
+    /// Counts up; false when the history is over already.
     pub(super) fn wait_for_one(&self) -> bool {
         match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(count) => {
@@ -73,7 +73,7 @@ impl Gate {
         }
     }
 
-    /// One less; true when that was the last.
+    /// Counts down; true at the last.
     fn pass(&self) -> bool {
         let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match left.as_mut() {

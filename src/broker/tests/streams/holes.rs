@@ -29,7 +29,7 @@ async fn entries_that_were_trimmed_while_redis_was_away_are_a_hole() {
     running.expect_entry("3-0", "3-0", false).await;
     server.kill();
     running.status("lost", |status| !status.connected).await;
-    // Nobody may read before all of it is done.
+    // The relay must not read before all of this is done.
     let port = std::mem::replace(&mut server.port, free_port());
     server.launch();
     for id in ["4-0", "5-0", "6-0"] {
@@ -47,7 +47,7 @@ async fn entries_that_were_trimmed_while_redis_was_away_are_a_hole() {
 async fn entries_that_are_trimmed_while_the_sink_pushes_back_are_a_hole() {
     let server = RedisServer::start(&[]);
     let mut running = server.streams();
-    // One for the flush of the stream, and one for that of the history.
+    // Two permits: for the flush of the stream, and for that of the history.
     let gate = Arc::new(Semaphore::new(2));
     running.start(vec![data("a")], Some(Arc::clone(&gate)));
     running.expect_stream(0, "a", "0-0").await;
@@ -59,7 +59,7 @@ async fn entries_that_are_trimmed_while_the_sink_pushes_back_are_a_hole() {
         let id = format!("{number}-0");
         let _: String = server.command(&["XADD", "a", "MAXLEN", "2", &id, "data", "x"]).await;
     }
-    // As long as it takes to be called late.
+    // The sink is late after 50 ms.
     while held.elapsed() < Duration::from_millis(60) {
         tokio::task::yield_now().await;
     }
