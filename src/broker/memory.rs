@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{BoxFuture, Broker, BrokerError, Position, Publication, Sink, StateStore, Status, Subscription};
+use super::{BoxFuture, Broker, BrokerError, Position, Publication, Sink, Status, Subscription};
 
 /// Bytes that may wait for the sink: far above any burst that a sink which keeps up leaves waiting.
 const CAPACITY: usize = 64 * 1024 * 1024;
@@ -194,10 +194,6 @@ impl Broker for MemoryBroker {
 
     fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
-    }
-
-    fn store(&self) -> Option<&dyn StateStore> {
-        None
     }
 
     /// Refuses every entry: this broker has no streams.

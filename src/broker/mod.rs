@@ -469,7 +469,9 @@ pub trait Broker: Send + Sync {
     fn status(&self) -> watch::Receiver<Status>;
 
     /// Where state outlives the relay, if it does.
-    fn store(&self) -> Option<&dyn StateStore>;
+    fn store(&self) -> Option<&dyn StateStore> {
+        None
+    }
 
     /// Reader of entries that were given before, if there are streams.
     fn history(&self) -> Option<&dyn History> {
