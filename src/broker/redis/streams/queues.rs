@@ -110,6 +110,8 @@ impl Search<'_> {
     async fn pass_at(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
         let stream = self.shared.connector.connect_to(node, Use::Commands).await?;
         let mut pipe = Pipe::new(stream, 0);
+        // Events of a queue that is found later came after the beginning, unless they are older than this.
+        self.shared.learn_time(&mut pipe).await?;
         let pattern = self.pattern();
         let (mut cursor, mut scans) = ("0".to_owned(), 0);
         loop {

@@ -10,11 +10,11 @@ use super::super::failure::Failure;
 use super::entry::Scratch;
 use super::followed::{Denial, Followed, Standing};
 use super::ledger::GroupId;
-use super::pipe::{Pipe, SMALL, error_of};
+use super::pipe::{Pipe, SMALL};
 use super::portion::Portion;
 use super::shared::Shared;
 use super::taking::{Answered, Taking};
-use crate::wire::resp::{Answer, Reply};
+use crate::wire::resp::Answer;
 
 /// Milliseconds that Redis waits for an entry before it answers that there is none: a sign of life.
 const BLOCK: &[u8] = b"1000";
@@ -144,7 +144,7 @@ impl<'a> Reading<'a> {
     }
 
     async fn read_on(&mut self) -> Result<Infallible, End> {
-        self.learn_time().await?;
+        self.shared.learn_time(&mut self.pipe).await?;
         loop {
             while let Ok(stream) = self.inbox.try_recv() {
                 self.streams.push(stream);
@@ -164,18 +164,6 @@ impl<'a> Reading<'a> {
 
     fn is_any_read(&self) -> bool {
         self.streams.iter().any(|stream| stream.standing == Standing::Read)
-    }
-
-    /// Asks for the time; a server that does not tell leaves it to the own clock.
-    async fn learn_time(&mut self) -> Result<(), End> {
-        self.pipe.command(&[b"TIME"]);
-        self.pipe.send().await?;
-        let told = self.pipe.reply(&SMALL, |reply| (time(reply), error_of(reply))).await?;
-        match told {
-            (millis, None | Some(Failure::Refused(_))) => self.shared.began(millis),
-            (_, Some(failure)) => return Err(failure.into()),
-        }
-        Ok(())
     }
 
     fn report(&mut self) {
@@ -378,17 +366,4 @@ impl<'a> Reading<'a> {
 pub(super) fn is_of_the_server(text: &str) -> bool {
     const CODES: [&str; 4] = ["CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY"];
     CODES.iter().any(|code| text.starts_with(code))
-}
-
-/// Milliseconds of a reply to TIME.
-fn time(reply: &Reply<'_>) -> Option<u64> {
-    let Reply::Array(parts) = reply else { return None };
-    let number = |part: &Reply<'_>| match part {
-        Reply::Bulk(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
-        _ => None,
-    };
-    match parts.as_slice() {
-        [seconds, micros] => Some(number(seconds)? * 1000 + number(micros)? / 1000),
-        _ => None,
-    }
 }

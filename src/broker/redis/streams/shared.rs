@@ -4,11 +4,14 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::super::connect::Connector;
+use super::super::failure::Failure;
 use super::super::turns::Turns;
 use super::StreamSettings;
 use super::ledger::Ledger;
+use super::pipe::{Pipe, SMALL, error_of};
 use super::registry::Registry;
 use crate::broker::Position;
+use crate::wire::resp::Reply;
 
 pub(super) struct Shared<'a> {
     pub(super) connector: &'a Connector,
@@ -33,9 +36,20 @@ impl<'a> Shared<'a> {
         Self { connector, turns, registry, ledger, settings, gate, began: OnceLock::new() }
     }
 
-    /// Takes note of the time that Redis told, or of the own one.
-    pub(super) fn began(&self, told: Option<u64>) {
-        self.began.get_or_init(|| told.unwrap_or_else(own_time));
+    /// Asks for the time at the first connection; a server that does not tell leaves it to the own clock.
+    pub(super) async fn learn_time(&self, pipe: &mut Pipe) -> Result<(), Failure> {
+        if self.began.get().is_some() {
+            return Ok(());
+        }
+        pipe.command(&[b"TIME"]);
+        pipe.send().await?;
+        match pipe.reply(&SMALL, |reply| (time(reply), error_of(reply))).await? {
+            (told, None | Some(Failure::Refused(_))) => {
+                self.began.get_or_init(|| told.unwrap_or_else(own_time));
+                Ok(())
+            }
+            (_, Some(failure)) => Err(failure),
+        }
     }
 
     /// Position behind every entry that was added before the source began.
@@ -50,6 +64,19 @@ impl<'a> Shared<'a> {
             sink.history_read();
             sink.flush().await;
         }
+    }
+}
+
+/// Milliseconds of a reply to TIME.
+fn time(reply: &Reply<'_>) -> Option<u64> {
+    let Reply::Array(parts) = reply else { return None };
+    let number = |part: &Reply<'_>| match part {
+        Reply::Bulk(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
+        _ => None,
+    };
+    match parts.as_slice() {
+        [seconds, micros] => Some(number(seconds)? * 1000 + number(micros)? / 1000),
+        _ => None,
     }
 }
 
