@@ -1,6 +1,10 @@
 //! Queues of BullMQ.
 
-use super::super::fixture::{Got, RedisServer};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::super::fixture::{DEADLINE, Got, RedisServer};
 use super::queues;
 
 #[tokio::test]
@@ -17,10 +21,26 @@ async fn queues_are_found_and_their_events_are_objects() {
     assert_eq!(channel, "bull:a/b:1");
     assert_eq!(payload, r#"{"event":"added","jobId":"1","name":"x"}"#);
     assert_eq!(running.got().await, Got::HistoryRead);
+}
+
+#[tokio::test]
+async fn a_queue_that_comes_later_is_found_by_the_next_pass_a_minute_after_the_first() {
+    let server = RedisServer::start(&[]);
+    let begun = Instant::now();
+    let mut running = server.streams();
+    running.subscribe(vec![queues(None)]).await;
+    assert_eq!(running.got().await, Got::HistoryRead);
     let _: u64 = server.command(&["HSET", "bull:late:meta", "a", "b"]).await;
     server.add("bull:late:events", "*", &["event", "progress", "data", "{\"a\":1}", "jobId", "2"]).await;
     server.add("bull:late:events", "*", &["event", "drained"]).await;
-    let Got::Stream { stream: 1, key, .. } = running.got().await else { panic!() };
+    // The flush of the history, and then nothing for a minute.
+    assert_eq!(running.anything().await, Got::Flush);
+    while running.waiting() == 0 {
+        assert!(begun.elapsed() < Duration::from_mins(1) + DEADLINE);
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_mins(1));
+    let Got::Stream { stream: 0, key, .. } = running.got().await else { panic!() };
     assert_eq!(key, "bull:late:events");
     let Got::Entry { channel, payload, is_history: false, .. } = running.got().await else { panic!() };
     assert_eq!(
