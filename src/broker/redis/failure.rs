@@ -51,6 +51,10 @@ impl Failure {
         if let Some(problem) = tls::problem_of(error) {
             return Self::tls(problem);
         }
+        // A server that dies says no farewell in TLS, of which rustls makes a sentence with a link.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return closed();
+        }
         // "connection refused (os error 111)" tells people nothing that "connection refused" does not.
         let text = error.to_string();
         let text = text.split(" (os error").next().unwrap_or_default();
@@ -144,7 +148,9 @@ pub(super) fn closed() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use std::io::ErrorKind;
+
+    use super::{Failure, closed};
 
     #[test]
     fn error_replies_are_sorted_by_what_can_be_done_about_them() {
@@ -166,8 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn system_errors_lose_their_number() {
+    fn errors_of_the_system_and_of_tls_are_put_in_few_words() {
         let error = std::io::Error::from_raw_os_error(111);
         assert_eq!(Failure::io(&error), Failure::Unreachable("connection refused".to_owned()));
+        let error =
+            std::io::Error::new(ErrorKind::UnexpectedEof, "peer closed connection: https://docs.rs/…");
+        assert_eq!(Failure::io(&error), closed());
     }
 }
