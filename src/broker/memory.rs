@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{BoxFuture, Broker, BrokerError, Position, Publication, Sink, StateStore, Status, Subscription};
+use super::{BoxFuture, Broker, BrokerError, Position, Publication, Sink, Status, Subscription};
 
 /// Bytes that may wait for the sink: far above any burst that a sink which keeps up leaves waiting.
 const CAPACITY: usize = 64 * 1024 * 1024;
@@ -196,11 +196,7 @@ impl Broker for MemoryBroker {
         self.status.subscribe()
     }
 
-    fn store(&self) -> Option<&dyn StateStore> {
-        None
-    }
-
-    /// There are no streams.
+    /// Refuses every entry: this broker has no streams.
     fn append<'a>(
         &'a self,
         _key: &'a str,

@@ -46,7 +46,7 @@ pub enum Subscription {
     Stream {
         /// The stream's key.
         key: String,
-        /// What an entry holds.
+        /// Form of its entries.
         entries: Entries,
     },
     /// Event streams of BullMQ queues: `{prefix}:{queue}:events`.
@@ -58,7 +58,7 @@ pub enum Subscription {
     },
 }
 
-/// What an entry of a stream holds.
+/// Form of a stream's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entries {
     /// The payload in `data`. The channel of the publication is the stream's key.
@@ -96,7 +96,7 @@ pub struct Publication<'a> {
     pub channel: &'a [u8],
     /// The payload, untouched; any bytes at all.
     pub payload: &'a [u8],
-    /// Where it stands in a stream; none on pub/sub and on the embedded broker.
+    /// Its entry in a stream; none on pub/sub and on the embedded broker.
     pub entry: Option<EntryId>,
     /// Whether it was published before the source began, and is read back. There is no such thing without a stream.
     pub is_history: bool,
@@ -111,7 +111,7 @@ pub struct StreamId(pub u16);
 pub struct EntryId {
     /// The stream.
     pub stream: StreamId,
-    /// Its place in there.
+    /// Position of the entry in the stream.
     pub position: Position,
 }
 
@@ -126,7 +126,7 @@ pub struct Position {
 }
 
 impl std::fmt::Display for Position {
-    /// As Redis writes it: `1526919030474-55`.
+    /// Writes a position as Redis does: `1526919030474-55`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.millis, self.number)
     }
@@ -135,9 +135,9 @@ impl std::fmt::Display for Position {
 /// Cause for which an entry of a stream is no publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryFault {
-    /// It has no field `data`.
+    /// The entry has no field `data`.
     NoPayload,
-    /// It has no field `job`, or an empty one.
+    /// The entry has no field `job`, or an empty one.
     NoJob,
 }
 
@@ -223,7 +223,7 @@ pub struct Status {
     pub server: Option<Server>,
     /// Probes that were published and did not come back.
     pub probes_lost: u64,
-    /// How often another server was found than before, or one of another role.
+    /// Number of times that another server was found than before, or one of another role.
     pub role_changes: u64,
 }
 
@@ -305,7 +305,7 @@ pub enum BrokerError {
     Deaf {
         /// The Redis URL, its password masked.
         address: String,
-        /// How that was noticed.
+        /// Sign by which that was noticed.
         reason: String,
     },
     /// The broker's own queue is full.
@@ -433,7 +433,7 @@ pub struct Page {
 /// An entry of a stream as it becomes a publication.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Its place in the stream.
+    /// Position of the entry in the stream.
     pub position: Position,
     /// Channel of the publication; `None` for an entry that belongs to no job or has no payload.
     pub channel: Option<Bytes>,
@@ -469,9 +469,11 @@ pub trait Broker: Send + Sync {
     fn status(&self) -> watch::Receiver<Status>;
 
     /// Where state outlives the relay, if it does.
-    fn store(&self) -> Option<&dyn StateStore>;
+    fn store(&self) -> Option<&dyn StateStore> {
+        None
+    }
 
-    /// Where entries of streams are read again, if there are streams.
+    /// Reader of entries that were given before, if there are streams.
     fn history(&self) -> Option<&dyn History> {
         None
     }

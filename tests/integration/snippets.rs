@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use redis::Commands;
 use tempfile::TempDir;
 
 use crate::clients::node;
@@ -95,6 +96,8 @@ fn the_page_and_the_first_steps_of_the_readme_follow_a_task() {
 #[test]
 fn the_queue_of_the_readme_is_watched_to_its_end() {
     let redis = RedisServer::start();
+    // A queue that is there before the relay is found at its start, and any other one within a minute.
+    let _: () = redis.connection().hset("bull:videos:meta", "opts.maxLenEvents", "10000").unwrap();
     let relay = Relay::on(&redis, &[]);
     let dir = snippet("videos.mjs", &redis, &relay);
     std::os::unix::fs::symlink(node_modules(), dir.path().join("node_modules")).unwrap();

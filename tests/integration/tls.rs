@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use redis::Commands;
+
 use crate::support::{
     Certificate, Kind, Output, PATIENCE, Process, RedisServer, Relay, command, free_port, jobwire,
     tls_before, until,
@@ -257,4 +259,29 @@ fn a_redis_that_wants_a_certificate_says_so_and_takes_one() {
     for workers in ["0", "1"] {
         relay.assert_bench_loses_nothing(workers, &ours);
     }
+}
+
+#[test]
+fn nodes_of_a_cluster_are_spoken_to_in_tls_with_a_certificate() {
+    let certificate = Certificate::by_openssl();
+    let (redis, port) = redis_with(&certificate, &["--cluster-enabled", "yes", "--tls-cluster", "yes"]);
+    let run = |words: &[&str]| -> redis::Value {
+        redis::cmd("CLUSTER").arg(words).query(&mut redis.connection()).unwrap()
+    };
+    run(&["ADDSLOTSRANGE", "0", "16383"]);
+    until(PATIENCE, "the cluster", || format!("{:?}", run(&["INFO"])).contains("cluster_state:ok"));
+    let url = format!("rediss+cluster://localhost:1,localhost:{port}");
+    let (cert, key) = (text(&certificate.cert()), text(&certificate.key()));
+    let ours = ["--redis", &url, "--redis-ca", &cert, "--redis-cert", &cert, "--redis-key", &key];
+    let relay = Relay::start(&ours);
+    until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
+    let output = jobwire(&[&["publish", "tasks/t", "registered", "user_id=alice"][..], &ours].concat());
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let owner: String = redis.connection().hget("jobwire:tasks:t", "owner").unwrap();
+    assert_eq!(owner, "alice");
+    redis.publish("download_updates:a", r#"{"jobId":"a","status":"completed","progress":100}"#);
+    until(PATIENCE, "the state", || {
+        redis.connection().hget::<_, _, Option<String>>("jobwire:downloads:a", "ended").unwrap().as_deref()
+            == Some("succeeded")
+    });
 }

@@ -25,9 +25,9 @@ const MOST_HOPS: u32 = 5;
 pub(super) struct Commands {
     connector: Connector,
     patience: Duration,
-    /// To wherever the URL leads.
+    /// Line to the server that the URL leads to.
     home: Arc<Line>,
-    /// To nodes of a cluster.
+    /// Lines to nodes of a cluster.
     lines: Mutex<HashMap<Node, Arc<Line>>>,
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Connector {
     tls: Tls,
     /// The URL as people see it, its password masked.
     pub(super) address: Arc<str>,
-    /// What all clones know of a cluster.
+    /// Knowledge of a cluster, which all clones share.
     pub(super) cluster: Arc<Cluster>,
     /// Leads to the master, where there are sentinels.
     guide: Option<Arc<Guide>>,
@@ -281,7 +281,7 @@ impl Connector {
         if purpose == Use::Commands && self.endpoint.database != 0 {
             greeting.must(&[b"SELECT", self.endpoint.database.to_string().as_bytes()]);
         }
-        // In TLS 1.3 the client's handshake ends before the server has checked the client's certificate. A reply to
+        // The client's handshake of TLS 1.3 ends before the server has checked the client's certificate. A reply to
         // PING shows that the server has accepted it.
         if purpose == Use::Subscription || self.endpoint.is_secure() {
             greeting.ping();
@@ -290,7 +290,7 @@ impl Connector {
     }
 }
 
-/// Nothing came of an attempt in its time.
+/// Failure of an attempt that took too long.
 fn in_vain() -> Failure {
     Failure::Unreachable(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()))
 }

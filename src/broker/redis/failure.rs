@@ -11,7 +11,7 @@ use crate::wire::resp::Broken;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.reason())]
 pub(super) enum Failure {
-    /// Nothing answers, or the connection ended.
+    /// The server does not answer at all, or the connection ended.
     Unreachable(String),
     /// The server does not answer any more, though the connection stands.
     Silent(String),
@@ -19,13 +19,13 @@ pub(super) enum Failure {
     Login(String),
     /// The server refused something else.
     Refused(String),
-    /// There is no TLS with it; what is wrong, and that in words.
+    /// The server has no TLS that is accepted: the problem, and its words.
     Tls(TlsProblem, String),
     /// The server is none to be used.
     NotMaster {
         /// Host and port, or the socket.
         server: String,
-        /// One word for its role.
+        /// Role, in one word.
         role: &'static str,
         /// End of a sentence that begins with the server.
         reason: String,
@@ -50,6 +50,10 @@ impl Failure {
         }
         if let Some(problem) = tls::problem_of(error) {
             return Self::tls(problem);
+        }
+        // A server that dies says no farewell in TLS, of which rustls makes a sentence with a link.
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return closed();
         }
         // "connection refused (os error 111)" tells people nothing that "connection refused" does not.
         let text = error.to_string();
@@ -103,7 +107,7 @@ impl Failure {
         }
     }
 
-    /// The same failure, with the node of a cluster that it is of.
+    /// Names the node of a cluster in a failure.
     pub(super) fn of_node(self, node: &Address) -> Self {
         let at = |reason: String| format!("node {node}: {reason}");
         match self {
@@ -144,7 +148,9 @@ pub(super) fn closed() -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::Failure;
+    use std::io::ErrorKind;
+
+    use super::{Failure, closed};
 
     #[test]
     fn error_replies_are_sorted_by_what_can_be_done_about_them() {
@@ -166,8 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn system_errors_lose_their_number() {
+    fn errors_of_the_system_and_of_tls_are_put_in_few_words() {
         let error = std::io::Error::from_raw_os_error(111);
         assert_eq!(Failure::io(&error), Failure::Unreachable("connection refused".to_owned()));
+        let error =
+            std::io::Error::new(ErrorKind::UnexpectedEof, "peer closed connection: https://docs.rs/…");
+        assert_eq!(Failure::io(&error), closed());
     }
 }

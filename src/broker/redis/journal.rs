@@ -194,6 +194,10 @@ impl<'a> Journal<'a> {
             return;
         }
         match self.lost.take() {
+            // Streams are read on from where they were, and say so themselves.
+            Some((since, true)) if self.known.is_empty() => {
+                tracing::info!("redis connected again after {:.1} s", since.elapsed().as_secs_f32());
+            }
             Some((since, true)) => tracing::warn!(
                 "redis connected again after {:.1} s; events published meanwhile are lost",
                 since.elapsed().as_secs_f32()

@@ -16,7 +16,7 @@ use super::failure::Failure;
 
 /// A command that was given up after so long without a reply takes its connection with it.
 const DEAF: Duration = Duration::from_millis(500);
-/// From sending a command to its reply.
+/// Time from sending a command to its reply, at most.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends commands over one shared connection; those of one caller in order, as each awaits its reply.
@@ -24,7 +24,7 @@ pub(super) struct Line {
     connector: Connector,
     /// The node of a cluster; `None`: wherever the URL leads.
     node: Option<Node>,
-    /// From sending a command to its reply.
+    /// Time from sending a command to its reply, at most.
     patience: Duration,
     slot: Mutex<Slot>,
     /// Grows when the connection is given up; one that was opened under another number is not used any more.

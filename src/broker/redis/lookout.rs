@@ -79,7 +79,7 @@ impl<'a> Lookout<'a> {
         self.vigil.message();
     }
 
-    /// There can be no probes on this connection.
+    /// Stops probing: this connection can have no probes.
     pub(super) fn give_up_probes(&mut self) {
         self.vigil.give_up_probes();
     }
@@ -93,7 +93,7 @@ impl<'a> Lookout<'a> {
         answer
     }
 
-    /// What an answer means; an error if the server is to be left.
+    /// Learns from an answer; an error if the server is to be left.
     pub(super) fn learn(&mut self, answer: Answer) -> Result<Tidings, Failure> {
         match answer {
             Answer::Role(role) => {

@@ -74,7 +74,7 @@ pub(super) struct Greeting {
 /// A reply to one of the first commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owed {
-    /// No error.
+    /// Any reply but an error.
     Ok,
     /// A sign of life: a server that is loading or cannot write its file lets us subscribe all the same.
     Pong,
@@ -129,7 +129,7 @@ pub(super) struct Told {
     pub(super) by: Manner,
 }
 
-/// How a server lets us ask for its role.
+/// Command by which a server lets us ask for its role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Manner {
     /// By `ROLE`.
@@ -162,7 +162,7 @@ fn of_info(reply: &Reply<'_>) -> ServerRole {
     }
 }
 
-/// What an error reply means, or what `read` makes of another one.
+/// Sorts an error reply, and gives any other one to `read`.
 pub(super) fn answer<T>(reply: &Reply<'_>, read: impl FnOnce(&Reply<'_>) -> T) -> Result<T, Failure> {
     match reply {
         Reply::Error(text) => Err(Failure::from_reply(&String::from_utf8_lossy(text))),

@@ -24,7 +24,7 @@ pub(super) enum ServerRole {
 }
 
 impl ServerRole {
-    /// One word, for `/health`.
+    /// Names the role in one word, for `/health`.
     pub(super) const fn word(&self) -> &'static str {
         match self {
             Self::Master => "master",
@@ -81,7 +81,7 @@ impl ServerRole {
         Self::of_words([field("role"), field("master_host"), field("master_port")].into_iter())
     }
 
-    /// From the role's name and, of a replica, host and port of its master.
+    /// Reads the role's name and, of a replica, host and port of its master.
     fn of_words(mut words: impl Iterator<Item = Option<String>>) -> Self {
         let mut next = || words.next().flatten();
         match next().unwrap_or_default().to_ascii_lowercase().as_str() {

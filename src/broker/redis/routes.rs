@@ -28,7 +28,7 @@ impl Route {
     }
 }
 
-/// How a subscription stands.
+/// State of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Asked for, and not answered yet.

@@ -22,7 +22,7 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// Silence after which a sentinel that is listened to is sent a PING, and after another one given up.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// Where a sentinel announces a new master.
+/// Channel on which a sentinel announces a new master.
 const SWITCH: &[u8] = b"+switch-master";
 
 /// Leads to the master that sentinels agree on.

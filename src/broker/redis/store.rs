@@ -53,7 +53,7 @@ impl Store {
     /// Finds out whether scripts may be run, by one that writes nothing.
     pub(super) async fn ask_for_scripts(&self) {
         if let Err(error) = self.commands.idempotent::<Vec<usize>>(&run("EVAL", SCRIPT, &[])).await {
-            // Any other trouble is that of the first write.
+            // Other trouble is left to the first write.
             let _ = self.give_up_scripts_if(error);
         }
     }
@@ -126,7 +126,7 @@ impl Store {
                     refused.extend(others.iter().map(|at| (first + at - 1, self.of_another_type())));
                 }
                 Ok(None) => plain.extend(all),
-                // One job of many takes the others of its run with it, so each is tried by itself.
+                // A job that fails takes the others of its run with it, so each is tried by itself.
                 Err(error) if error.trouble().is_of_a_key() && !error.trouble().passes() => plain.extend(all),
                 Err(error) => self.refuse(all, error, refused)?,
             }
@@ -310,7 +310,7 @@ impl Store {
     }
 }
 
-/// One run of the script, which is named by `verb` and `script`.
+/// Makes one run of the script, which is named by `verb` and `script`.
 fn run(verb: &str, script: &str, jobs: &[JobToSave]) -> Cmd {
     let mut command = Cmd::with_capacity(4 + jobs.len() * 6, 128 + jobs.iter().map(size).sum::<usize>());
     command.arg(verb).arg(script).arg(jobs.len());

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::opening::{Stream, Told};
 use crate::wire::redis::Address;
 
-/// One server in use, until it is left for a reason.
+/// A server in use, until it is left for a reason.
 #[derive(Clone)]
 pub(super) struct Tenure(Arc<Inner>);
 
@@ -33,7 +33,7 @@ impl Tenure {
         &self.0.address
     }
 
-    /// What the server told of its role when it was taken into use.
+    /// Role that the server told when it was taken into use.
     pub(super) fn told(&self) -> &Told {
         &self.0.told
     }

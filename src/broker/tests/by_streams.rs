@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{
-    BoxFuture, Broker, BrokerError, Entries, Position, Publication, RedisBroker, Sink, StateStore, Status,
-    StreamId, Subscription,
+    BoxFuture, Broker, BrokerError, Entries, Position, Publication, RedisBroker, Sink, Status, StreamId,
+    Subscription,
 };
 
 /// A Redis whose streams take the place of its channels.
@@ -104,10 +104,6 @@ impl Broker for ByStreams {
 
     fn status(&self) -> watch::Receiver<Status> {
         self.redis.status()
-    }
-
-    fn store(&self) -> Option<&dyn StateStore> {
-        None
     }
 
     fn append<'a>(

@@ -138,7 +138,8 @@ impl RedisServer {
     /// Sends a command of any bytes, as [`RedisServer::command`] does.
     pub(super) async fn command_raw<T: redis::FromRedisValue>(&self, words: &[&[u8]]) -> T {
         let client = redis::Client::open(format!("unix://{}", self.socket().display())).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(Some(DEADLINE));
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
         let mut command = redis::Cmd::new();
         command.arg(words);
         command.query_async(&mut connection).await.unwrap()

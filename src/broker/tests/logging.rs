@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use tracing::subscriber::DefaultGuard;
 
 use super::fixture::{RedisServer, Running, channel, within};
-use crate::broker::{Broker, RedisBroker};
+use crate::broker::{Broker, Entries, RedisBroker, Subscription};
 
 /// Collects what is logged on this thread, which is where the whole of a test runs.
 #[derive(Clone, Default)]
@@ -65,6 +65,23 @@ async fn an_outage_is_told_once_at_its_beginning_and_once_at_its_end() {
     assert_eq!(lines[2], refused);
     assert!(lines[3].starts_with("WARN redis connected again after "), "{}", lines[3]);
     assert!(lines[3].ends_with(" s; events published meanwhile are lost"), "{}", lines[3]);
+}
+
+#[tokio::test]
+async fn an_outage_of_nothing_but_streams_loses_no_events() {
+    let (log, _guard) = Log::capture();
+    let mut server = RedisServer::start(&[]);
+    let mut running = server.broker();
+    let stream = Subscription::Stream { key: "a".to_owned(), entries: Entries::Data };
+    running.subscribe(vec![stream]).await;
+    server.kill();
+    running.status("lost", |status| !status.connected).await;
+    server.launch();
+    running.status("connected again", |status| status.connected).await;
+    let lines = log.lines();
+    assert!(lines.iter().any(|line| line.starts_with("INFO redis connected again after ")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.ends_with(" s, from where they were")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("are lost")), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ suite! { {
     a_sink_that_does_not_keep_up_pushes_back_and_loses_nothing
     order_is_kept_within_a_channel
 } {
-    // Not of streams: each is read by itself.
+    // Streams have no order across channels: each is read by itself.
     order_is_kept_within_and_across_channels
 } }
 
@@ -217,7 +217,7 @@ async fn a_burst_arrives_whole<B: Broker + 'static>(mut running: Running<B>) {
 
 async fn a_sink_that_does_not_keep_up_pushes_back_and_loses_nothing<B: Broker>(mut running: Running<B>) {
     const COUNT: usize = 3_000;
-    // One for the flush of the confirmation, and one for that of the history.
+    // Permits for the flush of the confirmation, and for that of the history.
     let gate = Arc::new(Semaphore::new(1 + usize::from(running.broker.name() == "streams")));
     running.start(vec![channel("a")], Some(Arc::clone(&gate)));
     running.status("connected", |status| status.connected).await;

@@ -32,7 +32,9 @@ impl Buffer {
         }
         let wanted = self.needed.max(self.end + 1);
         if wanted > self.bytes.len() {
-            self.bytes.resize(wanted, 0);
+            // An entry of many fields tells its length bit by bit, and is read from its beginning after each read of the
+            // connection: growth by half at least keeps these few.
+            self.bytes.resize(wanted.max(self.bytes.len() / 2 * 3), 0);
         }
         self.large |= self.needed > INITIAL;
         &mut self.bytes[self.end..]
@@ -75,5 +77,23 @@ impl Buffer {
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
         self.bytes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_in_few_steps_for_what_tells_its_length_bit_by_bit() {
+        let mut buffer = Buffer::new();
+        let mut reads = 0;
+        while buffer.bytes().len() < 100 * INITIAL {
+            let count = buffer.space().len();
+            buffer.filled(count);
+            buffer.needs(buffer.bytes().len() + 3);
+            reads += 1;
+        }
+        assert_eq!(reads, 13);
     }
 }

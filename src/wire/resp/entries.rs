@@ -1,4 +1,4 @@
-//! Entries of streams, as XREAD and XRANGE answer them; between these answers, replies of any form.
+//! Entries of streams, as XREAD, XRANGE and XINFO STREAM answer them; between these answers, replies of any form.
 //!
 //! Entries, which are nearly everything, are cut out one after the other without an allocation, and before the answer is
 //! whole: it is never held.
@@ -11,6 +11,9 @@ use super::reply::{Bounds, Broken, Reply, Stop, content, form, length, read};
 
 /// Bounds of an error that comes in place of an answer.
 const ERROR: Bounds = Bounds { bytes: 4096, elements: 0, depth: 0 };
+
+/// Bounds of a name in an answer to XINFO STREAM, and of a value that is no entry.
+const FACT: Bounds = Bounds { bytes: 4096, elements: 64, depth: 2 };
 
 /// Bytes of an entry's id: two numbers of 64 bits.
 const ID_LIMIT: u64 = 41;
@@ -28,11 +31,13 @@ pub(crate) enum Answer {
     Streams,
     /// To XRANGE and XREVRANGE: entries.
     Range,
+    /// To XINFO STREAM: names and values, of which the first and the last entry are two.
+    Facts,
 }
 
 /// Takes what an [`EntryReader`] finds; every slice lives only for the call.
 pub(crate) trait EntryHandler {
-    /// Entries of this stream follow. Not called in an answer to XRANGE.
+    /// Entries of this stream follow. Not called in an answer to XRANGE; in one to XINFO STREAM, an entry of this name.
     fn stream(&mut self, key: &[u8]);
 
     /// A whole entry.
@@ -40,6 +45,9 @@ pub(crate) trait EntryHandler {
 
     /// An entry that was skipped over since it is too long, and the fields that were kept of it.
     fn long_entry(&mut self, id: &[u8], fields: &[LongField]);
+
+    /// A name and its value in an answer to XINFO STREAM.
+    fn fact(&mut self, _name: &[u8], _value: &Reply<'_>) {}
 
     /// An error in place of the answer.
     fn error(&mut self, text: &[u8]);
@@ -118,6 +126,10 @@ enum Place {
         /// Entries that are left in this one.
         entries: u64,
     },
+    /// Before a name of XINFO STREAM, of which so many are left.
+    Facts(u64),
+    /// Before an entry that is a value of XINFO STREAM, behind which so many names are left.
+    FactEntry(u64),
 }
 
 /// An entry that is too long, on its way.
@@ -159,9 +171,9 @@ impl EntryReader {
         self.buffer.filled(count);
     }
 
-    /// Whether nothing came that is not taken.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.buffer.bytes().is_empty()
+    /// Bytes that came and are not taken yet.
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.bytes().len()
     }
 
     /// Gives memory back that a large entry needed, once none came since the last call.
@@ -230,10 +242,11 @@ impl EntryReader {
                     (None | Some(0), _) => Place::Outside,
                     (Some(streams), Answer::Streams) => Place::Streams(streams),
                     (Some(entries), Answer::Range) => Place::Entries { streams: 0, entries },
+                    (Some(strings), Answer::Facts) => Place::Facts(strings / 2),
                 };
                 self.buffer.take(end);
             }
-            Place::Streams(0) => self.place = Place::Outside,
+            Place::Streams(0) | Place::Facts(0) => self.place = Place::Outside,
             Place::Streams(streams) => {
                 let at = pair(bytes, 0)?;
                 let name = bulk(bytes, at)?;
@@ -248,8 +261,37 @@ impl EntryReader {
                 self.entry(handler)?;
                 self.place = Place::Entries { streams, entries: entries - 1 };
             }
+            Place::Facts(left) => self.place = self.fact(handler, left - 1)?,
+            Place::FactEntry(left) => {
+                self.entry(handler)?;
+                self.place = Place::Facts(left);
+            }
         }
         Ok(())
+    }
+
+    /// Takes a name and its value, but no entry that is a value, and returns the place behind them.
+    fn fact(&mut self, handler: &mut impl EntryHandler, left: u64) -> Result<Place, Stop> {
+        let bytes = self.buffer.bytes();
+        let name = bulk(bytes, 0)?;
+        if name.len > FACT.bytes as u64 {
+            return Err(form("a name was expected"));
+        }
+        let (name, at) = content(bytes, name.begin, name.len)?;
+        let name = &bytes[name];
+        let may_be_entry = matches!(name, b"first-entry" | b"last-entry") && bytes.get(at) == Some(&b'*');
+        if may_be_entry && array(bytes, at)?.0.is_some() {
+            handler.stream(name);
+            self.buffer.take(at);
+            return Ok(Place::FactEntry(left));
+        }
+        let (value, end) = read(&bytes[at..], &FACT).map_err(|stop| match stop {
+            Stop::Incomplete(needed) => Stop::Incomplete(at + needed),
+            broken @ Stop::Broken(_) => broken,
+        })?;
+        handler.fact(name, &value);
+        self.buffer.take(at + end);
+        Ok(Place::Facts(left))
     }
 
     fn entry(&mut self, handler: &mut impl EntryHandler) -> Result<(), Stop> {
@@ -341,7 +383,7 @@ fn cut(bytes: &[u8], max: usize) -> Result<Cut, Stop> {
     let mut at = fields;
     for _ in 0..strings {
         let string = bulk(bytes, at)?;
-        if string.len > (max as u64).saturating_sub(string.begin as u64) {
+        if string.begin as u64 + string.len > max as u64 {
             return Ok(Cut { id, fields, strings, end: None });
         }
         (_, at) = content(bytes, string.begin, string.len)?;

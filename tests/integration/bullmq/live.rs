@@ -3,8 +3,8 @@
 use redis::Commands;
 use serde_json::{Value, json};
 
-use super::poll;
 use super::worker::BullMq;
+use super::{poll, queue};
 use crate::support::{PATIENCE, Process, RedisServer, Relay, until};
 
 /// Waits until an attach ends: its exit code and what it printed on stdout.
@@ -33,6 +33,7 @@ fn said(printed: &str) -> Vec<&str> {
 #[test]
 fn a_job_is_watched_before_during_and_after_it_and_by_a_relay_that_was_restarted_meanwhile() {
     let redis = RedisServer::start();
+    queue(&redis, "bull:videos");
     let mut bullmq = BullMq::start(&redis, "bull");
     bullmq.work("videos");
     let relay = Relay::on(&redis, &[]);
@@ -77,6 +78,7 @@ fn a_job_is_watched_before_during_and_after_it_and_by_a_relay_that_was_restarted
 #[test]
 fn a_failed_attempt_that_is_followed_by_another_is_no_ending_and_a_retry_by_hand_is_a_new_run() {
     let redis = RedisServer::start();
+    queue(&redis, "bull:q");
     let mut bullmq = BullMq::start(&redis, "bull");
     bullmq.work("q");
     let relay = Relay::on(&redis, &[]);
@@ -142,6 +144,7 @@ fn a_failed_attempt_that_is_followed_by_another_is_no_ending_and_a_retry_by_hand
 #[test]
 fn a_job_whose_worker_died_is_tried_again_by_another() {
     let redis = RedisServer::start();
+    queue(&redis, "bull:q");
     let relay = Relay::on(&redis, &[]);
     let mut first = BullMq::start(&redis, "bull");
     let options = json!({"lockDuration": 500, "stalledInterval": 300});
@@ -164,6 +167,9 @@ fn a_job_whose_worker_died_is_tried_again_by_another() {
 #[test]
 fn a_parent_waits_for_its_children_and_a_queue_s_name_may_have_a_slash() {
     let redis = RedisServer::start();
+    for name in ["films", "films/clips"] {
+        queue(&redis, &format!("bull:{name}"));
+    }
     let mut bullmq = BullMq::start(&redis, "bull");
     let relay = Relay::on(&redis, &[]);
     for queue in ["films", "films/clips"] {
@@ -194,6 +200,7 @@ fn a_parent_waits_for_its_children_and_a_queue_s_name_may_have_a_slash() {
 #[test]
 fn a_job_that_is_removed_is_cancelled_unless_it_had_ended() {
     let redis = RedisServer::start();
+    queue(&redis, "bull:q");
     let mut bullmq = BullMq::start(&redis, "bull");
     let relay = Relay::on(&redis, &[]);
     bullmq.add("q", "waits", json!({}));
@@ -227,6 +234,9 @@ fn a_job_that_is_removed_is_cancelled_unless_it_had_ended() {
 #[test]
 fn a_prefix_and_named_queues_are_all_that_is_watched() {
     let redis = RedisServer::start();
+    for name in ["mail", "other"] {
+        queue(&redis, &format!("{{shop}}:{name}"));
+    }
     let mut bullmq = BullMq::start(&redis, "{shop}");
     let relay = Relay::on(&redis, &["--bullmq-prefix", "{shop}", "--bullmq-queues", "mail,films"]);
     let (unnamed, plain) = (Relay::on(&redis, &["--bullmq-prefix", "{shop}"]), Relay::on(&redis, &[]));

@@ -5,9 +5,15 @@ mod resume;
 mod state;
 mod worker;
 
+use redis::Commands;
 use serde_json::Value;
 
-use crate::support::Relay;
+use crate::support::{RedisServer, Relay};
+
+/// Makes a queue as BullMQ does, so that a relay finds it at its start; later it looks for queues once a minute.
+fn queue(redis: &RedisServer, name: &str) {
+    let _: () = redis.connection().hset(format!("{name}:meta"), "opts.maxLenEvents", "10000").unwrap();
+}
 
 /// The polling body of a job.
 fn poll(relay: &Relay, job: &str) -> Value {

@@ -1,16 +1,10 @@
 //! Clients that go on where they were in the event stream of a queue.
 
-use redis::Commands;
-
-use super::poll;
+use super::worker::START;
+use super::{poll, queue};
 use crate::support::{EventStream, PATIENCE, RedisServer, Relay, until};
 
 const JOB: &str = "/ws/bullmq/q:a";
-
-/// Makes a queue as BullMQ does.
-fn queue(redis: &RedisServer, name: &str) {
-    let _: () = redis.connection().hset(format!("bull:{name}:meta"), "opts.maxLenEvents", "10000").unwrap();
-}
 
 /// Appends an event of a job to a queue's stream; returns what it is to watchers.
 fn append(redis: &RedisServer, queue: &str, event: &str, job: &str) -> String {
@@ -31,7 +25,7 @@ fn expect_all(stream: &mut EventStream, events: &[String]) {
 fn a_client_goes_on_at_another_relay_and_at_one_that_was_started_anew() {
     let redis = RedisServer::start();
     for name in ["p", "q"] {
-        queue(&redis, name);
+        queue(&redis, &format!("bull:{name}"));
     }
     let (first, second) = (Relay::on(&redis, &[]), Relay::on(&redis, &[]));
     let mut stream = first.stream(JOB);
@@ -63,7 +57,8 @@ fn a_client_that_was_there_before_its_queue_goes_on_in_it() {
     let mut early = relay.stream(JOB);
     let place = early.next_id_alone();
     let all = [append(&redis, "q", "added", "a"), append(&redis, "q", "active", "a")];
-    queue(&redis, "q");
+    queue(&redis, "bull:q");
+    until(2 * START, "the next look for queues", || poll(&relay, "q:a")["status"] == "active");
     expect_all(&mut early, &all);
     let mut back = relay.stream_after(JOB, &place);
     expect_all(&mut back, &all);

@@ -3,7 +3,7 @@
 use redis::Commands;
 use serde_json::json;
 
-use super::poll;
+use super::{poll, queue};
 use crate::support::{PATIENCE, RedisServer, Relay, until};
 
 /// Writes a job's hash as BullMQ does.
@@ -119,7 +119,7 @@ fn bullmq_publishes_and_nobody_else() {
 fn an_ending_with_a_large_result_is_told_without_it() {
     let redis = RedisServer::start();
     let mut connection = redis.connection();
-    let _: () = connection.hset("bull:q:meta", "opts.maxLenEvents", "10000").unwrap();
+    queue(&redis, "bull:q");
     let relay = Relay::on(&redis, &["--max-payload", "64KiB"]);
     for (job, len) in [("huge", 1_000_000), ("nearly", 65_500)] {
         let result = format!("\"{}\"", "x".repeat(len));

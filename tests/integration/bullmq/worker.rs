@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Process, RedisServer, node_modules, until};
 
 /// Node starts slowly on a machine that is busy.
-const START: Duration = Duration::from_mins(1);
+pub(super) const START: Duration = Duration::from_mins(1);
 
 /// A process of Node with BullMQ (tests/clients/bullmq_jobs.cjs); killed when dropped.
 pub(super) struct BullMq<'r> {

@@ -26,10 +26,10 @@ const SLOTS_REPLY: Bounds = Bounds { bytes: 4 << 20, elements: 400_000, depth: 6
 const NODE_OF_A_CLUSTER: &str = "is one node of a cluster: events of all nodes arrive there, and states are kept on the nodes \
      of their slots; when that node goes there is no other to listen to, which redis+cluster:// in its URL changes";
 
-/// What the servers of a URL have turned out to be.
+/// Kind that the servers of a URL turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// Nobody was asked.
+    /// No server was asked yet.
     Unasked,
     /// A cluster whose slots are known.
     Cluster,
@@ -213,20 +213,20 @@ impl Cluster {
     }
 }
 
-/// What a server says about slots.
+/// Answer of a server to the question for slots.
 #[derive(Debug)]
 enum Answer {
     Slots(SlotMap),
-    /// It is no cluster.
+    /// The server is in no cluster.
     Alone,
-    /// It does not let us ask.
+    /// The server does not let us ask.
     Untold(String),
 }
 
 impl Connector {
     /// The server that holds a key, by what the cluster says now.
     pub(in crate::broker::redis) async fn node_of(&self, key: &[u8]) -> Node {
-        // Whoever asks is about to connect, for a long time.
+        // The caller is about to connect, for a long time.
         self.cluster.doubt();
         self.ask_if_due().await;
         self.holder(key).unwrap_or_else(|| Node(self.home()))

@@ -43,7 +43,7 @@ pub(in crate::broker::redis) struct SlotMap {
 }
 
 impl Default for SlotMap {
-    /// Nobody is known to hold anything.
+    /// A map of which no slot has a known holder.
     fn default() -> Self {
         Self { nodes: Vec::new(), owners: vec![NOBODY; usize::from(COUNT)].into() }
     }

@@ -1,4 +1,4 @@
-//! From an entry of a stream to the publication that it would have been on a channel; pure.
+//! Makes of an entry of a stream the publication that it would have been on a channel; pure.
 
 use serde_json::value::RawValue;
 
@@ -8,7 +8,7 @@ use crate::wire::resp::Fields;
 /// Bytes of a field that an event has even where all of it is too long.
 const SHORT: u64 = 512;
 
-/// How the entries of one stream are read.
+/// Form of one stream's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Manner {
     /// The payload is in `data`; the channel has this name.
@@ -26,19 +26,19 @@ pub(super) struct Scratch {
     payload: Vec<u8>,
 }
 
-/// What an entry is.
+/// Outcome of reading an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Composed<'a> {
     /// A publication.
     Publication { channel: &'a [u8], payload: &'a [u8] },
-    /// Nothing that is of interest.
+    /// An entry that is of no interest.
     Nothing,
-    /// Neither.
+    /// An entry of another form.
     Fault(EntryFault),
 }
 
 impl Manner {
-    /// Of the stream of this key.
+    /// Makes the manner of the stream of this key.
     pub(super) fn new(key: &str, entries: &Entries) -> Self {
         match entries {
             Entries::Data => Self::Data(key.as_bytes().to_vec()),
@@ -46,7 +46,7 @@ impl Manner {
         }
     }
 
-    /// Of the events of a queue.
+    /// Makes the manner of a queue's events.
     pub(super) fn of_queue(prefix: &str, queue: &str) -> Self {
         Self::Queue(format!("{prefix}:{queue}:").into_bytes())
     }
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::wire::resp::{Answer, EntryHandler, EntryReader, LongField, command};
 
-    /// What became of one entry.
+    /// Notes the outcome of one entry.
     struct Seen<'a>(&'a Manner, String);
 
     impl EntryHandler for Seen<'_> {

@@ -1,9 +1,11 @@
 //! Examines streams: whether they can be read, where their history begins, and whether their places are still good.
 
+use std::time::Instant;
+
 use super::super::failure::Failure;
-use super::facts::{self, Facts, Fate, Place};
+use super::facts::{self, Facts, Fate, Place, Told};
 use super::followed::{Beyond, Denial, Followed, Standing, Start, start};
-use super::pipe::{SMALL, error_of};
+use super::pipe::SMALL;
 use super::reading::{AT_ONCE, End, Reading, is_of_the_server};
 use super::taking::Ids;
 use crate::broker::Position;
@@ -12,34 +14,17 @@ use crate::wire::resp::{Answer, Reply};
 /// Entries of the history of a stream, at most.
 const HISTORY: u64 = 100_000;
 
-/// Entries that are walked over at a time, where only their ids are wanted.
-const IDS: u64 = 1000;
-
-/// What Redis says of a stream.
-pub(super) enum Info {
-    Facts(Facts),
-    /// An error, which may be of this key alone.
-    Error(Failure),
-}
-
 impl Reading<'_> {
     /// Adds the command that asks about a stream.
     pub(super) fn ask_about(&mut self, index: usize) {
         self.pipe.command(&[b"XINFO", b"STREAM", self.streams[index].key.as_bytes()]);
     }
 
-    /// Reads the answer to it.
-    pub(super) async fn info(&mut self) -> Result<Info, End> {
-        let bounds = facts::bounds(self.shared.settings.max_payload);
-        let info = self.pipe.reply(&bounds, |reply| match (error_of(reply), Facts::of_reply(reply)) {
-            (Some(Failure::Refused(text)), _) if text.starts_with("ERR no such key") => {
-                Info::Facts(Facts::NONE)
-            }
-            (Some(failure), _) => Info::Error(failure),
-            (None, Some(facts)) => Info::Facts(facts),
-            (None, None) => Info::Error(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
-        });
-        Ok(info.await?)
+    /// Reads the answer. An error in place of it may be of this key alone.
+    async fn told(&mut self) -> Result<Result<Facts, Failure>, End> {
+        let mut told = Told::default();
+        self.pipe.answer(Answer::Facts, &mut told).await?;
+        Ok(told.facts())
     }
 
     /// Examines streams until it is known of each whether it can be read.
@@ -48,30 +33,37 @@ impl Reading<'_> {
         let unsure =
             |(index, stream): (usize, &Followed)| (stream.standing == Standing::Unsure).then_some(index);
         due.extend(self.streams.iter().enumerate().filter_map(unsure));
-        for some in due.chunks(AT_ONCE) {
+        let at_once = if self.portion.is_limited() { 1 } else { AT_ONCE };
+        for some in due.chunks(at_once) {
             for index in some {
                 self.ask_about(*index);
+            }
+            if some.len() > 1 {
+                self.portion.asked();
             }
             self.pipe.send().await?;
             let mut found = Vec::with_capacity(some.len());
             for index in some {
-                found.push((*index, self.info().await?));
+                found.push((*index, self.told().await?));
             }
-            for (index, info) in found {
+            self.portion.came();
+            for (index, told) in found {
                 self.news = true;
-                match info {
-                    Info::Facts(facts) => self.settle(index, &facts).await?,
-                    Info::Error(failure) => self.deny(index, failure).await?,
+                match told {
+                    Ok(facts) => self.settle(index, &facts).await?,
+                    Err(failure) => self.deny(index, failure).await?,
                 }
             }
         }
         Ok(())
     }
 
-    /// A stream was examined while others are being read: whatever needs more than a word is left to the next round.
-    pub(super) async fn examined_in_passing(&mut self, index: usize, info: Info) -> Result<(), End> {
+    /// Examines a stream that was asked about, while others are being read. Whatever needs more than a word is left to the
+    /// next round.
+    pub(super) async fn examine_in_passing(&mut self, index: usize) -> Result<(), End> {
+        let told = self.told().await?;
         let stream = &mut self.streams[index];
-        let Info::Facts(facts) = info else {
+        let Ok(facts) = told else {
             stream.standing = Standing::Unsure;
             return Ok(());
         };
@@ -117,10 +109,9 @@ impl Reading<'_> {
         let (mut left, mut oldest) = (HISTORY, None::<Position>);
         while left > 0 {
             let from = oldest.map_or("+".to_owned(), |oldest| facts::before(oldest).to_string());
-            let count = left.min(IDS);
-            let words = [from, since.to_string(), "COUNT".to_owned(), count.to_string()];
-            let ids = self.ids("XREVRANGE", index, &words).await?;
-            left -= ids.len() as u64;
+            let count = left.min(self.portion.count());
+            let ids = self.ids("XREVRANGE", index, [from, since.to_string()], count).await?;
+            left = left.saturating_sub(ids.len() as u64);
             let is_end = (ids.len() as u64) < count;
             oldest = ids.last().copied().or(oldest);
             if is_end {
@@ -130,20 +121,43 @@ impl Reading<'_> {
         Ok(Place { after: facts::before(oldest.unwrap_or(since)), count: None })
     }
 
-    /// The ids of entries.
-    async fn ids(&mut self, verb: &str, index: usize, words: &[String]) -> Result<Vec<Position>, End> {
-        let mut all: Vec<&[u8]> = vec![verb.as_bytes(), self.streams[index].key.as_bytes()];
-        all.extend(words.iter().map(String::as_bytes));
-        self.pipe.command(&all);
+    /// The ids of at most `count` entries, which is no more than a portion.
+    async fn ids(
+        &mut self,
+        verb: &str,
+        index: usize,
+        range: [String; 2],
+        count: u64,
+    ) -> Result<Vec<Position>, End> {
+        let [from, to] = range.each_ref().map(String::as_bytes);
+        let key = self.streams[index].key.as_bytes();
+        self.pipe.command(&[verb.as_bytes(), key, from, to, b"COUNT", count.to_string().as_bytes()]);
+        self.portion.asked();
         self.pipe.send().await?;
-        self.pipe.expect(Answer::Range);
-        let mut ids = Ids::default();
-        while !self.pipe.entries(&mut ids)? {
-            self.pipe.fill().await?;
-        }
+        let (mut ids, before) = (Ids::default(), self.pipe.taken());
+        self.pipe.answer(Answer::Range, &mut ids).await?;
+        let (bytes, entries) = (self.pipe.taken() - before, ids.all.len() as u64);
+        self.portion.learn(bytes, entries, 1, Instant::now());
         match ids.error {
             Some(text) => Err(Failure::from_reply(&text).into()),
             None => Ok(ids.all),
+        }
+    }
+
+    /// The last entry that was read before the first one that was not, among those from `from` on.
+    async fn last_common(&mut self, index: usize, mut from: Position) -> Result<Option<Position>, End> {
+        let mut common = None;
+        loop {
+            let count = self.portion.count();
+            let ids = self.ids("XRANGE", index, [from.to_string(), "+".to_owned()], count).await?;
+            let last = self.streams[index].last_common(&ids);
+            common = last.or(common);
+            match last {
+                Some(last) if ids.len() as u64 == count && ids.last() == Some(&last) => {
+                    from = facts::behind(last);
+                }
+                _ => return Ok(common),
+            }
         }
     }
 
@@ -151,14 +165,10 @@ impl Reading<'_> {
         let beyond = self.streams[index].beyond(facts);
         let place = match beyond {
             Beyond::Anew(place) | Beyond::Cut(place) => place,
-            Beyond::Search(from) => {
-                let words = [from.to_string(), "+".to_owned(), "COUNT".to_owned(), IDS.to_string()];
-                let ids = self.ids("XRANGE", index, &words).await?;
-                match self.streams[index].last_common(&ids) {
-                    Some(after) => Place { after, count: None },
-                    None => facts.end(),
-                }
-            }
+            Beyond::Search(from) => match self.last_common(index, from).await? {
+                Some(after) => Place { after, count: None },
+                None => facts.end(),
+            },
         };
         let stream = &mut self.streams[index];
         if let Beyond::Anew(_) = beyond {
@@ -214,7 +224,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// What a key holds.
+    /// Asks for the type of a key's value; `None` where Redis does not tell.
     async fn type_of(&mut self, index: usize) -> Result<Option<String>, End> {
         self.pipe.command(&[b"TYPE", self.streams[index].key.as_bytes()]);
         self.pipe.send().await?;

@@ -2,24 +2,11 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::super::failure::Failure;
 use crate::broker::Position;
-use crate::wire::resp::{Bounds, Reply};
+use crate::wire::resp::{EntryHandler, Fields, LongField, Reply};
 
-/// Depth of the reply to XINFO STREAM: its first and last entry, with their fields.
-const DEPTH: usize = 3;
-
-/// Fields that the first and the last entry have together, at most; a stream whose entries have more is refused.
-const ELEMENTS: usize = 100_000;
-
-/// Bounds of a reply to XINFO STREAM where payloads have at most `max_payload` bytes. It repeats two whole entries, which
-/// others wrote, so that it may be far longer than what is relayed.
-pub(super) const fn bounds(max_payload: usize) -> Bounds {
-    const LEAST: usize = 64 * 1024 * 1024;
-    let twice = max_payload.saturating_mul(4);
-    Bounds { bytes: if twice > LEAST { twice } else { LEAST }, elements: ELEMENTS, depth: DEPTH }
-}
-
-/// What Redis says of a stream at a moment.
+/// State of a stream at a moment, as Redis tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Facts {
     /// Entries that are there.
@@ -45,7 +32,7 @@ pub(super) struct First {
 pub(super) struct Place {
     /// The entry before it.
     pub(super) after: Position,
-    /// How many entries were added up to there, where that is known.
+    /// Number of entries that were added up to there, where that is known.
     pub(super) count: Option<u64>,
 }
 
@@ -55,14 +42,14 @@ impl Place {
     pub(super) const BEGINNING: Self = Self { after: Position { millis: 0, number: 0 }, count: Some(0) };
 }
 
-/// What became of a place.
+/// Fate of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// No entry behind it is missing.
+    /// All entries behind it are there.
     Whole,
     /// Entries behind it may be missing, up to this position.
     Hole(Position),
-    /// It is beyond the stream's newest entry: the stream was begun anew, or its newest entries were lost.
+    /// The place is beyond the stream's newest entry: the stream was begun anew, or its newest entries were lost.
     Beyond,
 }
 
@@ -71,29 +58,7 @@ impl Facts {
     pub(super) const NONE: Self =
         Self { length: 0, first: None, last: Position { millis: 0, number: 0 }, added: Some(0) };
 
-    /// Reads the reply to XINFO STREAM; `None` where it is none.
-    pub(super) fn of_reply(reply: &Reply<'_>) -> Option<Self> {
-        let Reply::Array(pairs) = reply else { return None };
-        let field = |name: &str| {
-            let mut pairs = pairs.chunks_exact(2);
-            pairs.find(|pair| text(&pair[0]) == Some(name)).map(|pair| &pair[1])
-        };
-        let number = |name| match field(name) {
-            Some(Reply::Integer(number)) => u64::try_from(*number).ok(),
-            _ => None,
-        };
-        let first = match field("first-entry") {
-            Some(Reply::Array(entry)) => match entry.as_slice() {
-                [id, fields] => Some(First { position: text(id)?.parse().ok()?, hash: hash(fields) }),
-                _ => None,
-            },
-            _ => None,
-        };
-        let last = text(field("last-generated-id")?)?.parse().ok()?;
-        Some(Self { length: number("length")?, first, last, added: number("entries-added") })
-    }
-
-    /// How many entries are no longer there that were added before the first one.
+    /// Number of entries that are no longer there and were added before the first one.
     pub(super) fn gone(&self) -> Option<u64> {
         self.added?.checked_sub(self.length)
     }
@@ -107,7 +72,7 @@ impl Facts {
             return Fate::Beyond;
         }
         if place.after == self.last {
-            // Whoever has read up to the newest entry has read as many as were added.
+            // A reader that is at the newest entry has read as many as were added.
             let is_short = matches!((place.count, self.added), (Some(read), Some(added)) if read < added);
             return if is_short { Fate::Hole(self.last) } else { Fate::Whole };
         }
@@ -145,29 +110,84 @@ pub(super) fn behind(Position { millis, number }: Position) -> Position {
     }
 }
 
-fn text<'a>(reply: &Reply<'a>) -> Option<&'a str> {
-    match reply {
-        Reply::Bulk(text) | Reply::Simple(text) => std::str::from_utf8(text).ok(),
-        _ => None,
+/// Takes an answer to XINFO STREAM. It repeats two whole entries, of any length, which are not held.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    length: Option<u64>,
+    first: Option<First>,
+    last: Option<Position>,
+    added: Option<u64>,
+    /// Whether the entry that comes is the first one.
+    is_first: bool,
+    /// Whether the first entry has no id.
+    is_odd: bool,
+    error: Option<String>,
+}
+
+impl Told {
+    /// The facts, once the answer is whole. An error is one that Redis gave in place of it.
+    pub(super) fn facts(self) -> Result<Facts, Failure> {
+        match (self.error, self.last, self.length) {
+            (Some(text), ..) if text.starts_with("ERR no such key") => Ok(Facts::NONE),
+            (Some(text), ..) => Err(Failure::from_reply(&text)),
+            (None, Some(last), Some(length)) if !self.is_odd => {
+                Ok(Facts { length, first: self.first, last, added: self.added })
+            }
+            (None, ..) => Err(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
+        }
+    }
+
+    fn entry(&mut self, id: &[u8], hash: impl FnOnce(&mut DefaultHasher)) {
+        if !self.is_first {
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        hash(&mut hasher);
+        self.first = position(id).map(|position| First { position, hash: hasher.finish() });
+        self.is_odd = self.first.is_none();
     }
 }
 
-fn hash(fields: &Reply<'_>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    if let Reply::Array(all) = fields {
-        for field in all {
-            if let Reply::Bulk(bytes) = field {
-                bytes.hash(&mut hasher);
-            }
+impl EntryHandler for Told {
+    fn stream(&mut self, name: &[u8]) {
+        self.is_first = name == b"first-entry";
+    }
+
+    fn entry(&mut self, id: &[u8], fields: Fields<'_>) {
+        self.entry(id, |hasher| fields.for_each(|field| field.hash(hasher)));
+    }
+
+    fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
+        self.entry(id, |hasher| fields.iter().for_each(|field| field.parts().hash(hasher)));
+    }
+
+    fn fact(&mut self, name: &[u8], value: &Reply<'_>) {
+        let number = match value {
+            Reply::Integer(number) => u64::try_from(*number).ok(),
+            _ => None,
+        };
+        match (name, value) {
+            (b"length", _) => self.length = number,
+            (b"entries-added", _) => self.added = number,
+            (b"last-generated-id", Reply::Bulk(id) | Reply::Simple(id)) => self.last = position(id),
+            _ => {}
         }
     }
-    hasher.finish()
+
+    fn error(&mut self, text: &[u8]) {
+        self.error = Some(String::from_utf8_lossy(text).into_owned());
+    }
+}
+
+/// Reads an entry's id; `None`: it is none.
+pub(super) fn position(id: &[u8]) -> Option<Position> {
+    std::str::from_utf8(id).ok()?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::resp;
+    use crate::wire::resp::{Answer, EntryReader};
 
     const fn at(millis: u64) -> Position {
         Position { millis, number: 0 }
@@ -192,7 +212,7 @@ mod tests {
             (9, None, Fate::Whole),
             (7, None, Fate::Whole),
             (5, None, Fate::Whole),
-            // Of the entry right before the first, only the count shows that none is between them.
+            // Only the count shows that no entry is between this one and the first.
             (4, Some(4), Fate::Whole),
             (4, None, Fate::Hole(before(at(5)))),
             (3, Some(3), Fate::Hole(before(at(5)))),
@@ -244,17 +264,60 @@ mod tests {
         assert_eq!(before(Position::default()), Position::default());
     }
 
+    /// The facts in an answer that comes in pieces.
+    fn told(answer: &[u8], max_entry: usize) -> Result<Facts, Failure> {
+        let mut reader = EntryReader::new(max_entry);
+        let mut told = Told::default();
+        reader.expect(Answer::Facts);
+        for piece in answer.chunks(7) {
+            assert!(!reader.entries(&mut told).unwrap());
+            reader.space()[..piece.len()].copy_from_slice(piece);
+            reader.filled(piece.len());
+        }
+        assert!(reader.entries(&mut told).unwrap() && reader.held() == 0);
+        told.facts()
+    }
+
     #[test]
-    fn the_reply_of_redis_is_read() {
-        let entry = "*2\r\n$3\r\n5-0\r\n*2\r\n$4\r\ndata\r\n$2\r\n{}\r\n";
-        let reply = format!(
-            "*10\r\n$6\r\nlength\r\n:5\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n$13\r\nentries-added\r\n:9\r\n\
-             $11\r\nfirst-entry\r\n{entry}$10\r\nlast-entry\r\n$-1\r\n"
-        );
-        let (reply, _) = resp::read(reply.as_bytes(), &bounds(1024)).unwrap();
-        let found = Facts::of_reply(&reply).unwrap();
-        assert_eq!(found.first.map(|first| first.position), Some(at(5)));
-        assert_eq!(Facts { first: None, ..found }, Facts { first: None, ..facts(5, 9, 4) });
-        assert_eq!(Facts::of_reply(&Reply::Integer(1)), None);
+    fn the_answer_of_redis_is_read_however_long_its_entries_are() {
+        let entry = |value: &str| {
+            let len = value.len();
+            format!("*2\r\n$3\r\n5-0\r\n*2\r\n$4\r\ndata\r\n${len}\r\n{value}\r\n")
+        };
+        let answer = |first: &str, last: &str| {
+            format!(
+                "*12\r\n$6\r\nlength\r\n:5\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n$13\r\nentries-added\r\n:9\r\n\
+                 $6\r\ngroups\r\n:0\r\n$11\r\nfirst-entry\r\n{first}$10\r\nlast-entry\r\n{last}"
+            )
+        };
+        let read = |first: &str, last: &str| told(answer(first, last).as_bytes(), 1000).unwrap();
+        let short = read(&entry("{}"), "*-1\r\n");
+        assert_eq!(short.first.map(|first| first.position), Some(at(5)));
+        assert_eq!(Facts { first: None, ..short }, Facts { first: None, ..facts(5, 9, 4) });
+        assert_eq!(read(&entry("{}"), &entry("last")), short);
+        assert_ne!(read(&entry("[]"), &entry("last")), short);
+        assert_eq!(read("$-1\r\n", "$-1\r\n").first, None);
+        let long = read(&entry(&"x".repeat(5000)), &entry(&"y".repeat(5000)));
+        assert_eq!(long.first.map(|first| first.position), Some(at(5)));
+        assert_eq!(read(&entry(&"x".repeat(5000)), &entry("{}")), long);
+        assert_ne!(read(&entry(&"x".repeat(5001)), &entry("{}")), long);
+        let many = format!("*2\r\n$3\r\n5-0\r\n*2000\r\n{}", "$0\r\n\r\n".repeat(2000));
+        assert_eq!(read(&many, "$-1\r\n").first.map(|first| first.position), Some(at(5)));
+    }
+
+    #[test]
+    fn an_error_in_place_of_the_answer_is_told() {
+        let failed = |answer: &[u8]| told(answer, 1000).unwrap_err().reason().to_owned();
+        assert_eq!(told(b"-ERR no such key\r\n", 1000), Ok(Facts::NONE));
+        assert_eq!(failed(b"-WRONGTYPE no\r\n"), "WRONGTYPE no");
+        for odd in [
+            &b"*0\r\n"[..],
+            b"*2\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n",
+            b"*4\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$1\r\nx\r\n",
+            b"*6\r\n$6\r\nlength\r\n:1\r\n$17\r\nlast-generated-id\r\n$3\r\n9-0\r\n\
+              $11\r\nfirst-entry\r\n*2\r\n$1\r\nx\r\n*0\r\n",
+        ] {
+            assert_eq!(failed(odd), "XINFO STREAM answers in another form");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! One stream and how far it was read; pure.
+//! A stream and how far it was read; pure.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ pub(super) struct Taker {
     /// Position in the list of subscriptions.
     pub(super) subscription: usize,
     pub(super) manner: Arc<Manner>,
-    /// Its number, once the sink knows of it.
+    /// Number of the stream, once the sink knows of it.
     pub(super) id: Option<StreamId>,
 }
 
-/// How a stream stands.
+/// State of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// To be examined before it is read.
+    /// The stream is to be examined before it is read.
     Unsure,
-    /// Read.
+    /// The stream is read.
     Read,
-    /// Not to be read.
+    /// The stream is not to be read.
     Denied(Denial),
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Standing {
 pub(super) enum Denial {
     /// Redis refuses it in these words.
     Refused(String),
-    /// Its key holds something else, of this type.
+    /// The key holds something else, of this type.
     OtherType(String),
 }
 
@@ -58,7 +58,7 @@ pub(super) struct Followed {
     pub(super) key: Arc<str>,
     pub(super) takers: Vec<Taker>,
     pub(super) standing: Standing,
-    /// How far it was read; `None` until it is first there to be read.
+    /// Place up to which it was read; `None` until it is first there to be read.
     place: Option<Place>,
     /// The newest entry and the number of all, as they were when the place had no count.
     anchor: Option<(Position, u64)>,
@@ -93,21 +93,21 @@ impl Oldest {
     }
 }
 
-/// When a stream that is denied is examined again, in ticks.
+/// Time until a stream that is denied is examined again, in ticks.
 #[derive(Debug, Clone, Copy, Default)]
 struct Retry {
     left: u32,
     wait: u32,
 }
 
-/// What is to be done about a place that is beyond the stream's newest entry.
+/// Remedy for a place that is beyond the stream's newest entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beyond {
     /// The stream was begun anew: read it from here.
     Anew(Place),
-    /// Its newest entries were lost, and this is where it ends now.
+    /// The newest entries were lost, and this is where the stream ends now.
     Cut(Place),
-    /// Its newest entries were lost, and there may be new ones: the last one that was read is to be searched for among those
+    /// The newest entries were lost, and there may be new ones: the last one that was read is to be searched for among those
     /// from here on.
     Search(Position),
 }
@@ -140,10 +140,10 @@ impl Followed {
         self.place.map(|place| place.after).unwrap_or_default()
     }
 
-    /// What the status says where it cannot be read.
+    /// Complaint for the status, where it cannot be read.
     pub(super) fn denied(&self) -> Option<Denied> {
         let Standing::Denied(denial) = &self.standing else { return None };
-        // One queue of many does not stand for the subscription to all.
+        // A queue among many does not stand for the subscription to all.
         let own = self.takers.iter().filter(|taker| !matches!(*taker.manner, Manner::Queue(_)));
         Some(Denied {
             name: self.key.to_string(),
@@ -252,7 +252,7 @@ impl Followed {
         positions.iter().take_while(|position| self.recent.contains(position)).last().copied()
     }
 
-    /// It cannot be read.
+    /// Takes note that it cannot be read.
     pub(super) fn deny(&mut self, denial: Denial) {
         self.standing = Standing::Denied(denial);
         self.retry.wait = self.retry.wait.saturating_mul(2).clamp(1, LONGEST_WAIT);
@@ -269,12 +269,12 @@ impl Followed {
     }
 }
 
-/// Where the history of a stream begins.
+/// Beginning of a stream's history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Here.
+    /// A place that is known.
     At(Place),
-    /// To be found by counting back from the end, at the latest at the first entry of the time.
+    /// A place to be found by counting back from the end, at the latest at the first entry of the time.
     Back,
 }
 

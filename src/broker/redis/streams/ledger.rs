@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use crate::broker::{Denied, Status};
 use crate::net::seldom::Seldom;
 
-/// How long the same complaint is not repeated.
+/// Time for which the same complaint is not repeated.
 const HUSH: Duration = Duration::from_mins(1);
 
 /// Keys that are searched for queues, behind the prefix.
@@ -20,7 +20,7 @@ pub(super) const SEARCHED: &str = ":*:meta";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct GroupId(pub(super) usize);
 
-/// What is known of all streams.
+/// State of all streams.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
     /// The URL as people see it.
@@ -38,12 +38,12 @@ struct Books {
     complaints: Seldom<String>,
 }
 
-/// What is known of a group.
+/// State of a group.
 #[derive(Debug)]
 enum Group {
     /// Answered: so many streams are read, and these are denied.
     Up { read: usize, denied: Vec<Denied> },
-    /// Not connected, for this reason.
+    /// The group is not connected, for this reason.
     Down(Option<Failure>),
 }
 

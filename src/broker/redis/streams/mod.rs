@@ -11,6 +11,7 @@ mod followed;
 mod ledger;
 mod pages;
 mod pipe;
+mod portion;
 mod queues;
 mod reading;
 mod registry;
@@ -31,8 +32,9 @@ use self::ledger::{GroupId, Ledger};
 pub(super) use self::ledger::{Parts, merged};
 pub(super) use self::pages::Pages;
 use self::pipe::Pipe;
+use self::portion::Portion;
 use self::queues::Search;
-use self::reading::{End, Reading};
+use self::reading::{ANSWER, End, Reading};
 use self::shared::Shared;
 use super::connect::slot_of;
 use super::connect::{Connector, Node, Use};
@@ -54,10 +56,10 @@ pub(super) fn are_in(subscriptions: &[Subscription]) -> bool {
     subscriptions.iter().any(|one| matches!(one, Subscription::Stream { .. } | Subscription::Queues { .. }))
 }
 
-/// How streams are read.
+/// Settings for reading streams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamSettings {
-    /// How far back the history goes.
+    /// Length of the history.
     pub(super) history: Duration,
     pub(super) max_payload: usize,
 }
@@ -197,7 +199,7 @@ impl Groups<'_> {
         if let Some(at) = self.all.iter().position(|group| group.node == node && group.slot == slot) {
             match self.all[at].inbox.send(stream) {
                 Ok(()) => return,
-                // It has just ended, and says so when it is asked next.
+                // The group has just ended, and says so when it is asked next.
                 Err(SendError(back)) => stream = back,
             }
             self.all.remove(at);
@@ -221,12 +223,13 @@ async fn follow(
 ) -> Ended {
     let mut streams = Vec::new();
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut portion = Portion::new(ANSWER);
     loop {
         let begun = Instant::now();
         let end = match shared.connector.connect_to(&node, Use::Commands).await {
             Ok(stream) => {
                 let pipe = Pipe::new(stream, shared.settings.max_payload);
-                Reading::new(shared, group, pipe, &mut streams, &mut inbox).run().await
+                Reading::new(shared, group, pipe, &mut streams, &mut inbox, &mut portion).run().await
             }
             Err(failure) => End::Failed(failure),
         };

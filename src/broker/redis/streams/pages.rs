@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
@@ -9,8 +10,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::super::connect::{Connector, Node, Use};
 use super::super::failure::Failure;
 use super::entry::{Composed, Manner, Scratch};
-use super::facts::{self, Facts, Fate, Place};
-use super::pipe::{Pipe, error_of};
+use super::facts::{self, Fate, Place, Told};
+use super::pipe::Pipe;
+use super::portion::Portion;
 use super::registry::{Known, Registry};
 use crate::broker::{BoxFuture, BrokerError, Entry, History, Page, Position, StreamId};
 use crate::wire::resp::{Answer, EntryHandler, Fields, LongField};
@@ -31,8 +33,14 @@ pub(crate) struct Pages {
     connector: Connector,
     registry: Registry,
     max_payload: usize,
-    pipes: AsyncMutex<Vec<(Node, Pipe)>>,
+    connections: AsyncMutex<Connections>,
     cache: Mutex<Cache>,
+}
+
+/// Connections on which pages are read, one a node.
+struct Connections {
+    pipes: Vec<(Node, Pipe)>,
+    portion: Portion,
 }
 
 /// The last pages that were read, the newest last.
@@ -59,7 +67,10 @@ impl Pages {
             connector,
             registry: Registry::default(),
             max_payload,
-            pipes: AsyncMutex::default(),
+            connections: AsyncMutex::new(Connections {
+                pipes: Vec::new(),
+                portion: Portion::new(PAGE as u64),
+            }),
             cache: Mutex::default(),
         }
     }
@@ -87,44 +98,51 @@ impl Pages {
         if let Some(page) = self.remembered(stream, after, most) {
             return Ok(page);
         }
-        let mut pipes = self.pipes.lock().await;
+        let mut connections = self.connections.lock().await;
         // Somebody else may have read it meanwhile.
         if let Some(page) = self.remembered(stream, after, most) {
             return Ok(page);
         }
         let Some(known) = self.registry.get(stream) else { return Ok(Page::default()) };
         let holes = self.registry.holes();
-        let read = self.fetch(&mut pipes, &known, after, most).await;
+        let read = self.fetch(&mut connections, &known, after, most).await;
         let (page, bytes) = read.map_err(|failure| failure.at(&self.connector.address))?;
         self.cache().put(Cached { stream, after, page: page.clone(), bytes }, holes);
         Ok(page)
     }
 
-    /// Reads a page, a second time where the connection had ended.
+    /// Reads a page: a second time where the connection had ended before, and with fewer entries as long as each new one ends
+    /// before its answer is whole.
     async fn fetch(
         &self,
-        pipes: &mut Vec<(Node, Pipe)>,
+        connections: &mut Connections,
         known: &Known,
         after: Position,
         most: usize,
     ) -> Result<(Page, usize), Failure> {
+        let Connections { pipes, portion } = connections;
         let node = self.connector.node_of(known.key.as_bytes()).await;
-        let open = pipes.iter().position(|(of, _)| *of == node).map(|at| pipes.swap_remove(at).1);
-        if let Some(mut pipe) = open {
-            match self.ask(&mut pipe, known, after, most).await {
+        let mut open = pipes.iter().position(|(of, _)| *of == node).map(|at| pipes.swap_remove(at).1);
+        loop {
+            let is_new = open.is_none();
+            let mut pipe = if let Some(pipe) = open.take() {
+                pipe
+            } else {
+                let stream = self.connector.connect_to(&node, Use::Commands).await?;
+                Pipe::new(stream, self.max_payload)
+            };
+            match self.ask(&mut pipe, known, after, most, portion).await {
                 Ok(found) => {
                     pipes.push((node, pipe));
                     return Ok(found);
                 }
                 Err(failure @ Failure::Refused(_)) => return Err(failure),
-                Err(_) => {}
+                // The connection had ended before.
+                Err(_) if !is_new => {}
+                Err(Failure::Unreachable(_)) if portion.halve(Instant::now()).is_some() => {}
+                Err(failure) => return Err(failure),
             }
         }
-        let stream = self.connector.connect_to(&node, Use::Commands).await?;
-        let mut pipe = Pipe::new(stream, self.max_payload);
-        let found = self.ask(&mut pipe, known, after, most).await?;
-        pipes.push((node, pipe));
-        Ok(found)
     }
 
     async fn ask(
@@ -133,26 +151,21 @@ impl Pages {
         known: &Known,
         after: Position,
         most: usize,
+        portion: &mut Portion,
     ) -> Result<(Page, usize), Failure> {
-        let (key, from, count) =
-            (known.key.as_bytes(), facts::behind(after).to_string(), most.max(1).to_string());
+        let (key, from) = (known.key.as_bytes(), facts::behind(after).to_string());
+        let count = portion.count().min(most.max(1) as u64).to_string();
         pipe.command(&[b"XINFO", b"STREAM", key]);
         pipe.command(&[b"XRANGE", key, from.as_bytes(), b"+", b"COUNT", count.as_bytes()]);
+        portion.asked();
         pipe.send().await?;
-        let bounds = facts::bounds(self.max_payload);
-        let told = pipe.reply(&bounds, |reply| (Facts::of_reply(reply), error_of(reply))).await?;
-        pipe.expect(Answer::Range);
-        let mut page = Building::new(known, self.max_payload);
-        while !pipe.entries(&mut page)? {
-            pipe.fill().await?;
-        }
+        let mut told = Told::default();
+        pipe.answer(Answer::Facts, &mut told).await?;
+        let (mut page, before) = (Building::new(known, self.max_payload), pipe.taken());
+        pipe.answer(Answer::Range, &mut page).await?;
+        portion.learn(pipe.taken() - before, page.answered, 1, Instant::now());
         pipe.tidy();
-        let facts = match told {
-            (Some(facts), _) => facts,
-            (None, Some(Failure::Refused(text))) if text.starts_with("ERR no such key") => Facts::NONE,
-            (None, Some(failure)) => return Err(failure),
-            (None, None) => return Err(Failure::Refused("XINFO STREAM answers in another form".to_owned())),
-        };
+        let facts = told.facts()?;
         if let Some(text) = page.error {
             return Err(Failure::from_reply(&text));
         }
@@ -226,6 +239,8 @@ struct Building<'a> {
     entries: Vec<Entry>,
     bytes: usize,
     is_full: bool,
+    /// Entries of the answer.
+    answered: u64,
     error: Option<String>,
 }
 
@@ -243,6 +258,7 @@ impl<'a> Building<'a> {
             entries: Vec::new(),
             bytes: 0,
             is_full: false,
+            answered: 0,
             error: None,
         }
     }
@@ -259,10 +275,10 @@ impl<'a> Building<'a> {
     }
 
     fn add(&mut self, id: &[u8], channel: Option<Bytes>, payload: Bytes) {
-        let Some(position) = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()) else { return };
+        let Some(position) = facts::position(id) else { return };
         let own_channel = channel.as_ref().filter(|_| self.channel.is_none()).map_or(0, Bytes::len);
         let bytes = OVERHEAD + payload.len() + own_channel;
-        // What does not fit is left out, up to the end, so that the next page begins there.
+        // Entries that do not fit are left out, up to the end, so that the next page begins there.
         self.is_full |= self.bytes + bytes > PAGE && !self.entries.is_empty();
         if !self.is_full {
             self.bytes += bytes;
@@ -275,6 +291,7 @@ impl EntryHandler for Building<'_> {
     fn stream(&mut self, _: &[u8]) {}
 
     fn entry(&mut self, id: &[u8], fields: Fields<'_>) {
+        self.answered += 1;
         if self.is_full {
             return;
         }
@@ -292,6 +309,7 @@ impl EntryHandler for Building<'_> {
     }
 
     fn long_entry(&mut self, id: &[u8], fields: &[LongField]) {
+        self.answered += 1;
         let (channel, payload) = self.shortened(fields.iter().map(LongField::parts));
         self.add(id, channel, payload);
     }

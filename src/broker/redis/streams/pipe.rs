@@ -24,11 +24,11 @@ pub(super) struct Pipe {
     reader: EntryReader,
     out: Vec<u8>,
     /// Bytes that were received in all.
-    pub(super) received: u64,
+    received: u64,
 }
 
 impl Pipe {
-    /// For payloads of at most `max_payload` bytes.
+    /// Takes a connection, for payloads of at most `max_payload` bytes.
     pub(super) fn new(stream: Box<dyn Stream>, max_payload: usize) -> Self {
         let reader = EntryReader::new(max_payload.saturating_add(BESIDE));
         Self { stream, reader, out: Vec::new(), received: 0 }
@@ -65,9 +65,27 @@ impl Pipe {
         }
     }
 
-    /// What comes next is an answer with entries.
+    /// Bytes of all replies and answers that were taken.
+    pub(super) fn taken(&self) -> u64 {
+        self.received - self.reader.held() as u64
+    }
+
+    /// Announces that an answer with entries comes next.
     pub(super) fn expect(&mut self, answer: Answer) {
         self.reader.expect(answer);
+    }
+
+    /// Reads an answer with entries, up to its end.
+    pub(super) async fn answer(
+        &mut self,
+        answer: Answer,
+        handler: &mut impl EntryHandler,
+    ) -> Result<(), Failure> {
+        self.expect(answer);
+        while !self.entries(handler)? {
+            self.fill().await?;
+        }
+        Ok(())
     }
 
     /// Hands over what is whole of the answer; true at its end.
@@ -77,7 +95,7 @@ impl Pipe {
 
     /// Waits for bytes where none are left.
     pub(super) async fn fill_if_empty(&mut self) -> Result<(), Failure> {
-        if self.reader.is_empty() { self.fill().await } else { Ok(()) }
+        if self.reader.held() == 0 { self.fill().await } else { Ok(()) }
     }
 
     /// Waits for bytes.
@@ -100,10 +118,10 @@ impl Pipe {
 }
 
 fn silent() -> Failure {
-    Failure::Unreachable(format!("no answer for {} s", PATIENCE.as_secs()))
+    Failure::Silent(format!("no answer for {} s", PATIENCE.as_secs()))
 }
 
-/// What an error reply means; `None` where the reply is none.
+/// Sorts an error reply; `None` where the reply is none.
 pub(super) fn error_of(reply: &Reply<'_>) -> Option<Failure> {
     match reply {
         Reply::Error(text) => Some(Failure::from_reply(&String::from_utf8_lossy(text))),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::super::connect::{Node, Use};
 use super::super::failure::Failure;
@@ -23,11 +23,11 @@ const KEYS: &[u8] = b"1000";
 /// Pause between two SCANs, which leaves Redis to others.
 const PACE: Duration = Duration::from_millis(2);
 
-/// Pause between two passes over all keys, for each SCAN that the last one took; few keys are looked at every few seconds, and
-/// many once a minute.
-const PAUSE_EACH: Duration = Duration::from_millis(500);
-const LEAST_PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// Time between the beginnings of two passes over all keys, at least.
+const EACH_PASS: Duration = Duration::from_mins(1);
+
+/// Pause after a SCAN that was refused.
+const REFUSED: Duration = Duration::from_secs(5);
 
 /// Time for which the history waits for queues: with very many keys a pass takes minutes, and queues that are found later are
 /// read back then.
@@ -54,6 +54,7 @@ impl Search<'_> {
         let deadline = Instant::now() + AWAITED;
         self.shared.ledger.begun(self.group);
         loop {
+            let next = Instant::now() + EACH_PASS;
             let mut pass = Box::pin(self.pass(&mut known));
             let mut passed = None;
             if is_awaited {
@@ -68,16 +69,16 @@ impl Search<'_> {
                 None => pass.as_mut().await,
             };
             drop(pass);
-            let pause = match passed {
-                Ok(scans) => {
+            let next = match passed {
+                Ok(()) => {
                     self.shared.ledger.answered(self.group, 0, Vec::new());
-                    (PAUSE_EACH * scans).clamp(LEAST_PAUSE, LONGEST_PAUSE)
+                    next
                 }
                 Err(Failure::Refused(reason)) => {
                     let (name, subscriptions) = (self.pattern(), vec![self.subscription]);
                     let denied = Denied { name, reason, revoked: false, subscriptions };
                     self.shared.ledger.answered(self.group, 0, vec![denied]);
-                    LEAST_PAUSE
+                    Instant::now() + REFUSED
                 }
                 Err(failure) => {
                     self.shared.ledger.failed(self.group, &failure);
@@ -88,7 +89,7 @@ impl Search<'_> {
             if std::mem::take(&mut is_awaited) {
                 self.shared.history_read().await;
             }
-            sleep(pause).await;
+            sleep_until(next).await;
         }
     }
 
@@ -97,21 +98,22 @@ impl Search<'_> {
         format!("{}{SEARCHED}", String::from_utf8_lossy(&escaped(self.prefix.as_bytes())))
     }
 
-    /// Looks through all keys once, and returns the number of SCANs.
-    async fn pass(&self, known: &mut HashSet<String>) -> Result<u32, Failure> {
-        let mut scans = 0;
+    /// Looks through all keys once.
+    async fn pass(&self, known: &mut HashSet<String>) -> Result<(), Failure> {
         for node in self.shared.connector.nodes().await {
-            scans += self.pass_at(&node, known).await?;
+            self.pass_at(&node, known).await?;
         }
-        Ok(scans)
+        Ok(())
     }
 
     /// Looks through the keys of one server.
-    async fn pass_at(&self, node: &Node, known: &mut HashSet<String>) -> Result<u32, Failure> {
+    async fn pass_at(&self, node: &Node, known: &mut HashSet<String>) -> Result<(), Failure> {
         let stream = self.shared.connector.connect_to(node, Use::Commands).await?;
         let mut pipe = Pipe::new(stream, 0);
+        // Events of a queue that is found later came after the beginning, unless they are older than this.
+        self.shared.learn_time(&mut pipe).await?;
         let pattern = self.pattern();
-        let (mut cursor, mut scans) = ("0".to_owned(), 0);
+        let mut cursor = "0".to_owned();
         loop {
             pipe.command(&[
                 b"SCAN",
@@ -128,9 +130,8 @@ impl Search<'_> {
             for key in keys {
                 self.take(&key, known);
             }
-            scans += 1;
             if next == "0" {
-                return Ok(scans);
+                return Ok(());
             }
             cursor = next;
             sleep(PACE).await;

@@ -1,4 +1,4 @@
-//! One connection on which streams are read, from the first command to its end.
+//! Reads streams on one connection, from the first command to its end.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -10,12 +10,13 @@ use super::super::failure::Failure;
 use super::entry::Scratch;
 use super::followed::{Denial, Followed, Standing};
 use super::ledger::GroupId;
-use super::pipe::{Pipe, SMALL, error_of};
+use super::pipe::{Pipe, SMALL};
+use super::portion::Portion;
 use super::shared::Shared;
 use super::taking::{Answered, Taking};
-use crate::wire::resp::{Answer, Reply};
+use crate::wire::resp::Answer;
 
-/// How long Redis waits for an entry before it answers that there is none: a sign of life.
+/// Milliseconds that Redis waits for an entry before it answers that there is none: a sign of life.
 const BLOCK: &[u8] = b"1000";
 
 const TICK: Duration = Duration::from_secs(1);
@@ -24,11 +25,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// which made an event of a light load 1.4 times as dear as by pub/sub.
 const GATHERING: Duration = Duration::from_millis(1);
 
-/// Bytes that an answer of XREAD should have, about: it is made whole in Redis' memory.
-const ANSWER: u64 = 512 * 1024;
-
-/// Entries of an answer, at least and at most.
-const COUNT: std::ops::RangeInclusive<u64> = 10..=1000;
+/// Bytes that an answer of XREAD should have, about.
+pub(super) const ANSWER: u64 = 512 * 1024;
 
 /// Streams that are examined beside an XREAD.
 pub(super) const AT_ONCE: usize = 64;
@@ -42,7 +40,7 @@ const EACH_TICK: usize = 16;
 /// Why a connection is no longer read.
 #[derive(Debug)]
 pub(super) enum End {
-    /// It failed.
+    /// The connection failed.
     Failed(Failure),
     /// Streams are on other servers than it was thought, or they cannot be read together.
     Misplaced(Failure),
@@ -79,8 +77,10 @@ pub(super) struct Reading<'a> {
     /// Stream whose turn it is to be examined.
     turn: usize,
     next_tick: Instant,
-    /// Entries of a stream that are asked for at once.
-    count: u64,
+    /// Entries of a stream to ask for at a time.
+    pub(super) portion: &'a mut Portion,
+    /// Whether some stream may have more entries than the last answer.
+    is_behind: bool,
     /// Whether the ledger is to be told.
     pub(super) news: bool,
     /// XREADs in a row that were refused though every stream by itself is fine.
@@ -94,6 +94,7 @@ impl<'a> Reading<'a> {
         pipe: Pipe,
         streams: &'a mut Vec<Followed>,
         inbox: &'a mut UnboundedReceiver<Followed>,
+        portion: &'a mut Portion,
     ) -> Self {
         for stream in &mut *streams {
             // Whatever happened since it was last read must be known before it is read on.
@@ -112,7 +113,8 @@ impl<'a> Reading<'a> {
             again: Vec::new(),
             turn: 0,
             next_tick: Instant::now() + TICK,
-            count: 100,
+            portion,
+            is_behind: true,
             news: true,
             refusals: 0,
         }
@@ -121,12 +123,28 @@ impl<'a> Reading<'a> {
     /// Reads until the connection ends.
     pub(super) async fn run(mut self) -> End {
         match self.read_on().await {
+            Err(End::Failed(failure)) => End::Failed(self.cut_off(failure)),
             Err(end) => end,
         }
     }
 
+    /// Asks for fewer entries from now on, where the connection ended before an answer was whole. Redis ends one whose answer
+    /// is longer than its `client-output-buffer-limit normal`, and the same answer would not come a second time either.
+    fn cut_off(&mut self, failure: Failure) -> Failure {
+        if !matches!(failure, Failure::Unreachable(_)) {
+            return failure;
+        }
+        match self.portion.halve(Instant::now().into_std()) {
+            Some(count) => Failure::Unreachable(format!(
+                "{} before its answer was whole; at most {count} entries are asked for at a time now",
+                failure.reason()
+            )),
+            None => failure,
+        }
+    }
+
     async fn read_on(&mut self) -> Result<Infallible, End> {
-        self.learn_time().await?;
+        self.shared.learn_time(&mut self.pipe).await?;
         loop {
             while let Ok(stream) = self.inbox.try_recv() {
                 self.streams.push(stream);
@@ -135,7 +153,7 @@ impl<'a> Reading<'a> {
             self.examine_unsure().await?;
             self.report();
             self.pass_history().await;
-            if self.streams.iter().any(|stream| stream.standing == Standing::Read) {
+            if self.is_any_read() {
                 self.read().await?;
             } else {
                 self.idle().await?;
@@ -144,20 +162,14 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Asks for the time; a server that does not tell leaves it to the own clock.
-    async fn learn_time(&mut self) -> Result<(), End> {
-        self.pipe.command(&[b"TIME"]);
-        self.pipe.send().await?;
-        let told = self.pipe.reply(&SMALL, |reply| (time(reply), error_of(reply))).await?;
-        match told {
-            (millis, None | Some(Failure::Refused(_))) => self.shared.began(millis),
-            (_, Some(failure)) => return Err(failure.into()),
-        }
-        Ok(())
+    fn is_any_read(&self) -> bool {
+        self.streams.iter().any(|stream| stream.standing == Standing::Read)
     }
 
     fn report(&mut self) {
-        if !std::mem::take(&mut self.news) {
+        // Only the next answer shows whether the streams can be read, where the last one was cut off.
+        let is_unproven = self.portion.is_unproven() && self.is_any_read();
+        if is_unproven || !std::mem::take(&mut self.news) {
             return;
         }
         let denied: Vec<_> = self.streams.iter().filter_map(Followed::denied).collect();
@@ -175,7 +187,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Nothing can be read: makes sure that the connection lives, and waits for the next tick.
+    /// Makes sure that the connection lives, and waits for the next tick, where no stream can be read.
     async fn idle(&mut self) -> Result<(), End> {
         self.pipe.command(&[b"PING"]);
         self.pipe.send().await?;
@@ -191,23 +203,37 @@ impl<'a> Reading<'a> {
             let is_read = |index: &usize| self.streams[*index].standing == Standing::Read;
             checks = (0..self.streams.len()).filter(is_read).take(AT_ONCE).collect();
         }
+        if self.portion.is_limited() {
+            for index in checks.drain(..) {
+                self.ask_about(index);
+                self.pipe.send().await?;
+                self.examine_in_passing(index).await?;
+            }
+            if !self.is_any_read() {
+                return Ok(());
+            }
+        }
         for index in &checks {
             self.ask_about(*index);
         }
         self.ask_for_entries();
+        // A connection that ends while there is nothing to be given was not cut off.
+        if self.is_behind {
+            self.portion.asked();
+        }
         let asked = Instant::now();
         self.pipe.send().await?;
-        for index in &checks {
-            let info = self.info().await?;
-            self.examined_in_passing(*index, info).await?;
+        for index in checks {
+            self.examine_in_passing(index).await?;
         }
-        let before = self.pipe.received;
+        let before = self.pipe.taken();
         self.take_entries().await?;
+        self.portion.whole();
         if let Some(error) = self.answered.error.take() {
             return self.refused(&error);
         }
         self.refusals = 0;
-        self.answer_taken(self.pipe.received - before);
+        self.answer_taken(self.pipe.taken() - before);
         // Streams that have more are read on at once.
         if asked.elapsed() < GATHERING && self.checks.is_empty() {
             sleep(GATHERING).await;
@@ -223,7 +249,7 @@ impl<'a> Reading<'a> {
             }
         }
         let asked = &self.answered.asked;
-        let count = self.count.to_string();
+        let count = self.portion.count().to_string();
         let ids: Vec<String> =
             asked.iter().map(|(index, _)| self.streams[*index].after().to_string()).collect();
         let mut words: Vec<&[u8]> = vec![b"XREAD", b"COUNT", count.as_bytes(), b"BLOCK", BLOCK, b"STREAMS"];
@@ -265,12 +291,12 @@ impl<'a> Reading<'a> {
 
     /// The answer is whole: sees which streams have more, and how many entries to ask for next.
     fn answer_taken(&mut self, bytes: u64) {
-        let mut entries = 0;
+        let (mut entries, asked) = (0, self.portion.count());
         for (index, count) in &self.answered.asked {
             let stream = &mut self.streams[*index];
             entries += *count as u64;
-            if *count as u64 >= self.count {
-                // It may be trimmed before the rest is read.
+            if *count as u64 >= asked {
+                // The stream may be trimmed before the rest is read.
                 self.checks.push(*index);
             } else {
                 stream.caught_up();
@@ -281,11 +307,9 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        self.is_behind = !self.checks.is_empty();
         self.checks.truncate(AT_ONCE);
-        if let Some(each) = bytes.checked_div(entries) {
-            let wanted = ANSWER / each.max(1) / self.answered.active.max(1) as u64;
-            self.count = wanted.clamp(*COUNT.start(), *COUNT.end());
-        }
+        self.portion.learn(bytes, entries, self.answered.active, Instant::now().into_std());
     }
 
     /// XREAD was refused, which one of the streams may have caused: each is examined by itself. Where that finds nothing,
@@ -312,7 +336,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Once a second: chooses streams to be examined.
+    /// Chooses streams to be examined, once a second.
     fn tick(&mut self) {
         let now = Instant::now();
         if now < self.next_tick {
@@ -342,17 +366,4 @@ impl<'a> Reading<'a> {
 pub(super) fn is_of_the_server(text: &str) -> bool {
     const CODES: [&str; 4] = ["CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY"];
     CODES.iter().any(|code| text.starts_with(code))
-}
-
-/// Milliseconds of a reply to TIME.
-fn time(reply: &Reply<'_>) -> Option<u64> {
-    let Reply::Array(parts) = reply else { return None };
-    let number = |part: &Reply<'_>| match part {
-        Reply::Bulk(text) => std::str::from_utf8(text).ok()?.parse::<u64>().ok(),
-        _ => None,
-    };
-    match parts.as_slice() {
-        [seconds, micros] => Some(number(seconds)? * 1000 + number(micros)? / 1000),
-        _ => None,
-    }
 }

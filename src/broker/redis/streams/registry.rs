@@ -54,7 +54,7 @@ impl Registry {
         self.holes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often there was a hole.
+    /// Number of holes so far.
     pub(super) fn holes(&self) -> u64 {
         self.holes.load(Ordering::Relaxed)
     }

@@ -1,6 +1,7 @@
 //! Entries of an answer on their way to the sink.
 
 use super::entry::{Composed, Scratch};
+use super::facts::position;
 use super::followed::Followed;
 use crate::broker::{EntryId, Position, Publication, Sink};
 use crate::wire::resp::{EntryHandler, Fields, LongField};
@@ -43,9 +44,8 @@ impl Answered {
 impl Taking<'_> {
     /// The stream whose entries come, and the position of the next one, which is now read.
     fn next(&mut self, id: &[u8]) -> Option<(usize, Position)> {
-        let position: Option<Position> = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
         let (Some(position), Some((index, count))) =
-            (position, self.answered.asked.get_mut(self.answered.current))
+            (position(id), self.answered.asked.get_mut(self.answered.current))
         else {
             self.answered.is_broken = true;
             return None;
@@ -136,11 +136,11 @@ impl EntryHandler for Ids {
     fn stream(&mut self, _: &[u8]) {}
 
     fn entry(&mut self, id: &[u8], _: Fields<'_>) {
-        self.all.extend(std::str::from_utf8(id).ok().and_then(|id| id.parse::<Position>().ok()));
+        self.all.extend(position(id));
     }
 
     fn long_entry(&mut self, id: &[u8], _: &[LongField]) {
-        self.all.extend(std::str::from_utf8(id).ok().and_then(|id| id.parse::<Position>().ok()));
+        self.all.extend(position(id));
     }
 
     fn error(&mut self, text: &[u8]) {
