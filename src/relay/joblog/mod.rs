@@ -211,7 +211,7 @@ impl JobLog {
         if !decoded.kind.is_some_and(|kind| kind.hidden) {
             self.append(place, &change.event);
         }
-        if change.event.ends.is_some() {
+        if self.record_mut(place).ended_at() == Some(sequence) {
             self.note_ending(at.now, place, sequence);
         }
         if change.dirty {
