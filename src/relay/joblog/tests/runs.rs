@@ -162,3 +162,21 @@ fn an_event_ends_its_job_once_and_not_where_it_came_late() {
         assert_eq!(ends("celery", "celery-task-meta-1", &payload), ending, "{status}");
     }
 }
+
+#[test]
+fn an_ending_behind_a_gap_may_be_another_run_s_and_counts_once_more() {
+    let mut log = log(JobLogLimits::default());
+    let scraping_id = id(&log, "scraping");
+    let has_ended_by = |log: &mut JobLog, sequence| log.has_ended_by(scraping_id, "1", sequence);
+    let first = scraping(&mut log, 1, "job_completed", "", 1);
+    let again = scraping(&mut log, 1, "job_completed", "", 2);
+    assert!(!has_ended_by(&mut log, first - 1), "an event behind it says so");
+    assert!(has_ended_by(&mut log, first) && has_ended_by(&mut log, again));
+    log.gap([scraping_id]);
+    let behind = scraping(&mut log, 1, "job_completed", "", 3);
+    assert!(!has_ended_by(&mut log, again) && has_ended_by(&mut log, behind));
+    scraping(&mut log, 1, "job_completed", "", 4);
+    assert!(has_ended_by(&mut log, behind));
+    scraping(&mut log, 1, "job_started", "", 5);
+    assert!(!has_ended_by(&mut log, behind));
+}
