@@ -86,9 +86,9 @@ impl Places {
 /// Whether a client's missed events are all in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::relay) enum Reach {
-    /// They are, behind this sequence.
+    /// All of them are, behind this sequence.
     Memory(u64),
-    /// Those behind this entry have to be read out of the stream first.
+    /// Events behind this entry have to be read out of the stream first.
     Stream(EntryId),
 }
 
@@ -276,7 +276,7 @@ mod tests {
         let mut followed = Followed { entries: VecDeque::new(), before: (5, at(10)) };
         let sequence_at = |followed: &Followed, millis| followed.sequence_at(at(millis), 30);
         assert_eq!([9, 10, 11].map(|millis| sequence_at(&followed, millis)), [None, Some(30), None]);
-        // The one of 12 was no event, and one without a stream came before that of 20.
+        // Entry 12 was no event, and an event without a stream came before entry 20.
         followed.entries.extend([(6, at(11)), (6, at(12)), (9, at(20))]);
         let sequences = [9, 10, 11, 12, 15, 20, 21].map(|millis| sequence_at(&followed, millis));
         assert_eq!(sequences, [None, Some(5), Some(6), Some(8), Some(8), Some(30), None]);

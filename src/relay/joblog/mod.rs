@@ -86,7 +86,7 @@ impl Stamp {
 pub(super) struct Incoming {
     /// Text as published, and for clients.
     pub payload: Payload,
-    /// Its entry in a stream, where it came by one.
+    /// Entry of a stream by which it came, if it came by a stream.
     pub entry: Option<EntryId>,
 }
 

@@ -287,7 +287,7 @@ impl Session {
         }
     }
 
-    /// What is left of the missed events is in memory, behind a sequence.
+    /// Goes on in memory, behind a sequence: the missed events that are left are all there.
     pub(in crate::relay) fn leave_streams(&mut self, after: u64) {
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
             (replay.after, replay.floor, replay.is_in_streams) = (after, after, false);

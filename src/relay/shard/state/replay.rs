@@ -28,7 +28,7 @@ const MOST_LISTED: usize = 1_000;
 pub(super) enum Page {
     /// There may be more at once.
     More,
-    /// What is behind this entry has to be read out of its stream first.
+    /// Entries behind this one have to be read out of their stream first.
     Read(EntryId),
     /// The socket pushes back: the rest follows when what waits was written.
     Blocked,
