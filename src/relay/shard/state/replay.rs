@@ -8,7 +8,7 @@ use crate::broker::EntryId;
 use crate::dialect::{Topic, TopicKind};
 use crate::relay::auth::Whose;
 use crate::relay::cursor::{Loss, Since};
-use crate::relay::encoding::{Address, Encoding};
+use crate::relay::encoding::Address;
 use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::{JobLog, Places, Reach, Resumed};
@@ -175,7 +175,7 @@ impl Shared {
                 let target = conn.session.name_of(&event.topics[conn.session.best_topic(&event)]);
                 let target = target.unwrap_or_default();
                 // In the middle of a connection the place is that of its other targets as well.
-                let has_cursor = conn.encoding != Encoding::default() && conn.session.is_replayed_alone();
+                let has_cursor = conn.encoding.has_cursors() && conn.session.is_replayed_alone();
                 let sources = conn.session.sources(streams);
                 let cursor = has_cursor.then(|| settings.cursor_beyond(sources, event.sequence, places));
                 if cursor.is_some() {

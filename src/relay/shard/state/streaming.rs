@@ -9,7 +9,7 @@ use super::{Shared, State};
 use crate::broker::{self, EntryId, Position};
 use crate::dialect::{Topic, TopicKind};
 use crate::relay::cursor::Loss;
-use crate::relay::encoding::{Address, Encoding};
+use crate::relay::encoding::Address;
 use crate::relay::event::Event;
 use crate::relay::joblog::Reach;
 use crate::relay::pages::Sought;
@@ -165,7 +165,7 @@ impl Shared {
         if take == Take::Send {
             let target =
                 conn.session.name_of(&event.topics[conn.session.best_topic(event)]).unwrap_or_default();
-            let has_cursor = conn.encoding != Encoding::default() && conn.session.is_replayed_alone();
+            let has_cursor = conn.encoding.has_cursors() && conn.session.is_replayed_alone();
             let sources = conn.session.sources(streams);
             let places = conn.session.replaying_places().filter(|_| has_cursor);
             let cursor = places.and_then(|places| settings.log().cursor_of(sources, places));
