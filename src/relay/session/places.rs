@@ -259,10 +259,14 @@ impl Session {
         })
     }
 
-    /// Missed events up to a sequence were sent.
-    pub(in crate::relay) fn advance(&mut self, after: u64) {
+    /// Missed events up to this one were sent out of memory. Its place in a stream is kept beside its sequence: memory may
+    /// forget where the sequence stands.
+    pub(in crate::relay) fn advance(&mut self, event: &Event) {
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
-            replay.after = after;
+            replay.after = event.sequence;
+            if let Some((places, entry)) = replay.places.as_mut().zip(event.entry) {
+                places.reach(entry);
+            }
         }
     }
 
