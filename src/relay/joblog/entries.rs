@@ -133,6 +133,16 @@ impl JobLog {
         followed.entries.push_back((self.sequence, entry.position));
     }
 
+    /// Forgets where all entries but the newest of each stream stand.
+    #[cfg(test)]
+    pub(in crate::relay) fn forget_entries(&mut self) {
+        for followed in &mut self.entries.followed {
+            while followed.entries.len() > 1 {
+                followed.before = followed.entries.pop_front().unwrap();
+            }
+        }
+    }
+
     /// The newest entry of a stream that was taken.
     pub(in crate::relay) fn newest_entry(&self, stream: StreamId) -> Position {
         self.followed(stream).map(|followed| followed.newest().1).unwrap_or_default()
