@@ -97,12 +97,17 @@ impl Shared {
     /// Sends a watch's missed events, and then lets it take live ones.
     pub(super) fn begin_replay(&self, state: &mut State, id: ConnId, watch: WatchId, place: Resumed) {
         let Some(conn) = state.conns.get_mut(id) else { return };
-        let was_replaying = conn.session.is_replaying();
         let Resumed { after, floor, places } = place;
         let is_in_streams = places.is_some();
         let watches = vec![watch];
         conn.session.replay(Replay { watches, after, floor, places, is_in_streams, ended: Vec::new() });
-        if !was_replaying {
+        self.run_replays(state, id);
+    }
+
+    /// Sends missed events, if there are any, in a task of its own. Does nothing while there is such a task.
+    pub(super) fn run_replays(&self, state: &mut State, id: ConnId) {
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.session.is_replaying()) else { return };
+        if !std::mem::replace(&mut conn.has_replay_loop, true) {
             tokio::task::spawn_local(replay_loop(self.clone(), id));
         }
     }
@@ -250,13 +255,16 @@ impl Shared {
 }
 
 /// Sends pages until nothing is left, or the socket pushes back. Others get their turn in between.
-pub(super) async fn replay_loop(shared: Shared, id: ConnId) {
+async fn replay_loop(shared: Shared, id: ConnId) {
     loop {
         match shared.replay_page(id) {
             Page::More => tokio::task::yield_now().await,
             Page::Read(entry) => shared.read_stream(id, entry).await,
-            Page::Blocked | Page::Done => return,
+            Page::Blocked | Page::Done => break,
         }
+    }
+    if let Some(conn) = shared.state().conns.get_mut(id) {
+        conn.has_replay_loop = false;
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream as StdStream;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -269,6 +270,36 @@ async fn run(targets: &'static [&'static str], steps: Vec<Step>) -> Result<(), T
     let least = first.saturating_sub(1).max(usize::from(is_over));
     prop_assert!((least..=events + 1).contains(&told), "{} told of {} to {}", told, least, events);
     Ok(())
+}
+
+#[test]
+fn missed_events_are_sent_by_one_task_however_often_the_socket_is_drained() {
+    on_a_shard(async {
+        let streams = Arc::new(Streams::default());
+        let mut node = Node::new(&streams).await;
+        let mut client = Client::new(&["scraping/1"]);
+        client.come_back(&node);
+        while client.cursor.is_none() {
+            turns().await;
+            client.take(usize::MAX);
+        }
+        for number in 0..20 {
+            streams.all.lock().unwrap().push(Added { stream: 0, payload: payload(0, Sort::Own, number) });
+        }
+        node.take(usize::MAX).await;
+        streams.is_stuck.store(true, Ordering::SeqCst);
+        client.come_back(&node);
+        turns().await;
+        assert_eq!(streams.reads.load(Ordering::SeqCst), 1);
+        let ids: Vec<_> = node.shared.state().conns.ids().collect();
+        for id in ids {
+            for _ in 0..3 {
+                node.shared.run_replays(&mut node.shared.state(), id);
+            }
+        }
+        turns().await;
+        assert_eq!(streams.reads.load(Ordering::SeqCst), 1);
+    });
 }
 
 #[test]
