@@ -273,6 +273,26 @@ async fn run(targets: &'static [&'static str], steps: Vec<Step>) -> Result<(), T
 }
 
 #[test]
+fn a_hole_in_channels_and_streams_is_told_once() {
+    on_a_shard(async {
+        let streams = Arc::new(Streams::default());
+        let mut node = Node::new(&streams).await;
+        // The first confirmation of channels is no hole.
+        node.follow_again().await;
+        let mut client = Client::new(&["scraping/1"]);
+        client.come_back(&node);
+        while client.cursor.is_none() {
+            turns().await;
+            client.take(usize::MAX);
+        }
+        node.follow_again().await;
+        turns().await;
+        client.take(usize::MAX);
+        assert_eq!(client.gaps.len(), 1, "{:?}", client.gaps);
+    });
+}
+
+#[test]
 fn missed_events_are_sent_by_one_task_however_often_the_socket_is_drained() {
     on_a_shard(async {
         let streams = Arc::new(Streams::default());

@@ -166,6 +166,13 @@ impl Node {
         node
     }
 
+    /// Is told that its channels and a stream are followed, again where they were.
+    pub(super) async fn follow_again(&mut self) {
+        self.ingest.confirmed(&[0]);
+        self.ingest.stream(StreamId(0), STREAMS[0].0, 0, position(self.taken));
+        self.flush().await;
+    }
+
     async fn flush(&mut self) {
         self.ingest.flush().await;
         while let Ok(message) = self.queue.try_recv() {
