@@ -34,9 +34,9 @@ pub(super) const BEGINNING: &str = "0";
 pub(super) struct Sources(u64);
 
 impl Sources {
-    /// Everything that has no stream.
+    /// Channels and the embedded broker, which have no stream.
     pub(super) const OWN: Self = Self(1 << 63);
-    /// More streams than can be told apart.
+    /// Streams that are too many to be told apart.
     const MANY: Self = Self(1 << 62);
 
     /// A stream alone.
@@ -44,7 +44,7 @@ impl Sources {
         if id.0 < 62 { Self(1 << id.0) } else { Self::MANY }
     }
 
-    /// These and others.
+    /// Joins these sources and others.
     #[must_use]
     pub(super) const fn and(self, others: Self) -> Self {
         Self(self.0 | others.0)
@@ -238,14 +238,14 @@ impl Given {
     }
 }
 
-/// Where an event stream begins.
+/// Place at which an event stream begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Start {
     /// At the beginning of what is kept.
     Beginning,
     /// Behind an event of this relay.
     Behind(u64),
-    /// Where the client said.
+    /// Behind the places that the client brought.
     Given(Arc<Given>),
 }
 

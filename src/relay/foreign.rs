@@ -98,7 +98,7 @@ impl Foreign {
         let mut fields = store.read_fields(key, names, self.max_payload).await?;
         let mut event = dialect.state_event(job, &fields);
         if event.as_ref().is_some_and(|event| event.len() > self.max_payload) {
-            // As a job that has ended shall be known to have, a part of what is told does.
+            // Short fields alone will do, so that the ending of a job becomes known.
             let is_long =
                 |field: &&mut KeptField| matches!(field, KeptField::Text(text) if text.len() > SHORT);
             fields.iter_mut().filter(is_long).for_each(|field| *field = KeptField::TooLong);

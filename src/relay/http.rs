@@ -72,7 +72,7 @@ impl Api {
     async fn wait_for_history(&self) {
         if !*self.has_history.borrow() {
             let mut has_history = self.has_history.clone();
-            // Then it is served with what there is.
+            // A request that waited in vain is served with what there is.
             let _ = tokio::time::timeout(HISTORY_WAIT, has_history.wait_for(|has| *has)).await;
         }
     }

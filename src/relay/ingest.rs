@@ -160,11 +160,9 @@ impl Ingest {
         let count = usize::from(!dialects.is_empty()) + usize::from(streams != Sources::default());
         self.stats.gaps.add(count as u64);
         // Also where nobody has missed anything: the shards are told the sequence.
-        let lost = [LostSource::Channels(dialects.into()), LostSource::Streams(streams)];
+        let lost = LostSource { dialects: dialects.into(), streams };
         for shard in &self.shards {
-            for lost in &lost {
-                shard.lost(lost.clone(), sequence).await;
-            }
+            shard.lost(lost.clone(), sequence).await;
         }
     }
 

@@ -10,7 +10,7 @@ use tracing::debug;
 use super::event::{Event, kind_of};
 use super::joblog::JobLog;
 use crate::broker::{Broker, Entry, EntryId, Page};
-use crate::dialect::{DialectId, Dialects, Topic, TopicKind};
+use crate::dialect::{DialectId, Dialects, Outcome, Topic, TopicKind};
 use crate::wire::Payload;
 
 /// Entries of a page.
@@ -112,7 +112,14 @@ impl<'a> Sought<'a> {
             let owner = log.owner(self.dialect, &decoded.job).map(Arc::from).or(owner);
             let entity = decoded.entity.as_deref().map(Arc::from);
             let payload = Payload::wrapped(decoded.text_parts());
-            Event::of_job(&decoded, kind_of(&decoded), payload, topic, entity, owner)
+            let mut event = Event::of_job(&decoded, kind_of(&decoded), payload, topic, entity, owner);
+            // An ending that counts only of a running job counts where the log has the job ended by it.
+            let counts = |ends: &Outcome| {
+                !decoded.kind.is_some_and(|kind| kind.unless_ended)
+                    || log.outcome(self.dialect, &decoded.job) == Some(*ends)
+            };
+            event.ends = event.ends.filter(counts);
+            event
         };
         let is_of = |topic: &Topic| match topic.kind {
             TopicKind::Every => topic.dialect == self.dialect,
@@ -123,5 +130,39 @@ impl<'a> Sought<'a> {
         }
         event.place(log.sequence_of(place), Some(place));
         Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::{Position, StreamId};
+    use crate::relay::joblog::{Incoming, JobLogLimits, Stamp};
+
+    #[test]
+    fn a_removal_that_is_read_again_ends_only_a_job_that_it_cancelled() {
+        let dialects = Arc::new(Dialects::builtin());
+        let (id, bullmq) = dialects.named("bullmq").unwrap();
+        let ends = |events: &[&str]| {
+            let mut log = JobLog::new(Arc::clone(&dialects), JobLogLimits::default(), false);
+            let payload = |event: &&str| format!(r#"{{"event":"{event}","jobId":"1","prev":"TBD"}}"#);
+            for payload in events.iter().map(payload) {
+                let decoded = bullmq.decode(b"bull:q:1", payload.as_bytes()).unwrap();
+                let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
+                log.take(id, &decoded, incoming, Stamp::now());
+            }
+            let topics = [Topic::every(id)];
+            let sought = Sought::new(&dialects, id, &topics, 1 << 20);
+            let position = Position::default();
+            let place = EntryId { stream: StreamId(0), position };
+            let ends = |event: &&str| {
+                let payload = payload(event).into();
+                let entry = Entry { position, channel: Some("bull:q:1".into()), payload };
+                sought.event(&entry, place, &log).unwrap().ends
+            };
+            events.iter().map(ends).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&["active", "completed", "removed"]), [None, Some(Outcome::Succeeded), None]);
+        assert_eq!(ends(&["added", "removed"]), [None, Some(Outcome::Cancelled)]);
     }
 }

@@ -20,7 +20,7 @@ const LEAST_REMEMBERED: usize = 1 << 10;
 struct Followed {
     /// The newest entries, each with the sequence of the newest event when it was taken. Both only grow.
     entries: VecDeque<(u64, Position)>,
-    /// The newest of those that are no longer remembered: nothing is known of where older ones stand.
+    /// Newest of the entries that are not remembered, with its sequence: nothing is known of where older ones stand.
     before: (u64, Position),
 }
 
@@ -29,10 +29,13 @@ impl Followed {
         self.entries.back().copied().unwrap_or(self.before)
     }
 
-    /// The newest entry that was taken with a sequence or before it.
-    fn position_at(&self, sequence: u64) -> Position {
+    /// The newest entry that was taken with a sequence or before it. `None` where that is not remembered.
+    fn position_at(&self, sequence: u64) -> Option<Position> {
         let behind = self.entries.partition_point(|(at, _)| *at <= sequence);
-        behind.checked_sub(1).map_or(self.before.1, |at| self.entries[at].1)
+        match behind.checked_sub(1) {
+            Some(at) => Some(self.entries[at].1),
+            None => (sequence >= self.before.0).then_some(self.before.1),
+        }
     }
 
     /// The highest sequence behind which everything newer than a position was taken, where the newest event is number `last`.
@@ -86,9 +89,9 @@ impl Places {
 /// Whether a client's missed events are all in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::relay) enum Reach {
-    /// They are, behind this sequence.
+    /// All of them are, behind this sequence.
     Memory(u64),
-    /// Those behind this entry have to be read out of the stream first.
+    /// Events behind this entry have to be read out of the stream first.
     Stream(EntryId),
 }
 
@@ -107,15 +110,15 @@ impl JobLog {
         dialect: DialectId,
         after: Position,
     ) -> bool {
-        let followed = Followed { entries: VecDeque::new(), before: (self.sequence, after) };
         let mut table = StreamTable::clone(&self.entries.table);
         if table.add(stream, key, dialect, &self.dialects) {
             self.entries.table = table.into();
-            self.entries.followed.push(followed);
+            // No entry of the stream came with an event so far.
+            self.entries.followed.push(Followed { entries: VecDeque::new(), before: (0, after) });
             return false;
         }
         if let Some(old) = self.entries.followed.get_mut(usize::from(stream.0)) {
-            *old = followed;
+            *old = Followed { entries: VecDeque::new(), before: (self.sequence, after) };
         }
         true
     }
@@ -130,6 +133,16 @@ impl JobLog {
         followed.entries.push_back((self.sequence, entry.position));
     }
 
+    /// Forgets where all entries but the newest of each stream stand.
+    #[cfg(test)]
+    pub(in crate::relay) fn forget_entries(&mut self) {
+        for followed in &mut self.entries.followed {
+            while followed.entries.len() > 1 {
+                followed.before = followed.entries.pop_front().unwrap();
+            }
+        }
+    }
+
     /// The newest entry of a stream that was taken.
     pub(in crate::relay) fn newest_entry(&self, stream: StreamId) -> Position {
         self.followed(stream).map(|followed| followed.newest().1).unwrap_or_default()
@@ -140,6 +153,7 @@ impl JobLog {
     }
 
     /// The cursor of a sequence, for a client of these sources. Where `at_least` is further in a stream, that counts.
+    /// Where the place in a stream is not remembered, the cursor is the relay's own, which needs no places.
     pub(in crate::relay) fn cursor(
         &self,
         epoch: Epoch,
@@ -148,12 +162,14 @@ impl JobLog {
         at_least: Option<&Places>,
     ) -> Cursor {
         let place = |stream| {
-            let reached = at_least.and_then(|places| places.of(stream)).unwrap_or_default();
-            let position = self.followed(stream).map(|followed| followed.position_at(sequence));
-            self.stream_place(stream, position.unwrap_or_default().max(reached))
+            let reached = at_least.and_then(|places| places.of(stream));
+            let position = self.followed(stream).and_then(|followed| followed.position_at(sequence));
+            self.stream_place(stream, position.max(reached)?)
         };
-        let own = sources.has_own().then_some((epoch, sequence));
-        Cursor::new(own, sources.streams().filter_map(place).collect())
+        match sources.streams().map(place).collect() {
+            Some(streams) => Cursor::new(sources.has_own().then_some((epoch, sequence)), streams),
+            None => epoch.cursor(sequence),
+        }
     }
 
     /// The cursor of places in streams, for a client that has no other sources.
@@ -165,12 +181,11 @@ impl JobLog {
         Some(Cursor::new(None, sources.streams().map(place).collect::<Option<_>>()?))
     }
 
-    /// Moves places forwards to where a sequence stands.
+    /// Moves places forwards to where a sequence stands, as far as that is remembered.
     pub(in crate::relay) fn advance(&self, places: &mut Places, sequence: u64) {
         for (stream, position) in &mut places.streams {
-            if let Some(followed) = self.followed(*stream) {
-                *position = followed.position_at(sequence).max(*position);
-            }
+            let reached = self.followed(*stream).and_then(|followed| followed.position_at(sequence));
+            *position = reached.map_or(*position, |reached| reached.max(*position));
         }
     }
 
@@ -222,7 +237,7 @@ impl JobLog {
         if sequence > self.sequence {
             return Err(Loss::Invalid);
         }
-        if sequence < followed.before.0 { Err(Loss::TooOld) } else { Ok(followed.position_at(sequence)) }
+        followed.position_at(sequence).ok_or(Loss::TooOld)
     }
 
     /// Whether what a client missed of a topic is in memory, and behind which sequence; else the stream to read it from.
@@ -276,11 +291,12 @@ mod tests {
         let mut followed = Followed { entries: VecDeque::new(), before: (5, at(10)) };
         let sequence_at = |followed: &Followed, millis| followed.sequence_at(at(millis), 30);
         assert_eq!([9, 10, 11].map(|millis| sequence_at(&followed, millis)), [None, Some(30), None]);
-        // The one of 12 was no event, and one without a stream came before that of 20.
+        // Entry 12 was no event, and an event without a stream came before entry 20.
         followed.entries.extend([(6, at(11)), (6, at(12)), (9, at(20))]);
         let sequences = [9, 10, 11, 12, 15, 20, 21].map(|millis| sequence_at(&followed, millis));
         assert_eq!(sequences, [None, Some(5), Some(6), Some(8), Some(8), Some(30), None]);
-        let positions = [4, 5, 6, 8, 9, 100].map(|sequence| followed.position_at(sequence).millis);
-        assert_eq!(positions, [10, 10, 12, 12, 20, 20]);
+        let positions =
+            [4, 5, 6, 8, 9, 100].map(|sequence| followed.position_at(sequence).map(|at| at.millis));
+        assert_eq!(positions, [None, Some(10), Some(12), Some(12), Some(20), Some(20)]);
     }
 }

@@ -86,7 +86,7 @@ impl Stamp {
 pub(super) struct Incoming {
     /// Text as published, and for clients.
     pub payload: Payload,
-    /// Its entry in a stream, where it came by one.
+    /// Entry of a stream by which it came, if it came by a stream.
     pub entry: Option<EntryId>,
 }
 
@@ -211,7 +211,7 @@ impl JobLog {
         if !decoded.kind.is_some_and(|kind| kind.hidden) {
             self.append(place, &change.event);
         }
-        if change.event.ends.is_some() {
+        if self.record_mut(place).ended_at() == Some(sequence) {
             self.note_ending(at.now, place, sequence);
         }
         if change.dirty {
@@ -307,9 +307,11 @@ impl JobLog {
         self.get(id, job).is_some_and(|record| record.ended_at().is_some())
     }
 
-    /// Whether the job's run has ended by an event that is not newer than a sequence.
+    /// Whether the job's run has ended, and by none of the events behind a sequence.
     pub(super) fn has_ended_by(&self, id: DialectId, job: &str, sequence: u64) -> bool {
-        self.get(id, job).and_then(Record::ended_at).is_some_and(|at| at <= sequence)
+        self.get(id, job).is_some_and(|record| {
+            record.outcome().is_some() && !record.events_after(sequence).any(|event| event.ends.is_some())
+        })
     }
 
     /// The outcome of the job's run, if it has ended, as far as is known.

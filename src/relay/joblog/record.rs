@@ -223,6 +223,8 @@ impl Record {
         let topic = Topic::job(self.dialect, Arc::clone(&self.job));
         let job_owner = self.owner.clone();
         let mut event = Event::of_job(decoded, kind, incoming.payload, topic, entity.clone(), job_owner);
+        // A run ends once: an ending that came late is none, and neither is the same one again.
+        event.ends = ends.filter(|ends| self.ended != Some(*ends) || self.was_over_at_gap());
         event.place(sequence, incoming.entry);
         let event = Arc::new(event);
         if news {

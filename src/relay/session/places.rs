@@ -259,10 +259,14 @@ impl Session {
         })
     }
 
-    /// Missed events up to a sequence were sent.
-    pub(in crate::relay) fn advance(&mut self, after: u64) {
+    /// Missed events up to this one were sent out of memory. Its place in a stream is kept beside its sequence: memory may
+    /// forget where the sequence stands.
+    pub(in crate::relay) fn advance(&mut self, event: &Event) {
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
-            replay.after = after;
+            replay.after = event.sequence;
+            if let Some((places, entry)) = replay.places.as_mut().zip(event.entry) {
+                places.reach(entry);
+            }
         }
     }
 
@@ -287,7 +291,7 @@ impl Session {
         }
     }
 
-    /// What is left of the missed events is in memory, behind a sequence.
+    /// Goes on in memory, behind a sequence: the missed events that are left are all there.
     pub(in crate::relay) fn leave_streams(&mut self, after: u64) {
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut()) {
             (replay.after, replay.floor, replay.is_in_streams) = (after, after, false);

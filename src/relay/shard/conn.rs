@@ -61,6 +61,8 @@ pub(super) struct Conn {
     pub(super) deadline: Millis,
     /// How the client wants its messages.
     pub(super) encoding: Encoding,
+    /// A task sends missed events.
+    pub(super) has_replay_loop: bool,
     decoder: Decoder,
     outbox: Option<Box<Outbox>>,
 }
@@ -74,6 +76,7 @@ impl Conn {
             phase: Phase::Open,
             deadline: Millis::MAX,
             encoding,
+            has_replay_loop: false,
             decoder: Decoder::new(),
             outbox: None,
         }

@@ -92,11 +92,11 @@ pub(super) enum Message {
 
 /// Sources of which events may have been missed.
 #[derive(Debug, Clone)]
-pub(in crate::relay) enum LostSource {
-    /// Channels of these dialects.
-    Channels(Arc<[DialectId]>),
-    /// Streams.
-    Streams(Sources),
+pub(in crate::relay) struct LostSource {
+    /// Dialects whose channels they came by.
+    pub dialects: Arc<[DialectId]>,
+    /// Streams that they came by.
+    pub streams: Sources,
 }
 
 /// Work that a shard runs beside its own.

@@ -231,34 +231,38 @@ async fn run(state: State, mut queue: mpsc::Receiver<Message>) {
     let shared = Shared::new(state);
     let timers = tokio::task::spawn_local(state::timers(shared.clone()));
     while let Some(message) = queue.recv().await {
-        match message {
-            Message::Events(batch, _room) => shared.deliver(&batch).await,
-            Message::Adopt(connection) => shared.adopt(*connection),
-            Message::Restored(id, job, reading) => shared.restored(id, &job, &reading),
-            Message::Owned(jobs) => shared.owned(&jobs),
-            Message::ReadBack(job, state) => shared.read_back(&job, &state),
-            Message::Lost(lost, sequence) => shared.lost(&lost, sequence),
-            Message::Followed(streams) => shared.followed(streams),
-            Message::Count(topics, answer) => {
-                let _ = answer.send(shared.count(&topics));
-            }
-            Message::Watchers(topics, answer) => {
-                let count = |topic: &Topic| shared.count(std::slice::from_ref(topic));
-                let _ = answer.send(topics.iter().map(count).collect());
-            }
-            Message::Jobs(answer) => {
-                let _ = answer.send(shared.jobs());
-            }
-            Message::Census(dialect, answer) => {
-                let _ = answer.send(shared.census(dialect));
-            }
-            Message::Drain(window, answer) => shared.drain(window, answer),
-            Message::Host(work) => {
-                tokio::task::spawn_local(work);
-            }
-        }
+        handle(&shared, message).await;
     }
     timers.abort();
+}
+
+async fn handle(shared: &Shared, message: Message) {
+    match message {
+        Message::Events(batch, _room) => shared.deliver(&batch).await,
+        Message::Adopt(connection) => shared.adopt(*connection),
+        Message::Restored(id, job, reading) => shared.restored(id, &job, &reading),
+        Message::Owned(jobs) => shared.owned(&jobs),
+        Message::ReadBack(job, state) => shared.read_back(&job, &state),
+        Message::Lost(lost, sequence) => shared.lost(&lost, sequence),
+        Message::Followed(streams) => shared.followed(streams),
+        Message::Count(topics, answer) => {
+            let _ = answer.send(shared.count(&topics));
+        }
+        Message::Watchers(topics, answer) => {
+            let count = |topic: &Topic| shared.count(std::slice::from_ref(topic));
+            let _ = answer.send(topics.iter().map(count).collect());
+        }
+        Message::Jobs(answer) => {
+            let _ = answer.send(shared.jobs());
+        }
+        Message::Census(dialect, answer) => {
+            let _ = answer.send(shared.census(dialect));
+        }
+        Message::Drain(window, answer) => shared.drain(window, answer),
+        Message::Host(work) => {
+            tokio::task::spawn_local(work);
+        }
+    }
 }
 
 /// The time as the frames for unknown jobs carry it: UTC without a zone, to the second.

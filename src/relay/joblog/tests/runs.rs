@@ -130,3 +130,53 @@ fn a_job_that_has_ended_is_not_cancelled_by_its_removal_and_lives_again_when_it_
         assert_eq!(status(&mut log, event, more), now, "{event} {more}");
     }
 }
+
+#[test]
+fn an_event_ends_its_job_once_and_not_where_it_came_late() {
+    let mut log = log(JobLogLimits::default());
+    let mut ends = |dialect: &str, channel: &str, payload: &str| {
+        let (id, dialect) =
+            log.dialects.named(dialect).map(|(id, dialect)| (id, Arc::clone(dialect))).unwrap();
+        let decoded = dialect.decode(channel.as_bytes(), payload.as_bytes()).unwrap();
+        let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
+        log.take(id, &decoded, incoming, at(1)).event.ends
+    };
+    for (event, more, ending) in [
+        ("active", "", None),
+        ("completed", "", Some(Outcome::Succeeded)),
+        ("removed", r#","prev":"completed""#, None),
+        ("added", "", None),
+        ("removed", r#","prev":"wait""#, Some(Outcome::Cancelled)),
+        ("removed", r#","prev":"wait""#, None),
+    ] {
+        let payload = format!(r#"{{"event":"{event}","jobId":"1"{more}}}"#);
+        assert_eq!(ends("bullmq", "bull:q:1", &payload), ending, "{event} {more}");
+    }
+    for (status, ending) in [
+        ("STARTED", None),
+        ("REVOKED", Some(Outcome::Cancelled)),
+        ("REVOKED", None),
+        ("SUCCESS", Some(Outcome::Succeeded)),
+    ] {
+        let payload = format!(r#"{{"task_id":"1","status":"{status}","result":null}}"#);
+        assert_eq!(ends("celery", "celery-task-meta-1", &payload), ending, "{status}");
+    }
+}
+
+#[test]
+fn an_ending_behind_a_gap_may_be_another_run_s_and_counts_once_more() {
+    let mut log = log(JobLogLimits::default());
+    let scraping_id = id(&log, "scraping");
+    let has_ended_by = |log: &mut JobLog, sequence| log.has_ended_by(scraping_id, "1", sequence);
+    let first = scraping(&mut log, 1, "job_completed", "", 1);
+    let again = scraping(&mut log, 1, "job_completed", "", 2);
+    assert!(!has_ended_by(&mut log, first - 1), "an event behind it says so");
+    assert!(has_ended_by(&mut log, first) && has_ended_by(&mut log, again));
+    log.gap([scraping_id]);
+    let behind = scraping(&mut log, 1, "job_completed", "", 3);
+    assert!(!has_ended_by(&mut log, again) && has_ended_by(&mut log, behind));
+    scraping(&mut log, 1, "job_completed", "", 4);
+    assert!(has_ended_by(&mut log, behind));
+    scraping(&mut log, 1, "job_started", "", 5);
+    assert!(!has_ended_by(&mut log, behind));
+}

@@ -26,7 +26,8 @@ impl Shared {
         let Some(watched) = watched else { return };
         let topic = watched.topic();
         let (dialect, job) = (topic.dialect, Arc::clone(&topic.name));
-        // Who goes on in a stream wants no state. Waiting for one, it would be sent other targets' events without a place.
+        // A client that goes on in a stream wants no state. Waiting for one, it would be sent other targets' events without a
+        // place.
         let goes_on = watched.since().is_some_and(|since| {
             let resumed = state.settings.log().resume(topic, since);
             !watched.is_guarded() && resumed.is_ok_and(|place| place.places.is_some())
@@ -200,7 +201,7 @@ impl State {
         };
         let gap = match watched.take_since().map(|since| (log.resume(&topic, &since), since)) {
             Some((Ok(place), since)) => {
-                // What waited is in the tail as well.
+                // Events that waited are in the tail as well.
                 drop(reservation.end(&mut log));
                 return Found::Missed(topic, since, place);
             }

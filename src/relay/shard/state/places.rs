@@ -53,9 +53,9 @@ impl Shared {
         let ids: Vec<ConnId> = state.conns.ids().collect();
         for id in ids {
             let Some(conn) = state.conns.get(id).filter(|conn| conn.encoding.has_cursors()) else { continue };
-            let is_concerned = |watched: &Watch| match lost {
-                LostSource::Channels(dialects) => dialects.contains(&watched.topic().dialect),
-                LostSource::Streams(sources) => state.streams.sources(watched.topic()).meets(*sources),
+            let is_concerned = |watched: &Watch| {
+                let topic = watched.topic();
+                lost.dialects.contains(&topic.dialect) || state.streams.sources(topic).meets(lost.streams)
             };
             if !conn.session.watches().any(|(_, watched)| is_concerned(watched)) {
                 continue;

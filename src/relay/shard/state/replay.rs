@@ -8,10 +8,10 @@ use crate::broker::EntryId;
 use crate::dialect::{Topic, TopicKind};
 use crate::relay::auth::Whose;
 use crate::relay::cursor::{Loss, Since};
-use crate::relay::encoding::{Address, Encoding};
+use crate::relay::encoding::Address;
 use crate::relay::event::Event;
 use crate::relay::hub::Subscriber;
-use crate::relay::joblog::{JobLog, Places, Reach, Resumed};
+use crate::relay::joblog::{Places, Reach, Resumed};
 use crate::relay::reservation::Reservation;
 use crate::relay::session::{Action, Replay, Take, WatchId};
 use crate::relay::slots::ConnId;
@@ -28,7 +28,7 @@ const MOST_LISTED: usize = 1_000;
 pub(super) enum Page {
     /// There may be more at once.
     More,
-    /// What is behind this entry has to be read out of its stream first.
+    /// Entries behind this one have to be read out of their stream first.
     Read(EntryId),
     /// The socket pushes back: the rest follows when what waits was written.
     Blocked,
@@ -97,12 +97,17 @@ impl Shared {
     /// Sends a watch's missed events, and then lets it take live ones.
     pub(super) fn begin_replay(&self, state: &mut State, id: ConnId, watch: WatchId, place: Resumed) {
         let Some(conn) = state.conns.get_mut(id) else { return };
-        let was_replaying = conn.session.is_replaying();
         let Resumed { after, floor, places } = place;
         let is_in_streams = places.is_some();
         let watches = vec![watch];
         conn.session.replay(Replay { watches, after, floor, places, is_in_streams, ended: Vec::new() });
-        if !was_replaying {
+        self.run_replays(state, id);
+    }
+
+    /// Sends missed events, if there are any, in a task of its own. Does nothing while there is such a task.
+    pub(super) fn run_replays(&self, state: &mut State, id: ConnId) {
+        let Some(conn) = state.conns.get_mut(id).filter(|conn| conn.session.is_replaying()) else { return };
+        if !std::mem::replace(&mut conn.has_replay_loop, true) {
             tokio::task::spawn_local(replay_loop(self.clone(), id));
         }
     }
@@ -123,16 +128,24 @@ impl Shared {
         let of = |id: WatchId| conn.session.whose(id);
         let (page, lost, newest) = {
             let log = state.settings.log();
-            if let Some(places) = lost_in_streams(&log, &watches, places.as_ref(), after) {
+            let mut reached = places.clone();
+            if let Some(places) = &mut reached {
+                log.advance(places, after);
+            }
+            let is_lost = |(_, topic): &&(WatchId, Topic)| {
+                log.missing(topic) > after.max(floor)
+                    && reached
+                        .as_ref()
+                        .is_none_or(|places| matches!(log.reach(topic, places), Reach::Stream(_)))
+            };
+            let lost: Vec<WatchId> = watches.iter().filter(is_lost).map(|(id, _)| *id).collect();
+            if let Some(places) = reached.filter(|_| !lost.is_empty()) {
                 drop(log);
                 if let Some(conn) = state.conns.get_mut(id) {
                     conn.session.enter_streams(places);
                 }
                 return Page::More;
             }
-            let is_lost =
-                |(_, topic): &&(WatchId, Topic)| places.is_none() && log.missing(topic) > after.max(floor);
-            let lost: Vec<WatchId> = watches.iter().filter(is_lost).map(|(id, _)| *id).collect();
             let topics: Vec<(Topic, Whose)> =
                 watches.iter().map(|(id, topic)| (topic.clone(), of(*id))).collect();
             let page = if lost.is_empty() { log.page(&topics, after, PAGE) } else { Vec::new() };
@@ -165,19 +178,21 @@ impl Shared {
             let State { settings, encoder, conns, streams, .. } = &mut *state;
             let Some(conn) = conns.get_mut(id).filter(|conn| conn.phase == Phase::Open) else { return };
             if is_covered(places, &event) {
-                conn.session.advance(event.sequence);
+                conn.session.advance(&event);
                 continue;
             }
             let take = conn.session.takes_again(&event, watches);
+            conn.session.advance(&event);
             let ending = State::ended_by(&event).filter(|_| take != Take::Not);
             let mut wrote = Wrote::Whole;
             if take == Take::Send {
                 let target = conn.session.name_of(&event.topics[conn.session.best_topic(&event)]);
                 let target = target.unwrap_or_default();
                 // In the middle of a connection the place is that of its other targets as well.
-                let has_cursor = conn.encoding != Encoding::default() && conn.session.is_replayed_alone();
+                let has_cursor = conn.encoding.has_cursors() && conn.session.is_replayed_alone();
                 let sources = conn.session.sources(streams);
-                let cursor = has_cursor.then(|| settings.cursor_beyond(sources, event.sequence, places));
+                let reached = conn.session.replaying_places();
+                let cursor = has_cursor.then(|| settings.cursor_beyond(sources, event.sequence, reached));
                 if cursor.is_some() {
                     conn.session.tell(event.sequence);
                 }
@@ -185,7 +200,6 @@ impl Shared {
                 wrote = conn.write_state(&encoder.event(conn.encoding, &event.payload, address, false));
                 settings.stats.deliveries.add(1);
             }
-            conn.session.advance(event.sequence);
             self.after_write(state, id, wrote);
             if let Some(ending) = ending {
                 self.act(state, id, ending);
@@ -241,28 +255,17 @@ impl Shared {
 }
 
 /// Sends pages until nothing is left, or the socket pushes back. Others get their turn in between.
-pub(super) async fn replay_loop(shared: Shared, id: ConnId) {
+async fn replay_loop(shared: Shared, id: ConnId) {
     loop {
         match shared.replay_page(id) {
             Page::More => tokio::task::yield_now().await,
             Page::Read(entry) => shared.read_stream(id, entry).await,
-            Page::Blocked | Page::Done => return,
+            Page::Blocked | Page::Done => break,
         }
     }
-}
-
-/// The places from which a client goes on that has reached a sequence, where memory has lost something behind them; `None`:
-/// all of it is there, or there are no streams.
-fn lost_in_streams(
-    log: &JobLog,
-    watches: &[(WatchId, Topic)],
-    places: Option<&Places>,
-    after: u64,
-) -> Option<Places> {
-    let mut places = places?.clone();
-    log.advance(&mut places, after);
-    let is_lost = |(_, topic): &(WatchId, Topic)| matches!(log.reach(topic, &places), Reach::Stream(_));
-    watches.iter().any(is_lost).then_some(places)
+    if let Some(conn) = shared.state().conns.get_mut(id) {
+        conn.has_replay_loop = false;
+    }
 }
 
 /// Whether a client has an event already, by its places in streams.

@@ -9,7 +9,7 @@ use super::{Shared, State};
 use crate::broker::{self, EntryId, Position};
 use crate::dialect::{Topic, TopicKind};
 use crate::relay::cursor::Loss;
-use crate::relay::encoding::{Address, Encoding};
+use crate::relay::encoding::Address;
 use crate::relay::event::Event;
 use crate::relay::joblog::Reach;
 use crate::relay::pages::Sought;
@@ -21,12 +21,12 @@ const BEHIND: Duration = Duration::from_millis(20);
 /// Time after which a page is asked for again that could not be read.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// What becomes of a replay behind a page.
+/// Moment at which a replay goes on behind a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// It goes on at once.
+    /// At once.
     Now,
-    /// It goes on in a while.
+    /// Behind a pause.
     Later(Duration),
 }
 
@@ -96,7 +96,7 @@ impl Shared {
         };
         let Some((watches, replay)) = conn.session.replaying() else { return Next::Now };
         let places = replay.places.filter(|_| replay.is_in_streams);
-        // It has moved on meanwhile: the page was another's.
+        // A replay that has moved on meanwhile has no use for the page.
         if places.is_none_or(|places| places.of(behind.stream).unwrap_or_default() != behind.position) {
             return Next::Now;
         }
@@ -138,7 +138,7 @@ impl Shared {
             let event = {
                 let log = state.settings.log();
                 if entry.position > log.newest_entry(behind.stream) {
-                    // It is yet to come to this relay, and then it comes live.
+                    // The entry is yet to come to this relay, and then it comes live.
                     return Next::Later(BEHIND);
                 }
                 sought.event(entry, place, &log)
@@ -165,7 +165,7 @@ impl Shared {
         if take == Take::Send {
             let target =
                 conn.session.name_of(&event.topics[conn.session.best_topic(event)]).unwrap_or_default();
-            let has_cursor = conn.encoding != Encoding::default() && conn.session.is_replayed_alone();
+            let has_cursor = conn.encoding.has_cursors() && conn.session.is_replayed_alone();
             let sources = conn.session.sources(streams);
             let places = conn.session.replaying_places().filter(|_| has_cursor);
             let cursor = places.and_then(|places| settings.log().cursor_of(sources, places));

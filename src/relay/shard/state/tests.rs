@@ -1,3 +1,6 @@
+mod cuts;
+mod relays;
+
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream as StdStream};
 use std::sync::{Arc, Mutex};

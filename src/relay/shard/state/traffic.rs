@@ -8,7 +8,6 @@ use tokio::net::TcpStream;
 
 use super::super::conn::{Phase, Wrote};
 use super::super::cursor;
-use super::replay::replay_loop;
 use super::{GOOD_BYE, Shared, State};
 use crate::relay::cursor::{Cursor, Sources};
 use crate::relay::encoding::Encodings;
@@ -226,9 +225,7 @@ pub(super) async fn drain_loop(shared: Shared, id: ConnId, stream: Rc<TcpStream>
         let Some(conn) = state.conns.get_mut(id) else { return };
         match conn.drain(now, interval) {
             Ok(true) => {
-                if conn.session.is_replaying() {
-                    tokio::task::spawn_local(replay_loop(shared.clone(), id));
-                }
+                shared.run_replays(&mut state, id);
                 return;
             }
             Ok(false) => {}
