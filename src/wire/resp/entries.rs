@@ -15,6 +15,9 @@ const ERROR: Bounds = Bounds { bytes: 4096, elements: 0, depth: 0 };
 /// Bounds of a name in an answer to XINFO STREAM, and of a value that is no entry.
 const FACT: Bounds = Bounds { bytes: 4096, elements: 64, depth: 2 };
 
+/// Bytes of a stream's name: more than any that is asked for.
+const KEY_LIMIT: u64 = 64 * 1024;
+
 /// Bytes of an entry's id: two numbers of 64 bits.
 const ID_LIMIT: u64 = 41;
 
@@ -250,6 +253,9 @@ impl EntryReader {
             Place::Streams(streams) => {
                 let at = pair(bytes, 0)?;
                 let name = bulk(bytes, at)?;
+                if name.len > KEY_LIMIT {
+                    return Err(form("the name of a stream that was asked for was expected"));
+                }
                 let (key, at) = content(bytes, name.begin, name.len)?;
                 let (entries, end) = array(bytes, at)?;
                 handler.stream(&bytes[key]);

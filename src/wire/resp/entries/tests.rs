@@ -173,3 +173,23 @@ proptest! {
         let _ = reader.entries(&mut Seen::default());
     }
 }
+
+#[test]
+fn an_entry_of_many_empty_strings_is_skipped_without_being_buffered() {
+    let empty = vec![&b""[..]; 200_000];
+    let mut reader = EntryReader::new(MAX);
+    let seen = feed(&mut reader, &answer(&[("a", &[("1-0", &empty), ("2-0", &[b"data", b"x"])])]), 10_000);
+    assert_eq!(seen.0[1], format!("long 1-0{}", " =0 of 0".repeat(KEPT_FIELDS)));
+    assert_eq!(seen.0[2..], ["2-0 data=[120]"]);
+    assert!(reader.buffer.size() < 2 * MAX + 1024, "{}", reader.buffer.size());
+}
+
+#[test]
+fn no_memory_is_taken_for_a_stream_whose_name_was_never_sent() {
+    let bytes = b"*1\r\n*2\r\n$99999999999\r\n";
+    let mut reader = EntryReader::new(MAX);
+    reader.space()[..bytes.len()].copy_from_slice(bytes);
+    reader.filled(bytes.len());
+    reader.expect(Answer::Streams);
+    assert!(reader.entries(&mut Seen::default()).is_err());
+}
