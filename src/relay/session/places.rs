@@ -282,12 +282,14 @@ impl Session {
         self.resume.as_ref()?.replays.first()?.places.as_ref()
     }
 
-    /// The end of a job was sent again out of a stream.
+    /// The end of a job was sent again out of a stream. Kept where the job is watched by its name.
     pub(in crate::relay) fn note_replayed_ending(&mut self, job: &Topic) {
+        let Some(watch) = self.find(job) else { return };
         if let Some(replay) = self.resume.as_mut().and_then(|resume| resume.replays.first_mut())
-            && !replay.ended.contains(job)
+            && replay.watches.contains(&watch)
+            && !replay.ended.contains(&watch)
         {
-            replay.ended.push(job.clone());
+            replay.ended.push(watch);
         }
     }
 

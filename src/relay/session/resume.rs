@@ -1,7 +1,6 @@
 //! What a client that can come back was told of its place, and what it is still to be sent again.
 
 use super::WatchId;
-use crate::dialect::Topic;
 use crate::relay::cursor::Sources;
 use crate::relay::joblog::Places;
 
@@ -18,8 +17,8 @@ pub(in crate::relay) struct Replay {
     pub places: Option<Places>,
     /// Whether events are read out of streams first; only then `after` says where memory goes on.
     pub is_in_streams: bool,
-    /// Jobs whose endings were sent again out of streams.
-    pub ended: Vec<Topic>,
+    /// Watches, of these, of jobs whose endings were sent again out of streams.
+    pub ended: Vec<WatchId>,
 }
 
 /// State of a client that can come back.

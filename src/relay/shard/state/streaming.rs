@@ -57,9 +57,9 @@ impl Shared {
             conn.session.leave_streams(after);
         }
         // Endings that the client was not sent: they came before its place, or are in its state alone.
-        for (_, topic) in watches {
+        for (watch, topic) in watches {
             let has_ended = topic.kind == TopicKind::Job
-                && !replay.ended.contains(topic)
+                && !replay.ended.contains(watch)
                 && state.settings.log().has_ended_by(topic.dialect, &topic.name, after);
             if has_ended {
                 self.tell_ended(state, id, topic);
