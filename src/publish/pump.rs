@@ -330,6 +330,7 @@ impl<'a, W: Write> Pump<'a, W> {
         }
         let reach = match self.publish(sink, message).await? {
             Arrival::Heard(reach) => reach,
+            Arrival::Spread => return Ok(()),
             Arrival::Kept(key) => {
                 self.with(|state| state.added_to(key));
                 return Ok(());

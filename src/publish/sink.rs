@@ -77,6 +77,8 @@ impl Reach {
 pub(super) enum Arrival {
     /// Receivers that heard it.
     Heard(Reach),
+    /// All nodes of a cluster, which tells of the subscribers of one node alone: whether anybody heard it is not known.
+    Spread,
     /// Key of the stream that holds it, where watchers that come later find it as well.
     Kept(String),
 }
@@ -216,7 +218,9 @@ impl Sink {
             Self::Redis(redis) => {
                 let subscribers =
                     redis.publish(channel, payload).await.map_err(|error| redis_failure(&error))?;
-                Ok(Arrival::Heard(Reach { subscribers, sockets: None }))
+                let is_unknown = subscribers == 0 && redis.is_on_several_nodes();
+                let reach = Reach { subscribers, sockets: None };
+                Ok(if is_unknown { Arrival::Spread } else { Arrival::Heard(reach) })
             }
             Self::Streams(redis) => {
                 streams::append(redis, &dialect.source, channel, payload).await.map(Arrival::Kept)

@@ -107,6 +107,11 @@ impl RedisBroker {
         self
     }
 
+    /// Whether keys and subscribers may be on several nodes, of which each counts its own.
+    pub(crate) fn is_on_several_nodes(&self) -> bool {
+        self.connector.cluster.has_slots()
+    }
+
     /// Whether the server can be reached and lets us in, without publishing anything.
     pub(crate) async fn ping(&self) -> Result<(), BrokerError> {
         match self.commands.idempotent::<()>(&redis::cmd("PING")).await {

@@ -175,7 +175,8 @@ fn publish_and_bench_find_the_nodes_of_a_cluster() {
     for task in ["a", "b", "c", "d"] {
         let target = format!("tasks/{task}");
         let output = jobwire(&["publish", &target, "registered", "user_id=alice", "--redis", &url]);
-        assert_eq!(output.code, 0, "{}", output.stderr);
+        // The relay may be subscribed at another node, whose subscribers nobody counts.
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""));
         let (_, master) = cluster.place(&format!("jobwire:tasks:{task}"));
         let owner: String =
             cluster.node(master).connection().hget(format!("jobwire:tasks:{task}"), "owner").unwrap();
