@@ -33,7 +33,9 @@ pub(super) struct Ledger<'a> {
 struct Books {
     groups: BTreeMap<GroupId, Group>,
     connected: bool,
-    /// Since when streams that were once followed are not.
+    /// Whether streams were ever followed.
+    was_followed: bool,
+    /// Since when streams that were once followed are not, where a connection failed or Redis denies them.
     lost: Option<Instant>,
     complaints: Seldom<String>,
 }
@@ -49,8 +51,13 @@ enum Group {
 
 impl<'a> Ledger<'a> {
     pub(super) fn new(address: &'a str, status: &'a watch::Sender<Status>) -> Self {
-        let books =
-            Books { groups: BTreeMap::new(), connected: false, lost: None, complaints: Seldom::every(HUSH) };
+        let books = Books {
+            groups: BTreeMap::new(),
+            connected: false,
+            was_followed: false,
+            lost: None,
+            complaints: Seldom::every(HUSH),
+        };
         Self { address, status, books: Mutex::new(books) }
     }
 
@@ -85,7 +92,7 @@ impl<'a> Ledger<'a> {
         }
         let mut books = self.books();
         if books.complaints.due(key).is_some() {
-            tracing::warn!("streams are not followed: {}; trying again", failure.reason());
+            tracing::warn!("streams are not followed: {}; trying again", failure.clone().at(self.address));
         }
         books.groups.insert(group, Group::Down(Some(failure.clone())));
         drop(books);
@@ -130,11 +137,12 @@ impl<'a> Ledger<'a> {
             if let Some(since) = books.lost.take() {
                 let away = since.elapsed().as_secs_f32();
                 tracing::info!("streams are followed again after {away:.1} s, from where they were");
-            } else {
+            } else if !std::mem::replace(&mut books.was_followed, true) {
                 tracing::info!("streams of {} are followed", self.address);
             }
-        } else if was_connected && !connected {
-            books.lost = Some(Instant::now());
+        } else if !connected && books.was_followed && (error.is_some() || !denied_now.is_empty()) {
+            // Streams that were just found are no loss.
+            books.lost.get_or_insert_with(Instant::now);
         }
         let error = error.map(|failure| failure.at(self.address).to_string());
         drop(books);
@@ -212,6 +220,26 @@ mod tests {
         assert_eq!(now(), (false, true, 1, 1));
         ledger.answered(GroupId(2), 1, Vec::new());
         assert_eq!((now(), status.borrow().error.clone()), ((true, true, 2, 0), None));
+    }
+
+    #[test]
+    fn streams_that_are_found_later_are_no_loss() {
+        let status = watch::Sender::default();
+        let ledger = Ledger::new("redis://x", &status);
+        let lost = || ledger.books().lost.is_some();
+        ledger.begun(GroupId(1));
+        assert!(!lost());
+        ledger.answered(GroupId(1), 0, Vec::new());
+        ledger.begun(GroupId(2));
+        assert!(!status.borrow().connected && !lost());
+        ledger.answered(GroupId(2), 1, Vec::new());
+        ledger.failed(GroupId(2), &Failure::Unreachable("gone".to_owned()));
+        assert!(lost());
+        ledger.answered(GroupId(2), 1, Vec::new());
+        assert!(!lost());
+        ledger.answered(GroupId(1), 0, denied("a"));
+        ledger.answered(GroupId(2), 0, denied("b"));
+        assert!(!status.borrow().connected && lost());
     }
 
     #[test]
