@@ -87,7 +87,7 @@ enum Problem {
 /// Whether the event that checks the way has come back.
 enum Seen {
     Arrived,
-    /// It has not; with the refusal of the other kind of source, where there was one.
+    /// No arrival; with the refusal of the other kind of source, where there was one.
     Missed(Option<Failure>),
 }
 

@@ -96,7 +96,7 @@ pub struct Publication<'a> {
     pub channel: &'a [u8],
     /// The payload, untouched; any bytes at all.
     pub payload: &'a [u8],
-    /// Its entry in a stream; none on pub/sub and on the embedded broker.
+    /// Entry in a stream that it was; none on pub/sub and on the embedded broker.
     pub entry: Option<EntryId>,
     /// Whether it was published before the source began, and is read back. There is no such thing without a stream.
     pub is_history: bool,

@@ -24,7 +24,7 @@ pub(super) struct ConflationKey {
 pub(super) struct Event {
     /// Place in the order in which this relay took its events; the first is 1.
     pub sequence: u64,
-    /// Its entry in a stream, where it came by one.
+    /// Entry in a stream, where it came by one.
     pub entry: Option<EntryId>,
     /// Subscribers to any of these get the event, once.
     pub topics: Topics,
@@ -68,8 +68,8 @@ impl Event {
             None => event.kind_name.as_ref().into(),
         };
         let conflatable = event.kind.is_some_and(|kind| kind.conflatable);
-        // Of one resource, that is: without one nobody can say what an older event was about. And on one channel, since
-        // there may be clients that get only the other one.
+        // Newer events replace older ones of one resource, without which nobody can say what an older event was about, and of
+        // one channel, since there may be clients that get only the other one.
         let conflation = event.resource.as_deref().filter(|_| conflatable).map(|resource| ConflationKey {
             job: resource.into(),
             kind: Arc::clone(&kind),
@@ -103,7 +103,7 @@ pub(super) fn kind_of(decoded: &Decoded<'_>) -> Arc<str> {
     decoded.kind.map_or_else(|| Arc::from(&*decoded.kind_name), |kind| Arc::clone(&kind.name))
 }
 
-/// Who gets an event of channels and rooms: its channel, its rooms, and the channel narrowed to each of them.
+/// Receivers of an event of channels and rooms: its channel, its rooms, and the channel narrowed to each of them.
 pub(super) fn topics(id: DialectId, event: &ChannelEvent<'_>) -> Box<[Topic]> {
     let channel = std::iter::once(Topic::channel(id, Arc::clone(event.channel)));
     let rooms = event

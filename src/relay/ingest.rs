@@ -159,7 +159,7 @@ impl Ingest {
         let Hole { dialects, streams, sequence, .. } = hole;
         let count = usize::from(!dialects.is_empty()) + usize::from(streams != Sources::default());
         self.stats.gaps.add(count as u64);
-        // Also where nobody has missed anything: the shards are told the sequence.
+        // Shards are told the sequence also where nobody has missed anything.
         let lost = LostSource { dialects: dialects.into(), streams };
         for shard in &self.shards {
             shard.lost(lost.clone(), sequence).await;

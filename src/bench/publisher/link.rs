@@ -6,7 +6,7 @@ use super::wire::Wire;
 pub(super) struct Link {
     pub(super) wire: Wire,
     pub(super) unread: Vec<u8>,
-    /// Nothing more can be sent over it.
+    /// A link over which no more can be sent.
     pub(super) has_ended: bool,
     /// Something was answered over it.
     pub(super) has_answered: bool,

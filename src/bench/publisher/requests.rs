@@ -18,7 +18,7 @@ pub(super) struct Requests {
     pub(super) failed: u64,
     /// Kinds of these failures.
     pub(super) failures: Vec<FailureCount>,
-    /// Of what is sent, the first that counts.
+    /// Number of the first event that counts.
     pub(super) measured_from: u64,
     /// The run, once it is under way.
     run: Option<Arc<Shared>>,

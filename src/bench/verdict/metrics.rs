@@ -3,7 +3,7 @@
 /// A unit as written, and what one of it is in the metric's own.
 pub(super) type Unit = (&'static str, f64);
 
-/// What a metric measures.
+/// Quantity that a metric measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Measure {
     Time,
@@ -92,7 +92,7 @@ pub fn timings() -> Vec<String> {
     TIMINGS.map(str::to_owned).into()
 }
 
-/// What can be asked for of a timing.
+/// Statistic that can be asked for of a timing.
 pub fn parts() -> Vec<String> {
     PARTS.map(str::to_owned).into()
 }

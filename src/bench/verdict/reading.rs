@@ -5,7 +5,7 @@ use crate::bench::numbers::as_f64;
 use crate::bench::summary::{Cohort, Summary};
 use crate::bench::timing::Timing;
 
-/// What was measured; with the whole where it can be a share of one.
+/// Measured value; with the whole where it can be a share of one.
 pub(super) struct Reading {
     pub(super) value: f64,
     pub(super) whole: f64,
@@ -17,7 +17,7 @@ pub(super) fn read(summary: &Summary, metric: &str) -> Option<Reading> {
     }
     let cohort = |name: &str| summary.cohorts.iter().find(|cohort| cohort.name == name);
     let of = |cohort: &Cohort, count: u64| Reading { value: as_f64(count), whole: as_f64(cohort.expected) };
-    // Where nothing was expected, that nothing is missing says nothing.
+    // A cohort of which nothing was expected says nothing by missing nothing.
     let healthy = |count: fn(&Cohort) -> u64| {
         summary.healthy().filter(|cohort| cohort.expected > 0).map(|cohort| of(cohort, count(cohort)))
     };

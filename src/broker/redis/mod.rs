@@ -45,7 +45,7 @@ use self::turns::Turns;
 use super::{BoxFuture, Broker, BrokerError, History, Position, Sink, StateStore, Status, Subscription};
 use crate::wire::redis::{self as wire, Endpoint, RedisUrlError};
 
-/// How far back streams are read at the start unless told otherwise.
+/// Age up to which streams are read back at the start unless told otherwise.
 const STREAM_HISTORY: Duration = Duration::from_mins(10);
 
 /// Bytes of payload that are delivered unless told otherwise.

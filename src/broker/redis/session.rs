@@ -26,7 +26,7 @@ const SILENT_TICKS: u32 = 5;
 /// The longest wait between two attempts at a subscription that is refused, in ticks.
 const LONGEST_WAIT: u32 = 5;
 
-/// What is subscribed where, and how it is watched over.
+/// Subscription of one source: its channels, its server, and how it is watched over.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'a> {
     pub(super) connector: &'a Connector,
@@ -245,7 +245,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What a read brings, on its way to the session and the sink.
+/// Result of a read on its way to the session and the sink.
 struct Taking<'t, 'a> {
     session: &'t mut Session<'a>,
     sink: &'t mut dyn Sink,

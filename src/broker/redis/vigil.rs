@@ -118,7 +118,7 @@ mod tests {
         Vigil::new(Some(Duration::from_secs(seconds)))
     }
 
-    /// What is asked in so many ticks, where each question is answered at once.
+    /// Questions of so many ticks, where each is answered at once.
     fn asked(vigil: &mut Vigil, ticks: u32) -> Vec<(u32, Ask)> {
         let mut all = Vec::new();
         for tick in 1..=ticks {

@@ -79,7 +79,7 @@ pub(super) enum Message {
     ReadBack(Topic, Snapshot),
     /// Events of these sources may have been missed; the sequence stands for the hole.
     Lost(LostSource, u64),
-    /// These streams are followed.
+    /// Streams that are followed now.
     Followed(SharedTable),
     Count(Box<[Topic]>, oneshot::Sender<usize>),
     /// The number of watchers of each of the topics.

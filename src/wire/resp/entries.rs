@@ -56,12 +56,12 @@ pub(crate) trait EntryHandler {
     fn error(&mut self, text: &[u8]);
 }
 
-/// A field of an entry that is too long. What is long itself has only its head here.
+/// A field of an entry that is too long. A long name or value has only its head here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct LongField {
-    /// Its name.
+    /// Name of the field.
     pub(crate) name: Vec<u8>,
-    /// Its value.
+    /// Value of the field.
     pub(crate) value: Vec<u8>,
     /// Bytes of the whole value.
     pub(crate) len: u64,
@@ -150,11 +150,11 @@ struct Skim {
 /// An entry at the beginning of a buffer. All ranges are of that buffer.
 struct Cut {
     id: Range<usize>,
-    /// Where the fields begin.
+    /// Offset at which the fields begin.
     fields: usize,
     /// Names and values.
     strings: u64,
-    /// Where the entry ends; `None`: it is too long.
+    /// Offset at which the entry ends; `None`: it is too long.
     end: Option<usize>,
 }
 
@@ -164,7 +164,7 @@ impl EntryReader {
         Self { buffer: Buffer::new(), max_entry, place: Place::Outside, skim: None }
     }
 
-    /// Where to read into; never empty. What is read is handed over with [`EntryReader::filled`].
+    /// Space to read into; never empty. Bytes that were read are handed over with [`EntryReader::filled`].
     pub(crate) fn space(&mut self) -> &mut [u8] {
         self.buffer.space()
     }
@@ -184,7 +184,7 @@ impl EntryReader {
         self.buffer.tidy();
     }
 
-    /// What comes next is this answer; to be called once for each.
+    /// Announces the answer that comes next; to be called once for each.
     pub(crate) fn expect(&mut self, answer: Answer) {
         self.place = Place::Beginning(answer);
     }

@@ -50,7 +50,7 @@ struct Client {
 struct Endings {
     /// Events that end it.
     events: usize,
-    /// Those of them that do not follow another ending.
+    /// Events that end it and do not follow another ending.
     first: usize,
     /// Messages that it has ended.
     told: usize,

@@ -43,7 +43,7 @@ pub(super) struct Added {
     pub(super) payload: String,
 }
 
-/// What is in Redis.
+/// Contents of Redis.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     pub(super) all: Mutex<Vec<Added>>,
