@@ -63,6 +63,7 @@ impl Resume {
     pub(super) fn keep(&mut self, is_there: impl Fn(WatchId) -> bool) {
         for replay in &mut self.replays {
             replay.watches.retain(|id| is_there(*id));
+            replay.ended.retain(|id| is_there(*id));
         }
     }
 
