@@ -223,8 +223,8 @@ impl Record {
         let topic = Topic::job(self.dialect, Arc::clone(&self.job));
         let job_owner = self.owner.clone();
         let mut event = Event::of_job(decoded, kind, incoming.payload, topic, entity.clone(), job_owner);
-        // A run ends once: an ending that came late is none, and neither is the same one again.
-        event.ends = ends.filter(|ends| self.ended != Some(*ends) || self.was_over_at_gap());
+        // An ending that came late is none. One that comes again may be that of another run, of which nothing else came.
+        event.ends = ends;
         event.place(sequence, incoming.entry);
         let event = Arc::new(event);
         if news {

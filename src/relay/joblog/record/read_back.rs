@@ -51,11 +51,6 @@ impl Record {
         }
     }
 
-    /// Whether the ending that is known came before the last gap, in which another run may have begun.
-    pub(super) fn was_over_at_gap(&self) -> bool {
-        self.ended_before_gap() && self.ended_at().is_none_or(|at| at <= self.before.sequence)
-    }
-
     /// Adds what a store kept to what this relay saw itself.
     pub(in crate::relay::joblog) fn restore(
         &mut self,
