@@ -17,7 +17,7 @@ use super::reservation::StoreReading;
 use super::shard::message::WeakHandle;
 use super::slots::ConnId;
 use super::troubles::{Cause, Direction, Troubles};
-use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, Trouble};
+use crate::broker::{Broker, BrokerError, JobToSave, NotSaved, StateStore, StoredJob, StreamId, Trouble};
 use crate::dialect::{Auth, DialectId, Dialects, Topic};
 
 /// Questions that may wait for the store, and as many again while it is away; of one more the job counts as unknown.
@@ -26,6 +26,8 @@ const QUEUE: usize = 20_000;
 const TOGETHER: usize = 256;
 /// How long the store may take before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often is looked whether a stream was read as far as a state.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How often questions that it could not answer are asked again once it is back.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// Jobs that are read back together after a gap.
@@ -224,7 +226,7 @@ async fn try_to_read(
             access.tell(id, job, news).await;
             Ok(stored.map(Arc::new))
         }
-        Ok(Err(error)) => Err(Cause::from(&error)),
+        Ok(Err(cause)) => Err(cause),
         Err(_) => Err(Cause::away(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
@@ -234,7 +236,7 @@ async fn read_back(
     access: &StoreAccess,
     id: DialectId,
     job: &Arc<str>,
-) -> Result<(Option<StoredJob>, Restored), BrokerError> {
+) -> Result<(Option<StoredJob>, Restored), Cause> {
     let Some(store) = access.store() else { return Ok((None, Restored::default())) };
     let stored = match load(access, store, id, job).await {
         // The key holds something else, which is no state of this job and will not become one.
@@ -242,13 +244,42 @@ async fn read_back(
             access.troubles.failed(Direction::Reading, id, job, &Cause::from(&error));
             None
         }
-        other => other?,
+        other => other.map_err(|error| Cause::from(&error))?,
     };
+    if let Some(stored) = &stored {
+        let caught_up = tokio::time::timeout(PATIENCE, catch_up_to(access, id, job, stored)).await;
+        caught_up.map_err(|_| Cause::away("its stream is not read as far as the state".to_owned()))??;
+    }
     let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
     if news.no_event {
         access.troubles.no_event(id, job);
     }
     Ok((stored, news))
+}
+
+/// Waits until the streams that a job's events come by were read as far as they were when its state was loaded. Another
+/// relay may have written the state of an entry that is yet to come to this one, and older entries would follow it.
+async fn catch_up_to(
+    access: &StoreAccess,
+    id: DialectId,
+    job: &Arc<str>,
+    stored: &StoredJob,
+) -> Result<(), Cause> {
+    let topic = Topic::job(id, Arc::clone(job));
+    let streams: Vec<StreamId> = access.log().streams().of(&topic).collect();
+    for stream in streams {
+        let reached = access.log().newest_entry(stream);
+        // A state of this project has the time of its entry; one that another system keeps has none.
+        if !access.dialects.get(id).has_foreign_state() && stored.updated / 1_000 < reached.millis {
+            continue;
+        }
+        let Some(history) = access.broker.history() else { continue };
+        let end = history.page(stream, reached, 1).await.map_err(|error| Cause::from(&error))?.newest;
+        while access.log().newest_entry(stream) < end {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+    Ok(())
 }
 
 /// Reads the jobs back that somebody watches after each gap, and when the store can be read again, until `stop`; their
@@ -396,9 +427,9 @@ async fn read_first(access: &StoreAccess, unread: &[(DialectId, Arc<str>)]) -> b
                 access.troubles.succeeded(Direction::Reading, *id);
                 access.tell(*id, job, news).await;
             }
-            Err(error) => {
+            Err(cause) => {
                 all = false;
-                access.troubles.failed(Direction::Reading, *id, job, &Cause::from(&error));
+                access.troubles.failed(Direction::Reading, *id, job, &cause);
             }
         }
     }

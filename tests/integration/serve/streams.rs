@@ -313,3 +313,45 @@ fn a_dialect_that_there_is_not_or_that_has_no_stream_is_a_usage_error() {
     assert_eq!(output.code, 2);
     assert!(output.stderr.contains("the embedded broker has no streams"), "{}", output.stderr);
 }
+
+#[test]
+fn a_state_that_another_relay_wrote_is_not_shown_before_the_stream_was_read_as_far() {
+    let redis = RedisServer::start();
+    let acl = |rules: &[&str]| {
+        let user = ["SETUSER", "late"].iter().chain(rules);
+        redis::cmd("ACL").arg(user.collect::<Vec<_>>()).exec(&mut redis.connection()).unwrap();
+    };
+    acl(&["on", ">pw", "+@all", "~*", "allchannels"]);
+    let (_prompt, late) = (
+        relay_on(&redis, &[]),
+        Relay::start(&[&["--redis", &redis.url().replace("://", "://late:pw@")][..], &STREAMS].concat()),
+    );
+    until(PATIENCE, "the relay to follow its streams", || late.get("/ready").0 == 200);
+    milestones(&redis, 0..3);
+    late.until_events(3);
+    acl(&["-xread"]);
+    until(PATIENCE, "the relay to be denied its streams", || late.get("/health").1.contains("xread"));
+    let ending = scraping(1, "job_completed", "100", 10);
+    milestones(&redis, 3..10);
+    append(&redis, EVENTS, &ending);
+    until(PATIENCE, "the ending to be written", || {
+        let state: Option<String> =
+            redis::cmd("HGET").arg(&["jobwire:scraping:1", "state"]).query(&mut redis.connection()).unwrap();
+        state.is_some_and(|state| state.contains("job_completed"))
+    });
+    // The relay looks the job up, and is told of the ending.
+    let mut socket = late.connect(JOB);
+    let body = late.get("/ws/scraping/1/status").1;
+    acl(&["+xread"]);
+    let mut seen = vec![socket.next_text(PATIENCE)];
+    while seen.last() != Some(&ending) {
+        seen.push(socket.next_text(PATIENCE));
+    }
+    let numbers: Vec<u64> = seen
+        .iter()
+        .map(|text| serde_json::from_str::<Value>(text).unwrap()["results_count"].as_u64().unwrap())
+        .collect();
+    assert!(numbers.is_sorted_by(|before, after| before < after), "{numbers:?}, polled {body}");
+    append(&redis, EVENTS, &scraping(1, "job_started", "0", 11));
+    socket.expect(&scraping(1, "job_started", "0", 11));
+}
