@@ -23,9 +23,10 @@ fn nginx(relays: [&Relay; 2]) -> Nginx {
     Nginx::start(relays[0].address(), App::start().address(), &edits)
 }
 
-/// Watches job 7 through the proxy until the last event, coming back with its cursor. Gives the numbers that came.
+/// Watches job 7 through the proxy from its beginning until the last event, coming back with its cursor, of which there is
+/// none before the first event. Gives the numbers that came.
 fn watched(address: &str) -> (Vec<u64>, usize) {
-    let (mut numbers, mut since, mut opened) = (Vec::new(), String::new(), 0);
+    let (mut numbers, mut since, mut opened) = (Vec::new(), "&since=0".to_owned(), 0);
     while numbers.last() != Some(&EVENTS) {
         let mut socket = RawSocket::connect(address, &format!("/ws/scraping/7?cursor=1{since}"));
         opened += 1;
