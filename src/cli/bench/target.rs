@@ -29,8 +29,7 @@ pub(super) fn parse(
 ) -> Result<(Mode, Place), Failure> {
     let named = |text: &str| MODES.into_iter().find(|mode| mode.as_str() == text);
     let is_mode = |text: &str| named(text).is_some() || text == WORKER;
-    let one_each =
-        "a run has one mode and one target: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID or a URL";
+    let one_each = "a run has one mode and one target: a dialect, JOB or DIALECT/JOB, channel:NAME, room:KIND:ID or a URL";
     let (mode, target) = match what {
         [] => (Mode::Fanout, None),
         [one] => match named(one) {
@@ -210,6 +209,9 @@ mod tests {
         assert!(matches!(parsed(&["downloads"]), Ok((Mode::Fanout, Place::Jobs(_)))));
         assert!(matches!(parsed(&["idle", "channel:campaigns"]), Ok((Mode::Idle, Place::Channel(..)))));
         assert!(matches!(parsed(&["fanout", "scraping/7"]), Ok((Mode::Fanout, Place::Job(..)))));
+        for what in [&["build-42"][..], &["fanout", "build-42"], &["jobs/storm"]] {
+            assert!(matches!(parsed(what), Ok((_, Place::Job(dialect, _))) if &*dialect.name == "jobs"));
+        }
         assert!(matches!(parsed(&["ws://h/ws/scraping/7"]), Ok((Mode::Fanout, Place::Url(_, Some(_))))));
         assert!(matches!(parsed(&["echo", "ws://h/a/b/c?x=1"]), Ok((Mode::Echo, Place::Url(_, None)))));
     }
