@@ -43,8 +43,8 @@ pub(crate) struct BenchArgs {
     #[command(subcommand)]
     verb: Option<BenchVerb>,
 
-    /// What to do (fanout, connect, idle, echo, storm, worker), and what to watch: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID
-    /// or a ws:// URL [default: fanout scraping].
+    /// What to do (fanout, connect, idle, echo, storm, worker), and what to watch: a dialect, JOB or DIALECT/JOB, channel:NAME,
+    /// room:KIND:ID or a ws:// URL [default: fanout scraping].
     #[arg(value_name = "MODE|TARGET", num_args = 0..=2)]
     what: Vec<String>,
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attach::job::Part;
-use crate::dialect::{Dialect, Dialects, Phase};
+use crate::dialect::{Dialect, Dialects, LogView, Phase};
 
 fn dialect(name: &str) -> Arc<Dialect> {
     Arc::clone(Dialects::builtin().named(name).unwrap().1)
@@ -386,4 +386,27 @@ fn a_job_that_is_tried_again_is_queued_and_says_so_until_it_works_again() {
         bench.live(r#"{"event":"removed","jobId":"1","prev":"delayed"}"#),
         Effect::Ended(Outcome::Cancelled)
     );
+}
+
+#[test]
+fn a_job_that_was_queued_and_starts_is_one_run_and_its_log_changes_nothing() {
+    let mut bench = Bench::new("jobs", false);
+    let line = r#"{"event":"log","line":"cc -c a.c","stream":"stderr"}"#;
+    let log = || Effect::Log(LogView { line: "cc -c a.c".into(), stream: Some("stderr".into()) });
+    assert_eq!((bench.live(line), bench.job().run), (log(), 0));
+    assert_eq!(bench.live(r#"{"event":"queued","message":"waiting for a runner"}"#), Effect::Began(1));
+    bench.wait(60);
+    assert_eq!(bench.live(r#"{"event":"started","total":7}"#), Effect::Began(1));
+    assert_eq!((bench.job().state, bench.job().text()), (State::Running, None));
+    assert_eq!(bench.job().elapsed(bench.now), Duration::ZERO);
+    assert_eq!(
+        bench.live(r#"{"event":"progress","step":2,"message":"linking","part":"a"}"#),
+        Effect::Changed
+    );
+    let facts = bench.job().facts.clone();
+    assert_eq!((bench.live(line), bench.job().facts.clone()), (log(), facts));
+    assert_eq!(bench.live(r#"{"event":"started"}"#), Effect::Began(2), "it died and began anew");
+    assert_eq!(bench.live(r#"{"event":"part_failed","part":"a","error":"x"}"#), Effect::Part("a".into()));
+    assert_eq!(bench.live(r#"{"event":"succeeded"}"#), Effect::Ended(Outcome::Succeeded));
+    assert_eq!((bench.live(line), bench.job().state), (log(), State::Ended(Outcome::Succeeded)));
 }

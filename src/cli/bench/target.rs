@@ -9,7 +9,7 @@ use crate::bench::aim::{Aim, Place};
 use crate::bench::options::Via;
 use crate::bench::placeholders;
 use crate::bench::summary::Mode;
-use crate::dialect::{Dialects, Target, masked, with_nearest};
+use crate::dialect::{Dialects, Target, masked, slip_of, with_nearest};
 use crate::exit::Failure;
 use crate::net::{self, publish_key};
 
@@ -29,8 +29,7 @@ pub(super) fn parse(
 ) -> Result<(Mode, Place), Failure> {
     let named = |text: &str| MODES.into_iter().find(|mode| mode.as_str() == text);
     let is_mode = |text: &str| named(text).is_some() || text == WORKER;
-    let one_each =
-        "a run has one mode and one target: a dialect, DIALECT/JOB, channel:NAME, room:KIND:ID or a URL";
+    let one_each = "a run has one mode and one target: a dialect, JOB or DIALECT/JOB, channel:NAME, room:KIND:ID or a URL";
     let (mode, target) = match what {
         [] => (Mode::Fanout, None),
         [one] => match named(one) {
@@ -61,16 +60,20 @@ fn place(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> 
     if text.contains("://") {
         return url(text, mode, dialects, dialect);
     }
-    if !text.contains(['/', ':']) {
-        let modes = MODES.iter().map(|mode| mode.as_str()).chain(dialects.names());
-        let message = format!("'{}' is neither a mode nor a dialect", text.escape_debug());
-        let (_, found) =
-            dialects.named(text).ok_or_else(|| Failure::usage(with_nearest(&message, text, modes)))?;
+    if let Some((_, found)) = dialects.named(text) {
         if found.channels.is_some() {
             return Err(Failure::usage(format!("{text} has no jobs"))
                 .hint("name a channel or a room, as in channel:campaigns or room:campaign:1"));
         }
         return Ok(Place::Jobs(Arc::clone(found)));
+    }
+    let modes = MODES.iter().map(|mode| mode.as_str()).chain(dialects.names());
+    if let Some(near) = slip_of(text, modes).filter(|_| !text.contains(['/', ':'])) {
+        let text = text.escape_debug();
+        return Err(Failure::usage(format!(
+            "'{text}' is neither a mode nor a dialect; did you mean '{near}'?"
+        ))
+        .hint(format!("{}/{text} is the job", dialects.unnamed().name)));
     }
     Ok(match Target::parse(text, dialects, dialect).map_err(usage)? {
         Target::Job { dialect, job } => Place::Job(dialect, job),
@@ -206,6 +209,9 @@ mod tests {
         assert!(matches!(parsed(&["downloads"]), Ok((Mode::Fanout, Place::Jobs(_)))));
         assert!(matches!(parsed(&["idle", "channel:campaigns"]), Ok((Mode::Idle, Place::Channel(..)))));
         assert!(matches!(parsed(&["fanout", "scraping/7"]), Ok((Mode::Fanout, Place::Job(..)))));
+        for what in [&["build-42"][..], &["fanout", "build-42"], &["jobs/storm"]] {
+            assert!(matches!(parsed(what), Ok((_, Place::Job(dialect, _))) if &*dialect.name == "jobs"));
+        }
         assert!(matches!(parsed(&["ws://h/ws/scraping/7"]), Ok((Mode::Fanout, Place::Url(_, Some(_))))));
         assert!(matches!(parsed(&["echo", "ws://h/a/b/c?x=1"]), Ok((Mode::Echo, Place::Url(_, None)))));
     }

@@ -305,3 +305,31 @@ fn lines_are_short_while_the_window_is_being_resized() {
     stage.wait(1);
     assert!(longest(&mut bars, &stage) > 70);
 }
+
+#[test]
+fn lines_of_a_log_scroll_up_above_the_bars_with_their_job_where_there_are_several() {
+    let dialect = Arc::clone(Dialects::builtin().named("jobs").unwrap().1);
+    let now = Instant::now();
+    let shown = |names: &[&str]| {
+        let job = |name: &&str| Job::new((*name).into(), (*name).into(), Arc::clone(&dialect), false, now);
+        let mut board = Board::new(names.iter().map(job).collect(), now);
+        let (mut bars, term) = bars(10, 80);
+        for text in [
+            r#"{"event":"started"}"#,
+            r#"{"event":"log","line":"\u001b[31mcc\u001b[0m -c a.c"}"#,
+            r#"{"event":"progress","percent":40}"#,
+        ] {
+            let view = dialect.view(text).unwrap();
+            let effect = board.apply(0, Input::Event { view: Some(&view), text, when: When::Live }, now);
+            let what = What::Event { text, view: Some(&view), is_state: false };
+            let seen = Seen { index: 0, received_at: &Timestamp::UNIX_EPOCH, what, effect: &effect };
+            bars.seen(&seen, &board).unwrap();
+        }
+        bars.draw(&board, now).unwrap();
+        term.contents().lines().take(2).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [line, bar] = &shown(&["jobs/a"])[..] else { panic!("two lines") };
+    assert_eq!(line, "00:00:00 | cc -c a.c");
+    assert!(bar.contains("jobs/a  40%"), "{bar}");
+    assert_eq!(shown(&["jobs/a", "jobs/b"])[0], "00:00:00 jobs/a | cc -c a.c");
+}
