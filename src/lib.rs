@@ -50,6 +50,7 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
+//! | [`child`] | a command of the user's: its start, the signals passed on to it, its exit code |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
@@ -58,7 +59,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net, child → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -72,6 +73,8 @@
 mod attach;
 pub mod bench;
 mod broker;
+#[allow(dead_code, reason = "the verbs that run commands come next")]
+mod child;
 pub mod cli;
 mod demo;
 pub mod dialect;

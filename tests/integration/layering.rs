@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "bench",
             "emit",
             "broker",
+            "child",
             "wire",
             "net",
             "dialect",
@@ -53,6 +54,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
     ("broker", &["wire", "net", "dialect", "text"]),
+    // It knows which exit code the end of a command means.
+    ("child", &["exit"]),
     // It knows which exit code a failed connection or a signal means.
     ("net", &["dialect", "exit", "text"]),
     // Close reasons are the dialects', TLS and back-off the net's.
@@ -70,6 +73,7 @@ const FOREIGN: [(&str, &[&str]); 11] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("emit", &["clap", "axum", "indicatif", "redis"]),
     ("broker", &["clap", "axum", "indicatif"]),
+    ("child", &["clap", "axum", "hyper", "indicatif", "redis"]),
     ("net", &["clap", "indicatif", "redis"]),
     ("wire", &["clap", "axum", "indicatif", "redis"]),
     ("relay", &["clap", "indicatif", "redis"]),
