@@ -54,6 +54,7 @@
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
+//! | [`progress`] | progress in lines of output: recordings of real programs decide what counts; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!
@@ -61,7 +62,7 @@
 //! ```text
 //! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net, child → dialect → text
 //! ```
-//! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
+//! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
 //!
 //! # Conventions
@@ -81,6 +82,8 @@ pub mod dialect;
 mod emit;
 mod exit;
 mod net;
+#[allow(dead_code, unused_imports, reason = "publish and run take all of it into use")]
+mod progress;
 mod publish;
 pub mod relay;
 mod telemetry;
