@@ -46,6 +46,7 @@
 //! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
 //! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
+//! | [`run`](mod@run) | a command as a job: its output passes through, its progress and its end are told |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
@@ -60,7 +61,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net, child → dialect → text
+//! main → cli → demo → {relay, publish, attach, run, bench} → emit → broker → wire → net, child → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -74,7 +75,7 @@
 mod attach;
 pub mod bench;
 mod broker;
-#[allow(dead_code, reason = "the verbs that run commands come next")]
+#[allow(dead_code, reason = "`serve -- COMMAND` comes next")]
 mod child;
 pub mod cli;
 mod demo;
@@ -82,10 +83,11 @@ pub mod dialect;
 mod emit;
 mod exit;
 mod net;
-#[allow(dead_code, unused_imports, reason = "publish and run take all of it into use")]
+#[allow(dead_code, unused_imports, reason = "publish takes the rest of it into use")]
 mod progress;
 mod publish;
 pub mod relay;
+mod run;
 mod telemetry;
 mod text;
 mod usage;

@@ -16,7 +16,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-pub(crate) use self::caught::{CaughtSignal, CaughtSignals};
+pub(crate) use self::caught::{CaughtSignal, CaughtSignals, SignalSender};
 pub(crate) use self::passing::Passing;
 use crate::exit::{Exit, Failure};
 
@@ -32,7 +32,8 @@ pub(crate) fn start(command: &mut Command) -> Result<Child, Failure> {
     })
 }
 
-fn not_started(program: &Path, error: &io::Error) -> Failure {
+/// The failure of a program that the system did not start.
+pub(crate) fn not_started(program: &Path, error: &io::Error) -> Failure {
     let name = program.display();
     let cannot = |what: &str| Failure::new(Exit::CannotRun, format!("could not run {name}: {what}"));
     // A name without a slash is looked for in the PATH.

@@ -3,6 +3,8 @@
 
 mod outgoing;
 mod sink;
+mod watching;
 
 pub(crate) use self::outgoing::{Content, Outgoing};
 pub(crate) use self::sink::{Arrival, Sink, SinkOptions, Trouble, Undelivered};
+pub(crate) use self::watching::{attach_command, quoted};
