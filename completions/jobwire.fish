@@ -40,6 +40,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -s V -l version -d 'Print 
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "run" -d 'Run a command and tell of it as a job: start, progress, end'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
@@ -255,6 +256,37 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l insecure -d '
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l fail-fast -d 'End as soon as one job fails'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l new -d 'Wait for a new run of a job that has ended'
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l pty -d 'When the command\'s output goes through a pseudoterminal' -r -f -a "auto\t'For a stream that is a terminal'
+always\t'Always, so that a command draws as on a terminal'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after so long a silence, as in 30s, for relays that came later' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l log -d 'Publish the lines of the output too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l show-command -d 'Publish the whole command line rather than the program\'s name'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Say nothing of how to watch the job'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server -d 'The server of a target that names none: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l dialect -d 'The dialect of a ws:// URL whose path does not tell it' -r -f -a "downloads\t''
@@ -399,14 +431,15 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "run" -d 'Run a command and tell of it as a job: start, progress, end'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 
 # Targets, and the events and fields of their dialects.
@@ -422,7 +455,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --heartbeat --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --progress-regex --pty --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

@@ -5,34 +5,53 @@ use std::process::ExitCode;
 
 /// What the process tells its caller. The numbers are a contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done; for attach: every job succeeded.
-    Success = 0,
+    Success,
     /// A job failed and nothing else did (attach, demo), or any other failure (other verbs).
-    Failure = 1,
+    Failure,
     /// Bad usage or configuration; the same number clap uses.
-    Usage = 2,
+    Usage,
     /// Could not reach the server or Redis, or lost it for good.
-    Unreachable = 3,
+    Unreachable,
     /// Refused: close codes 4001 and 4003, HTTP statuses 401 and 403.
-    Refused = 4,
+    Refused,
     /// Jobs were still running when the time was up.
-    StillRunning = 8,
+    StillRunning,
     /// The measurement is invalid: the client was the bottleneck.
-    ClientBound = 98,
+    ClientBound,
     /// A threshold was crossed.
-    ThresholdCrossed = 99,
+    ThresholdCrossed,
+    /// The command that was to be run is there and cannot be run.
+    CannotRun,
+    /// The command that was to be run does not exist.
+    NoSuchCommand,
     /// Interrupted by Ctrl-C (128 + SIGINT).
-    Interrupted = 130,
+    Interrupted,
     /// Terminated by SIGTERM (128 + SIGTERM).
-    Terminated = 143,
+    Terminated,
+    /// Code of the command that was run: its own, or 128 and the number of the signal that ended it.
+    Command(u8),
 }
 
 impl Exit {
     /// The number a shell sees.
     pub const fn code(self) -> u8 {
-        self as u8
+        match self {
+            Self::Success => 0,
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Unreachable => 3,
+            Self::Refused => 4,
+            Self::StillRunning => 8,
+            Self::ClientBound => 98,
+            Self::ThresholdCrossed => 99,
+            Self::CannotRun => 126,
+            Self::NoSuchCommand => 127,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::Command(code) => code,
+        }
     }
 }
 

@@ -11,5 +11,5 @@ use tikv_jemallocator::Jemalloc;
 static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
-    cli::exit_code(cli::parse(std::env::args_os()).and_then(cli::Cli::dispatch))
+    cli::main(std::env::args_os())
 }

@@ -33,14 +33,21 @@ const ALIASES: [(&str, &str); 5] = [
     ("allowed-origins", "ALLOWED_ORIGINS"),
     ("jwt-secret", "SUPABASE_JWT_SECRET"),
     ("ping-interval", "WEBSOCKET_PING_INTERVAL"),
-    ("log-level", "JOBWIRE_LOG"),
+    ("log-level", LOG),
 ];
+
+/// Variable of two flags: a level for `--log-level`, or a switch for `--log` of run.
+const LOG: &str = "JOBWIRE_LOG";
 
 /// Lets every flag read the variable that is set for it, if any, and every switch take the same words. An empty variable
 /// counts as unset, which is what a compose file makes of one that it passes on without a value.
 pub(super) fn with_environment(command: Command) -> Command {
     let choose = |arg: Arg| {
-        let arg = if is_switch(&arg) { arg.value_parser(switch) } else { arg };
+        let arg = match is_switch(&arg) {
+            true if arg.get_long() == Some("log") => arg.value_parser(log_switch),
+            true => arg.value_parser(switch),
+            false => arg,
+        };
         match (variable_of(&arg), arg.get_env()) {
             (Some(variable), _) => arg.env(variable),
             (None, Some(own)) if env::var_os(own).is_some() => arg.env(Resettable::Reset),
@@ -58,11 +65,19 @@ fn is_switch(arg: &Arg) -> bool {
 pub(super) fn variable_of(arg: &Arg) -> Option<OsString> {
     let is_set = |name: &OsStr| env::var_os(name).is_some_and(|value| !value.is_empty());
     let own = arg.get_env()?;
-    [Some(own), alias_of(arg).map(OsStr::new)]
-        .into_iter()
-        .flatten()
-        .find(|name| is_set(name))
-        .map(OsStr::to_os_string)
+    let alias = alias_of(arg).map(OsStr::new).filter(|name| *name != LOG || !is_switched_on());
+    [Some(own), alias].into_iter().flatten().find(|name| is_set(name)).map(OsStr::to_os_string)
+}
+
+/// Whether [`LOG`] is the switch `--log` of run, rather than a level.
+fn is_switched_on() -> bool {
+    env::var(LOG).is_ok_and(|text| switch(&text) == Ok(true))
+}
+
+/// Reads the switch `--log` of run, whose variable may hold a level instead.
+fn log_switch(text: &str) -> Result<bool, &'static str> {
+    let is_level = crate::telemetry::parse_filter(text).is_ok();
+    if is_level { Ok(false) } else { switch(text) }
 }
 
 fn alias_of(arg: &Arg) -> Option<&'static str> {

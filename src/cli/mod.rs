@@ -13,6 +13,7 @@ mod generate;
 mod globals;
 mod help;
 mod publish;
+mod run;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::fmt;
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -37,6 +39,7 @@ Examples:
   jobwire serve --redis redis://127.0.0.1:6379       relay what workers PUBLISH there
   jobwire attach scraping/123                        watch a job; its result is the exit code
   jobwire publish scraping/123 job_progress progress=45
+  jobwire run -- make                                run a command as a job
   jobwire publish --list                             every dialect's events and their fields
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
@@ -97,6 +100,7 @@ enum Verb {
     Serve(Box<serve::ServeArgs>),
     Publish(Box<publish::PublishArgs>),
     Attach(Box<attach::AttachArgs>),
+    Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
@@ -117,12 +121,23 @@ impl Verb {
             Self::Serve(args) => args.run(globals),
             Self::Publish(args) => args.run(globals),
             Self::Attach(args) => args.run(globals),
+            Self::Run(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),
         }
     }
+}
+
+/// Runs the program with these arguments, its name first, to its end.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    // A process between `run` and its command has no flags, and ends as the command did.
+    if let Some(exit) = crate::run::lead(&args) {
+        return exit.into();
+    }
+    exit_code(parse(args).and_then(Cli::dispatch))
 }
 
 /// Parses a command line; what it leaves open comes from the environment, the configuration file and the defaults, in

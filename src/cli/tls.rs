@@ -1,7 +1,8 @@
 //! TLS flags that several verbs share.
 
+use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 
 use clap::{Args, ValueHint};
 
@@ -36,6 +37,15 @@ impl ServerTls {
             warn(INSECURE);
         }
         Ok(tls)
+    }
+
+    /// The same as variables, for a program that is started from another folder, maybe.
+    pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
+        let ca =
+            self.ca.as_ref().map(|path| absolute(path).unwrap_or_else(|_| path.clone()).into_os_string());
+        let insecure = self.insecure.then(|| "true".into());
+        let variables = [("JOBWIRE_CA", ca), ("JOBWIRE_INSECURE", insecure)];
+        variables.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
     }
 }
 

@@ -1,28 +1,18 @@
 //! What a scenario is going to publish, and how to watch it.
 
-use url::Url;
-
-use super::SinkOptions;
 use super::scenario::Scenario;
-use crate::net;
+use crate::emit::{SinkOptions, attach_command, quoted};
 
 /// Targets that are written out; a command with more is no help.
 const WRITTEN_OUT: usize = 12;
-
-/// Where `attach` looks unless it is told.
-const DEFAULT_SERVER: &str = "127.0.0.1:8000";
 
 /// Lines for people: the command that watches the scenario's jobs, and whose they are.
 pub(super) fn announce(scenario: &Scenario, sink: &SinkOptions) -> Vec<String> {
     let targets: Vec<String> = scenario.targets().iter().map(|target| quoted(&target.to_string())).collect();
     let owner = scenario.owner();
-    let mut command = vec!["jobwire attach".to_owned()];
-    if let SinkOptions::Http { server, .. } = sink {
-        command.extend(elsewhere(server));
-    }
-    command.extend(owner.map(|_| "--token-file FILE".to_owned()));
-    command.extend(targets.iter().take(WRITTEN_OUT).cloned());
-    let mut lines = vec![format!("watch with: {}", command.join(" "))];
+    let token = owner.map(|_| "--token-file FILE".to_owned());
+    let words: Vec<String> = token.into_iter().chain(targets.iter().take(WRITTEN_OUT).cloned()).collect();
+    let mut lines = vec![format!("watch with: {}", attach_command(&words, sink))];
     if let (Some(last), Some(more @ 1..)) = (targets.last(), targets.len().checked_sub(WRITTEN_OUT)) {
         lines.push(format!("and {more} more, up to {last}"));
     }
@@ -36,26 +26,12 @@ pub(super) fn announce(scenario: &Scenario, sink: &SinkOptions) -> Vec<String> {
     lines
 }
 
-/// The flag for another server than the usual one; without what may be secret.
-fn elsewhere(server: &Url) -> Option<String> {
-    let (address, path) = (net::address(server), server.path().trim_end_matches('/'));
-    let usual = address == DEFAULT_SERVER && path.is_empty();
-    (!usual).then(|| format!("--server {}://{address}{}", server.scheme(), quoted(path)))
-}
-
-/// A word as a shell takes it.
-fn quoted(text: &str) -> String {
-    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/:._-%".contains(c)) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.escape_debug().to_string().replace("\\'", "'\\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::scenario::{DEMO_OWNER, ScenarioOptions};
     use super::*;
     use crate::dialect::Dialects;
+    use crate::net;
 
     fn announced(name: &str, jobs: u32, server: Option<&str>) -> Vec<String> {
         let options = ScenarioOptions {
@@ -102,11 +78,5 @@ mod tests {
         let tasks = announced("tasks", 1, None);
         assert_eq!(tasks[0], "watch with: jobwire attach --token-file FILE tasks/task-1");
         assert!(tasks[1].starts_with("the tasks belong to demo-user: "), "{tasks:?}");
-    }
-
-    #[test]
-    fn a_word_that_a_shell_would_break_is_quoted() {
-        assert_eq!(quoted("downloads/a b"), "'downloads/a b'");
-        assert_eq!(quoted("downloads/it's"), r"'downloads/it'\''s'");
     }
 }

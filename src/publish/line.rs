@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::outgoing::{Content, Outgoing};
 use crate::dialect::{Assignment, Dialect, FieldError, Given, Opens, Shorthand, WholeError};
+use crate::emit::{Content, Outgoing};
 
 /// The longest line, in bytes: a relay takes no longer payload.
 pub(crate) const MAX_LINE: usize = 1 << 20;

@@ -4,11 +4,9 @@
 mod announce;
 mod backlog;
 pub(crate) mod line;
-pub(crate) mod outgoing;
 mod pace;
 mod pump;
 pub(crate) mod scenario;
-mod sink;
 mod source;
 
 use std::io::Write;
@@ -19,13 +17,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::line::Lines;
-use self::outgoing::Outgoing;
+
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
-use self::sink::Sink;
-pub(crate) use self::sink::SinkOptions;
 use self::source::Source;
+use crate::emit::{Outgoing, Sink, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::text::printable_lines;
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::line::{LineError, Lines, MAX_LINE};
-use super::outgoing::Outgoing;
 use super::scenario::Scenario;
+use crate::emit::Outgoing;
 
 /// Events, one after the other.
 pub(super) enum Source<R> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -17,11 +17,15 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "relay",
             "publish",
             "attach",
+            "run",
             "bench",
+            "emit",
             "broker",
+            "child",
             "wire",
             "net",
             "dialect",
+            "progress",
             "exit",
             "telemetry",
             "text",
@@ -34,6 +38,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "publish",
             "attach",
             "bench",
+            "emit",
             "broker",
             "wire",
             "net",
@@ -44,17 +49,23 @@ const ALLOWED: [(&str, &[&str]); 15] = [
         ],
     ),
     ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
-    ("publish", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
+    ("publish", &["emit", "broker", "wire", "net", "dialect", "progress", "exit", "telemetry", "text"]),
     ("attach", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
+    ("run", &["emit", "broker", "wire", "net", "child", "dialect", "progress", "exit", "telemetry", "text"]),
     ("bench", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    // Where events are sent, for each feature that sends some.
+    ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
     ("broker", &["wire", "net", "dialect", "text"]),
+    // It knows which exit code the end of a command means.
+    ("child", &["exit"]),
     // It knows which exit code a failed connection or a signal means.
     ("net", &["dialect", "exit", "text"]),
     // Close reasons are the dialects', TLS and back-off the net's.
     ("wire", &["net", "dialect", "text"]),
     ("telemetry", &["dialect", "text"]),
     ("dialect", &["text"]),
+    ("progress", &["text"]),
     ("exit", &["text"]),
     // Helpers for printing, which every module may use.
     ("text", &[]),
@@ -62,14 +73,18 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that a module must not know: flags are the command line's, and a dialect is pure.
-const FOREIGN: [(&str, &[&str]); 10] = [
+const FOREIGN: [(&str, &[&str]); 14] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
+    ("emit", &["clap", "axum", "indicatif", "redis"]),
+    ("progress", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("broker", &["clap", "axum", "indicatif"]),
+    ("child", &["clap", "axum", "hyper", "indicatif", "redis"]),
     ("net", &["clap", "indicatif", "redis"]),
     ("wire", &["clap", "axum", "indicatif", "redis"]),
     ("relay", &["clap", "indicatif", "redis"]),
     ("publish", &["clap", "axum", "indicatif"]),
     ("attach", &["clap", "axum", "redis"]),
+    ("run", &["clap", "axum", "indicatif", "redis"]),
     ("bench", &["clap", "axum"]),
     ("demo", &["clap"]),
     ("exit", &["clap", "tokio"]),

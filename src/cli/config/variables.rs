@@ -9,8 +9,9 @@ use crate::dialect::nearest;
 
 const PREFIX: &str = "JOBWIRE_";
 
-/// Variables of the program's own that belong to no flag: the run that a local worker of bench takes part in.
-const OTHERS: [&str; 2] = ["JOBWIRE_BENCH_RUN", "JOBWIRE_TEST_PAGE"];
+/// Variables of the program's own that belong to no flag: the run that a local worker of bench takes part in, and the job of
+/// the command that `run` has started.
+const OTHERS: [&str; 3] = ["JOBWIRE_BENCH_RUN", "JOBWIRE_TARGET", "JOBWIRE_TEST_PAGE"];
 
 /// Warnings about variables of the environment, one line each. No warning repeats a value.
 pub(in crate::cli) fn slips(command: &Command, verb: &str, environment: &[(String, String)]) -> Vec<String> {

@@ -1,0 +1,144 @@
+//! A command of the user's as a child of this process: its start, the signals that it is told of, and its end.
+//!
+//! The command shares the process group of this process, as in a pipeline of a shell: what the terminal sends, both get. A
+//! signal is therefore passed on only where the terminal did not send it. The order of calls: [`CaughtSignals::catch`], so
+//! that no signal is lost, then [`start`], then [`wait`].
+
+mod caught;
+mod passing;
+
+use std::io::{self, ErrorKind};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+
+pub(crate) use self::caught::{CaughtSignal, CaughtSignals, SignalSender};
+pub(crate) use self::passing::Passing;
+use crate::exit::{Exit, Failure};
+
+/// Starts a command.
+///
+/// # Errors
+/// [`Exit::NoSuchCommand`] where there is none of that name, [`Exit::CannotRun`] where it is there and is no program, may not
+/// be run, or cannot be started for another reason.
+pub(crate) fn start(command: &mut Command) -> Result<Child, Failure> {
+    command.spawn().map_err(|error| {
+        let program = Path::new(command.as_std().get_program());
+        not_started(program, &error)
+    })
+}
+
+/// The failure of a program that the system did not start.
+pub(crate) fn not_started(program: &Path, error: &io::Error) -> Failure {
+    let name = program.display();
+    let cannot = |what: &str| Failure::new(Exit::CannotRun, format!("could not run {name}: {what}"));
+    // A name without a slash is looked for in the PATH.
+    let is_path = program.components().count() > 1 || program.has_root();
+    match error.kind() {
+        ErrorKind::NotFound if is_path && program.exists() => cannot("its interpreter does not exist").hint(
+            "the program after the #! of its first line, or the loader that it was linked for, is missing",
+        ),
+        ErrorKind::NotFound if is_path => {
+            Failure::new(Exit::NoSuchCommand, format!("there is no program {name}"))
+        }
+        ErrorKind::NotFound => Failure::new(Exit::NoSuchCommand, format!("there is no command {name}"))
+            .hint("a program that is not in the PATH is named with its folder, as in ./build.sh"),
+        ErrorKind::PermissionDenied if program.is_dir() => cannot("it is a folder"),
+        ErrorKind::PermissionDenied => cannot("permission denied").hint("`chmod +x` makes a file a program"),
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            cannot("it is no program")
+                .hint("the first line of a script names its interpreter, as in #!/bin/sh")
+        }
+        _ => cannot(&error.to_string()),
+    }
+}
+
+/// Waits for the end of a command, and passes signals on until then.
+///
+/// # Errors
+/// The system could not say how the command ended.
+pub(crate) async fn wait(
+    child: &mut Child,
+    signals: &mut CaughtSignals,
+    passing: &mut Passing,
+) -> io::Result<ExitStatus> {
+    loop {
+        tokio::select! {
+            // A command that has ended gets nothing any more.
+            biased;
+            status = child.wait() => return status,
+            caught = signals.next() => pass_on(child, caught, passing),
+        }
+    }
+}
+
+/// Tells a command of a signal, where it is due.
+pub(crate) fn pass_on(child: &Child, caught: CaughtSignal, passing: &mut Passing) {
+    let id = child.id();
+    if let Some(signal) = passing.decide(caught, id, Instant::now()) {
+        send(id, signal);
+    }
+}
+
+/// Sends a signal to a child that was not waited for yet; `None` stands for one that was.
+pub(crate) fn send(id: Option<u32>, signal: Signal) {
+    let pid = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // A child that has ended meanwhile, or has another user by now, is no longer ours to tell.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// The code that stands for the end of a command: its own, or 128 and the number of the signal that ended it.
+pub(crate) fn exit(status: ExitStatus) -> Exit {
+    let number = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+    // Codes have eight bits, and signals are numbered up to 64.
+    Exit::Command(u8::try_from(number).unwrap_or(u8::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn refused(program: &Path) -> Failure {
+        start(&mut Command::new(program)).unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_run_has_the_codes_of_a_shell() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str, mode| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        for (program, code, said) in [
+            ("no-such-command".into(), 127, "there is no command no-such-command"),
+            ("".into(), 127, "there is no command "),
+            (folder.path().join("missing"), 127, "there is no program "),
+            (file("text", "no program\n", 0o755), 126, "it is no program"),
+            (file("closed", "#!/bin/sh\n", 0o644), 126, "permission denied"),
+            (file("orphan", "#!/nowhere/sh\n", 0o755), 126, "its interpreter does not exist"),
+            (folder.path().to_owned(), 126, "it is a folder"),
+            (folder.path().join("text/x"), 126, "could not run "),
+        ] {
+            let failure = refused(&program);
+            assert_eq!(failure.exit.code(), code, "{failure}");
+            assert!(failure.message.contains(said), "{failure}");
+        }
+    }
+
+    #[test]
+    fn an_end_is_the_code_of_the_command_or_its_signal_behind_128() {
+        for (raw, code) in [(0, 0), (7 << 8, 7), (255 << 8, 255), (9, 137), (15, 143), (0x80 | 11, 139)] {
+            assert_eq!(exit(ExitStatus::from_raw(raw)).code(), code, "{raw:#x}");
+        }
+    }
+}

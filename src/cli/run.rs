@@ -1,0 +1,232 @@
+//! `run`: flags, and what they mean.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use rand::RngExt as _;
+use url::Url;
+
+use super::Globals;
+use super::tls::{RedisTls, ServerTls};
+use super::values::{duration, publish_key, redis_url, server};
+use crate::dialect::{Dialects, Target};
+use crate::emit::SinkOptions;
+use crate::exit::{Exit, Failure};
+use crate::progress::{PatternError, ProgressPattern};
+use crate::run::{self, CommandLine, PtyChoice, RunOptions, name_of};
+
+const EXAMPLES: &str = "\
+Examples:
+  jobwire run -- make -j8
+  jobwire run build-42 -- cargo build --release
+  jobwire run nightly --log -- ./backup.sh
+  jobwire run -- rsync -a --info=progress2 photos/ host:photos/
+  jobwire run --progress-regex 'epoch (?<step>\\d+)/(?<total>\\d+)' -- ./train
+  jobwire run --redis redis://db:6379 --durable etl -- python3 etl.py
+
+The command's output passes through as it is, and its exit code is that of jobwire: 128 and the number for a signal, 127 where \
+there is no such command, 126 where it cannot be run. What it writes is looked at for progress: 45%, [12/80], 12 of 80, and what \
+ffmpeg, pv, rsync, curl, wget, tqdm, cargo, pytest and make write. Where stdout or stderr is a terminal the command has \
+one too, of the same size, so that it draws as it would by itself.
+
+Inside the command JOBWIRE_TARGET names the job, and other variables where it is told of, so that this reports to the same job:
+  jobwire publish \"$JOBWIRE_TARGET\" progress percent=50 message=halfway
+
+The job ends as succeeded where the command exits with 0, as cancelled where INT or TERM ended it or was passed on to it, and \
+as failed otherwise, with its exit code or signal. What is sent to jobwire alone is passed on; a second INT or TERM kills the command.
+
+The command never waits for its reporting. While Redis or the relay is away the newest progress waits, with what must not be \
+lost, and at its end at most 2 seconds are spent on the last word. What could not be told is said on stderr. Of lines (--log) the newest \
+1,000 wait, and those left out are counted.
+
+Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
+none is.";
+
+/// Run a command and tell of it as a job: start, progress, end
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES, override_usage = "jobwire run [OPTIONS] [TARGET] -- COMMAND [ARG]...")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub(super) struct RunArgs {
+    /// The job, as in build-42 or jobs/build-42 [default: the command's name and four letters].
+    target: Option<String>,
+
+    /// The command and its arguments, after `--`.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+
+    /// When the command's output goes through a pseudoterminal.
+    #[arg(long, value_enum, value_name = "WHEN", env = "JOBWIRE_PTY", default_value_t)]
+    pty: PtyFlag,
+
+    /// Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in.
+    #[arg(long, value_name = "REGEX", env = "JOBWIRE_PROGRESS_REGEX")]
+    progress_regex: Option<String>,
+
+    /// Publish the lines of the output too.
+    #[arg(long, env = "JOBWIRE_LOG")]
+    log: bool,
+
+    /// Publish the whole command line rather than the program's name.
+    #[arg(long, env = "JOBWIRE_SHOW_COMMAND")]
+    show_command: bool,
+
+    /// Publish the newest progress again after so long a silence, as in 30s, for relays that came later.
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = duration)]
+    heartbeat: Option<Duration>,
+
+    /// Say nothing of how to watch the job.
+    #[arg(long, env = "JOBWIRE_QUIET")]
+    quiet: bool,
+
+    /// Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL.
+    #[arg(long, env = "JOBWIRE_DURABLE")]
+    durable: bool,
+
+    /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,
+    /// password and database.
+    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
+    redis: Option<String>,
+
+    #[command(flatten)]
+    redis_tls: RedisTls,
+
+    /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "JOBWIRE_SERVER",
+        default_value = "ws://127.0.0.1:8000",
+        value_parser = server,
+        hide_env_values = true
+    )]
+    server: Url,
+
+    #[command(flatten)]
+    tls: ServerTls,
+
+    /// The relay's publish key [default: the one that `jobwire serve` left for its user].
+    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
+    publish_key: Option<String>,
+}
+
+/// When the command's output goes through a pseudoterminal, as written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum PtyFlag {
+    /// For a stream that is a terminal.
+    #[default]
+    Auto,
+    /// Always, so that a command draws as on a terminal.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl RunArgs {
+    pub(super) fn run(self, globals: &Globals) -> Result<Exit> {
+        let options = self.resolve(globals)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("could not start the runtime")?;
+        let exit = runtime.block_on(run::run(options, &mut anstream::stderr()));
+        // A name may still be looked up for a message that nobody waits for any more.
+        runtime.shutdown_background();
+        exit
+    }
+
+    fn resolve(self, globals: &Globals) -> Result<RunOptions, Failure> {
+        let mut words = self.command.into_iter();
+        let program = words.next().ok_or_else(|| Failure::usage("run needs a command after --"))?;
+        let (dialect, job) = job(self.target.as_deref(), &program, &globals.dialects)?;
+        let pattern = self.progress_regex.as_deref().map(ProgressPattern::new).transpose();
+        let pattern = pattern.map_err(|error| {
+            Failure::usage(format!("--progress-regex: {error}")).hint(PatternError::hint())
+        })?;
+        let mut environment = vec![set("JOBWIRE_TARGET", format!("{}/{job}", dialect.name))];
+        if !globals.dialect_files.is_empty() {
+            let files: Vec<PathBuf> =
+                globals.dialect_files.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
+            let files: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+            environment.push(set("JOBWIRE_DIALECT_FILE", files.join(",")));
+        }
+        let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
+            environment.extend(of_redis(&url));
+            if self.durable {
+                environment.push(set("JOBWIRE_DURABLE", "true".to_owned()));
+            }
+            SinkOptions::Redis { url, durable: self.durable }
+        } else if self.durable {
+            return Err(Failure::usage(
+                "--durable appends to streams in Redis, and nothing names a Redis: a relay only publishes what it gets over HTTP",
+            )
+            .hint("name the Redis of the relay with --redis or REDIS_URL"));
+        } else {
+            environment.push(set("JOBWIRE_SERVER", self.server.to_string()));
+            environment.extend(self.publish_key.clone().map(|key| set("JOBWIRE_PUBLISH_KEY", key)));
+            environment
+                .extend(self.tls.environment().into_iter().map(|(name, value)| (name.into(), Some(value))));
+            SinkOptions::Http { server: self.server, key: self.publish_key, tls: self.tls.tls()? }
+        };
+        Ok(RunOptions {
+            command: CommandLine { program, args: words.collect(), environment },
+            dialect,
+            job,
+            sink,
+            pty: match self.pty {
+                PtyFlag::Auto => PtyChoice::Auto,
+                PtyFlag::Always => PtyChoice::Always,
+                PtyFlag::Never => PtyChoice::Never,
+            },
+            pattern,
+            logs: self.log,
+            heartbeat: self.heartbeat,
+            shows_command: self.show_command,
+            quiet: self.quiet,
+        })
+    }
+}
+
+/// A variable of the command's environment.
+fn set(name: &str, value: String) -> (OsString, Option<OsString>) {
+    (name.into(), Some(value.into()))
+}
+
+/// Variables by which a jobwire inside the command finds the same Redis. The URL has whom to trust in it.
+fn of_redis(url: &str) -> Vec<(OsString, Option<OsString>)> {
+    let is_known =
+        ["JOBWIRE_REDIS", "REDIS_URL"].iter().find_map(std::env::var_os).is_some_and(|own| own == url);
+    if is_known {
+        return Vec::new();
+    }
+    let folded = ["CA", "CERT", "KEY", "INSECURE", "SENTINEL_PASSWORD"];
+    let removed = folded.iter().map(|name| (format!("JOBWIRE_REDIS_{name}").into(), None));
+    std::iter::once(set("JOBWIRE_REDIS", url.to_owned())).chain(removed).collect()
+}
+
+/// Dialect and name of the job.
+fn job(
+    target: Option<&str>,
+    program: &OsString,
+    dialects: &Dialects,
+) -> Result<(std::sync::Arc<crate::dialect::Dialect>, String), Failure> {
+    let text = target.map_or_else(|| usual_job(program), str::to_owned);
+    match Target::parse(&text, dialects, None).map_err(|error| Failure::usage(error.to_string()))? {
+        Target::Job { dialect, job } => Ok((dialect, job)),
+        _ => Err(Failure::usage(format!(
+            "run tells of one job, as in build-42; got '{}'",
+            text.escape_debug()
+        ))
+        .hint("a name without a dialect is a job of jobs")),
+    }
+}
+
+/// Name for a job that the user gave none: that of the program, and four letters.
+fn usual_job(program: &OsString) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = name_of(program).chars().map(|c| if is_plain(c) { c } else { '-' }).take(60).collect();
+    let letters: String = (0..4).map(|_| char::from(rand::rng().random_range(b'a'..=b'z'))).collect();
+    format!("jobs/{name}-{letters}")
+}

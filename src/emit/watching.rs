@@ -1,0 +1,45 @@
+//! The command that watches what is sent, for people.
+
+use url::Url;
+
+use super::SinkOptions;
+use crate::net;
+
+/// Where `attach` looks unless it is told.
+const DEFAULT_SERVER: &str = "127.0.0.1:8000";
+
+/// The command line that watches events of this sink; `words` are its targets and flags, as a shell takes them.
+pub(crate) fn attach_command(words: &[String], sink: &SinkOptions) -> String {
+    let server = match sink {
+        SinkOptions::Http { server, .. } => elsewhere(server),
+        SinkOptions::Redis { .. } => None,
+    };
+    let words = server.into_iter().chain(words.iter().cloned());
+    std::iter::once("jobwire attach".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// The flag for another server than the usual one; without what may be secret.
+fn elsewhere(server: &Url) -> Option<String> {
+    let (address, path) = (net::address(server), server.path().trim_end_matches('/'));
+    let usual = address == DEFAULT_SERVER && path.is_empty();
+    (!usual).then(|| format!("--server {}://{address}{}", server.scheme(), quoted(path)))
+}
+
+/// A word as a shell takes it.
+pub(crate) fn quoted(text: &str) -> String {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "/:._-%".contains(c)) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.escape_debug().to_string().replace("\\'", "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_a_shell_would_break_is_quoted() {
+        assert_eq!(quoted("downloads/a b"), "'downloads/a b'");
+        assert_eq!(quoted("downloads/it's"), r"'downloads/it'\''s'");
+    }
+}

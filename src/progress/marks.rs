@@ -1,0 +1,83 @@
+//! Marks of lines that may say progress: found without a regular expression, since nearly no line has one.
+
+use std::sync::LazyLock;
+
+use memchr::memchr_iter;
+use memchr::memmem::Finder;
+
+/// Set of marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Marks(u8);
+
+impl Marks {
+    /// A number with a `%` behind it.
+    pub(super) const PERCENT: Self = Self(1);
+    /// Two numbers, with `/` or `of` between them.
+    pub(super) const RATIO: Self = Self(2);
+    /// A number alone.
+    pub(super) const NUMBER: Self = Self(4);
+    /// Shape of curl's meter: a number first, a usual width.
+    pub(super) const METER: Self = Self(8);
+    /// Begins as a line of ffmpeg's that counts.
+    pub(super) const MEDIA: Self = Self(16);
+
+    /// Marks of a line without blanks at its ends.
+    pub(super) fn of(line: &[u8]) -> Self {
+        let Some(first) = line.first() else { return Self(0) };
+        let mut marks = Self(0);
+        if first.is_ascii_digit() {
+            if line.len() <= 3 && line.iter().all(u8::is_ascii_digit) {
+                return Self::NUMBER;
+            }
+            marks.add(Self::METER, (60..=100).contains(&line.len()) && line.contains(&b':'));
+        }
+        let is_media = matches!(first, b'f' | b's' | b'D' | b'I')
+            && [&b"frame="[..], b"size=", b"Duration: ", b"Input #"]
+                .iter()
+                .any(|word| line.starts_with(word));
+        marks.add(Self::MEDIA, is_media);
+        marks.add(Self::PERCENT, memchr_iter(b'%', line).any(|at| is_number_before(line, at)));
+        marks.add(Self::RATIO, memchr_iter(b'/', line).any(|at| is_ratio(line, at, at + 1)) || has_of(line));
+        marks
+    }
+
+    pub(super) const fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    const fn add(&mut self, mark: Self, is_there: bool) {
+        if is_there {
+            self.0 |= mark.0;
+        }
+    }
+}
+
+fn has_of(line: &[u8]) -> bool {
+    static OF: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b" of "));
+    OF.find_iter(line).any(|at| {
+        let out = if line[..at].ends_with(b" out") { at - 4 } else { at };
+        is_ratio(line, out, at + 4)
+    })
+}
+
+/// Whether a number ends before `at`, a blank between them or none.
+fn is_number_before(line: &[u8], at: usize) -> bool {
+    line[..at].strip_suffix(b" ").unwrap_or(&line[..at]).last().is_some_and(u8::is_ascii_digit)
+}
+
+/// Whether a number of its own stands before `left`, and one behind `right`: no part of a date, a version, a path or a word.
+fn is_ratio(line: &[u8], left: usize, right: usize) -> bool {
+    let before = line[..left].strip_suffix(b" ").unwrap_or(&line[..left]);
+    let after = line[right..].strip_prefix(b" ").unwrap_or(&line[right..]);
+    let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let head = before.iter().rev().find(|byte| !is_part(byte));
+    let tail = after.iter().find(|byte| !is_part(byte));
+    before.last().is_some_and(u8::is_ascii_digit)
+        && after.first().is_some_and(u8::is_ascii_digit)
+        && head.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"/-_".contains(byte))
+        && tail.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"/-_%".contains(byte))
+}

@@ -1,0 +1,130 @@
+//! Recognisers that need more than one line.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use super::reading::{Progress, decimal, share};
+
+/// Numbers on lines of their own, in a row and rising, before the next one counts as a percent.
+const RUN: u32 = 2;
+
+/// What earlier lines of one stream said.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Duration of the longest input of ffmpeg, in seconds.
+    duration: Option<f64>,
+    /// Last of the numbers that stood alone on their lines, without a line between them.
+    last: Option<u32>,
+    /// Count of these numbers, less those that repeat the one before.
+    run: u32,
+    /// Each of these numbers is the one before and one: they may number something.
+    is_counting: bool,
+}
+
+impl Memory {
+    /// Takes note of a line that is not a number alone: it ends a run of numbers.
+    pub(super) fn break_run(&mut self) {
+        (self.last, self.run, self.is_counting) = (None, 0, true);
+    }
+
+    /// Reads ffmpeg's lines: `Duration:` of an input is remembered, `time=` is a part of it.
+    pub(super) fn ffmpeg(&mut self, line: &[u8]) -> Option<Progress> {
+        static INPUT: LazyLock<Regex> = LazyLock::new(|| compile(r"^Input #(\d+), "));
+        static DURATION: LazyLock<Regex> =
+            LazyLock::new(|| compile(r"^Duration: (\d{1,4}):(\d\d):(\d\d(?:\.\d+)?), (?:start|bitrate): "));
+        static TIME: LazyLock<Regex> =
+            LazyLock::new(|| compile(r"^(?:frame|size)= .* time=(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?) bitrate="));
+        if let Some(input) = INPUT.captures(line) {
+            // The first input of another run.
+            if &input[1] == b"0" {
+                self.duration = None;
+            }
+            return None;
+        }
+        let seconds = |regex: &Regex| {
+            let found = regex.captures(line)?;
+            let [hours, minutes, seconds] = [1, 2, 3].map(|group| decimal(&found[group]));
+            Some(hours?.mul_add(3600.0, minutes? * 60.0) + seconds?)
+        };
+        if let Some(duration) = seconds(&DURATION) {
+            self.duration = Some(self.duration.unwrap_or_default().max(duration));
+            return None;
+        }
+        let (time, duration) = (seconds(&TIME)?, self.duration.filter(|duration| *duration > 0.0)?);
+        Some(Progress::of(share(time, duration).min(100.0)))
+    }
+
+    /// Reads numbers alone on their lines, as `pv -n` writes them.
+    ///
+    /// A number alone may be anything; a row of rising ones up to 100 is a percent. The first two of a row are therefore not
+    /// told, and none of `1`, `2`, `3`, …, which number something.
+    pub(super) fn numbers(&mut self, line: &[u8]) -> Option<Progress> {
+        let number = std::str::from_utf8(line).ok()?.parse().ok().filter(|number: &u32| *number <= 100);
+        let Some(number) = number else {
+            self.break_run();
+            return None;
+        };
+        match self.last.map(|last| number.checked_sub(last)) {
+            Some(Some(rise)) => {
+                self.run += u32::from(rise > 0);
+                self.is_counting &= rise == 1;
+            }
+            None | Some(None) => (self.run, self.is_counting) = (1, true),
+        }
+        self.last = Some(number);
+        (self.run > RUN && !self.is_counting).then(|| Progress::of(f64::from(number)))
+    }
+}
+
+fn compile(pattern: &str) -> Regex {
+    Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a constant, and tests use it")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percents(lines: &[&str], read: fn(&mut Memory, &[u8]) -> Option<Progress>) -> Vec<Option<f64>> {
+        let mut memory = Memory::default();
+        lines.iter().map(|line| read(&mut memory, line.as_bytes())?.percent).collect()
+    }
+
+    #[test]
+    fn time_is_a_part_of_the_longest_duration() {
+        let time = |time: &str| {
+            format!("frame=    1 fps=0.0 q=0.0 size=       0kB time={time} bitrate=N/A speed=   0x")
+        };
+        let lines = [
+            &time("00:00:10.00"),
+            "Input #0, mov,mp4, from 'a.mp4':",
+            "Duration: 00:00:40.00, start: 0.000000, bitrate: 45 kb/s",
+            "Input #1, wav, from 'b.wav':",
+            "Duration: 00:00:10.00, bitrate: 45 kb/s",
+            &time("00:00:10.00"),
+            &time("01:00:10.00"),
+            &time("N/A"),
+            &time("-577014:32:22.77"),
+            "Input #0, flv, from 'c':",
+            "Duration: N/A, start: 0.000000, bitrate: N/A",
+            &time("00:00:10.00"),
+        ];
+        let expected = [None, None, None, None, None, Some(25.0), Some(100.0), None, None, None, None, None];
+        assert_eq!(percents(&lines, Memory::ffmpeg), expected);
+    }
+
+    #[test]
+    fn rising_numbers_are_percents_from_the_third_on() {
+        let run = percents(&["10", "20", "31", "31", "100"], Memory::numbers);
+        assert_eq!(run, [None, None, Some(31.0), Some(31.0), Some(100.0)]);
+        for lines in [
+            &["5", "4", "3", "2", "1"][..],
+            &["7", "7", "7", "7"],
+            &["98", "99", "101", "102"],
+            &["1", "2"],
+            &["1", "2", "3", "4"],
+        ] {
+            assert!(percents(lines, Memory::numbers).iter().all(Option::is_none), "{lines:?}");
+        }
+    }
+}

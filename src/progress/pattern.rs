@@ -1,0 +1,110 @@
+//! Progress by a regular expression of the user's.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::reading::{GROUPS, Progress, read};
+
+/// Size of a compiled pattern, at most, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// Regular expression with at least one of the named groups `percent`, `step`, `total` and `message`.
+///
+/// It takes the syntax of the crate `regex`, whose matching needs time in proportion to the line.
+#[derive(Debug, Clone)]
+pub(crate) struct ProgressPattern(Regex);
+
+/// Why a text is no pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PatternError {
+    /// The text does not compile.
+    #[error("not a regular expression: {0}")]
+    Syntax(String),
+    /// The expression has none of the groups.
+    #[error("the regular expression names none of the groups percent, step, total and message")]
+    NoGroup,
+}
+
+impl PatternError {
+    /// What the user can do.
+    pub(crate) const fn hint() -> &'static str {
+        r"name what it finds: (?<percent>…), (?<step>…), (?<total>…) or (?<message>…), as in 'done (?<percent>[\d.]+)' or 'part (?<step>\d+) of (?<total>\d+)'"
+    }
+}
+
+impl ProgressPattern {
+    /// Compiles a pattern.
+    pub(crate) fn new(text: &str) -> Result<Self, PatternError> {
+        let regex = RegexBuilder::new(text).size_limit(LARGEST).build();
+        let regex = regex.map_err(|error| PatternError::Syntax(reason(&error)))?;
+        if regex.capture_names().flatten().any(|name| GROUPS.contains(&name)) {
+            Ok(Self(regex))
+        } else {
+            Err(PatternError::NoGroup)
+        }
+    }
+
+    /// The progress in a line without escape sequences.
+    pub(super) fn read(&self, line: &[u8]) -> Option<Progress> {
+        read(&self.0.captures(line)?)
+    }
+}
+
+/// The last line of the crate's message, which has the reason; those above it draw the place.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(pattern: &str, line: &str) -> Option<Progress> {
+        ProgressPattern::new(pattern).unwrap().read(line.as_bytes())
+    }
+
+    #[test]
+    fn groups_are_read() {
+        let found =
+            progress(r"(?<message>\w+) (?<step>\d+) of (?<total>[\d,]+)", "part 512 of 1,024").unwrap();
+        let expected = Progress {
+            percent: Some(50.0),
+            step: Some(512),
+            total: Some(1024),
+            message: Some("part".to_owned()),
+        };
+        assert_eq!(found, expected);
+        assert_eq!(progress(r"done (?P<percent>[\d.,]+)", "done 45,5").unwrap().percent, Some(45.5));
+        assert_eq!(progress("now: (?<message>.*)", "now: linking ").unwrap().message.unwrap(), "linking");
+        assert_eq!(progress(r"step (?<step>\d+)", "step 3").unwrap().step, Some(3));
+        // The file's group is no business of the progress.
+        assert_eq!(progress(r"(?<file>\S+) (?<percent>\d+)", "a.c 7").unwrap().percent, Some(7.0));
+    }
+
+    #[test]
+    fn values_that_are_none_are_no_progress() {
+        for line in ["done 101", "done -1", "done nan", "done 1e1", "done ", "other"] {
+            assert_eq!(progress(r"done (?<percent>\S*)", line), None, "{line}");
+        }
+        assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "12/3"), None);
+        assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "0/0"), None);
+        assert_eq!(progress(r"(?<step>\d+)", "99999999999999999999999"), None);
+        assert_eq!(progress("(?<message> *)x", "  x"), None);
+    }
+
+    #[test]
+    fn texts_that_are_no_patterns_are_refused() {
+        let error = |text| ProgressPattern::new(text).unwrap_err().to_string();
+        let none = "the regular expression names none of the groups percent, step, total and message";
+        for text in ["", r"\d+%", r"(\d+)", r"(?<percentage>\d+)", "(?<Percent>x)"] {
+            assert_eq!(error(text), none, "{text}");
+        }
+        assert_eq!(error("(?<percent>"), "not a regular expression: unclosed group");
+        assert_eq!(
+            error(r"(?<percent>\d+)(?=x)"),
+            "not a regular expression: look-around, including look-ahead and look-behind, is not supported"
+        );
+        assert!(error(r"(?<percent>\w{1000}{1000})").starts_with("not a regular expression: "));
+    }
+}

@@ -1,0 +1,92 @@
+//! Output without what commands a terminal.
+
+use memchr::memchr;
+
+const ESCAPE: u8 = 0x1b;
+const BACKSPACE: u8 = 0x08;
+
+/// A line without escape sequences and control characters. One that moves the cursor is a blank; a backspace takes the byte
+/// before it. `scratch` holds the text where there is something to take out.
+pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if memchr(ESCAPE, line).is_none() && !line.iter().any(|byte| is_control(*byte)) {
+        return line;
+    }
+    scratch.clear();
+    let mut rest = line;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = match byte {
+            ESCAPE => sequence(after, scratch),
+            BACKSPACE => {
+                scratch.pop();
+                after
+            }
+            byte if is_control(byte) => after,
+            _ => {
+                let length = rest.iter().position(|byte| is_control(*byte)).unwrap_or(rest.len());
+                scratch.extend_from_slice(&rest[..length]);
+                &rest[length..]
+            }
+        };
+    }
+    scratch
+}
+
+const fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+}
+
+/// Passes over the rest of an escape sequence.
+fn sequence<'a>(after: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
+    match after.split_first() {
+        Some((b'[', parameters)) => {
+            let Some(end) = parameters.iter().position(|byte| matches!(byte, 0x40..=0x7e)) else {
+                return &[];
+            };
+            // CUU to CUP, VPA and HVP: what follows stands elsewhere.
+            if matches!(parameters[end], b'A'..=b'H' | b'd' | b'f') {
+                text.push(b' ');
+            }
+            &parameters[end + 1..]
+        }
+        // OSC, DCS, SOS, PM and APC: a text up to BEL, or to ESC and a backslash.
+        Some((b']' | b'P' | b'X' | b'^' | b'_', string)) => {
+            let Some(end) = string.iter().position(|byte| matches!(byte, 0x07 | &ESCAPE)) else { return &[] };
+            let rest = &string[end..];
+            rest.strip_prefix(&[ESCAPE, b'\\']).or_else(|| rest.strip_prefix(&[0x07])).unwrap_or(rest)
+        }
+        // A character set: one intermediate byte, then the final one.
+        Some((b'(' | b')' | b'*' | b'+' | b'#' | b'%', set)) => set.get(1..).unwrap_or_default(),
+        Some((_, rest)) => rest,
+        None => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sequences_go_and_texts_stay() {
+        let table: [(&[u8], &[u8]); 12] = [
+            (b"a/b 45%", b"a/b 45%"),
+            (b"\x1b[2K\x1b[38;5;197m===\x1b[0m 45%", b"=== 45%"),
+            (b"\x1b7\x1b[24;0f\x1b[42mProgress: [ 45%]\x1b8", b" Progress: [ 45%]"),
+            (b"\x1b]0;title 99%\x07 45%", b" 45%"),
+            (b"\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\", b"link"),
+            (b"  3/16\x08\x08\x08\x084/16", b"  4/16"),
+            (b"\x08\x08a", b"a"),
+            (b"\x1b(B45%", b"45%"),
+            (b"\x1b", b""),
+            (b"45%\x1b[", b"45%"),
+            (b"45%\x1b]never ends", b"45%"),
+            (b"\xff\x00\xfe\t", b"\xff\xfe\t"),
+        ];
+        for (line, expected) in table {
+            let mut scratch = Vec::new();
+            assert_eq!(
+                plain(line, &mut scratch).escape_ascii().to_string(),
+                expected.escape_ascii().to_string()
+            );
+        }
+    }
+}

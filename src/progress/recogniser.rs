@@ -1,0 +1,97 @@
+//! Finds the progress in a line.
+
+use std::sync::LazyLock;
+
+use regex::bytes::{Captures, Regex};
+
+use super::lines::LONGEST;
+use super::marks::Marks;
+use super::memory::Memory;
+use super::pattern::ProgressPattern;
+use super::plain::plain;
+use super::reading::{Progress, read};
+use super::table::{How, PATTERNS, ROWS, Row};
+use super::words::no_progress;
+
+/// Recogniser of progress in one stream of output. Two streams of a program have two: some forms need earlier lines.
+///
+/// A line of more than [`LONGEST`] bytes is no progress. Time is in proportion to the line, memory bounded.
+#[derive(Debug)]
+pub(crate) struct Recogniser {
+    pattern: Option<ProgressPattern>,
+    memory: Memory,
+    scratch: Vec<u8>,
+}
+
+impl Recogniser {
+    /// With a pattern of the user's, which stands in the place of the table: who writes one says what counts.
+    pub(crate) fn new(pattern: Option<&ProgressPattern>) -> Self {
+        Self { pattern: pattern.cloned(), memory: Memory::default(), scratch: Vec::new() }
+    }
+
+    /// The progress that a line says, if it says any. The line has no end; it may have escape sequences.
+    pub(crate) fn line(&mut self, line: &[u8]) -> Option<Progress> {
+        self.recognise(line).map(|(_, progress)| progress)
+    }
+
+    /// The progress with the name of the row that recognised it.
+    pub(super) fn recognise(&mut self, line: &[u8]) -> Option<(&'static str, Progress)> {
+        if line.len() > LONGEST {
+            return None;
+        }
+        let Self { pattern, memory, scratch } = self;
+        let line = plain(line, scratch);
+        if let Some(pattern) = pattern {
+            return pattern.read(line).map(|progress| ("pattern", progress));
+        }
+        let line = line.trim_ascii();
+        let marks = Marks::of(line);
+        if !marks.has(Marks::NUMBER) && !line.is_empty() {
+            memory.break_run();
+        }
+        if marks.is_empty() {
+            return None;
+        }
+        let is_log = line.first().is_some_and(|first| !b"([#".contains(first)) || line.starts_with(b"[2");
+        let line = if is_log { without_prefix(line) } else { line };
+        let mut rows = ROWS.iter().zip(PATTERNS.iter()).filter(|(row, _)| marks.has(row.mark));
+        rows.find_map(|(row, pattern)| {
+            let progress = by_row(row, pattern.as_ref(), memory, line)?;
+            Some((row.name, progress))
+        })
+    }
+}
+
+fn by_row(row: &Row, pattern: Option<&Regex>, memory: &mut Memory, line: &[u8]) -> Option<Progress> {
+    if let How::Memory(read) = row.how {
+        return read(memory, line);
+    }
+    let found = pattern?.captures(line)?;
+    if matches!(row.how, How::Loose(_)) && is_of_other_things(line, &found) {
+        return None;
+    }
+    read(&found)
+}
+
+/// Whether the words before the number say that it is no progress.
+fn is_of_other_things(line: &[u8], found: &Captures<'_>) -> bool {
+    static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(no_progress!()));
+    let start = |name| found.name(name).map(|group| group.start());
+    let starts = [start("bar"), start("percent"), start("step")];
+    let before = starts.into_iter().flatten().min().unwrap_or(line.len());
+    OTHER.is_match(&line[..before])
+}
+
+/// A line without the time and level that a log writes before it.
+fn without_prefix(line: &[u8]) -> &[u8] {
+    static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
+        compile(
+            r"^(?:(?:\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z| ?[+-]\d\d:?\d\d)?\]?|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ \S+:)[\s|:-]*)?(?:\[?(?:TRACE|DEBUG|INFO|info|NOTICE|WARN|WARNING)\b\]?[\s|:-]+)?",
+        )
+    });
+    PREFIX.find(line).map_or(line, |prefix| &line[prefix.end()..])
+}
+
+fn compile(pattern: &str) -> Regex {
+    Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a constant, and tests use it")
+}

@@ -1,0 +1,226 @@
+//! The command as a child: its streams, its process group, and what it is sent.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+
+use rustix::io::ioctl_fionread;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::termios::tcsetwinsize;
+use tokio::process::Child;
+
+use super::layout::{Fitting, Layout, Outside, PtyChoice};
+use super::pty::{Keyboard, Pty, Use, has_controlling_terminal, size, terminal_at};
+use super::session;
+use crate::child;
+use crate::exit::{Exit, Failure};
+
+/// A program, its arguments, and what is changed of its environment: `None` takes a variable out.
+#[derive(Debug)]
+pub(crate) struct CommandLine {
+    /// Name or path of the program.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Variables that are set or taken out.
+    pub environment: Vec<(OsString, Option<OsString>)>,
+}
+
+/// Relation of the command's processes to jobwire's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// The command is in jobwire's process group, and what the terminal sends reaches both.
+    SameGroup,
+    /// The command has a process group of its own, since there is no terminal that sends anything to groups. What is sent to
+    /// jobwire's group then reaches the command once, through jobwire.
+    OwnGroup,
+    /// The command has a session of its own on a pty, led by a process between.
+    Session,
+}
+
+/// A command that was started.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) child: Child,
+    pub(super) kinship: Kinship,
+    /// Reading ends of the command's standard output and standard error, until they are taken; the second is `None` where both
+    /// share one pty.
+    pub(super) outputs: (Option<Source>, Option<Source>),
+    /// Terminal that jobwire reads for the command, where it has a session of its own.
+    pub(super) keyboard: Option<Keyboard>,
+    /// Masters of the command's ptys, to set their sizes.
+    ptys: Vec<OwnedFd>,
+}
+
+/// Reading end of a stream.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) from: OwnedFd,
+    pub(super) is_pty: bool,
+}
+
+impl Running {
+    /// Starts a command; on a tokio runtime.
+    pub(super) fn start(line: &CommandLine, choice: PtyChoice) -> Result<Self, Failure> {
+        let outside = Outside {
+            is_stdin: terminal_at(io::stdin()).is_some(),
+            stdout: terminal_at(io::stdout()),
+            stderr: terminal_at(io::stderr()),
+        };
+        let layout = Layout::of(choice, outside);
+        let failed = |error: io::Error| {
+            Failure::new(Exit::CannotRun, format!("could not connect the command's streams: {error}"))
+        };
+        let streams = Streams::open(layout).map_err(failed)?;
+        let kinship = match layout.is_session {
+            true => Kinship::Session,
+            false if has_controlling_terminal() => Kinship::SameGroup,
+            false => Kinship::OwnGroup,
+        };
+        let mut command = command(line, kinship).map_err(failed)?;
+        streams.connect(&mut command, layout).map_err(failed)?;
+        let child = child::start(&mut command.into())?;
+        Ok(Self { child, kinship, outputs: streams.outputs, keyboard: streams.keyboard, ptys: streams.ptys })
+    }
+
+    /// Id of the child, until it was waited for.
+    fn pid(&self) -> Option<Pid> {
+        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+    }
+
+    /// Sends a signal to the command.
+    pub(super) fn send(&self, signal: Signal) {
+        let Some(pid) = self.pid() else { return };
+        // A command that has ended meanwhile is sent nothing.
+        let _ = match (self.kinship, signal) {
+            (Kinship::SameGroup, signal) => kill_process(pid, signal),
+            (Kinship::OwnGroup, signal) => kill_process_group(pid, signal),
+            (Kinship::Session, Signal::KILL) => {
+                // A leader that is stopped obeys once it goes on.
+                kill_process(pid, session::KILL).and_then(|()| kill_process(pid, Signal::CONT))
+            }
+            (Kinship::Session, signal) => kill_process(pid, signal),
+        };
+    }
+
+    /// Whether the command has been stopped since this was last asked.
+    pub(super) fn has_stopped(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        matches!(waitid(WaitId::Pid(pid), options), Ok(Some(status)) if status.stopped())
+    }
+
+    /// Whether all that the command has written to its terminal was read.
+    pub(super) fn is_silent(&self) -> bool {
+        self.ptys.iter().all(|master| ioctl_fionread(master).unwrap_or(0) == 0)
+    }
+
+    /// Gives the command's ptys the size of jobwire's terminal.
+    pub(super) fn resize(&self) {
+        let size = size();
+        for master in &self.ptys {
+            // A terminal that has gone has no size.
+            let _ = tcsetwinsize(master, size);
+        }
+        if self.kinship != Kinship::Session && !self.ptys.is_empty() {
+            // The kernel tells those alone whose controlling terminal it is.
+            self.send(Signal::WINCH);
+        }
+    }
+
+    /// A writing end for what is typed.
+    pub(super) fn typewriter(&self) -> io::Result<File> {
+        match self.ptys.first() {
+            Some(master) => Ok(File::from(master.try_clone()?)),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn command(line: &CommandLine, kinship: Kinship) -> io::Result<Command> {
+    let mut command = if kinship == Kinship::Session {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg0(session::NAME).arg(terminal_path()).arg(&line.program);
+        command
+    } else {
+        Command::new(&line.program)
+    };
+    command.args(&line.args);
+    for (name, value) in &line.environment {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    if kinship == Kinship::OwnGroup {
+        command.process_group(0);
+    }
+    Ok(command)
+}
+
+/// Path of the terminal at standard input; empty where the system does not tell.
+fn terminal_path() -> OsString {
+    fs::read_link("/proc/self/fd/0").map(OsString::from).unwrap_or_default()
+}
+
+/// Ends of the command's streams, before it is started.
+struct Streams {
+    outputs: (Option<Source>, Option<Source>),
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    keyboard: Option<Keyboard>,
+    ptys: Vec<OwnedFd>,
+}
+
+impl Streams {
+    fn open(layout: Layout) -> io::Result<Self> {
+        let keyboard = layout.is_session.then(Keyboard::new).transpose()?;
+        let mut ptys = Vec::new();
+        let mut pty = |purpose| -> io::Result<(Source, OwnedFd)> {
+            let pty = Pty::open(keyboard.as_ref().map(Keyboard::settings), size(), purpose)?;
+            ptys.push(pty.master.try_clone()?);
+            Ok((Source { from: pty.master, is_pty: true }, pty.slave))
+        };
+        let first = if layout.is_session { Use::Terminal } else { Use::Display };
+        let (stdout_source, stdout) = match layout.stdout {
+            Fitting::Pipe => pipe()?,
+            Fitting::First | Fitting::Second => pty(first)?,
+        };
+        let (stderr_source, stderr) = match layout.stderr {
+            Fitting::Pipe => pipe().map(|(source, end)| (Some(source), end))?,
+            Fitting::Second => pty(Use::Display).map(|(source, end)| (Some(source), end))?,
+            Fitting::First => (None, stdout.try_clone()?),
+        };
+        Ok(Self { outputs: (Some(stdout_source), stderr_source), stdout, stderr, keyboard, ptys })
+    }
+
+    /// Gives the command its ends.
+    fn connect(&self, command: &mut Command, layout: Layout) -> io::Result<()> {
+        if layout.is_session {
+            command.stdin(Stdio::from(self.stdout.try_clone()?));
+        }
+        command.stdout(Stdio::from(self.stdout.try_clone()?)).stderr(Stdio::from(self.stderr.try_clone()?));
+        Ok(())
+    }
+}
+
+fn pipe() -> io::Result<(Source, OwnedFd)> {
+    let (reader, writer) = io::pipe()?;
+    Ok((Source { from: reader.into(), is_pty: false }, writer.into()))
+}
+
+/// A copy of one of jobwire's own streams, for writing.
+pub(super) fn own(stream: impl AsFd) -> io::Result<File> {
+    let copy = stream.as_fd().try_clone_to_owned()?;
+
+    Ok(File::from(copy))
+}
+
+/// Last part of a program's path, for people.
+pub(crate) fn name_of(program: &OsStr) -> String {
+    let path = std::path::Path::new(program);
+    path.file_name().unwrap_or(program).to_string_lossy().into_owned()
+}

@@ -1,0 +1,156 @@
+//! A process between jobwire and a command that has a terminal of its own: the leader of the session that the pty controls.
+//!
+//! A command is stopped by Ctrl-Z only if its parent is in the same session and in another process group; without such a
+//! parent the kernel drops that signal. jobwire cannot be it, since its own session is that of the user's shell. So it starts
+//! itself once more as the leader: it takes the pty as controlling terminal, puts the command into the foreground there, and
+//! does what the command does: it stops, goes on and ends in the same way.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::OFlags;
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, getpid, getppid, ioctl_tiocsctty, kill_process, kill_process_group,
+    setsid, waitpid,
+};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
+use signal_hook::iterator::Signals;
+
+use crate::child;
+use crate::exit::{Exit, Failure};
+
+/// Name that jobwire starts itself by for this purpose.
+pub(super) const NAME: &str = "jobwire-session";
+/// Signals that the leader passes on to the command.
+const PASSED_ON: [Signal; 7] =
+    [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::CONT];
+/// Signal that the leader is sent to have the command killed.
+pub(super) const KILL: Signal = Signal::ALARM;
+
+/// Runs the command of a process that was started as [`NAME`]: `NAME TERMINAL COMMAND ARG…`. Resolves to `None` for every
+/// other process.
+pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
+    let mut args = args.iter().cloned();
+    if args.next()? != NAME {
+        return None;
+    }
+    let (terminal, name) = (PathBuf::from(args.next()?), args.next()?);
+    let failure = match Leader::begin(terminal, &name, args) {
+        Ok(mut leader) => return Some(leader.follow()),
+        Err(failure) => failure,
+    };
+    // A stderr that nobody reads changes nothing.
+    let _ = writeln!(io::stderr(), "jobwire: {failure}");
+    Some(failure.exit)
+}
+
+struct Leader {
+    command: Pid,
+    signals: Signals,
+    /// Process that started this one.
+    parent: Option<Pid>,
+    /// Terminal of the user, and its settings from before.
+    outer: (PathBuf, Option<Termios>),
+}
+
+impl Leader {
+    fn begin(terminal: PathBuf, name: &OsStr, args: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
+        let failed = |error: io::Error| {
+            Failure::new(Exit::CannotRun, format!("could not make a session for the command: {error}"))
+        };
+        setsid().map_err(|error| failed(error.into()))?;
+        ioctl_tiocsctty(io::stdin()).map_err(|error| failed(error.into()))?;
+        let caught = PASSED_ON.into_iter().chain([Signal::CHILD, KILL]);
+        let signals = Signals::new(caught.map(Signal::as_raw)).map_err(failed)?;
+        let mut command = Command::new(name);
+        command.args(args).process_group(0);
+        let child = command.spawn().map_err(|error| child::not_started(Path::new(name), &error))?;
+        let command = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let command = command.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        // It may have ended already.
+        let _ = tcsetpgrp(io::stdin(), command);
+        let outer = (terminal, tcgetattr(io::stdin()).ok());
+        Ok(Self { command, signals, parent: getppid(), outer })
+    }
+
+    /// Does what the command does until it has ended.
+    fn follow(&mut self) -> Exit {
+        if let Some(exit) = self.look() {
+            return exit;
+        }
+        loop {
+            let caught: Vec<i32> = self.signals.wait().collect();
+            for number in caught {
+                let Some(signal) = Signal::from_named_raw(number) else { continue };
+                // A group that has ended is sent nothing, and its end is seen below.
+                let _ = match signal {
+                    Signal::CHILD => Ok(()),
+                    KILL => kill_process_group(self.command, Signal::KILL),
+                    signal => kill_process_group(self.command, signal),
+                };
+            }
+            if getppid() != self.parent {
+                self.restore();
+            }
+            if let Some(exit) = self.look() {
+                return exit;
+            }
+        }
+    }
+
+    /// Looks what the command has done; its end, if that is it.
+    fn look(&self) -> Option<Exit> {
+        let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        while let Ok(Some((_, status))) = waitpid(Some(self.command), options) {
+            if let Some(signal) = status.stopping_signal() {
+                self.stop(signal);
+            } else {
+                return Some(end(status));
+            }
+        }
+        None
+    }
+
+    /// Stops as the command has.
+    fn stop(&self, signal: i32) {
+        let is_in_front = tcgetpgrp(io::stdin()).is_ok_and(|group| group == self.command);
+        let wanted_terminal = [Signal::TTIN, Signal::TTOU].iter().any(|stop| stop.as_raw() == signal);
+        // A group that has ended meanwhile needs no signal.
+        let _ = if wanted_terminal && is_in_front {
+            // It asked for the terminal before it was put into its foreground.
+            kill_process_group(self.command, Signal::CONT)
+        } else {
+            kill_process(getpid(), Signal::STOP)
+        };
+    }
+
+    /// Restores the settings of the user's terminal for a jobwire that was killed and could not.
+    fn restore(&mut self) {
+        let Some(settings) = self.outer.1.take() else { return };
+        let flags = i32::try_from(OFlags::NOCTTY.bits()).unwrap_or(0);
+        let terminal = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&self.outer.0);
+        // A terminal that has gone has no settings.
+        let _ = terminal.map(|terminal| tcsetattr(terminal, OptionalActions::Now, &settings));
+    }
+}
+
+/// Ends as the command did: by the same signal, or with the same code.
+fn end(status: WaitStatus) -> Exit {
+    if let Some(signal) = status.terminating_signal() {
+        // The command has left the core, if there is to be one.
+        let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
+        // Returns only where the signal does not end a process.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        if signal == Signal::KILL.as_raw() {
+            let _ = kill_process(getpid(), Signal::KILL);
+        }
+        return Exit::Command(u8::try_from(128 + signal).unwrap_or(u8::MAX));
+    }
+    Exit::Command(status.exit_status().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}

@@ -1,0 +1,274 @@
+//! Telling of a command, in a task of its own that the command never waits for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::{sleep_until, timeout};
+
+use super::queue::{Item, LogLine, Queue, Turn};
+use super::report::Reporter;
+use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
+use crate::exit::{Exit, Failure};
+use crate::net::backoff::Backoff;
+use crate::progress::Progress;
+use crate::text::printable;
+
+/// Longest text of a line or a message that is told, in characters.
+const LONGEST: usize = 1000;
+/// The first wait between two attempts, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Wait between two attempts where the other side refuses for good, until somebody has changed its mind.
+const REFUSED: Duration = Duration::from_secs(5);
+/// Time after the end of the command in which lines are still told; what is left of it belongs to the end itself.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Hand of a [`Teller`], for those who have something to tell. None of its methods waits.
+#[derive(Clone)]
+pub(super) struct Tellings(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    /// Something was added.
+    filled: Notify,
+}
+
+struct State {
+    queue: Queue,
+    account: Account,
+}
+
+/// Account of what was told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Account {
+    /// Events that were sent.
+    pub(super) sent: u64,
+    /// Whether an event has reached anybody, or nobody can say.
+    pub(super) is_heard: bool,
+    /// Events that were refused for good.
+    pub(super) refused: u64,
+    /// Why the last attempt failed, if it did.
+    pub(super) failure: Option<Failure>,
+    /// What it means that an event reached nobody.
+    pub(super) nobody: Option<String>,
+}
+
+impl Tellings {
+    pub(super) fn new() -> Self {
+        let state = State { queue: Queue::new(Instant::now()), account: Account::default() };
+        Self(Arc::new(Shared { state: Mutex::new(state), filled: Notify::new() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, act: impl FnOnce(&mut Queue)) {
+        act(&mut self.lock().queue);
+        self.0.filled.notify_one();
+    }
+
+    pub(super) fn milestone(&self, event: Outgoing) {
+        self.add(|queue| queue.milestone(event));
+    }
+
+    pub(super) fn progress(&self, mut progress: Progress) {
+        progress.message = progress.message.map(|text| short(&printable(&text)));
+        self.add(|queue| queue.progress(progress));
+    }
+
+    /// Adds a line of output, of which `left_out` bytes are missing at its end.
+    pub(super) fn line(&self, stream: &'static str, line: &[u8], left_out: u64) {
+        let text = String::from_utf8_lossy(line);
+        let mut text = short(&printable(&text));
+        if left_out > 0 {
+            text.push('…');
+        }
+        self.add(|queue| queue.line(LogLine { stream, text }));
+    }
+
+    pub(super) fn left_out(&self, lines: u64) {
+        if lines > 0 {
+            self.add(|queue| queue.left_out(lines));
+        }
+    }
+
+    pub(super) fn end(&self, event: Outgoing) {
+        self.add(|queue| queue.end(event));
+    }
+
+    /// What was told so far, and how many events and lines were not.
+    pub(super) fn account(&self) -> (Account, u64, u64) {
+        let state = self.lock();
+        let (events, lines) = state.queue.waiting();
+        (state.account.clone(), events + state.account.refused, lines)
+    }
+}
+
+/// Task that sends what is to be told, one event at a time. While the sink is away the queue holds what is to be told, within
+/// its bounds.
+pub(super) struct Teller {
+    pub(super) tellings: Tellings,
+    pub(super) reporter: Reporter,
+    pub(super) sink: Sink,
+    /// The newest progress is sent again after so long a silence.
+    pub(super) heartbeat: Option<Duration>,
+}
+
+impl Teller {
+    /// Sends until the end is told.
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
+        let mut newest = Progress::default();
+        let mut ended = None;
+        let mut is_over = false;
+        while !is_over {
+            let Some(item) = self.next(&newest, &mut ended).await else { return };
+            if let Item::Progress(progress) = &item {
+                newest = progress.clone();
+            }
+            // The task may be ended while an event is on its way, and that event is then one that was not told.
+            let Some(event) = self.event(&item) else { continue };
+            is_over = matches!(item, Item::Ending(_));
+            match self.send(&event, item).await {
+                Ok(()) => backoff.reset(),
+                Err(Trouble::OfEvent) => {}
+                Err(trouble) => {
+                    is_over = false;
+                    let wait = backoff.next(rand::random());
+                    self.rest(if trouble == Trouble::Lasting { REFUSED } else { wait }).await;
+                }
+            }
+        }
+    }
+
+    /// The next thing to tell; `None` once all is told.
+    async fn next(&self, newest: &Progress, ended: &mut Option<Instant>) -> Option<Item> {
+        let begun = Instant::now();
+        loop {
+            let now = Instant::now();
+            let turn = {
+                let queue = &mut self.tellings.lock().queue;
+                if queue.is_ended() && now >= *ended.get_or_insert(now) + LAST_LINES {
+                    queue.drop_lines();
+                }
+                queue.next(now)
+            };
+            let due = match turn {
+                Turn::Due(item) => return Some(item),
+                Turn::Over => return None,
+                Turn::Wait(due) => due,
+            };
+            let heartbeat = self.heartbeat.map(|silence| begun + silence);
+            if heartbeat.is_some_and(|heartbeat| heartbeat <= now) {
+                return Some(Item::Progress(newest.clone()));
+            }
+            let filled = self.tellings.0.filled.notified();
+            match due.into_iter().chain(heartbeat).min() {
+                None => filled.await,
+                // Whichever comes first: what is due is looked up again.
+                Some(at) => tokio::select! {
+                    () = filled => {}
+                    () = sleep_until(at.into()) => {}
+                },
+            }
+        }
+    }
+
+    fn event(&self, item: &Item) -> Option<Outgoing> {
+        match item {
+            Item::Milestone(event) | Item::Ending(event) => Some((**event).clone()),
+            Item::Progress(progress) => Some(self.reporter.progress(progress)),
+            Item::Line(line) => self.reporter.line(Some(line.stream), &line.text),
+            Item::LeftOut(1) => self.reporter.line(None, "… 1 line left out"),
+            Item::LeftOut(lines) => self.reporter.line(None, &format!("… {lines} lines left out")),
+        }
+    }
+
+    /// Sends an event; what it was made from goes back into the queue where it may be sent later.
+    async fn send(&self, event: &Outgoing, item: Item) -> Result<(), Trouble> {
+        let unsent = Unsent { tellings: &self.tellings, item: Some(item) };
+        let result = match event.payload(Timestamp::now()) {
+            Ok(payload) => {
+                let channel = event.channel();
+                let sent = self.sink.publish(&event.dialect, &channel, payload.into()).await;
+                sent.map(|arrival| self.heard(event, &channel, &arrival))
+            }
+            Err(error) => {
+                let failure = Failure::new(Exit::Failure, error.to_string());
+                Err(Undelivered { failure, trouble: Trouble::OfEvent })
+            }
+        };
+        match result {
+            Ok(()) => {
+                unsent.forget();
+                Ok(())
+            }
+            Err(Undelivered { failure, trouble }) => {
+                if trouble == Trouble::OfEvent {
+                    unsent.forget();
+                    self.tellings.lock().account.refused += 1;
+                }
+                self.tellings.lock().account.failure = Some(failure);
+                Err(trouble)
+            }
+        }
+    }
+
+    fn heard(&self, event: &Outgoing, channel: &str, arrival: &Arrival) {
+        let nobody = match arrival {
+            Arrival::Heard(reach) if reach.is_nobody() && !reach.is_at_a_relay() => {
+                Some(self.sink.nobody(&event.dialect, channel, *reach))
+            }
+            _ => None,
+        };
+        let account = &mut self.tellings.lock().account;
+        account.sent += 1;
+        account.is_heard |= nobody.is_none();
+        account.nobody = nobody;
+        if account.refused == 0 {
+            account.failure = None;
+        }
+    }
+
+    /// Waits before the next attempt, but not past the end of the command, after which there is little time.
+    async fn rest(&self, wait: Duration) {
+        let wait = if self.tellings.lock().queue.is_ended() { RETRY.0 } else { wait };
+        let rested = Instant::now() + wait;
+        while !self.tellings.lock().queue.is_ended() {
+            let left = rested.saturating_duration_since(Instant::now());
+            if left.is_zero() || timeout(left, self.tellings.0.filled.notified()).await.is_err() {
+                return;
+            }
+        }
+        sleep_until((Instant::now() + RETRY.0.min(wait)).into()).await;
+    }
+}
+
+/// Item on its way, which goes back into the queue unless it is forgotten, also where the sending is given up half-way.
+struct Unsent<'a> {
+    tellings: &'a Tellings,
+    item: Option<Item>,
+}
+
+impl Unsent<'_> {
+    fn forget(mut self) {
+        self.item = None;
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.tellings.lock().queue.put_back(item);
+        }
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => text.to_owned(),
+        Some((at, _)) => format!("{}…", &text[..at]),
+    }
+}
