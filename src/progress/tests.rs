@@ -34,7 +34,7 @@ fn each_row_recognises_its_example() {
 
 #[test]
 fn forms_that_scripts_write_are_read() {
-    let table: [(&str, f64); 52] = [
+    let table: [(&str, f64); 56] = [
         ("45%", 45.0),
         ("  45.5 %  ", 45.5),
         ("100%", 100.0),
@@ -72,6 +72,10 @@ fn forms_that_scripts_write_are_read() {
         ("Processing file 12 of 80: a.txt", 15.0),
         ("Processing a.txt (12/80)", 15.0),
         ("Processed 12/80 files", 15.0),
+        ("Processed 12/80", 15.0),
+        ("Checked 12/80 files", 15.0),
+        ("Checked 12 of 80", 15.0),
+        ("Linking - 12/80", 15.0),
         ("Downloading: 45%", 45.0),
         ("Downloading a-1.2.3.tar.gz: 45%", 45.0),
         ("Downloading https://example.org/a/b.bin ... 45%", 45.0),
