@@ -48,6 +48,7 @@
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
+//! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
@@ -58,7 +59,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → broker → wire → net → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -75,6 +76,7 @@ mod broker;
 pub mod cli;
 mod demo;
 pub mod dialect;
+mod emit;
 mod exit;
 mod net;
 #[allow(dead_code, unused_imports, reason = "publish and run take all of it into use")]

@@ -18,13 +18,13 @@ use super::Globals;
 use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
 use crate::dialect::{Assignment, Dialect, Dialects, Outcome, Source};
+use crate::emit::{Content, Outgoing, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
 use crate::publish::ending::Ending;
 use crate::publish::line::{Lines, LinesEnd};
-use crate::publish::outgoing::{Content, Outgoing};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
-use crate::publish::{self, PublishOptions, SinkOptions, SourceOptions};
+use crate::publish::{self, PublishOptions, SourceOptions};
 use crate::text::printable_lines;
 
 const EXAMPLES: &str = "\

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-use super::SinkOptions;
 use super::scenario::Scenario;
+use crate::emit::SinkOptions;
 use crate::net;
 
 /// Targets that are written out; a command with more is no help.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::outgoing::Outgoing;
 use crate::dialect::{Dialect, FieldError};
+use crate::emit::Outgoing;
 
 /// The most events that wait.
 const EVENTS: usize = 10_000;
@@ -190,7 +190,7 @@ mod tests {
 
     use super::*;
     use crate::dialect::Dialects;
-    use crate::publish::outgoing::Content;
+    use crate::emit::Content;
 
     fn message(dialect: &str, job: &str, payload: &str) -> Message {
         static BUILTIN: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);

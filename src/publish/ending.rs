@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::outgoing::{Content, Outgoing};
 use super::probe;
 use crate::dialect::{Assignment, Dialect, EventDef, FieldError, FieldType, Outcome, View};
+use crate::emit::{Content, Outgoing};
 
 /// Exit codes of a shell for a command that was ended by SIGINT and SIGTERM.
 const INTERRUPTED: [u8; 2] = [130, 143];

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::ending::{Ending, EndingError};
-use super::outgoing::{Content, Outgoing};
 use super::probe;
 use crate::dialect::{
     Assignment, Dialect, FieldError, FieldType, Given, Opens, Outcome, Shorthand, View, WholeError,
 };
+use crate::emit::{Content, Outgoing};
 use crate::progress::{Progress, Recogniser};
 
 /// The longest line, in bytes: a relay takes no longer payload.

@@ -5,12 +5,10 @@ mod announce;
 mod backlog;
 pub(crate) mod ending;
 pub(crate) mod line;
-pub(crate) mod outgoing;
 mod pace;
 mod probe;
 mod pump;
 pub(crate) mod scenario;
-mod sink;
 mod source;
 
 use std::io::Write;
@@ -22,13 +20,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::line::Lines;
-use self::outgoing::Outgoing;
+
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
-use self::sink::Sink;
-pub(crate) use self::sink::SinkOptions;
 use self::source::Source;
+use crate::emit::{Outgoing, Sink, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::text::printable_lines;
 

@@ -16,10 +16,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::backlog::Message;
-use super::outgoing::Outgoing;
 use super::pace::Pace;
-use super::sink::{Arrival, Sink, Trouble, Undelivered};
 use super::source::{Next, Source};
+use crate::emit::Outgoing;
+use crate::emit::{Arrival, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 

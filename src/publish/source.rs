@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::line::{LineError, Lines, MAX_LINE};
-use super::outgoing::Outgoing;
 use super::scenario::Scenario;
+use crate::emit::Outgoing;
 
 /// Bytes that are kept of a line over the limit: enough to tell an event from output.
 const START: usize = 64;

@@ -92,7 +92,7 @@ fn dialect(name: &str) -> Arc<Dialect> {
 
 fn started(repeat: u64) -> SourceOptions {
     let fields = vec![Assignment::json("message", "go")];
-    let content = outgoing::Content::Fields { event: "job_started".to_owned(), fields };
+    let content = crate::emit::Content::Fields { event: "job_started".to_owned(), fields };
     SourceOptions::Event {
         event: Outgoing { dialect: dialect("scraping"), job: "7".to_owned(), content },
         repeat,

@@ -12,8 +12,8 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::outgoing::{Content, Outgoing};
 use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, with_nearest};
+use crate::emit::{Content, Outgoing};
 
 /// The dialects that have a scenario.
 pub(crate) const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];

@@ -45,7 +45,7 @@ impl Outgoing {
     }
 
     /// Whether it does not say how far its job is, and a default would set the job back.
-    pub(super) fn needs_standing(&self) -> bool {
+    pub(crate) fn needs_standing(&self) -> bool {
         let (Content::Fields { event, fields } | Content::Unchecked { event, fields }) = &self.content else {
             return false;
         };
@@ -53,7 +53,7 @@ impl Outgoing {
     }
 
     /// Takes over how far its job is.
-    pub(super) fn carry(&mut self, standing: &Standing) {
+    pub(crate) fn carry(&mut self, standing: &Standing) {
         if let Content::Fields { event, fields } | Content::Unchecked { event, fields } = &mut self.content {
             self.dialect.carry(event, fields, standing);
         }

@@ -51,7 +51,7 @@ pub(crate) enum SinkOptions {
 
 /// Numbers of receivers that an event reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub(super) struct Reach {
+pub(crate) struct Reach {
     /// Subscribers of the channel; a relay is one.
     subscribers: u64,
     /// Sockets of the relay, if it was one that published.
@@ -60,12 +60,12 @@ pub(super) struct Reach {
 
 impl Reach {
     /// Whether a relay has it, though none of its sockets does.
-    pub(super) const fn is_at_a_relay(self) -> bool {
+    pub(crate) const fn is_at_a_relay(self) -> bool {
         self.sockets.is_some() && self.subscribers > 0
     }
 
     /// Whether nobody got it. A relay's own subscription does not count if no socket of it was listening.
-    pub(super) fn is_nobody(self) -> bool {
+    pub(crate) fn is_nobody(self) -> bool {
         match self.sockets {
             None => self.subscribers == 0,
             Some(sockets) => sockets == 0 && self.subscribers <= 1,
@@ -74,7 +74,7 @@ impl Reach {
 }
 
 /// Place that an event has come to.
-pub(super) enum Arrival {
+pub(crate) enum Arrival {
     /// Receivers that heard it.
     Heard(Reach),
     /// All nodes of a cluster, which tells of the subscribers of one node alone: whether anybody heard it is not known.
@@ -84,7 +84,7 @@ pub(super) enum Arrival {
 }
 
 /// An open sink.
-pub(super) enum Sink {
+pub(crate) enum Sink {
     /// Channels of a Redis.
     Redis(RedisBroker),
     /// Streams of a Redis.
@@ -95,14 +95,14 @@ pub(super) enum Sink {
 
 /// Why an event was not sent, and whether another try may help.
 #[derive(Debug, Clone)]
-pub(super) struct Undelivered {
-    pub(super) failure: Failure,
-    pub(super) trouble: Trouble,
+pub(crate) struct Undelivered {
+    pub(crate) failure: Failure,
+    pub(crate) trouble: Trouble,
 }
 
 /// How lasting a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// The server is away or cannot do it now; later the same may succeed.
     Passing,
     /// No event can be sent there: the login or the key is refused, or the server takes no events.
@@ -130,7 +130,7 @@ impl Trouble {
 
 impl Sink {
     /// Connects to nothing yet; what is wrong with a URL is an error.
-    pub(super) fn new(options: SinkOptions) -> Result<Self, Failure> {
+    pub(crate) fn new(options: SinkOptions) -> Result<Self, Failure> {
         match options {
             SinkOptions::Redis { url, durable } => {
                 let redis =
@@ -150,7 +150,7 @@ impl Sink {
     }
 
     /// Address of the sink, for messages.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         match self {
             Self::Redis(redis) | Self::Streams(redis) => redis.address(),
             Self::Http(relay) => net::address(&relay.server),
@@ -158,7 +158,7 @@ impl Sink {
     }
 
     /// Logs in to a Redis, so that it fails here rather than at the first event.
-    pub(super) async fn check(&self) -> Result<(), Undelivered> {
+    pub(crate) async fn check(&self) -> Result<(), Undelivered> {
         match self.redis() {
             Some(redis) => redis.ping().await.map_err(|error| redis_failure(&error)),
             None => Ok(()),
@@ -167,7 +167,7 @@ impl Sink {
 
     /// Leaves the owner in Redis that a registration names, where a relay finds it that is away now. Whether it is this
     /// owner's job now; a relay that is published through does it all itself.
-    pub(super) async fn register(
+    pub(crate) async fn register(
         &self,
         dialect: &Dialect,
         channel: &str,
@@ -186,7 +186,7 @@ impl Sink {
     }
 
     /// How far a job is, as far as a relay keeps it: in Redis, or for polling. `Ok(None)`: nobody knows.
-    pub(super) async fn standing(
+    pub(crate) async fn standing(
         &self,
         dialect: &Dialect,
         job: &str,
@@ -208,7 +208,7 @@ impl Sink {
     }
 
     /// Sends an event. After [`Trouble::Passing`] it may have been sent all the same: the answer is what was lost.
-    pub(super) async fn publish(
+    pub(crate) async fn publish(
         &self,
         dialect: &Dialect,
         channel: &str,
@@ -233,7 +233,7 @@ impl Sink {
     }
 
     /// What a reach of nobody means here, for people. A relay keeps the state of jobs for those who come later.
-    pub(super) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
+    pub(crate) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
         let (channel, relay) = (channel.escape_debug(), self.address());
         if self.redis().is_some() {
             return format!("nobody is subscribed to '{channel}' at {relay}");
@@ -280,7 +280,7 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
 }
 
 /// A relay that is published through.
-pub(super) struct HttpSink {
+pub(crate) struct HttpSink {
     server: Url,
     key: Mutex<Key>,
     tls: Tls,
