@@ -17,11 +17,12 @@ use self::place::Place;
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
-use crate::dialect::{Assignment, Dialect, Dialects, Source};
+use crate::dialect::{Assignment, Dialect, Dialects, Outcome, Source};
 use crate::emit::{Content, Outgoing, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
-use crate::publish::line::Lines;
+use crate::publish::ending::Ending;
+use crate::publish::line::{Lines, LinesEnd};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SourceOptions};
 use crate::text::printable_lines;
@@ -36,6 +37,8 @@ Examples:
   jobwire publish channels lead:created lead_id=7 source=web
   jobwire publish channel:conversations ai:processing task_id=t1
   worker | jobwire publish scraping/123 --stdin
+  { make 2>&1; echo \"exit:$?\"; } | jobwire publish build-1 --stdin --end exit
+  make > make.log 2>&1; jobwire publish build-1 --end exit:$?
   jobwire publish scraping/123 job_progress progress=1 --repeat 9 --rate 3
   jobwire publish --scenario all --jobs 20 --fail-rate 0.2 --seed 7
   jobwire publish --scenario tasks --owner ann
@@ -51,6 +54,16 @@ An event of channels goes to the channel that its type belongs to, campaign:laun
 With --stdin every line is an event and is sent as it comes: a JSON object (a whole event), a number such as 45 or 45% \
 (progress), or '# text' (message); a carriage return ends a line too. Channels take whole events only. A bad line is reported with its number and the rest go \
 on; the exit code is then 1.
+
+Any other line is output of a program. Progress in it is found as `jobwire run` finds it, in the forms of many programs and \
+scripts: '[12/80] linking', 'Downloading a.bin: 45%', the bars of cargo, pip, curl or tqdm. A line without progress is \
+passed over; if there was nothing else at all, a warning says so at the end.
+
+--end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. A pipe hides \
+how its first command ended, and the shell knows it only when the pipe is done. So let the command's shell write the code as the \
+last line, exit:CODE, and take it with --end exit; without such a line the job has failed. Or end the job in a command of its \
+own: jobwire publish TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others failed, with \
+the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish is its own.
 
 Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
 relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \
@@ -101,6 +114,11 @@ pub(crate) struct PublishArgs {
     #[arg(long, env = "JOBWIRE_STDIN")]
     stdin: bool,
 
+    /// End the job: succeeded, failed, cancelled, or as a command whose exit code is given, as in exit:$?; with --stdin
+    /// after its last line, where `exit` alone takes the code from a line exit:CODE of the input.
+    #[arg(long, value_name = "HOW", env = "JOBWIRE_END", value_parser = end)]
+    end: Option<End>,
+
     /// Publish the event so many times.
     #[arg(long, value_name = "N", env = "JOBWIRE_REPEAT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     repeat: u64,
@@ -145,6 +163,10 @@ pub(crate) struct PublishArgs {
     /// Fail (exit 1) if an event reaches nobody; otherwise that is a warning.
     #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
     require_subscribers: bool,
+
+    /// Say nothing but errors on stderr: no notes, no warnings.
+    #[arg(long, env = "JOBWIRE_QUIET")]
+    quiet: bool,
 
     /// How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a
     /// scenario on [default: 10s, and not at all for a single event].
@@ -229,12 +251,18 @@ impl PublishArgs {
             patience: self.patience,
             require_subscribers: self.require_subscribers,
             is_typed: std::io::stdin().is_terminal(),
+            is_quiet: self.quiet,
         })
     }
 
     fn source(&self, dialects: &Dialects) -> Result<SourceOptions, Failure> {
         if self.stdin && self.scenario.is_some() {
             return Err(Failure::usage("--stdin and --scenario cannot be used together"));
+        }
+        if self.end.is_some() && self.scenario.is_some() {
+            return Err(Failure::usage(
+                "--end and --scenario cannot be used together: simulated jobs end by themselves",
+            ));
         }
         if let Some(name) = &self.scenario {
             return self.scenario(name, dialects);
@@ -255,15 +283,48 @@ impl PublishArgs {
                     "events come from standard input; '{}' is one too many",
                     event.escape_debug()
                 ))),
-                None => Ok(SourceOptions::Lines(self.lines(place))),
+                None => self.lines(place).map(SourceOptions::Lines),
             };
         }
-        self.one(place)
+        match self.end {
+            None => self.one(place),
+            Some(end) => self.ending(&place, end),
+        }
     }
 
-    fn lines(&self, place: Place) -> Lines {
+    fn lines(&self, place: Place) -> Result<Lines, Failure> {
+        let end = match self.end {
+            None => None,
+            Some(end) => {
+                check_job_of_end(&place)?;
+                Some(match end {
+                    End::Known(ending) => LinesEnd::Ending(ending),
+                    End::Told => LinesEnd::AsTold(None),
+                })
+            }
+        };
         let lines = Lines::new(place.dialect, place.job);
-        if self.unchecked { lines.unchecked() } else { lines }
+        let lines = if self.unchecked { lines.unchecked() } else { lines };
+        match end {
+            None => Ok(lines),
+            Some(end) => lines.ending(end).map_err(|error| Failure::usage(format!("--end: {error}"))),
+        }
+    }
+
+    /// The event that ends a job, alone.
+    fn ending(&self, place: &Place, end: End) -> Result<SourceOptions, Failure> {
+        if let Some(event) = &self.event {
+            let event = event.escape_debug();
+            return Err(Failure::usage(format!("--end is an event of its own; '{event}' is one too many")));
+        }
+        let End::Known(ending) = end else {
+            return Err(Failure::usage("--end exit takes the code from a line of standard input")
+                .hint("add --stdin, or give the code, as in --end exit:$?"));
+        };
+        let job = check_job_of_end(place)?;
+        let event = ending.event(&place.dialect, job);
+        let event = event.map_err(|error| Failure::usage(format!("--end: {error}")))?;
+        Ok(SourceOptions::Event { event, repeat: 1 })
     }
 
     fn one(&self, place: Place) -> Result<SourceOptions, Failure> {
@@ -338,6 +399,19 @@ impl PublishArgs {
     }
 }
 
+/// The job that `--end` ends.
+fn check_job_of_end(place: &Place) -> Result<&str, Failure> {
+    place.job.as_deref().filter(|_| place.dialect.channels.is_none()).ok_or_else(|| {
+        let name = &place.dialect.name;
+        let message = if place.dialect.channels.is_some() {
+            format!("--end ends a job, and {name} has none")
+        } else {
+            format!("--end needs a job, as in {name}/123")
+        };
+        Failure::usage(message)
+    })
+}
+
 /// Refuses a dialect whose events are published by another program.
 fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
     let Some(publisher) = &dialect.publisher else { return Ok(()) };
@@ -361,6 +435,31 @@ async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
     // What it has done so far is still said.
     let exit = publishing.await?;
     Ok(if exit == Exit::Interrupted { signal.exit() } else { exit })
+}
+
+/// What `--end` says.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// How the job ends.
+    Known(Ending),
+    /// The input says it.
+    Told,
+}
+
+fn end(text: &str) -> Result<End, String> {
+    let ending = match text {
+        "exit" => return Ok(End::Told),
+        "succeeded" => Ending::Outcome(Outcome::Succeeded),
+        "failed" => Ending::Outcome(Outcome::Failed),
+        "cancelled" => Ending::Outcome(Outcome::Cancelled),
+        _ => {
+            let code = text.strip_prefix("exit:").and_then(|code| code.parse().ok());
+            Ending::Exit(code.ok_or(
+                "a job ends as succeeded, failed or cancelled, or with a code from 0 to 255, as in exit:1",
+            )?)
+        }
+    };
+    Ok(End::Known(ending))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -65,12 +65,11 @@ impl Memory {
             self.break_run();
             return None;
         };
-        match self.last.map(|last| number.checked_sub(last)) {
-            Some(Some(rise)) => {
-                self.run += u32::from(rise > 0);
-                self.is_counting &= rise == 1;
-            }
-            None | Some(None) => (self.run, self.is_counting) = (1, true),
+        if let Some(rise) = self.last.and_then(|last| number.checked_sub(last)) {
+            self.run += u32::from(rise > 0);
+            self.is_counting &= rise == 1;
+        } else {
+            (self.run, self.is_counting) = (1, true);
         }
         self.last = Some(number);
         (self.run > RUN && !self.is_counting).then(|| Progress::of(f64::from(number)))

@@ -34,12 +34,15 @@ impl Progress {
 /// `done` and `size`, which are in the same unit. `None` where a number is none, or they contradict each other.
 pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
     let group = |name| found.name(name).map(|group| group.as_bytes());
-    let percent = optional(group("percent"), percent)?;
-    let (step, total) = (optional(group("step"), count)?, optional(group("total"), count)?);
+    // A group that is there has a value.
+    let percent = group("percent").map_or(Some(None), |text| percent(text).map(Some))?;
+    let [step, total] =
+        ["step", "total"].map(|name| group(name).map_or(Some(None), |text| count(text).map(Some)));
+    let (step, total) = (step?, total?);
     if total == Some(0) || matches!((step, total), (Some(step), Some(total)) if step > total) {
         return None;
     }
-    let of_steps = step.zip(total).map(|(step, total)| share(step as f64, total as f64));
+    let of_steps = step.zip(total).map(|(step, total)| share(float(step), float(total)));
     let of_amounts = match (group("done").and_then(decimal), group("size").and_then(decimal)) {
         (Some(done), Some(size)) if size > 0.0 && done <= size => Some(share(done, size)),
         _ => None,
@@ -50,17 +53,14 @@ pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
     is_any.then_some(Progress { percent, step, total, message })
 }
 
-/// `None` where a group is there and is no value; `Some(None)` where it is not there.
-fn optional<T>(group: Option<&[u8]>, read: impl FnOnce(&[u8]) -> Option<T>) -> Option<Option<T>> {
-    match group {
-        None => Some(None),
-        Some(text) => read(text).map(Some),
-    }
-}
-
 /// A hundred times a quotient, to two decimals: no more are worth an event.
 pub(super) fn share(done: f64, whole: f64) -> f64 {
     (done / whole * 10_000.0).round() / 100.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a percent has two decimals")]
+const fn float(count: u64) -> f64 {
+    count as f64
 }
 
 fn percent(text: &[u8]) -> Option<f64> {

@@ -7,12 +7,12 @@ use regex::bytes::Regex;
 use super::marks::Marks;
 use super::memory::Memory;
 use super::reading::Progress;
-use super::words::{doing, done, numbered, things};
+use super::words::{doing, done, done_to_many, numbered, things};
 
 /// A percent, with what must not follow it.
 macro_rules! percent {
     () => {
-        r"(?<percent>\d{1,3}(?:[.,]\d{1,6})?) ?%"
+        r"(?<percent>\d{1,3}(?:\.\d{1,6}|,\d{1,2})?) ?%"
     };
 }
 
@@ -33,7 +33,7 @@ macro_rules! amount {
 /// A bar: in brackets, or of block, box and Braille characters.
 macro_rules! bar {
     () => {
-        r"(?<bar>\[[=#>\-.*+<o~_ |\x80-\xff]{5,}\]|\|[=#>\- \x80-\xff]{5,}\||(?:\xe2[\x94-\x97\xa0-\xa3][\x80-\xbf] ?){3,}|#{4,})"
+        r"(?<bar>\[[=#>\-.*+<o~_ |\x80-\xff]{5,}\]|\|[=#>\- \x80-\xff]{5,}\||(?:\xe2[\x94-\x97\xa0-\xa3][\x80-\xbf] ?){3,}|#{8,})"
     };
 }
 
@@ -307,9 +307,9 @@ pub(super) const ROWS: &[Row] = &[
             doing!(),
             "|",
             done!(),
-            r")\b(?:[^%]{0,120}?(?:[:=(\[|-]|\.\.\.|\xe2\x80\xa6)|(?:\s+[^\s%]+){0,2}?))\s*",
+            r")\b(?:[^%]{0,120}?(?:[:=(\[|]|- |\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s%]+){0,2}?\s+))",
             percent!(),
-            r" *(?:$|[)\],;|(\[]|\.\.\.|\xe2\x80\xa6|- |(?:complete|completed|done|finished|eta|at)\b|of [\d.]+ ?[kKMGT]?i?B)"
+            r"\s*(?:$|[)\],;|(\[]|\.\.\.|\xe2\x80\xa6|- |(?:complete|completed|done|finished|eta|at)\b|of [\d.]+ ?[kKMGT]?i?B)"
         )),
         example: "(Reading database ... 45%",
     },
@@ -332,14 +332,42 @@ pub(super) const ROWS: &[Row] = &[
             r"(?i)^(?:[^\s/]+\s+){0,3}?\(?(?<message>\b(?:",
             doing!(),
             "|",
-            done!(),
-            r")\b(?:.{0,120}?(?:[:=(\[|#-]|\.\.\.|\xe2\x80\xa6)|(?:\s+[^\s/]+){0,2}?))\s*[(\[#]?",
+            done_to_many!(),
+            r")\b(?:.{0,120}?(?:[=(\[|#]|- |:\s|\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s/]+){0,2}?\s+[(\[#]?))",
             ratio!(),
             r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ",
             things!(),
             r"\b)"
         )),
         example: "Rebasing (3/7)",
+    },
+    Row {
+        name: "done with step",
+        mark: Marks::RATIO,
+        how: How::Loose(concat!(
+            r"(?i)^(?:[^\s/]+\s+){0,3}?\(?(?<message>\b(?:",
+            done!(),
+            r")\b(?:.{0,120}?(?:[=(\[|#]|- |:\s|\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s/]+){0,2}?\s+[(\[#]?))",
+            r"(?<step>\d{1,12}) (?:out )?of (?<total>\d{1,12})",
+            r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ",
+            things!(),
+            r"\b)"
+        )),
+        example: "Checked 12 of 80 files",
+    },
+    Row {
+        name: "done with things",
+        mark: Marks::RATIO,
+        how: How::Loose(concat!(
+            r"(?i)^(?:[^\s/]+\s+){0,3}?\(?(?<message>\b(?:",
+            done!(),
+            r")\b(?:.{0,120}?(?:[=(\[|#]|- |:\s|\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s/]+){0,2}?\s+[(\[#]?))",
+            ratio!(),
+            " ",
+            things!(),
+            r"\b"
+        )),
+        example: "Checked 12/80 files",
     },
 ];
 

@@ -17,7 +17,7 @@ macro_rules! done {
 /// Things of which a program does one after the other. Neither tests nor attempts: those counts tell something else.
 macro_rules! things {
     () => {
-        "(?:batch(?:es)?|blocks?|bytes|chunks?|crates?|documents?|entries|files?|frames?|images?|items?|iterations?|jobs?|layers?|messages?|modules?|objects?|packages?|pages?|parts?|records?|rows?|segments?|stages?|steps?|targets?|tasks?|tiles?|tracks?|units?|urls?|users?|videos?)"
+        "(?:batch(?:es)?|blocks?|bytes|chunks?|crates?|documents?|entries|files?|frames?|images?|items?|iterations?|jobs?|layers?|messages?|modules?|objects?|packages?|pages?|parts?|records?|rows?|segments?|stages?|steps?|targets?|tasks?|tiles?|tracks?|urls?|videos?)"
     };
 }
 
@@ -28,11 +28,19 @@ macro_rules! numbered {
     };
 }
 
-/// Words before a percent or a ratio that is no progress: loads, counts of tests, changes, measures of quality.
-macro_rules! no_progress {
+/// What a program has done, where a ratio behind it cannot be meant as a date, as in `updated 11/30`.
+macro_rules! done_to_many {
     () => {
-        r"(?i-u)\b(?:acc|accuracy|attempts?|capacity|chance|confidence|coverage|covered|decreas\w+|discount|errors?|fail(?:ed|ing|ures?)|faster|fill|free|hit|increas\w+|larger|load|loss|lost|off|packets?|pass(?:ed|ing)|precision|probability|rate|ratio|recall|reduc\w+|retry|retries|saving|score|slower|smaller|threshold|usage|used|uses|using|util\w*|volume|brightness)\b|\b(?:battery|cpu\w*|disk|gpu|mem|memory|ram|swap|swp)\W*$"
+        "(?:analy[sz]ed|compiled|converted|copied|decoded|deleted|downloaded|encoded|exported|extracted|fetched|generated|imported|indexed|loaded|migrated|moved|processed|rendered|scanned|synced|transcoded|uploaded|validated|verified)"
     };
 }
 
-pub(super) use {doing, done, no_progress, numbered, things};
+/// Words before a percent or a ratio that is no progress: loads, counts of tests, changes, measures of quality; and behind the
+/// last `|` words that are none directly before the number.
+macro_rules! no_progress {
+    () => {
+        r"(?i-u)\b(?:accuracy|attempts?|battery|brightness|capacity|chance|confidence|coverage|covered|cpus?|decreas\w+|discount|fail(?:ed|ing|ures?)|faster|gpus?|increas\w+|larger|packets?|pass(?:ed|ing)|precision|probability|ratio|recall|reduc\w+|retry|retries|retrying|slower|smaller|threshold|usage|used|uses|using|util\w*|volume)\b|\b(?:a|about|above|acc|an|another|around|at|below|by|costs?|cpu\w*|disk|down|errors?|fill|free|from|hit|load|loss|lost|mem|memory|off|only|over|ram|rate|saved|saving|score|swap|swp|takes?|than|the|to|took|under|up|with)\W*$"
+    };
+}
+
+pub(super) use {doing, done, done_to_many, no_progress, numbered, things};

@@ -4,8 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::dialect::{Assignment, Dialect, FieldError, Given, Opens, Shorthand, WholeError};
+use super::ending::{Ending, EndingError};
+use super::probe;
+use crate::dialect::{
+    Assignment, Dialect, FieldError, FieldType, Given, Opens, Outcome, Shorthand, View, WholeError,
+};
 use crate::emit::{Content, Outgoing};
+use crate::progress::{Progress, Recogniser};
 
 /// The longest line, in bytes: a relay takes no longer payload.
 pub(crate) const MAX_LINE: usize = 1 << 20;
@@ -48,6 +53,9 @@ pub(crate) enum LineError {
 }
 
 /// Reads lines one after the other and remembers the last progress and message, so that each event carries both.
+///
+/// A line that has none of the forms of an event may be output of a program. Where the dialect has an event for a percent, and
+/// the job is known, such a line is an event if it says progress, and otherwise nothing.
 #[derive(Debug)]
 pub(crate) struct Lines {
     dialect: Arc<Dialect>,
@@ -58,13 +66,105 @@ pub(crate) struct Lines {
     progress: Option<String>,
     message: Option<String>,
     first: bool,
+    output: ProgramOutput,
+    /// Whether the last event ended the job.
+    is_ended: bool,
+    end: Option<LinesEnd>,
+}
+
+/// What is known of lines that are output of a program.
+#[derive(Debug)]
+struct ProgramOutput {
+    recogniser: Recogniser,
+    /// Progress of the last line that said any: the next one is told if it says something else.
+    shown: Option<Progress>,
+    /// Whether a line said progress, or was an event.
+    is_heard: bool,
+    /// Count of lines that said no progress.
+    silent: u64,
+}
+
+/// What the end of the lines says of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinesEnd {
+    /// The job ends so.
+    Ending(Ending),
+    /// The job ends as a line of the form `exit:CODE` says; without such a line it has failed.
+    AsTold(Option<u8>),
 }
 
 impl Lines {
     /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
     /// and without it every event goes to the channel of its type.
     pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
-        Self { dialect, job, checked: true, progress: None, message: None, first: true }
+        Self {
+            dialect,
+            job,
+            checked: true,
+            progress: None,
+            message: None,
+            first: true,
+            output: ProgramOutput {
+                recogniser: Recogniser::new(None),
+                shown: None,
+                is_heard: false,
+                silent: 0,
+            },
+            is_ended: false,
+            end: None,
+        }
+    }
+
+    /// The same, and the end of the lines ends the job, unless an event of theirs did.
+    pub(crate) fn ending(self, end: LinesEnd) -> Result<Self, EndingError> {
+        let lines = Self { end: Some(end), ..self };
+        let possible = match end {
+            LinesEnd::Ending(ending) => vec![ending],
+            LinesEnd::AsTold(_) => {
+                vec![Ending::Exit(0), Ending::Exit(1), Ending::Exit(130), Ending::Outcome(Outcome::Failed)]
+            }
+        };
+        // Whether the dialect can say so is found out before the first line.
+        possible.into_iter().try_for_each(|ending| lines.end_event(ending).map(drop))?;
+        Ok(lines)
+    }
+
+    /// The event that ends the job after the last line, once; `None` where none is wanted, or a line ended the job.
+    pub(super) fn end(&mut self) -> Option<Outgoing> {
+        let ending = match self.end.filter(|_| !self.is_ended)? {
+            LinesEnd::Ending(ending) => ending,
+            LinesEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
+        };
+        self.is_ended = true;
+        self.end_event(ending).expect("`ending` has tried")
+    }
+
+    /// What a line over [`MAX_LINE`] is, by its first bytes: an error if it was to be an event, and otherwise output.
+    pub(super) fn too_long(&mut self, start: &[u8]) -> Result<Option<Outgoing>, LineError> {
+        let start = start.trim_ascii_start();
+        if !self.takes_output()
+            || start.starts_with(b"#")
+            || is_meant_as_event(&String::from_utf8_lossy(start))
+        {
+            return Err(LineError::TooLong);
+        }
+        self.output.silent += 1;
+        Ok(None)
+    }
+
+    /// The event for lines that were cut off by a signal, where their end would have ended the job.
+    pub(super) fn interrupted(&self) -> Option<Outgoing> {
+        self.end?;
+        self.end_event(Ending::Exit(130)).ok().flatten()
+    }
+
+    /// Count of lines of output, where none of all lines was an event or said progress.
+    pub(super) fn in_vain(&self) -> Option<u64> {
+        (!self.output.is_heard && self.output.silent > 0).then_some(self.output.silent)
+    }
+
+    fn end_event(&self, ending: Ending) -> Result<Option<Outgoing>, EndingError> {
+        self.job.as_deref().map(|job| ending.event(&self.dialect, job)).transpose()
     }
 
     /// The same, for whole events of any kind with any fields.
@@ -73,8 +173,14 @@ impl Lines {
         Self { checked: false, ..self }
     }
 
-    /// The event that a line stands for; `None` for a blank one.
+    /// The event that a line stands for; `None` for a blank one, and for output without progress.
     pub(crate) fn read(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
+        let event = self.event(line)?;
+        self.output.is_heard |= event.is_some();
+        Ok(event)
+    }
+
+    fn event(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
         let text = String::from_utf8_lossy(line);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
         // Some programs begin what they write with a byte order mark.
@@ -84,17 +190,79 @@ impl Lines {
         if text.is_empty() {
             return Ok(None);
         }
-        // A message may name a file in any encoding; what a machine reads may not be guessed at.
-        if !is_text && !text.starts_with('#') {
+        if let Some(message) = text.strip_prefix('#') {
+            // A message may name a file in any encoding.
+            return self.message(message.trim()).map(Some);
+        }
+        if self.takes_output() && !is_meant_as_event(text) {
+            return Ok(self.output(line, text));
+        }
+        // What a machine reads may not be guessed at.
+        if !is_text {
             return Err(LineError::NotUtf8);
         }
         if text.starts_with('{') {
             return self.whole(text).map(Some);
         }
-        if let Some(message) = text.strip_prefix('#') {
-            return self.message(message.trim()).map(Some);
-        }
         self.progress(text).map(Some)
+    }
+
+    /// Whether progress in output can be told.
+    fn takes_output(&self) -> bool {
+        self.job.is_some() && self.dialect.catalogue.progress.is_some()
+    }
+
+    /// The event of a line of output, if it says progress, and another than the last one.
+    fn output(&mut self, line: &[u8], text: &str) -> Option<Outgoing> {
+        if let (Some(LinesEnd::AsTold(code)), Some(told)) = (&mut self.end, exit_code(text)) {
+            *code = Some(told);
+            return None;
+        }
+        let Some(progress) = self.output.recogniser.line(line).filter(|progress| progress.percent.is_some())
+        else {
+            self.output.silent += 1;
+            return None;
+        };
+        self.output.is_heard = true;
+        if self.output.shown.as_ref() == Some(&progress) {
+            return None;
+        }
+        let event = self.shown_event(&progress);
+        self.output.shown = Some(progress);
+        event
+    }
+
+    /// The event of progress in output. Where the dialect takes whole percents only, it is rounded down.
+    fn shown_event(&mut self, progress: &Progress) -> Option<Outgoing> {
+        let percent = progress.percent?;
+        let shorthand = self.dialect.catalogue.progress.clone();
+        let message = progress.message.as_deref();
+        let steps = self.steps(shorthand.as_ref()?, progress);
+        let (text, event) = [percent, percent.floor()].iter().find_map(|percent| {
+            let text = percent.to_string();
+            let event = self.short(shorthand.as_ref(), "progress", Some(&text), message, &steps).ok()?;
+            Some((text, event))
+        })?;
+        self.progress = Some(text);
+        if let Some(message) = message {
+            self.message = Some(message.to_owned());
+        }
+        Some(event)
+    }
+
+    /// Step and total, in the fields that the dialect has for them.
+    fn steps(&self, Shorthand { event, .. }: &Shorthand, progress: &Progress) -> Vec<Assignment> {
+        let (Some(step), Some(total), Some(job)) = (progress.step, progress.total, &self.job) else {
+            return Vec::new();
+        };
+        let Ok(def) = self.dialect.catalogue.event(event) else { return Vec::new() };
+        let field = |value: u64, sees: &dyn Fn(&View) -> bool| {
+            let name = probe::field(&self.dialect, (def, job), FieldType::Int, &value.into(), sees)?;
+            Some(Assignment::json(name, value))
+        };
+        let step = field(step, &|view| view.step == Some(step) && view.total.is_none());
+        let total = field(total, &|view| view.total == Some(total) && view.step.is_none());
+        step.into_iter().chain(total).collect()
     }
 
     fn whole(&mut self, text: &str) -> Result<Outgoing, LineError> {
@@ -117,8 +285,11 @@ impl Lines {
         let Content::Whole(payload) = &event.content else { return };
         let channel = event.channel();
         let Ok(decoded) = self.dialect.decode(channel.as_bytes(), payload.as_bytes()) else { return };
-        if decoded.kind.is_some_and(|kind| kind.opens == Opens::Always) {
-            (self.progress, self.message) = (None, None);
+        if let Some(kind) = decoded.kind {
+            if kind.opens == Opens::Always {
+                (self.progress, self.message) = (None, None);
+            }
+            self.is_ended = kind.ends.is_some();
         }
         if let Some(percent) = decoded.percent {
             self.progress = Some(percent.to_string());
@@ -129,21 +300,19 @@ impl Lines {
     }
 
     fn progress(&mut self, text: &str) -> Result<Outgoing, LineError> {
-        let number = text.strip_suffix('%').unwrap_or(text).trim_end();
-        let plain = number.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-        let percent: f64 = number.parse().ok().filter(|_| plain).ok_or(LineError::Shape)?;
+        let (number, percent) = number(text).ok_or(LineError::Shape)?;
         if !(0.0..=100.0).contains(&percent) {
             return Err(LineError::Percent(number.to_owned()));
         }
         let shorthand = self.dialect.catalogue.progress.clone();
-        let event = self.short(shorthand.as_ref(), "progress", Some(number), None)?;
+        let event = self.short(shorthand.as_ref(), "progress", Some(number), None, &[])?;
         self.progress = Some(number.to_owned());
         Ok(event)
     }
 
     fn message(&mut self, text: &str) -> Result<Outgoing, LineError> {
         let shorthand = self.dialect.catalogue.message.clone();
-        let event = self.short(shorthand.as_ref(), "message", None, Some(text))?;
+        let event = self.short(shorthand.as_ref(), "message", None, Some(text), &[])?;
         if text.is_empty() {
             return Err(LineError::NoText);
         }
@@ -158,6 +327,7 @@ impl Lines {
         what: &'static str,
         progress: Option<&str>,
         message: Option<&str>,
+        more: &[Assignment],
     ) -> Result<Outgoing, LineError> {
         let dialect = &self.dialect;
         let Some(Shorthand { event, .. }) = shorthand else {
@@ -181,6 +351,7 @@ impl Lines {
             // Not as text: a message `null` is a message.
             fields.push(Assignment::json(&name, text));
         }
+        fields.extend_from_slice(more);
         let content = Content::Fields { event: event.clone(), fields };
         let event = Outgoing { dialect: Arc::clone(dialect), job: job.clone(), content };
         // Whether it fits does not depend on the time; found out here, so that only good lines are remembered.
@@ -189,120 +360,23 @@ impl Lines {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-    use crate::dialect::Dialects;
-
-    fn lines(dialect: &str, job: Option<&str>) -> Lines {
-        Lines::new(Arc::clone(Dialects::builtin().named(dialect).unwrap().1), job.map(str::to_owned))
-    }
-
-    fn payload(lines: &mut Lines, line: &str) -> Option<Value> {
-        let event = lines.read(line.as_bytes()).unwrap()?;
-        Some(serde_json::from_str(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
-    }
-
-    fn error(dialect: &str, job: Option<&str>, line: &str) -> String {
-        lines(dialect, job).read(line.as_bytes()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn each_event_carries_the_last_progress_and_message() {
-        let mut lines = lines("scraping", Some("7"));
-        let table = [
-            ("\u{feff}# begin\r\n", Value::Null, "begin"),
-            ("45%\n", 45.into(), "begin"),
-            (" 45.5 \r\n", 45.5.into(), "begin"),
-            ("# null", 45.5.into(), "null"),
-            (".5", 0.5.into(), "null"),
-            ("100 %", 100.into(), "null"),
-        ];
-        for (line, progress, message) in table {
-            let event = payload(&mut lines, line).unwrap();
-            assert_eq!(
-                (&event["progress"], event["message"].as_str()),
-                (&progress, Some(message)),
-                "{line:?}"
-            );
-            assert_eq!((&event["job_id"], &event["event_type"]), (&7.into(), &"job_progress".into()));
-        }
-    }
-
-    #[test]
-    fn whole_events_are_remembered_and_a_new_run_forgets() {
-        let mut lines = lines("scraping", Some("7"));
-        payload(&mut lines, r#"{"event_type":"job_progress","progress":30,"message":"half"}"#).unwrap();
-        assert_eq!(payload(&mut lines, "31").unwrap()["message"], "half");
-        payload(&mut lines, r#"{"event_type":"job_started"}"#).unwrap();
-        assert_eq!(payload(&mut lines, "1").unwrap()["message"], Value::Null);
-    }
-
-    #[test]
-    fn blank_lines_are_nothing() {
-        let mut lines = lines("downloads", Some("a"));
-        for line in ["", "\n", "\r\n", " \t "] {
-            assert_eq!(payload(&mut lines, line), None, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn whole_events_may_name_their_own_jobs() {
-        let mut lines = lines("downloads", None);
-        let event = lines.read(br#"{"jobId":"b","status":"queued"}"#).unwrap().unwrap();
-        assert_eq!((event.job.as_str(), event.channel().as_str()), ("b", "download_updates:b"));
-        assert_eq!(
-            error("downloads", None, "45"),
-            "names no job; only whole events do, so give the target as downloads/JOB"
-        );
-    }
-
-    #[test]
-    fn events_of_channels_go_to_the_channel_of_their_type_or_to_the_one_that_was_named() {
-        let text = br#"{"type":"lead:created","lead_id":7}"#;
-        let channel = |job| lines("channels", job).read(text).unwrap().unwrap().channel();
-        assert_eq!(channel(None), "fliptechpro:leads");
-        assert_eq!(channel(Some("conversations")), "fliptechpro:conversations");
-        for (line, what) in [("45%", "progress"), ("# text", "message")] {
-            let expected = format!("channels events have no {what}; write a whole event instead");
-            assert_eq!(error("channels", Some("leads"), line), expected);
-        }
-    }
-
-    #[test]
-    fn unchecked_lines_are_any_objects() {
-        let mut loose = lines("channels", None).unchecked();
-        let event = loose.read(br#"{"type":"lead:scored","lead_id":"x"}"#).unwrap().unwrap();
-        assert_eq!(event.channel(), "fliptechpro:leads");
-        assert!(loose.read(br#"{"type":"export:done"}"#).unwrap_err().to_string().ends_with("--channel"));
-        let mut loose = lines("scraping", Some("7")).unchecked();
-        assert!(loose.read(br#"{"event_type":"paused"}"#).unwrap().is_some());
-        assert_eq!(loose.read(b"nope").unwrap_err(), LineError::Shape);
-    }
-
-    #[test]
-    fn bad_lines_say_what_is_wrong() {
-        let shape = "neither a JSON object, nor a number such as 45 or 45%, nor '# text'";
-        for line in ["hello", "45%%", "nan", "inf", "%", "[1]", "\"x\"", "0x10", "1_0", "//", "null"] {
-            assert_eq!(error("scraping", Some("7"), line), shape, "{line:?}");
-        }
-        assert_eq!(error("scraping", Some("7"), "101%"), "a progress is from 0 to 100, got 101");
-        assert_eq!(error("scraping", Some("7"), "-1"), "a progress is from 0 to 100, got -1");
-        assert_eq!(error("scraping", Some("7"), "#  "), "no text after '#'");
-        assert_eq!(
-            error("downloads", Some("a"), "# text"),
-            "downloads events have no message; write a whole event instead"
-        );
-        assert!(error("scraping", Some("7"), "{").starts_with("not JSON"));
-        let mut lines = lines("scraping", Some("7"));
-        assert_eq!(lines.read(b"\xff").unwrap_err(), LineError::NotUtf8);
-        assert_eq!(lines.read(b"{\"event_type\":\"\xff\"}").unwrap_err(), LineError::NotUtf8);
-        let event = lines.read(b"# caf\xe9.txt\0").unwrap().unwrap().payload(Timestamp::UNIX_EPOCH).unwrap();
-        assert!(event.contains("\"caf\u{fffd}.txt\""), "{event}");
-        payload(&mut lines, "5").unwrap();
-        lines.read(b"500").unwrap_err();
-        assert_eq!(payload(&mut lines, "# x").unwrap()["progress"], 5, "a bad line is not remembered");
-    }
+/// Whether a line is written as an event, however wrong: a JSON object with a name in it, or a number alone.
+fn is_meant_as_event(text: &str) -> bool {
+    let object = text.strip_prefix('{').map(str::trim_start);
+    object.is_some_and(|object| object.starts_with(['"', '}'])) || number(text).is_some()
 }
+
+/// A number alone, as it was written and as it is, with a `%` behind it or without.
+fn number(text: &str) -> Option<(&str, f64)> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let is_plain = number.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    number.parse().ok().filter(|_| is_plain).map(|percent| (number, percent))
+}
+
+/// The code in a line of the form `exit:CODE`.
+fn exit_code(text: &str) -> Option<u8> {
+    text.strip_prefix("exit:")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

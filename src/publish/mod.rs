@@ -3,8 +3,10 @@
 
 mod announce;
 mod backlog;
+pub(crate) mod ending;
 pub(crate) mod line;
 mod pace;
+mod probe;
 mod pump;
 pub(crate) mod scenario;
 mod source;
@@ -12,14 +14,15 @@ mod source;
 use std::io::Write;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::io::AsyncBufRead;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::line::Lines;
 
 use self::pace::Pace;
-use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
+use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
 use self::source::Source;
 use crate::emit::{Outgoing, Sink, SinkOptions};
@@ -42,6 +45,8 @@ pub(crate) struct PublishOptions {
     pub require_subscribers: bool,
     /// Standard input is a terminal: nobody is killed where it is no longer read.
     pub is_typed: bool,
+    /// Say errors alone, no notes and no warnings.
+    pub is_quiet: bool,
 }
 
 /// Where events come from.
@@ -65,6 +70,9 @@ pub(crate) enum SourceOptions {
     },
 }
 
+/// Time for the last word of a job whose publisher was interrupted.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 /// How long a sink that is away is tried again after the end of a source, unless the user says.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -81,20 +89,25 @@ pub(crate) async fn run(
     let persistence = options.persistence();
     // The times of a scenario are its own.
     let rate = options.rate.filter(|_| !matches!(options.source, SourceOptions::Scenario { .. }));
-    let mut summary = None;
+    let (is_quiet, mut summary, mut last_word) = (options.is_quiet, None, None);
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
-        SourceOptions::Lines(lines) => Source::lines(input, lines),
+        SourceOptions::Lines(lines) => {
+            last_word = lines.interrupted();
+            Source::lines(input, lines)
+        }
         SourceOptions::Scenario { scenario, seed } => {
             for line in announce::announce(&scenario, &options.sink) {
-                note(notes, &line);
+                if !is_quiet {
+                    note(notes, &line);
+                }
             }
             summary = Some((scenario.jobs().count(), seed));
             Source::Scenario(Box::new(scenario))
         }
     };
     let sink = Sink::new(options.sink)?;
-    let pump = Pump::new(notes, options.require_subscribers, persistence);
+    let pump = Pump::new(notes, Manner { is_reported: options.require_subscribers, is_quiet }, persistence);
     let finished = tokio::select! {
         biased;
         () = stop.cancelled() => None,
@@ -102,17 +115,17 @@ pub(crate) async fn run(
     };
     let tally = pump.tally();
     let failed = finished.as_ref().is_some_and(Result::is_err);
-    if let Some((jobs, seed)) = summary.filter(|_| !failed || tally.sent > 0) {
+    let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
         let (sent, seconds) = (tally.sent, start.elapsed().as_secs_f64());
-        note(notes, &format!("published {sent} events of {jobs} jobs in {seconds:.1} s (seed {seed})"));
-    }
-    if let Some(added) = added(&tally) {
-        note(notes, &added);
+        format!("published {sent} events of {jobs} jobs in {seconds:.1} s (seed {seed})")
+    });
+    for line in published.into_iter().chain(added(&tally)).filter(|_| !is_quiet) {
+        note(notes, &line);
     }
     match finished {
         None => {
-            let lost = tally.lost + tally.waiting;
-            if lost > 0 {
+            let lost = tally.lost + tally.waiting + last_word_lost(&sink, last_word).await;
+            if lost > 0 && !is_quiet {
                 note(notes, &format!("warning: {}", unsent(lost)));
             }
             return Ok(Exit::Interrupted);
@@ -139,6 +152,21 @@ impl PublishOptions {
             at_last: self.patience.unwrap_or(PATIENCE),
         }
     }
+}
+
+/// Sends the event that ends a job whose lines were cut off. The number of events that could not be sent.
+async fn last_word_lost(sink: &Sink, event: Option<Outgoing>) -> u64 {
+    let Some(mut event) = event else { return 0 };
+    let sending = async {
+        if event.needs_standing()
+            && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
+        {
+            event.carry(&standing);
+        }
+        let payload = event.payload(Timestamp::now()).ok()?;
+        sink.publish(&event.dialect, &event.channel(), payload.into()).await.ok()
+    };
+    u64::from(!matches!(timeout(LAST_WORD, sending).await, Ok(Some(_))))
 }
 
 /// Words for events that are in streams now.

@@ -41,16 +41,24 @@ pub(super) struct Pump<'a, W> {
     wanted: Notify,
     /// An event waits, or the source has ended.
     filled: Notify,
-    /// Whether to print nothing about an event that reached nobody, since the caller reports it.
-    quiet: bool,
+    manner: Manner,
     persistence: Persistence,
 }
 
+/// What a pump leaves unsaid.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// An event that reached nobody: the caller reports it.
+    pub(super) is_reported: bool,
+    /// Notes and warnings: only errors are said.
+    pub(super) is_quiet: bool,
+}
+
 impl<'a, W: Write> Pump<'a, W> {
-    pub(super) fn new(notes: &'a mut W, quiet: bool, persistence: Persistence) -> Self {
-        let state = State::new(notes, persistence);
+    pub(super) fn new(notes: &'a mut W, manner: Manner, persistence: Persistence) -> Self {
+        let state = State::new(notes, manner.is_quiet, persistence);
         let (wanted, filled) = (Notify::new(), Notify::new());
-        Self { state: Mutex::new(state), wanted, filled, quiet, persistence }
+        Self { state: Mutex::new(state), wanted, filled, manner, persistence }
     }
 
     /// Sends all of the source's events. The error is a [`Failure`], or one of reading the source.
@@ -86,8 +94,14 @@ impl<'a, W: Write> Pump<'a, W> {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Prints a note or a warning.
     fn say(&self, text: &str) {
         self.with(|state| state.say(text));
+    }
+
+    /// Prints an error.
+    fn complain(&self, text: &str) {
+        self.with(|state| state.complain(text));
     }
 
     /// Takes events from the source until it ends.
@@ -103,7 +117,13 @@ impl<'a, W: Write> Pump<'a, W> {
                 Ok(None) => break Ok(()),
                 Ok(Some(Next::Bad(line, error))) => {
                     self.with(|state| state.tally.bad_lines += 1);
-                    self.say(&format!("error: line {line}: {error}"));
+                    self.complain(&format!("error: line {line}: {error}"));
+                }
+                Ok(Some(Next::InVain(lines))) => {
+                    let lines = if lines == 1 { "its line".to_owned() } else { format!("its {lines} lines") };
+                    self.say(&format!(
+                        "warning: standard input has ended, and none of {lines} was an event or said progress"
+                    ));
                 }
                 Ok(Some(Next::Event(mut event, at))) => {
                     if let Some(at) = at {
@@ -115,7 +135,7 @@ impl<'a, W: Write> Pump<'a, W> {
                         Ok(message) => self.push(message),
                         Err(error) => {
                             self.with(|state| state.tally.lost += 1);
-                            self.say(&format!("error: {error}"));
+                            self.complain(&format!("error: {error}"));
                         }
                     }
                 }
@@ -288,7 +308,7 @@ impl<'a, W: Write> Pump<'a, W> {
         if !self.persistence.reads_on {
             return Err(failure);
         }
-        self.say(&format!("error: {failure}; the event is left out"));
+        self.complain(&format!("error: {failure}; the event is left out"));
         Ok(Ok(()))
     }
 
@@ -340,7 +360,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
             let nobody = sink.nobody(dialect, channel, reach);
-            if !self.quiet {
+            if !self.manner.is_reported {
                 let is_kept = reach.is_at_a_relay() && dialect.channels.is_none();
                 self.say(&format!("{}: {nobody}", if is_kept { "note" } else { "warning" }));
             }

@@ -9,6 +9,9 @@ use super::line::{LineError, Lines, MAX_LINE};
 use super::scenario::Scenario;
 use crate::emit::Outgoing;
 
+/// Bytes that are kept of a line over the limit: enough to tell an event from output.
+const START: usize = 64;
+
 /// Events, one after the other.
 pub(super) enum Source<R> {
     /// The same one several times.
@@ -27,11 +30,13 @@ pub(super) enum Next {
     Event(Outgoing, Option<Duration>),
     /// A line that is none, counted from 1.
     Bad(u64, LineError),
+    /// The end of lines of which none was an event or said progress, with their number.
+    InVain(u64),
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
     pub(super) fn lines(input: R, lines: Lines) -> Self {
-        Self::Lines(Box::new(LineSource { input, number: 0, after_return: false, lines }))
+        Self::Lines(Box::new(LineSource { input, number: 0, after_return: false, lines, is_at_end: false }))
     }
 
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
@@ -56,16 +61,29 @@ pub(super) struct LineSource<R> {
     /// The last line ended in a carriage return: a line feed that follows belongs to it.
     after_return: bool,
     lines: Lines,
+    /// The input has ended, and what that means was told.
+    is_at_end: bool,
 }
 
 impl<R: AsyncBufRead + Unpin> LineSource<R> {
     async fn next(&mut self) -> io::Result<Option<Next>> {
         loop {
+            if self.is_at_end {
+                return Ok(self.lines.end().map(|event| Next::Event(event, None)));
+            }
             let Some(line) = read_line(&mut self.input, &mut self.after_return).await? else {
-                return Ok(None);
+                self.is_at_end = true;
+                if let Some(lines) = self.lines.in_vain() {
+                    return Ok(Some(Next::InVain(lines)));
+                }
+                continue;
             };
             self.number += 1;
-            match line.ok_or(LineError::TooLong).and_then(|line| self.lines.read(&line)) {
+            let read = match line {
+                ReadLine::Whole(line) => self.lines.read(&line),
+                ReadLine::TooLong(start) => self.lines.too_long(&start),
+            };
+            match read {
                 Ok(None) => {}
                 Ok(Some(event)) => return Ok(Some(Next::Event(event, None))),
                 Err(error) => return Ok(Some(Next::Bad(self.number, error))),
@@ -74,13 +92,23 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
     }
 }
 
-/// The next line without its end, which is a line feed, a carriage return, as progress displays write it, or both; inside `None` if it is over the limit, of which no more is kept. The last one may lack
-/// its end.
+/// A line of the input.
+enum ReadLine {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// The first bytes of a line that is over the limit; no more of it is kept.
+    TooLong(Vec<u8>),
+}
+
+/// The next line without its end, which is a line feed, a carriage return, as progress displays write it, or both. The last
+/// one may lack its end.
 async fn read_line(
     input: &mut (impl AsyncBufRead + Unpin),
     after_return: &mut bool,
-) -> io::Result<Option<Option<Vec<u8>>>> {
+) -> io::Result<Option<ReadLine>> {
     let (mut line, mut length) = (Vec::new(), 0_usize);
+    let read =
+        |line, length| if length <= MAX_LINE { ReadLine::Whole(line) } else { ReadLine::TooLong(line) };
     loop {
         let chunk = input.fill_buf().await?;
         if std::mem::take(after_return) && chunk.first() == Some(&b'\n') {
@@ -88,7 +116,7 @@ async fn read_line(
             continue;
         }
         if chunk.is_empty() {
-            return Ok((length > 0).then(|| (length <= MAX_LINE).then_some(line)));
+            return Ok((length > 0).then(|| read(line, length)));
         }
         let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let is_return = end.is_some_and(|end| chunk[end] == b'\r');
@@ -97,13 +125,14 @@ async fn read_line(
         if length <= MAX_LINE {
             line.extend_from_slice(part);
         } else {
-            line = Vec::new();
+            line.truncate(START);
+            line.shrink_to_fit();
         }
         let used = part.len() + usize::from(end.is_some());
         input.consume(used);
         if end.is_some() {
             *after_return = is_return;
-            return Ok(Some((length <= MAX_LINE).then_some(line)));
+            return Ok(Some(read(line, length)));
         }
     }
 }
@@ -128,7 +157,10 @@ mod tests {
         let mut input = BufReader::with_capacity(1000, &input[..]);
         let (mut lines, mut after_return) = (Vec::new(), false);
         while let Some(line) = read_line(&mut input, &mut after_return).await.unwrap() {
-            lines.push(line);
+            lines.push(match line {
+                ReadLine::Whole(line) => Some(line),
+                ReadLine::TooLong(_) => None,
+            });
         }
         let expected: [Option<&[u8]>; 9] = [
             Some(b"a"),
@@ -149,7 +181,7 @@ mod tests {
 
     #[tokio::test]
     async fn carriage_returns_separate_lines_and_a_line_feed_behind_one_counts_once() {
-        let input = &b"\r10%\r20%\r\n30%\nnope\r\n40%"[..];
+        let input = &b"\r10%\r20%\r\n30%\n101%\r\n40%"[..];
         // Ends of lines fall between two reads, too.
         for capacity in [1, 2, 3, 64] {
             let lines = Lines::new(scraping(), Some("7".to_owned()));
@@ -159,6 +191,7 @@ mod tests {
                 seen.push(match next {
                     Next::Event(event, _) => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
                     Next::Bad(number, _) => number.to_string(),
+                    Next::InVain(_) => unreachable!("there are events"),
                 });
             }
             assert_eq!(seen.len(), 5, "{seen:?}");
@@ -171,9 +204,9 @@ mod tests {
     async fn a_line_is_an_event_before_the_next_one_comes() {
         let (mut writer, reader) = tokio::io::duplex(64);
         let mut source = Source::lines(BufReader::new(reader), Lines::new(scraping(), Some("7".to_owned())));
-        writer.write_all(b"5\n\nnope\n").await.unwrap();
+        writer.write_all(b"5\n\n101\n").await.unwrap();
         assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
-        assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Shape))));
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Percent(_)))));
         writer.write_all(b"6").await.unwrap();
         drop(writer);
         assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));

@@ -80,7 +80,7 @@ impl Relay {
     }
 
     async fn next(&mut self) -> (String, Value) {
-        let got = tokio::time::timeout(DEADLINE, self.got.recv()).await.expect("a publication");
+        let got = timeout(DEADLINE, self.got.recv()).await.expect("a publication");
         let (channel, body) = got.unwrap();
         (channel, serde_json::from_str(&body).unwrap())
     }
@@ -107,6 +107,7 @@ fn options(source: SourceOptions, sink: SinkOptions) -> PublishOptions {
         patience: Some(Duration::ZERO),
         require_subscribers: false,
         is_typed: false,
+        is_quiet: false,
     }
 }
 
@@ -114,7 +115,7 @@ fn options(source: SourceOptions, sink: SinkOptions) -> PublishOptions {
 async fn outcome(options: PublishOptions, input: &[u8]) -> (Exit, String, String) {
     let mut notes = Vec::new();
     let run = run(options, input, &mut notes, CancellationToken::new());
-    let result = tokio::time::timeout(DEADLINE, run).await.expect("an end");
+    let result = timeout(DEADLINE, run).await.expect("an end");
     let notes = String::from_utf8(notes).unwrap();
     match result {
         Ok(exit) => (exit, notes, String::new()),
@@ -243,14 +244,66 @@ async fn lines_are_sent_as_they_come_and_bad_ones_reported_by_number() {
     writer.write_all(b"10%\r\n").await.unwrap();
     let (channel, event) = relay.next().await;
     assert_eq!((channel.as_str(), &event["progress"]), ("scraping_events", &json!(10)));
-    writer.write_all(b"\nnope\n# half\n{\"event_type\":\"job_completed\"}").await.unwrap();
+    writer.write_all(b"\n{\"nope\n# half\n{\"event_type\":\"job_completed\"}").await.unwrap();
     drop(writer);
     let (_, event) = relay.next().await;
     assert_eq!((&event["progress"], &event["message"]), (&json!(10), &json!("half")));
     assert_eq!(relay.next().await.1, json!({"event_type": "job_completed", "job_id": 7}));
     let (exit, notes) = task.await.unwrap();
     assert_eq!(exit, Exit::Failure);
-    assert!(notes.starts_with("error: line 3: neither"), "{notes}");
+    assert!(notes.starts_with("error: line 3: not JSON"), "{notes}");
+}
+
+#[tokio::test]
+async fn output_of_a_program_is_searched_for_progress_and_its_end_ends_the_job() {
+    let mut relay = Relay::good().await;
+    let end = line::LinesEnd::AsTold(None);
+    let lines = Lines::new(dialect("scraping"), Some("7".to_owned())).ending(end).unwrap();
+    let options = options(SourceOptions::Lines(lines), relay.sink());
+    let input =
+        b"make: Entering directory 'a'\n[ 50%] Building a.o\na.c:1:2: 100% wrong\n[2/2] Linking\nexit:2\n";
+    let (exit, notes, _) = outcome(options, input).await;
+    assert_eq!((exit, notes.as_str()), (Exit::Success, ""));
+    for (percent, message) in [(50, "Building a.o"), (100, "Linking")] {
+        let (_, event) = relay.next().await;
+        assert_eq!((&event["progress"], &event["message"]), (&json!(percent), &json!(message)));
+    }
+    let (_, event) = relay.next().await;
+    assert_eq!((&event["event_type"], &event["message"]), (&json!("job_failed"), &json!("exit code 2")));
+}
+
+#[tokio::test]
+async fn output_without_any_progress_is_noted_unless_it_is_to_be_quiet() {
+    let relay = Relay::good().await;
+    for (is_quiet, expected) in [
+        (false, "warning: standard input has ended, and none of its 2 lines was an event or said progress\n"),
+        (true, ""),
+    ] {
+        let lines = SourceOptions::Lines(Lines::new(dialect("downloads"), Some("a".to_owned())));
+        let options = PublishOptions { is_quiet, ..options(lines, relay.sink()) };
+        let (exit, notes, _) = outcome(options, b"hello\nworld\n").await;
+        assert_eq!((exit, notes.as_str()), (Exit::Success, expected));
+    }
+}
+
+#[tokio::test]
+async fn an_interrupt_cancels_a_job_that_the_end_of_the_lines_would_have_ended() {
+    let mut relay = Relay::good().await;
+    let stop = CancellationToken::new();
+    let end = line::LinesEnd::Ending(ending::Ending::Exit(0));
+    let lines = Lines::new(dialect("downloads"), Some("a".to_owned())).ending(end).unwrap();
+    let (mut writer, reader) = tokio::io::duplex(64);
+    let (options, stopped) = (options(SourceOptions::Lines(lines), relay.sink()), stop.clone());
+    let task = tokio::spawn(async move {
+        run(options, tokio::io::BufReader::new(reader), &mut Vec::new(), stopped).await.unwrap()
+    });
+    writer.write_all(b"45%\n").await.unwrap();
+    assert_eq!(relay.next().await.1["progress"], 45);
+    stop.cancel();
+    // Downloads have no word for a job that was cancelled.
+    let (_, event) = relay.next().await;
+    assert_eq!((&event["status"], &event["error"]), (&json!("failed"), &json!("exit code 130")));
+    assert_eq!(timeout(DEADLINE, task).await.expect("an end").unwrap(), Exit::Interrupted);
 }
 
 #[tokio::test]
@@ -261,7 +314,7 @@ async fn an_interrupt_ends_the_wait_for_a_line() {
     writer.write_all(b"1\n").await.unwrap();
     relay.next().await;
     stop.cancel();
-    let (exit, _) = tokio::time::timeout(DEADLINE, task).await.expect("an end").unwrap();
+    let (exit, _) = timeout(DEADLINE, task).await.expect("an end").unwrap();
     assert_eq!(exit, Exit::Interrupted);
 }
 
@@ -349,7 +402,7 @@ async fn a_refused_password_ends_it_at_once_at_a_terminal_whose_input_never_ends
     let options = PublishOptions { is_typed: true, ..options(lines, redis.sink("wrong")) };
     let mut notes = Vec::new();
     let run = run(options, tokio::io::BufReader::new(reader), &mut notes, CancellationToken::new());
-    let error = tokio::time::timeout(DEADLINE, run).await.expect("an end").unwrap_err();
+    let error = timeout(DEADLINE, run).await.expect("an end").unwrap_err();
     assert!(error.to_string().contains("refused the login"), "{error}");
     assert_eq!(String::from_utf8(notes).unwrap(), "");
 }

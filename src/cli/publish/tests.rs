@@ -22,6 +22,44 @@ fn refused(line: &[&str]) -> String {
 }
 
 #[test]
+fn how_a_job_ends_is_a_word_or_a_code() {
+    for text in ["succeeded", "failed", "exit:0", "exit:255", "exit:130"] {
+        assert!(resolve(&["scraping/1", "--end", text]).is_ok(), "{text}");
+        assert!(resolve(&["scraping/1", "--stdin", "--end", text]).is_ok(), "{text}");
+    }
+    assert!(resolve(&["scraping/1", "--stdin", "--end", "exit"]).is_ok());
+    for text in ["", "done", "exit:", "exit:256", "exit:-1", "exit: 1", "0", "Failed"] {
+        let error = Line::try_parse_from(["publish", "scraping/1", "--end", text]).unwrap_err().to_string();
+        assert!(error.contains("a code from 0 to 255, as in exit:1"), "{text}: {error}");
+    }
+}
+
+#[test]
+fn an_end_that_cannot_be_meant_is_bad_usage() {
+    let table: &[(&[&str], &str)] = &[
+        (
+            &["--end", "failed", "--scenario", "all"],
+            "--end and --scenario cannot be used together: simulated jobs end by themselves",
+        ),
+        (
+            &["scraping/1", "job_failed", "--end", "failed"],
+            "--end is an event of its own; 'job_failed' is one too many",
+        ),
+        (&["scraping/1", "--end", "exit"], "--end exit takes the code from a line of standard input"),
+        (&["scraping", "--end", "exit:0"], "--end needs a job, as in scraping/123"),
+        (&["scraping", "--stdin", "--end", "exit"], "--end needs a job, as in scraping/123"),
+        (&["channel:leads", "--end", "exit:0"], "--end ends a job, and channels has none"),
+        (
+            &["downloads/1", "--stdin", "--end", "cancelled"],
+            "--end: the dialect downloads has no event that says 'cancelled'",
+        ),
+    ];
+    for (line, message) in table {
+        assert!(refused(line).starts_with(message), "{line:?}: {}", refused(line));
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_bad_usage() {
     let long = format!("downloads/{}", "x".repeat(257));
     let table: &[(&[&str], &str)] = &[

@@ -55,6 +55,7 @@ pub(super) struct State<'a, W> {
     pub(super) backlog: Backlog,
     pub(super) tally: Tally,
     notes: &'a mut W,
+    is_quiet: bool,
     persistence: Persistence,
     /// The sink waits for an event.
     pub(super) ready: bool,
@@ -85,11 +86,12 @@ pub(super) struct Outage {
 }
 
 impl<'a, W: Write> State<'a, W> {
-    pub(super) fn new(notes: &'a mut W, persistence: Persistence) -> Self {
+    pub(super) fn new(notes: &'a mut W, is_quiet: bool, persistence: Persistence) -> Self {
         Self {
             backlog: Backlog::default(),
             tally: Tally::default(),
             notes,
+            is_quiet,
             persistence,
             ready: false,
             away: false,
@@ -104,8 +106,15 @@ impl<'a, W: Write> State<'a, W> {
         }
     }
 
-    /// Prints a line.
+    /// Prints a note or a warning, unless it is to be quiet.
     pub(super) fn say(&mut self, text: &str) {
+        if !self.is_quiet {
+            note(self.notes, text);
+        }
+    }
+
+    /// Prints an error.
+    pub(super) fn complain(&mut self, text: &str) {
         note(self.notes, text);
     }
 
@@ -210,7 +219,7 @@ mod tests {
         let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
         let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
         let mut notes = Vec::new();
-        let mut state = State::new(&mut notes, persistence);
+        let mut state = State::new(&mut notes, false, persistence);
         for nth in 0..3 * MOST_STREAMS {
             state.added_to(format!("tasks:{}", nth / 2));
         }

@@ -1,0 +1,160 @@
+//! The event that ends a job: found in the catalogue by what it does, not by its name.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::probe;
+use crate::dialect::{Assignment, Dialect, EventDef, FieldError, FieldType, Outcome, View};
+use crate::emit::{Content, Outgoing};
+
+/// Exit codes of a shell for a command that was ended by SIGINT and SIGTERM.
+const INTERRUPTED: [u8; 2] = [130, 143];
+
+/// How a job ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With this outcome.
+    Outcome(Outcome),
+    /// With the outcome of a command that exited with this code: 0 succeeded, 130 and 143 were interrupted.
+    Exit(u8),
+}
+
+/// Why a job cannot end so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EndingError {
+    /// The dialect has no event with this outcome.
+    #[error("the dialect {dialect} has no event that says '{}'", outcome.as_str())]
+    NoEvent {
+        /// The dialect's name.
+        dialect: String,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// The event needs more than an outcome.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+}
+
+impl Ending {
+    /// The outcome. Where the dialect has no `cancelled`, an interrupted job has failed.
+    fn outcome(self, dialect: &Dialect) -> Outcome {
+        match self {
+            Self::Exit(0) => Outcome::Succeeded,
+            Self::Exit(code)
+                if INTERRUPTED.contains(&code) && event(dialect, Outcome::Cancelled).is_some() =>
+            {
+                Outcome::Cancelled
+            }
+            Self::Exit(_) => Outcome::Failed,
+            Self::Outcome(outcome) => outcome,
+        }
+    }
+
+    /// The event that ends `job`, with the exit code where the event has a place for it, or with an error that names it.
+    pub(crate) fn event(self, dialect: &Arc<Dialect>, job: &str) -> Result<Outgoing, EndingError> {
+        let outcome = self.outcome(dialect);
+        let def = event(dialect, outcome)
+            .ok_or_else(|| EndingError::NoEvent { dialect: dialect.name.to_string(), outcome })?;
+        let fields = match (self, outcome) {
+            (_, Outcome::Succeeded) => Vec::new(),
+            (Self::Exit(code), _) => said(dialect, def, job, code),
+            // Some dialects have no failure without an error.
+            (Self::Outcome(outcome), _) => match dialect.build(&def.name, job, &[], Timestamp::UNIX_EPOCH) {
+                Ok(_) => Vec::new(),
+                Err(_) => error_text(dialect, def, job, outcome.as_str()),
+            },
+        };
+        let content = Content::Fields { event: def.name.clone(), fields };
+        let event = Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content };
+        // Whether it can be built does not depend on the time.
+        event.payload(Timestamp::UNIX_EPOCH)?;
+        Ok(event)
+    }
+}
+
+/// The first event of the catalogue that ends a job so.
+fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
+    // What ends on a channel is a resource; there are no jobs.
+    let events = if dialect.channels.is_some() { &[][..] } else { &dialect.catalogue.events };
+    events.iter().find(|def| {
+        let named = dialect.kind(&def.name).or_else(|| {
+            // The kind is a default of the event's where the event's name is not the kind.
+            let values = def.fields.iter().filter_map(|field| field.default.as_ref()?.as_str());
+            values.filter_map(|value| dialect.kind(value)).find(|kind| kind.ends.is_some())
+        });
+        named.is_some_and(|kind| kind.ends == Some(outcome))
+    })
+}
+
+/// The exit code in the field for it, or in the error.
+fn said(dialect: &Dialect, def: &EventDef, job: &str, code: u8) -> Vec<Assignment> {
+    let digits = code.to_string();
+    let shows_code = |view: &View| view.error.as_ref().is_some_and(|error| error.ends_with(&digits));
+    match probe::field(dialect, (def, job), FieldType::Int, &code.into(), shows_code) {
+        Some(name) => vec![Assignment::json(name, code)],
+        None => error_text(dialect, def, job, &format!("exit code {code}")),
+    }
+}
+
+/// A text in the field that holds the error.
+fn error_text(dialect: &Dialect, def: &EventDef, job: &str, text: &str) -> Vec<Assignment> {
+    let shows_text = |view: &View| view.error.as_deref() == Some(text);
+    let name = probe::field(dialect, (def, job), FieldType::String, &text.into(), shows_text);
+    name.map(|name| Assignment::json(name, text)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::dialect::Dialects;
+
+    fn payload(dialect: &str, ending: Ending) -> Result<Value, String> {
+        let dialects = Dialects::builtin();
+        let event =
+            ending.event(dialects.named(dialect).unwrap().1, "7").map_err(|error| error.to_string())?;
+        Ok(serde_json::from_str(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn each_dialect_ends_by_its_own_event() {
+        let succeeded = Ending::Exit(0);
+        assert_eq!(payload("scraping", succeeded).unwrap()["event_type"], "job_completed");
+        assert_eq!(
+            payload("downloads", succeeded).unwrap(),
+            json!({"jobId": "7", "status": "completed", "progress": 100})
+        );
+        assert_eq!(payload("tasks", succeeded).unwrap()["type"], "completion");
+        let failed = Ending::Exit(3);
+        assert_eq!(payload("scraping", failed).unwrap()["message"], "exit code 3");
+        assert_eq!(payload("downloads", failed).unwrap()["error"], "exit code 3");
+        assert_eq!(payload("tasks", failed).unwrap()["error"], "exit code 3");
+        assert_eq!(payload("tasks", Ending::Outcome(Outcome::Failed)).unwrap()["error"], "failed");
+        assert_eq!(payload("downloads", Ending::Outcome(Outcome::Failed)).unwrap().get("error"), None);
+    }
+
+    #[test]
+    fn the_neutral_dialect_has_a_place_for_the_code() {
+        let at = |ending| {
+            let mut event = payload("jobs", ending).unwrap();
+            event.as_object_mut().unwrap().remove("timestamp").unwrap();
+            event
+        };
+        assert_eq!(at(Ending::Exit(0)), json!({"job": "7", "event": "succeeded"}));
+        assert_eq!(at(Ending::Exit(3)), json!({"job": "7", "event": "failed", "exit_code": 3}));
+        assert_eq!(at(Ending::Exit(130)), json!({"job": "7", "event": "cancelled", "exit_code": 130}));
+        assert_eq!(at(Ending::Outcome(Outcome::Failed)), json!({"job": "7", "event": "failed"}));
+        assert_eq!(at(Ending::Outcome(Outcome::Cancelled)), json!({"job": "7", "event": "cancelled"}));
+    }
+
+    #[test]
+    fn an_interrupted_job_fails_where_the_dialect_has_no_other_word() {
+        assert_eq!(payload("downloads", Ending::Exit(130)).unwrap()["error"], "exit code 130");
+        let error = payload("downloads", Ending::Outcome(Outcome::Cancelled)).unwrap_err();
+        assert_eq!(error, "the dialect downloads has no event that says 'cancelled'");
+        let error = payload("channels", Ending::Exit(0)).unwrap_err();
+        assert!(error.starts_with("the dialect channels has no event"), "{error}");
+    }
+}
