@@ -19,7 +19,6 @@ mod shared;
 mod state;
 pub(crate) mod stream;
 mod telling;
-mod token;
 mod verdict;
 mod watch;
 
@@ -32,7 +31,6 @@ use crate::exit::{Exit, Failure};
 pub(crate) use options::{AttachOptions, Progress};
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
 use report::Timing;
-pub(crate) use token::{Token, TokenSource};
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.
 pub(crate) type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;

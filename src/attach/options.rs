@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::token::TokenSource;
 use crate::dialect::{Target, nearest, with_nearest};
 use crate::exit::Failure;
 use crate::net::tls::Tls;
 use crate::net::{address, publish_key};
+use crate::net::token_source::TokenSource;
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,21 +1,20 @@
 //! `attach`.
 
-use std::convert::Infallible;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
+use super::token::TokenArgs;
 use super::tls::ServerTls;
 use super::values::{duration, publish_key, server};
-use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
+use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
@@ -65,20 +64,8 @@ pub(crate) struct AttachArgs {
     )]
     server: Url,
 
-    /// The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name,
-    /// and no other. A JWT with exp and, as sub, the job's owner where that counts.
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "JOBWIRE_TOKEN",
-        hide_env_values = true,
-        conflicts_with = "token_file"
-    )]
-    token: Option<TokenText>,
-
-    /// A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on.
-    #[arg(long, value_name = "FILE", env = "JOBWIRE_TOKEN_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
 
     #[command(flatten)]
     tls: ServerTls,
@@ -119,18 +106,6 @@ pub(crate) struct AttachArgs {
     /// The dialect of ws:// URLs whose path does not tell it.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
-}
-
-/// A token, or what is wrong with it: clap would repeat a bad one in its error.
-#[derive(Debug, Clone)]
-struct TokenText(Result<Token, String>);
-
-impl FromStr for TokenText {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(Token::parse(text)))
-    }
 }
 
 /// How to show what happens, as written.
@@ -189,13 +164,7 @@ impl AttachArgs {
             Target::parse(text, &globals.dialects, self.dialect.as_deref())
                 .map_err(|error| Failure::usage(error.to_string()))
         };
-        let token = match (self.token, self.token_file) {
-            (Some(TokenText(token)), _) => {
-                let token = token.map_err(|reason| Failure::usage(format!("--token: {reason}")))?;
-                Some(TokenSource::Given(token))
-            }
-            (None, file) => file.map(TokenSource::File),
-        };
+        let token = self.token.source()?;
         let tls = self.tls.tls()?;
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;

@@ -18,6 +18,7 @@ mod serve;
 mod tests;
 mod tls;
 mod values;
+mod token;
 
 use std::ffi::OsString;
 use std::fmt;

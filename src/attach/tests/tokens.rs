@@ -1,6 +1,7 @@
 //! Tokens: where they go, what a refusal means, and that nobody sees them.
 
 use super::*;
+use crate::net::token_source::{Token, TokenSource};
 
 const PROGRESS: &str = r#"{"type":"progress","task_id":"a","step":3,"total_steps":5,"status":"Analyzing"}"#;
 const COMPLETION: &str = r#"{"type":"completion","task_id":"a","status":"SUCCESS","message":"Saved","recipe_id":"42","recipe_name":"Carbonara"}"#;
