@@ -54,7 +54,7 @@
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
-//! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
+//! | [`exit`], [`outfile`], [`telemetry`], [`usage`] | exit codes and failures; files that are written whole; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
@@ -80,6 +80,7 @@ mod exit;
 mod net;
 mod publish;
 pub mod relay;
+mod outfile;
 mod telemetry;
 mod text;
 mod usage;

@@ -1,18 +1,18 @@
 //! `attach`.
 
 use std::io::IsTerminal;
-use std::str::FromStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
-use super::token::TokenArgs;
 use super::tls::ServerTls;
+use super::token::TokenArgs;
 use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
@@ -46,6 +46,7 @@ use crate::net::shutdown::Signals;
     jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
+    jobwire attach --junit report.xml jobs/build-42      a test report for the CI server\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
@@ -98,6 +99,11 @@ pub(crate) struct AttachArgs {
     /// finds it.
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
+
+    /// Write what came of the jobs as JUnit XML, a test case for each, for CI servers; written at every end, by a signal or
+    /// --timeout too.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_JUNIT", value_hint = ValueHint::FilePath)]
+    junit: Option<PathBuf>,
 
     /// Failed attempts to connect in a row that are followed by another.
     #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
@@ -184,6 +190,7 @@ impl AttachArgs {
             retries: self.retries,
             until_idle: self.until_idle,
             publish_key: self.publish_key,
+            junit: self.junit,
             ..AttachOptions::new(targets, self.server)
         })
     }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -47,8 +47,8 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ),
     ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
     ("publish", &["emit", "broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
-    ("attach", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
-    ("bench", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("attach", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "text"]),
+    ("bench", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "usage", "text"]),
     // Where events are sent, for each feature that sends some.
     ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
@@ -60,6 +60,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("telemetry", &["dialect", "text"]),
     ("dialect", &["text"]),
     ("exit", &["text"]),
+    ("outfile", &["exit"]),
     // Helpers for printing, which every module may use.
     ("text", &[]),
     ("usage", &[]),
