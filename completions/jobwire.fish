@@ -41,6 +41,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the 
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
@@ -225,8 +226,8 @@ waiting-children\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l timeout -d 'Stop waiting after this time and exit 8' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l until-idle -d 'With DIALECT/*: end when no job has run for this time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l publish-key -d 'The relay\'s publish key, which lets DIALECT/* be watched; a relay of this user on this machine leaves it where attach finds it' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'Failed attempts to connect in a row that are followed by another' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l junit -d 'Write what came of the jobs as JUnit XML, a test case for each, for CI servers; written at every end, by a signal or --timeout too' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'Failed attempts to connect in a row that are followed by another' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
@@ -307,8 +308,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_se
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l csv -d 'Write a row a second' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l markdown -d 'Write tables to paste into an issue' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l html -d 'Write a page with curves, which needs nothing else' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l junit -d 'Write the verdict as JUnit XML, a test case for each assertion, for CI servers; written at every end of a run' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -347,6 +348,55 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l fail-on-regression -d 'Exit 1 if anything got worse beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l server -d 'The relay: ws, wss, http or https' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis -d 'The relay\'s Redis, to look at it too, and to send events into it rather than through the relay' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects, comma-separated, and no others' -r -f -a "downloads\t''
+scraping\t''
+channels\t''
+celery\t''
+bullmq\t''
+tasks\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l only -d 'Try these steps, comma-separated, as in health,websocket; those that they need are made too, and shown where they fail' -r -f -a "tcp\t''
+tls\t''
+health\t''
+ready\t''
+version\t''
+clock\t''
+redis\t''
+publish\t''
+websocket\t''
+sse\t''
+polling\t''
+resume\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait so long until the relay is ready, then check it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'How long each step may take' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'What to print on stdout' -r -f -a "text\t'A line a step'
+json\t'A JSON document'
+junit\t'JUnit XML'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l duration -d 'How long all of it takes' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l jobs -d 'Jobs, shared out among the dialects' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l fail-rate -d 'The share of jobs that fail, 0 to 1; with any the demo exits 1' -r
@@ -392,14 +442,15 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench check demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 
 # Targets, and the events and fields of their dialects.

@@ -48,6 +48,7 @@
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
+//! | [`check`](mod@check) | smoke test of a relay, step by step |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
@@ -58,7 +59,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → emit → broker → wire → net → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench, check} → emit → broker → wire → net → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -72,15 +73,16 @@
 mod attach;
 pub mod bench;
 mod broker;
+mod check;
 pub mod cli;
 mod demo;
 pub mod dialect;
 mod emit;
 mod exit;
 mod net;
+mod outfile;
 mod publish;
 pub mod relay;
-mod outfile;
 mod telemetry;
 mod text;
 mod usage;

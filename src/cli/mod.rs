@@ -6,6 +6,7 @@
 
 mod attach;
 mod bench;
+mod check;
 mod config;
 mod demo;
 mod errors;
@@ -17,8 +18,8 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod values;
 mod token;
+mod values;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -38,6 +39,7 @@ Examples:
   jobwire serve --redis redis://127.0.0.1:6379       relay what workers PUBLISH there
   jobwire attach scraping/123                        watch a job; its result is the exit code
   jobwire publish scraping/123 job_progress progress=45
+  jobwire check --wait 30s                           does a relay do what it should?
   jobwire publish --list                             every dialect's events and their fields
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
@@ -99,6 +101,7 @@ enum Verb {
     Publish(Box<publish::PublishArgs>),
     Attach(Box<attach::AttachArgs>),
     Bench(Box<bench::BenchArgs>),
+    Check(Box<check::CheckArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -119,6 +122,7 @@ impl Verb {
             Self::Publish(args) => args.run(globals),
             Self::Attach(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
+            Self::Check(args) => args.run(globals),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),
