@@ -49,6 +49,7 @@
 //! | [`run`](mod@run) | a command as a job: its output passes through, its progress and its end are told |
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
+//! | [`check`](mod@check) | smoke test of a relay, step by step |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`child`] | a command of the user's: its start, the signals passed on to it, its exit code |
@@ -57,11 +58,11 @@
 //! | [`dialect`] | wire contracts as data; pure |
 //! | [`progress`] | progress in lines of output: recordings of real programs decide what counts; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
-//! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
+//! | [`exit`], [`outfile`], [`telemetry`], [`usage`] | exit codes and failures; files that are written whole; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, run, bench} → emit → broker → wire → net, child → dialect → text
+//! main → cli → demo → {relay, publish, attach, run, bench, check} → emit → broker → wire → net, child → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -77,6 +78,7 @@ pub mod bench;
 mod broker;
 #[allow(dead_code, reason = "`serve -- COMMAND` comes next")]
 mod child;
+mod check;
 pub mod cli;
 mod demo;
 pub mod dialect;
@@ -85,6 +87,7 @@ mod exit;
 mod net;
 #[allow(dead_code, unused_imports, reason = "publish takes the rest of it into use")]
 mod progress;
+mod outfile;
 mod publish;
 pub mod relay;
 mod run;

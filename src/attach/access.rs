@@ -1,9 +1,9 @@
 //! One follower's way in: the token for each attempt, and whether after a refusal there is another to try. A refresher
 //! that puts a new token into the file while the old one runs out is all that a long watch needs.
 
-use super::token::{Token, TokenSource};
 use super::verdict::Verdict;
 use crate::exit::Failure;
+use crate::net::token_source::{Token, TokenSource};
 
 /// The token of one follower.
 pub(super) struct Access {

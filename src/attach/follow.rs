@@ -16,9 +16,9 @@ use super::place::Place;
 use super::poll::{Polled, poll};
 use super::report::{Envelope, Report, Timing};
 use super::retry::{End, Next, Tries};
-use super::token::TokenSource;
 use crate::exit::Failure;
 use crate::net::tls::Tls;
+use crate::net::token_source::TokenSource;
 use crate::net::websocket::{Error, Limits, Message, WebSocket, connect, lost};
 use crate::net::{NetError, address};
 

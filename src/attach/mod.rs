@@ -8,6 +8,7 @@ mod access;
 pub(crate) mod board;
 mod follow;
 pub(crate) mod job;
+mod junit;
 mod options;
 mod pace;
 mod place;
@@ -19,7 +20,6 @@ mod shared;
 mod state;
 pub(crate) mod stream;
 mod telling;
-mod token;
 mod verdict;
 mod watch;
 
@@ -29,10 +29,11 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::exit::{Exit, Failure};
+use crate::outfile::OutFile;
+use junit::Junit;
 pub(crate) use options::{AttachOptions, Progress};
 use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
 use report::Timing;
-pub(crate) use token::{Token, TokenSource};
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.
 pub(crate) type Observer = Arc<dyn Fn(&str, &str, Instant) + Send + Sync>;
@@ -51,6 +52,23 @@ pub(crate) struct AttachReport {
     pub problem: Option<Failure>,
 }
 
+impl AttachReport {
+    /// The report, with what became of a file that was to be written. A failure of the jobs is the graver one.
+    #[must_use]
+    fn with(self, written: Result<(), Failure>) -> Self {
+        match written {
+            Err(failure) if self.exit == Exit::Success => {
+                Self { exit: failure.exit, problem: Some(failure), ..self }
+            }
+            Err(failure) => {
+                tracing::warn!("{failure}");
+                self
+            }
+            Ok(()) => self,
+        }
+    }
+}
+
 /// Watches the targets until every job has ended, the time is up, a server is lost, or `stop` is cancelled. A stream
 /// does not end.
 ///
@@ -65,6 +83,7 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<AttachReport> {
     options.check()?;
+    let file = options.junit.as_deref().map(|path| OutFile::open("--junit", path, &[])).transpose()?;
     let paint = Paint::new(options.color);
     let filter = Filter(options.events.clone());
     let renderer: Box<dyn Renderer> = match options.progress {
@@ -73,7 +92,8 @@ pub(crate) async fn run(
         Progress::Json => Box::new(Json::stdout(filter)),
         Progress::Quiet => Box::new(Quiet),
     };
-    let watched = watch::watch(&options, observer, &stop, renderer, Timing::default()).await;
+    let watched =
+        watch::watch(&options, observer, &stop, renderer, Junit::new(file), Timing::default()).await;
     watched.map_err(|error| match options.progress {
         Progress::Bars => anyhow::Error::new(error).context("could not draw on the terminal"),
         _ => Failure::stdout(&error).into(),

@@ -1,13 +1,14 @@
 //! What to watch and how to show it, resolved.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
 
-use super::token::TokenSource;
 use crate::dialect::{Target, nearest, with_nearest};
 use crate::exit::Failure;
 use crate::net::tls::Tls;
+use crate::net::token_source::TokenSource;
 use crate::net::{address, publish_key};
 
 /// How what happens is shown.
@@ -52,6 +53,8 @@ pub(crate) struct AttachOptions {
     pub until_idle: Option<Duration>,
     /// The key that opens lists of jobs, where the server wants one.
     pub publish_key: Option<String>,
+    /// File for what came of the jobs, as JUnit XML.
+    pub junit: Option<PathBuf>,
 }
 
 impl AttachOptions {
@@ -71,6 +74,7 @@ impl AttachOptions {
             retries: 10,
             until_idle: None,
             publish_key: None,
+            junit: None,
         }
     }
 
@@ -142,6 +146,11 @@ impl AttachOptions {
         if self.until_idle.is_some() && !self.has_lists() {
             return Err(Failure::usage("--until-idle is for every job of a dialect")
                 .hint("watch one with DIALECT/*, as in 'scraping/*'; named jobs end by themselves"));
+        }
+        let prints = matches!(self.progress, Progress::Plain | Progress::Json);
+        if prints && self.junit.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+            return Err(Failure::usage("--junit - and --progress both write to stdout")
+                .hint("give --junit a file, or nothing else to print with --progress quiet"));
         }
         for name in &self.events {
             if !dialects().any(|dialect| dialect.kind(name).is_some()) {

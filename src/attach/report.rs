@@ -55,6 +55,20 @@ impl Default for Timing {
     }
 }
 
+/// Why it is over.
+pub(super) enum Over {
+    /// Nothing more is expected of any job, or one failed and that is enough.
+    Settled,
+    /// Nothing has run for as long as the user wants to wait.
+    Idle,
+    /// The time was up.
+    Time,
+    /// Somebody wants it to stop.
+    Stopped,
+    /// Nobody reads stdout any more.
+    Unread,
+}
+
 /// What a follower reports.
 #[derive(Debug)]
 pub(super) enum Report {

@@ -7,11 +7,11 @@ use url::Url;
 use super::access::Access;
 use super::job::Link;
 use super::report::Timing;
-use super::token::TokenSource;
 use super::verdict::{Verdict, of_close, of_error};
 use crate::dialect::Dialect;
 use crate::exit::Failure;
 use crate::net::backoff::Backoff;
+use crate::net::token_source::TokenSource;
 use crate::net::{NetError, address};
 
 /// A connection that ends sooner than this was cut off at once.

@@ -317,8 +317,13 @@ async fn a_stop_interrupts_and_the_observer_saw_every_text() {
         stop.cancel();
         until_closed(socket).await;
     };
-    let both =
-        async { tokio::join!(watch(&options, Some(observer), &stop, Box::new(Quiet), timing()), script).0 };
+    let both = async {
+        tokio::join!(
+            watch(&options, Some(observer), &stop, Box::new(Quiet), Junit::new(None), timing()),
+            script
+        )
+        .0
+    };
     let report = timeout(DEADLINE, both).await.unwrap().unwrap();
     assert_eq!(report.exit, Exit::Interrupted);
     assert_eq!(*seen.lock().unwrap(), [("scraping/1".to_owned(), STARTED.to_owned())]);
@@ -338,7 +343,8 @@ async fn plain_lines_tell_each_change_once() {
         until_closed(socket).await;
     };
     let (options, stop) = (server.options(&["scraping/1"]), CancellationToken::new());
-    let both = async { tokio::join!(watch(&options, None, &stop, renderer, timing()), script).0 };
+    let both =
+        async { tokio::join!(watch(&options, None, &stop, renderer, Junit::new(None), timing()), script).0 };
     timeout(DEADLINE, both).await.unwrap().unwrap();
     let text = page.text();
     let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();

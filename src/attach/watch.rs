@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::board::{Board, Input, Source};
 use super::follow::Follower;
 use super::job::{Effect, Job, Link, State, When, print_of};
+use super::junit::{Junit, Unended};
 use super::render::{Flow, Flowed, Renderer, Seen, What};
-use super::report::{Envelope, Report, Timing};
+use super::report::{Envelope, Over, Report, Timing};
 use super::shared::{Member, Settings, Shared};
 use super::stream::{Happening, Stream};
 use super::{AttachOptions, AttachReport, Observer};
@@ -30,23 +31,10 @@ const GOODBYE: Duration = Duration::from_millis(300);
 /// Still running jobs that are named when the time is up.
 const NAMED: usize = 5;
 
-/// Why it is over.
-enum Over {
-    /// Nothing more is expected of any job, or one failed and that is enough.
-    Settled,
-    /// Nothing has run for as long as the user wants to wait.
-    Idle,
-    /// The time was up.
-    Time,
-    /// Somebody wants it to stop.
-    Stopped,
-    /// Nobody reads stdout any more.
-    Unread,
-}
-
 struct Watcher {
     board: Board,
     renderer: Box<dyn Renderer>,
+    junit: Junit,
     /// A token per job that the user named, to close its socket with.
     stops: Vec<CancellationToken>,
     /// What was sent last of each job, to know a repeat after a reconnect.
@@ -66,6 +54,7 @@ pub(super) async fn watch(
     observer: Option<Observer>,
     stop: &CancellationToken,
     renderer: Box<dyn Renderer>,
+    junit: Junit,
     timing: Timing,
 ) -> io::Result<AttachReport> {
     let now = Instant::now();
@@ -117,15 +106,17 @@ pub(super) async fn watch(
     let board = Board::new(jobs, now).with_streams(streams);
     let (fail_fast, until_idle) = (options.fail_fast, options.until_idle);
     let mut watcher =
-        Watcher { board, renderer, stops, last, fail_fast, until_idle, idle: None, hints: Vec::new() };
+        Watcher { board, renderer, junit, stops, last, fail_fast, until_idle, idle: None, hints: Vec::new() };
     for warning in options.warnings() {
         watcher.renderer.note(&format!("warning: {warning}"))?;
     }
     // The inbox goes with the loop: what the followers still say then is nobody's business, and they do not wait.
-    let over = watcher.run(inbox, stop, options.timeout).await?;
+    let over = watcher.run(inbox, stop, options.timeout).await;
+    let written = watcher.write_junit(over.as_ref().ok(), options.timeout);
+    let over = over?;
     all.cancel();
     let _ = timeout(GOODBYE, async { while followers.join_next().await.is_some() {} }).await;
-    Ok(watcher.report(&over, options.timeout))
+    Ok(watcher.report(&over, options.timeout).with(written))
 }
 
 impl Watcher {
@@ -162,7 +153,8 @@ impl Watcher {
             }
         };
         tokio::pin!(time_up);
-        let mut stops = if self.renderer.holds_terminal() { Some(Stops::catch()?) } else { None };
+        let catches = self.renderer.holds_terminal() || self.junit.is_wanted();
+        let mut stops = if catches { Some(Stops::catch()?) } else { None };
         loop {
             if self.is_settled() {
                 return Ok(Over::Settled);
@@ -207,12 +199,21 @@ impl Watcher {
         Ok(if self.is_settled() { Over::Settled } else { over })
     }
 
+    /// Writes what came of the jobs, where that is wanted.
+    fn write_junit(&mut self, over: Option<&Over>, limit: Option<Duration>) -> Result<(), Failure> {
+        self.junit.write(&self.board, &Unended::new(over, limit))
+    }
+
     /// A signal stops the process, or ends it, which leaves the terminal in order first.
     fn stopped(&mut self, stop: Stop) -> io::Result<()> {
         self.renderer.pause()?;
         match stop {
             Stop::Pause => Stops::pause(),
-            Stop::End(code) => std::process::exit(code),
+            Stop::End(code) => {
+                // A file that cannot be written changes no code that a signal has.
+                let _ = self.write_junit(Some(&Over::Stopped), None);
+                std::process::exit(code)
+            }
         }
     }
 
@@ -308,6 +309,7 @@ impl Watcher {
         let (index, retired) = self.board.member(stream, name, Instant::now());
         if let Some(job) = retired {
             self.last[index] = None;
+            self.junit.retired(&job, Instant::now());
             self.renderer.retired(&job)?;
         }
         self.last.resize(self.board.jobs().len(), None);

@@ -1,9 +1,7 @@
 //! `attach`.
 
-use std::convert::Infallible;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -14,8 +12,9 @@ use url::Url;
 
 use super::Globals;
 use super::tls::ServerTls;
+use super::token::TokenArgs;
 use super::values::{duration, publish_key, server};
-use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
+use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
@@ -47,6 +46,7 @@ use crate::net::shutdown::Signals;
     jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
+    jobwire attach --junit report.xml jobs/build-42      a test report for the CI server\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
@@ -65,20 +65,8 @@ pub(crate) struct AttachArgs {
     )]
     server: Url,
 
-    /// The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name,
-    /// and no other. A JWT with exp and, as sub, the job's owner where that counts.
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "JOBWIRE_TOKEN",
-        hide_env_values = true,
-        conflicts_with = "token_file"
-    )]
-    token: Option<TokenText>,
-
-    /// A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on.
-    #[arg(long, value_name = "FILE", env = "JOBWIRE_TOKEN_FILE", hide_env_values = true, value_hint = ValueHint::FilePath)]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    token: TokenArgs,
 
     #[command(flatten)]
     tls: ServerTls,
@@ -112,6 +100,11 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
     publish_key: Option<String>,
 
+    /// Write what came of the jobs as JUnit XML, a test case for each, for CI servers; written at every end, by a signal or
+    /// --timeout too.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_JUNIT", value_hint = ValueHint::FilePath)]
+    junit: Option<PathBuf>,
+
     /// Failed attempts to connect in a row that are followed by another.
     #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
     retries: u32,
@@ -119,18 +112,6 @@ pub(crate) struct AttachArgs {
     /// The dialect of targets that name none, in place of jobs, and of ws:// URLs whose path does not tell it.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
-}
-
-/// A token, or what is wrong with it: clap would repeat a bad one in its error.
-#[derive(Debug, Clone)]
-struct TokenText(Result<Token, String>);
-
-impl FromStr for TokenText {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(Token::parse(text)))
-    }
 }
 
 /// How to show what happens, as written.
@@ -189,13 +170,7 @@ impl AttachArgs {
             Target::parse(text, &globals.dialects, self.dialect.as_deref())
                 .map_err(|error| Failure::usage(error.to_string()))
         };
-        let token = match (self.token, self.token_file) {
-            (Some(TokenText(token)), _) => {
-                let token = token.map_err(|reason| Failure::usage(format!("--token: {reason}")))?;
-                Some(TokenSource::Given(token))
-            }
-            (None, file) => file.map(TokenSource::File),
-        };
+        let token = self.token.source()?;
         let tls = self.tls.tls()?;
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
@@ -215,6 +190,7 @@ impl AttachArgs {
             retries: self.retries,
             until_idle: self.until_idle,
             publish_key: self.publish_key,
+            junit: self.junit,
             ..AttachOptions::new(targets, self.server)
         })
     }

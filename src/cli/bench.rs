@@ -279,7 +279,11 @@ impl BenchArgs {
         let reports = report.open()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("could not start the runtime")?;
-        let (outcome, signal) = runtime.block_on(until_signal(options, reports.watcher(globals)))?;
+        let ended = runtime.block_on(until_signal(options, reports.watcher(globals)));
+        let (outcome, signal) = match ended {
+            Ok(ended) => ended,
+            Err(error) => return Err(reports.write_unbegun(error)),
+        };
         reports.write(&outcome.summary, globals)?;
         Ok(signal.unwrap_or(outcome.exit))
     }

@@ -6,6 +6,7 @@
 
 mod attach;
 mod bench;
+mod check;
 mod config;
 mod demo;
 mod errors;
@@ -18,6 +19,7 @@ mod serve;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod token;
 mod values;
 
 use std::ffi::OsString;
@@ -40,6 +42,7 @@ Examples:
   jobwire attach scraping/123                        watch a job; its result is the exit code
   jobwire publish scraping/123 job_progress progress=45
   jobwire run -- make                                run a command as a job
+  jobwire check --wait 30s                           does a relay do what it should?
   jobwire publish --list                             every dialect's events and their fields
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
@@ -102,6 +105,7 @@ enum Verb {
     Attach(Box<attach::AttachArgs>),
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArgs>),
+    Check(Box<check::CheckArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -123,6 +127,7 @@ impl Verb {
             Self::Attach(args) => args.run(globals),
             Self::Run(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
+            Self::Check(args) => args.run(globals),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),

@@ -1,9 +1,12 @@
-//! One HTTP request, one connection: enough for polling and publishing, and nothing to keep alive or to go stale.
+//! One HTTP request, one connection: enough for polling, publishing and event streams, and nothing to keep alive or to go
+//! stale.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Method, Request, header};
 use hyper_util::rt::TokioIo;
@@ -49,6 +52,84 @@ pub(crate) async fn request(
     tls: &Tls,
     timeout: Duration,
 ) -> Result<Response, NetError> {
+    let request = prepared(method, url, headers, body)?;
+    within(url, timeout, exchange(url, request, tls)).await
+}
+
+/// Sends a GET, and reads the head of the answer, within `timeout` all told. An answer other than 2xx is an error.
+pub(crate) async fn open_stream(
+    url: &Url,
+    headers: &[(&str, &str)],
+    tls: &Tls,
+    timeout: Duration,
+) -> Result<Streamed, NetError> {
+    let request = prepared(Method::GET, url, headers, Bytes::new())?;
+    within(url, timeout, begin(url, request, tls)).await
+}
+
+/// An answer whose body is read as it comes.
+pub(crate) struct Streamed {
+    /// The headers of the answer.
+    pub headers: HeaderMap,
+    body: Incoming,
+    connection: Pin<Box<dyn Future<Output = ()> + Send>>,
+    is_connected: bool,
+}
+
+impl Streamed {
+    /// The next piece of the body; `None` at its end, or when the connection broke.
+    pub(crate) async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            tokio::select! {
+                biased;
+                // Nobody here knows any trailers.
+                frame = self.body.frame() => if let Ok(data) = frame?.ok()?.into_data() {
+                    return Some(data);
+                },
+                () = &mut self.connection, if self.is_connected => self.is_connected = false,
+            }
+        }
+    }
+}
+
+async fn begin(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<Streamed, NetError> {
+    let stream = establish(url, tls).await?;
+    let lost = |error: hyper::Error| classify(url, &error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
+    // How it ended is told by the body too.
+    let mut connection: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async { drop(connection.await) });
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let mut is_connected = true;
+    let response = loop {
+        tokio::select! {
+            biased;
+            response = &mut answer => break response.map_err(lost)?,
+            () = &mut connection, if is_connected => is_connected = false,
+        }
+    };
+    let (head, body) = response.into_parts();
+    let mut streamed = Streamed { headers: head.headers, body, connection, is_connected };
+    let status = head.status.as_u16();
+    if (200..300).contains(&status) {
+        return Ok(streamed);
+    }
+    let mut body = BytesMut::new();
+    while body.len() < MAX_BODY
+        && let Some(piece) = streamed.next().await
+    {
+        body.extend_from_slice(&piece);
+    }
+    Err(refusal(url, status, header_of(&streamed.headers), &body))
+}
+
+/// A request with `Host`, and `Authorization` from the URL where no header has it.
+fn prepared(
+    method: Method,
+    url: &Url,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Result<Request<Full<Bytes>>, NetError> {
     let mut builder = Request::builder()
         .method(method)
         .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
@@ -60,11 +141,10 @@ pub(crate) async fn request(
     if let Some(login) = login(url).filter(|_| !is_logged_in) {
         builder = builder.header(header::AUTHORIZATION, login);
     }
-    let request = builder.body(Full::new(body)).map_err(|_| NetError::Url {
+    builder.body(Full::new(body)).map_err(|_| NetError::Url {
         address: address(url),
         reason: "a header or the path has a character that HTTP forbids",
-    })?;
-    within(url, timeout, exchange(url, request, tls)).await
+    })
 }
 
 async fn exchange(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<Response, NetError> {

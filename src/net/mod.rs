@@ -6,12 +6,14 @@
 pub(crate) mod answer;
 pub(crate) mod backoff;
 pub(crate) mod http;
+pub(crate) mod offer;
 pub(crate) mod publish_key;
 pub(crate) mod seldom;
 pub(crate) mod shutdown;
 pub(crate) mod stream;
 pub(crate) mod tls;
 pub(crate) mod token;
+pub(crate) mod token_source;
 pub(crate) mod websocket;
 
 use std::io;

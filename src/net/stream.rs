@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustls::ProtocolVersion;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, lookup_host};
@@ -35,6 +36,32 @@ pub(super) async fn within<T>(
         Ok(result) => result,
         Err(_) => Err(NetError::TimedOut { address: address(url), after: timeout }),
     }
+}
+
+/// Facts of a connection that was made and closed again.
+#[derive(Debug, Clone)]
+pub(crate) struct Reached {
+    /// Address of the server, after its name was looked up.
+    pub peer: Option<SocketAddr>,
+    /// Version of TLS, where it is spoken.
+    pub tls: Option<&'static str>,
+}
+
+/// Connects to the host and port of a URL within `timeout`, and shakes hands where TLS is spoken, to see whether that works.
+pub(crate) async fn reach(url: &Url, tls: &Tls, timeout: Duration) -> Result<Reached, NetError> {
+    let stream = within(url, timeout, Box::pin(establish(url, tls))).await?;
+    let version = |version: Option<ProtocolVersion>| match version {
+        Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        Some(ProtocolVersion::TLSv1_2) => "TLS 1.2",
+        _ => "TLS",
+    };
+    Ok(match &stream {
+        Stream::Plain(tcp) => Reached { peer: tcp.peer_addr().ok(), tls: None },
+        Stream::Tls(stream) => {
+            let (tcp, session) = stream.get_ref();
+            Reached { peer: tcp.peer_addr().ok(), tls: Some(version(session.protocol_version())) }
+        }
+    })
 }
 
 /// Connects to the host and port of a ws, wss, http or https URL, without a limit of its own.

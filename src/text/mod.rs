@@ -5,6 +5,7 @@
 //! [`safe_json`]. Nobody who publishes an event, and no server, gets to command the terminal of those who watch.
 
 mod columns;
+mod junit;
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,6 +13,7 @@ use std::fmt::Write;
 use console::strip_ansi_codes;
 
 pub(crate) use columns::{Side, columns, elided, fit, padded};
+pub(crate) use junit::{TestCase, TestOutcome, TestProblem, TestSuite};
 
 /// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
 /// knows no such thing ignores it.

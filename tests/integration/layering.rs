@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "attach",
             "run",
             "bench",
+            "check",
             "emit",
             "broker",
             "child",
@@ -50,9 +51,10 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ),
     ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
     ("publish", &["emit", "broker", "wire", "net", "dialect", "progress", "exit", "telemetry", "text"]),
-    ("attach", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
+    ("attach", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "text"]),
     ("run", &["emit", "broker", "wire", "net", "child", "dialect", "progress", "exit", "telemetry", "text"]),
-    ("bench", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("bench", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "usage", "text"]),
+    ("check", &["emit", "broker", "wire", "net", "dialect", "exit", "text"]),
     // Where events are sent, for each feature that sends some.
     ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
@@ -67,13 +69,14 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("dialect", &["text"]),
     ("progress", &["text"]),
     ("exit", &["text"]),
+    ("outfile", &["exit"]),
     // Helpers for printing, which every module may use.
     ("text", &[]),
     ("usage", &[]),
 ];
 
 /// Crates that a module must not know: flags are the command line's, and a dialect is pure.
-const FOREIGN: [(&str, &[&str]); 14] = [
+const FOREIGN: [(&str, &[&str]); 15] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("emit", &["clap", "axum", "indicatif", "redis"]),
     ("progress", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
@@ -86,6 +89,7 @@ const FOREIGN: [(&str, &[&str]); 14] = [
     ("attach", &["clap", "axum", "redis"]),
     ("run", &["clap", "axum", "indicatif", "redis"]),
     ("bench", &["clap", "axum"]),
+    ("check", &["clap", "axum", "indicatif", "redis"]),
     ("demo", &["clap"]),
     ("exit", &["clap", "tokio"]),
 ];

@@ -9,6 +9,7 @@ mod bullmq;
 mod capacity_page;
 mod celery;
 mod chaos;
+mod check;
 mod cli;
 mod clients;
 mod closed_stderr;

@@ -5,7 +5,6 @@
 //! the first few sockets are opened meanwhile, and read or closed once the answer is there. A server that does not offer
 //! `/watch` gets a [`Follower`] for each target, as any server of the contracts does.
 
-mod offer;
 mod request;
 mod resume;
 mod session;
@@ -29,14 +28,14 @@ use super::place::Place;
 use super::poll::{Polled, poll};
 use super::report::{Envelope, Report, Timing};
 use super::retry::{End, Next, Tries};
-use super::token::TokenSource;
 use crate::dialect::JobState;
 use crate::exit::{Exit, Failure};
+use crate::net::offer::{Offer, WATCH, ask};
 use crate::net::tls::Tls;
+use crate::net::token_source::TokenSource;
 use crate::net::websocket::{Limits, Message, connect_with, lost};
 use crate::net::{address, is_loopback, socket_url};
 use crate::wire::watch::MAX_TARGETS;
-use offer::{Offer, WATCH, ask};
 use request::{Request, Wishes};
 use session::Session;
 

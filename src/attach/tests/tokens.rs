@@ -1,6 +1,7 @@
 //! Tokens: where they go, what a refusal means, and that nobody sees them.
 
 use super::*;
+use crate::net::token_source::{Token, TokenSource};
 
 const PROGRESS: &str = r#"{"type":"progress","task_id":"a","step":3,"total_steps":5,"status":"Analyzing"}"#;
 const COMPLETION: &str = r#"{"type":"completion","task_id":"a","status":"SUCCESS","message":"Saved","recipe_id":"42","recipe_name":"Carbonara"}"#;
@@ -158,7 +159,8 @@ async fn an_unknown_task_is_awaited_and_said_once() {
         until_closed(socket).await;
     };
     let stop = CancellationToken::new();
-    let both = async { tokio::join!(watch(&options, None, &stop, renderer, timing()), script).0 };
+    let both =
+        async { tokio::join!(watch(&options, None, &stop, renderer, Junit::new(None), timing()), script).0 };
     let report = timeout(DEADLINE, both).await.unwrap().unwrap();
     assert_eq!(report.exit, Exit::Success);
     let text = page.text();

@@ -8,6 +8,7 @@ pub mod compare;
 mod figures;
 mod files;
 mod html;
+mod junit;
 pub mod live;
 mod markdown;
 mod outputs;
@@ -18,6 +19,7 @@ mod timings;
 
 pub use files::{csv, hgrm, hlog, json};
 pub use html::html;
+pub use junit::{junit, unbegun};
 pub use markdown::markdown;
 pub use outputs::{OutputPaths, Outputs};
 pub use text::{headline, text};

@@ -1,12 +1,11 @@
-//! The files that a run's reports go into: shown to be writable before the run, written whole after it.
+//! The files that a run's reports go into.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::{csv, hgrm, hlog, html, markdown};
+use super::{csv, hgrm, hlog, html, junit, markdown, unbegun};
 use crate::bench::summary::Summary;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
+use crate::outfile::OutFile;
 
 /// Where each report goes; `None` where it is not wanted, `-` for stdout.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,19 +20,25 @@ pub struct OutputPaths {
     pub markdown: Option<PathBuf>,
     /// The page (`--html`).
     pub html: Option<PathBuf>,
+    /// The verdict for a CI server (`--junit`).
+    pub junit: Option<PathBuf>,
 }
+
+/// The flag of the file that says how the run ended, whatever the end.
+const JUNIT: &str = "--junit";
 
 /// What renders one of them.
 type Render = fn(&Summary) -> String;
 
 impl OutputPaths {
     fn all(&self) -> impl Iterator<Item = (&'static str, &Path, Render)> {
-        let all: [(&'static str, &Option<PathBuf>, Render); 5] = [
+        let all: [(&'static str, &Option<PathBuf>, Render); 6] = [
             ("--hgrm", &self.hgrm, hgrm),
             ("--hlog", &self.hlog, hlog),
             ("--csv", &self.csv, csv),
             ("--markdown", &self.markdown, markdown),
             ("--html", &self.html, html),
+            (JUNIT, &self.junit, junit),
         ];
         all.into_iter().filter_map(|(flag, path, render)| Some((flag, path.as_deref()?, render)))
     }
@@ -45,20 +50,8 @@ pub struct Outputs(Vec<Output>);
 
 #[derive(Debug)]
 struct Output {
-    flag: &'static str,
-    path: PathBuf,
+    file: OutFile,
     render: Render,
-    place: Place,
-}
-
-#[derive(Debug)]
-enum Place {
-    /// Standard output, asked for as `-`.
-    Stdout,
-    /// A new file beside the old one, which it replaces at once in the end.
-    Beside { file: File, path: PathBuf, target: PathBuf },
-    /// The thing itself: a pipe or a device, or a file in a folder that takes no new ones.
-    Itself { file: File, path: PathBuf },
 }
 
 impl Outputs {
@@ -66,149 +59,42 @@ impl Outputs {
     pub fn open_all(paths: &OutputPaths) -> Result<Self, Failure> {
         let mut opened: Vec<Output> = Vec::new();
         for (flag, path, render) in paths.all() {
-            let target = target(path);
-            if let Some(other) = opened.iter().find(|other| other.place.is_only_for(&target)) {
-                let both = format!("{} and {flag} both write to {}", other.flag, path.display());
-                return Err(Failure::usage(both).hint("give each a file of its own"));
-            }
-            let place = Place::open(target).map_err(|error| {
-                Failure::usage(format!("cannot write to {} ({flag}): {error}", path.display()))
-                    .hint("choose a file in a folder that exists and that you may write to")
-            })?;
-            opened.push(Output { flag, path: path.to_owned(), render, place });
+            let others: Vec<&OutFile> = opened.iter().map(|output| &output.file).collect();
+            let file = OutFile::open(flag, path, &others)?;
+            opened.push(Output { file, render });
         }
         Ok(Self(opened))
     }
 
     /// The flag whose report goes to stdout, if any does.
     pub fn on_stdout(&self) -> Option<&'static str> {
-        self.0.iter().find(|output| matches!(output.place, Place::Stdout)).map(|output| output.flag)
+        self.0.iter().find(|output| output.file.is_stdout()).map(|output| output.file.flag())
     }
 
     /// Writes every report. One that fails does not keep the others from being written; the first failure is returned.
     pub fn write(self, summary: &Summary) -> Result<(), Failure> {
         let mut first = None;
-        for output in self.0 {
-            let (flag, path) = (output.flag, output.path);
-            if let Err(error) = output.place.write(&(output.render)(summary)) {
-                let text = format!("could not write to {} ({flag}): {error}", path.display());
-                first.get_or_insert(Failure::new(Exit::Failure, text));
+        for Output { file, render } in self.0 {
+            if let Err(failure) = file.write(&render(summary)) {
+                first.get_or_insert(failure);
             }
         }
         first.map_or(Ok(()), Err)
     }
-}
 
-/// The file that a path means: through links, so that it is not a link that is replaced, and the same however it is
-/// written. `-` is stdout.
-fn target(path: &Path) -> PathBuf {
-    let folder = |path: &Path| match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
-        Some(parent) => parent.to_owned(),
-        None => path.to_owned(),
-    };
-    if path.as_os_str() == STDOUT {
-        return path.to_owned();
-    }
-    if let Ok(found) = fs::canonicalize(path) {
-        return found;
-    }
-    // A new file, or one that a link promises.
-    let path = fs::read_link(path).map_or_else(|_| path.to_owned(), |to| folder(path).join(to));
-    match (fs::canonicalize(folder(&path)), path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path,
-    }
-}
-
-/// What stands for stdout.
-const STDOUT: &str = "-";
-
-impl Place {
-    /// Whether nothing else may go to this file.
-    fn is_only_for(&self, path: &Path) -> bool {
-        match self {
-            Self::Stdout => path.as_os_str() == STDOUT,
-            Self::Beside { target, .. } => target == path,
-            Self::Itself { path: own, file } => {
-                own == path && file.metadata().is_ok_and(|found| found.is_file())
-            }
-        }
-    }
-
-    fn open(target: PathBuf) -> io::Result<Self> {
-        if target.as_os_str() == STDOUT {
-            return Ok(Self::Stdout);
-        }
-        let itself = |target: PathBuf| -> io::Result<Self> {
-            Ok(Self::Itself { file: OpenOptions::new().write(true).open(&target)?, path: target })
-        };
-        let old = fs::metadata(&target).ok();
-        match &old {
-            Some(found) if found.is_dir() => {
-                return Err(io::Error::new(ErrorKind::IsADirectory, "is a directory"));
-            }
-            Some(found) if found.is_file() => drop(OpenOptions::new().append(true).open(&target)?),
-            // Opening a pipe here would wait for its reader; but a run that nobody reads is not to start.
-            Some(_) => return itself(target),
-            None => {}
-        }
-        let Some(name) = target.file_name() else {
-            return Err(io::Error::new(ErrorKind::InvalidInput, "is not the name of a file"));
-        };
-        let mut beside = std::ffi::OsString::from(".");
-        beside.push(name);
-        beside.push(format!(".{}.part", std::process::id()));
-        let path = target.with_file_name(beside);
-        match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
-            Ok(file) => {
-                // Whoever may read the old one may read the new one, and nobody else.
-                let kept = old.map_or(Ok(()), |old| file.set_permissions(old.permissions()));
-                let place = Self::Beside { file, path, target };
-                kept.map(|()| place)
-            }
-            Err(error) if error.kind() == ErrorKind::PermissionDenied && old.is_some() => itself(target),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn write(mut self, text: &str) -> io::Result<()> {
-        match &mut self {
-            Self::Stdout => {
-                let mut stdout = io::stdout().lock();
-                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                    // Its reader has seen enough.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-                    written => written,
-                }
-            }
-            Self::Itself { file, .. } => {
-                if file.metadata()?.is_file() {
-                    file.set_len(0)?;
-                }
-                file.write_all(text.as_bytes())
-            }
-            Self::Beside { file, path, target } => {
-                file.write_all(text.as_bytes())?;
-                file.sync_all()?;
-                fs::rename(path, target)
-            }
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Self::Beside { path, .. } = self {
-            // After the rename there is none of that name; and there is nobody to tell.
-            let _ = fs::remove_file(path);
-        }
+    /// Writes the report that says how the run ended, of a run that could not begin; the other files stay as they were.
+    pub fn write_unbegun(self, failure: &Failure) -> Result<(), Failure> {
+        let file = self.0.into_iter().find(|output| output.file.flag() == JUNIT);
+        file.map_or(Ok(()), |output| output.file.write(&unbegun(failure)))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::exit::Exit;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(folder)

@@ -121,6 +121,13 @@ impl RedisBroker {
         }
     }
 
+    /// Address of the server in use and its role, `master`, `replica` or `unknown`, once a command was sent. None of a
+    /// cluster, of which all masters are in use.
+    pub(crate) fn server_in_use(&self) -> Option<(String, &'static str)> {
+        let tenure = self.connector.tenure()?;
+        Some((tenure.address().to_string(), tenure.told().role.word()))
+    }
+
     /// Type of the value at a key, as in `list`; `none` without one.
     pub(crate) async fn type_of(&self, key: &str) -> Result<String, BrokerError> {
         self.commands.idempotent(redis::cmd("TYPE").arg(key)).await

@@ -9,7 +9,7 @@ use console::Term;
 use crate::bench::report::{self, OutputPaths, Outputs, live};
 use crate::bench::summary::{Summary, Watcher};
 use crate::cli::Globals;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;
@@ -42,6 +42,10 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE", env = "JOBWIRE_HTML")]
     html: Option<PathBuf>,
 
+    /// Write the verdict as JUnit XML, a test case for each assertion, for CI servers; written at every end of a run.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_JUNIT")]
+    junit: Option<PathBuf>,
+
     /// Show nothing while it goes on; without a terminal on stderr nothing is shown anyway.
     #[arg(long, env = "JOBWIRE_NO_LIVE")]
     no_live: bool,
@@ -69,8 +73,8 @@ pub(super) struct Reports {
 impl ReportArgs {
     /// Opens the files: what cannot be written is said before the run.
     pub(super) fn open(self) -> Result<Reports, Failure> {
-        let Self { output, hgrm, hlog, csv, markdown, html, no_live } = self;
-        let files = Outputs::open_all(&OutputPaths { hgrm, hlog, csv, markdown, html })?;
+        let Self { output, hgrm, hlog, csv, markdown, html, junit, no_live } = self;
+        let files = Outputs::open_all(&OutputPaths { hgrm, hlog, csv, markdown, html, junit })?;
         let live = !no_live && output != OutputChoice::Quiet;
         let output = match (files.on_stdout(), output) {
             (Some(flag), OutputChoice::Json) => {
@@ -101,6 +105,18 @@ impl Reports {
         let printed = print(&text);
         self.files.write(summary)?;
         printed
+    }
+
+    /// Writes what there is to write of a run that could not begin, and hands its failure on.
+    pub(super) fn write_unbegun(self, error: anyhow::Error) -> anyhow::Error {
+        let failure = match error.downcast_ref::<Failure>() {
+            Some(failure) => failure.clone(),
+            None => Failure::new(Exit::Failure, format!("{error:#}")),
+        };
+        match self.files.write_unbegun(&failure) {
+            Ok(()) => error,
+            Err(unwritten) => error.context(unwritten.message),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, ValueEnum};
 
 use crate::bench::verdict::metrics;
+use crate::check::Trial;
 use crate::dialect::{Dialect, Dialects, EventDef, FieldDef};
 use crate::publish::scenario::{ALL, SCENARIOS};
 use crate::telemetry::LEVELS;
@@ -149,10 +150,11 @@ fn with_values(command: Command, dialects: &Dialects) -> Command {
     let kinds = kinds.into_iter().filter(|kind| !kind.contains('*')).collect();
     let own = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     // Of every verb, or of one: the events of bench are a number.
-    let values: [(&str, Option<&str>, Vec<String>); 5] = [
+    let values: [(&str, Option<&str>, Vec<String>); 6] = [
         ("dialect", None, dialects.names().map(str::to_owned).collect()),
         ("scenario", None, own(&[&SCENARIOS[..], &[ALL]].concat())),
         ("events", Some("attach"), kinds),
+        ("only", Some("check"), own(&Trial::ALL.map(Trial::as_str))),
         ("ramp", Some("bench"), own(&["flat", "linear", "steps:2"])),
         ("log-level", None, own(&LEVELS)),
     ];

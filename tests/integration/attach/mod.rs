@@ -6,11 +6,12 @@ mod endings;
 mod exits;
 mod foreign;
 mod hostile;
+mod junit;
 mod lists;
 mod lost;
 mod printed;
 mod screen;
-mod server;
+pub(crate) mod server;
 mod shared;
 mod tasks;
 

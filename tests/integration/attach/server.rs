@@ -10,13 +10,13 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use crate::support::PATIENCE;
 
 /// Answers each connection on a thread of its own, as long as the test runs.
-pub(super) struct Server {
+pub(crate) struct Server {
     address: String,
 }
 
 impl Server {
     /// Gives `answer` every connection, with the path that it asks for.
-    pub(super) fn start(answer: impl Fn(TcpStream, &str) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(TcpStream, &str) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let answer = Arc::new(answer);
@@ -34,12 +34,12 @@ impl Server {
     }
 
     /// The URL of a socket on it.
-    pub(super) fn ws(&self, path: &str) -> String {
+    pub(crate) fn ws(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }
 
     /// Host and port.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 }
@@ -53,7 +53,7 @@ fn path(stream: &TcpStream) -> String {
 }
 
 /// Reads the request and answers with this, verbatim.
-pub(super) fn answer(mut stream: TcpStream, text: &str) {
+pub(crate) fn answer(mut stream: TcpStream, text: &str) {
     let (mut head, mut chunk) = (Vec::new(), [0; 4096]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut chunk) {
@@ -66,34 +66,39 @@ pub(super) fn answer(mut stream: TcpStream, text: &str) {
 }
 
 /// An HTTP answer that ends the connection.
-pub(super) fn http(status: &str, body: &str) -> String {
+pub(crate) fn http(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
 }
 
 /// The server's side of a WebSocket.
-pub(super) struct Socket(tungstenite::WebSocket<TcpStream>);
+pub(crate) struct Socket(tungstenite::WebSocket<TcpStream>);
 
 impl Socket {
     /// Shakes hands.
-    pub(super) fn accept(stream: TcpStream) -> Self {
+    pub(crate) fn accept(stream: TcpStream) -> Self {
         Self(tungstenite::accept(stream).unwrap())
     }
 
     /// Sends texts.
-    pub(super) fn send(&mut self, texts: &[&str]) {
+    pub(crate) fn send(&mut self, texts: &[&str]) {
         for text in texts {
             self.0.send(Message::text(*text)).unwrap();
         }
     }
 
+    /// Sends a text again and again, until the client has gone.
+    pub(crate) fn flood(&mut self, text: &str) {
+        while self.0.send(Message::text(text)).is_ok() {}
+    }
+
     /// Closes with this code.
-    pub(super) fn close(&mut self, code: u16, reason: &'static str) {
+    pub(crate) fn close(&mut self, code: u16, reason: &'static str) {
         self.0.close(Some(CloseFrame { code: code.into(), reason: reason.into() })).unwrap();
         self.until_closed();
     }
 
     /// Reads until the connection ends.
-    pub(super) fn until_closed(&mut self) {
+    pub(crate) fn until_closed(&mut self) {
         while self.0.read().is_ok() {}
     }
 }

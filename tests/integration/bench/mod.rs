@@ -3,6 +3,7 @@
 mod bad_input;
 mod doorman;
 mod faulty;
+mod junit;
 mod modes;
 mod nodes;
 mod outages;

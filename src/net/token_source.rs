@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
+use super::token;
 use crate::exit::Failure;
-use crate::net::token;
 
 /// The longest token, in bytes: a server reads no longer header.
 const LONGEST: u64 = 16 << 10;
@@ -56,19 +56,19 @@ impl Token {
     }
 
     /// Its text, to send it.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The socket's URL with the token, in place of one that is there.
-    pub(super) fn in_query(&self, url: &Url) -> Url {
+    pub(crate) fn in_query(&self, url: &Url) -> Url {
         let mut url = without(url);
         url.query_pairs_mut().append_pair(PARAMETER, &self.0);
         url
     }
 
     /// A request's URL without a token, and the header that has it.
-    pub(super) fn in_header(&self, url: &Url) -> (Url, String) {
+    pub(crate) fn in_header(&self, url: &Url) -> (Url, String) {
         (without(url), format!("Bearer {}", self.0))
     }
 }
@@ -101,7 +101,7 @@ impl TokenSource {
     }
 
     /// What a user whose token was refused can do.
-    pub(super) fn advice(&self, refused: &Token) -> String {
+    pub(crate) fn advice(&self, refused: &Token) -> String {
         let remarks = token::remarks(&refused.0).join(", ");
         match self {
             Self::Given(_) => format!("get a fresh token; the one that was given {remarks}"),

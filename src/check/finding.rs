@@ -1,0 +1,302 @@
+//! Trials of a relay, what each of them found, and what all of it comes to. Pure.
+
+use std::time::Duration;
+
+use crate::dialect::with_nearest;
+use crate::exit::{Exit, Failure};
+use crate::net::tls::Peer;
+use crate::net::{NetError, answer};
+
+/// One thing that is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trial {
+    /// A connection to the server.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// `GET /health`: a relay, and its broker.
+    Health,
+    /// `GET /ready`: events can come.
+    Ready,
+    /// Version of the relay.
+    Version,
+    /// Clock of the server against ours.
+    Clock,
+    /// The Redis, and its role.
+    Redis,
+    /// An event goes out.
+    Publish,
+    /// It comes by WebSocket.
+    Websocket,
+    /// It comes by an event stream.
+    Sse,
+    /// The job's state can be polled.
+    Polling,
+    /// What came while nobody was connected is there afterwards.
+    Resume,
+}
+
+impl Trial {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Tcp,
+        Self::Tls,
+        Self::Health,
+        Self::Ready,
+        Self::Version,
+        Self::Clock,
+        Self::Redis,
+        Self::Publish,
+        Self::Websocket,
+        Self::Sse,
+        Self::Polling,
+        Self::Resume,
+    ];
+
+    /// The trials of each dialect.
+    pub(crate) const OF_DIALECT: [Self; 5] =
+        [Self::Publish, Self::Websocket, Self::Sse, Self::Polling, Self::Resume];
+
+    /// Its name.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Health => "health",
+            Self::Ready => "ready",
+            Self::Version => "version",
+            Self::Clock => "clock",
+            Self::Redis => "redis",
+            Self::Publish => "publish",
+            Self::Websocket => "websocket",
+            Self::Sse => "sse",
+            Self::Polling => "polling",
+            Self::Resume => "resume",
+        }
+    }
+
+    /// The inverse of [`Trial::as_str`]; an error names the nearest.
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|trial| trial.as_str() == name).ok_or_else(|| {
+            let names = Self::ALL.map(Self::as_str);
+            let message = format!("there is no step '{}'", name.escape_debug());
+            format!("{}; the steps are {}", with_nearest(&message, name, names), names.join(", "))
+        })
+    }
+}
+
+/// A trial, and what came of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Tried {
+    /// What was tried.
+    pub trial: Trial,
+    /// The dialect that it was tried with.
+    pub dialect: Option<String>,
+    /// How long it took.
+    pub took: Duration,
+    /// What was found.
+    pub finding: Finding,
+}
+
+impl Tried {
+    /// `tcp`, or `scraping/websocket`.
+    pub(crate) fn name(&self) -> String {
+        match &self.dialect {
+            Some(dialect) => format!("{dialect}/{}", self.trial.as_str()),
+            None => self.trial.as_str().to_owned(),
+        }
+    }
+
+    /// What is wrong, if anything is.
+    pub(crate) const fn wrong(&self) -> Option<&Wrong> {
+        match &self.finding {
+            Finding::Wrong(wrong) => Some(wrong),
+            _ => None,
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// It is as it should be; what was seen.
+    Good(String),
+    /// It was not tried; why not.
+    Skipped(String),
+    /// It is not as it should be.
+    Wrong(Wrong),
+}
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    /// What kind of thing it is.
+    pub blame: Blame,
+    /// Fact and object, lower case, no full stop.
+    pub message: String,
+    /// What there is to do about it.
+    pub hint: Option<String>,
+}
+
+/// Kind of a thing that is wrong; the exit code follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The server, or Redis, cannot be reached.
+    Unreachable,
+    /// The server is no relay, or lacks what a relay has.
+    NoRelay,
+    /// The server refuses a key or a token.
+    Refused,
+    /// The relay does not do what it should.
+    Broken,
+}
+
+impl Blame {
+    /// The word for it in reports.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::NoRelay => "no-relay",
+            Self::Refused => "refused",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl Wrong {
+    /// Something that is wrong, and nothing to do about it.
+    pub(crate) fn new(blame: Blame, message: impl Into<String>) -> Self {
+        Self { blame, message: message.into(), hint: None }
+    }
+
+    /// Adds what there is to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A step that did not end within its time.
+    pub(crate) fn too_slow(what: &str, limit: Duration) -> Self {
+        Self::new(Blame::Broken, format!("{what} within {} s", limit.as_secs_f64()))
+    }
+}
+
+impl From<Failure> for Wrong {
+    fn from(failure: Failure) -> Self {
+        let blame = match failure.exit {
+            Exit::Unreachable => Blame::Unreachable,
+            Exit::Refused => Blame::Refused,
+            _ => Blame::Broken,
+        };
+        Self { blame, message: failure.message, hint: failure.hint }
+    }
+}
+
+/// A request or a connection that failed.
+impl From<&NetError> for Wrong {
+    fn from(error: &NetError) -> Self {
+        let said = error.to_string();
+        let (blame, hint) = match error {
+            NetError::Status { status, .. } => {
+                let blame = match status {
+                    401 | 403 => Blame::Refused,
+                    502..=504 => Blame::Unreachable,
+                    500.. => Blame::Broken,
+                    _ => Blame::NoRelay,
+                };
+                let (message, hint) = answer::explain(error).unwrap_or((said, None));
+                return Self { blame, message, hint };
+            }
+            NetError::Refused { .. } => (
+                Blame::Unreachable,
+                Some("start a relay with `jobwire serve`, or name another with --server"),
+            ),
+            NetError::Name { .. } => {
+                (Blame::Unreachable, Some("is the name right? --server names another server"))
+            }
+            NetError::TimedOut { .. } => (
+                Blame::Unreachable,
+                Some("it may be overloaded, or something that speaks first; --step-timeout gives it longer"),
+            ),
+            NetError::Tls { problem, .. } => {
+                return Self { blame: Blame::Unreachable, message: said, hint: problem.hint(Peer::Server) };
+            }
+            NetError::NotHttp { .. } | NetError::TooBig { .. } => {
+                (Blame::NoRelay, Some("--server names another server; wss:// is for TLS"))
+            }
+            NetError::Url { .. } | NetError::Unreachable { .. } | NetError::Closed { .. } => {
+                (Blame::Unreachable, None)
+            }
+        };
+        Self { blame, message: said, hint: hint.map(str::to_owned) }
+    }
+}
+
+/// The exit code of a check that found all this.
+///
+/// A relay through which no event came at all, although some were sent, is half a relay.
+pub(crate) fn exit(tried: &[Tried]) -> Exit {
+    let wrong: Vec<(Trial, Blame)> =
+        tried.iter().filter_map(|tried| Some((tried.trial, tried.wrong()?.blame))).collect();
+    if wrong.is_empty() {
+        return Exit::Success;
+    }
+    if wrong.iter().any(|(_, blame)| matches!(blame, Blame::Unreachable | Blame::NoRelay)) {
+        return Exit::Unreachable;
+    }
+    if wrong.iter().all(|(_, blame)| *blame == Blame::Refused) {
+        return Exit::Refused;
+    }
+    let carries = |trial: Trial| matches!(trial, Trial::Websocket | Trial::Sse);
+    let came = tried.iter().any(|tried| carries(tried.trial) && matches!(tried.finding, Finding::Good(_)));
+    let failed = wrong.iter().any(|(trial, _)| carries(*trial));
+    if failed && !came { Exit::Unreachable } else { Exit::Failure }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A trial that found this.
+    pub(in crate::check) fn tried(trial: Trial, dialect: Option<&str>, finding: Finding) -> Tried {
+        Tried { trial, dialect: dialect.map(str::to_owned), took: Duration::from_millis(2), finding }
+    }
+
+    fn good(trial: Trial) -> Tried {
+        tried(trial, None, Finding::Good("fine".into()))
+    }
+
+    fn wrong(trial: Trial, blame: Blame) -> Tried {
+        tried(trial, None, Finding::Wrong(Wrong::new(blame, "no")))
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_gravest_finding() {
+        let skipped = tried(Trial::Tls, None, Finding::Skipped("plain".into()));
+        let all = |more: &[Tried]| exit(&[&[good(Trial::Tcp), skipped.clone()], more].concat());
+        assert_eq!(all(&[]), Exit::Success);
+        assert_eq!(all(&[wrong(Trial::Clock, Blame::Broken)]), Exit::Failure);
+        assert_eq!(all(&[wrong(Trial::Health, Blame::NoRelay)]), Exit::Unreachable);
+        assert_eq!(all(&[wrong(Trial::Redis, Blame::Unreachable)]), Exit::Unreachable);
+        assert_eq!(all(&[wrong(Trial::Publish, Blame::Refused)]), Exit::Refused);
+        let both = [wrong(Trial::Publish, Blame::Refused), wrong(Trial::Clock, Blame::Broken)];
+        assert_eq!(all(&both), Exit::Failure);
+    }
+
+    #[test]
+    fn a_relay_that_delivers_nothing_is_half_a_relay_and_one_that_lacks_a_transport_has_a_fault() {
+        let socket = wrong(Trial::Websocket, Blame::Broken);
+        assert_eq!(exit(std::slice::from_ref(&socket)), Exit::Unreachable);
+        assert_eq!(exit(&[socket, good(Trial::Sse)]), Exit::Failure);
+        assert_eq!(exit(&[good(Trial::Websocket), wrong(Trial::Resume, Blame::Broken)]), Exit::Failure);
+    }
+
+    #[test]
+    fn a_step_is_known_by_its_name_and_a_slip_gets_the_nearest() {
+        for trial in Trial::ALL {
+            assert_eq!(Trial::parse(trial.as_str()), Ok(trial));
+        }
+        assert!(Trial::parse("websockt").unwrap_err().contains("did you mean 'websocket'?"));
+    }
+}

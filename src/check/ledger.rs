@@ -1,0 +1,82 @@
+//! The jobs that a check has made and not ended yet, so that none of them hangs about in a list.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::finding::{Blame, Wrong};
+use crate::dialect::{Dialect, Sample};
+use crate::emit::{Arrival, Content, Outgoing, Sink};
+
+/// Where a check's events go, and the jobs that are open because of them: at most one a dialect.
+pub(super) struct Ledger {
+    sink: Sink,
+    limit: Duration,
+    open: Mutex<Vec<(Arc<Dialect>, String, Sample)>>,
+}
+
+impl Ledger {
+    /// A ledger for this sink, which may take so long for each event.
+    pub(super) const fn new(sink: Sink, limit: Duration) -> Self {
+        Self { sink, limit, open: Mutex::new(Vec::new()) }
+    }
+
+    /// The sink.
+    pub(super) const fn sink(&self) -> &Sink {
+        &self.sink
+    }
+
+    /// Notes that a job will be open, and how it is ended.
+    pub(super) fn opens(&self, dialect: &Arc<Dialect>, job: &str, ending: &Sample) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.push((Arc::clone(dialect), job.to_owned(), ending.clone()));
+    }
+
+    /// Notes that a job has ended.
+    pub(super) fn ended(&self, dialect: &Dialect, job: &str) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(of, name, _)| of.name != dialect.name || name != job);
+    }
+
+    /// Sends an event.
+    pub(super) async fn send(
+        &self,
+        dialect: &Arc<Dialect>,
+        job: &str,
+        sample: &Sample,
+    ) -> Result<Arrival, Wrong> {
+        let (event, fields) = (sample.event.clone(), sample.fields.clone());
+        let content = Content::Fields { event, fields };
+        let outgoing = Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content };
+        let payload = outgoing.payload(Timestamp::now()).map_err(|error| {
+            Wrong::new(Blame::Broken, format!("the event {} cannot be made: {error}", sample.event))
+        })?;
+        let channel = outgoing.channel();
+        let sending = async {
+            self.sink.register(dialect, &channel, &payload).await?;
+            self.sink.publish(dialect, &channel, Bytes::from(payload.clone())).await
+        };
+        if let Ok(sent) = timeout(self.limit, sending).await {
+            return sent.map_err(|undelivered| undelivered.failure.into());
+        }
+        let what = format!("{} did not take an event", self.sink.address());
+        Err(Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) })
+    }
+
+    /// Ends the jobs that are open; those that cannot be are left to the relay, which forgets them.
+    pub(super) async fn end_all(&self) {
+        let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
+        for (dialect, job, ending) in open {
+            if let Err(wrong) = self.send(&dialect, &job, &ending).await {
+                tracing::warn!(
+                    job = format!("{}/{job}", dialect.name),
+                    "could not end the job of this check: {}",
+                    wrong.message
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A smoke test of a relay, or of any other server of the contracts: step by step, each with a limit of time, what works,
+//! and what there is to do about the rest.
+//!
+//! First the server as a whole ([`server`]), then each dialect ([`journey`]), all of them at once. A job that a check makes
+//! has an id that says so, and is ended however the check ends ([`ledger`]).
+
+mod finding;
+mod journey;
+mod ledger;
+mod options;
+mod report;
+mod route;
+mod server;
+mod watching;
+
+use std::cell::OnceCell;
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::finding::exit;
+use self::journey::Journeys;
+use self::ledger::Ledger;
+use self::report::Manner;
+use self::server::{Look, Nature, look};
+use crate::emit::Sink;
+use crate::exit::{Exit, Failure};
+use crate::net;
+use crate::net::backoff::Backoff;
+
+pub(crate) use self::finding::{Finding, Trial, Tried, Wrong};
+pub(crate) use self::options::{CheckOptions, CheckOutput};
+
+/// Why nothing is sent.
+const NO_KEY: &str = "no publish key: give the relay's with --publish-key, or its Redis with --redis";
+
+/// Dialects that are tried at once.
+const AT_ONCE: usize = 8;
+
+/// Time for ending the jobs that are open when a check is stopped.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The first wait between two looks at a server that is not ready, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// Checks the server, and prints what was found on stdout. `stop` ends it early.
+///
+/// # Errors
+/// Those of the options ([`Exit::Usage`]) and of standard output. What is wrong with the server is in the exit code.
+pub(crate) async fn run(options: &CheckOptions, stop: &CancellationToken) -> Result<Exit, Failure> {
+    let ledger = OnceCell::new();
+    let mut check = Check { options, found: Vec::new(), began: (Timestamp::now(), Instant::now()) };
+    let tried = stop.run_until_cancelled(check.all(&ledger)).await;
+    if let Some(ledger) = ledger.get() {
+        // Whoever stopped it does not wait for a Redis that is away.
+        let _ = timeout(GOODBYE, ledger.end_all()).await;
+    }
+    let is_stopped = tried.is_none();
+    tried.transpose()?;
+    check.finish(is_stopped)
+}
+
+/// A check on its way.
+struct Check<'a> {
+    options: &'a CheckOptions,
+    found: Vec<Tried>,
+    began: (Timestamp, Instant),
+}
+
+impl Check<'_> {
+    async fn all(&mut self, opened: &OnceCell<Ledger>) -> Result<(), Failure> {
+        let options = self.options;
+        let Look { tried, nature, redis } = self.server().await;
+        self.take(tried)?;
+        let Some(nature) = nature else { return Ok(()) };
+        if !options.wants_dialects() {
+            return Ok(());
+        }
+        let failed = |trial| self.found.iter().any(|tried| tried.trial == trial && tried.wrong().is_some());
+        let ledger = match &options.redis {
+            Some(_) if failed(Trial::Redis) => Err("redis failed"),
+            None if failed(Trial::Ready) => Err("the relay is not ready"),
+            _ if !options.has_key() => Err(NO_KEY),
+            _ => {
+                let sink = Sink::new(options.sink.clone())?;
+                Ok(opened.get_or_init(|| Ledger::new(sink, options.timeout)))
+            }
+        };
+        let token = options.token.as_ref().map(net::token_source::TokenSource::read).transpose()?;
+        let journeys = Journeys { options, nature, redis: redis.as_deref(), ledger, token: token.as_ref() };
+        let travels = options.dialects.iter().map(|dialect| journeys.travel(dialect));
+        let mut travels = std::pin::pin!(stream::iter(travels).buffered(AT_ONCE));
+        while let Some(tried) = travels.next().await {
+            self.take(tried)?;
+        }
+        self.contract(nature)
+    }
+
+    /// Looks at the server as a whole, until it is as it should be or the time for that is up.
+    async fn server(&self) -> Look {
+        let until = self.options.wait.map(|wait| Instant::now() + wait);
+        let mut waits = Backoff::new(WAITS.0, WAITS.1);
+        let mut said = String::new();
+        loop {
+            let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout = limit.map_or(self.options.timeout, |limit| self.options.timeout.min(limit));
+            // An attempt that has no time would say nothing of the server.
+            let timeout = timeout.max(Duration::from_millis(100));
+            let look = look(&CheckOptions { timeout, ..self.options.clone() }).await;
+            let obstacle = look.obstacle().map(|wrong| wrong.message.clone());
+            let (Some(obstacle), Some(until)) = (obstacle, until) else { return look };
+            let wait = waits.next(rand::random());
+            if Instant::now() + wait >= until {
+                return look;
+            }
+            if obstacle != said {
+                tracing::warn!("waiting for {}: {obstacle}", net::address(&self.options.server));
+                said = obstacle;
+            }
+            sleep(wait).await;
+        }
+    }
+
+    /// A server that has no health of a relay and no socket of a contract is none.
+    fn contract(&mut self, nature: Nature) -> Result<(), Failure> {
+        let is_spoken = self.found.iter().any(|tried| {
+            let is_of_socket =
+                matches!(tried.trial, Trial::Websocket | Trial::Sse | Trial::Polling | Trial::Resume);
+            tried.wrong().is_some() || (is_of_socket && matches!(tried.finding, Finding::Good(_)))
+        });
+        if nature != Nature::Foreign || is_spoken {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.options.dialects.iter().map(|dialect| &*dialect.name).collect();
+        let message = format!(
+            "the server at {} is no relay: it has no /health of one, and no socket of {}",
+            net::address(&self.options.server),
+            names.join(", ")
+        );
+        let wrong = Wrong::new(finding::Blame::NoRelay, message)
+            .hint("start a relay with `jobwire serve`, or name another with --server");
+        // It takes the place of the first word on that.
+        self.found.retain(|tried| tried.trial != Trial::Health);
+        let finding = Finding::Wrong(wrong);
+        self.take(vec![Tried { trial: Trial::Health, dialect: None, took: Duration::ZERO, finding }])
+    }
+
+    /// Takes findings that belong together, and prints them where each is printed as it comes.
+    fn take(&mut self, tried: Vec<Tried>) -> Result<(), Failure> {
+        if self.options.output == CheckOutput::Text {
+            print(&self.manner().lines(&tried))?;
+        }
+        self.found.extend(tried);
+        Ok(())
+    }
+
+    fn manner(&self) -> Manner {
+        Manner { color: self.options.color, unicode: self.options.unicode }
+    }
+
+    /// Prints what is left to print, and says what to exit with.
+    fn finish(self, is_stopped: bool) -> Result<Exit, Failure> {
+        let exit = if is_stopped { Exit::Interrupted } else { exit(&self.found) };
+        let server = net::address(&self.options.server);
+        print(&match self.options.output {
+            CheckOutput::Text => self.manner().sum(&self.found, exit),
+            CheckOutput::Json => report::json(&server, &self.found, exit),
+            CheckOutput::Junit => report::junit(&server, self.began.0, self.began.1.elapsed(), &self.found),
+        })?;
+        Ok(exit)
+    }
+}
+
+/// Prints on stdout. That its reader has gone does not change what the exit code tells.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
+        _ => Ok(()),
+    }
+}

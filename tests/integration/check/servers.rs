@@ -1,0 +1,179 @@
+//! Against what is no relay, half a relay, an old one, and servers of the contracts that are not ours.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::{report, step};
+use crate::attach::server::{Server, Socket, answer, http};
+use crate::support::{Output, PATIENCE, Process, command, free_port};
+
+/// The answer of a relay's `/health`.
+const HEALTH: &str = r#"{"status":"ok","broker":"embedded","connected":true,"watch":true,"version":"0.1.0"}"#;
+
+/// Checks a server with half a second for each step.
+fn check(server: &Server, more: &[&str]) -> Output {
+    let url = server.ws("");
+    let args = [&["check", "--server", &url, "--step-timeout", "500ms", "--output", "json"], more].concat();
+    let began = Instant::now();
+    let output = Process::spawn(&mut command(&args)).finish(PATIENCE);
+    assert!(began.elapsed() < Duration::from_secs(15), "a check never hangs: {:?}", began.elapsed());
+    output
+}
+
+/// Takes an event, and says that it reached a socket.
+fn take(mut stream: TcpStream) {
+    let mut taken = [0; 4096];
+    let _ = stream.read(&mut taken);
+    let _ = stream.write_all(http("200 OK", r#"{"subscribers":1,"sockets":1}"#).as_bytes());
+}
+
+#[track_caller]
+fn assert_fails(output: &Output, name: &str, expected: &str) {
+    let found = report(output);
+    let step = step(&found, name);
+    assert_eq!((output.code, &step["result"]), (3, &"failed".into()), "{found:#}");
+    assert!(step["message"].as_str().unwrap().contains(expected), "{step}");
+    assert!(step["hint"].is_string(), "{step}");
+}
+
+#[test]
+fn nobody_at_the_port_and_no_such_host_are_3() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let output =
+        Process::spawn(&mut command(&["check", "--server", &server, "--output", "json"])).finish(PATIENCE);
+    assert_fails(&output, "tcp", "nothing listens at 127.0.0.1:");
+    let args = ["check", "--server", "ws://nowhere.invalid:8000", "--output", "json"];
+    let output = Process::spawn(&mut command(&args)).finish(PATIENCE);
+    assert_fails(&output, "tcp", "could not resolve the name 'nowhere.invalid'");
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up() {
+    let server = Server::start(|stream, _| {
+        let mut socket = stream;
+        // It reads, and never answers.
+        let _ = std::io::copy(&mut socket, &mut std::io::sink());
+    });
+    assert_fails(&check(&server, &[]), "health", "no answer from 127.0.0.1:");
+}
+
+#[test]
+fn what_does_not_speak_http_is_no_relay() {
+    let server = Server::start(|stream, _| answer(stream, "-ERR unknown command 'GET'\r\n"));
+    assert_fails(&check(&server, &[]), "health", "does not speak HTTP");
+}
+
+#[test]
+fn an_answer_without_an_end_is_given_up() {
+    let server = Server::start(|mut stream: TcpStream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
+        while stream.write_all(b"<p>more</p>").is_ok() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let output = check(&server, &[]);
+    assert_eq!(output.code, 3, "{}", output.stdout);
+}
+
+#[test]
+fn a_web_server_is_no_relay() {
+    let server = Server::start(|stream, path| {
+        let text =
+            if path == "/health" { http("200 OK", "<html>fine</html>") } else { http("404 Not Found", "no") };
+        answer(stream, &text);
+    });
+    let output = check(&server, &[]);
+    let found = report(&output);
+    assert_eq!(output.code, 3, "{found:#}");
+    let wrong = found["steps"].as_array().unwrap().last().unwrap();
+    assert!(wrong["message"].as_str().unwrap().contains("is no relay"), "{wrong}");
+    assert!(wrong["hint"].as_str().unwrap().contains("jobwire serve"), "{wrong}");
+}
+
+#[test]
+fn half_a_relay_lacks_its_sockets() {
+    let server = Server::start(|stream, path| {
+        let text = match path {
+            "/health" => http("200 OK", HEALTH),
+            "/ready" => http("200 OK", r#"{"ready":true}"#),
+            _ => http("404 Not Found", r#"{"error":"not_found","message":"no such route"}"#),
+        };
+        answer(stream, &text);
+    });
+    assert_fails(
+        &check(&server, &["--dialect", "scraping"]),
+        "scraping/websocket",
+        "does not know /ws/scraping/",
+    );
+}
+
+#[test]
+fn half_a_relay_takes_events_and_delivers_none() {
+    let server = Server::start(|stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path if path.starts_with("/publish/") => take(stream),
+        path if path.ends_with("/status") => answer(stream, &http("404 Not Found", "{}")),
+        "" => {}
+        _ => Socket::accept(stream).until_closed(),
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "publish,websocket,polling"];
+    let output = check(&server, &args);
+    assert_fails(&output, "scraping/websocket", "job_progress did not come within 0.5 s");
+}
+
+#[test]
+fn a_flood_of_other_messages_is_not_read_for_ever() {
+    let server = Server::start(|stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path if path.starts_with("/publish/") => take(stream),
+        "" => {}
+        _ => Socket::accept(stream).flood(r#"{"job_id":1,"event_type":"job_progress"}"#),
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "websocket"];
+    let output = check(&server, &args);
+    assert_fails(&output, "scraping/websocket", "did not come within 0.5 s");
+}
+
+#[test]
+fn an_old_relay_is_told_from_a_new_one() {
+    let old = r#"{"status":"ok","broker":"embedded","connected":true,"version":"0.0.1"}"#;
+    let server = Server::start(move |stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", old)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path if path.ends_with("/status") => answer(stream, &http("404 Not Found", "{}")),
+        "" => {}
+        _ => Socket::accept(stream).until_closed(),
+    });
+    let output = check(&server, &["--dialect", "scraping"]);
+    assert_fails(&output, "version", "an old one (0.0.1)");
+    let found = report(&output);
+    assert_eq!(step(&found, "scraping/sse")["message"], "the relay is too old for event streams");
+}
+
+#[test]
+fn a_proxy_whose_relay_is_down_is_3() {
+    let server = Server::start(|stream, _| answer(stream, &http("502 Bad Gateway", "<html>nginx</html>")));
+    assert_fails(&check(&server, &[]), "health", "answered 502; it is a proxy");
+}
+
+#[test]
+fn a_server_of_one_contract_passes_with_that_and_the_others_are_skipped() {
+    let server = Server::start(|stream, path| {
+        if path.starts_with("/ws/scraping/") && !path.ends_with("/status") {
+            Socket::accept(stream).until_closed();
+        } else {
+            answer(stream, &http("403 Forbidden", ""));
+        }
+    });
+    let output = check(&server, &[]);
+    let found = report(&output);
+    assert_eq!(output.code, 0, "{found:#}");
+    assert_eq!(step(&found, "scraping/websocket")["result"], "passed");
+    assert_eq!(step(&found, "downloads/websocket")["message"], "it has no such socket: it answered 403");
+    assert_eq!(step(&found, "scraping/sse")["message"], "only a jobwire relay has event streams");
+    let output = check(&server, &["--dialect", "downloads", "--only", "websocket"]);
+    assert_ne!(output.code, 0, "a dialect that is named has to be there: {}", output.stdout);
+}
