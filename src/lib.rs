@@ -50,6 +50,7 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`child`] | a command of the user's: its start, the signals passed on to it, its exit code |
+//! | [`jwt`] | tokens: keys, checks, signing, and what is wrong with one; pure |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
@@ -58,7 +59,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → broker → wire → net, child → dialect → text
+//! main → cli → demo → {relay, publish, attach, bench} → broker → wire → net, child, jwt → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -78,6 +79,7 @@ pub mod cli;
 mod demo;
 pub mod dialect;
 mod exit;
+mod jwt;
 mod net;
 mod publish;
 pub mod relay;

@@ -58,7 +58,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::RequestLimits;
 pub use self::accept::listen;
-pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
+pub use self::auth::{AuthPolicy, Ownerless};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::cursor::Epoch;
 use self::foreign::Foreign;
@@ -78,6 +78,7 @@ use self::tokens::Tokens;
 use self::troubles::Troubles;
 use crate::broker::{Broker, Entries, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
+pub use crate::jwt::{PemError, PublicKey, Secret, TrustedKeys};
 
 /// How fast sockets are closed at shutdown, unless that takes longer than the drain may: 200 a second, since all of
 /// them come back to somebody at once.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("main", &["cli"]),
     (
         "cli",
@@ -20,6 +20,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "bench",
             "broker",
             "child",
+            "jwt",
             "wire",
             "net",
             "dialect",
@@ -44,7 +45,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "text",
         ],
     ),
-    ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("relay", &["broker", "wire", "jwt", "net", "dialect", "exit", "telemetry", "usage", "text"]),
     ("publish", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
     ("attach", &["broker", "wire", "net", "dialect", "exit", "telemetry", "text"]),
     ("bench", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
@@ -52,6 +53,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("broker", &["wire", "net", "dialect", "text"]),
     // It knows which exit code the end of a command means.
     ("child", &["exit"]),
+    ("jwt", &["dialect", "text"]),
     // It knows which exit code a failed connection or a signal means.
     ("net", &["dialect", "exit", "text"]),
     // Close reasons are the dialects', TLS and back-off the net's.
@@ -65,9 +67,10 @@ const ALLOWED: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates that a module must not know: flags are the command line's, and a dialect is pure.
-const FOREIGN: [(&str, &[&str]); 11] = [
+const FOREIGN: [(&str, &[&str]); 12] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("broker", &["clap", "axum", "indicatif"]),
+    ("jwt", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("child", &["clap", "axum", "hyper", "indicatif", "redis"]),
     ("net", &["clap", "indicatif", "redis"]),
     ("wire", &["clap", "axum", "indicatif", "redis"]),
