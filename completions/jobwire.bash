@@ -40,6 +40,9 @@ _jobwire() {
             jobwire,serve)
                 cmd="jobwire__subcmd__serve"
                 ;;
+            jobwire,token)
+                cmd="jobwire__subcmd__token"
+                ;;
             jobwire__subcmd__bench,compare)
                 cmd="jobwire__subcmd__bench__subcmd__compare"
                 ;;
@@ -67,8 +70,17 @@ _jobwire() {
             jobwire__subcmd__help,serve)
                 cmd="jobwire__subcmd__help__subcmd__serve"
                 ;;
+            jobwire__subcmd__help,token)
+                cmd="jobwire__subcmd__help__subcmd__token"
+                ;;
             jobwire__subcmd__help__subcmd__bench,compare)
                 cmd="jobwire__subcmd__help__subcmd__bench__subcmd__compare"
+                ;;
+            jobwire__subcmd__help__subcmd__token,explain)
+                cmd="jobwire__subcmd__help__subcmd__token__subcmd__explain"
+                ;;
+            jobwire__subcmd__token,explain)
+                cmd="jobwire__subcmd__token__subcmd__explain"
                 ;;
             *)
                 ;;
@@ -77,7 +89,7 @@ _jobwire() {
 
     case "${cmd}" in
         jobwire)
-            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach bench demo completions man help"
+            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach bench token demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -610,7 +622,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__help)
-            opts="serve publish attach bench demo completions man help"
+            opts="serve publish attach bench token demo completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -738,6 +750,34 @@ _jobwire() {
         jobwire__subcmd__help__subcmd__serve)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__help__subcmd__token)
+            opts="explain"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__help__subcmd__token__subcmd__explain)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1155,6 +1195,109 @@ _jobwire() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jobwire__subcmd__token)
+            opts="-h --sub --exp --claim --jwt-secret --jwt-audience --config --dialect-file --color --log-level --help explain"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sub)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --exp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --claim)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-audience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__token__subcmd__explain)
+            opts="-h --jwt-secret --jwt-key --jwt-audience --config --dialect-file --color --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --jwt-secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jwt-key)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --jwt-audience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -1212,7 +1355,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --probe | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --stream-history | --streams | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --claim | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --exp | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --probe | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --stream-history | --streams | --sub | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in

@@ -41,6 +41,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "serve" -d 'Run the 
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
@@ -345,6 +346,39 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l fail-on-regression -d 'Exit 1 if anything got worse beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l sub -d 'Whose the token is: the owner of the jobs that it opens' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l exp -d 'How long it is good for' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l claim -d 'Another claim: NAME=TEXT, or NAME:=JSON; watch=PATTERN,PATTERN restricts the token to these targets (celery/*, channel:campaigns, room:lead:7); repeatable' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l jwt-secret -d 'The secret that tokens (JWT) are signed with by HS256, its bytes as they stand' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l jwt-audience -d 'The audience that the token names in its `aud`, where the relay wants one' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -f -a "explain" -d 'Say what a token allows, and all that is wrong with it'
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l jwt-secret -d 'The secret that tokens (JWT) are signed with by HS256, its bytes as they stand' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l jwt-key -d 'A PEM file with public keys that tokens are signed with by RS256, PS256, ES256, ES384 or EdDSA, beside the secret; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l jwt-audience -d 'The audience that a token must name in its `aud` [default: it may name any, or none]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand token; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l duration -d 'How long all of it takes' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l jobs -d 'Jobs, shared out among the dialects' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l fail-rate -d 'The share of jobs that fail, 0 to 1; with any the demo exits 1' -r
@@ -390,15 +424,17 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench token demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "explain" -d 'Say what a token allows, and all that is wrong with it'
 
 # Targets, and the events and fields of their dialects.
 
@@ -413,7 +449,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --exp --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

@@ -12,11 +12,13 @@ mod errors;
 mod generate;
 mod globals;
 mod help;
+mod keys;
 mod publish;
 mod serve;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod token;
 mod values;
 
 use std::ffi::OsString;
@@ -98,6 +100,7 @@ enum Verb {
     Publish(Box<publish::PublishArgs>),
     Attach(Box<attach::AttachArgs>),
     Bench(Box<bench::BenchArgs>),
+    Token(Box<token::TokenArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
@@ -118,6 +121,7 @@ impl Verb {
             Self::Publish(args) => args.run(globals),
             Self::Attach(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
+            Self::Token(args) => args.run(),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),

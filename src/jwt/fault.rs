@@ -48,7 +48,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// For whoever runs the relay; nothing that the token holds.
-    const fn text(self) -> &'static str {
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Missing => "there is no token in the request",
             Self::TooLong => "the token is over 8 KiB long",

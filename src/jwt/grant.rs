@@ -1,5 +1,20 @@
 //! Restriction of a token to some targets: its claim `watch`, a list of target patterns.
 
+/// Whether a pattern of a claim `watch` can cover anything: `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`, `*`.
+pub(crate) fn covers_anything(pattern: &str) -> bool {
+    let of_room = |room: &str| {
+        room == "*" || room.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty())
+    };
+    if let Some(name) = pattern.strip_prefix("channel:") {
+        return !name.is_empty();
+    }
+    if let Some(room) = pattern.strip_prefix("room:") {
+        return of_room(room);
+    }
+    pattern == "*"
+        || pattern.split_once('/').is_some_and(|(of, which)| !of.is_empty() && of != "*" && !which.is_empty())
+}
+
 /// The targets that a token may watch, of those that its bearer may see anyway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grant(
@@ -73,6 +88,26 @@ mod tests {
         assert!(some.covers_channel("campaigns") && !some.covers_channel("emails"));
         assert!(some.covers_room("lead:7") && some.covers_room("demo:1"));
         assert!(!some.covers_room("demo:12") && !some.covers_room("leads:1") && !some.covers_room("lead"));
+    }
+
+    #[test]
+    fn a_pattern_that_covers_nothing_is_known() {
+        for some in [
+            "*",
+            "celery/*",
+            "tasks/a/b",
+            "channel:*",
+            "channel:emails",
+            "room:*",
+            "room:lead:*",
+            "room:lead:7",
+        ] {
+            assert!(covers_anything(some), "{some}");
+        }
+        for none in ["", "celery", "celery/", "/7", "*/*", "channel:", "room:", "room:lead", "room::7", "**"]
+        {
+            assert!(!covers_anything(none), "{none}");
+        }
     }
 
     #[test]

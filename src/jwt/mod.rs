@@ -5,6 +5,7 @@
 //! ignored. Neither a token nor the secret is ever shown: both are masked in `Debug`. The cause of a refusal goes to
 //! the log and not to the client.
 
+mod explain;
 mod fault;
 mod grant;
 mod jwk;
@@ -25,9 +26,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use url::Url;
 
+pub(crate) use self::explain::{Finding, Soundness, explain};
 use self::fault::Head;
 pub(crate) use self::fault::{Fault, Flaw};
-pub(crate) use self::grant::Grant;
+pub(crate) use self::grant::{Grant, covers_anything};
 pub(crate) use self::jwk::KeySet;
 pub use self::key::PublicKey;
 pub use self::pem::PemError;

@@ -27,3 +27,4 @@ mod serve;
 mod snippets;
 mod support;
 mod tls;
+mod token;
