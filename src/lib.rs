@@ -73,7 +73,6 @@
 mod attach;
 pub mod bench;
 mod broker;
-#[allow(dead_code, reason = "the verbs that run commands come next")]
 mod child;
 pub mod cli;
 mod demo;

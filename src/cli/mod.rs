@@ -40,13 +40,14 @@ Examples:
   jobwire attach scraping/123                        watch a job; its result is the exit code
   jobwire publish scraping/123 job_progress progress=45
   jobwire publish --list                             every dialect's events and their fields
+  jobwire serve -- ./smoke.sh                        a relay for as long as a command takes
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
 environment, which beats the file. `jobwire VERB --help` has examples; the manual page jobwire-protocol(7) is about the \
 wire.
 
 Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
-still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 130 interrupted; 143 terminated.";
+still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated. A verb that runs a command exits with the command's own code.";
 
 /// A parsed command line.
 #[derive(Debug, Parser)]
@@ -60,7 +61,7 @@ still running when the time was up; 98 the client was the bottleneck of a measur
     after_long_help = EXAMPLES,
     after_help = "Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; \
                   4 refused; 8 still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion \
-                  failed; 130 interrupted; 143 terminated."
+                  failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -107,10 +108,11 @@ enum Verb {
 }
 
 impl Verb {
-    /// What is logged unless the user says otherwise: a relay's log is its output, elsewhere it would be noise.
+    /// What is logged unless the user says otherwise: a relay's log is its output, elsewhere it would be noise, and so it would
+    /// beside a command's output.
     const fn log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(args) if !args.has_command() => "info",
             _ => "warn",
         }
     }

@@ -205,6 +205,23 @@ impl Relay {
         self.api.stats.connections.get()
     }
 
+    /// Resolves once events can come: the broker is connected, and the history of its streams was read. Pends until then.
+    pub async fn ready(&self) {
+        let mut status = self.api.broker.status();
+        let mut has_history = self.api.has_history.clone();
+        // A broker that has gone for good is never ready.
+        if status.wait_for(|status| status.connected).await.is_err()
+            || has_history.wait_for(|has| *has).await.is_err()
+        {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Why events cannot come at the moment; `None` where they can, or nobody knows.
+    pub fn trouble(&self) -> Option<String> {
+        self.api.broker.status().borrow().error.clone()
+    }
+
     /// Goes by these settings from the next request on.
     pub fn reload(&self, settings: Reloadable) {
         self.api.tokens.replace(settings);
