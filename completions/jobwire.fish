@@ -76,6 +76,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l lists -d 'Who 
 open\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l streams -d 'Dialects whose events come by Redis Streams (XADD) instead of PUBLISH, comma-separated, or all: none is lost while the relay is away' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l stream-history -d 'How far back streams are read at the start, for the states of jobs; at most 100,000 entries of each' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l simulate-duration -d 'How long a simulated task takes at most' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-payload -d 'The largest payload that is relayed' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-frame -d 'The largest frame or message a client may send' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l max-header -d 'The largest request header; at least 8KiB' -r
@@ -102,6 +103,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-traceba
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l simulate -d 'Be the backend as well, for an app that has none yet: POST /scrape/async takes {"url":…,"language":…} and answers {"task_id":…}, and the task reports on itself'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel -d 'The channel, where it is another than the one that the event\'s type belongs to' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
@@ -450,7 +452,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --exp --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --exp --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --simulate-duration --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

@@ -43,7 +43,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cli`] | clap types, one file a verb, and their conversion into options |
-//! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
+//! | [`demo`] | relay, simulated jobs and bars in one process; above the features |
+//! | [`simulate`] | a backend that takes orders for tasks which do not exist; above the features |
 //! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`attach`] | follow jobs, keep the board, render it |
@@ -59,7 +60,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, bench} → broker → wire → net, child, jwt → dialect → text
+//! main → cli → demo, simulate → {relay, publish, attach, bench} → broker → wire → net, child, jwt → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`]. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -82,6 +83,7 @@ mod jwt;
 mod net;
 mod publish;
 pub mod relay;
+mod simulate;
 mod telemetry;
 mod text;
 mod usage;

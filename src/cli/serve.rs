@@ -6,6 +6,7 @@ mod command;
 mod key;
 mod port_file;
 mod reload;
+mod simulate;
 mod streams;
 
 use std::ffi::OsString;
@@ -22,6 +23,7 @@ use tracing::{Level, enabled};
 use self::access::Access;
 use self::command::ServedCommand;
 use self::port_file::PortFile;
+use self::simulate::SimulateArgs;
 use super::Globals;
 use super::tls::RedisTls;
 use super::values::{bytes, duration, origin, publish_key, queue_name, redis_url};
@@ -31,7 +33,7 @@ use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Hangups, Signals};
 use crate::relay::{
-    self, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
+    self, AuthPolicy, JobLogLimits, Origins, ProxyNetwork, Relay, RelayOptions, Reloadable, TrustedProxies,
 };
 use crate::telemetry;
 use crate::text::printable_lines;
@@ -63,7 +65,9 @@ use streams::StreamArgs;
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
     jobwire serve --config jobwire.toml --print-config > effective.toml\n  \
     jobwire serve -- ./smoke.sh                     a relay for a test, on a free port; exits with its code\n  \
-    jobwire serve --listen 127.0.0.1:0 --port-file port &")]
+    jobwire serve --listen 127.0.0.1:0 --port-file port &\n  \
+    JOBWIRE_JWT_SECRET=dev jobwire serve --simulate   a backend to build an app against, and a token for it:\n  \
+    JOBWIRE_JWT_SECRET=dev jobwire token --sub alice")]
 pub(crate) struct ServeArgs {
     /// Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command
     /// 127.0.0.1:0].
@@ -155,6 +159,9 @@ pub(crate) struct ServeArgs {
     streams: StreamArgs,
 
     #[command(flatten)]
+    simulate: SimulateArgs,
+
+    #[command(flatten)]
     limits: Limits,
 
     /// A command to run, for as long as which the relay runs, and its arguments.
@@ -235,6 +242,7 @@ impl ServeArgs {
         self.check_command(globals)?;
         let redis = self.redis_tls.complete(self.redis.clone())?;
         let broker = self.broker(redis.as_deref(), options.max_payload)?;
+        options.backend = self.simulate.backend(&broker, &dialects).map(|backend| backend as _);
         let files =
             rlimit::increase_nofile_limit(u64::MAX).context("could not raise the limit of open files")?;
         let listeners = self.listeners()?;
@@ -253,7 +261,8 @@ impl ServeArgs {
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
             let text = banner::banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
-            self.say(&text);
+            let refuses_all = matches!(&auth, AuthPolicy::Keys(keys) if keys.is_empty());
+            self.say(&text, &self.simulate.banner(refuses_all));
             let path = self.port_file.as_deref();
             let file = path.map(|path| {
                 PortFile::write(path, port)
@@ -287,14 +296,14 @@ impl ServeArgs {
                 "`jobwire serve -- CMD ARG…` runs a command; without -- the relay runs until it is stopped",
             ));
         }
-        Ok(())
+        self.simulate.check(self.redis.is_some())
     }
 
     /// Says what a start has to say: all of it, or, where the output is a command's, where it listens.
-    fn say(&self, text: &str) {
+    fn say(&self, text: &str, simulation: &str) {
         let is_whole = self.command.is_empty() || enabled!(Level::INFO);
         let lines = text.lines().filter(|line| is_whole || line.starts_with("listening on "));
-        let said: Vec<&str> = lines.chain([""]).collect();
+        let said: Vec<&str> = lines.chain(simulation.lines()).chain([""]).collect();
         telemetry::say(&printable_lines(&said.join("\n")));
         if let Some(network) = self.trust_proxy.iter().find(|network| network.is_everybody()) {
             tracing::warn!(
@@ -350,6 +359,7 @@ impl ServeArgs {
             echo_polling: self.access.echo_polling,
             lists: self.access.lists(),
             drain: self.drain,
+            backend: None,
         })
     }
 

@@ -11,6 +11,7 @@
 
 mod accept;
 mod auth;
+mod backend;
 mod client;
 mod cursor;
 mod encoding;
@@ -59,6 +60,7 @@ use tokio_util::sync::CancellationToken;
 use self::accept::RequestLimits;
 pub use self::accept::listen;
 pub use self::auth::{AuthPolicy, Ownerless};
+pub use self::backend::{Backend, Declined, Ordered};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::cursor::Epoch;
 use self::foreign::Foreign;
