@@ -43,7 +43,8 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`cli`] | clap types, one file a verb, and their conversion into options |
-//! | [`demo`] | relay, simulated jobs and bars in one process; it alone stands above the features |
+//! | [`demo`] | relay, simulated jobs and bars in one process; above the features |
+//! | [`simulate`] | a backend that takes orders for tasks which do not exist; above the features |
 //! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`run`](mod@run) | a command as a job: its output passes through, its progress and its end are told |
@@ -53,6 +54,7 @@
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`child`] | a command of the user's: its start, the signals passed on to it, its exit code |
+//! | [`jwt`] | tokens: keys, checks, signing, and what is wrong with one; pure |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
 //! | [`dialect`] | wire contracts as data; pure |
@@ -62,7 +64,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo → {relay, publish, attach, run, bench, check} → emit → broker → wire → net, child → dialect → text
+//! main → cli → demo, simulate → {relay, publish, attach, run, bench, check} → emit → broker → wire → net, child, jwt → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
 //! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
@@ -76,7 +78,6 @@
 mod attach;
 pub mod bench;
 mod broker;
-#[allow(dead_code, reason = "`serve -- COMMAND` comes next")]
 mod child;
 mod check;
 pub mod cli;
@@ -84,6 +85,7 @@ mod demo;
 pub mod dialect;
 mod emit;
 mod exit;
+mod jwt;
 mod net;
 #[allow(dead_code, unused_imports, reason = "publish takes the rest of it into use")]
 mod progress;
@@ -91,6 +93,7 @@ mod outfile;
 mod publish;
 pub mod relay;
 mod run;
+mod simulate;
 mod telemetry;
 mod text;
 mod usage;

@@ -79,12 +79,10 @@ impl Drop for CaughtSignals {
 impl CaughtSignal {
     fn of(origin: &Origin) -> Option<Self> {
         let signal = Signal::from_named_raw(origin.signal)?;
-        let sender = match origin.cause {
-            Cause::Kernel => SignalSender::Terminal,
-            _ => {
-                let id = origin.process.as_ref().and_then(|process| u32::try_from(process.pid).ok());
-                SignalSender::Process(id)
-            }
+        let sender = if origin.cause == Cause::Kernel {
+            SignalSender::Terminal
+        } else {
+            SignalSender::Process(origin.process.as_ref().and_then(|process| u32::try_from(process.pid).ok()))
         };
         Some(Self { signal, sender })
     }

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::Globals;
 use super::tls::ServerTls;
-use super::token::TokenArgs;
+use super::bearer::BearerArgs;
 use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
@@ -66,7 +66,7 @@ pub(crate) struct AttachArgs {
     server: Url,
 
     #[command(flatten)]
-    token: TokenArgs,
+    token: BearerArgs,
 
     #[command(flatten)]
     tls: ServerTls,

@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
-use super::token::TokenArgs;
+use super::bearer::BearerArgs;
 use super::values::{duration, publish_key, redis_url, server};
 use crate::check::{self, CheckOptions, CheckOutput, Trial};
 use crate::dialect::{Dialect, Dialects};
@@ -62,7 +62,7 @@ pub(crate) struct CheckArgs {
     tls: ServerTls,
 
     #[command(flatten)]
-    token: TokenArgs,
+    token: BearerArgs,
 
     /// The relay's publish key, for events that go through it [default: the one that `jobwire serve` left for its user].
     #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]

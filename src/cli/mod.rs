@@ -5,6 +5,7 @@
 //! configuration file; a test holds every verb to that.
 
 mod attach;
+mod bearer;
 mod bench;
 mod check;
 mod config;
@@ -13,6 +14,7 @@ mod errors;
 mod generate;
 mod globals;
 mod help;
+mod keys;
 mod publish;
 mod run;
 mod serve;
@@ -44,13 +46,14 @@ Examples:
   jobwire run -- make                                run a command as a job
   jobwire check --wait 30s                           does a relay do what it should?
   jobwire publish --list                             every dialect's events and their fields
+  jobwire serve -- ./smoke.sh                        a relay for as long as a command takes
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
 environment, which beats the file. `jobwire VERB --help` has examples; the manual page jobwire-protocol(7) is about the \
 wire.
 
 Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
-still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 130 interrupted; 143 terminated.";
+still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated. A verb that runs a command exits with the command's own code.";
 
 /// A parsed command line.
 #[derive(Debug, Parser)]
@@ -64,7 +67,7 @@ still running when the time was up; 98 the client was the bottleneck of a measur
     after_long_help = EXAMPLES,
     after_help = "Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; \
                   4 refused; 8 still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion \
-                  failed; 130 interrupted; 143 terminated."
+                  failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -106,16 +109,18 @@ enum Verb {
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArgs>),
     Check(Box<check::CheckArgs>),
+    Token(Box<token::TokenArgs>),
     Demo(Box<demo::DemoArgs>),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
 
 impl Verb {
-    /// What is logged unless the user says otherwise: a relay's log is its output, elsewhere it would be noise.
+    /// What is logged unless the user says otherwise: a relay's log is its output, elsewhere it would be noise, and so it would
+    /// beside a command's output.
     const fn log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) => "info",
+            Self::Serve(args) if !args.has_command() => "info",
             _ => "warn",
         }
     }
@@ -128,6 +133,7 @@ impl Verb {
             Self::Run(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
             Self::Check(args) => args.run(globals),
+            Self::Token(args) => args.run(),
             Self::Demo(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),

@@ -1,25 +1,35 @@
 //! `serve`.
 
 mod access;
+mod banner;
+mod command;
 mod key;
+mod port_file;
 mod reload;
+mod simulate;
 mod streams;
 
-use std::fmt::Write as _;
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueHint};
+use tracing::{Level, enabled};
 
-use self::access::{Access, describe};
+use self::access::Access;
+use self::command::ServedCommand;
+use self::port_file::PortFile;
+use self::simulate::SimulateArgs;
 use super::Globals;
 use super::tls::RedisTls;
 use super::values::{bytes, duration, origin, publish_key, queue_name, redis_url};
 use crate::broker::{Broker, MemoryBroker, RedisBroker};
-use crate::dialect::{Dialects, Source};
+use crate::child::CaughtSignals;
+use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Hangups, Signals};
 use crate::relay::{
@@ -38,6 +48,13 @@ use streams::StreamArgs;
 /// exits 0; a second one ends it at once. SIGHUP reads the configuration file again: allowed-origins, publish-key,
 /// jwt-secret, jwt-key, jwks and log-level change at once, and the log names what needs a restart. It also reads the files of
 /// --jwt-key again and fetches the key sets anew. The environment is that of the start.
+///
+/// With a command behind -- the relay runs for as long as the command takes, and exits with its code: 128 and the number of the
+/// signal that ended it, 127 where there is no such command, 126 where it cannot be run. The command begins once events can
+/// come, after at most 10 s. It finds relay and publish key in JOBWIRE_SERVER and JOBWIRE_PUBLISH_KEY, and Redis, channel prefix and
+/// dialect files in their variables, so that `jobwire publish`, `attach`, `check` and `bench` need no flags. Ctrl-C is the command's, once; a signal
+/// that is sent to jobwire alone, SIGHUP included, is passed on, and a second SIGINT or SIGTERM kills the command. Without --listen
+/// the port is a free one, so that several such relays run side by side. The log is brief (warn).
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire serve                                   embedded broker, loopback only\n  \
@@ -46,17 +63,20 @@ use streams::StreamArgs;
     jobwire serve --jwt-secret SECRET               check the tokens of those who watch tasks\n  \
     jobwire serve --jwks https://PROJECT.supabase.co/auth/v1/.well-known/jwks.json --auth downloads=token\n  \
     jobwire serve --listen 0.0.0.0:8000 --allowed-origins https://app.example.com\n  \
-    jobwire serve --config jobwire.toml --print-config > effective.toml")]
+    jobwire serve --config jobwire.toml --print-config > effective.toml\n  \
+    jobwire serve -- ./smoke.sh                     a relay for a test, on a free port; exits with its code\n  \
+    jobwire serve --listen 127.0.0.1:0 --port-file port &\n  \
+    JOBWIRE_JWT_SECRET=dev jobwire serve --simulate   a backend to build an app against, and a token for it:\n  \
+    JOBWIRE_JWT_SECRET=dev jobwire token --sub alice")]
 pub(crate) struct ServeArgs {
-    /// Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one.
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "JOBWIRE_LISTEN",
-        default_value = "127.0.0.1:8000",
-        value_delimiter = ','
-    )]
+    /// Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command
+    /// 127.0.0.1:0].
+    #[arg(long, value_name = "ADDRESS", env = "JOBWIRE_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
+
+    /// Write the port of the first listener to this file, in one step once it listens; it is removed at the end.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_PORT_FILE", value_hint = ValueHint::FilePath)]
+    port_file: Option<PathBuf>,
 
     /// The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password
     /// and database. Without one an embedded broker serves.
@@ -139,8 +159,22 @@ pub(crate) struct ServeArgs {
     streams: StreamArgs,
 
     #[command(flatten)]
+    simulate: SimulateArgs,
+
+    #[command(flatten)]
     limits: Limits,
+
+    /// A command to run, for as long as which the relay runs, and its arguments.
+    #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandName)]
+    command: Vec<OsString>,
 }
+
+/// Where to listen unless the user says it.
+const LISTEN: &str = "127.0.0.1:8000";
+
+/// Where to listen for a command: on a free port, since several commands may be served at the same time, and since the command
+/// is told the port anyway.
+const LISTEN_FOR_COMMAND: &str = "127.0.0.1:0";
 
 /// The heading of the flags that bound what a relay holds.
 pub(super) const LIMITS: &str = "Limits";
@@ -206,7 +240,10 @@ impl ServeArgs {
             std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
-        let broker = self.broker(options.max_payload)?;
+        self.check_command(globals)?;
+        let redis = self.redis_tls.complete(self.redis.clone())?;
+        let broker = self.broker(redis.as_deref(), options.max_payload)?;
+        options.backend = self.simulate.backend(&broker, &dialects).map(|backend| backend as _);
         let files =
             rlimit::increase_nofile_limit(u64::MAX).context("could not raise the limit of open files")?;
         let listeners = self.listeners()?;
@@ -215,37 +252,71 @@ impl ServeArgs {
         options.reloadable.publish_key.clone_from(&key.value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let mut signals = Signals::catch().context("could not catch signals")?;
-            let mut hangups = Hangups::catch().context("could not catch signals")?;
-            broker.check().await.map_err(|error| Failure { hint: error.hint(), ..Failure::usage(error.to_string()) })?;
+            let mut signals =
+                ServeSignals::catch(self.command.is_empty()).context("could not catch signals")?;
+            broker
+                .check()
+                .await
+                .map_err(|error| Failure { hint: error.hint(), ..Failure::usage(error.to_string()) })?;
             let auth = options.reloadable.auth.clone();
             let relay = Relay::start(listeners, Arc::clone(&broker), Arc::clone(&dialects), options)
                 .context("could not start the relay")?;
-            let text = banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
-            telemetry::say(&printable_lines(&text));
-            if let Some(network) = self.trust_proxy.iter().find(|network| network.is_everybody()) {
-                tracing::warn!(
-                    "--trust-proxy {network} believes everybody: a client that is reached without a proxy can claim any \
-                     address; name the network of the proxies alone"
-                );
-            }
-            let mut reloads = Reloads::new(globals, key, port, auth.is_open());
-            loop {
-                tokio::select! {
-                    _ = signals.next() => break,
-                    () = hangups.next() => reloads.reload(&relay),
-                    thread = relay.failed() => {
-                        let message = format!("the relay's thread {thread} failed; this is a bug, and its log line says where");
-                        return Err(Failure::new(Exit::Failure, message).into());
+            let text = banner::banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
+            let refuses_all = matches!(&auth, AuthPolicy::Keys(keys) if keys.is_empty());
+            self.say(&text, &self.simulate.banner(refuses_all));
+            let path = self.port_file.as_deref();
+            let file = path.map(|path| {
+                PortFile::write(path, port)
+                    .map_err(|error| Failure::usage(format!("--port-file {}: {error}", path.display())))
+            });
+            // Removed at the end of this block.
+            let _file = file.transpose()?;
+            match &mut signals {
+                ServeSignals::OfRelay(signals, hangups) => {
+                    let reloads = Reloads::new(globals, key, port, auth.is_open());
+                    serve(relay, reloads, signals, hangups).await
+                }
+                ServeSignals::OfCommand(signals) => {
+                    let mut command = ServedCommand::new(&self.command, relay.addresses()[0], &key.value);
+                    command.set("JOBWIRE_CHANNEL_PREFIX", self.channel_prefix.as_str());
+                    command.set_dialect_files(&globals.dialect_files);
+                    if let Some(url) = redis {
+                        command.set("JOBWIRE_REDIS", url);
                     }
+                    serve_command(relay, &command, signals).await
                 }
             }
-            telemetry::say(&format!("closing {} sockets; a second signal ends it at once\n", relay.connections()));
-            tokio::select! {
-                () = relay.shutdown() => Ok(Exit::Success),
-                signal = signals.next() => Ok(signal.exit()),
-            }
         })
+    }
+
+    /// Refuses a `--` with nothing behind it: a script's variable was empty, and a relay without end is not what it wants.
+    fn check_command(&self, globals: &Globals) -> Result<(), Failure> {
+        let is_announced = globals.invocation.args.iter().any(|arg| arg == "--");
+        if is_announced && self.command.is_empty() {
+            return Err(Failure::usage("there is no command behind --").hint(
+                "`jobwire serve -- CMD ARG…` runs a command; without -- the relay runs until it is stopped",
+            ));
+        }
+        self.simulate.check(self.redis.is_some())
+    }
+
+    /// Says what a start has to say: all of it, or, where the output is a command's, where it listens.
+    fn say(&self, text: &str, simulation: &str) {
+        let is_whole = self.command.is_empty() || enabled!(Level::INFO);
+        let lines = text.lines().filter(|line| is_whole || line.starts_with("listening on "));
+        let said: Vec<&str> = lines.chain(simulation.lines()).chain([""]).collect();
+        telemetry::say(&printable_lines(&said.join("\n")));
+        if let Some(network) = self.trust_proxy.iter().find(|network| network.is_everybody()) {
+            tracing::warn!(
+                "--trust-proxy {network} believes everybody: a client that is reached without a proxy can claim any \
+                 address; name the network of the proxies alone"
+            );
+        }
+    }
+
+    /// Whether a command is run.
+    pub(crate) const fn has_command(&self) -> bool {
+        !self.command.is_empty()
     }
 
     /// The dialects as the flags change them.
@@ -289,6 +360,7 @@ impl ServeArgs {
             echo_polling: self.access.echo_polling,
             lists: self.access.lists(),
             drain: self.drain,
+            backend: None,
         })
     }
 
@@ -303,8 +375,8 @@ impl ServeArgs {
         Ok(Reloadable { origins, publish_key, auth: self.access.policy(no_auth)? })
     }
 
-    fn broker(&self, max_payload: usize) -> Result<Arc<dyn Broker>> {
-        Ok(match &self.redis_tls.complete(self.redis.clone())? {
+    fn broker(&self, redis: Option<&str>, max_payload: usize) -> Result<Arc<dyn Broker>> {
+        Ok(match redis {
             None => Arc::new(MemoryBroker::new()),
             Some(url) => {
                 let broker =
@@ -321,7 +393,10 @@ impl ServeArgs {
 
     fn listeners(&self) -> Result<Vec<TcpListener>> {
         let mut listeners = Vec::new();
-        for text in &self.listen {
+        let default = if self.command.is_empty() { LISTEN } else { LISTEN_FOR_COMMAND };
+        let default = [default.to_owned()];
+        let wanted = if self.listen.is_empty() { &default[..] } else { &self.listen };
+        for text in wanted {
             let resolved = text.to_socket_addrs().map_err(|error| {
                 Failure::usage(format!("--listen {text}: {error}"))
                     .hint("an address is HOST:PORT, as in 127.0.0.1:8000")
@@ -346,6 +421,57 @@ impl ServeArgs {
     }
 }
 
+/// The signals of a relay, or those of the command that it runs for.
+enum ServeSignals {
+    OfRelay(Signals, Hangups),
+    OfCommand(CaughtSignals),
+}
+
+impl ServeSignals {
+    fn catch(is_relay: bool) -> std::io::Result<Self> {
+        Ok(if is_relay {
+            Self::OfRelay(Signals::catch()?, Hangups::catch()?)
+        } else {
+            Self::OfCommand(CaughtSignals::catch()?)
+        })
+    }
+}
+
+/// Serves until a signal ends it.
+async fn serve(
+    relay: Relay,
+    mut reloads: Reloads<'_>,
+    signals: &mut Signals,
+    hangups: &mut Hangups,
+) -> Result<Exit> {
+    loop {
+        tokio::select! {
+            _ = signals.next() => break,
+            () = hangups.next() => reloads.reload(&relay),
+            thread = relay.failed() => return Err(command::failed(&thread).into()),
+        }
+    }
+    telemetry::say(&format!("closing {} sockets; a second signal ends it at once\n", relay.connections()));
+    tokio::select! {
+        () = relay.shutdown() => Ok(Exit::Success),
+        signal = signals.next() => Ok(signal.exit()),
+    }
+}
+
+/// Serves until the command has ended. The exit is the command's, whatever happens after its end.
+async fn serve_command(
+    relay: Relay,
+    command: &ServedCommand<'_>,
+    signals: &mut CaughtSignals,
+) -> Result<Exit> {
+    let exit = command.run(&relay, signals).await;
+    tokio::select! {
+        () = relay.shutdown() => {}
+        _ = command::ending(signals) => {}
+    }
+    exit
+}
+
 fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
     let failure = Failure::new(Exit::Failure, format!("could not listen on {address}: {error}"));
     match error.kind() {
@@ -354,58 +480,4 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
         ErrorKind::PermissionDenied => failure.hint("ports below 1024 need privileges; take a higher one"),
         _ => failure,
     }
-}
-
-/// What a start says: where it listens, what it relays, from where, and who may do what.
-fn banner(
-    addresses: &[SocketAddr],
-    dialects: &Dialects,
-    auth: &AuthPolicy,
-    broker: &dyn Broker,
-    key: &str,
-    files: u64,
-) -> String {
-    let mut text = String::new();
-    for address in addresses {
-        let _ = writeln!(text, "listening on http://{address}");
-    }
-    for (_, dialect) in dialects.iter() {
-        let source = match &dialect.source {
-            source @ (Source::Channel(_) | Source::PerJob(_)) if dialect.streams => {
-                format!("stream {}", source.stream_of(&dialect.channel_of("")))
-            }
-            Source::Channels(_) if dialect.streams => format!("stream {}", dialect.channel_of("{channel}")),
-            Source::Channel(channel) => format!("channel {channel}"),
-            Source::PerJob(prefix) => format!("channel {prefix}{{job}}"),
-            Source::Channels(_) => format!("channel {}", dialect.channel_of("{channel}")),
-            Source::Queues { prefix, names: None } => format!("stream {prefix}:{{queue}}:events"),
-            Source::Queues { prefix, names: Some(names) } => {
-                let streams = names.iter().map(|name| format!("{prefix}:{name}:events"));
-                format!("stream {}", streams.collect::<Vec<_>>().join(" "))
-            }
-        };
-        let poll =
-            dialect.status.as_ref().map(|status| format!(", poll {}", status.route)).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "dialect {}: socket {}{poll}, {source}, {}",
-            dialect.name,
-            dialect.route,
-            describe(dialect, auth)
-        );
-    }
-    let keys = access::keys(auth);
-    if !keys.is_empty() {
-        let _ = writeln!(text, "tokens {keys}");
-    }
-    let _ = match broker.name() {
-        "redis" => writeln!(text, "broker {}", broker.address()),
-        _ => writeln!(
-            text,
-            "broker embedded: no --redis or REDIS_URL, so events come by POST /publish/CHANNEL"
-        ),
-    };
-    let _ = writeln!(text, "publish key {key}");
-    let _ = writeln!(text, "open files {files}");
-    text
 }

@@ -2,12 +2,14 @@
 //!
 //! Tokens are not verified here.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::text::span;
 
 /// Characters of a token's own words that are shown.
 const SHOWN: usize = 40;
@@ -113,17 +115,6 @@ fn times(claims: &Claims, now: f64) -> Vec<String> {
         remarks.push(format!("is good only in {} (nbf)", span(nbf - now)));
     }
     remarks
-}
-
-/// A time in the largest unit that it has two of.
-fn span(seconds: f64) -> String {
-    let whole = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).as_secs();
-    match whole {
-        0..120 => format!("{whole} s"),
-        120..7_200 => format!("{} minutes", whole / 60),
-        7_200..172_800 => format!("{} hours", whole / 3_600),
-        _ => format!("{} days", whole / 86_400),
-    }
 }
 
 fn part<T: for<'de> Deserialize<'de>>(text: &str) -> Option<T> {

@@ -1,48 +1,9 @@
-//! Access control: tokens (JWT), and the keys and the policy they are checked by. Pure: the time is an argument.
+//! Access control of the relay: its policy, whose a job is, and why somebody is refused. Pure.
 //!
-//! A token's header chooses nothing but which of the configured keys are tried. The algorithm in it has to fit the type
-//! of the key, HS256 belongs to the secret alone, and addresses or keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are
-//! ignored. Neither a token nor the secret is ever shown: both are masked in `Debug`. The cause of a refusal goes to
-//! the log and not to the client.
+//! The cause of a refusal goes to the log and not to the client.
 
-mod fault;
-mod grant;
-mod jwk;
-mod key;
-mod pem;
-mod secret;
-#[cfg(test)]
-pub(super) mod testing;
-
-use std::fmt;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-use url::Url;
-
-use self::fault::Head;
-pub(super) use self::fault::{Fault, Flaw, Refusal};
-pub(super) use self::grant::Grant;
-pub(super) use self::jwk::KeySet;
-pub use self::key::PublicKey;
-pub use self::pem::PemError;
-pub use self::secret::Secret;
-use crate::dialect::identity;
-
-/// The longest token that is looked at, in bytes; a request's header bounds it as well.
-const MAX_TOKEN: usize = 8 << 10;
-
-/// Keys that one token is tried with at most.
-const MAX_TRIED: usize = 32;
-
-/// How long a token may be good for, in milliseconds: 10,000 years. Tokens for ever are common (9999999999 is in 2286), and a
-/// time in milliseconds taken for seconds is over 50,000 years away.
-const FARTHEST: u64 = 10_000 * 36_525 * 864_000;
+use crate::dialect::CloseReason;
+use crate::jwt::{Claims, Fault, Flaw, TrustedKeys};
 
 /// Which tokens open the dialects that want one.
 #[derive(Debug, Clone)]
@@ -66,24 +27,6 @@ impl AuthPolicy {
     }
 }
 
-/// The secret and the public keys that tokens are checked with.
-#[derive(Debug, Clone, Default)]
-pub struct TrustedKeys {
-    /// Secret for HS256.
-    pub secret: Option<Secret>,
-    /// Public keys that the user configured.
-    pub keys: Arc<[PublicKey]>,
-    /// URLs from which key sets (JWKS) are fetched.
-    pub jwks: Vec<Url>,
-}
-
-impl TrustedKeys {
-    /// Whether no token can ever be checked: there is no secret, no key, and no URL of a key set.
-    pub fn is_empty(&self) -> bool {
-        self.secret.is_none() && self.keys.is_empty() && self.jwks.is_empty()
-    }
-}
-
 /// What becomes of who watches a job that has no known owner when its grace is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Ownerless {
@@ -92,26 +35,6 @@ pub enum Ownerless {
     Refuse,
     /// Served, whoever it is, as long as the token is valid and the job gets no other owner.
     Allow,
-}
-
-/// A token as a request brought it.
-pub(super) struct Token<'a>(pub(super) &'a str);
-
-impl fmt::Debug for Token<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Token(***)")
-    }
-}
-
-/// What a valid token says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claims {
-    /// Who is asking.
-    pub(super) subject: Box<str>,
-    /// End of the token's validity, in milliseconds since the Unix epoch.
-    pub(super) expires: u64,
-    /// Targets that the token is restricted to.
-    pub(super) grant: Grant,
 }
 
 /// Whose a job is, as far as it is known.
@@ -160,175 +83,48 @@ pub(super) enum Access {
     Refused(Refusal),
 }
 
-/// The claims that are read. `sub` and `exp` are required: a token that names nobody, such as a public
-/// key to an API, owns nothing.
-#[derive(Deserialize)]
-struct Registered {
-    sub: Option<Box<RawValue>>,
-    exp: Option<f64>,
-    nbf: Option<f64>,
-    #[serde(default, deserialize_with = "present")]
-    watch: Option<Vec<String>>,
+/// Why a request is refused, in the words that its client sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is neither secret nor key, so no token could be good.
+    NoSecret,
+    /// The key that the token names may be among those that could not be fetched yet.
+    KeysAway,
+    /// The token is missing, or no good, for a reason that only the log is told.
+    Token(Flaw),
+    /// The token is good, and not for this target.
+    NotAllowed,
 }
 
-/// A list that has to be one wherever it stands: a restriction that is null is a slip, and opens nothing.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    Vec::deserialize(deserializer).map(Some)
-}
-
-/// Checks tokens with the user's keys and the key sets that have been fetched so far.
-#[derive(Debug)]
-pub(super) struct Checker<'a> {
-    trusted: &'a TrustedKeys,
-    fetched: &'a [Arc<[PublicKey]>],
-    audience: Option<&'a str>,
-}
-
-impl<'a> Checker<'a> {
-    /// A check with these keys. A token needs `audience` in its `aud` only where there is one.
-    pub(super) const fn new(
-        trusted: &'a TrustedKeys,
-        fetched: &'a [Arc<[PublicKey]>],
-        audience: Option<&'a str>,
-    ) -> Self {
-        Self { trusted, fetched, audience }
+impl Refusal {
+    /// The refusal of a token that has expired.
+    pub(super) fn expired() -> Self {
+        Self::Token(Fault::Expired.into())
     }
 
-    /// Checks a token at the time `now`, in milliseconds since the Unix epoch.
-    pub(super) fn check(&self, token: Option<&Token<'_>>, now: u64) -> Result<Claims, Refusal> {
-        if self.trusted.is_empty() {
-            return Err(Refusal::NoSecret);
-        }
-        let token = token.filter(|token| !token.0.is_empty());
-        let token = token.ok_or_else(|| Refusal::Token(Fault::Missing.into()))?;
-        self.claims(token, now).map_err(Refusal::Token)
-    }
-
-    fn claims(&self, token: &Token<'_>, now: u64) -> Result<Claims, Flaw> {
-        if token.0.len() > MAX_TOKEN {
-            return Err(Fault::TooLong.into());
-        }
-        let head = head(token.0)?;
-        let algorithm = head.alg.as_deref().and_then(key::accepted);
-        let Some(algorithm) = algorithm else { return Err(Fault::Algorithm.about(&head)) };
-        let validation = validation(algorithm, self.audience);
-        if algorithm != Algorithm::HS256 {
-            let (keys, fault) = self.candidates(algorithm, &head);
-            let keys = keys.into_iter().map(PublicKey::decoding);
-            return decoded(token, keys, &validation, fault)
-                .map_err(|fault| match fault {
-                    Fault::NoKeyForIt | Fault::UnknownKey | Fault::Signature => fault.about(&head),
-                    fault => fault.into(),
-                })
-                .and_then(|claims| Ok(claims.at(now)?));
-        }
-        let Some(secret) = &self.trusted.secret else { return Err(Fault::NoSecretForIt.about(&head)) };
-        let keys: Vec<DecodingKey> = secret.keys().collect();
-        let claims = decoded(token, keys.iter(), &validation, Fault::Signature);
-        let claims =
-            claims.map_err(|fault| match secret.slip(token.0).filter(|_| fault == Fault::Signature) {
-                Some(slip) => Flaw { fault: Fault::SecretSlip, detail: slip.into() },
-                None => fault.into(),
-            })?;
-        Ok(claims.at(now)?)
-    }
-
-    /// The keys that a token is tried with, and what it means that it fits none of them. A `kid` selects, where a key has it;
-    /// a key without a name may be any.
-    fn candidates(&self, algorithm: Algorithm, head: &Head) -> (Vec<&PublicKey>, Fault) {
-        let all = self.trusted.keys.iter().chain(self.fetched.iter().flat_map(|set| set.iter()));
-        let fitting = || all.clone().filter(move |key| key.fits(algorithm));
-        let named = |key: &&PublicKey| head.kid.is_some() && key.id() == head.kid.as_deref();
-        let is_known = fitting().any(|key| named(&key));
-        let keys: Vec<&PublicKey> =
-            fitting().filter(|key| !is_known || named(key) || key.id().is_none()).take(MAX_TRIED).collect();
-        let fault = match (keys.is_empty(), is_known || head.kid.is_none()) {
-            (true, _) => Fault::NoKeyForIt,
-            (false, true) => Fault::Signature,
-            (false, false) => Fault::UnknownKey,
-        };
-        (keys, fault)
-    }
-}
-
-/// Decodes the header of a token.
-fn head(token: &str) -> Result<Head, Flaw> {
-    let mut parts = token.split('.');
-    let (Some(head), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(Fault::NoJwt.into());
-    };
-    let bytes = URL_SAFE_NO_PAD.decode(head).map_err(|_| Fault::NoJwt)?;
-    Ok(serde_json::from_slice(&bytes).map_err(|_| Fault::Header)?)
-}
-
-fn validation(algorithm: Algorithm, audience: Option<&str>) -> Validation {
-    let mut validation = Validation::new(algorithm);
-    // Times are compared here: to the millisecond, without leeway, and with the time that came in.
-    validation.validate_exp = false;
-    validation.required_spec_claims.clear();
-    validation.validate_aud = audience.is_some();
-    if let Some(audience) = audience {
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["aud"]);
-    }
-    validation
-}
-
-/// The claims of a token that one of the keys has signed; `fault` where none has.
-fn decoded<'k>(
-    token: &Token<'_>,
-    keys: impl Iterator<Item = &'k DecodingKey>,
-    validation: &Validation,
-    fault: Fault,
-) -> Result<Registered, Fault> {
-    for key in keys {
-        match jsonwebtoken::decode::<Registered>(token.0, key, validation) {
-            // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
-            Ok(token) if token.header.crit.is_some() => return Err(Fault::Critical),
-            Ok(token) => return Ok(token.claims),
-            Err(error) => match Fault::of(&error, token) {
-                Fault::Signature => {}
-                other => return Err(other),
-            },
+    /// How a socket is closed.
+    pub(super) const fn close(&self) -> CloseReason {
+        match self {
+            Self::NoSecret => CloseReason::NoSecret,
+            Self::KeysAway => CloseReason::KeysAway,
+            Self::Token(_) => CloseReason::Unauthorized,
+            Self::NotAllowed => CloseReason::NotAllowed,
         }
     }
-    Err(fault)
-}
 
-impl Registered {
-    /// Checks the claims at the time `now`, in milliseconds since the Unix epoch.
-    fn at(self, now: u64) -> Result<Claims, Fault> {
-        let Self { sub, exp, nbf, watch } = self;
-        let sub = sub.ok_or(Fault::NoSubject)?;
-        let subject = identity(&sub).ok_or(Fault::Claims)?;
-        if subject.is_empty() {
-            return Err(Fault::NoSubject);
-        }
-        let expires = millis(exp.ok_or(Fault::NoExpiry)?);
-        if expires <= now {
-            Err(Fault::Expired)
-        } else if expires - now > FARTHEST {
-            Err(Fault::FarExpiry)
-        } else if nbf.is_some_and(|begins| now < millis(begins)) {
-            Err(Fault::NotYet)
-        } else {
-            Ok(Claims { subject: subject.into(), expires, grant: Grant::new(watch) })
+    /// Text about the refusal, for people, which the response to a request contains.
+    pub(super) const fn message(&self) -> &'static str {
+        match self {
+            Self::NoSecret => {
+                "no secret or key configured that a token could be checked with (SUPABASE_JWT_SECRET, --jwks, --jwt-key)"
+            }
+            Self::KeysAway => {
+                "the keys that tokens are checked with cannot be fetched at the moment; try again"
+            }
+            Self::Token(_) => {
+                "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
+            }
+            Self::NotAllowed => "the token is not for this: its claim watch does not name it",
         }
     }
 }
-
-/// Seconds since the epoch in milliseconds; what does not fit becomes the nearest that does.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast that saturates is meant")]
-fn millis(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
-}
-
-/// Milliseconds since the Unix epoch.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests;

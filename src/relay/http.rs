@@ -3,6 +3,7 @@
 mod access;
 mod health;
 mod jobs;
+mod order;
 mod stats;
 mod watching;
 
@@ -108,6 +109,13 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
+    if let Some(backend) = &api.options.backend
+        && let Some((id, _)) = api.dialects.named(backend.dialect())
+    {
+        let shared = Arc::clone(backend);
+        let order = move |state, request| order::order(state, id, Arc::clone(&shared), request);
+        router = router.route(backend.route(), post(order));
+    }
     for (id, dialect) in api.dialects.iter() {
         for (route, channel) in dialect.channels.iter().flat_map(|channels| &channels.routes) {
             let channel = channel.clone();

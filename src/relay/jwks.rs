@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use url::Url;
 
-use super::auth::{KeySet, PublicKey, now};
+use crate::jwt::{KeySet, PublicKey, now};
 use crate::net::backoff::Backoff;
 use crate::net::http::{Response, request};
 use crate::net::seldom::Seldom;

@@ -11,6 +11,7 @@
 
 mod accept;
 mod auth;
+mod backend;
 mod client;
 mod cursor;
 mod encoding;
@@ -58,7 +59,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::accept::RequestLimits;
 pub use self::accept::listen;
-pub use self::auth::{AuthPolicy, Ownerless, PemError, PublicKey, Secret, TrustedKeys};
+pub use self::auth::{AuthPolicy, Ownerless};
+pub use self::backend::{Backend, Declined, Ordered};
 pub use self::client::{NotANetwork, ProxyNetwork, TrustedProxies};
 use self::cursor::Epoch;
 use self::foreign::Foreign;
@@ -78,6 +80,7 @@ use self::tokens::Tokens;
 use self::troubles::Troubles;
 use crate::broker::{Broker, Entries, Subscription};
 use crate::dialect::{DialectId, Dialects, Source};
+pub use crate::jwt::{PemError, PublicKey, Secret, TrustedKeys};
 
 /// How fast sockets are closed at shutdown, unless that takes longer than the drain may: 200 a second, since all of
 /// them come back to somebody at once.
@@ -202,6 +205,23 @@ impl Relay {
     /// Open sockets.
     pub fn connections(&self) -> u64 {
         self.api.stats.connections.get()
+    }
+
+    /// Resolves once events can come: the broker is connected, and the history of its streams was read. Pends until then.
+    pub async fn ready(&self) {
+        let mut status = self.api.broker.status();
+        let mut has_history = self.api.has_history.clone();
+        // A broker that has gone for good is never ready.
+        if status.wait_for(|status| status.connected).await.is_err()
+            || has_history.wait_for(|has| *has).await.is_err()
+        {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Why events cannot come at the moment; `None` where they can, or nobody knows.
+    pub fn trouble(&self) -> Option<String> {
+        self.api.broker.status().borrow().error.clone()
     }
 
     /// Goes by these settings from the next request on.

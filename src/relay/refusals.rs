@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::auth::{Fault, Refusal};
+use super::auth::Refusal;
 use crate::dialect::CloseReason;
+use crate::jwt::Fault;
 use crate::net::seldom::Seldom;
 
 /// How often one reason is logged at most; in between it is counted.

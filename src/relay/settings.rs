@@ -1,11 +1,13 @@
 //! What a relay can be told, resolved.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
 
 use super::auth::{AuthPolicy, Ownerless};
+use super::backend::Backend;
 use super::client::TrustedProxies;
 use super::joblog::JobLogLimits;
 use super::origins::Origins;
@@ -47,6 +49,8 @@ pub struct RelayOptions {
     pub lists: ListsPolicy,
     /// How long closing all sockets may take at shutdown.
     pub drain: Duration,
+    /// Takes orders for jobs, where there is one.
+    pub backend: Option<Arc<dyn Backend>>,
 }
 
 /// Who may list the jobs of a dialect, besides bearers of the publish key and of tokens whose claim `watch` covers them.
@@ -82,6 +86,7 @@ impl Default for RelayOptions {
             echo_polling: false,
             lists: ListsPolicy::default(),
             drain: Duration::from_secs(5),
+            backend: None,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::auth::{self, AuthPolicy, Checker, Claims, Fault, Flaw, Refusal, Token};
+use super::auth::{AuthPolicy, Refusal};
 use super::jwks::Jwks;
 use super::settings::Reloadable;
+use crate::jwt::{self, Checker, Claims, Fault, Flaw, Token};
 
 /// Checks tokens, by the settings as of now.
 #[derive(Debug)]
@@ -60,8 +61,12 @@ impl Tokens {
     pub(super) fn check_if_any(&self, token: Option<&str>) -> Result<Claims, Refusal> {
         let settings = self.settings();
         let AuthPolicy::Keys(trusted) = &settings.auth else { return Err(Refusal::NoSecret) };
+        if trusted.is_empty() {
+            return Err(Refusal::NoSecret);
+        }
         let (fetched, token) = (self.jwks.keys(), token.map(Token));
-        Checker::new(trusted, &fetched, self.audience.as_deref()).check(token.as_ref(), auth::now())
+        let checker = Checker::new(trusted, &fetched, self.audience.as_deref());
+        checker.check(token.as_ref(), jwt::now()).map_err(Refusal::Token)
     }
 }
 

@@ -9,6 +9,7 @@ mod junit;
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::time::Duration;
 
 use console::strip_ansi_codes;
 
@@ -67,6 +68,17 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// A time in the largest unit that it has two of.
+pub(crate) fn span(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).as_secs();
+    match whole {
+        0..120 => format!("{whole} s"),
+        120..7_200 => format!("{} minutes", whole / 60),
+        7_200..172_800 => format!("{} hours", whole / 3_600),
+        _ => format!("{} days", whole / 86_400),
+    }
 }
 
 /// Whether a terminal would obey the character, or show nothing for it.

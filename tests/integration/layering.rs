@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that each module may import. A module may skip layers below it. It may not import a module beside it.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("main", &["cli"]),
     (
         "cli",
         &[
             "demo",
+            "simulate",
             "relay",
             "publish",
             "attach",
@@ -23,6 +24,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "emit",
             "broker",
             "child",
+            "jwt",
             "wire",
             "net",
             "dialect",
@@ -49,7 +51,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "text",
         ],
     ),
-    ("relay", &["broker", "wire", "net", "dialect", "exit", "telemetry", "usage", "text"]),
+    ("simulate", &["relay", "publish", "emit", "broker", "dialect", "text"]),
+    ("relay", &["broker", "wire", "jwt", "net", "dialect", "exit", "telemetry", "usage", "text"]),
     ("publish", &["emit", "broker", "wire", "net", "dialect", "progress", "exit", "telemetry", "text"]),
     ("attach", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "text"]),
     ("run", &["emit", "broker", "wire", "net", "child", "dialect", "progress", "exit", "telemetry", "text"]),
@@ -61,6 +64,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("broker", &["wire", "net", "dialect", "text"]),
     // It knows which exit code the end of a command means.
     ("child", &["exit"]),
+    ("jwt", &["dialect", "text"]),
     // It knows which exit code a failed connection or a signal means.
     ("net", &["dialect", "exit", "text"]),
     // Close reasons are the dialects', TLS and back-off the net's.
@@ -76,11 +80,12 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 ];
 
 /// Crates that a module must not know: flags are the command line's, and a dialect is pure.
-const FOREIGN: [(&str, &[&str]); 15] = [
+const FOREIGN: [(&str, &[&str]); 16] = [
     ("dialect", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("emit", &["clap", "axum", "indicatif", "redis"]),
     ("progress", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("broker", &["clap", "axum", "indicatif"]),
+    ("jwt", &["clap", "tokio", "axum", "hyper", "redis", "indicatif"]),
     ("child", &["clap", "axum", "hyper", "indicatif", "redis"]),
     ("net", &["clap", "indicatif", "redis"]),
     ("wire", &["clap", "axum", "indicatif", "redis"]),
@@ -91,6 +96,7 @@ const FOREIGN: [(&str, &[&str]); 15] = [
     ("bench", &["clap", "axum"]),
     ("check", &["clap", "axum", "indicatif", "redis"]),
     ("demo", &["clap"]),
+    ("simulate", &["clap", "axum", "hyper", "redis", "indicatif"]),
     ("exit", &["clap", "tokio"]),
 ];
 

@@ -28,3 +28,4 @@ mod serve;
 mod snippets;
 mod support;
 mod tls;
+mod token;

@@ -99,11 +99,28 @@ pub(super) fn read(command: &Command, text: &str, folder: &Path) -> Result<Vec<S
             }
         }
     }
+    let borrowed = borrowed(command, &own);
+    own.extend(borrowed);
     shared.retain(|setting: &Setting| !own.iter().any(|own| setting.is_of_the_flag_of(own)));
     shared.append(&mut own);
     // In the order of the file, so that its first fault is the one that is told.
     shared.sort_by_key(|setting| setting.at.start);
     Ok(shared)
+}
+
+/// The settings in one verb's table that another verb reads too, unless its own table has them: `token` signs what `serve` is
+/// to accept.
+fn borrowed(command: &Command, own: &[Setting]) -> Vec<Setting> {
+    const LENDER: &str = "serve";
+    const BORROWER: &str = "token";
+    let has = |arg: &str| {
+        let verb = command.find_subcommand(BORROWER);
+        verb.is_some_and(|verb| flags(verb).any(|(_, flag)| flag.get_id() == arg))
+    };
+    let is_own = |setting: &Setting| own.iter().any(|own| own.is_of_the_flag_of(setting));
+    let lent = own.iter().filter(|setting| setting.verb.as_deref() == Some(LENDER) && has(&setting.arg));
+    let copies = lent.map(|setting| Setting { verb: Some(BORROWER.to_owned()), ..setting.clone() });
+    copies.filter(|setting| !is_own(setting)).collect()
 }
 
 /// Fetches the values that stand elsewhere, as far as the verb that was called needs them; the others are left out.

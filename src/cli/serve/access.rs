@@ -1,16 +1,16 @@
 //! Flags for access control: tokens, keys and owners.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueEnum};
 use url::Url;
 
+use crate::cli::keys::KeyArgs;
 use crate::cli::values::{auth, duration, key_set};
 use crate::dialect::{Auth, Dialect, Dialects, with_nearest};
 use crate::exit::Failure;
-use crate::relay::{AuthPolicy, ListsPolicy, Ownerless, PublicKey, Secret, TrustedKeys};
+use crate::jwt::TrustedKeys;
+use crate::relay::{AuthPolicy, ListsPolicy, Ownerless};
 
 /// Key sets at most: each is asked about keys that are not known.
 const MAX_SETS: usize = 8;
@@ -27,30 +27,8 @@ pub(super) struct Access {
     #[arg(long, value_name = "DIALECT=WHO", env = "JOBWIRE_AUTH", value_delimiter = ',', value_parser = auth)]
     auth: Vec<(String, Auth)>,
 
-    /// The secret that tokens (JWT) are signed with by HS256, its bytes as they stand.
-    ///
-    /// Without secret and keys, and without --no-auth, every socket of a dialect that wants tokens is closed with 4001. A
-    /// token needs `exp`, in seconds, and `sub`, which is the job's owner where that counts.
-    #[arg(
-        long,
-        value_name = "SECRET",
-        env = "JOBWIRE_JWT_SECRET",
-        hide_env_values = true,
-        alias = "supabase-jwt-secret",
-        value_parser = secret
-    )]
-    jwt_secret: Option<Secret>,
-
-    /// A PEM file with public keys that tokens are signed with by RS256, PS256, ES256, ES384 or EdDSA, beside the secret;
-    /// repeatable.
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "JOBWIRE_JWT_KEY",
-        value_delimiter = ',',
-        value_hint = ValueHint::FilePath
-    )]
-    jwt_key: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: KeyArgs,
 
     /// URL of a JSON Web Key Set with such keys; repeatable.
     ///
@@ -102,12 +80,6 @@ enum OwnerlessChoice {
     Allow,
 }
 
-fn secret(text: &str) -> Result<Secret, &'static str> {
-    // Blanks alone are what a template leaves behind whose variable is empty.
-    let secret = Secret::new(text).filter(|_| !text.trim().is_empty());
-    secret.ok_or("an empty secret would let everybody sign tokens")
-}
-
 impl Access {
     /// Who may list jobs.
     pub(super) const fn lists(&self) -> ListsPolicy {
@@ -122,29 +94,14 @@ impl Access {
     /// # Errors
     /// One of the files holds something else; the error names it.
     pub(super) fn policy(&self, no_auth: bool) -> Result<AuthPolicy, Failure> {
-        let mut keys = Vec::new();
-        for path in &self.jwt_key {
-            // Not repeated: it may be a private one.
-            if path.to_string_lossy().contains("-----BEGIN") {
-                return Err(Failure::usage("--jwt-key takes the name of a file, and this is a key itself"));
-            }
-            let read = PublicKey::read(path).map_err(|error| {
-                let failure = Failure::usage(format!("--jwt-key {}: {error}", path.display()));
-                match error.hint {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            })?;
-            keys.extend(read);
-        }
+        let trusted = self.keys.trusted()?;
         if self.jwks.len() > MAX_SETS {
             return Err(Failure::usage(format!("--jwks: at most {MAX_SETS} key sets")));
         }
         if no_auth {
             return Ok(AuthPolicy::Open);
         }
-        let keys: Arc<[PublicKey]> = keys.into();
-        Ok(AuthPolicy::Keys(TrustedKeys { secret: self.jwt_secret.clone(), keys, jwks: self.jwks.clone() }))
+        Ok(AuthPolicy::Keys(TrustedKeys { jwks: self.jwks.clone(), ..trusted }))
     }
 
     /// The dialects, with who may watch them as the flags want it.
@@ -216,6 +173,7 @@ pub(super) fn keys(policy: &AuthPolicy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::Secret;
 
     fn policy(secret: Option<&str>) -> AuthPolicy {
         let secret = secret.and_then(Secret::new);

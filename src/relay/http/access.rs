@@ -8,8 +8,9 @@ use axum::http::{HeaderValue, StatusCode, Version, header};
 
 use super::{Api, bearer, check_key, client_of, in_query};
 use crate::dialect::{Auth, Dialect};
+use crate::jwt::Claims;
 use crate::net::token;
-use crate::relay::auth::{Access, Claims, Refusal};
+use crate::relay::auth::{Access, Refusal};
 use crate::relay::client::LoopbackListener;
 use crate::relay::error::ApiError;
 use crate::relay::session::ListAccess;

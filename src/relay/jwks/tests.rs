@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::relay::auth::testing::Pair;
+use crate::jwt::testing::Pair;
 
 /// Answers requests one after the other with what stands in it; counts them.
 struct Server {

@@ -28,11 +28,11 @@ use self::timers::{Timer, Timers};
 use self::watch::Watches;
 pub(super) use self::watch::{Kinds, Watch, WatchId};
 pub(super) use self::watcher::{Credentials, ListAccess, Wanted, Watcher};
-use super::auth::Grant;
 use super::cursor::{Loss, Start};
 use super::event::{Event, Snapshot};
 use super::wheel::Millis;
 use crate::dialect::{CloseReason, Dialect, DialectId, Outcome, Topic};
+use crate::jwt::Grant;
 
 /// What becomes of an event that did not come live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use super::timers::Timer;
 use super::watch::Watches;
 use super::{Action, Contract, Millis, Session, WatchId, watcher};
 use crate::dialect::{CloseReason, Outcome, Topic, TopicKind};
-use crate::relay::auth::{Claims, Whose};
+use crate::jwt::Claims;
+use crate::relay::auth::Whose;
 use crate::relay::cursor::Since;
 use crate::relay::event::Event;
 

@@ -4,6 +4,7 @@ mod auth;
 mod channels;
 mod clients;
 mod cluster;
+mod command;
 mod dialect_file;
 mod downloads;
 mod drain;

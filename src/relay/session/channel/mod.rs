@@ -15,7 +15,7 @@ use super::allowance::{Allowance, PER_SECOND, Verdict};
 use super::watch::{Many, Place, Watch};
 use super::{Action, Millis};
 use crate::dialect::{Channels, CloseReason, Dialect, DialectId};
-use crate::relay::auth::Grant;
+use crate::jwt::Grant;
 use crate::wire::channels::ServerMessage;
 
 /// A client of channels and rooms, and what it may say.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::dialect::{DialectId, Topic};
-use crate::relay::auth::Grant;
+use crate::jwt::Grant;
 
 /// Channels, narrowed channels and rooms a connection may have, all told.
 pub(in crate::relay) const MAX_SUBSCRIPTIONS: usize = 128;

@@ -17,7 +17,8 @@ use super::allowance::{Allowance, PER_SECOND, Verdict};
 use super::watch::{Kinds, Many, Place, Watch};
 use super::{Action, Guard, Millis};
 use crate::dialect::{CloseReason, Dialects, Outcome, Topic, TopicKind, with_nearest};
-use crate::relay::auth::{Claims, Ownerless, Whose};
+use crate::jwt::Claims;
+use crate::relay::auth::{Ownerless, Whose};
 use crate::relay::cursor::{Epoch, Since};
 use crate::wire::watch::{ClientMessage, MAX_TARGETS, ServerMessage};
 

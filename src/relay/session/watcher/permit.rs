@@ -3,7 +3,8 @@
 use super::target::Named;
 use super::{Code, Refused};
 use crate::dialect::{Auth, DialectId, Dialects, Topic, TopicKind};
-use crate::relay::auth::{Claims, Grant, Refusal, Whose};
+use crate::jwt::{Claims, Grant};
+use crate::relay::auth::{Refusal, Whose};
 
 /// Right of a client to lists, besides what its token says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::dialect::Auth;
-use crate::relay::auth::{Claims, Grant, Refusal};
+use crate::jwt::{Claims, Grant};
+use crate::relay::auth::Refusal;
 use crate::relay::event::testing::event_of;
 use crate::relay::event::{Event, Topics};
 use crate::relay::session::{Beginning, PingInterval, Session, Taking};

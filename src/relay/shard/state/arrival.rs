@@ -15,7 +15,8 @@ use super::super::timestamp_zulu;
 use super::traffic::read_loop;
 use super::{Shared, State};
 use crate::dialect::{CloseReason, DialectId, Topic};
-use crate::relay::auth::{self, Access, Claims, Ownerless};
+use crate::jwt::{self, Claims};
+use crate::relay::auth::{Access, Ownerless};
 use crate::relay::cursor::{Loss, Since, Start};
 use crate::relay::hub::Subscriber;
 use crate::relay::joblog::Resumed;
@@ -235,7 +236,7 @@ fn guard(access: &Access, ownerless: Ownerless) -> Option<Guard> {
 
 /// When a token expires, by the shard's clock.
 fn expiry(claims: &Claims, now: Millis) -> Millis {
-    now.saturating_add(claims.expires.saturating_sub(auth::now()))
+    now.saturating_add(claims.expires.saturating_sub(jwt::now()))
 }
 
 /// Welcomes a connection and reads from it.

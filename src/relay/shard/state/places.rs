@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::super::conn::Conn;
 use super::super::message::LostSource;
 use super::{Shared, State};
-use crate::relay::auth::{self, Claims, Refusal};
+use crate::jwt::{self, Claims};
+use crate::relay::auth::Refusal;
 use crate::relay::cursor::{Loss, Start};
 use crate::relay::encoding::Form;
 use crate::relay::session::{Action, Session, Watch};
@@ -100,7 +101,7 @@ impl Shared {
         if let Some(conn) = state.conns.get_mut(id) {
             match checked {
                 Ok(claims) => {
-                    let expires = now.saturating_add(claims.expires.saturating_sub(auth::now()));
+                    let expires = now.saturating_add(claims.expires.saturating_sub(jwt::now()));
                     conn.session.renew(claims, expires, &mut actions);
                 }
                 Err(refusal) => actions.push(Session::bad_token(refusal.message())),

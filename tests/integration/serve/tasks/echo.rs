@@ -7,7 +7,7 @@ use crate::support::{PATIENCE, Relay, WebSocket, token};
 
 /// What the second client makes of a message, from a socket and from polling alike.
 #[derive(Debug, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     Waiting(String),
     Step { step: u64, of: u64, text: String, details: Option<String> },
     Done { text: String, recipe: Option<String>, name: Option<String> },
@@ -16,7 +16,7 @@ enum Shown {
 
 /// Reads a message as the second client does: by `status` alone, `None` where it knows no such status. Panics where that
 /// client would throw.
-fn parse(message: &str) -> Option<Shown> {
+pub(super) fn parse(message: &str) -> Option<Shown> {
     let data: Value = serde_json::from_str(message).unwrap();
     let text = |name: &str| match &data[name] {
         Value::Null => None,

@@ -6,6 +6,7 @@ mod lifetime;
 mod owners;
 mod polling;
 mod secrecy;
+mod simulate;
 mod tokens;
 
 use crate::support::{PATIENCE, RedisServer, Relay, SECRET, WebSocket, token};

@@ -132,7 +132,7 @@ fn of_several_keys_with_one_name_any_may_have_signed_and_a_name_selects() {
 fn the_log_names_algorithm_and_key_of_a_token_that_fits_none_escaped_and_short() {
     let pair = Pair::new(Algorithm::ES256);
     let text = |token: &str, keys: &TrustedKeys| match check_with(keys, token) {
-        Err(Refusal::Token(flaw)) => flaw.to_string(),
+        Err(flaw) => flaw.to_string(),
         other => panic!("{other:?}"),
     };
     let of_kid = |kid: &str| text(&pair.token(json!({"kid": kid}), &good()), &trusted(SECRET));

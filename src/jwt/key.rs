@@ -111,7 +111,7 @@ impl PublicKey {
     }
 
     /// Id of the key, which a token's `kid` selects.
-    pub(in crate::relay) fn id(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
+use serde_json::{Map, Value};
 
 /// Secret that tokens are signed with: the bytes of the text as given, at least one. Line breaks at its end are
 /// probably a mistake, so a signature made without them is accepted too.
@@ -22,6 +23,16 @@ impl Secret {
         let trimmed = without_line_breaks(&self.0);
         let second = (trimmed.len() < self.0.len()).then_some(trimmed);
         std::iter::once(&*self.0).chain(second).map(|text| DecodingKey::from_secret(text.as_bytes()))
+    }
+
+    /// Signs claims by HS256, without line breaks at the end of the secret: every server that has the secret, with or without
+    /// them, accepts that.
+    ///
+    /// # Errors
+    /// The claims cannot be written as JSON, or the backend cannot sign.
+    pub(crate) fn sign(&self, claims: &Map<String, Value>) -> Result<String, jsonwebtoken::errors::Error> {
+        let key = EncodingKey::from_secret(without_line_breaks(&self.0).as_bytes());
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
     }
 
     /// A slip with which a token that does not fit this secret would fit it, for whoever runs the relay.

@@ -1,20 +1,35 @@
 //! Restriction of a token to some targets: its claim `watch`, a list of target patterns.
 
+/// Whether a pattern of a claim `watch` can cover anything: `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`, `*`.
+pub(crate) fn covers_anything(pattern: &str) -> bool {
+    let of_room = |room: &str| {
+        room == "*" || room.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty())
+    };
+    if let Some(name) = pattern.strip_prefix("channel:") {
+        return !name.is_empty();
+    }
+    if let Some(room) = pattern.strip_prefix("room:") {
+        return of_room(room);
+    }
+    pattern == "*"
+        || pattern.split_once('/').is_some_and(|(of, which)| !of.is_empty() && of != "*" && !which.is_empty())
+}
+
 /// The targets that a token may watch, of those that its bearer may see anyway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::relay) struct Grant(
+pub(crate) struct Grant(
     /// `None`: all targets.
     Option<Box<[Box<str>]>>,
 );
 
 impl Grant {
     /// A grant of what the patterns name; without a list of them, of everything.
-    pub(in crate::relay) fn new(patterns: Option<Vec<String>>) -> Self {
+    pub(crate) fn new(patterns: Option<Vec<String>>) -> Self {
         Self(patterns.map(|patterns| patterns.into_iter().map(String::into_boxed_str).collect()))
     }
 
     /// Whether it covers a job: `DIALECT/JOB`, `DIALECT/*`, `*`.
-    pub(in crate::relay) fn covers_job(&self, dialect: &str, job: &str) -> bool {
+    pub(crate) fn covers_job(&self, dialect: &str, job: &str) -> bool {
         self.any(|pattern| match pattern.split_once('/') {
             Some((of, which)) => of == dialect && (which == "*" || which == job),
             None => false,
@@ -22,14 +37,14 @@ impl Grant {
     }
 
     /// Whether it covers a channel: `channel:NAME`, `channel:*`, `*`.
-    pub(in crate::relay) fn covers_channel(&self, name: &str) -> bool {
+    pub(crate) fn covers_channel(&self, name: &str) -> bool {
         self.any(|pattern| {
             pattern.strip_prefix("channel:").is_some_and(|which| which == "*" || which == name)
         })
     }
 
     /// Whether it covers a room such as `campaign:1`: `room:KIND:ID`, `room:KIND:*`, `room:*`, `*`.
-    pub(in crate::relay) fn covers_room(&self, room: &str) -> bool {
+    pub(crate) fn covers_room(&self, room: &str) -> bool {
         let kind = room.split_once(':').map(|(kind, _)| kind);
         self.any(|pattern| {
             pattern.strip_prefix("room:").is_some_and(|which| {
@@ -39,12 +54,12 @@ impl Grant {
     }
 
     /// Whether it opens the list of a dialect's jobs: its patterns name `DIALECT/*` or `*`.
-    pub(in crate::relay) fn lists(&self, dialect: &str) -> bool {
+    pub(crate) fn lists(&self, dialect: &str) -> bool {
         self.is_restricted() && self.covers_job(dialect, "*")
     }
 
     /// Whether it is restricted to some targets.
-    pub(in crate::relay) const fn is_restricted(&self) -> bool {
+    pub(crate) const fn is_restricted(&self) -> bool {
         self.0.is_some()
     }
 
@@ -73,6 +88,26 @@ mod tests {
         assert!(some.covers_channel("campaigns") && !some.covers_channel("emails"));
         assert!(some.covers_room("lead:7") && some.covers_room("demo:1"));
         assert!(!some.covers_room("demo:12") && !some.covers_room("leads:1") && !some.covers_room("lead"));
+    }
+
+    #[test]
+    fn a_pattern_that_covers_nothing_is_known() {
+        for some in [
+            "*",
+            "celery/*",
+            "tasks/a/b",
+            "channel:*",
+            "channel:emails",
+            "room:*",
+            "room:lead:*",
+            "room:lead:7",
+        ] {
+            assert!(covers_anything(some), "{some}");
+        }
+        for none in ["", "celery", "celery/", "/7", "*/*", "channel:", "room:", "room:lead", "room::7", "**"]
+        {
+            assert!(!covers_anything(none), "{none}");
+        }
     }
 
     #[test]

@@ -1,34 +1,20 @@
-//! Why somebody is refused: a word for the client, another for the log.
+//! What is wrong with a token.
 
 use std::fmt;
 
 use jsonwebtoken::errors::ErrorKind;
 
 use super::Token;
-use crate::dialect::CloseReason;
 
 /// Characters of a token's own words that are repeated.
 const SHOWN: usize = 60;
 
-/// Why a request is refused, in the words that its client sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::relay) enum Refusal {
-    /// There is neither secret nor key, so no token could be good.
-    NoSecret,
-    /// The key that the token names may be among those that could not be fetched yet.
-    KeysAway,
-    /// The token is missing, or no good, for a reason that only the log is told.
-    Token(Flaw),
-    /// The token is good, and not for this target.
-    NotAllowed,
-}
-
 /// A fault of a token, and more about it for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::relay) struct Flaw {
-    pub(in crate::relay) fault: Fault,
+pub(crate) struct Flaw {
+    pub(crate) fault: Fault,
     /// Algorithm and key as the token's header has them, escaped and short, or a slip that would explain it; never claims.
-    pub(in crate::relay) detail: Box<str>,
+    pub(crate) detail: Box<str>,
 }
 
 impl From<Fault> for Flaw {
@@ -39,7 +25,7 @@ impl From<Fault> for Flaw {
 
 /// Kinds of faults that a token can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::relay) enum Fault {
+pub(crate) enum Fault {
     Missing,
     TooLong,
     NoJwt,
@@ -62,7 +48,7 @@ pub(in crate::relay) enum Fault {
 
 impl Fault {
     /// For whoever runs the relay; nothing that the token holds.
-    const fn text(self) -> &'static str {
+    pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Missing => "there is no token in the request",
             Self::TooLong => "the token is over 8 KiB long",
@@ -142,39 +128,6 @@ impl fmt::Display for Head {
         match &self.kid {
             Some(kid) => write!(f, ", key '{}'", short(kid)),
             None => f.write_str(", no kid"),
-        }
-    }
-}
-
-impl Refusal {
-    /// The refusal of a token that has expired.
-    pub(in crate::relay) fn expired() -> Self {
-        Self::Token(Fault::Expired.into())
-    }
-
-    /// How a socket is closed.
-    pub(in crate::relay) const fn close(&self) -> CloseReason {
-        match self {
-            Self::NoSecret => CloseReason::NoSecret,
-            Self::KeysAway => CloseReason::KeysAway,
-            Self::Token(_) => CloseReason::Unauthorized,
-            Self::NotAllowed => CloseReason::NotAllowed,
-        }
-    }
-
-    /// Text about the refusal, for people, which the response to a request contains.
-    pub(in crate::relay) const fn message(&self) -> &'static str {
-        match self {
-            Self::NoSecret => {
-                "no secret or key configured that a token could be checked with (SUPABASE_JWT_SECRET, --jwks, --jwt-key)"
-            }
-            Self::KeysAway => {
-                "the keys that tokens are checked with cannot be fetched at the moment; try again"
-            }
-            Self::Token(_) => {
-                "token missing, invalid or expired; send one as ?token=TOKEN or 'Authorization: Bearer TOKEN'"
-            }
-            Self::NotAllowed => "the token is not for this: its claim watch does not name it",
         }
     }
 }

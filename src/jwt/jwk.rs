@@ -12,16 +12,16 @@ pub(super) const MAX_KEYS: usize = 32;
 
 /// The keys that were read from one key set.
 #[derive(Debug, Clone, Default)]
-pub(in crate::relay) struct KeySet {
+pub(crate) struct KeySet {
     /// Usable keys.
-    pub(in crate::relay) keys: Vec<PublicKey>,
+    pub(crate) keys: Vec<PublicKey>,
     /// Number of keys that cannot be used: of another type or use, too weak, broken, or too many.
-    pub(in crate::relay) skipped: usize,
+    pub(crate) skipped: usize,
 }
 
 /// Why a text is no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(in crate::relay) enum NoKeySet {
+pub(crate) enum NoKeySet {
     #[error("it is HTML, no key set; is it the address of a page?")]
     Html,
     #[error("it is no JSON")]
@@ -52,7 +52,7 @@ struct Jwk {
 
 impl KeySet {
     /// Reads a set.
-    pub(in crate::relay) fn parse(body: &[u8]) -> Result<Self, NoKeySet> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, NoKeySet> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
         let value: Value = serde_json::from_slice(body).map_err(|_| match body.first() {
             Some(b'<') => NoKeySet::Html,

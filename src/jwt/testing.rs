@@ -15,18 +15,18 @@ use serde_json::{Value, json};
 const PKCS8: usize = 26;
 
 /// A private key with its public half in every form.
-pub(in crate::relay) struct Pair {
-    pub(in crate::relay) algorithm: Algorithm,
+pub(crate) struct Pair {
+    pub(crate) algorithm: Algorithm,
     private: EncodingKey,
     /// The members of its JSON Web Key that are the key itself.
-    pub(in crate::relay) jwk: Value,
+    pub(crate) jwk: Value,
     /// SubjectPublicKeyInfo of the public key, in DER.
-    pub(in crate::relay) spki: Vec<u8>,
+    pub(crate) spki: Vec<u8>,
 }
 
 impl Pair {
     /// A new pair; RSA keys have that many bits.
-    pub(in crate::relay) fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::ES256 => Self::ec(algorithm, "P-256"),
             Algorithm::ES384 => Self::ec(algorithm, "P-384"),
@@ -69,19 +69,19 @@ impl Pair {
     }
 
     /// The public key as a JSON Web Key with this id.
-    pub(in crate::relay) fn jwk(&self, id: &str) -> Value {
+    pub(crate) fn jwk(&self, id: &str) -> Value {
         let mut jwk = self.jwk.clone();
         jwk["kid"] = id.into();
         jwk
     }
 
     /// The public key in PEM.
-    pub(in crate::relay) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         pem("PUBLIC KEY", &self.spki)
     }
 
     /// A token with this header, to which the algorithm is added, and these claims.
-    pub(in crate::relay) fn token(&self, mut header: Value, claims: &Value) -> String {
+    pub(crate) fn token(&self, mut header: Value, claims: &Value) -> String {
         header["alg"] = format!("{:?}", self.algorithm).into();
         let message = format!("{}.{}", encode(&header), encode(claims));
         let signature = crypto::sign(message.as_bytes(), &self.private, self.algorithm).unwrap();
@@ -90,7 +90,7 @@ impl Pair {
 }
 
 /// A block of PEM.
-pub(in crate::relay) fn pem(label: &str, der: &[u8]) -> String {
+pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     let digits = STANDARD.encode(der);
     let lines: Vec<&str> =
         digits.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
@@ -98,6 +98,6 @@ pub(in crate::relay) fn pem(label: &str, der: &[u8]) -> String {
 }
 
 /// A part of a token.
-pub(in crate::relay) fn encode(part: &Value) -> String {
+pub(crate) fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
