@@ -156,7 +156,7 @@ _jobwire() {
                     return 0
                     ;;
                 --events)
-                    COMPREPLY=($(compgen -W "FAILURE RETRY REVOKED STARTED SUCCESS active added ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated completed completion connection delayed demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading duplicated email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created notification:system processing progress queued registered removed results_updated retries-exhausted scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started stalled status waiting waiting-children" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "FAILURE RETRY REVOKED STARTED SUCCESS active added ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated cancelled completed completion connection delayed demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading duplicated email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed error failed heartbeat job_completed job_failed job_progress job_started lead:created log notification:system part_done part_failed part_started processing progress queued registered removed results_updated retries-exhausted scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started scraper_completed scraper_failed scraper_started stalled started status succeeded waiting waiting-children" -- "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -176,7 +176,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq tasks" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq jobs tasks" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -229,7 +229,7 @@ _jobwire() {
                     return 0
                     ;;
                 --dialect)
-                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq tasks" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq jobs tasks" -- "${cur}"))
                     return 0
                     ;;
                 --redis)
@@ -1238,7 +1238,7 @@ _jobwire_targets() {
         return
     fi
     case $verb/$positionals in
-        bench/1) words=(fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/) ;;
+        bench/1) words=(fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ jobs jobs/ tasks tasks/) ;;
         bench/*)
             case $target in
                 compare)
@@ -1247,11 +1247,11 @@ _jobwire_targets() {
                     return
                     ;;
                 worker) ;;
-                *) ((positionals == 2)) && words=(downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/) ;;
+                *) ((positionals == 2)) && words=(downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ jobs jobs/ tasks tasks/) ;;
             esac
             ;;
-        attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ tasks/) ;;
-        publish/1) words=(downloads/ scraping/ channels celery/ bullmq/ tasks/) ;;
+        attach/*) words=(downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ jobs/ tasks/) ;;
+        publish/1) words=(downloads/ scraping/ channels celery/ bullmq/ jobs/ tasks/) ;;
         publish/2) _jobwire_events "$target" ;;
         publish/*) _jobwire_fields "$target $event" ;;
         *)
@@ -1269,6 +1269,7 @@ _jobwire_events() {
         channels | channels/*) words=(ai:analysis_complete ai:conversation_processed ai:email_generated ai:lead_analyzed ai:model_trained ai:processing ai:response_ready campaign:completed campaign:email_failed campaign:email_sent campaign:launched campaign:paused campaign:resumed campaign:stats_updated demo:completed demo:composing demo:failed demo:generating demo:recording demo:uploading email:bounced email:clicked email:delivered email:opened email:sent email:unsubscribed lead:created notification:system scraper:completed scraper:failed scraper:google_maps_progress scraper:job_board_progress scraper:lead_found scraper:linkedin_progress scraper:progress scraper:started) ;;
         celery | celery/*) words=() ;;
         bullmq | bullmq/*) words=() ;;
+        jobs | jobs/*) words=(cancelled failed log part_done part_failed part_started progress queued started succeeded) ;;
         tasks | tasks/*) words=(completion error progress registered) ;;
     esac
 }
@@ -1324,6 +1325,16 @@ _jobwire_fields() {
         'channels scraper:linkedin_progress' | channels/*' scraper:linkedin_progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
         'channels scraper:progress' | channels/*' scraper:progress') words=(scraper_id= source= current= total= leads_found= message=) ;;
         'channels scraper:started' | channels/*' scraper:started') words=(scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=) ;;
+        'jobs cancelled' | jobs/*' cancelled') words=(percent= message= error= exit_code= signal=) ;;
+        'jobs failed' | jobs/*' failed') words=(percent= message= error= exit_code= signal=) ;;
+        'jobs log' | jobs/*' log') words=(line= stream=stdout stream=stderr part=) ;;
+        'jobs part_done' | jobs/*' part_done') words=(percent= step= total= message= part=) ;;
+        'jobs part_failed' | jobs/*' part_failed') words=(percent= step= total= message= part= error=) ;;
+        'jobs part_started' | jobs/*' part_started') words=(percent= step= total= message= part=) ;;
+        'jobs progress' | jobs/*' progress') words=(percent= step= total= message= part=) ;;
+        'jobs queued' | jobs/*' queued') words=(message=) ;;
+        'jobs started' | jobs/*' started') words=(total= message= host= pid= command=) ;;
+        'jobs succeeded' | jobs/*' succeeded') words=(message= result=) ;;
         'tasks completion' | tasks/*' completion') words=(status= message= recipe_id= recipe_name= user_id=) ;;
         'tasks error' | tasks/*' error') words=(status= error= message= user_id=) ;;
         'tasks progress' | tasks/*' progress') words=(step= total_steps= status= details= user_id=) ;;

@@ -159,6 +159,9 @@ impl Job {
             self.remark = Some(text.clone());
             return Effect::Remark(text);
         }
+        if let Some(log) = &view.log {
+            return Effect::Log(log.clone());
+        }
         let ended = match self.state {
             State::Ended(outcome) | State::EndedBefore(outcome) => Some(outcome),
             _ => None,
@@ -178,7 +181,9 @@ impl Job {
         }
         let began = opens || self.run == 0;
         if began {
-            self.begin(now);
+            // What was queued so far and begins now is one run.
+            let run = if ended.is_none() && self.state == State::Queued { self.run } else { self.run + 1 };
+            self.begin(run, now);
         }
         if kind.opens == Opens::Always {
             self.opener = Some(print);
@@ -245,7 +250,7 @@ impl Job {
         }
         let began = opens || self.run == 0;
         if began {
-            self.begin(now);
+            self.begin(self.run + 1, now);
         }
         let before = (self.state, self.facts.clone());
         self.learn(&Facts::of_status(view), true, now);
@@ -280,7 +285,7 @@ impl Job {
             return self.ended_before(outcome);
         }
         if self.run == 0 {
-            self.begin(now);
+            self.begin(1, now);
         }
         self.tentative = false;
         self.step(state_of(outcome), true, now);
@@ -327,8 +332,8 @@ impl Job {
         Effect::EndedBefore(outcome)
     }
 
-    fn begin(&mut self, now: Instant) {
-        self.run += 1;
+    fn begin(&mut self, run: u32, now: Instant) {
+        self.run = run;
         self.state = State::Waiting;
         self.facts = Facts::default();
         self.parts.clear();

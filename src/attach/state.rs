@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::dialect::{Outcome, Phase, StatusView, View};
+use crate::dialect::{LogView, Outcome, Phase, StatusView, View};
 
 /// How a watched job is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub(crate) enum Effect {
     Began(u32),
     /// A text that changes no state.
     Remark(String),
+    /// A line of the job's log.
+    Log(LogView),
     /// It had ended before; a new run is waited for.
     EndedBefore(Outcome),
     /// It ended, and this counts.

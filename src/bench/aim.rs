@@ -232,7 +232,7 @@ impl Aim {
         let usable = |event: &&str| reaches(event) && build(dialect, event, "1", room).is_some();
         let events: Vec<&str> =
             dialect.catalogue.events.iter().map(|event| event.name.as_str()).filter(usable).collect();
-        let kind = |event: &str| dialect.kind(event).filter(|kind| !kind.hidden && !kind.notice);
+        let kind = |event: &str| dialect.kind(event).filter(|kind| !(kind.hidden || kind.notice || kind.log));
         let conflatable = dialect
             .catalogue
             .progress

@@ -50,7 +50,7 @@ use crate::net::shutdown::Signals;
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
-    /// Jobs, as in scraping/123, every job of a dialect, as in 'scraping/*', channel:NAME, room:KIND:ID, or whole ws:// URLs.
+    /// Jobs, as in build-42 or scraping/123, every job of a dialect, as in 'scraping/*', channel:NAME, room:KIND:ID, or whole ws:// URLs.
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
 
@@ -116,7 +116,7 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
     retries: u32,
 
-    /// The dialect of ws:// URLs whose path does not tell it.
+    /// The dialect of targets that name none, in place of jobs, and of ws:// URLs whose path does not tell it.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_DIALECT")]
     dialect: Option<String>,
 }

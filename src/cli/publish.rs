@@ -75,7 +75,7 @@ none is.";
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct PublishArgs {
-    /// The job, as in scraping/123; a dialect alone where events name their own jobs, and for channels; or channel:NAME.
+    /// The job, as in build-42 or scraping/123; a dialect alone where events name their own jobs, and for channels; or channel:NAME.
     target: Option<String>,
 
     /// The event, as in job_progress or campaign:launched, or a percent alone, as in 45%; --list shows all.

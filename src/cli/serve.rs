@@ -180,8 +180,9 @@ struct Limits {
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_KEEP_ENDED", default_value = "1h", value_parser = duration)]
     keep_ended: Duration,
 
-    /// Events of a job, progress aside, that are kept for clients that come back; 64KiB of its progress and, of each
-    /// channel, 1000 events or 256KiB are kept beside 200, and as many times more or less beside another number.
+    /// Events of a job, progress and log aside, that are kept for clients that come back; 64KiB of its progress, 50 lines or
+    /// 256KiB of its log and, of each channel, 1000 events or 256KiB are kept beside 200, and as many times more or less
+    /// beside another number.
     #[arg(long, value_name = "COUNT", env = "JOBWIRE_TAIL", default_value_t = 200, value_parser = clap::value_parser!(u16).range(0..=10_000))]
     tail: u16,
 

@@ -12,7 +12,9 @@ use super::spec::{KindSpec, Spec, StatusSpec, UnknownSpec, WrapSpec};
 use super::state::KeptState;
 use super::telling::Telling;
 use super::template::Template;
-use super::{Auth, Dialect, JobIdType, Kind, Source, Status, Unknown, Wrap, decode, locate, status, view};
+use super::{
+    Auth, Dialect, JobIdType, Kind, Opens, Source, Status, Unknown, Wrap, decode, locate, status, view,
+};
 
 /// What every relay serves beneath this: publishing over HTTP.
 const PUBLISH: &str = "/publish/";
@@ -106,6 +108,7 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
     if let Some(kind) = all().find(|kind| kind.ends.is_some() && kind.conflatable) {
         return Err(Fault::at(&["kinds", &kind.name], "an ending is never conflated"));
     }
+    check_logs(spec, all())?;
     if let Some(kind) = kinds.iter().find(|kind| !kind.variants.is_empty() && spec.pointers.variant.is_none())
     {
         let message = "needs `pointers.variant`: the word of a variant must stand somewhere";
@@ -125,6 +128,25 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
     Ok(kinds)
 }
 
+/// Refuses a kind of log lines whose text stands nowhere, and one that is to do something to its job.
+fn check_logs(spec: &Spec, mut kinds: impl Iterator<Item = Kind>) -> Result<(), Fault> {
+    let Some(kind) = kinds.find(|kind| {
+        let does_more = kind.conflatable || kind.notice || kind.queued || kind.hidden || kind.unless_ended;
+        let changes = kind.ends.is_some() || kind.entity.is_some() || kind.opens != Opens::Never;
+        kind.log && (does_more || changes || spec.channels.is_some() || spec.pointers.line.is_none())
+    }) else {
+        return Ok(());
+    };
+    let message = if spec.channels.is_some() {
+        "a line of a log is a job's, and a dialect with [channels] has none"
+    } else if spec.pointers.line.is_none() {
+        "needs `pointers.line`: the text of a line must stand somewhere"
+    } else {
+        "a line of a log is nothing else: it is not conflated and changes no state"
+    };
+    Err(Fault::at(&["kinds", &kind.name, "log"], message))
+}
+
 fn kind_of(name: &Arc<str>, spec: &KindSpec) -> Kind {
     let variant = |(word, spec): (&String, &KindSpec)| (word.as_str().into(), kind_of(name, spec));
     Kind {
@@ -134,6 +156,7 @@ fn kind_of(name: &Arc<str>, spec: &KindSpec) -> Kind {
         ends: spec.ends,
         entity: spec.entity,
         notice: spec.notice,
+        log: spec.log,
         queued: spec.queued,
         hidden: spec.hidden,
         unless_ended: spec.unless_ended,

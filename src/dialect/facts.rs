@@ -42,6 +42,7 @@ impl Plan {
                 TextSpec::At(at) => TextAt::Plain(self.want(at, path)?),
                 TextSpec::Bare(bare) => TextAt::Bare {
                     slot: self.want(&bare.text, path)?,
+                    before: bare.before.as_str().into(),
                     longest: bare.longest.unwrap_or(usize::MAX),
                     numbers: bare.numbers,
                 },
@@ -66,8 +67,9 @@ impl Plan {
 pub(super) enum TextAt {
     /// A text, or another value in words.
     Plain(Slot),
-    /// A text or a number of at most `longest` characters; where `numbers` is not set, a text that is no number.
-    Bare { slot: Slot, longest: usize, numbers: bool },
+    /// A text or a number of at most `longest` characters; where `numbers` is not set, a text that is no number. The words
+    /// `before` stand in front of it.
+    Bare { slot: Slot, before: Box<str>, longest: usize, numbers: bool },
     /// `name: detail`, as in `OSError: 28, No space left on device`.
     Named { name: Slot, detail: Option<Slot> },
 }
@@ -77,11 +79,12 @@ impl TextAt {
     fn read(&self, slots: &Slots<'_>) -> Option<String> {
         let found = match self {
             Self::Plain(slot) => words(slots[*slot]?).map(Cow::into_owned),
-            Self::Bare { slot, longest, numbers } => {
+            Self::Bare { slot, before, longest, numbers } => {
                 let raw = slots[*slot]?;
                 let is_wanted = *numbers || amount(raw).is_none();
                 let found = word(raw).filter(|_| is_wanted);
-                found.filter(|word| word.chars().nth(*longest).is_none())
+                let found = found.filter(|word| !word.is_empty() && word.chars().nth(*longest).is_none());
+                found.map(|word| format!("{before}{word}"))
             }
             Self::Named { name, detail } => {
                 let name = word(slots[*name]?).filter(|name| !name.is_empty())?;

@@ -63,11 +63,11 @@ pub use slip::{Slip, Slips};
 pub use source::Source;
 pub use state::KeptField;
 pub use status::{Merge, StatusSource};
-pub use suggest::{nearest, with_nearest};
+pub use suggest::{nearest, slip_of, with_nearest};
 pub use target::{Target, TargetError, masked};
 pub use telling::Telling;
 pub use topic::{DialectId, Topic, TopicKind};
-pub use view::{EntityView, StatusView, View};
+pub use view::{EntityView, LogView, StatusView, View};
 pub use whole::{Whole, WholeError};
 
 /// The kind that stands for every one that is not named.
@@ -245,6 +245,8 @@ pub struct Kind {
     pub entity: Option<Phase>,
     /// A remark that changes no state.
     pub notice: bool,
+    /// A line of a log, which changes no state.
+    pub log: bool,
     /// The job waits for its turn.
     pub queued: bool,
     /// Known to the relay, never sent to a socket.

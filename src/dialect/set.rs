@@ -9,6 +9,9 @@ use super::{Auth, Dialect, DialectError, DialectId, Source, compile, job, redact
 #[derive(Debug, Clone)]
 pub struct Dialects(Vec<Arc<Dialect>>);
 
+/// Name of the dialect of targets that name none.
+const UNNAMED: &str = "jobs";
+
 impl Dialects {
     /// The built-in ones.
     pub fn builtin() -> Self {
@@ -21,6 +24,7 @@ impl Dialects {
             load(include_str!("builtin/channels.toml"), "builtin/channels.toml"),
             load(include_str!("builtin/celery.toml"), "builtin/celery.toml"),
             load(include_str!("builtin/bullmq.toml"), "builtin/bullmq.toml"),
+            load(include_str!("builtin/jobs.toml"), "builtin/jobs.toml"),
             // Last: its route is one segment behind /ws, and every other path wins.
             load(include_str!("builtin/tasks.toml"), "builtin/tasks.toml"),
         ])
@@ -177,6 +181,11 @@ impl Dialects {
     /// The dialect of that name.
     pub fn named(&self, name: &str) -> Option<(DialectId, &Arc<Dialect>)> {
         self.iter().find(|(_, dialect)| *dialect.name == *name)
+    }
+
+    /// The dialect of targets that name none. It is always on, and may be a user's own.
+    pub fn unnamed(&self) -> &Arc<Dialect> {
+        self.named(UNNAMED).expect("it is built in, and only a dialect of its name replaces it").1
     }
 
     /// Names, for error messages.

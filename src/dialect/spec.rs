@@ -74,7 +74,7 @@ impl OneOrMany {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(
     untagged,
-    expecting = "expected a JSON pointer such as \"/text\", a table with `text` (and `longest`) or with `name` and `detail`, or a list of those"
+    expecting = "expected a JSON pointer such as \"/text\", a table with `text` (and `before`, `longest`) or with `name` and `detail`, or a list of those"
 )]
 pub(super) enum Texts {
     // First: a list of two texts would be taken for a table of two fields.
@@ -108,6 +108,9 @@ pub(super) enum TextSpec {
 pub(super) struct BareText {
     pub(super) text: String,
     pub(super) longest: Option<usize>,
+    /// Words that stand before the text.
+    #[serde(default)]
+    pub(super) before: String,
     /// Whether a number counts, also one in a text such as `45%`.
     #[serde(default = "yes")]
     pub(super) numbers: bool,
@@ -272,6 +275,10 @@ pub(super) struct PointersSpec {
     pub(super) entity: Vec<String>,
     pub(super) entity_count: Option<String>,
     pub(super) entity_error: Option<String>,
+    /// Text of a line of a log.
+    pub(super) line: Option<String>,
+    /// Stream that a line of a log was written to.
+    pub(super) stream: Option<String>,
     /// How much there is to do, where only the first event of a resource says it.
     pub(super) goal: Option<String>,
     /// How much of that is done.
@@ -288,6 +295,8 @@ pub(super) struct KindSpec {
     pub(super) entity: Option<super::Phase>,
     /// Not an event of the job's life: shown as a remark, changes no state.
     pub(super) notice: bool,
+    /// A line of a log: never conflated, changes no state, and kept for clients that come back apart from all else.
+    pub(super) log: bool,
     /// The job waits for its turn.
     pub(super) queued: bool,
     /// Known to the relay, never sent to a socket.

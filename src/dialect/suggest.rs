@@ -3,13 +3,28 @@
 /// Characters of a given name that are compared: names are shorter, and what a stranger sends may be long.
 const COMPARED: usize = 64;
 
+/// Likeness of two names above which one may be meant by the other.
+const LIKE: f64 = 0.7;
+
+/// Likeness above which one is the other but for a slip of the fingers.
+const SLIP: f64 = 0.9;
+
 /// The known name that is most like `given`, if any is like it at all.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    most_like(given, known, LIKE)
+}
+
+/// The known name that `given` is but for a slip of the fingers. For where it may well be a name of its own.
+pub fn slip_of<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    most_like(given, known, SLIP)
+}
+
+fn most_like<'a>(given: &str, known: impl IntoIterator<Item = &'a str>, least: f64) -> Option<&'a str> {
     let lower = given.chars().take(COMPARED).collect::<String>().to_lowercase();
     known
         .into_iter()
         .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.7)
+        .filter(|(likeness, _)| *likeness > least)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
 }
@@ -34,6 +49,8 @@ mod tests {
         assert_eq!(nearest("scrapping", known), Some("scraping"));
         assert_eq!(nearest("Download", known), Some("downloads"));
         assert_eq!(nearest("xyzzy", known), None);
+        assert_eq!((nearest("task-42", known), slip_of("scrap-42", known)), (Some("tasks"), None));
+        assert_eq!(slip_of("scrapng", known), Some("scraping"));
         assert_eq!(with_nearest("no", "xyzzy", known), "no; known: scraping, downloads, tasks");
     }
 }

@@ -1,4 +1,4 @@
-//! What a user points at: `scraping/123`, `scraping/*`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
+//! What a user points at: `build-42`, `scraping/123`, `scraping/*`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,9 +53,10 @@ pub enum Target {
 /// Why a text is no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// It has no slash where one belongs.
+    /// It has no slash, and is the name of something that is no job.
     #[error(
-        "a target is DIALECT/JOB, as in scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; got '{got}'{}",
+        "a target is JOB or DIALECT/JOB, as in build-42 or scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; \
+         got '{got}'{}",
         .meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
     )]
     Shape {
@@ -92,7 +93,7 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// Parses a target; `dialect` is the one the user named for URLs, if any.
+    /// Parses a target; `dialect` is the one the user named for targets that name none, if any.
     pub fn parse(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
         if text.contains("://") {
             return Self::parse_url(text, dialects, dialect);
@@ -104,11 +105,9 @@ impl Target {
             Channels::check_room(room)?;
             return Ok(Self::Room { dialect: dialects.of_channels()?, room: room.to_owned() });
         }
-        let shape = || TargetError::Shape {
-            got: masked(text).escape_debug().to_string(),
-            meant: dialects.meant_by(text).filter(|_| !text.contains('@')),
+        let Some((name, job)) = text.split_once('/') else {
+            return Self::of_dialect(dialects.of_bare(text, dialect)?, text, text);
         };
-        let (name, job) = text.split_once('/').ok_or_else(shape)?;
         if masked(name) != name {
             let reason = "it has a user and no scheme; a URL begins with ws:// or wss://".to_owned();
             return Err(TargetError::Url(masked(text), reason));
@@ -116,7 +115,12 @@ impl Target {
         if is_host(name) {
             return Err(TargetError::Url(masked(text), format!("did you mean ws://{}?", masked(text))));
         }
-        let dialect = dialects.require(name)?;
+        Self::of_dialect(dialects.require(name)?, job, text)
+    }
+
+    /// A job of a dialect, or every one of them. `text` is the whole target.
+    fn of_dialect(dialect: Arc<Dialect>, job: &str, text: &str) -> Result<Self, TargetError> {
+        let name = &dialect.name;
         if dialect.channels.is_some() {
             let shown = text.escape_debug().to_string();
             return Err(TargetError::Channel(format!(
@@ -223,25 +227,43 @@ impl Dialects {
         found.ok_or_else(|| TargetError::Channel("no dialect that is on has channels".to_owned()))
     }
 
-    /// The target that was probably meant by a text that has no slash, quoted.
-    fn meant_by(&self, text: &str) -> Option<String> {
-        let (_, of_channels) = self.with_channels()?;
-        let channels = of_channels.channels.as_ref()?;
-        if let Some((before, behind)) = text.split_once(':') {
-            let behind = Some(super::fields::shorten(behind)).filter(|behind| !behind.is_empty())?;
-            let kinds = channels.rooms.iter().map(|(kind, _)| kind.as_str());
-            return Some(match suggest::nearest(before, kinds.chain(["channel", "room"]))? {
-                near @ ("channel" | "room") => format!("'{near}:{behind}'"),
-                kind => format!("'room:{kind}:{behind}'"),
-            });
+    /// The dialect of a job whose target is its id alone: the named one, else the one for targets that name none. Fails
+    /// where the text looks like something else, which nobody would find out while they wait for such a job.
+    fn of_bare(&self, text: &str, named: Option<&str>) -> Result<Arc<Dialect>, TargetError> {
+        let dialect = named.map_or_else(|| Ok(Arc::clone(self.unnamed())), |name| self.require(name))?;
+        let is_secret = masked(text) != text;
+        let meant = if is_secret { None } else { self.meant_by(text) };
+        if text.is_empty() || is_secret || meant.is_some() {
+            let job = format!("'{}/{}'", dialect.name, super::fields::shorten(text));
+            let meant = meant.map(|meant| format!("{meant} or {job}"));
+            return Err(TargetError::Shape { got: masked(text).escape_debug().to_string(), meant });
         }
-        let names = channels.names.iter().map(|name| &**name);
-        let near = suggest::nearest(text, names.chain(self.names()))?;
-        Some(match self.named(near) {
-            Some((_, dialect)) if dialect.channels.is_some() => "'channel:NAME' or 'room:KIND:ID'".to_owned(),
-            Some(_) => format!("'{near}/ID'"),
-            None => format!("'channel:{near}'"),
-        })
+        Ok(dialect)
+    }
+
+    /// The target that was probably meant by a text that has no slash and names something other than a job, quoted.
+    fn meant_by(&self, text: &str) -> Option<String> {
+        let channels = self.with_channels().and_then(|(_, dialect)| dialect.channels.as_ref());
+        let Some((before, behind)) = text.split_once(':') else {
+            return match self.named(text) {
+                Some((_, dialect)) if dialect.channels.is_some() => Some("'channel:NAME'".to_owned()),
+                Some(_) => Some(format!("'{text}/ID'")),
+                None => channels?.named(text).map(|name| format!("'channel:{name}'")),
+            };
+        };
+        let is_number = || !behind.is_empty() && behind.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number() && (before == "localhost" || before.contains('.')) {
+            return Some(format!("'ws://{}'", super::fields::shorten(text)));
+        }
+        let behind = Some(super::fields::shorten(behind)).filter(|behind| !behind.is_empty())?;
+        if self.named(before).is_some_and(|(_, dialect)| dialect.channels.is_none()) {
+            return Some(format!("'{before}/{behind}'"));
+        }
+        let mut kinds = channels?.rooms.iter().map(|(kind, _)| kind.as_str());
+        match suggest::slip_of(before, ["channel", "room"]) {
+            Some(near) => Some(format!("'{near}:{behind}'")),
+            None => kinds.find(|kind| *kind == before).map(|kind| format!("'room:{kind}:{behind}'")),
+        }
     }
 
     /// The target of a channel, or an error that names the nearest.

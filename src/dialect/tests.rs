@@ -3,6 +3,7 @@ use super::*;
 mod bullmq;
 mod celery;
 mod file;
+mod jobs;
 
 fn builtin(name: &str) -> Arc<Dialect> {
     Arc::clone(Dialects::builtin().named(name).unwrap().1)
@@ -329,19 +330,39 @@ fn what_was_meant_by_half_a_target_is_named() {
         error.split_once("; did you mean ").map(|(_, meant)| meant.to_owned())
     };
     for (text, expected) in [
-        ("campaigns", "'channel:campaigns'?"),
-        ("campaign:1", "'room:campaign:1'?"),
-        ("campain:1", "'room:campaign:1'?"),
-        ("chanel:leads", "'channel:leads'?"),
-        ("tasks", "'tasks/ID'?"),
-        ("scrapng", "'scraping/ID'?"),
-        ("channels", "'channel:NAME' or 'room:KIND:ID'?"),
+        ("campaigns", "'channel:campaigns' or 'jobs/campaigns'?"),
+        ("campaign:1", "'room:campaign:1' or 'jobs/campaign:1'?"),
+        ("chanel:leads", "'channel:leads' or 'jobs/chanel:leads'?"),
+        ("tasks", "'tasks/ID' or 'jobs/tasks'?"),
+        ("celery:ab12", "'celery/ab12' or 'jobs/celery:ab12'?"),
+        ("channels", "'channel:NAME' or 'jobs/channels'?"),
+        ("localhost:8000", "'ws://localhost:8000' or 'jobs/localhost:8000'?"),
     ] {
         assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
     }
-    for text in ["xyzzy", "campaign:", ""] {
-        assert_eq!(meant(text), None, "{text}");
+    for text in ["", "me:secret@host", "host?token=secret"] {
+        let error = Target::parse(text, &Dialects::builtin(), None).unwrap_err().to_string();
+        assert!(meant(text).is_none() && !error.contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn a_target_that_names_no_dialect_is_one_of_jobs_or_of_the_dialect_that_is_named_beside_it() {
+    let all = Dialects::builtin();
+    let parsed = |text: &str, dialect| Target::parse(text, &all, dialect).map(|target| target.to_string());
+    for text in ["build-42", "scrapng", "nightly:42", "campaign:", "1", "a b", "mañana", "release v1.2"] {
+        assert_eq!(parsed(text, None).unwrap(), format!("jobs/{text}"));
+    }
+    assert_eq!(parsed("*", None).unwrap(), "jobs/*");
+    assert_eq!(parsed("123", Some("scraping")).unwrap(), "scraping/123");
+    let error = |text, dialect| parsed(text, dialect).unwrap_err().to_string();
+    assert_eq!(
+        error("x", Some("scraping")),
+        "'x' cannot be a job of scraping: a job id of this dialect is an integer, as in 123"
+    );
+    assert!(error("a\nb", None).contains("cannot be a job of jobs"));
+    assert!(error("x", Some("channels")).contains("channels and rooms instead of jobs"));
+    assert_eq!(error("x", Some("scrapin")), "there is no dialect 'scrapin'; did you mean 'scraping'?");
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct View {
     pub result: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
+    /// The line of a log that it is.
+    pub log: Option<LogView>,
     /// How much there is to do for its resource, where only the first event says it.
     pub goal: Option<u64>,
     /// How much of that is done.
@@ -50,6 +52,15 @@ pub struct EntityView {
     pub phase: Option<Phase>,
     /// Its own results.
     pub count: Option<u64>,
+}
+
+/// A line of a job's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogView {
+    /// Its text.
+    pub line: String,
+    /// Stream that it was written to, where the event says so.
+    pub stream: Option<String>,
 }
 
 /// What a polling body says.
@@ -137,6 +148,8 @@ pub(super) struct Viewer {
     entity: Vec<Slot>,
     entity_count: Option<Slot>,
     entity_error: Option<Slot>,
+    line: Option<Slot>,
+    stream: Option<Slot>,
     goal: Option<Slot>,
     done: Option<Slot>,
 }
@@ -159,6 +172,7 @@ impl Viewer {
         };
         let (entity_count, entity_error) =
             (one(&p.entity_count, "entity_count")?, one(&p.entity_error, "entity_error")?);
+        let (line, stream) = (one(&p.line, "line")?, one(&p.stream, "stream")?);
         let (goal, done) = (one(&p.goal, "goal")?, one(&p.done, "done")?);
         let variant = one(&p.variant, "variant")?;
         let mut envelope = Tree::default();
@@ -175,6 +189,8 @@ impl Viewer {
             entity,
             entity_count,
             entity_error,
+            line,
+            stream,
             goal,
             done,
         })
@@ -272,6 +288,10 @@ impl Dialect {
             },
             result: result_text(&facts.result, slots)
                 .filter(|_| kind.ends == Some(super::Outcome::Succeeded)),
+            log: kind.log.then(|| LogView {
+                line: viewer.line.and_then(of_part).map(Cow::into_owned).unwrap_or_default(),
+                stream: viewer.stream.and_then(of_part).map(Cow::into_owned),
+            }),
             goal: viewer.goal.and_then(number),
             done: viewer.done.and_then(number),
             resource: self.channels.as_ref().and_then(|channels| channels.resource_in(whole)),
@@ -289,6 +309,7 @@ impl Dialect {
             ends: None,
             entity: None,
             notice: true,
+            log: false,
             queued: false,
             hidden: false,
             unless_ended: false,

@@ -34,6 +34,8 @@ pub(super) struct Event {
     pub kind: Arc<str>,
     /// Present where a newer event may replace this one while a socket pushes back.
     pub conflation: Option<ConflationKey>,
+    /// A line of a job's log.
+    pub is_log: bool,
     /// The outcome, where it ends a job's run.
     pub ends: Option<Outcome>,
     /// The job's owner, where one is known.
@@ -58,7 +60,8 @@ impl Event {
             entity,
         });
         let (topics, ends) = (Topics::One(topic), decoded.kind.and_then(|kind| kind.ends));
-        Self { sequence: 0, entry: None, topics, payload, kind, conflation, ends, owner }
+        let is_log = decoded.kind.is_some_and(|kind| kind.log);
+        Self { sequence: 0, entry: None, topics, payload, kind, conflation, is_log, ends, owner }
     }
 
     /// An event of channels and rooms, without a place.
@@ -82,6 +85,7 @@ impl Event {
             payload: Payload::plain(payload),
             kind,
             conflation,
+            is_log: false,
             ends: event.kind.and_then(|kind| kind.ends),
             owner: None,
         }
@@ -171,6 +175,7 @@ pub(super) mod testing {
             payload: Payload::plain(payload),
             kind: "".into(),
             conflation: None,
+            is_log: false,
             ends: None,
             owner: None,
         }

@@ -14,12 +14,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::event::{gap_words, remark, time, words};
+use super::event::{gap_words, log_words, remark, time, words};
 use super::frame::Frame;
 use super::layout::Screen;
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen, What};
 use crate::attach::board::Board;
-use crate::attach::job::Link;
+use crate::attach::job::{Effect, Link};
 use crate::attach::stream::Happening;
 use crate::text::{brief, fit};
 
@@ -177,11 +177,20 @@ impl<T: TermLike> Drop for Bars<T> {
 }
 
 impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
-    fn seen(&mut self, seen: &Seen<'_>, _board: &Board) -> io::Result<()> {
-        if let What::Gap { reason, repeats: false } = seen.what {
-            let said = self.paint.color(&gap_words(reason), Color::Yellow);
-            self.scroll(&said, seen.received_at);
-        }
+    fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()> {
+        let said = match (&seen.what, seen.effect) {
+            (What::Gap { reason, repeats: false }, _) => self.paint.color(&gap_words(reason), Color::Yellow),
+            (What::Event { view, .. }, Effect::Log(log)) if self.filter.lets(*view) => {
+                let line = log_words(log, self.paint);
+                // Of one job alone it is plain whose line it is.
+                match board.jobs() {
+                    [_] => line,
+                    jobs => format!("{} {line}", brief(&jobs[seen.index].label)),
+                }
+            }
+            _ => return Ok(()),
+        };
+        self.scroll(&said, seen.received_at);
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use super::{Flow, Paint};
 use crate::attach::job::{Job, Link};
 use crate::attach::stream::Happening;
 use crate::attach::telling::telling;
-use crate::dialect::{Dialect, Outcome, View};
+use crate::dialect::{Dialect, LogView, Outcome, View};
 use crate::text::brief;
 
 /// The local time, as lines begin with.
@@ -71,6 +71,15 @@ pub(super) fn remark(flow: &Flow<'_>, paint: Paint) -> Option<String> {
         Flow::Link(link) => link_words(link).map(|said| paint.dim(&said)),
         Flow::Lost(reason) => Some(paint.color(&format!("lost: {}", brief(reason)), Color::Red)),
     }
+}
+
+/// A line of a job's log.
+pub(super) fn log_words(log: &LogView, paint: Paint) -> String {
+    let mark = match log.stream.as_deref() {
+        Some("stderr") => paint.color("|", Color::Yellow),
+        _ => paint.dim("|"),
+    };
+    format!("{mark} {}", brief(&log.line)).trim_end().to_owned()
 }
 
 /// What a gap is in words.

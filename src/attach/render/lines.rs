@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use colored::Color;
 use jiff::tz::TimeZone;
 
-use super::event::{gap_words, link_words, remark, time, words};
+use super::event::{gap_words, link_words, log_words, remark, time, words};
 use super::text::{percent, results};
 use super::{Filter, Flow, Flowed, LOOK_FOR_READER, Out, Paint, Renderer, Seen, What, stdout, still_read};
 use crate::attach::board::Board;
@@ -117,6 +117,7 @@ impl Lines {
             Effect::Began(run) => whole(job, &format!("run {run} started")),
             Effect::Part(name) => self.part(job, name)?,
             Effect::Remark(text) => brief(text).into_owned(),
+            Effect::Log(log) => log_words(log, self.paint),
             Effect::EndedBefore(outcome) => {
                 format!("{} before; waiting for a new run", outcome.as_str())
             }

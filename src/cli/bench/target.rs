@@ -9,7 +9,7 @@ use crate::bench::aim::{Aim, Place};
 use crate::bench::options::Via;
 use crate::bench::placeholders;
 use crate::bench::summary::Mode;
-use crate::dialect::{Dialects, Target, masked, with_nearest};
+use crate::dialect::{Dialects, Target, masked, slip_of, with_nearest};
 use crate::exit::Failure;
 use crate::net::{self, publish_key};
 
@@ -61,16 +61,20 @@ fn place(text: &str, mode: Mode, dialects: &Dialects, dialect: Option<&str>) -> 
     if text.contains("://") {
         return url(text, mode, dialects, dialect);
     }
-    if !text.contains(['/', ':']) {
-        let modes = MODES.iter().map(|mode| mode.as_str()).chain(dialects.names());
-        let message = format!("'{}' is neither a mode nor a dialect", text.escape_debug());
-        let (_, found) =
-            dialects.named(text).ok_or_else(|| Failure::usage(with_nearest(&message, text, modes)))?;
+    if let Some((_, found)) = dialects.named(text) {
         if found.channels.is_some() {
             return Err(Failure::usage(format!("{text} has no jobs"))
                 .hint("name a channel or a room, as in channel:campaigns or room:campaign:1"));
         }
         return Ok(Place::Jobs(Arc::clone(found)));
+    }
+    let modes = MODES.iter().map(|mode| mode.as_str()).chain(dialects.names());
+    if let Some(near) = slip_of(text, modes).filter(|_| !text.contains(['/', ':'])) {
+        let text = text.escape_debug();
+        return Err(Failure::usage(format!(
+            "'{text}' is neither a mode nor a dialect; did you mean '{near}'?"
+        ))
+        .hint(format!("{}/{text} is the job", dialects.unnamed().name)));
     }
     Ok(match Target::parse(text, dialects, dialect).map_err(usage)? {
         Target::Job { dialect, job } => Place::Job(dialect, job),

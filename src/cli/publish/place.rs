@@ -13,19 +13,10 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `DIALECT/JOB`, `DIALECT` or `channel:NAME`.
+    /// `JOB`, `DIALECT/JOB`, `DIALECT` or `channel:NAME`.
     pub(super) fn parse(text: &str, dialects: &Dialects) -> Result<Self, Failure> {
-        if !text.contains(['/', ':']) {
-            let dialect = dialects.require(text).map_err(|error| {
-                let channels = dialects.with_channels().and_then(|(_, dialect)| dialect.channels.as_ref());
-                match channels.and_then(|channels| channels.named(text)) {
-                    Some(name) => {
-                        Failure::usage(format!("a channel is written channel:{name}; got '{name}'"))
-                    }
-                    None => usage(&error),
-                }
-            })?;
-            return Ok(Self { dialect, job: None });
+        if let Some((_, dialect)) = dialects.named(text) {
+            return Ok(Self { dialect: Arc::clone(dialect), job: None });
         }
         match Target::parse(text, dialects, None).map_err(|error| usage(&error))? {
             Target::Job { dialect, job } => Ok(Self { dialect, job: Some(job) }),

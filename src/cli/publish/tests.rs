@@ -27,7 +27,14 @@ fn what_cannot_be_meant_is_bad_usage() {
     let table: &[(&[&str], &str)] = &[
         (&[], "publish needs a target, as in scraping/123"),
         (&["scrapin/1", "job_started"], "there is no dialect 'scrapin'; did you mean 'scraping'?"),
-        (&["campaigns", "campaign:launched"], "a channel is written channel:campaigns; got 'campaigns'"),
+        (
+            &["campaigns", "campaign:launched"],
+            "a target is JOB or DIALECT/JOB, as in build-42 or scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; \
+             got 'campaigns'; did you mean 'channel:campaigns' or 'jobs/campaigns'?",
+        ),
+        (&["build-42", "progres"], "there is no event 'progres'; did you mean 'progress'?"),
+        (&["jobs", "started"], "publish needs a job, as in jobs/123"),
+        (&["build-42", "progress", "percent=101"], "percent: expected a number from 0 to 100, got 101"),
         (&["scraping", "job_started"], "publish needs a job, as in scraping/123"),
         (&["scraping/1"], "publish needs an event"),
         (&["scraping/1", "job_strated"], "there is no event 'job_strated'; did you mean 'job_started'?"),

@@ -65,6 +65,13 @@ fn a_mistake_is_named_with_its_key_and_its_line() {
         ),
         ("\"succeeded\"", "\"well\"", 7, "kinds.done.ends: unknown variant `well`"),
         ("done =", "\"*x\" = {}\ndone =", 7, "kinds.*x: "),
+        ("done =", "said = { log = true }\ndone =", 7, "kinds.said.log: needs `pointers.line`"),
+        (
+            "kind = \"/event\"\n[kinds]",
+            "kind = \"/event\"\nline = \"/line\"\n[kinds]\nsaid = { log = true, conflatable = true }",
+            8,
+            "kinds.said.log: a line of a log is nothing else",
+        ),
         ("[pointers]", "redact = [\"/a\", \"b\"]\n[pointers]", 4, "redact.1: a pointer starts with '/'"),
         ("[pointers]", "[state]\nkey = \"x\"\n[pointers]", 5, "state.key: a key has {job} in it"),
         ("[pointers]\nkind = \"/event\"", "[pointers]", 4, "pointers: missing field `kind`"),

@@ -14,17 +14,24 @@ pub(super) struct TailLimits {
     pub(super) milestone_bytes: usize,
     /// Bytes of events that newer ones of their key replace, at most.
     pub(super) progress_bytes: usize,
+    /// Lines of a log, at most.
+    pub(super) lines: usize,
+    /// Bytes of those, at most.
+    pub(super) line_bytes: usize,
 }
 
 /// Bytes that an event takes in a tail besides its text: the event, its reference counts, and its place.
 const OVERHEAD: usize = size_of::<Event>() + 64;
 
-/// The newest events of one job or channel. Progress leaves first; what leaves for want of room is remembered by its
-/// sequence alone.
+/// The newest events of one job or channel: its milestones, its progress and the lines of its log, each within bounds of
+/// their own, so that many lines leave the rest in its place. The oldest leave first; what leaves for want of room is
+/// remembered by its sequence alone.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     milestones: Lane,
     progress: Lane,
+    /// Most jobs have no log.
+    log: Option<Box<Lane>>,
     /// Sequence of the newest event that is missing and that nothing newer stands for; 0 for none.
     lost: u64,
 }
@@ -50,6 +57,17 @@ impl Lane {
         let event = self.events.pop_front()?;
         self.bytes -= bytes_of(&event);
         Some(event)
+    }
+
+    /// Lets the oldest events go until the bounds hold. Returns the sequence of the last of them, 0 for none.
+    fn trim(&mut self, most: usize, most_bytes: usize) -> u64 {
+        let mut gone = 0;
+        while (self.events.len() > most || self.bytes > most_bytes)
+            && let Some(event) = self.pop()
+        {
+            gone = event.sequence;
+        }
+        gone
     }
 
     /// The events behind a sequence.
@@ -79,34 +97,33 @@ impl Tail {
             }
             return;
         }
-        self.push_whole(event, limits);
-    }
-
-    fn trim(&mut self, limits: TailLimits) {
-        while self.milestones.events.len() > limits.milestones
-            || self.milestones.bytes > limits.milestone_bytes
-        {
-            let Some(gone) = self.milestones.pop() else { break };
-            self.lose(gone.sequence);
+        if event.is_log {
+            let log = self.log.get_or_insert_default();
+            log.push(event);
+            let gone = log.trim(limits.lines, limits.line_bytes);
+            self.lose(gone);
+            return;
         }
+        self.push_whole(event, limits);
     }
 
     /// Adds the newest event as one that nothing newer replaces.
     pub(super) fn push_whole(&mut self, event: Arc<Event>, limits: TailLimits) {
         self.milestones.push(event);
-        self.trim(limits);
+        let gone = self.milestones.trim(limits.milestones, limits.milestone_bytes);
+        self.lose(gone);
     }
 
     /// Forgets all events. Clients that come back to before the last of them are told that it is missing.
     pub(super) fn clear(&mut self) {
         self.lost = self.newest();
-        (self.milestones, self.progress) = (Lane::default(), Lane::default());
+        (self.milestones, self.progress, self.log) = (Lane::default(), Lane::default(), None);
     }
 
     /// Sequence of the newest event, kept or missing; 0 for none.
     pub(super) fn newest(&self) -> u64 {
-        let newest = [&self.milestones, &self.progress].map(|lane| lane.events.back());
-        newest.into_iter().flatten().map(|event| event.sequence).fold(self.lost, u64::max)
+        let newest = self.lanes().filter_map(|lane| lane.events.back());
+        newest.map(|event| event.sequence).fold(self.lost, u64::max)
     }
 
     /// Counts the events up to a sequence as missing.
@@ -121,17 +138,21 @@ impl Tail {
 
     /// The events behind a sequence, in no order.
     pub(super) fn after(&self, sequence: u64) -> impl Iterator<Item = &Arc<Event>> {
-        self.milestones.after(sequence).chain(self.progress.after(sequence))
+        self.lanes().flat_map(move |lane| lane.after(sequence))
     }
 
     /// Bytes that its events take.
-    pub(super) const fn bytes(&self) -> usize {
-        self.milestones.bytes + self.progress.bytes
+    pub(super) fn bytes(&self) -> usize {
+        self.lanes().map(|lane| lane.bytes).sum()
     }
 
     /// Whether it keeps no event.
     pub(super) fn is_empty(&self) -> bool {
-        self.milestones.events.is_empty() && self.progress.events.is_empty()
+        self.lanes().all(|lane| lane.events.is_empty())
+    }
+
+    fn lanes(&self) -> impl Iterator<Item = &Lane> {
+        [&self.milestones, &self.progress].into_iter().chain(self.log.as_deref())
     }
 }
 
@@ -141,8 +162,13 @@ mod tests {
     use crate::dialect::{Dialects, Topic};
     use crate::relay::event::{ConflationKey, testing::event_of};
 
-    const LIMITS: TailLimits =
-        TailLimits { milestones: 3, milestone_bytes: usize::MAX, progress_bytes: 2 * (OVERHEAD + 12) };
+    const LIMITS: TailLimits = TailLimits {
+        milestones: 3,
+        milestone_bytes: usize::MAX,
+        progress_bytes: 2 * (OVERHEAD + 12),
+        lines: 2,
+        line_bytes: usize::MAX,
+    };
 
     fn event(sequence: u64, is_progress: bool) -> Arc<Event> {
         let id = Dialects::builtin().named("scraping").unwrap().0;
@@ -170,6 +196,28 @@ mod tests {
         tail.clear();
         assert_eq!((after(&tail, 0), tail.lost(), tail.bytes()), (vec![], 7, 0));
         assert!(tail.is_empty());
+    }
+
+    fn line(sequence: u64) -> Arc<Event> {
+        Arc::new(Event { is_log: true, ..(*event(sequence, false)).clone() })
+    }
+
+    #[test]
+    fn lines_of_a_log_leave_the_other_events_in_their_place_and_a_gap_behind() {
+        let mut tail = Tail::default();
+        tail.push(event(1, false), LIMITS);
+        tail.push(event(2, true), LIMITS);
+        (3..=4).for_each(|sequence| tail.push(line(sequence), LIMITS));
+        assert_eq!((after(&tail, 0), tail.lost()), (vec![1, 2, 3, 4], 0));
+        (5..=9).for_each(|sequence| tail.push(line(sequence), LIMITS));
+        assert_eq!((after(&tail, 0), tail.lost(), tail.newest()), (vec![1, 2, 8, 9], 7, 9));
+        assert_eq!(tail.bytes(), 4 * bytes_of(&line(1)));
+        (10..=12).for_each(|sequence| tail.push(event(sequence, false), LIMITS));
+        assert_eq!(after(&tail, 0), [2, 8, 9, 10, 11, 12]);
+        tail.push(line(13), TailLimits { line_bytes: OVERHEAD, ..LIMITS });
+        assert_eq!((after(&tail, 8), tail.lost()), (vec![10, 11, 12], 13));
+        tail.clear();
+        assert_eq!((tail.bytes(), tail.is_empty()), (0, true));
     }
 
     #[test]

@@ -88,11 +88,15 @@ impl Tails {
             milestones: limits.tail,
             milestone_bytes: usize::MAX,
             progress_bytes: (limits.tail << 16) / JobLogLimits::TAIL,
+            lines: limits.tail / 4,
+            line_bytes: (limits.tail << 18) / JobLogLimits::TAIL,
         };
         let of_channel = TailLimits {
             milestones: limits.tail * 5,
             milestone_bytes: (limits.tail << 18) / JobLogLimits::TAIL,
             progress_bytes: 0,
+            lines: 0,
+            line_bytes: 0,
         };
         Self {
             of_job,

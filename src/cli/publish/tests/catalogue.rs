@@ -18,6 +18,7 @@ fn events() -> Vec<(Arc<Dialect>, &'static str, EventDef)> {
             "tasks" => "tasks/7",
             "celery" => "celery/7",
             "bullmq" => "bullmq/q:7",
+            "jobs" => "build-42",
             other => panic!("{other} is new here"),
         };
         let Catalogue { events, .. } = dialect.catalogue.clone();
