@@ -82,7 +82,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l outbox -d 'Wha
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-jobs -d 'Jobs whose state is kept' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-bytes -d 'Memory that the state of jobs may take' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l keep-ended -d 'How long a job\'s state is kept after its ending' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l tail -d 'Events of a job, progress aside, that are kept for clients that come back; 64KiB of its progress and, of each channel, 1000 events or 256KiB are kept beside 200, and as many times more or less beside another number' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l tail -d 'Events of a job, progress and log aside, that are kept for clients that come back; 64KiB of its progress, 50 lines or 256KiB of its log and, of each channel, 1000 events or 256KiB are kept beside 200, and as many times more or less beside another number' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l shards -d 'Threads that own sockets [default: one less than there are cores]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
@@ -174,6 +174,7 @@ campaign:launched\t''
 campaign:paused\t''
 campaign:resumed\t''
 campaign:stats_updated\t''
+cancelled\t''
 completed\t''
 completion\t''
 connection\t''
@@ -199,7 +200,11 @@ job_failed\t''
 job_progress\t''
 job_started\t''
 lead:created\t''
+log\t''
 notification:system\t''
+part_done\t''
+part_failed\t''
+part_started\t''
 processing\t''
 progress\t''
 queued\t''
@@ -219,18 +224,21 @@ scraper_completed\t''
 scraper_failed\t''
 scraper_started\t''
 stalled\t''
+started\t''
 status\t''
+succeeded\t''
 waiting\t''
 waiting-children\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l timeout -d 'Stop waiting after this time and exit 8' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l until-idle -d 'With DIALECT/*: end when no job has run for this time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l publish-key -d 'The relay\'s publish key, which lets DIALECT/* be watched; a relay of this user on this machine leaves it where attach finds it' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'Failed attempts to connect in a row that are followed by another' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of targets that name none, in place of jobs, and of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
 celery\t''
 bullmq\t''
+jobs\t''
 tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
@@ -254,6 +262,7 @@ scraping\t''
 channels\t''
 celery\t''
 bullmq\t''
+jobs\t''
 tasks\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis -d 'The Redis to publish into, and through which workers know each other: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user and password' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
@@ -442,6 +451,8 @@ function __fish_jobwire_events
             printf '%s\n' 
         case bullmq 'bullmq/*'
             printf '%s\n' 
+        case jobs 'jobs/*'
+            printf '%s\n' cancelled failed log part_done part_failed part_started progress queued started succeeded
         case tasks 'tasks/*'
             printf '%s\n' completion error progress registered
     end
@@ -548,6 +559,26 @@ function __fish_jobwire_fields
             printf '%s\n' scraper_id= source= current= total= leads_found= message=
         case 'channels scraper:started' 'channels/* scraper:started'
             printf '%s\n' scraper_id= source= message= error= lead_name= total= lead_id= leads_found= duration=
+        case 'jobs cancelled' 'jobs/* cancelled'
+            printf '%s\n' percent= message= error= exit_code= signal=
+        case 'jobs failed' 'jobs/* failed'
+            printf '%s\n' percent= message= error= exit_code= signal=
+        case 'jobs log' 'jobs/* log'
+            printf '%s\n' line= stream=stdout stream=stderr part=
+        case 'jobs part_done' 'jobs/* part_done'
+            printf '%s\n' percent= step= total= message= part=
+        case 'jobs part_failed' 'jobs/* part_failed'
+            printf '%s\n' percent= step= total= message= part= error=
+        case 'jobs part_started' 'jobs/* part_started'
+            printf '%s\n' percent= step= total= message= part=
+        case 'jobs progress' 'jobs/* progress'
+            printf '%s\n' percent= step= total= message= part=
+        case 'jobs queued' 'jobs/* queued'
+            printf '%s\n' message=
+        case 'jobs started' 'jobs/* started'
+            printf '%s\n' total= message= host= pid= command=
+        case 'jobs succeeded' 'jobs/* succeeded'
+            printf '%s\n' message= result=
         case 'tasks completion' 'tasks/* completion'
             printf '%s\n' status= message= recipe_id= recipe_name= user_id=
         case 'tasks error' 'tasks/* error'
@@ -564,9 +595,9 @@ function __fish_jobwire_loads
     set -l found (__fish_jobwire_positionals)
     switch "$found[2]"
         case ''
-            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/
+            printf '%s\n' fanout connect idle echo storm worker compare downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ jobs jobs/ tasks tasks/
         case fanout connect idle echo storm
-            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ tasks tasks/
+            printf '%s\n' downloads downloads/ scraping scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery celery/ bullmq bullmq/ jobs jobs/ tasks tasks/
     end
 end
 
@@ -578,7 +609,7 @@ end
 complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing twice duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a 'delivery.p50 delivery.p75 delivery.p90 delivery.p95 delivery.p99 delivery.p99.9 delivery.p99.99 delivery.mean delivery.min delivery.max connect.p50 connect.p75 connect.p90 connect.p95 connect.p99 connect.p99.9 connect.p99.99 connect.mean connect.min connect.max connect.tcp.p50 connect.tcp.p75 connect.tcp.p90 connect.tcp.p95 connect.tcp.p99 connect.tcp.p99.9 connect.tcp.p99.99 connect.tcp.mean connect.tcp.min connect.tcp.max connect.tls.p50 connect.tls.p75 connect.tls.p90 connect.tls.p95 connect.tls.p99 connect.tls.p99.9 connect.tls.p99.99 connect.tls.mean connect.tls.min connect.tls.max connect.upgrade.p50 connect.upgrade.p75 connect.upgrade.p90 connect.upgrade.p95 connect.upgrade.p99 connect.upgrade.p99.9 connect.upgrade.p99.99 connect.upgrade.mean connect.upgrade.min connect.upgrade.max connect.first_message.p50 connect.first_message.p75 connect.first_message.p90 connect.first_message.p95 connect.first_message.p99 connect.first_message.p99.9 connect.first_message.p99.99 connect.first_message.mean connect.first_message.min connect.first_message.max round_trip.p50 round_trip.p75 round_trip.p90 round_trip.p95 round_trip.p99 round_trip.p99.9 round_trip.p99.99 round_trip.mean round_trip.min round_trip.max reconnect.p50 reconnect.p75 reconnect.p90 reconnect.p95 reconnect.p99 reconnect.p99.9 reconnect.p99.99 reconnect.mean reconnect.min reconnect.max send_lag.p50 send_lag.p75 send_lag.p90 send_lag.p95 send_lag.p99 send_lag.p99.9 send_lag.p99.99 send_lag.mean send_lag.min send_lag.max slow.delivery.p50 slow.delivery.p75 slow.delivery.p90 slow.delivery.p95 slow.delivery.p99 slow.delivery.p99.9 slow.delivery.p99.99 slow.delivery.mean slow.delivery.min slow.delivery.max storm.delivery.p50 storm.delivery.p75 storm.delivery.p90 storm.delivery.p95 storm.delivery.p99 storm.delivery.p99.9 storm.delivery.p99.99 storm.delivery.mean storm.delivery.min storm.delivery.max lost conflated missing twice duplicated reordered misrouted connect.failed closed_early publish.failed round_trip.lost slow.lost churn.lost storm.lost garbage expected received connections gaps connect.rate publish.rate reconnect.all_back server.cpu client.cpu server.rss_per_connection client.rss_per_connection'
-complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ tasks/'
-complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels celery/ bullmq/ tasks/'
+complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a 'downloads/ scraping/ channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations room:campaign: room:conversation: room:demo: room:email: room:lead: room:scraper: room:task: celery/ bullmq/ jobs/ tasks/'
+complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a 'downloads/ scraping/ channels celery/ bullmq/ jobs/ tasks/'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'
 complete -c jobwire -n '__fish_jobwire_behind publish 2 999' -f -a '(__fish_jobwire_fields)'
