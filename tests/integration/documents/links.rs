@@ -78,3 +78,9 @@ fn every_page_is_of_this_version() {
         assert!(text(&page).contains(version), "{}", page.display());
     }
 }
+
+#[test]
+fn the_readme_is_for_a_reader_who_has_a_minute() {
+    let lines = text(&root().join("README.md")).lines().count();
+    assert!(lines < 300, "README.md has {lines} lines; details belong in the manual pages");
+}
