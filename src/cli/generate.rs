@@ -37,11 +37,12 @@ impl CompletionsArgs {
     }
 }
 
-/// Write manual pages, one a verb, one about the wire and one for planning, into a directory
+/// Write the manual pages, one a verb and others by subject, into a directory
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire man pages && man -l pages/jobwire-protocol.7\n  \
     sudo install -Dm644 -t /usr/local/share/man/man1 pages/*.1\n  \
+    sudo install -Dm644 -t /usr/local/share/man/man5 pages/*.5\n  \
     sudo install -Dm644 -t /usr/local/share/man/man7 pages/*.7")]
 pub(super) struct ManArgs {
     /// Where to write them; made if it does not exist.
@@ -56,15 +57,30 @@ impl ManArgs {
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         write_pages(&command, &self.dir)?;
-        SECTION_7.iter().try_for_each(|(name, page)| write(&self.dir.join(format!("{name}.7")), page))?;
+        for page in HAND_WRITTEN {
+            write(&self.dir.join(format!("{}.{}", page.name, page.section)), page.text)?;
+        }
         Ok(Exit::Success)
     }
 }
 
-/// Pages whose contents no command line could give.
-const SECTION_7: [(&str, &str); 2] = [
-    ("jobwire-capacity", include_str!("../../man/jobwire-capacity.7")),
-    ("jobwire-protocol", include_str!("../../man/jobwire-protocol.7")),
+/// A page whose contents no command line could give.
+struct Page {
+    name: &'static str,
+    section: u8,
+    text: &'static str,
+}
+
+/// The pages that are written by hand.
+const HAND_WRITTEN: [Page; 8] = [
+    Page { name: "jobwire-dialects", section: 5, text: include_str!("../../man/jobwire-dialects.5") },
+    Page { name: "jobwire.toml", section: 5, text: include_str!("../../man/jobwire.toml.5") },
+    Page { name: "jobwire-capacity", section: 7, text: include_str!("../../man/jobwire-capacity.7") },
+    Page { name: "jobwire-protocol", section: 7, text: include_str!("../../man/jobwire-protocol.7") },
+    Page { name: "jobwire-proxy", section: 7, text: include_str!("../../man/jobwire-proxy.7") },
+    Page { name: "jobwire-redis", section: 7, text: include_str!("../../man/jobwire-redis.7") },
+    Page { name: "jobwire-tokens", section: 7, text: include_str!("../../man/jobwire-tokens.7") },
+    Page { name: "jobwire-workers", section: 7, text: include_str!("../../man/jobwire-workers.7") },
 ];
 
 /// Writes the page of a command and those of all below it.
@@ -110,6 +126,11 @@ fn more(name: &str) -> String {
             .replace("@COUNTED@", &all(verdict::counted()))
             .replace("@NUMBERS@", &all(verdict::numbers())),
         "jobwire-bench-compare" => include_str!("generate/bench-compare.roff").to_owned(),
+        "jobwire" => include_str!("generate/jobwire.roff").to_owned(),
+        "jobwire-attach" => include_str!("generate/attach.roff").to_owned(),
+        "jobwire-demo" => include_str!("generate/demo.roff").to_owned(),
+        "jobwire-publish" => include_str!("generate/publish.roff").to_owned(),
+        "jobwire-serve" => include_str!("generate/serve.roff").to_owned(),
         _ => String::new(),
     }
 }
@@ -123,8 +144,8 @@ fn pages(command: &Command, name: &str) -> Vec<String> {
 
 /// Every page but this one.
 fn see_also(name: &str) -> String {
-    let pages = pages(&Cli::command(), "jobwire").into_iter().map(|name| (name, 1));
-    let others = SECTION_7.iter().map(|(name, _)| ((*name).to_owned(), 7));
+    let pages = pages(&Cli::command(), "jobwire").into_iter().map(|name| (name, 1_u8));
+    let others = HAND_WRITTEN.iter().map(|page| (page.name.to_owned(), page.section));
     let pages = pages.chain(others).filter(|(other, _)| other != name);
     let lines = pages.map(|(page, section)| format!(".BR {} ({section})", page.replace('-', "\\-")));
     format!(".SH \"SEE ALSO\"\n{}\n", lines.collect::<Vec<_>>().join(",\n"))

@@ -1,7 +1,6 @@
-//! The README's snippets for workers, for a page, for Celery and for BullMQ, taken out of it and run.
+//! The files of `jobwire-workers.7` for workers, for a page, for Celery and for BullMQ, taken out of it and run.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,24 +8,21 @@ use redis::Commands;
 use tempfile::TempDir;
 
 use crate::clients::node;
+use crate::documents::shown_file;
 use crate::support::{PATIENCE, Process, RedisServer, Relay, node_modules, until, wait_for};
 
 /// Python and npm are slow on a machine that is busy.
 const SLOW: Duration = Duration::from_mins(2);
 
-/// A folder with a file that the README shows, which talks to this Redis and this relay.
+/// A folder with a file that the page shows, which talks to this Redis and this relay.
 fn snippet(name: &str, redis: &RedisServer, relay: &Relay) -> TempDir {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let (_, rest) = readme.split_once(&format!("<!-- file: {name} -->\n```")).expect("the README shows it");
-    let (_, rest) = rest.split_once('\n').unwrap();
-    let (text, _) = rest.split_once("\n```\n").unwrap();
-    let text = text
+    let text = shown_file("man/jobwire-workers.7", name)
         .replace("redis://127.0.0.1:6379", &redis.url())
         .replace("redis://localhost", &redis.url())
         .replace("port: 6379", &format!("port: {}", redis.port()))
         .replace("127.0.0.1:8000", relay.address());
     let dir = TempDir::new().unwrap();
-    fs::write(dir.path().join(name), text + "\n").unwrap();
+    fs::write(dir.path().join(name), text).unwrap();
     dir
 }
 
@@ -49,7 +45,7 @@ fn watched(relay: &Relay, job: &str, worker: &mut Command, dir: &TempDir) -> Str
 }
 
 #[test]
-fn the_workers_of_the_readme_are_watched_to_their_end() {
+fn the_workers_of_the_page_are_watched_to_their_end() {
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &[]);
     let dir = snippet("worker.py", &redis, &relay);
@@ -63,7 +59,7 @@ fn the_workers_of_the_readme_are_watched_to_their_end() {
 }
 
 #[test]
-fn the_page_and_the_first_steps_of_the_readme_follow_a_task() {
+fn the_web_page_and_the_first_steps_follow_a_task() {
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &[]);
     let page = snippet("watch.mjs", &redis, &relay);
@@ -94,7 +90,7 @@ fn the_page_and_the_first_steps_of_the_readme_follow_a_task() {
 }
 
 #[test]
-fn the_queue_of_the_readme_is_watched_to_its_end() {
+fn the_queue_of_the_page_is_watched_to_its_end() {
     let redis = RedisServer::start();
     // A queue that is there before the relay is found at its start, and any other one within a minute.
     let _: () = redis.connection().hset("bull:videos:meta", "opts.maxLenEvents", "10000").unwrap();

@@ -10,7 +10,7 @@ const WATCHERS: usize = 40;
 /// Events in all; the relay is killed after the first half.
 const EVENTS: u64 = 200;
 
-/// Nginx as the README says for a second relay, with limits that let one address have all watchers.
+/// Nginx as `jobwire-proxy.7` says for a second relay, with limits that let one address have all watchers.
 fn nginx(relays: [&Relay; 2]) -> Nginx {
     let [first, second] = relays.map(|relay| format!("server {};", relay.address()));
     let both = format!("{first}\n    {second}");

@@ -1,0 +1,85 @@
+//! Follows the README and the manual pages from top to bottom, as a reader would: one shell for each, the built binary first
+//! in its PATH.
+//!
+//! A session of the README is a ```` ```console ```` block, and one of a manual page is a block between `.EX` and `.EE` that
+//! begins with a command. A line that starts with `$ ` is a command, and the lines until the next are its output: each must be
+//! part of a line that is printed, in this order. `…` stands for anything, and so does a time of day. A command must succeed. A
+//! file that the document shows is written first, where the comment `file: NAME` stands before its block. The comment `new shell`
+//! ends what runs in the background, and begins a new folder. The documented ports are replaced by free ones.
+
+mod links;
+mod read;
+mod shell;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::support::{RedisServer, free_port};
+use read::{Item, items};
+use shell::Shell;
+
+pub(crate) use read::shown_file;
+
+/// Tests that follow a document each, and the list of these documents.
+macro_rules! follow {
+    ($($test:ident: $document:literal,)*) => {
+        $(#[test]
+        fn $test() {
+            follow($document);
+        })*
+
+        const FOLLOWED: &[&str] = &[$($document),*];
+    };
+}
+
+follow! {
+    the_readme_is_true: "README.md",
+    the_page_about_attach_is_true: "man/jobwire-attach.1",
+    the_page_about_bench_is_true: "man/jobwire-bench.1",
+    the_page_about_comparisons_is_true: "man/jobwire-bench-compare.1",
+    the_page_about_the_demo_is_true: "man/jobwire-demo.1",
+    the_page_about_dialect_files_is_true: "man/jobwire-dialects.5",
+    the_page_about_the_protocol_is_true: "man/jobwire-protocol.7",
+    the_page_about_publish_is_true: "man/jobwire-publish.1",
+    the_page_about_redis_is_true: "man/jobwire-redis.7",
+    the_page_about_serve_is_true: "man/jobwire-serve.1",
+    the_page_about_workers_is_true: "man/jobwire-workers.7",
+    the_page_about_configuration_is_true: "man/jobwire.toml.5",
+}
+
+/// Runs all commands of a document.
+fn follow(document: &str) {
+    let redis = RedisServer::start();
+    let ports = [("8000", free_port()), ("8001", free_port()), ("6379", redis.port())];
+    let local = |text: &str| {
+        ports.iter().fold(text.to_owned(), |text, (documented, actual)| {
+            text.replace(&format!("127.0.0.1:{documented}"), &format!("127.0.0.1:{actual}"))
+        })
+    };
+    let start = || Shell::start(&local("127.0.0.1:8000"), redis.port());
+    let mut shell = start();
+    for item in items(document) {
+        match item {
+            Item::File { name, text } => fs::write(shell.dir.path().join(name), local(&text)).unwrap(),
+            Item::NewShell => {
+                drop(shell);
+                shell = start();
+            }
+            Item::Step { command, output } => {
+                let output: Vec<String> = output.iter().map(|line| local(line)).collect();
+                shell.step(&local(&command), &output);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_document_with_commands_is_followed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("man")).unwrap();
+    let pages = pages.map(|page| format!("man/{}", page.unwrap().file_name().to_str().unwrap()));
+    let has_steps = |document: &String| items(document).iter().any(|item| matches!(item, Item::Step { .. }));
+    let found: BTreeSet<String> = pages.chain(["README.md".to_owned()]).filter(has_steps).collect();
+    assert_eq!(found, FOLLOWED.iter().map(ToString::to_string).collect());
+}
