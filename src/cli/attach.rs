@@ -32,6 +32,9 @@ use crate::net::shutdown::Signals;
 /// A jobwire relay is watched over one socket for all targets. After a lost connection attach goes on where it was: nothing
 /// is missed or shown twice, or a line says that there is a gap. Of another server, what happened meanwhile is missed.
 ///
+/// A terminal that is known to show progress in its tab or taskbar (OSC 9;4) is told that of all jobs together while there are
+/// bars.
+///
 /// DIALECT/* is every job of a dialect, those that begin later included. It goes on until it is interrupted, or with
 /// `--until-idle` until nothing runs any more; the newest run of each job makes the exit code.
 ///
