@@ -37,6 +37,9 @@ _jobwire() {
             jobwire,publish)
                 cmd="jobwire__subcmd__publish"
                 ;;
+            jobwire,schema)
+                cmd="jobwire__subcmd__schema"
+                ;;
             jobwire,serve)
                 cmd="jobwire__subcmd__serve"
                 ;;
@@ -64,6 +67,9 @@ _jobwire() {
             jobwire__subcmd__help,publish)
                 cmd="jobwire__subcmd__help__subcmd__publish"
                 ;;
+            jobwire__subcmd__help,schema)
+                cmd="jobwire__subcmd__help__subcmd__schema"
+                ;;
             jobwire__subcmd__help,serve)
                 cmd="jobwire__subcmd__help__subcmd__serve"
                 ;;
@@ -77,7 +83,7 @@ _jobwire() {
 
     case "${cmd}" in
         jobwire)
-            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach bench demo completions man help"
+            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach bench demo schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -610,7 +616,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__help)
-            opts="serve publish attach bench demo completions man help"
+            opts="serve publish attach bench demo schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -722,6 +728,20 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__help__subcmd__publish)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -908,6 +928,40 @@ _jobwire() {
                     ;;
                 --publish-key)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__schema)
+            opts="-h --format --config --dialect-file --color --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "json-schema typescript" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -1212,7 +1266,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --probe | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --stream-history | --streams | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --events | --fail-rate | --find | --format | --header | --header-timeout | --hgrm | --hlog | --html | --jobs | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --probe | --progress | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --slow | --slow-rate | --source-ip | --speed | --stalled | --stream-history | --streams | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in

@@ -42,6 +42,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "publish" -d 'Emit e
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -366,6 +367,20 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -l format -d 'The language of the types' -r -f -a "json-schema\t'JSON Schema, draft 2020-12'
+typescript\t'Declarations of TypeScript'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand completions" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -390,14 +405,15 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "man" -d 'Write manual pages, one a verb, one about the wire and one for planning, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach bench demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 
 # Targets, and the events and fields of their dialects.
@@ -413,7 +429,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --events --fail-rate --find --format --header --header-timeout --hgrm --hlog --html --jobs --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --outbox --output --owner --ownerless --patience --payload-size --ping-interval --probe --progress --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --slow --slow-rate --source-ip --speed --stalled --stream-history --streams --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'

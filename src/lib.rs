@@ -51,7 +51,7 @@
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
-//! | [`dialect`] | wire contracts as data; pure |
+//! | [`dialect`] | wire contracts as data, and their types for the developers of clients; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`telemetry`], [`usage`] | exit codes and failures; logging; memory and CPU of processes |
 //!

@@ -13,6 +13,7 @@ mod generate;
 mod globals;
 mod help;
 mod publish;
+mod schema;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,7 @@ enum Verb {
     Attach(Box<attach::AttachArgs>),
     Bench(Box<bench::BenchArgs>),
     Demo(Box<demo::DemoArgs>),
+    Schema(schema::SchemaArgs),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -119,6 +121,7 @@ impl Verb {
             Self::Attach(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
             Self::Demo(args) => args.run(globals),
+            Self::Schema(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),
         }
@@ -184,7 +187,7 @@ impl Cli {
     /// Runs the verb.
     pub fn dispatch(self) -> Result<Exit> {
         let globals = self.globals.resolve(self.log_level(), self.invocation.clone())?;
-        if !matches!(self.verb, Verb::Completions(_) | Verb::Man(_)) {
+        if !matches!(self.verb, Verb::Schema(_) | Verb::Completions(_) | Verb::Man(_)) {
             warn_of_slips(self.invocation.effective.verb());
         }
         self.verb.run(&globals)

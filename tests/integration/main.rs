@@ -22,6 +22,7 @@ mod protocol_page;
 mod proxy;
 mod publish;
 mod readme;
+mod schema;
 mod secrets;
 mod serve;
 mod snippets;
