@@ -56,7 +56,7 @@ impl Token {
     }
 
     /// Its text, to send it.
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 

@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
+use super::asked::Asked;
 use super::tls::ServerTls;
 use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress, Token, TokenSource};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
+use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 
 /// Watch jobs until they end, or channels: bars, lines or JSON, and the jobs' result as the exit code
@@ -185,6 +187,21 @@ impl AttachArgs {
             (_, Some(problem)) => Err(problem.into()),
             (_, None) => Ok(report.exit),
         }
+    }
+
+    /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
+    pub(super) fn asked(self) -> Option<Asked> {
+        let token = match (self.token, self.token_file) {
+            (Some(TokenText(token)), _) => Some(token.ok()?),
+            (None, Some(file)) => Some(TokenSource::File(file).read().ok()?),
+            (None, None) => None,
+        };
+        let key = self.publish_key.or_else(|| token.map(|token| token.as_str().to_owned()));
+        Some(Asked {
+            bearer: key.or_else(|| for_server(&self.server)),
+            tls: self.tls.quiet()?,
+            server: self.server,
+        })
     }
 
     fn options(self, globals: &Globals) -> Result<AttachOptions, Failure> {
