@@ -57,7 +57,7 @@
 //! | [`jwt`] | tokens: keys, checks, signing, and what is wrong with one; pure |
 //! | [`net`] | connecting, back-off, the client's WebSocket |
 //! | [`wire`] | what features share on the wire: encodings, HTTP heads, RESP, URLs of Redis (all pure), and streams that do not block |
-//! | [`dialect`] | wire contracts as data; pure |
+//! | [`dialect`] | wire contracts as data, and their types for the developers of clients; pure |
 //! | [`progress`] | progress in lines of output: recordings of real programs decide what counts; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
 //! | [`exit`], [`outfile`], [`telemetry`], [`usage`] | exit codes and failures; files that are written whole; logging; memory and CPU of processes |

@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
+use super::asked::Asked;
 use super::tls::ServerTls;
 use super::bearer::BearerArgs;
 use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
+use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 
 /// Watch jobs until they end, or channels: bars, lines or JSON, and the jobs' result as the exit code
@@ -30,6 +32,9 @@ use crate::net::shutdown::Signals;
 ///
 /// A jobwire relay is watched over one socket for all targets. After a lost connection attach goes on where it was: nothing
 /// is missed or shown twice, or a line says that there is a gap. Of another server, what happened meanwhile is missed.
+///
+/// A terminal that is known to show progress in its tab or taskbar (OSC 9;4) is told that of all jobs together while there are
+/// bars.
 ///
 /// DIALECT/* is every job of a dialect, those that begin later included. It goes on until it is interrupted, or with
 /// `--until-idle` until nothing runs any more; the newest run of each job makes the exit code.
@@ -163,6 +168,21 @@ impl AttachArgs {
             (_, Some(problem)) => Err(problem.into()),
             (_, None) => Ok(report.exit),
         }
+    }
+
+    /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
+    pub(super) fn asked(self) -> Option<Asked> {
+        let token = match (self.token, self.token_file) {
+            (Some(TokenText(token)), _) => Some(token.ok()?),
+            (None, Some(file)) => Some(TokenSource::File(file).read().ok()?),
+            (None, None) => None,
+        };
+        let key = self.publish_key.or_else(|| token.map(|token| token.as_str().to_owned()));
+        Some(Asked {
+            bearer: key.or_else(|| for_server(&self.server)),
+            tls: self.tls.quiet()?,
+            server: self.server,
+        })
     }
 
     fn options(self, globals: &Globals) -> Result<AttachOptions, Failure> {

@@ -17,6 +17,9 @@ use completions::Shell;
 /// Print shell completions: verbs, flags, targets, events and their fields
 ///
 /// With --dialect-file the events of your own dialects are completed too. New shells read the script.
+///
+/// Jobs are those that the relay knows which the command line, the environment or the configuration names, as far as it lists
+/// them to you; where none answers within a quarter of a second, none are offered.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire completions bash > ~/.local/share/bash-completion/completions/jobwire\n  \

@@ -4,10 +4,12 @@
 //! returns an [`Exit`]. Every flag has an environment variable `JOBWIRE_<FLAG>` and a key of the same name in the
 //! configuration file; a test holds every verb to that.
 
+mod asked;
 mod attach;
 mod bearer;
 mod bench;
 mod check;
+mod complete;
 mod config;
 mod demo;
 mod errors;
@@ -17,6 +19,7 @@ mod help;
 mod keys;
 mod publish;
 mod run;
+mod schema;
 mod serve;
 #[cfg(test)]
 mod tests;
@@ -111,6 +114,10 @@ enum Verb {
     Check(Box<check::CheckArgs>),
     Token(Box<token::TokenArgs>),
     Demo(Box<demo::DemoArgs>),
+    Schema(schema::SchemaArgs),
+    /// No verb of clap's, which would show it in completions.
+    #[command(skip)]
+    Complete(complete::Completing),
     Completions(generate::CompletionsArgs),
     Man(generate::ManArgs),
 }
@@ -135,6 +142,8 @@ impl Verb {
             Self::Check(args) => args.run(globals),
             Self::Token(args) => args.run(),
             Self::Demo(args) => args.run(globals),
+            Self::Schema(args) => args.run(globals),
+            Self::Complete(args) => args.run(globals),
             Self::Completions(args) => args.run(globals),
             Self::Man(args) => args.run(globals),
         }
@@ -154,7 +163,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Parses a command line; what it leaves open comes from the environment, the configuration file and the defaults, in
 /// that order. Help and version come back as errors, which [`exit_code`] prints to stdout.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
-    read(args.into_iter().collect(), globals::apply_color)
+    let args: Vec<OsString> = args.into_iter().collect();
+    let Some(completing) = complete::Completing::of(&args) else { return read(args, globals::apply_color) };
+    // With the settings of a verb that needs none.
+    let cli = read(["jobwire", "schema"].map(OsString::from).to_vec(), globals::apply_color)?;
+    Ok(Cli { verb: Verb::Complete(completing), ..cli })
 }
 
 /// [`parse`]; `observe` sees the matches before anything can fail, and again when all is known.
@@ -210,7 +223,7 @@ impl Cli {
     /// Runs the verb.
     pub fn dispatch(self) -> Result<Exit> {
         let globals = self.globals.resolve(self.log_level(), self.invocation.clone())?;
-        if !matches!(self.verb, Verb::Completions(_) | Verb::Man(_)) {
+        if !matches!(self.verb, Verb::Schema(_) | Verb::Complete(_) | Verb::Completions(_) | Verb::Man(_)) {
             warn_of_slips(self.invocation.effective.verb());
         }
         self.verb.run(&globals)

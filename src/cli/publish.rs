@@ -15,11 +15,13 @@ use url::Url;
 
 use self::place::Place;
 use super::Globals;
+use super::asked::Asked;
 use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
 use crate::dialect::{Assignment, Dialect, Dialects, Outcome, Source};
 use crate::emit::{Content, Outgoing, SinkOptions};
 use crate::exit::{Exit, Failure};
+use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 use crate::publish::ending::Ending;
 use crate::publish::line::{Lines, LinesEnd};
@@ -224,6 +226,12 @@ impl PublishArgs {
         // Somebody may still be waiting for a line of standard input, and for ever.
         runtime.shutdown_background();
         exit
+    }
+
+    /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
+    pub(super) fn asked(self) -> Option<Asked> {
+        let key = self.publish_key.or_else(|| for_server(&self.server));
+        Some(Asked { bearer: key, tls: self.tls.quiet()?, server: self.server })
     }
 
     fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {

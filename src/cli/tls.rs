@@ -29,10 +29,18 @@ pub(super) struct ServerTls {
 }
 
 impl ServerTls {
+    fn files(&self) -> TlsFiles {
+        TlsFiles { ca: self.ca.clone(), insecure: self.insecure, ..TlsFiles::default() }
+    }
+
+    /// The same as [`ServerTls::tls`], without a word to anybody; `None` where the file cannot be read.
+    pub(super) fn quiet(&self) -> Option<Tls> {
+        Tls::new(&self.files()).ok()
+    }
+
     /// Reads the file. Whoever turns the checks off is warned.
     pub(super) fn tls(&self) -> Result<Tls, Failure> {
-        let files = TlsFiles { ca: self.ca.clone(), insecure: self.insecure, ..TlsFiles::default() };
-        let tls = Tls::new(&files).map_err(|error| Failure::usage(format!("--ca: {error}")))?;
+        let tls = Tls::new(&self.files()).map_err(|error| Failure::usage(format!("--ca: {error}")))?;
         if tls.is_insecure() {
             warn(INSECURE);
         }

@@ -21,16 +21,17 @@ pub(super) enum Body {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field {
-    name: String,
-    from: Vec<From>,
-    values: BTreeMap<String, String>,
-    kinds: Vec<String>,
-    default: Option<Value>,
-    optional: bool,
+    pub(super) name: String,
+    pub(super) from: Vec<From>,
+    pub(super) values: BTreeMap<String, String>,
+    pub(super) kinds: Vec<String>,
+    pub(super) default: Option<Value>,
+    pub(super) optional: bool,
 }
 
+/// Source of a field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum From {
+pub(super) enum From {
     Job,
     Kind,
     Percent,

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Process, Pty, jobwire};
+use crate::support::{PATIENCE, Process, Pty, Relay, jobwire, until};
 
 /// What a line is completed to; in bash without what stands before the last `:` or `=`, which readline keeps.
 const OFFERS: [(&str, &[&str]); 29] = [
@@ -188,6 +188,118 @@ fn zsh_completes_on_a_terminal() {
         shell.send(line);
         shell.until_shown(whole);
         shell.send("\u{15}");
+    }
+}
+
+/// A relay that knows jobs with all kinds of ids.
+fn relay_with_jobs() -> Relay {
+    let relay = Relay::start(&[]);
+    for job in ["clip-1", "a b", "it's", "x@y:z", "q\"$HOME", "größe"] {
+        let target = format!("downloads/{job}");
+        let published = relay.jobwire(&["publish", &target, "processing", "progress=40"]);
+        assert_eq!(published.code, 0, "{}", published.stderr);
+    }
+    until(PATIENCE, "all jobs", || relay.get("/jobs").1.matches("\"target\"").count() == 6);
+    relay
+}
+
+/// A line up to the key for completion, and what the shell makes of it.
+const TYPED: [(&str, &str); 6] = [
+    ("jobwire attach downloads/cl\t", "jobwire attach downloads/clip-1"),
+    ("jobwire publish downloads/cl\t", "jobwire publish downloads/clip-1"),
+    ("jobwire attach scraping/1 downloads/a\t", "jobwire attach scraping/1 downloads/a\\ b"),
+    ("jobwire attach downloads/it\t", "jobwire attach downloads/it\\'s"),
+    ("jobwire attach downloads/x@y\t", "jobwire attach downloads/x@y:z"),
+    ("jobwire attach 'downloads/a\t", "jobwire attach 'downloads/a b'"),
+];
+
+/// Types the lines in a shell that has loaded its completions.
+fn type_jobs(shell: &mut Pty) {
+    for (keys, line) in TYPED {
+        shell.send(keys);
+        shell.until_shown(line);
+        shell.send("\u{15}");
+    }
+}
+
+#[test]
+fn bash_completes_the_jobs_that_a_relay_knows() {
+    let relay = relay_with_jobs();
+    let env = relay.env();
+    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut shell = Pty::shell(24, 100, &env);
+    shell.send(&format!("source '{}' && echo loa''ded\r", script("jobwire.bash").display()));
+    shell.until_shown("loaded");
+    type_jobs(&mut shell);
+    // What does not fit behind the quote is left out.
+    shell.send("jobwire attach \"downloads/q\tx");
+    shell.until_shown("jobwire attach \"downloads/qx");
+}
+
+#[test]
+fn zsh_completes_the_jobs_that_a_relay_knows() {
+    if !is_there("zsh") {
+        return;
+    }
+    let relay = relay_with_jobs();
+    let home = TempDir::new().unwrap();
+    let env = relay.env();
+    let mut env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    env.push(("HOME", home.path().to_str().unwrap()));
+    let mut shell = Pty::zsh(24, 100, &env);
+    let folder = script("").display().to_string();
+    shell.send(&format!("fpath=('{folder}' $fpath); autoload -Uz compinit; compinit -u -D; echo loa''ded\r"));
+    shell.until_shown("loaded");
+    type_jobs(&mut shell);
+}
+
+#[test]
+fn fish_completes_the_jobs_that_a_relay_knows() {
+    if !is_there("fish") {
+        return;
+    }
+    let relay = relay_with_jobs();
+    let path = script("jobwire.fish");
+    for (line, offers) in [
+        ("attach downloads/cl", "downloads/clip-1\tprocessing 40%"),
+        ("publish downloads/cl", "downloads/clip-1\tprocessing 40%"),
+        ("attach downloads/gr", "downloads/größe\tprocessing 40%"),
+        ("attach downloads/a", "downloads/a b\tprocessing 40%"),
+    ] {
+        let mut command = Command::new("fish");
+        let program = crate::support::program().parent().unwrap().display();
+        let search = format!("{program}:{}", std::env::var("PATH").unwrap());
+        let text = format!("source {}; complete -C'jobwire {line}'", path.display());
+        command.args(["--no-config", "-c", &text]).envs(relay.env()).env("PATH", search);
+        let output = Process::spawn(&mut command).finish(PATIENCE);
+        let offers = offers.replace("processing", "running");
+        assert_eq!(
+            (output.code, output.stdout.trim_end()),
+            (0, offers.as_str()),
+            "{line}: {}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn without_an_answer_nothing_is_offered_and_nothing_is_said() {
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let silent = format!("ws://{}", silent.local_addr().unwrap());
+    for words in [
+        &["attach", "--server", "ws://127.0.0.1:1", "downloads/"][..],
+        &["attach", "--server", &silent, "downloads/"],
+        &["attach", "--server", "nonsense", "--timeout", "x", "downloads/"],
+        &["attach", "--server", "wss://127.0.0.1:1", "--ca", "/nowhere", ""],
+        &["attach", "--token-file", "/nowhere", ""],
+        &["publish", "--server", "ws://127.0.0.1:1", "--no-such-flag", ""],
+        &["bench", "downloads/"],
+        &["--config"],
+        &[""],
+        &[],
+    ] {
+        let output = jobwire(&[&["complete", "--"], words].concat());
+        assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""), "{words:?}");
     }
 }
 

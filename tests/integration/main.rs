@@ -23,6 +23,7 @@ mod layering;
 mod protocol_page;
 mod proxy;
 mod publish;
+mod schema;
 mod secrets;
 mod serve;
 mod snippets;

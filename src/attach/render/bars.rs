@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use super::event::{gap_words, log_words, remark, time, words};
 use super::frame::Frame;
 use super::layout::Screen;
+use super::taskbar::Taskbar;
 use super::{Filter, Flow, Flowed, Paint, Renderer, Seen, What};
 use crate::attach::board::Board;
 use crate::attach::job::{Effect, Link};
@@ -63,17 +64,18 @@ pub(crate) struct Bars<T: TermLike = Term> {
     left_out: usize,
     /// Streams that have lost their connection.
     broken: BTreeSet<usize>,
+    taskbar: Taskbar,
 }
 
 impl Bars<Term> {
     /// Draws on the terminal behind stderr. Of the streams' events those that `filter` lets through scroll up.
     pub(crate) fn stderr(paint: Paint, filter: Filter, zone: TimeZone) -> Self {
-        Self::new(Term::buffered_stderr(), paint, filter, zone)
+        Self::new(Term::buffered_stderr(), Taskbar::of_stderr(), paint, filter, zone)
     }
 }
 
 impl<T: TermLike + 'static> Bars<T> {
-    fn new(term: T, paint: Paint, filter: Filter, zone: TimeZone) -> Self {
+    fn new(term: T, taskbar: Taskbar, paint: Paint, filter: Filter, zone: TimeZone) -> Self {
         let term = Frame::new(term);
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(term.clone()), DRAWS_PER_SECOND);
         let style =
@@ -92,6 +94,7 @@ impl<T: TermLike + 'static> Bars<T> {
             scrolled: Vec::new(),
             left_out: 0,
             broken: BTreeSet::new(),
+            taskbar,
         }
     }
 
@@ -169,10 +172,18 @@ impl<T: TermLike + 'static> Bars<T> {
     }
 }
 
+impl<T: TermLike> Bars<T> {
+    /// Writes what the terminal is to be told, if it is to be told anything.
+    fn tell(&mut self, what: impl FnOnce(&mut Taskbar) -> Option<String>) -> io::Result<()> {
+        what(&mut self.taskbar).map_or(Ok(()), |text| self.term.tell(&text))
+    }
+}
+
 impl<T: TermLike> Drop for Bars<T> {
     fn drop(&mut self) {
         // A terminal that is gone has no cursor.
         let _ = self.term.restore();
+        let _ = self.tell(Taskbar::remove);
     }
 }
 
@@ -219,7 +230,8 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
         if !gathered.is_empty() {
             self.bar.println(gathered.join("\n"));
         }
-        self.term.show(gathered.len())
+        self.term.show(gathered.len())?;
+        self.tell(|taskbar| taskbar.show(board))
     }
 
     fn holds_terminal(&self) -> bool {
@@ -227,12 +239,14 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
     }
 
     fn pause(&mut self) -> io::Result<()> {
+        self.tell(Taskbar::remove)?;
         // Anew, since the terminal echoed the key into it, as `^Z`. The next picture begins below what is written meanwhile.
         self.term.leave(&self.drawn)
     }
 
     fn finish(&mut self, board: &Board, now: Instant) -> io::Result<()> {
         self.bar.finish_and_clear();
+        self.tell(Taskbar::remove)?;
         // Plain lines from here on: unlike a bar they may be wider and higher than the screen.
         let lines = [self.gathered(), self.screen().last(board, now)].concat();
         self.term.leave(&lines)

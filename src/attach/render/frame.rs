@@ -116,6 +116,11 @@ impl<T: TermLike> Frame<T> {
         self.write(&format!("{}\r\n{SHOW_CURSOR}", NEXT_ROW.repeat(shown.rows - 1)))
     }
 
+    /// Writes a sequence that moves no cursor and shows nothing on the screen.
+    pub(super) fn tell(&self, sequence: &str) -> io::Result<()> {
+        self.write(sequence)
+    }
+
     fn write(&self, text: &str) -> io::Result<()> {
         self.term.write_str(text)?;
         self.term.flush()

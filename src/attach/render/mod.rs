@@ -6,6 +6,7 @@ mod frame;
 mod json;
 mod layout;
 mod lines;
+mod taskbar;
 mod text;
 
 use std::io::{self, Write};

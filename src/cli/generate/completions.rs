@@ -238,6 +238,11 @@ fn zsh_targets(script: &str) -> String {
         }
     };
     let script: String = script.lines().map(line).collect();
+    let script = script.replacen(
+        "_jobwire() {\n",
+        "_jobwire() {\n    local -a jobwire_line=(\"${(@)words[1,CURRENT]}\")\n",
+        1,
+    );
     let compare = between(&script, "(compare)\n", "&& ret=0\n").unwrap_or_default();
     let before = format!(
         "(bench)\nif [[ $words[2] == compare ]] && (( CURRENT > 2 )); then\nshift words\n(( CURRENT -= 1 ))\n\

@@ -19,7 +19,7 @@ _jobwire_line() {
 
 # Offers those of the words that begin with the first argument.
 _jobwire_offer() {
-    local current=$1 word known
+    local current=$1 word known breaks
     shift
     COMPREPLY=()
     for word; do
@@ -30,15 +30,35 @@ _jobwire_offer() {
     for word in "${COMPREPLY[@]}"; do
         [[ $word == *[/:=] ]] && compopt -o nospace 2>/dev/null
     done
-    # What readline replaces begins behind the last of its breaks.
-    known=${current%"${current##*[$COMP_WORDBREAKS]}"}
-    [[ $current == *[:=]* ]] && COMPREPLY=("${COMPREPLY[@]#"$known"}")
+    # What readline replaces begins behind the last of its breaks, of which an id may hold some without a backslash.
+    # Within quotes nothing breaks.
+    breaks=${COMP_WORDBREAKS//[^:=@]/}
+    [[ -n $breaks && -z $quote ]] || return 0
+    known=${current%"${current##*[$breaks]}"}
+    # An at sign is a break that belongs to what follows it.
+    known=${known%@}
+    COMPREPLY=("${COMPREPLY[@]#"$known"}")
+}
+
+# Adds the jobs that a relay knows to the words, as they have to be typed; none where no relay answers at once.
+_jobwire_jobs() {
+    local job
+    while IFS=$'\t' read -r job _; do
+        case $quote in
+            "'") [[ $job == *\'* ]] && continue ;;
+            '"') [[ $job == *[\"\$\`\\!]* ]] && continue ;;
+            *) printf -v job %q "$job" ;;
+        esac
+        words+=("$job")
+    done < <(command jobwire complete -- "${line[@]:1}" 2>/dev/null </dev/null)
 }
 
 _jobwire_targets() {
-    local line words=() word current verb="" target="" event="" skip="" flag="" i positionals=0
+    local line words=() word current verb="" target="" event="" skip="" flag="" quote="" i positionals=0
     _jobwire_line
+    # Quotes and backslashes are for the shell.
     current=${line[${#line[@]} - 1]}
+    line=("${line[@]//[\'\"\\]/}")
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         word=${line[i]}
         if [[ -n $skip ]]; then
@@ -71,6 +91,8 @@ _jobwire_targets() {
         _jobwire "$@"
         return
     fi
+    # A quote that is open does not belong to the word; readline closes it.
+    [[ $current == [\'\"]* ]] && quote=${current:0:1} current=${current:1}
     case $verb/$positionals in
         bench/1) words=(@MODES@ @LOADED@) ;;
         bench/*)
@@ -84,8 +106,14 @@ _jobwire_targets() {
                 *) ((positionals == 2)) && words=(@LOADED@) ;;
             esac
             ;;
-        attach/*) words=(@TARGETS@) ;;
-        publish/1) words=(@PUBLISHED@) ;;
+        attach/*)
+            words=(@TARGETS@)
+            _jobwire_jobs
+            ;;
+        publish/1)
+            words=(@PUBLISHED@)
+            _jobwire_jobs
+            ;;
         publish/2) _jobwire_events "$target" ;;
         publish/*) _jobwire_fields "$target $event" ;;
         *)

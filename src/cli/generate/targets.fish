@@ -57,10 +57,20 @@ function __fish_jobwire_bench
     and not string match -q compare (__fish_jobwire_positionals)[2]
 end
 
+# The jobs that a relay knows; none where no relay answers at once. Quotes and backslashes are for the shell.
+function __fish_jobwire_jobs
+    command -q jobwire
+    or return
+    set -l words (commandline -opc) (commandline -ct)
+    command jobwire complete -- (string replace -ra '[\'"\\\\]' '' -- $words[2..]) 2>/dev/null </dev/null
+end
+
 complete -c jobwire -n __fish_jobwire_bench -f -a '(__fish_jobwire_loads)'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l assert -x -a '@METRICS@'
 complete -c jobwire -n '__fish_jobwire_behind bench 0 2' -l within -x -a '@METRICS@'
 complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a '@TARGETS@'
+complete -c jobwire -n '__fish_jobwire_behind attach 0 999' -f -a '(__fish_jobwire_jobs)'
 complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a '@PUBLISHED@'
+complete -c jobwire -n '__fish_jobwire_behind publish 0 0' -f -a '(__fish_jobwire_jobs)'
 complete -c jobwire -n '__fish_jobwire_behind publish 1 1' -f -a '(__fish_jobwire_events)'
 complete -c jobwire -n '__fish_jobwire_behind publish 2 999' -f -a '(__fish_jobwire_fields)'

@@ -7,8 +7,21 @@ _jobwire_offer() {
     compadd -a whole
 }
 
+# The jobs that a relay knows; none where no relay answers at once. Of the command line `words` has no more than the targets.
+_jobwire_jobs() {
+    local -a found jobs shown
+    local row
+    found=(${(f)"$(command jobwire complete -- "${(@Q)jobwire_line[2,-1]}" 2>/dev/null </dev/null)"})
+    for row in $found; do
+        jobs+=("${row%%$'\t'*}")
+        shown+=("${row/$'\t'/ -- }")
+    done
+    (( $#jobs )) && compadd -l -d shown -a jobs
+}
+
 _jobwire_targets() {
     _jobwire_offer @TARGETS@
+    _jobwire_jobs
 }
 
 _jobwire_load() {
@@ -26,6 +39,7 @@ _jobwire_metrics() {
 
 _jobwire_published() {
     _jobwire_offer @PUBLISHED@
+    _jobwire_jobs
 }
 
 _jobwire_events() {

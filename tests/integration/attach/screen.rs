@@ -312,3 +312,83 @@ fn a_long_name_shows_its_head_and_its_tail() {
     terminal.send("\u{3}");
     assert_eq!(terminal.finish(PATIENCE), 130);
 }
+
+/// Sequences that say how far the jobs are, in a terminal's tab or taskbar.
+fn gauges(terminal: &Pty) -> Vec<String> {
+    let raw = terminal.raw();
+    let rest = raw.split("\u{1b}]9;4;").skip(1);
+    rest.map(|rest| rest.split('\u{1b}').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_terminal_that_is_known_to_show_progress_is_told_it_and_told_when_it_is_over() {
+    let relay = Relay::start(&[]);
+    let mut terminal = bars(&relay, 24, 80, &["scraping/1", "scraping/2"], &[("WT_SESSION", "1")]);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    terminal.until("a half of one of two", |_| gauges(&terminal).contains(&"1;25".to_owned()));
+    publish(&relay, "scraping/2", "job_failed", &[]);
+    terminal.until("a failure", |_| gauges(&terminal).contains(&"2;75".to_owned()));
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    assert_eq!(terminal.finish(PATIENCE), 1);
+    let all = gauges(&terminal);
+    assert_eq!((all.first().unwrap().as_str(), all.last().unwrap().as_str()), ("3;", "0;"), "{all:?}");
+    assert_eq!(all.iter().filter(|gauge| *gauge == "0;").count(), 1, "{all:?}");
+}
+
+#[test]
+fn progress_in_the_taskbar_is_removed_however_attach_ends() {
+    for (end, code) in [("\u{3}", 130), ("TERM", 143)] {
+        let relay = Relay::start(&[]);
+        let mut terminal = bars(&relay, 24, 80, &["scraping/1"], &[("ConEmuANSI", "ON")]);
+        publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+        terminal.until("a half", |_| gauges(&terminal).contains(&"1;50".to_owned()));
+        if end == "TERM" {
+            terminal.signal(rustix::process::Signal::TERM);
+        } else {
+            terminal.send(end);
+        }
+        assert_eq!(terminal.finish(PATIENCE), code, "{end}");
+        assert_eq!(gauges(&terminal).last().unwrap(), "0;", "{end}");
+    }
+}
+
+#[test]
+fn progress_in_the_taskbar_goes_while_attach_is_stopped_and_comes_again() {
+    let relay = Relay::start(&[]);
+    let own = relay.env();
+    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut shell = Pty::shell(24, 80, &[&own[..], &[("WT_SESSION", "1")]].concat());
+    shell.send("jobwire attach scraping/1\r");
+    shell.until_shown("connected");
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    shell.until("a half", |_| gauges(&shell).last().is_some_and(|gauge| gauge == "1;50"));
+    shell.send("\u{1a}");
+    shell.until("nothing", |_| gauges(&shell).last().is_some_and(|gauge| gauge == "0;"));
+    shell.until_shown("Stopped");
+    shell.send("fg\r");
+    shell.until("a half again", |_| gauges(&shell).last().is_some_and(|gauge| gauge == "1;50"));
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    shell.until("nothing at the end", |_| gauges(&shell).last().is_some_and(|gauge| gauge == "0;"));
+}
+
+#[test]
+fn a_terminal_of_which_nothing_is_known_is_told_no_progress_and_an_old_tmux_passes_it_on() {
+    let relay = Relay::start(&[]);
+    let mut unknown = bars(&relay, 24, 80, &["scraping/1"], &[]);
+    let tmux = [
+        ("TMUX", "/tmp/x,1,0"),
+        ("TERM_PROGRAM", "tmux"),
+        ("TERM_PROGRAM_VERSION", "3.4"),
+        ("WT_SESSION", "1"),
+    ];
+    let mut passed = bars(&relay, 24, 80, &["scraping/1"], &tmux);
+    publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
+    unknown.until_shown("50%");
+    passed.until_shown("50%");
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    assert_eq!((unknown.finish(PATIENCE), passed.finish(PATIENCE)), (0, 0));
+    assert_eq!(gauges(&unknown), Vec::<String>::new());
+    let raw = passed.raw();
+    let last = raw.rfind("\u{1b}Ptmux;\u{1b}\u{1b}]9;4;0;\u{1b}\u{1b}\\\u{1b}\\");
+    assert!(last.is_some() && raw.rfind("Ptmux;") == last.map(|at| at + 1), "{raw:?}");
+}

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Packages that scripts/test installs too.
-const PACKAGES: [&str; 3] = ["redis", "bullmq", "ioredis"];
+const PACKAGES: [&str; 4] = ["redis", "bullmq", "ioredis", "typescript"];
 
 /// The folder `node_modules` with [`PACKAGES`], which are installed where they are missing.
 pub(crate) fn node_modules() -> &'static Path {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{PATIENCE, program, wait_for};
 
@@ -80,6 +81,12 @@ impl Pty {
             sink.lock().unwrap().complete = true;
         });
         Self { child, master: pair.master, keyboard, seen }
+    }
+
+    /// Sends the program a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = self.child.process_id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        kill_process(id.expect("it runs"), signal).unwrap();
     }
 
     /// What is on the screen.

@@ -45,7 +45,7 @@ impl Stage {
 
 fn bars(rows: u16, columns: u16) -> (Bars<InMemoryTerm>, InMemoryTerm) {
     let term = InMemoryTerm::new(rows, columns);
-    (Bars::new(term.clone(), Paint::new(false), Filter::default(), TimeZone::UTC), term)
+    (Bars::new(term.clone(), Taskbar::none(), Paint::new(false), Filter::default(), TimeZone::UTC), term)
 }
 
 fn live(stage: &Stage, rows: u16, columns: u16) -> String {

@@ -1,0 +1,230 @@
+//! Types of JSON values, as far as dialects have them, whatever language they are written in.
+
+use serde_json::Value;
+
+/// A type of values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum ValueType {
+    /// Anything.
+    Unknown,
+    /// `null`.
+    Null,
+    /// Any text.
+    Text,
+    /// One of some texts.
+    OneOf(Vec<String>),
+    /// Any text but these.
+    NoneOf(Vec<String>),
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Whole { min: Option<f64>, max: Option<f64> },
+    /// A number.
+    Number { min: Option<f64>, max: Option<f64> },
+    /// An array.
+    List(Box<ValueType>),
+    /// An object.
+    Object(ObjectType),
+    /// The type that is defined under this name.
+    Named(String),
+    /// A value of at least one of some types.
+    Either(Vec<ValueType>),
+}
+
+/// A type of objects. They may hold more than is named: workers add fields, and a relay passes them on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ObjectType {
+    /// Whether what it is for is mostly in attributes that nobody knows.
+    pub(super) free: bool,
+    /// Attributes in the order in which a publisher writes them.
+    pub(super) attributes: Vec<Attribute>,
+}
+
+/// A name in an object, and what stands there.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Attribute {
+    pub(super) name: String,
+    /// Words for people; empty: none.
+    pub(super) about: String,
+    /// Whether it is always there.
+    pub(super) required: bool,
+    pub(super) value: ValueType,
+}
+
+/// A type with a name.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub(super) name: String,
+    /// Words for people.
+    pub(super) about: String,
+    pub(super) value: ValueType,
+}
+
+impl ValueType {
+    /// The type of a value and of others like it.
+    pub(super) fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(_) => Self::Flag,
+            Value::Number(number) if number.is_f64() => Self::Number { min: None, max: None },
+            Value::Number(_) => Self::Whole { min: None, max: None },
+            Value::String(_) => Self::Text,
+            Value::Array(_) => Self::List(Box::new(Self::Unknown)),
+            Value::Object(_) => Self::Object(ObjectType::free()),
+        }
+    }
+
+    /// The type of exactly this text.
+    pub(super) fn exactly(text: &str) -> Self {
+        Self::OneOf(vec![text.to_owned()])
+    }
+
+    /// A value of any of these types, each of them once. Lists of texts become one.
+    pub(super) fn any(types: impl IntoIterator<Item = Self>) -> Self {
+        let mut all: Vec<Self> = Vec::new();
+        let mut words: Option<Vec<String>> = None;
+        for one in types.into_iter().flat_map(Self::parts) {
+            match one {
+                Self::OneOf(more) => {
+                    if words.is_none() {
+                        // Its words are put there when all of them are known.
+                        all.push(Self::OneOf(Vec::new()));
+                    }
+                    let words = words.get_or_insert_default();
+                    for word in more {
+                        if !words.contains(&word) {
+                            words.push(word);
+                        }
+                    }
+                }
+                one if all.contains(&one) => {}
+                one => all.push(one),
+            }
+        }
+        if let Some(list) = all.iter_mut().find(|one| matches!(one, Self::OneOf(_))) {
+            *list = Self::OneOf(words.unwrap_or_default());
+        }
+        if all.contains(&Self::Unknown) {
+            return Self::Unknown;
+        }
+        if all.contains(&Self::Text) {
+            all.retain(|one| !matches!(one, Self::OneOf(_) | Self::NoneOf(_)));
+        }
+        match all.len() {
+            1 => all.remove(0),
+            _ => Self::Either(all),
+        }
+    }
+
+    /// The type, or `null`.
+    pub(super) fn or_null(self) -> Self {
+        Self::any([self, Self::Null])
+    }
+
+    fn parts(self) -> Vec<Self> {
+        match self {
+            Self::Either(types) => types,
+            one => vec![one],
+        }
+    }
+}
+
+impl Attribute {
+    /// An attribute that is always there.
+    pub(super) fn always(name: &str, value: ValueType) -> Self {
+        Self { name: name.to_owned(), about: String::new(), required: true, value }
+    }
+
+    /// An attribute that may be absent.
+    pub(super) fn sometimes(name: &str, value: ValueType) -> Self {
+        Self { required: false, ..Self::always(name, value) }
+    }
+
+    /// Adds words for people.
+    pub(super) fn about(self, about: impl Into<String>) -> Self {
+        Self { about: about.into(), ..self }
+    }
+}
+
+impl ObjectType {
+    /// An object with these attributes.
+    pub(super) fn of(attributes: impl IntoIterator<Item = Attribute>) -> Self {
+        Self { free: false, attributes: attributes.into_iter().collect() }
+    }
+
+    /// An object of which nothing is known yet.
+    pub(super) fn free() -> Self {
+        Self { free: true, attributes: Vec::new() }
+    }
+
+    /// The attribute of that name.
+    pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// Puts a value at a place, and makes the objects on the way. `required`: it is always there, and so are they.
+    pub(super) fn put(&mut self, way: &[String], mut attribute: Attribute) {
+        let Some((first, rest)) = way.split_first() else { return };
+        let at = self.attributes.iter().position(|known| known.name == *first);
+        if rest.is_empty() {
+            attribute.name.clone_from(first);
+            match at {
+                // Something inside of the object came first.
+                Some(at) => self.attributes[at].absorb(attribute),
+                None => self.attributes.push(attribute),
+            }
+            return;
+        }
+        let at = at.unwrap_or_else(|| {
+            let object = ValueType::Object(Self::default());
+            self.attributes.push(Attribute::sometimes(first, object));
+            self.attributes.len() - 1
+        });
+        let outer = &mut self.attributes[at];
+        outer.required |= attribute.required;
+        if let Some(object) = outer.value.object_mut() {
+            object.put(rest, attribute);
+        }
+    }
+
+    /// The types of the value at a place, where the type knows it.
+    pub(super) fn at(&self, way: &[String]) -> Option<&ValueType> {
+        let (first, rest) = way.split_first()?;
+        let value = &self.attribute(first)?.value;
+        if rest.is_empty() { Some(value) } else { value.object()?.at(rest) }
+    }
+}
+
+impl Attribute {
+    /// Becomes an object that was declared after what it holds.
+    fn absorb(&mut self, object: Self) {
+        self.about = object.about;
+        self.required |= object.required;
+        if let Some(inner) = self.value.object_mut() {
+            inner.free = true;
+        }
+        if let ValueType::Either(types) = object.value
+            && types.contains(&ValueType::Null)
+        {
+            self.value = self.value.clone().or_null();
+        }
+    }
+}
+
+impl ValueType {
+    fn object(&self) -> Option<&ObjectType> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Either(types) => types.iter().find_map(Self::object),
+            _ => None,
+        }
+    }
+
+    fn object_mut(&mut self) -> Option<&mut ObjectType> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::Either(types) => types.iter_mut().find_map(Self::object_mut),
+            _ => None,
+        }
+    }
+}
