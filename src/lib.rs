@@ -78,8 +78,8 @@
 mod attach;
 pub mod bench;
 mod broker;
-mod child;
 mod check;
+mod child;
 pub mod cli;
 mod demo;
 pub mod dialect;
@@ -87,9 +87,9 @@ mod emit;
 mod exit;
 mod jwt;
 mod net;
+mod outfile;
 #[allow(dead_code, unused_imports, reason = "publish takes the rest of it into use")]
 mod progress;
-mod outfile;
 mod publish;
 pub mod relay;
 mod run;

@@ -14,7 +14,7 @@ use url::Url;
 
 use crate::broker::{BoxFuture, Broker};
 use crate::dialect::Dialects;
-use crate::publish::outgoing::Outgoing;
+use crate::emit::Outgoing;
 use crate::publish::scenario::{DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::relay::{Backend, Declined, Ordered};
 

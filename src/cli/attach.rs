@@ -12,8 +12,8 @@ use url::Url;
 
 use super::Globals;
 use super::asked::Asked;
-use super::tls::ServerTls;
 use super::bearer::BearerArgs;
+use super::tls::ServerTls;
 use super::values::{duration, publish_key, server};
 use crate::attach::{self, AttachOptions, AttachReport, Progress};
 use crate::dialect::Target;
@@ -172,10 +172,9 @@ impl AttachArgs {
 
     /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
     pub(super) fn asked(self) -> Option<Asked> {
-        let token = match (self.token, self.token_file) {
-            (Some(TokenText(token)), _) => Some(token.ok()?),
-            (None, Some(file)) => Some(TokenSource::File(file).read().ok()?),
-            (None, None) => None,
+        let token = match self.token.source().ok()? {
+            Some(source) => Some(source.read().ok()?),
+            None => None,
         };
         let key = self.publish_key.or_else(|| token.map(|token| token.as_str().to_owned()));
         Some(Asked {

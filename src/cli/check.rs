@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::Globals;
-use super::tls::{RedisTls, ServerTls};
 use super::bearer::BearerArgs;
+use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
 use crate::check::{self, CheckOptions, CheckOutput, Trial};
 use crate::dialect::{Dialect, Dialects};
