@@ -12,6 +12,7 @@ mod forwarded;
 mod gap;
 mod handshake;
 mod http;
+mod jobs;
 mod listeners;
 mod memory;
 mod outage;
