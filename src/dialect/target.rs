@@ -57,13 +57,15 @@ pub enum TargetError {
     #[error(
         "a target is JOB or DIALECT/JOB, as in build-42 or scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; \
          got '{got}'{}",
-        .meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default()
+        or_else_meant(.meant.as_deref(), .job)
     )]
     Shape {
         /// The text, escaped.
         got: String,
         /// What was probably meant, quoted.
         meant: Option<String>,
+        /// The job of that name, quoted.
+        job: String,
     },
     /// No such dialect is on.
     #[error("{0}")]
@@ -90,6 +92,11 @@ pub enum TargetError {
     /// The URL's path belongs to no dialect, and none was named.
     #[error("the path of {0} belongs to no dialect; name one with --dialect")]
     UnknownPath(String),
+}
+
+/// The end of an error that says what was probably meant, and how the job of that name is written.
+fn or_else_meant(meant: Option<&str>, job: &str) -> String {
+    meant.map(|meant| format!("; did you mean {meant}? {job} is the job of that name")).unwrap_or_default()
 }
 
 impl Target {
@@ -235,8 +242,7 @@ impl Dialects {
         let meant = if is_secret { None } else { self.meant_by(text) };
         if text.is_empty() || is_secret || meant.is_some() {
             let job = format!("'{}/{}'", dialect.name, super::fields::shorten(text));
-            let meant = meant.map(|meant| format!("{meant} or {job}"));
-            return Err(TargetError::Shape { got: masked(text).escape_debug().to_string(), meant });
+            return Err(TargetError::Shape { got: masked(text).escape_debug().to_string(), meant, job });
         }
         Ok(dialect)
     }

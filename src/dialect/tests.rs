@@ -330,13 +330,13 @@ fn what_was_meant_by_half_a_target_is_named() {
         error.split_once("; did you mean ").map(|(_, meant)| meant.to_owned())
     };
     for (text, expected) in [
-        ("campaigns", "'channel:campaigns' or 'jobs/campaigns'?"),
-        ("campaign:1", "'room:campaign:1' or 'jobs/campaign:1'?"),
-        ("chanel:leads", "'channel:leads' or 'jobs/chanel:leads'?"),
-        ("tasks", "'tasks/ID' or 'jobs/tasks'?"),
-        ("celery:ab12", "'celery/ab12' or 'jobs/celery:ab12'?"),
-        ("channels", "'channel:NAME' or 'jobs/channels'?"),
-        ("localhost:8000", "'ws://localhost:8000' or 'jobs/localhost:8000'?"),
+        ("campaigns", "'channel:campaigns'? 'jobs/campaigns' is the job of that name"),
+        ("campaign:1", "'room:campaign:1'? 'jobs/campaign:1' is the job of that name"),
+        ("chanel:leads", "'channel:leads'? 'jobs/chanel:leads' is the job of that name"),
+        ("tasks", "'tasks/ID'? 'jobs/tasks' is the job of that name"),
+        ("celery:ab12", "'celery/ab12'? 'jobs/celery:ab12' is the job of that name"),
+        ("channels", "'channel:NAME'? 'jobs/channels' is the job of that name"),
+        ("localhost:8000", "'ws://localhost:8000'? 'jobs/localhost:8000' is the job of that name"),
     ] {
         assert_eq!(meant(text).as_deref(), Some(expected), "{text}");
     }

@@ -68,7 +68,7 @@ fn what_cannot_be_meant_is_bad_usage() {
         (
             &["campaigns", "campaign:launched"],
             "a target is JOB or DIALECT/JOB, as in build-42 or scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; \
-             got 'campaigns'; did you mean 'channel:campaigns' or 'jobs/campaigns'?",
+             got 'campaigns'; did you mean 'channel:campaigns'? 'jobs/campaigns' is the job of that name",
         ),
         (&["build-42", "progres"], "there is no event 'progres'; did you mean 'progress'?"),
         (&["jobs", "started"], "publish needs a job, as in jobs/123"),

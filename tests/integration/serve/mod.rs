@@ -13,6 +13,7 @@ mod forwarded;
 mod gap;
 mod handshake;
 mod http;
+mod jobs;
 mod listeners;
 mod memory;
 mod outage;
