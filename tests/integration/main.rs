@@ -22,6 +22,7 @@ mod protocol_page;
 mod proxy;
 mod publish;
 mod readme;
+mod run;
 mod secrets;
 mod serve;
 mod snippets;
