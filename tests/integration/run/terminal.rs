@@ -71,3 +71,28 @@ fn a_program_that_paints_the_screen_works_and_leaves_the_terminal_as_it_was() {
     pty.send("stty -a | grep -q ' icanon' && echo sa''ne\n");
     pty.until_shown("sane");
 }
+
+#[test]
+fn a_pager_behind_a_pipe_is_given_its_keys_and_leaves_the_terminal_as_it_was() {
+    let mut pty = shell();
+    pty.send(&format!("clear; seq 100 | {RUN}less; echo code $?\n"));
+    pty.until("the first page", |screen| rows(screen).iter().any(|row| row == "19"));
+    pty.send("G");
+    pty.until("the last page", |screen| rows(screen).iter().any(|row| row == "100"));
+    pty.send("q");
+    pty.until_shown("code 0");
+    pty.send("stty -a | grep -q ' icanon' && echo sa''ne\n");
+    pty.until_shown("sane");
+}
+
+#[test]
+fn ctrl_c_ends_the_script_around_it_too() {
+    let mut pty = shell();
+    pty.send(&format!("sh -c '{RUN}sh -c \"echo re\\\"\\\"ady; sleep 60\"; echo went on'\n"));
+    pty.until_shown("ready");
+    pty.send("\x03");
+    pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
+    pty.send("echo code $?\n");
+    pty.until_shown("code 130");
+    assert!(!pty.rows().iter().any(|row| row == "went on"), "{:?}", pty.rows());
+}
