@@ -6,14 +6,15 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
-use rustix::termios::tcsetwinsize;
+use rustix::termios::{LocalModes, tcsetwinsize};
 use tokio::process::Child;
 
 use super::layout::{Fitting, Layout, Outside, PtyChoice};
-use super::pty::{Keyboard, Pty, Use, has_controlling_terminal, size, terminal_at};
+use super::pty::{Keyboard, Pty, Use, controlling_terminal, manner, size, terminal_at};
 use super::session;
 use crate::child;
 use crate::exit::{Exit, Failure};
@@ -49,10 +50,13 @@ pub(super) struct Running {
     /// Reading ends of the command's standard output and standard error, until they are taken; the second is `None` where both
     /// share one pty.
     pub(super) outputs: (Option<Source>, Option<Source>),
-    /// Terminal that jobwire reads for the command, where it has a session of its own.
-    pub(super) keyboard: Option<Keyboard>,
+    /// Terminal that jobwire reads for the command: always where that has a session of its own, else while a program has put
+    /// its pty into another manner, as one does to read single keys from there.
+    pub(super) keyboard: Option<Arc<Mutex<Keyboard>>>,
     /// Masters of the command's ptys, to set their sizes.
     ptys: Vec<OwnedFd>,
+    /// Manner of the first pty at the start.
+    manner: LocalModes,
 }
 
 /// Reading end of a stream.
@@ -74,16 +78,23 @@ impl Running {
         let failed = |error: io::Error| {
             Failure::new(Exit::CannotRun, format!("could not connect the command's streams: {error}"))
         };
-        let streams = Streams::open(layout).map_err(failed)?;
+        let controlling = controlling_terminal();
         let kinship = match layout.is_session {
             true => Kinship::Session,
-            false if has_controlling_terminal() => Kinship::SameGroup,
+            false if controlling.is_some() => Kinship::SameGroup,
             false => Kinship::OwnGroup,
         };
+        let has_pty = layout.stdout != Fitting::Pipe || layout.stderr != Fitting::Pipe;
+        let keyboard = if layout.is_session { Some(own(io::stdin()).map_err(failed)?) } else { controlling };
+        let keyboard = keyboard.filter(|_| has_pty).map(Keyboard::new).transpose().map_err(failed)?;
+        let streams = Streams::open(layout, keyboard.as_ref()).map_err(failed)?;
         let mut command = command(line, kinship).map_err(failed)?;
         streams.connect(&mut command, layout).map_err(failed)?;
         let child = child::start(&mut command.into())?;
-        Ok(Self { child, kinship, outputs: streams.outputs, keyboard: streams.keyboard, ptys: streams.ptys })
+        let Streams { outputs, ptys, .. } = streams;
+        let manner = ptys.first().map_or(LocalModes::empty(), manner);
+        let keyboard = keyboard.map(|keyboard| Arc::new(Mutex::new(keyboard)));
+        Ok(Self { child, kinship, outputs, keyboard, ptys, manner })
     }
 
     /// Id of the child, until it was waited for.
@@ -96,13 +107,12 @@ impl Running {
         let Some(pid) = self.pid() else { return };
         // A command that has ended meanwhile is sent nothing.
         let _ = match (self.kinship, signal) {
-            (Kinship::SameGroup, signal) => kill_process(pid, signal),
             (Kinship::OwnGroup, signal) => kill_process_group(pid, signal),
             (Kinship::Session, Signal::KILL) => {
                 // A leader that is stopped obeys once it goes on.
                 kill_process(pid, session::KILL).and_then(|()| kill_process(pid, Signal::CONT))
             }
-            (Kinship::Session, signal) => kill_process(pid, signal),
+            (Kinship::Session | Kinship::SameGroup, signal) => kill_process(pid, signal),
         };
     }
 
@@ -129,6 +139,18 @@ impl Running {
             // The kernel tells those alone whose controlling terminal it is.
             self.send(Signal::WINCH);
         }
+    }
+
+    /// Acts on the keyboard, where there is one.
+    pub(super) fn with_keyboard(&self, act: impl FnOnce(&mut Keyboard)) {
+        if let Some(keyboard) = &self.keyboard {
+            act(&mut keyboard.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    /// Whether a program reads single keys from a pty that is not its controlling terminal.
+    pub(super) fn wants_keys(&self) -> bool {
+        self.ptys.first().is_some_and(|master| manner(master) != self.manner)
     }
 
     /// A writing end for what is typed.
@@ -171,16 +193,14 @@ struct Streams {
     outputs: (Option<Source>, Option<Source>),
     stdout: OwnedFd,
     stderr: OwnedFd,
-    keyboard: Option<Keyboard>,
     ptys: Vec<OwnedFd>,
 }
 
 impl Streams {
-    fn open(layout: Layout) -> io::Result<Self> {
-        let keyboard = layout.is_session.then(Keyboard::new).transpose()?;
+    fn open(layout: Layout, keyboard: Option<&Keyboard>) -> io::Result<Self> {
         let mut ptys = Vec::new();
         let mut pty = |purpose| -> io::Result<(Source, OwnedFd)> {
-            let pty = Pty::open(keyboard.as_ref().map(Keyboard::settings), size(), purpose)?;
+            let pty = Pty::open(keyboard.map(Keyboard::settings), size(), purpose)?;
             ptys.push(pty.master.try_clone()?);
             Ok((Source { from: pty.master, is_pty: true }, pty.slave))
         };
@@ -194,7 +214,7 @@ impl Streams {
             Fitting::Second => pty(Use::Display).map(|(source, end)| (Some(source), end))?,
             Fitting::First => (None, stdout.try_clone()?),
         };
-        Ok(Self { outputs: (Some(stdout_source), stderr_source), stdout, stderr, keyboard, ptys })
+        Ok(Self { outputs: (Some(stdout_source), stderr_source), stdout, stderr, ptys })
     }
 
     /// Gives the command its ends.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,9 @@ const CHUNK: usize = 128 << 10;
 const PIPE: usize = 256 << 10;
 /// How long a terminal stays silent before nothing more is expected from a command that has ended.
 const SILENCE: Duration = Duration::from_millis(50);
+
+/// Time after which it is looked again whether a terminal may be read.
+const GLIMPSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
 /// Stream of the command on its way to one of jobwire's own.
 pub(super) struct Output {
@@ -42,11 +45,7 @@ impl Output {
         widen(&self.from);
         let mut buffer = vec![0; CHUNK];
         let mut is_read = true;
-        loop {
-            match self.await_output() {
-                Ready::Output => {}
-                Ready::CommandEnded => break,
-            }
+        while self.has_output() {
             match rustix::io::read(&self.from, &mut buffer[..]) {
                 Ok(0) | Err(Errno::IO) => return self.close(),
                 Ok(count) => {
@@ -74,15 +73,11 @@ impl Output {
         }
     }
 
-    fn await_output(&self) -> Ready {
+    /// Waits for output or its end; `false` where the command has ended first.
+    fn has_output(&self) -> bool {
         let mut polled = [PollFd::new(&self.from, PollFlags::IN), PollFd::new(&*self.ended, PollFlags::IN)];
-        loop {
-            match poll(&mut polled, None) {
-                Err(Errno::INTR) => {}
-                _ if !polled[1].revents().is_empty() => return Ready::CommandEnded,
-                _ => return Ready::Output,
-            }
-        }
+        while poll(&mut polled, None) == Err(Errno::INTR) {}
+        polled[1].revents().is_empty()
     }
 
     /// Copies what the command has left. Its children may hold the stream open and write on; a shell does not wait for
@@ -118,11 +113,6 @@ impl Output {
     }
 }
 
-enum Ready {
-    Output,
-    CommandEnded,
-}
-
 /// Makes a pipe larger. A kernel that refuses leaves it as it was, and a pty is none.
 fn widen(pipe: &OwnedFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
@@ -147,22 +137,24 @@ fn write_all(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies what is typed to the command's pty, until either has gone. While jobwire is in the background it must not read:
-/// `may_read` waits until it may.
-pub(super) fn copy_input(mut to: File, may_read: impl Fn()) {
-    let Ok(mut from) = io::stdin().as_fd().try_clone_to_owned().map(File::from) else { return };
+/// Copies what is typed on a terminal to the command's pty, until either has gone. `may_read` waits until jobwire may read the
+/// terminal, and `typed` hears of the keys before the command gets them.
+pub(super) fn copy_input(mut from: File, mut to: File, may_read: impl Fn(), typed: impl Fn(&[u8], &File)) {
     let mut buffer = [0; 4096];
     loop {
+        may_read();
         let mut polled = [PollFd::new(&from, PollFlags::IN)];
-        match poll(&mut polled, None) {
+        match poll(&mut polled, Some(&GLIMPSE)) {
+            Ok(0) | Err(Errno::INTR) => continue,
             Ok(_) => {}
-            Err(Errno::INTR) => continue,
             Err(_) => return,
         }
+        // It may have gone into the background meanwhile.
         may_read();
         match from.read(&mut buffer) {
             Ok(0) => return,
             Ok(count) => {
+                typed(&buffer[..count], &to);
                 if write_all(&mut to, &buffer[..count]).is_err() {
                     return;
                 }

@@ -18,13 +18,14 @@ mod session;
 mod teller;
 mod wake;
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -36,12 +37,12 @@ use self::copy::{Output, copy_input};
 use self::glance::Glance;
 pub(crate) use self::layout::PtyChoice;
 use self::observer::Observer;
-use self::pty::is_in_foreground;
+use self::pty::{Keyboard, signals_of};
 use self::report::{Ending, Fate, Reporter};
 pub(crate) use self::session::lead;
 use self::teller::{Teller, Tellings};
 use self::wake::Wake;
-use crate::child::{self, CaughtSignals, Passing, SignalSender};
+use crate::child::{self, CaughtSignal, CaughtSignals, Passing, SignalSender};
 use crate::dialect::Dialect;
 use crate::emit::{Sink, SinkOptions, attach_command, quoted};
 use crate::exit::{Exit, Failure};
@@ -54,6 +55,8 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 const DYING: Duration = Duration::from_secs(2);
 /// How long the rest of the output may be looked at after its end.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+/// Time between two looks whether the terminal is wanted.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a stopped command's last output is waited for, and how often it is looked for.
 const LAST_OUTPUT: (u32, Duration) = (20, Duration::from_millis(10));
 
@@ -146,22 +149,20 @@ impl Run {
         };
         self.tellings.milestone(self.reporter.started(&host(), running.child.id(), &name));
         let mut threads = Threads::start(&mut running, options, &self.tellings)?;
-        if let Some(keyboard) = &mut running.keyboard {
-            keyboard.capture();
+        if running.kinship == Kinship::Session {
+            running.with_keyboard(Keyboard::capture);
         }
         let status = self.until_ended(&mut running, &mut events).await?;
         threads.ended.raise();
         self.until_copied(&mut threads).await;
         // Its settings are restored before anything is said.
-        drop(running.keyboard.take());
-        Ok(match status {
-            Some(status) => (Ok(child::exit(status)), self.ending(status)),
-            None => {
-                let message = "jobwire was told to end, and the command could not be killed";
-                let fate = Fate { error: Some(message.to_owned()), ..Fate::default() };
-                (Err(Failure::new(Exit::Failure, message)), Ending::Failed(fate))
-            }
-        })
+        running.with_keyboard(Keyboard::release);
+        if let Some(status) = status {
+            return Ok((Ok(child::exit(status)), self.ending(status)));
+        }
+        let message = "jobwire was told to end, and the command could not be killed";
+        let fate = Fate { error: Some(message.to_owned()), ..Fate::default() };
+        Ok((Err(Failure::new(Exit::Failure, message)), Ending::Failed(fate)))
     }
 
     /// Waits for the end of the command, passing on what concerns it; `None` where it cannot even be killed.
@@ -179,6 +180,9 @@ impl Run {
                     if matches!(caught.signal, Signal::INT | Signal::TERM) {
                         self.asked = Some(caught.signal);
                     }
+                    if is_own(&caught) {
+                        continue;
+                    }
                     let child = running.child.id();
                     if let Some(signal) = self.passing.decide(caught, child, Instant::now().into_std()) {
                         running.send(signal);
@@ -192,7 +196,11 @@ impl Run {
                         stop_likewise(running).await;
                     }
                 }
-                Some(()) = events.resumed.recv(), if running.kinship == Kinship::Session => resume(running),
+                Some(()) = events.resumed.recv() => resume(running),
+                () = sleep(LOOK), if running.kinship != Kinship::Session && running.keyboard.is_some() => {
+                    let wants_keys = running.wants_keys();
+                    running.with_keyboard(|keyboard| keyboard.capture_if(wants_keys));
+                }
                 Some(()) = events.resized.recv() => running.resize(),
                 () = at(killed.map(|killed| killed + DYING)) => return Ok(None),
             }
@@ -206,8 +214,8 @@ impl Run {
             tokio::select! {
                 Some(()) = threads.copied.recv() => threads.copiers -= 1,
                 caught = self.signals.next() => {
-                    if caught.signal != Signal::USR1 && caught.signal != Signal::USR2
-                        && caught.sender != SignalSender::Terminal {
+                    let is_order = !matches!(caught.signal, Signal::USR1 | Signal::USR2);
+                    if is_order && !is_own(&caught) && caught.sender != SignalSender::Terminal {
                         return;
                     }
                 }
@@ -236,9 +244,12 @@ impl Run {
 
     /// Gives the teller time for the end, unless a signal says that there is none.
     async fn last_word(&mut self) {
+        let told = timeout(LAST_WORD, &mut self.telling);
+        let signals = &mut self.signals;
+        let order = async { while is_own(&signals.next().await) {} };
         tokio::select! {
-            _ = timeout(LAST_WORD, &mut self.telling) => {}
-            _ = self.signals.next() => {}
+            _ = told => {}
+            () = order => {}
         }
         if !self.telling.is_finished() {
             self.telling.abort();
@@ -294,22 +305,27 @@ async fn stop_likewise(running: &mut Running) {
         sleep(LAST_OUTPUT.1).await;
         times += 1;
     }
-    if let Some(keyboard) = &mut running.keyboard {
-        keyboard.release();
-    }
+    running.with_keyboard(Keyboard::release);
     // The whole group, as the terminal would: a shell waits for all of a pipeline. In a group that no shell watches the kernel
     // drops this signal, and the command goes on at once, as it would have by itself.
-    let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+    let _ = kill_current_process_group(Signal::TSTP);
     resume(running);
 }
 
 /// Lets the command go on, and takes the terminal for it again if jobwire is in its foreground.
 fn resume(running: &mut Running) {
-    if let Some(keyboard) = &mut running.keyboard {
-        keyboard.capture();
-    }
     running.resize();
-    running.send(Signal::CONT);
+    if running.kinship == Kinship::Session {
+        running.with_keyboard(Keyboard::capture);
+        running.send(Signal::CONT);
+    } else {
+        running.with_keyboard(Keyboard::recapture);
+    }
+}
+
+/// Whether jobwire sent a signal itself, to all of its group.
+fn is_own(caught: &CaughtSignal) -> bool {
+    caught.sender == SignalSender::Process(Some(std::process::id()))
 }
 
 /// Threads that copy the command's streams and look at them.
@@ -326,8 +342,8 @@ struct Threads {
 impl Threads {
     fn start(running: &mut Running, options: &RunOptions, tellings: &Tellings) -> io::Result<Self> {
         let ended = Arc::new(Wake::new()?);
-        let (copier, copied) = mpsc::channel(2);
-        let (looker, looked) = mpsc::channel(1);
+        let (done, copied) = mpsc::channel(2);
+        let (looks, looked) = mpsc::channel(1);
         let mut copiers = 0;
         let first = running.outputs.0.take();
         let second = running.outputs.1.take();
@@ -344,24 +360,33 @@ impl Threads {
                 ended: Arc::clone(&ended),
                 closes_stdout: stream == "stdout" && !is_pty,
             };
-            let copier = copier.clone();
+            let done = done.clone();
             spawn(stream, move || {
                 output.copy();
                 // Nobody listens any more where jobwire is ending.
-                let _ = copier.blocking_send(());
+                let _ = done.blocking_send(());
             })?;
             let recogniser = Recogniser::new(options.pattern.as_ref());
             let observer =
                 Observer { stream, glance, recogniser, logs: options.logs, tellings: tellings.clone() };
-            let looker = looker.clone();
+            let looks = looks.clone();
             spawn("look", move || {
                 observer.watch();
-                drop(looker);
+                drop(looks);
             })?;
         }
-        if running.keyboard.is_some() {
-            let to = running.typewriter()?;
-            spawn("stdin", move || copy_input(to, await_foreground))?;
+        if let Some(keyboard) = &running.keyboard {
+            let is_session = running.kinship == Kinship::Session;
+            let (keyboard, to) = (Arc::clone(keyboard), running.typewriter()?);
+            let from = lock(&keyboard).terminal()?;
+            spawn("keys", move || {
+                copy_input(
+                    from,
+                    to,
+                    || await_turn(&keyboard),
+                    |keys, pty| typed(keys, pty, &keyboard, is_session),
+                );
+            })?;
         }
         Ok(Self { ended, copied, copiers, looked })
     }
@@ -371,11 +396,30 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
 }
 
-/// Waits until jobwire is in the foreground of its terminal: reading it from the background would stop jobwire.
-fn await_foreground() {
-    while !is_in_foreground() {
-        std::thread::sleep(Duration::from_millis(50));
+/// Waits until jobwire may read the terminal: reading it from the background would stop jobwire, and others may be reading it.
+fn await_turn(keyboard: &Mutex<Keyboard>) {
+    while !lock(keyboard).is_captured() {
+        std::thread::sleep(LOOK);
     }
+}
+
+/// Does for jobwire's group what its terminal would do if it were not in raw mode: a key such as Ctrl-C is a signal for all of
+/// a pipeline, and for the script that runs it.
+fn typed(keys: &[u8], pty: &File, keyboard: &Mutex<Keyboard>, is_session: bool) {
+    for signal in signals_of(keys, pty) {
+        if signal != Signal::TSTP {
+            // There is always this process itself.
+            let _ = kill_current_process_group(signal);
+        } else if !is_session {
+            lock(keyboard).release();
+            let _ = kill_current_process_group(signal);
+        }
+        // A command with a session of its own is stopped by its pty, and jobwire follows it.
+    }
+}
+
+fn lock(keyboard: &Mutex<Keyboard>) -> MutexGuard<'_, Keyboard> {
+    keyboard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn at(time: Option<Instant>) {

@@ -49,7 +49,7 @@ impl Observer {
                 bytes = end.map_or(&[], |end| &bytes[end + 1..]);
             }
             screen.outside(bytes, |bytes| {
-                lines.feed(bytes, |line| self.line(&line, line.end == LineEnd::Newline))
+                lines.feed(bytes, |line| self.line(&line, line.end == LineEnd::Newline));
             });
             buffer = seen.bytes;
             if !glance.is_ended() {

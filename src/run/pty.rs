@@ -5,11 +5,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, fstat, open};
-use rustix::process::getpgrp;
+use rustix::process::{Signal, getpgrp};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{
-    LocalModes, OptionalActions, OutputModes, Termios, Winsize, isatty, tcgetattr, tcgetpgrp, tcgetwinsize,
-    tcsetattr, tcsetwinsize,
+    LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, Winsize, isatty, tcgetattr,
+    tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 /// Size of a pty where jobwire has no terminal to take it from.
@@ -60,9 +60,9 @@ pub(super) fn terminal_at(descriptor: impl AsFd) -> Option<u64> {
     if isatty(&descriptor) { fstat(descriptor).ok().map(|stat| stat.st_rdev) } else { None }
 }
 
-/// Whether this process has a controlling terminal.
-pub(super) fn has_controlling_terminal() -> bool {
-    File::open("/dev/tty").is_ok()
+/// The controlling terminal of this process, if it has one.
+pub(super) fn controlling_terminal() -> Option<File> {
+    File::options().read(true).write(true).open("/dev/tty").ok()
 }
 
 /// Size of the first terminal among jobwire's own streams, else that of `COLUMNS` and `LINES`, else 80 columns by 24 rows.
@@ -81,23 +81,20 @@ pub(super) fn size() -> Winsize {
     })
 }
 
-/// Whether this process is in the foreground of the terminal at its standard input, so that it may read and set it.
-pub(super) fn is_in_foreground() -> bool {
-    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
-}
-
-/// The terminal at standard input, put into raw mode while the command's own pty interprets what is typed. Its settings are
-/// restored when this is dropped.
+/// A terminal whose keys go to the command's pty: in raw mode meanwhile, since the pty interprets them. Its settings are restored
+/// when this is dropped.
 #[derive(Debug)]
 pub(super) struct Keyboard {
+    terminal: File,
     settings: Termios,
     is_raw: bool,
 }
 
 impl Keyboard {
-    /// Remembers the settings of the terminal.
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { settings: tcgetattr(io::stdin())?, is_raw: false })
+    /// Remembers the settings of a terminal.
+    pub(super) fn new(terminal: File) -> io::Result<Self> {
+        let settings = tcgetattr(&terminal)?;
+        Ok(Self { terminal, settings, is_raw: false })
     }
 
     /// Settings of the terminal before anything was changed.
@@ -105,22 +102,51 @@ impl Keyboard {
         &self.settings
     }
 
-    /// Puts the terminal into raw mode, unless jobwire is in the background. Whether it is in raw mode now.
-    pub(super) fn capture(&mut self) -> bool {
-        if is_in_foreground() {
+    /// The terminal, for reading.
+    pub(super) fn terminal(&self) -> io::Result<File> {
+        self.terminal.try_clone()
+    }
+
+    /// Whether the terminal is in raw mode, and this process in its foreground: another one must not read it.
+    pub(super) fn is_captured(&self) -> bool {
+        self.is_raw && self.is_in_foreground()
+    }
+
+    fn is_in_foreground(&self) -> bool {
+        tcgetpgrp(&self.terminal).is_ok_and(|group| group == getpgrp())
+    }
+
+    /// Puts the terminal into raw mode, unless jobwire is in the background.
+    pub(super) fn capture(&mut self) {
+        if self.is_in_foreground() {
             let mut raw = self.settings.clone();
             raw.make_raw();
             // A terminal that has gone refuses, and nobody types there.
-            self.is_raw = tcsetattr(io::stdin(), OptionalActions::Drain, &raw).is_ok();
+            self.is_raw = tcsetattr(&self.terminal, OptionalActions::Drain, &raw).is_ok();
         }
-        self.is_raw
+    }
+
+    /// Puts the terminal into raw mode again, which a shell has changed while jobwire was stopped.
+    pub(super) fn recapture(&mut self) {
+        if self.is_raw {
+            self.capture();
+        }
     }
 
     /// Restores the terminal's settings.
     pub(super) fn release(&mut self) {
         if std::mem::take(&mut self.is_raw) {
             // As above.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.settings);
+            let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.settings);
+        }
+    }
+
+    /// Captures the terminal for as long as it is wanted.
+    pub(super) fn capture_if(&mut self, is_wanted: bool) {
+        match (is_wanted, self.is_raw) {
+            (true, false) => self.capture(),
+            (false, true) => self.release(),
+            _ => {}
         }
     }
 }
@@ -129,4 +155,26 @@ impl Drop for Keyboard {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// Manner in which a pty treats keys, as far as a program that reads single keys changes it.
+pub(super) fn manner(pty: impl AsFd) -> LocalModes {
+    let modes = tcgetattr(pty).map_or(LocalModes::empty(), |settings| settings.local_modes);
+    modes & (LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
+}
+
+/// Signals that these keys stand for in the settings of a pty, as in Ctrl-C.
+pub(super) fn signals_of(keys: &[u8], pty: impl AsFd) -> Vec<Signal> {
+    let Ok(settings) = tcgetattr(pty) else { return Vec::new() };
+    if !settings.local_modes.contains(LocalModes::ISIG) {
+        return Vec::new();
+    }
+    let codes = [
+        (SpecialCodeIndex::VINTR, Signal::INT),
+        (SpecialCodeIndex::VQUIT, Signal::QUIT),
+        (SpecialCodeIndex::VSUSP, Signal::TSTP),
+    ];
+    let is_typed =
+        |index| settings.special_codes[index] != 0 && keys.contains(&settings.special_codes[index]);
+    codes.into_iter().filter(|(index, _)| is_typed(*index)).map(|(_, signal)| signal).collect()
 }

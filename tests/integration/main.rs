@@ -24,6 +24,7 @@ mod protocol_page;
 mod proxy;
 mod publish;
 mod schema;
+mod run;
 mod secrets;
 mod serve;
 mod snippets;

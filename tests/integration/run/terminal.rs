@@ -1,0 +1,98 @@
+//! Commands on a terminal: the size, keys, stopping, and programs that paint the whole screen.
+
+use crate::support::{Pty, rows};
+
+const RUN: &str = "jobwire run j --quiet --redis redis://127.0.0.1:1 -- ";
+
+fn shell() -> Pty {
+    Pty::shell(20, 70, &[])
+}
+
+#[test]
+fn a_command_has_a_terminal_of_the_same_size_that_changes_with_it() {
+    let mut pty = shell();
+    pty.send(&format!("{RUN}bash -c 'trap \"stty size\" WINCH; stty size; [ -t 0 -a -t 1 -a -t 2 ] && echo tty; while :; do sleep 0.1; done'\n"));
+    pty.until_shown("20 70");
+    pty.until_shown("tty");
+    pty.resize(24, 100);
+    pty.until_shown("24 100");
+    pty.send("\x03");
+    pty.until_shown("warning: ");
+}
+
+#[test]
+fn one_ctrl_c_is_one_signal_with_a_pty_and_without() {
+    for how in ["auto", "never"] {
+        let mut pty = shell();
+        let script = "trap \"echo I''NT\" INT; echo re''ady; sleep 60; sleep 0.5; echo do''ne; exit 6";
+        pty.send(&format!(
+            "{}sh -c '{script}'; echo code $?\n",
+            RUN.replace("--quiet", &format!("--quiet --pty {how}"))
+        ));
+        pty.until_shown("ready");
+        pty.send("\x03");
+        pty.until_shown("code 6");
+        let shown = pty.rows();
+        assert_eq!(shown.iter().filter(|row| row.ends_with("INT")).count(), 1, "{how}: {shown:?}");
+    }
+}
+
+#[test]
+fn a_command_stops_and_goes_on_as_in_a_shell() {
+    for how in ["auto", "never"] {
+        let mut pty = shell();
+        let run = RUN.replace("--quiet", &format!("--quiet --pty {how}"));
+        pty.send(&format!("{run}sh -c 'echo re''ady; read line; echo got $line'; echo code $?\n"));
+        pty.until_shown("ready");
+        pty.send("\x1a");
+        pty.until_shown("Stopped");
+        pty.send("echo between''them\n");
+        pty.until_shown("betweenthem");
+        pty.send("fg\n");
+        let is_back = |row: &&String| row.contains("read line");
+        pty.until("the command", |screen| rows(screen).iter().filter(is_back).count() == 3);
+        pty.send("typed\n");
+        pty.until_shown("got typed");
+    }
+}
+
+#[test]
+fn a_program_that_paints_the_screen_works_and_leaves_the_terminal_as_it_was() {
+    let mut pty = shell();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("numbers").display().to_string();
+    pty.send(&format!("seq 100 > {file}; clear\n"));
+    pty.send(&format!("{RUN}less {file}; echo code $?\n"));
+    pty.until("the first page", |screen| rows(screen).iter().any(|row| row == "19"));
+    pty.send("G");
+    pty.until("the last page", |screen| rows(screen).iter().any(|row| row == "100"));
+    pty.send("q");
+    pty.until_shown("code 0");
+    pty.send("stty -a | grep -q ' icanon' && echo sa''ne\n");
+    pty.until_shown("sane");
+}
+
+#[test]
+fn a_pager_behind_a_pipe_is_given_its_keys_and_leaves_the_terminal_as_it_was() {
+    let mut pty = shell();
+    pty.send(&format!("clear; seq 100 | {RUN}less; echo code $?\n"));
+    pty.until("the first page", |screen| rows(screen).iter().any(|row| row == "19"));
+    pty.send("G");
+    pty.until("the last page", |screen| rows(screen).iter().any(|row| row == "100"));
+    pty.send("q");
+    pty.until_shown("code 0");
+    pty.send("stty -a | grep -q ' icanon' && echo sa''ne\n");
+    pty.until_shown("sane");
+}
+
+#[test]
+fn ctrl_c_ends_the_script_around_it_too() {
+    let mut pty = shell();
+    pty.send(&format!("sh -c '{RUN}sh -c \"echo re\\\"\\\"ady; sleep 60\"; echo went on'\n"));
+    pty.until_shown("ready");
+    pty.send("\x03");
+    pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
+    pty.send("echo code $?\n");
+    pty.until_shown("code 130");
+    assert!(!pty.rows().iter().any(|row| row == "went on"), "{:?}", pty.rows());
+}
