@@ -39,6 +39,8 @@ pub enum Trouble {
     UnknownCommand,
     /// The server is a replica or a Sentinel, and not used.
     NotMaster,
+    /// A stream was not read as far as something that was made from its entries.
+    StreamBehind,
     /// The broker's queue is full.
     Overloaded,
     /// Anything else; the server's words say more.
@@ -110,12 +112,14 @@ impl Trouble {
             Self::WrongType => "wrong_type",
             Self::UnknownCommand => "unknown_command",
             Self::NotMaster => "not_master",
+            Self::StreamBehind => "stream_behind",
             Self::Overloaded => "overloaded",
             Self::Other => "refused",
         }
     }
 
-    /// The inverse of [`Trouble::code`], but for [`Trouble::Away`], [`Trouble::NotMaster`] and [`Trouble::Overloaded`], which are no refusals.
+    /// The inverse of [`Trouble::code`], but for [`Trouble::Away`], [`Trouble::NotMaster`], [`Trouble::StreamBehind`] and
+    /// [`Trouble::Overloaded`], which are no refusals.
     pub fn refusal(code: &str) -> Option<Self> {
         const REFUSALS: [Trouble; 16] = [
             Trouble::Login,
@@ -158,6 +162,7 @@ impl Trouble {
             Self::WrongType => "the key in redis holds something else",
             Self::UnknownCommand => "redis does not know the command",
             Self::NotMaster => "redis is not a master",
+            Self::StreamBehind => "the stream of the job's events is not read as far",
             Self::Overloaded => "the broker is overloaded",
             Self::Other => "redis refused the command",
         }
@@ -190,6 +195,7 @@ impl Trouble {
                 | Self::TooManyClients
                 | Self::ClusterDown
                 | Self::MovingInCluster
+                | Self::StreamBehind
         )
     }
 

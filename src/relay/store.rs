@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -26,8 +26,8 @@ const QUEUE: usize = 20_000;
 const TOGETHER: usize = 256;
 /// How long the store may take before it counts as away.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often is looked whether a stream was read as far as a state.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Time between two looks whether a stream was read as far as a state.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How often questions that it could not answer are asked again once it is back.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 /// Jobs that are read back together after a gap.
@@ -220,15 +220,10 @@ async fn try_to_read(
     if !status.reachable {
         return Err(Cause::away(status.error.unwrap_or_else(|| "redis is not connected yet".to_owned())));
     }
-    match tokio::time::timeout(PATIENCE, read_back(access, id, job)).await {
-        Ok(Ok((stored, news))) => {
-            access.troubles.succeeded(Direction::Reading, id);
-            access.tell(id, job, news).await;
-            Ok(stored.map(Arc::new))
-        }
-        Ok(Err(cause)) => Err(cause),
-        Err(_) => Err(Cause::away(format!("no answer within {} s", PATIENCE.as_secs()))),
-    }
+    let (stored, news) = read_back(access, id, job).await?;
+    access.troubles.succeeded(Direction::Reading, id);
+    access.tell(id, job, news).await;
+    Ok(stored.map(Arc::new))
 }
 
 /// Returns what was read, and what it changed.
@@ -238,7 +233,8 @@ async fn read_back(
     job: &Arc<str>,
 ) -> Result<(Option<StoredJob>, Restored), Cause> {
     let Some(store) = access.store() else { return Ok((None, Restored::default())) };
-    let stored = match load(access, store, id, job).await {
+    let loaded = tokio::time::timeout(PATIENCE, load(access, store, id, job)).await;
+    let stored = match loaded.map_err(|_| Cause::away(no_answer()))? {
         // The key holds something else, which is no state of this job and will not become one.
         Err(error) if error.trouble() == Trouble::WrongType => {
             access.troubles.failed(Direction::Reading, id, job, &Cause::from(&error));
@@ -247,8 +243,7 @@ async fn read_back(
         other => other.map_err(|error| Cause::from(&error))?,
     };
     if let Some(stored) = &stored {
-        let caught_up = tokio::time::timeout(PATIENCE, catch_up_to(access, id, job, stored)).await;
-        caught_up.map_err(|_| Cause::away("its stream is not read as far as the state".to_owned()))??;
+        catch_up_to(access, id, job, stored).await?;
     }
     let news = access.log().restore(id, job, stored.as_ref(), Stamp::now());
     if news.no_event {
@@ -257,29 +252,43 @@ async fn read_back(
     Ok((stored, news))
 }
 
-/// Waits until the streams that a job's events come by were read as far as they were when its state was loaded. Another
-/// relay may have written the state of an entry that is yet to come to this one, and older entries would follow it.
+/// Waits until the streams that a job's events come by were read as far as they were when its state was loaded, for so
+/// long as the store may take. Another relay may have written the state of an entry that is yet to come to this one, and
+/// older entries would follow it.
 async fn catch_up_to(
     access: &StoreAccess,
     id: DialectId,
     job: &Arc<str>,
     stored: &StoredJob,
 ) -> Result<(), Cause> {
-    let topic = Topic::job(id, Arc::clone(job));
-    let streams: Vec<StreamId> = access.log().streams().of(&topic).collect();
+    let Some(history) = access.broker.history() else { return Ok(()) };
+    let deadline = Instant::now() + PATIENCE;
+    let streams: Vec<StreamId> = access.log().streams().of(&Topic::job(id, Arc::clone(job))).collect();
     for stream in streams {
         let reached = access.log().newest_entry(stream);
         // A state of this project has the time of its entry; one that another system keeps has none.
         if !access.dialects.get(id).has_foreign_state() && stored.updated / 1_000 < reached.millis {
             continue;
         }
-        let Some(history) = access.broker.history() else { continue };
-        let end = history.page(stream, reached, 1).await.map_err(|error| Cause::from(&error))?.newest;
+        let end = match timeout_at(deadline, history.page(stream, reached, 1)).await {
+            Ok(Ok(page)) => page.newest,
+            Ok(Err(error)) if error.trouble().passes() => return Err(Cause::from(&error)),
+            // A stream whose end nobody may ask for is taken as it was read.
+            Ok(Err(_)) => continue,
+            Err(_) => return Err(Cause::away(no_answer())),
+        };
         while access.log().newest_entry(stream) < end {
+            if Instant::now() >= deadline {
+                return Err(Cause::behind());
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
     Ok(())
+}
+
+fn no_answer() -> String {
+    format!("no answer within {} s", PATIENCE.as_secs())
 }
 
 /// Reads the jobs back that somebody watches after each gap, and when the store can be read again, until `stop`; their

@@ -38,6 +38,11 @@ impl Cause {
     pub(super) fn away(reason: impl Into<String>) -> Self {
         Self { trouble: Trouble::Away, reason: reason.into() }
     }
+
+    /// The state of a job is newer than what was read of the stream of its events.
+    pub(super) fn behind() -> Self {
+        Self { trouble: Trouble::StreamBehind, reason: "entries of the stream are yet to come".to_owned() }
+    }
 }
 
 impl From<&BrokerError> for Cause {

@@ -3,10 +3,10 @@
 Reads a command a line, as JSON, and answers each with a line of JSON. The first line is the port of its key set.
 """
 
+import contextlib
 import json
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import jwt
@@ -37,7 +37,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         body = json.dumps({"keys": [jwk(name) for name in published]}).encode()
         if mode == "hang":
-            time.sleep(30)
+            # The request is answered by nothing until the client hangs up.
+            with contextlib.suppress(OSError):
+                self.connection.settimeout(30)
+                self.connection.recv(1)
             return
         if mode == "redirect":
             self.send_response(302)

@@ -153,7 +153,7 @@ impl JobLog {
     }
 
     /// The cursor of a sequence, for a client of these sources. Where `at_least` is further in a stream, that counts.
-    /// Where the place in a stream is not remembered, the cursor is the relay's own, which needs no places.
+    /// The cursor is the relay's own, which needs no places, where the place in a stream is not remembered.
     pub(in crate::relay) fn cursor(
         &self,
         epoch: Epoch,

@@ -71,14 +71,17 @@ fn a_replay_that_is_cut_off_is_no_result() {
 
 #[test]
 fn a_server_that_answers_no_ping_is_waited_for_and_not_for_ever() {
-    let server = Server::start(|stream, _| {
+    let (finished, finish) = std::sync::mpsc::channel::<()>();
+    let finish = std::sync::Mutex::new(finish);
+    let server = Server::start(move |stream, _| {
         let raw = stream.try_clone().unwrap();
         let mut socket = Socket::accept(stream);
         socket.send(&[STEP, ERROR, DONE]);
-        // The server reads nothing, so it answers no ping. It keeps the connection open.
-        std::thread::sleep(PATIENCE);
+        // The server reads nothing, so it answers no ping. It keeps the connection open until the client has exited.
+        let _ = finish.lock().unwrap().recv_timeout(PATIENCE);
         drop(raw);
     });
     let output = jobwire(&["attach", &server.ws("/ws/r3"), "--dialect", "tasks"]);
+    drop(finished);
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
 }

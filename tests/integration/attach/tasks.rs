@@ -70,7 +70,7 @@ fn who_may_not_watch_is_4_and_told_why() {
 #[test]
 fn a_task_that_nobody_has_heard_of_is_waited_for() {
     let relay = relay(&["--unknown-grace", "100ms"]);
-    // Its socket may be closed again before it is seen to be open.
+    // The socket may be closed again before it is seen to be open.
     let watching = relay.spawn(&["attach", "tasks/a", "--token", &token("alice"), "--retries", "0"]);
     watching.until_printed(" tasks/a unknown task; waiting for it to appear\n");
     publish(&relay, "tasks/a", "registered", &["user_id=alice"]);

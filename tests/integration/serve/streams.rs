@@ -355,3 +355,20 @@ fn a_state_that_another_relay_wrote_is_not_shown_before_the_stream_was_read_as_f
     append(&redis, EVENTS, &scraping(1, "job_started", "0", 11));
     socket.expect(&scraping(1, "job_started", "0", 11));
 }
+
+#[test]
+fn a_state_is_shown_where_its_stream_has_nothing_newer_or_nobody_may_ask() {
+    for rule in ["+@all", "-xrange"] {
+        let redis = RedisServer::start();
+        let acl = ["SETUSER", "reader", "on", ">pw", "+@all", "~*", "allchannels", rule];
+        redis::cmd("ACL").arg(&acl).exec(&mut redis.connection()).unwrap();
+        let url = redis.url().replace("://", "://reader:pw@");
+        let relay = Relay::start(&[&["--redis", &url][..], &STREAMS].concat());
+        until(PATIENCE, "the relay to follow its streams", || relay.get("/ready").0 == 200);
+        let kept = scraping(5, "job_progress", "40", 1);
+        // Newer than all entries, of which there are none: the state of a stream that was deleted since.
+        let hash = ["jobwire:scraping:5", "state", &kept, "updated", "4000000000000000"];
+        redis::cmd("HSET").arg(&hash).exec(&mut redis.connection()).unwrap();
+        relay.connect("/ws/scraping/5").expect(&kept);
+    }
+}

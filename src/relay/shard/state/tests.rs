@@ -1,13 +1,15 @@
 mod cuts;
 mod relays;
+mod sockets;
 
 use std::io::Read as _;
-use std::net::{TcpListener, TcpStream as StdStream};
+use std::net::TcpStream as StdStream;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use self::sockets::pair;
 use super::*;
 use crate::dialect::Dialects;
 use crate::relay::RelayOptions;
@@ -86,11 +88,7 @@ impl Fixture {
     }
 
     fn adopt(&self, wants: Wants) -> Client {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
-        let stream = listener.accept().unwrap().0;
-        stream.set_nonblocking(true).unwrap();
-        socket2::SockRef::from(&stream).set_send_buffer_size(128 << 10).unwrap();
+        let (stream, client) = pair(128 << 10);
         self.shared.adopt(NewConnection {
             stream,
             head: Bytes::new(),

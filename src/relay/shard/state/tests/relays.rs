@@ -1,6 +1,6 @@
 //! Relays of one shard each that follow the same streams, fed by hand.
 
-use std::net::{TcpListener, TcpStream as StdStream};
+use std::net::TcpStream as StdStream;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::sockets::pair;
 use crate::broker::{
     BoxFuture, Broker, BrokerError, Entry, EntryId, History, Page, Position, Publication, Sink, StateStore,
     Status, StreamId, Subscription,
@@ -199,11 +200,7 @@ impl Node {
     }
 
     pub(super) fn connect(&self, targets: &[&str], since: Option<&str>) -> StdStream {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
-        let stream = listener.accept().unwrap().0;
-        stream.set_nonblocking(true).unwrap();
-        socket2::SockRef::from(&stream).set_send_buffer_size(1 << 10).unwrap();
+        let (stream, client) = pair(1 << 10);
         socket2::SockRef::from(&client).set_recv_buffer_size(1 << 10).unwrap();
         let since = since.map(|since| self.settings.epoch.read(since));
         let targets = targets.iter().map(ToString::to_string).collect();
