@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Globals;
 use super::bearer::BearerArgs;
-use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::sink::SinkArgs;
+use super::values::duration;
 use crate::check::{self, CheckOptions, CheckOutput, Trial};
 use crate::dialect::{Dialect, Dialects};
 use crate::emit::SinkOptions;
@@ -47,37 +46,11 @@ the key or the token is refused, and nothing else is wrong.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The relay: ws, wss, http or https.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
     #[command(flatten)]
-    tls: ServerTls,
+    sink: SinkArgs,
 
     #[command(flatten)]
     token: BearerArgs,
-
-    /// The relay's publish key, for events that go through it [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
-    publish_key: Option<String>,
-
-    /// The relay's Redis, to look at it too, and to send events into it rather than through the relay.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
-    redis: Option<String>,
-
-    #[command(flatten)]
-    redis_tls: RedisTls,
-
-    /// Append events to Redis Streams, for relays with --streams; needs --redis or REDIS_URL.
-    #[arg(long, env = "JOBWIRE_DURABLE")]
-    durable: bool,
 
     /// What stands before the names of channels on Redis; the same as the relay's.
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
@@ -130,20 +103,13 @@ impl CheckArgs {
     fn options(self, globals: &Globals) -> Result<CheckOptions, Failure> {
         let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
         let all = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
-        let tls = self.tls.tls()?;
-        let redis = self.redis_tls.complete(self.redis)?;
-        if self.durable && redis.is_none() {
-            return Err(Failure::usage("--durable appends to streams in Redis, and nothing names a Redis")
-                .hint("name the Redis of the relay with --redis or REDIS_URL"));
-        }
-        let sink = match &redis {
-            Some(url) => SinkOptions::Redis { url: url.clone(), durable: self.durable },
-            None => {
-                SinkOptions::Http { server: self.server.clone(), key: self.publish_key, tls: tls.clone() }
-            }
+        let sink = self.sink.options()?;
+        let (redis, tls) = match &sink {
+            SinkOptions::Redis { url, .. } => (Some(url.clone()), self.sink.relay.tls.tls()?),
+            SinkOptions::Http { tls, .. } => (None, tls.clone()),
         };
         Ok(CheckOptions {
-            server: self.server,
+            server: self.sink.relay.server,
             tls,
             token: self.token.source()?,
             redis,

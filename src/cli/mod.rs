@@ -21,6 +21,7 @@ mod publish;
 mod run;
 mod schema;
 mod serve;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod tls;

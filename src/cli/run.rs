@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use rand::RngExt as _;
-use url::Url;
 
 use super::Globals;
-use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::sink::SinkArgs;
+use super::values::duration;
 use crate::dialect::{Dialects, Target};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
@@ -48,7 +47,6 @@ none is.";
 /// Run a command and tell of it as a job: start, progress, end
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, override_usage = "jobwire run [OPTIONS] [TARGET] -- COMMAND [ARG]...")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct RunArgs {
     /// The job, as in build-42 or jobs/build-42 [default: the command's name and four letters].
     target: Option<String>,
@@ -81,35 +79,8 @@ pub(super) struct RunArgs {
     #[arg(long, env = "JOBWIRE_QUIET")]
     quiet: bool,
 
-    /// Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL.
-    #[arg(long, env = "JOBWIRE_DURABLE")]
-    durable: bool,
-
-    /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,
-    /// password and database.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
-    redis: Option<String>,
-
     #[command(flatten)]
-    redis_tls: RedisTls,
-
-    /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
-    #[command(flatten)]
-    tls: ServerTls,
-
-    /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
-    publish_key: Option<String>,
+    sink: SinkArgs,
 }
 
 /// When the command's output goes through a pseudoterminal, as written.
@@ -152,24 +123,19 @@ impl RunArgs {
             let files: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
             environment.push(set("JOBWIRE_DIALECT_FILE", files.join(",")));
         }
-        let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
-            environment.extend(of_redis(&url));
-            if self.durable {
-                environment.push(set("JOBWIRE_DURABLE", "true".to_owned()));
+        let sink = self.sink.options()?;
+        match &sink {
+            SinkOptions::Redis { url, durable } => {
+                environment.extend(of_redis(url));
+                environment.extend(durable.then(|| set("JOBWIRE_DURABLE", "true".to_owned())));
             }
-            SinkOptions::Redis { url, durable: self.durable }
-        } else if self.durable {
-            return Err(Failure::usage(
-                "--durable appends to streams in Redis, and nothing names a Redis: a relay only publishes what it gets over HTTP",
-            )
-            .hint("name the Redis of the relay with --redis or REDIS_URL"));
-        } else {
-            environment.push(set("JOBWIRE_SERVER", self.server.to_string()));
-            environment.extend(self.publish_key.clone().map(|key| set("JOBWIRE_PUBLISH_KEY", key)));
-            environment
-                .extend(self.tls.environment().into_iter().map(|(name, value)| (name.into(), Some(value))));
-            SinkOptions::Http { server: self.server, key: self.publish_key, tls: self.tls.tls()? }
-        };
+            SinkOptions::Http { server, key, .. } => {
+                environment.push(set("JOBWIRE_SERVER", server.to_string()));
+                environment.extend(key.clone().map(|key| set("JOBWIRE_PUBLISH_KEY", key)));
+                let trust = self.sink.relay.tls.environment();
+                environment.extend(trust.into_iter().map(|(name, value)| (name.into(), Some(value))));
+            }
+        }
         Ok(RunOptions {
             command: CommandLine { program, args: words.collect(), environment },
             dialect,
