@@ -47,7 +47,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "token" -d 'Make a t
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command 127.0.0.1:0]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file, in one step once it listens; it is removed at the end' -r -F
@@ -145,7 +145,7 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, \'# text\', or output of a program with progress in it'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l quiet -d 'Say nothing but errors on stderr: no notes, no warnings'
@@ -268,8 +268,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l pty -d 'When the command\'s output goes through a pseudoterminal' -r -f -a "auto\t'For a stream that is a terminal'
 always\t'Always, so that a command draws as on a terminal'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after so long a silence, as in 30s, for relays that came later' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, in place of the forms that are built in' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after a silence of this length, as in 30s, for relays that start later' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
@@ -291,7 +291,7 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l log -d 'Publish the lines of the output too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l show-command -d 'Publish the whole command line rather than the program\'s name'
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Say nothing of how to watch the job'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Do not say how to watch the job'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
@@ -426,7 +426,7 @@ websocket\t''
 sse\t''
 polling\t''
 resume\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait so long until the relay is ready, then check it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait at most this long for the relay to be ready, then check it' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'How long each step may take' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'What to print on stdout' -r -f -a "text\t'A line a step'
 json\t'A JSON document'
@@ -548,7 +548,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_see
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "explain" -d 'Say what a token allows, and all that is wrong with it'
