@@ -42,15 +42,15 @@ use crate::net::shutdown::Signals;
 /// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
+    jobwire attach build-42                              bars on a terminal, lines elsewhere\n  \
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach bullmq/videos:1                       a job of a BullMQ queue, which needs none either\n  \
-    jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
-    jobwire attach 'scraping/*' --until-idle 30s          every job, until none has run for 30 s\n  \
+    jobwire attach 'scraping/*' --until-idle 30s         every job, until none has run for 30 s\n  \
     jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
-    jobwire attach --junit report.xml jobs/build-42      a test report for the CI server\n  \
+    jobwire attach --junit report.xml build-42           a test report for the CI server\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {

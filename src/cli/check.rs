@@ -39,8 +39,8 @@ ended. Of channels it is an event about a resource of such a name; whoever watch
 Other servers of the contracts are checked as far as they go: what only a jobwire relay has is skipped, and so is a dialect \
 that the server does not speak, unless --dialect names it.
 
-Exit codes: 0 nothing is wrong; 1 a step failed; 3 it is no relay, half of one or an old one, or it or Redis cannot be reached; 4 \
-the key or the token is refused, and nothing else is wrong.";
+Exit codes: 0 nothing is wrong; 1 a step failed; 2 bad usage or configuration; 3 it is no relay, half of one or an old one, or \
+it or Redis cannot be reached; 4 the key or the token is refused, and nothing else is wrong.";
 
 /// Smoke test: publish and receive through a relay, and say what is broken and what to do
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "STEPS", env = "JOBWIRE_ONLY", value_delimiter = ',', value_parser = Trial::parse)]
     only: Vec<Trial>,
 
-    /// Wait so long until the relay is ready, then check it.
+    /// Wait at most this long for the relay to be ready, then check it.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_WAIT", value_parser = duration)]
     wait: Option<Duration>,
 

@@ -82,7 +82,10 @@ An event that says whose task it is (tasks/ID registered) also leaves the owner 
 where a relay finds it that was away meanwhile. The first owner counts.
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
-none is.";
+none is.
+
+Exit codes: 0 sent; 1 events were lost, lines were bad, or with --require-subscribers nobody listens; 2 bad usage or \
+configuration, or an event that the dialect refuses; 3 Redis or the relay cannot be reached, and nothing was sent; 4 it refuses.";
 
 /// Emit events: into Redis, or over HTTP to a relay
 #[derive(Debug, Args)]
@@ -111,7 +114,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
     channel_prefix: String,
 
-    /// Read events from standard input, one a line: JSON, a percentage, or '# text'.
+    /// Read events from standard input, one a line: JSON, a percentage, '# text', or output of a program with progress in it.
     #[arg(long, env = "JOBWIRE_STDIN")]
     stdin: bool,
 

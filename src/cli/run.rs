@@ -26,8 +26,7 @@ Examples:
   jobwire run --progress-regex 'epoch (?<step>\\d+)/(?<total>\\d+)' -- ./train
   jobwire run --redis redis://db:6379 --durable etl -- python3 etl.py
 
-The command's output passes through as it is, and its exit code is that of jobwire: 128 and the number for a signal, 127 where \
-there is no such command, 126 where it cannot be run. What it writes is looked at for progress: 45%, [12/80], 12 of 80, and what \
+The command's output passes through as it is, and its exit code becomes that of jobwire. What it writes is looked at for progress: 45%, [12/80], 12 of 80, and what \
 ffmpeg, pv, rsync, curl, wget, tqdm, cargo, pytest and make write. Where stdout or stderr is a terminal the command has \
 one too, of the same size, so that it draws as it would by itself.
 
@@ -42,7 +41,10 @@ lost, and at its end at most 2 seconds are spent on the last word. What could no
 1,000 wait, and those left out are counted.
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
-none is.";
+none is.
+
+Exit codes: 2 bad usage or configuration, and nothing was run; 126 the command cannot be run; 127 there is no such command; else \
+the command's own code, or 128 and the number of the signal that ended it.";
 
 /// Run a command and tell of it as a job: start, progress, end
 #[derive(Debug, Args)]
@@ -59,7 +61,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "WHEN", env = "JOBWIRE_PTY", default_value_t)]
     pty: PtyFlag,
 
-    /// Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in.
+    /// Find progress by this regular expression, whose named groups are percent, step, total and
+    /// message, in place of the forms that are built in.
     #[arg(long, value_name = "REGEX", env = "JOBWIRE_PROGRESS_REGEX")]
     progress_regex: Option<String>,
 
@@ -71,11 +74,11 @@ pub(super) struct RunArgs {
     #[arg(long, env = "JOBWIRE_SHOW_COMMAND")]
     show_command: bool,
 
-    /// Publish the newest progress again after so long a silence, as in 30s, for relays that came later.
+    /// Publish the newest progress again after a silence of this length, as in 30s, for relays that start later.
     #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = duration)]
     heartbeat: Option<Duration>,
 
-    /// Say nothing of how to watch the job.
+    /// Do not say how to watch the job.
     #[arg(long, env = "JOBWIRE_QUIET")]
     quiet: bool,
 

@@ -164,7 +164,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     limits: Limits,
 
-    /// A command to run, for as long as which the relay runs, and its arguments.
+    /// A command and its arguments: the relay runs for as long as the command does.
     #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandName)]
     command: Vec<OsString>,
 }
