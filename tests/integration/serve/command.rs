@@ -94,6 +94,7 @@ fn a_relay_that_cannot_start_starts_no_command() {
     ] {
         let output = run(flags, "echo started");
         assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{flags:?}: {}", output.stderr);
+        assert!(!output.stderr.contains("listening on "), "{flags:?}: {}", output.stderr);
     }
 }
 
