@@ -249,7 +249,10 @@ impl ServeArgs {
         let listeners = self.listeners()?;
         let port = listeners.first().context("serve needs an address to listen on")?.local_addr()?.port();
         let port_file = self.port_file.as_deref().map(PortFile::open).transpose()?;
-        let key = PublishKey::obtain(self.publish_key.as_deref(), port)?;
+        let key = match self.publish_key.as_deref() {
+            given if self.has_command() => PublishKey::obtain_for_command(given, port),
+            given => PublishKey::obtain(given, port)?,
+        };
         options.reloadable.publish_key.clone_from(&key.value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {

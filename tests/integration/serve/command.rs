@@ -207,3 +207,16 @@ fn a_command_that_a_shell_started_in_the_background_keeps_its_peace() {
     let output = run(&[], text);
     assert_eq!((output.code, output.stdout.as_str()), (0, "alive\n"), "{}", output.stderr);
 }
+
+#[test]
+fn a_command_needs_no_folder_for_keys() {
+    let text = r#"
+        "$0" publish jobs/a started || exit 90
+        "$0" publish jobs/a succeeded || exit 91
+        "$0" attach jobs/a --timeout 10s || exit 92"#;
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing/folder");
+    let mut serve = script(folder.path(), &[], text);
+    let output = Process::spawn(serve.env("XDG_RUNTIME_DIR", missing)).finish(PATIENCE);
+    assert_eq!(output.code, 0, "{output:?}");
+}
