@@ -280,7 +280,7 @@ impl ServeArgs {
                     command.set("JOBWIRE_CHANNEL_PREFIX", self.channel_prefix.as_str());
                     command.set_dialect_files(&globals.dialect_files);
                     if let Some(url) = redis {
-                        command.set("JOBWIRE_REDIS", url);
+                        command.set_redis(&url, &dialects);
                     }
                     serve_command(relay, &command, signals).await
                 }

@@ -220,3 +220,19 @@ fn a_command_needs_no_folder_for_keys() {
     let output = Process::spawn(serve.env("XDG_RUNTIME_DIR", missing)).finish(PATIENCE);
     assert_eq!(output.code, 0, "{output:?}");
 }
+
+#[test]
+fn what_a_command_publishes_reaches_a_relay_that_reads_streams() {
+    let redis = RedisServer::start();
+    let text = r#"
+        "$0" publish "$1" started || exit 90
+        "$0" publish "$1" succeeded || exit 91
+        "$0" attach "$1" --timeout 10s || exit 92"#;
+    for (streams, target) in [("all", "jobs/a"), ("jobs", "jobs/b"), ("scraping", "jobs/c")] {
+        let folder = TempDir::new().unwrap();
+        let flags = ["--redis", &redis.url(), "--streams", streams];
+        let mut serve = script(folder.path(), &flags, text);
+        let output = Process::spawn(serve.arg(target)).finish(PATIENCE);
+        assert_eq!(output.code, 0, "{streams}: {output:?}");
+    }
+}
