@@ -8,6 +8,7 @@ mod port_file;
 mod reload;
 mod simulate;
 mod streams;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -273,6 +274,7 @@ impl ServeArgs {
             let _file = file.transpose()?;
             match &mut signals {
                 ServeSignals::OfRelay(signals, hangups) => {
+                    supervisor::tell_ready();
                     let reloads = Reloads::new(globals, key, port, auth.is_open());
                     serve(relay, reloads, signals, hangups).await
                 }
