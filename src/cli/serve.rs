@@ -8,6 +8,7 @@ mod port_file;
 mod reload;
 mod simulate;
 mod streams;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
@@ -272,6 +273,7 @@ impl ServeArgs {
             let _file = port_file.map(|file| PortFile::write(file, port)).transpose()?;
             match &mut signals {
                 ServeSignals::OfRelay(signals, hangups) => {
+                    supervisor::tell_ready();
                     let reloads = Reloads::new(globals, key, port, auth.is_open());
                     serve(relay, reloads, signals, hangups).await
                 }

@@ -1,6 +1,11 @@
 //! The relay as a process: the way of an event through it, and how it starts.
 
-use crate::support::{PATIENCE, Process, RedisServer, Relay, command, jobwire, until};
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, Process, RedisServer, Relay, command, get, jobwire, until};
 
 const PROGRESS: &str = r#"{"job_id":123,"event_type":"job_progress","status":"running","progress":45.5,"results_count":42,"message":"Scraping in progress...","metadata":{"successful_scrapers":3,"failed_scrapers":1,"total_flights":42},"timestamp":"2025-11-21T10:30:00"}"#;
 
@@ -44,12 +49,27 @@ fn a_redis_that_is_no_url_is_refused_without_showing_it() {
     assert_eq!(output.code, 2, "{}", output.stderr);
     assert!(output.stderr.contains("hint: the value comes from the environment variable REDIS_URL"));
     assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
-    let dir = tempfile::TempDir::new().unwrap();
+    let dir = TempDir::new().unwrap();
     let path = dir.path().join("jobwire.toml");
-    std::fs::write(&path, "[serve]\nredis = \"hunter2\"\n").unwrap();
+    fs::write(&path, "[serve]\nredis = \"hunter2\"\n").unwrap();
     let output = jobwire(&["serve", "--config", path.to_str().unwrap()]);
     assert_eq!(output.code, 2, "{}", output.stderr);
     let expected = format!("error: {}:2: serve.redis: invalid value: ", path.display());
     assert!(output.stderr.starts_with(&expected), "{}", output.stderr);
     assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+}
+
+#[test]
+fn systemd_is_told_once_the_relay_listens() {
+    let folder = TempDir::new().unwrap();
+    let (notify, port) = (folder.path().join("notify"), folder.path().join("port"));
+    let socket = UnixDatagram::bind(&notify).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--port-file", port.to_str().unwrap()]);
+    let _relay = Process::spawn(serve.env("NOTIFY_SOCKET", &notify).env("XDG_RUNTIME_DIR", folder.path()));
+    let mut told = [0; 32];
+    let length = socket.recv(&mut told).unwrap();
+    assert_eq!(&told[..length], b"READY=1");
+    let port = fs::read_to_string(&port).unwrap();
+    assert_eq!(get(&format!("127.0.0.1:{}", port.trim()), "/health").0, 200);
 }
