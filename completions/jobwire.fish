@@ -424,6 +424,7 @@ redis\t''
 publish\t''
 websocket\t''
 sse\t''
+watch\t''
 polling\t''
 resume\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait so long until the relay is ready, then check it' -r

@@ -29,7 +29,7 @@ Examples:
   jobwire check --output junit > check.xml           for a CI server
   jobwire check --output json | jq -r '.steps[] | select(.result == \"failed\") | .name'
 
-The steps: tcp, tls, health, ready, version, clock and redis; and for each dialect publish, websocket, sse, polling and \
+The steps: tcp, tls, health, ready, version, clock and redis; and for each dialect publish, websocket, sse, watch, polling and \
 resume, as in scraping/websocket. Each has the time that --step-timeout gives it, and one that cannot be tried says why: no \
 publish key, no token, or the step before it failed.
 
