@@ -9,6 +9,7 @@ use hyper::Method;
 use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use super::audience::watchers;
 use super::door::{Checked, Door, Shut};
 use super::finding::{Blame, Finding, Trial, Tried, Wrong};
 use super::ledger::Ledger;
@@ -72,6 +73,7 @@ impl Journeys<'_> {
 
 impl Journey<'_> {
     async fn travel(mut self) -> Vec<Tried> {
+        self.spare_others().await;
         let mut opened: Vec<Opened> = Vec::new();
         if self.wants(Trial::Websocket) || self.wants(Trial::Resume) {
             let socket = self.door().open(Trial::Websocket).await;
@@ -137,6 +139,21 @@ impl Journey<'_> {
     fn note(&mut self, trial: Trial, began: Instant, finding: Finding) {
         let dialect = Some(self.dialect.name.to_string());
         self.tried.push(Tried { trial, dialect, took: began.elapsed(), finding });
+    }
+
+    /// Sends nothing into a channel that others watch, unless the user names its dialect.
+    async fn spare_others(&mut self) {
+        let options = self.checked.options;
+        if self.dialect.channels.is_none() || options.are_named || self.common.ledger.is_err() {
+            return;
+        }
+        let others = watchers(options, &self.route.job).await;
+        if others > 0 {
+            let (job, name) = (&self.route.job, &self.dialect.name);
+            self.route.going = Err(format!(
+                "'{job}' has {others} watchers, who would see the event (--dialect {name} sends it all the same)"
+            ));
+        }
     }
 
     /// Notes why nothing of the dialect is tried.

@@ -4,6 +4,7 @@
 //! First the server as a whole ([`server`]), then each dialect ([`journey`]), all of them at once. A job that a check makes
 //! has an id that says so, and is ended however the check ends ([`ledger`]).
 
+mod audience;
 mod door;
 mod finding;
 mod health;

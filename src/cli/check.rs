@@ -35,7 +35,8 @@ publish key, no token, or the step before it failed.
 
 An event is sent through the relay, or into Redis with --redis, and has to come out of each transport. Jobs that this makes are \
 called jobwire-check-NUMBER, or a number that begins with 24325 (CHECK on the keys of a telephone) where ids are numbers, and are \
-ended. Of channels it is an event about a resource of such a name; whoever watches that channel sees it.
+ended; lists show them as long as other jobs that have ended. Of channels it is an event about a resource of such a name. Where somebody \
+watches the channel at this relay, it is sent only if --dialect names the dialect.
 
 Other servers of the contracts are checked as far as they go: what only a jobwire relay has is skipped, and so is a dialect \
 that the server does not speak, unless --dialect names it.

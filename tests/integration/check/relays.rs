@@ -284,6 +284,21 @@ fn jobs_that_their_owners_alone_may_see_are_not_held_against_a_relay() {
 }
 
 #[test]
+fn a_channel_that_somebody_watches_gets_no_event_unless_its_dialect_is_named() {
+    let relay = Relay::start(&[]);
+    let watcher = Process::spawn(&mut relay.command(&["attach", "channel:ai", "--progress", "plain"]));
+    until(PATIENCE, "the watcher", || watcher.stdout().contains("connected"));
+    let output = relay.jobwire(&["check", "--output", "json"]);
+    let found = report(&output);
+    assert_eq!(output.code, 0, "{found:#}");
+    let publish = step(&found, "channels/publish");
+    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watchers, who would"), "{publish}");
+    assert!(!watcher.stdout().contains("jobwire-check"), "{}", watcher.stdout());
+    let output = relay.jobwire(&["check", "--dialect", "channels", "--output", "json"]);
+    assert_eq!(step(&report(&output), "channels/publish")["result"], "passed", "{}", output.stdout);
+}
+
+#[test]
 fn tls_is_a_step_of_its_own() {
     let relay = Relay::start(&[]);
     let certificate = Certificate::new(Kind::SelfSigned);
