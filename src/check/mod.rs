@@ -133,20 +133,21 @@ impl Check<'_> {
         loop {
             let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
             let timeout = limit.map_or(self.options.timeout, |limit| self.options.timeout.min(limit));
-            // An attempt that has no time would say nothing of the server.
-            let timeout = timeout.max(Duration::from_millis(100));
+            // An attempt that has no time would say nothing of the server; and whole milliseconds are shown better.
+            let timeout =
+                Duration::from_millis(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(100));
             let look = look(&CheckOptions { timeout, ..self.options.clone() }).await;
             let obstacle = look.obstacle().map(|wrong| wrong.message.clone());
             let (Some(obstacle), Some(until)) = (obstacle, until) else { return look };
-            let wait = waits.next(rand::random());
-            if Instant::now() + wait >= until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return look;
             }
             if obstacle != said {
                 tracing::warn!("waiting for {}: {obstacle}", net::address(&self.options.server));
                 said = obstacle;
             }
-            sleep(wait).await;
+            sleep(waits.next(rand::random()).min(left)).await;
         }
     }
 
@@ -204,7 +205,9 @@ impl Check<'_> {
         print(&match self.options.output {
             CheckOutput::Text => self.manner().sum(&self.found, exit),
             CheckOutput::Json => report::json(&server, &self.found, exit),
-            CheckOutput::Junit => report::junit(&server, self.began.0, self.began.1.elapsed(), &self.found),
+            CheckOutput::Junit => {
+                report::junit(&server, (self.began.0, self.began.1.elapsed()), &self.found, is_stopped)
+            }
         })?;
         Ok(exit)
     }

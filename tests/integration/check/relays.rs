@@ -346,10 +346,19 @@ fn a_wait_has_an_end_and_a_signal_ends_it_sooner() {
         output.stdout.contains("FAIL  tcp ")
             && output.stdout.contains("-> start a relay with `jobwire serve`")
     );
-    let checking = Process::spawn(&mut command(&["check", "--server", &server, "--wait", "1h"]));
+    let args = ["check", "--server", &server, "--wait", "1h", "--output", "junit"];
+    let checking = Process::spawn(&mut command(&args));
     until(PATIENCE, "the first look", || checking.stderr().contains("waiting for "));
     checking.signal(Signal::TERM);
-    assert_eq!(checking.finish(PATIENCE).code, 143);
+    let output = checking.finish(PATIENCE);
+    assert_eq!(output.code, 143, "{}", output.stdout);
+    let cases = junit(&output.stdout);
+    assert_eq!(
+        crate::support::junit_case(&cases, "check").wrong.as_deref(),
+        Some("error"),
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]
