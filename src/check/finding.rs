@@ -30,6 +30,8 @@ pub(crate) enum Trial {
     Websocket,
     /// It comes by an event stream.
     Sse,
+    /// It comes by the WebSocket of `/watch`.
+    Watch,
     /// The job's state can be polled.
     Polling,
     /// What came while nobody was connected is there afterwards.
@@ -38,7 +40,7 @@ pub(crate) enum Trial {
 
 impl Trial {
     /// All of them, in their order.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Tcp,
         Self::Tls,
         Self::Health,
@@ -49,13 +51,14 @@ impl Trial {
         Self::Publish,
         Self::Websocket,
         Self::Sse,
+        Self::Watch,
         Self::Polling,
         Self::Resume,
     ];
 
     /// The trials of each dialect.
-    pub(crate) const OF_DIALECT: [Self; 5] =
-        [Self::Publish, Self::Websocket, Self::Sse, Self::Polling, Self::Resume];
+    pub(crate) const OF_DIALECT: [Self; 6] =
+        [Self::Publish, Self::Websocket, Self::Sse, Self::Watch, Self::Polling, Self::Resume];
 
     /// Its name.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -70,6 +73,7 @@ impl Trial {
             Self::Publish => "publish",
             Self::Websocket => "websocket",
             Self::Sse => "sse",
+            Self::Watch => "watch",
             Self::Polling => "polling",
             Self::Resume => "resume",
         }
@@ -206,7 +210,8 @@ impl From<&NetError> for Wrong {
                     _ => Blame::NoRelay,
                 };
                 let (message, hint) = answer::explain(error).unwrap_or((said, None));
-                return Self { blame, message, hint };
+                let hint = hint.unwrap_or_else(|| hint_of(*status).to_owned());
+                return Self { blame, message, hint: Some(hint) };
             }
             NetError::Refused { .. } => (
                 Blame::Unreachable,
@@ -225,11 +230,24 @@ impl From<&NetError> for Wrong {
             NetError::NotHttp { .. } | NetError::TooBig { .. } => {
                 (Blame::NoRelay, Some("--server names another server; wss:// is for TLS"))
             }
-            NetError::Url { .. } | NetError::Unreachable { .. } | NetError::Closed { .. } => {
-                (Blame::Unreachable, None)
+            NetError::Closed { .. } => (
+                Blame::Unreachable,
+                Some("is it another program, or a proxy whose relay is down? --server names another server"),
+            ),
+            NetError::Url { .. } | NetError::Unreachable { .. } => {
+                (Blame::Unreachable, Some("is the way there open? --server names another server"))
             }
         };
         Self { blame, message: said, hint: hint.map(str::to_owned) }
+    }
+}
+
+/// What there is to do about a status of which nothing more is known.
+const fn hint_of(status: u16) -> &'static str {
+    match status {
+        403 => "something in between lets nobody in; --server names another server",
+        429 => "something in between limits requests; try again later",
+        _ => "the log of the server tells why, and that of a proxy in between",
     }
 }
 
@@ -248,7 +266,7 @@ pub(crate) fn exit(tried: &[Tried]) -> Exit {
     if wrong.iter().all(|(_, blame)| *blame == Blame::Refused) {
         return Exit::Refused;
     }
-    let carries = |trial: Trial| matches!(trial, Trial::Websocket | Trial::Sse);
+    let carries = |trial: Trial| matches!(trial, Trial::Websocket | Trial::Sse | Trial::Watch);
     let came = tried.iter().any(|tried| carries(tried.trial) && matches!(tried.finding, Finding::Good(_)));
     let failed = wrong.iter().any(|(trial, _)| carries(*trial));
     if failed && !came { Exit::Unreachable } else { Exit::Failure }

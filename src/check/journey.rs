@@ -4,41 +4,47 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use hyper::Method;
+use jiff::Timestamp;
 use tokio::time::{Instant, sleep};
 
+use super::audience::watchers;
+use super::door::{Checked, Door, Shut};
 use super::finding::{Blame, Finding, Trial, Tried, Wrong};
 use super::ledger::Ledger;
 use super::options::CheckOptions;
 use super::route::{NAME, Route};
 use super::server::Nature;
-use super::watching::{Heard, Watching, Where};
-use crate::dialect::{Auth, CloseReason, Dialect, JobState, Sample};
+use super::watching::{Heard, Watching};
+use crate::dialect::{Auth, Dialect, JobState, Sample};
 use crate::emit::Arrival;
-use crate::net::token_source::{Token, TokenSource};
-use crate::net::{NetError, http, http_url, token};
+use crate::net::{NetError, http, http_url, login, token};
 
 /// Time between two polls, while the state is not there yet.
 const POLL: Duration = Duration::from_millis(50);
 
+/// Code of the answer to somebody who asks for a job of which it is not known whose it is, or which is another's.
+const NOT_THE_OWNER: &str = "not_the_owner";
+
 /// What all journeys of a check have in common.
 pub(super) struct Journeys<'a> {
-    pub(super) options: &'a CheckOptions,
-    pub(super) nature: Nature,
+    pub(super) checked: Checked<'a>,
     /// Address of the Redis that the relay reads from, by its own word.
     pub(super) redis: Option<&'a str>,
     /// Where events are sent; the reason where they are not.
     pub(super) ledger: Result<&'a Ledger, &'a str>,
-    /// The token, read once.
-    pub(super) token: Option<&'a Token>,
 }
 
 /// The steps of one dialect.
 struct Journey<'a> {
     common: &'a Journeys<'a>,
+    checked: Checked<'a>,
     dialect: &'a Arc<Dialect>,
     route: Route,
     tried: Vec<Tried>,
+    /// The first transport by which the event came, and the cursor behind it.
+    came: Option<(Trial, Option<String>)>,
 }
 
 /// Why the event was not sent.
@@ -51,91 +57,83 @@ enum Unsent {
 }
 
 /// A watcher that was opened, or why it was not.
-type Opened = Result<Watching, Finding>;
+type Opened = (Trial, Result<Watching, Shut>);
 
 impl Journeys<'_> {
-    /// Tries a dialect; at most a few times as long as a step may take.
+    /// Tries a dialect; at most fifteen times as long as a step may take.
     pub(super) async fn travel(&self, dialect: &Arc<Dialect>) -> Vec<Tried> {
-        let journey = Journey { common: self, dialect, route: Route::new(dialect), tried: Vec::new() };
+        let (checked, route) = (self.checked, Route::new(dialect));
+        let journey = Journey { common: self, checked, dialect, route, tried: Vec::new(), came: None };
         let mut tried = journey.travel().await;
         tried.sort_by_key(|tried| Trial::ALL.iter().position(|trial| *trial == tried.trial));
-        tried.retain(|tried| self.options.wants(tried.trial) || tried.wrong().is_some());
+        tried.retain(|tried| checked.options.wants(tried.trial) || tried.wrong().is_some());
         tried
     }
 }
 
 impl Journey<'_> {
     async fn travel(mut self) -> Vec<Tried> {
-        let (by_socket, by_stream) = (self.wants_socket(), self.wants_stream());
-        let mut socket = if by_socket { Some(self.open_socket().await) } else { None };
-        // A server that has no such socket, or lets nobody in, is not sent events of it.
-        if let Some(Err(Finding::Skipped(why))) = &socket {
-            let why = why.clone();
-            for trial in Trial::OF_DIALECT {
-                self.note(trial, Instant::now(), Finding::Skipped(why.clone()));
+        self.spare_others().await;
+        let mut opened: Vec<Opened> = Vec::new();
+        if self.wants(Trial::Websocket) || self.wants(Trial::Resume) {
+            let socket = self.door().open(Trial::Websocket).await;
+            // A server that has no such socket, or lets nobody in, is not sent events of it.
+            if let Err(Shut::Dialect(finding)) = &socket {
+                let finding = finding.clone();
+                self.give_up(&finding);
+                return self.tried;
             }
-            return self.tried;
+            opened.push((Trial::Websocket, socket));
         }
         let is_registered = self.register().await;
-        let mut stream = if by_stream { Some(self.open_stream().await) } else { None };
+        opened.extend(self.open_others().await);
         let sent_at = Instant::now();
         let sent = if is_registered { self.send().await } else { Err(Unsent::Failed) };
-        let mut cursor = None;
-        if let Some(opened) = &mut socket {
-            let finding = self.arrival(opened, &sent, sent_at, &mut cursor).await;
-            self.note(Trial::Websocket, sent_at, finding);
-        }
-        if let Some(opened) = &mut stream {
-            // A cursor of either will do.
-            let mut other = None;
-            let finding = self.arrival(opened, &sent, sent_at, &mut other).await;
-            self.note(Trial::Sse, sent_at, finding);
-            cursor = cursor.or(other.filter(|_| !by_socket));
-        } else if !self.is_new() {
-            self.note(Trial::Sse, Instant::now(), Finding::Skipped(self.only_relays_have("event streams")));
+        let deadline = Instant::now() + self.checked.limit();
+        let arrivals = opened.iter_mut().map(|(transport, opened)| {
+            let (journey, sent, transport) = (&self, &sent, *transport);
+            async move {
+                let (finding, cursor) = match opened {
+                    Ok(watching) => journey.arrival(watching, sent, (sent_at, deadline)).await,
+                    Err(shut) => (journey.kept_out(transport, shut, sent), None),
+                };
+                (transport, finding, cursor)
+            }
+        });
+        let arrivals = join_all(arrivals).await;
+        for (transport, finding, cursor) in arrivals {
+            // A place among many targets is of no use at the socket of one.
+            let is_of_one = transport != Trial::Watch;
+            if sent.is_ok() && is_of_one && self.came.is_none() && matches!(finding, Finding::Good(_)) {
+                self.came = Some((transport, cursor));
+            }
+            self.note(transport, sent_at, finding);
         }
         if self.wants(Trial::Polling) {
             let began = Instant::now();
             let finding = self.poll(sent.is_ok()).await;
             self.note(Trial::Polling, began, finding);
         }
-        for opened in [socket, stream].into_iter().flatten().flatten() {
-            opened.close(self.limit()).await;
-        }
+        let open = opened.into_iter().filter_map(|(_, opened)| opened.ok());
+        join_all(open.map(|watching| watching.close(self.checked.limit()))).await;
         if self.wants(Trial::Resume) {
             let began = Instant::now();
-            let finding = self.resume(&sent, cursor, by_socket).await;
+            let finding = self.resume(&sent).await;
             self.note(Trial::Resume, began, finding);
+        }
+        if sent.is_ok() && self.is_nobodys().await {
+            self.excuse();
         }
         self.tried
     }
 
     fn wants(&self, trial: Trial) -> bool {
-        self.common.options.wants(trial)
+        self.checked.options.wants(trial)
     }
 
-    fn wants_socket(&self) -> bool {
-        self.wants(Trial::Websocket) || self.wants(Trial::Resume)
-    }
-
-    fn wants_stream(&self) -> bool {
-        self.wants(Trial::Sse) && self.is_new()
-    }
-
-    /// Whether the server has cursors and event streams.
-    fn is_new(&self) -> bool {
-        self.common.nature == Nature::Relay
-    }
-
-    const fn limit(&self) -> Duration {
-        self.common.options.timeout
-    }
-
-    fn only_relays_have(&self, what: &str) -> String {
-        match self.common.nature {
-            Nature::OldRelay => format!("the relay is too old for {what}"),
-            _ => format!("only a jobwire relay has {what}"),
-        }
+    fn door(&self) -> Door<'_> {
+        let Route { path, target, .. } = &self.route;
+        Door { checked: self.checked, dialect: self.dialect, path, target }
     }
 
     fn note(&mut self, trial: Trial, began: Instant, finding: Finding) {
@@ -143,85 +141,46 @@ impl Journey<'_> {
         self.tried.push(Tried { trial, dialect, took: began.elapsed(), finding });
     }
 
-    fn place(&self) -> Where<'_> {
-        let CheckOptions { server, tls, .. } = self.common.options;
-        Where { server, path: &self.route.path, token: self.common.token, tls, limit: self.limit() }
-    }
-
-    async fn open_socket(&self) -> Opened {
-        let opened = Watching::socket(&self.place(), self.is_new(), None).await;
-        let mut socket = opened.map_err(|error| self.unopened(&error))?;
-        match socket.let_in(self.limit()).await {
-            Err((code, reason)) => Err(self.closed(code, &reason)),
-            Ok(()) => Ok(socket),
+    /// Sends nothing into a channel that others watch, unless the user names its dialect.
+    async fn spare_others(&mut self) {
+        let options = self.checked.options;
+        if self.dialect.channels.is_none() || options.are_named || self.common.ledger.is_err() {
+            return;
         }
-    }
-
-    async fn open_stream(&self) -> Opened {
-        Watching::stream(&self.place(), None).await.map_err(|error| self.unopened(&error))
-    }
-
-    /// Why a watcher could not be opened.
-    fn unopened(&self, error: &NetError) -> Finding {
-        let NetError::Status { status, .. } = error else { return Finding::Wrong(Wrong::from(error)) };
-        let is_foreign = self.common.nature == Nature::Foreign;
-        match status {
-            400..=499 if is_foreign && !self.common.options.are_named => {
-                Finding::Skipped(format!("it has no such socket: it answered {status}"))
-            }
-            401 => self.refused(&error.to_string()),
-            403 if !is_foreign => self.refused(&error.to_string()),
-            // Frameworks of Python answer 403 where there is no route.
-            403 | 404 | 405 | 410 | 426 => {
-                let name = &self.dialect.name;
-                let message = format!("the server does not know {}: it answered {status}", self.bare_path());
-                Finding::Wrong(Wrong::new(Blame::NoRelay, message).hint(format!(
-                    "is it a relay of this version, with the dialect {name} (--dialect-file)? --dialect tries others"
-                )))
-            }
-            _ => Finding::Wrong(Wrong::from(error)),
-        }
-    }
-
-    fn bare_path(&self) -> &str {
-        self.route.path.split('?').next().unwrap_or_default()
-    }
-
-    /// A watcher that the server closed.
-    fn closed(&self, code: Option<u16>, reason: &str) -> Finding {
-        let said = match code {
-            Some(code) => format!("the server closed the connection with {code} {reason}"),
-            None if reason.is_empty() => "the server ended the connection without a word".to_owned(),
-            None => reason.to_owned(),
-        };
-        let said = said.trim_end();
-        if code.is_some_and(CloseReason::is_refusal) {
-            self.refused(said)
-        } else {
-            Finding::Wrong(Wrong::new(Blame::Broken, said))
-        }
-    }
-
-    /// The server lets nobody in, or not with this token.
-    fn refused(&self, said: &str) -> Finding {
-        if said.contains(CloseReason::NoSecret.text()) && self.common.token.is_none() {
-            let hint = "it needs --jwt-secret, --jwks or --jwt-key, or --no-auth";
-            return Finding::Skipped(format!(
-                "the relay lets nobody in: {}; {hint}",
-                CloseReason::NoSecret.text()
+        let others = watchers(options, &self.route.job).await;
+        if others > 0 {
+            let (job, name) = (&self.route.job, &self.dialect.name);
+            self.route.going = Err(format!(
+                "'{job}' has {others} watchers, who would see the event (--dialect {name} sends it all the same)"
             ));
         }
-        match (self.common.token, &self.common.options.token) {
-            (Some(token), Some(source)) => {
-                let remarks = token::remarks(token.as_str()).join(", ");
-                let hint = match source {
-                    TokenSource::Given(_) => format!("the token that was given {remarks}"),
-                    TokenSource::File(path) => format!("the token in {} {remarks}", path.display()),
-                };
-                Finding::Wrong(Wrong::new(Blame::Refused, said).hint(hint))
-            }
-            _ => Finding::Skipped("it wants a token: give one with --token or --token-file".to_owned()),
+    }
+
+    /// Notes why nothing of the dialect is tried.
+    fn give_up(&mut self, finding: &Finding) {
+        let rest = match finding {
+            Finding::Wrong(_) => Finding::Skipped("websocket failed".to_owned()),
+            other => other.clone(),
+        };
+        for trial in Trial::OF_DIALECT {
+            let finding = if trial == Trial::Websocket { finding } else { &rest };
+            self.note(trial, Instant::now(), finding.clone());
         }
+    }
+
+    /// Opens the watchers that only relays have, all at once.
+    async fn open_others(&mut self) -> Vec<Opened> {
+        let others = [(Trial::Sse, "event streams"), (Trial::Watch, "/watch")];
+        if !self.checked.is_new() {
+            for (transport, what) in others {
+                let why = self.checked.only_relays_have(what);
+                self.note(transport, Instant::now(), Finding::Skipped(why));
+            }
+            return Vec::new();
+        }
+        let door = self.door();
+        let wanted = others.into_iter().filter(|(transport, _)| self.wants(*transport));
+        join_all(wanted.map(|(transport, _)| async move { (transport, door.open(transport).await) })).await
     }
 
     /// Tells the relay whose job it is, where that has to be known before anybody is let in. Whether events can be sent.
@@ -230,7 +189,7 @@ impl Journey<'_> {
         if self.dialect.auth == Auth::None && self.dialect.catalogue.registration.is_none() {
             return true;
         }
-        let owner = self.common.token.and_then(|token| token::subject(token.as_str()));
+        let owner = self.checked.token.and_then(|token| token::subject(token.as_str()));
         let owner = owner.unwrap_or_else(|| NAME.to_owned());
         let Some(registration) = self.dialect.sample_registration(&owner) else { return true };
         let began = Instant::now();
@@ -285,75 +244,84 @@ impl Journey<'_> {
         let (event, to) = (&sample.event, ledger.sink().address());
         let channel = self.dialect.channel_of(&self.route.job);
         match arrival {
-            Arrival::Heard(reach) if self.common.options.redis.is_some() && reach.is_nobody() => {
+            Arrival::Heard(reach) if self.checked.options.redis.is_some() && reach.is_nobody() => {
                 let message = format!("nobody is subscribed to '{channel}' at {to}");
-                let hint = match self.common.redis {
-                    Some(redis) => format!(
-                        "the relay reads from {redis}: is that the same Redis? With --streams it needs --durable here"
-                    ),
-                    None => "does the relay read from this Redis? With --streams it needs --durable here"
-                        .to_owned(),
+                let question = match self.common.redis {
+                    Some(redis) => format!("the relay reads from {redis}: is that the same Redis"),
+                    None => "does the relay read from this Redis".to_owned(),
                 };
-                Finding::Wrong(Wrong::new(Blame::Broken, message).hint(hint))
+                let hint = "with the same --channel-prefix? With --streams it needs --durable here";
+                Finding::Wrong(Wrong::new(Blame::Broken, message).hint(format!("{question}, {hint}")))
             }
             Arrival::Heard(_) | Arrival::Spread => Finding::Good(format!("{event} to '{channel}' at {to}")),
             Arrival::Kept(key) => Finding::Good(format!("{event} to the stream '{key}' at {to}")),
         }
     }
 
-    /// Waits for the event; the cursor behind it is left in `cursor`.
+    /// What becomes of a watcher that is open, and the cursor behind the event.
     async fn arrival(
         &self,
-        opened: &mut Opened,
+        watching: &mut Watching,
         sent: &Result<Sample, Unsent>,
-        sent_at: Instant,
-        cursor: &mut Option<String>,
-    ) -> Finding {
-        let watching = match opened {
-            Ok(watching) => watching,
-            Err(finding) => return finding.clone(),
+        (sent_at, deadline): (Instant, Instant),
+    ) -> (Finding, Option<String>) {
+        let sample = match sent {
+            Err(Unsent::Failed) => return (Finding::Skipped("it opens; publish failed".to_owned()), None),
+            Err(Unsent::Untried(why)) => {
+                return (Finding::Good(format!("it opens; {why}, so that nothing came")), None);
+            }
+            Ok(sample) => sample,
         };
-        match sent {
-            Err(Unsent::Failed) => Finding::Skipped("it opens; publish failed".to_owned()),
-            Err(Unsent::Untried(why)) => Finding::Good(format!("it opens; {why}, so that nothing came")),
-            Ok(sample) => match self.wait_for(watching, sample, cursor).await {
-                Ok(()) => Finding::Good(format!("{} came within {}", sample.event, shown(sent_at.elapsed()))),
-                Err(finding) => finding,
-            },
+        match self.wait_for(watching, sample, deadline).await {
+            Ok(cursor) => {
+                let within = shown(sent_at.elapsed());
+                (Finding::Good(format!("{} came within {within}", sample.event)), cursor)
+            }
+            Err(finding) => (finding, None),
         }
     }
 
+    /// What becomes of a watcher that is not open.
+    fn kept_out(&self, transport: Trial, shut: &Shut, sent: &Result<Sample, Unsent>) -> Finding {
+        let finding = shut.finding();
+        let is_late = matches!(finding, Finding::Wrong(wrong) if wrong.blame == Blame::Broken);
+        if transport == Trial::Sse && is_late && sent.is_err() && self.checked.token.is_some() {
+            return Finding::Skipped("it waits to learn whose job it is; nothing was published".to_owned());
+        }
+        finding.clone()
+    }
+
+    /// Waits for an event, and gives the cursor behind it.
     async fn wait_for(
         &self,
         watching: &mut Watching,
         sample: &Sample,
-        cursor: &mut Option<String>,
-    ) -> Result<(), Finding> {
-        let deadline = Instant::now() + self.limit();
+        deadline: Instant,
+    ) -> Result<Option<String>, Finding> {
+        let mut cursor = None;
         loop {
             match watching.next(deadline).await {
                 None => {
                     let what = format!("{} did not come", sample.event);
-                    let wrong = Wrong::too_slow(&what, self.limit());
+                    let wrong = Wrong::too_slow(&what, self.checked.limit());
                     return Err(Finding::Wrong(wrong.hint(
                         "is a proxy in between that keeps answers back, or is the relay subscribed elsewhere? its log tells",
                     )));
                 }
                 Some(Heard::Text { text, cursor: behind }) => {
-                    let is_it = self.is_it(&text, sample);
-                    *cursor = behind.or(cursor.take());
-                    if is_it {
-                        return Ok(());
+                    cursor = behind.or(cursor);
+                    if self.is_it(&text, sample) {
+                        return Ok(cursor);
                     }
                 }
-                Some(Heard::Cursor(moved)) => *cursor = Some(moved),
+                Some(Heard::Cursor(moved)) => cursor = Some(moved),
                 Some(Heard::Gap(reason)) => {
                     let message = format!("the relay has a gap: {reason}");
                     return Err(Finding::Wrong(Wrong::new(Blame::Broken, message).hint(
                         "events were lost on the way to the relay, or it keeps too few of them (--keep-bytes); its log tells",
                     )));
                 }
-                Some(Heard::Closed { code, reason }) => return Err(self.closed(code, &reason)),
+                Some(Heard::Shut(shutting)) => return Err(self.door().closed(&shutting)),
             }
         }
     }
@@ -364,7 +332,10 @@ impl Journey<'_> {
             Some(view) => *view.kind.name == *sample.kind,
             None => text.contains(&sample.kind),
         };
-        is_kind && text.contains(&self.route.marker)
+        // Where each job has a channel, its events may leave out its name.
+        let Route { job, marker, .. } = &self.route;
+        let payload = self.dialect.build(&sample.event, job, &sample.fields, Timestamp::UNIX_EPOCH);
+        is_kind && (text.contains(marker) || payload.is_ok_and(|payload| !payload.contains(marker)))
     }
 
     /// Polls until the state of the job is there.
@@ -372,20 +343,23 @@ impl Journey<'_> {
         let Some(path) = self.dialect.status_path(&self.route.job) else {
             return Finding::Skipped("the contract has no polling".to_owned());
         };
-        let deadline = Instant::now() + self.limit();
+        let deadline = Instant::now() + self.checked.limit();
         loop {
             let error = match self.state(&path).await {
                 Ok(Some(state)) => return Finding::Good(format!("it tells {state}")),
-                Ok(None) if !is_sent => return Finding::Good("it answers".to_owned()),
-                Ok(None) => Wrong::new(Blame::Broken, format!("{path} tells no state of a job")),
+                Ok(None) if !is_sent => {
+                    return Finding::Skipped("it answers, and tells no state of a job".to_owned());
+                }
+                Ok(None) => Wrong::new(Blame::Broken, format!("{path} tells no state of a job"))
+                    .hint("is a cache or another server in between?"),
                 Err(NetError::Status { status: 404, code: Some(_), .. }) if !is_sent => {
                     return Finding::Good("it answers that there is no such job".to_owned());
                 }
                 Err(error @ NetError::Status { status: 401 | 403, .. }) => {
-                    return self.refused(&error.to_string());
+                    return self.checked.refused(&error.to_string());
                 }
                 Err(NetError::Status { status, .. })
-                    if self.common.nature == Nature::Foreign && (400..500).contains(&status) =>
+                    if self.checked.nature == Nature::Foreign && (400..500).contains(&status) =>
                 {
                     return Finding::Skipped(format!("it has no polling: it answered {status}"));
                 }
@@ -400,19 +374,7 @@ impl Journey<'_> {
 
     /// The state of the job in words, if the answer tells one.
     async fn state(&self, path: &str) -> Result<Option<String>, NetError> {
-        let url = http_url(&self.common.options.server, path);
-        let (url, header) = match self.common.token {
-            Some(token) if crate::net::login(&url).is_some() => (token.in_query(&url), None),
-            Some(token) => {
-                let (url, header) = token.in_header(&url);
-                (url, Some(header))
-            }
-            None => (url, None),
-        };
-        let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
-        let answer =
-            http::request(Method::GET, &url, &headers, Bytes::new(), &self.common.options.tls, self.limit());
-        let body = answer.await?.success(&url)?;
+        let body = self.polled(path).await?;
         let view = std::str::from_utf8(&body).ok().and_then(|body| self.dialect.view_status(body));
         Ok(view.map(|view| {
             let word = match view.state {
@@ -427,13 +389,46 @@ impl Journey<'_> {
         }))
     }
 
+    /// The answer of the status path.
+    async fn polled(&self, path: &str) -> Result<Bytes, NetError> {
+        let CheckOptions { server, tls, .. } = self.checked.options;
+        let url = http_url(server, path);
+        let (url, header) = match self.checked.token {
+            Some(token) if login(&url).is_some() => (token.in_query(&url), None),
+            Some(token) => {
+                let (url, header) = token.in_header(&url);
+                (url, Some(header))
+            }
+            None => (url, None),
+        };
+        let headers: Vec<_> = header.iter().map(|header| ("authorization", header.as_str())).collect();
+        let answer = http::request(Method::GET, &url, &headers, Bytes::new(), tls, self.checked.limit());
+        answer.await?.success(&url)
+    }
+
+    /// Whether the relay shows jobs to their owners alone, and has no way to learn whose the job of this check is.
+    async fn is_nobodys(&self) -> bool {
+        let is_wrong = self.tried.iter().any(|tried| tried.wrong().is_some());
+        if !is_wrong || self.checked.token.is_none() || self.dialect.catalogue.registration.is_some() {
+            return false;
+        }
+        let Some(path) = self.dialect.status_path(&self.route.job) else { return false };
+        let answer = self.polled(&path).await;
+        matches!(answer, Err(NetError::Status { status: 403, code: Some(code), .. }) if code == NOT_THE_OWNER)
+    }
+
+    /// Takes back what was said of ways that are closed to everybody.
+    fn excuse(&mut self) {
+        let why = "it shows jobs to their owners alone, and its events name none";
+        for tried in &mut self.tried {
+            if tried.trial != Trial::Publish && tried.wrong().is_some() {
+                tried.finding = Finding::Skipped(why.to_owned());
+            }
+        }
+    }
+
     /// Sends the last event while nobody watches, and comes back for it with the cursor.
-    async fn resume(
-        &mut self,
-        sent: &Result<Sample, Unsent>,
-        cursor: Option<String>,
-        by_socket: bool,
-    ) -> Finding {
+    async fn resume(&mut self, sent: &Result<Sample, Unsent>) -> Finding {
         match sent {
             Ok(_) => {}
             Err(Unsent::Failed) => return Finding::Skipped("publish failed".to_owned()),
@@ -442,14 +437,13 @@ impl Journey<'_> {
         let (Ok(ledger), Some(ending)) = (self.common.ledger, self.route.ending.clone()) else {
             return Finding::Skipped("its file names no event that ends a job well ([publish])".to_owned());
         };
-        if !self.is_new() {
-            return Finding::Skipped(self.only_relays_have("cursors"));
+        if !self.checked.is_new() {
+            return Finding::Skipped(self.checked.only_relays_have("cursors"));
         }
+        let Some((transport, cursor)) = self.came.take() else {
+            return Finding::Skipped("websocket failed".to_owned());
+        };
         let Some(cursor) = cursor else {
-            let is_down = |tried: &Tried| tried.trial == Trial::Websocket && tried.wrong().is_some();
-            if self.tried.iter().any(is_down) {
-                return Finding::Skipped("websocket failed".to_owned());
-            }
             let wrong = Wrong::new(Blame::NoRelay, "events come without a cursor");
             return Finding::Wrong(
                 wrong.hint("does a proxy in between drop the query? Or the relay is an old one: upgrade it"),
@@ -459,27 +453,22 @@ impl Journey<'_> {
             return Finding::Wrong(wrong);
         }
         ledger.ended(self.dialect, &self.route.job);
-        let opened = if by_socket {
-            Watching::socket(&self.place(), true, Some(&cursor)).await
-        } else {
-            Watching::stream(&self.place(), Some(&cursor)).await
-        };
-        let mut watching = match opened {
+        let mut watching = match self.door().resume(transport, &cursor).await {
             Ok(watching) => watching,
-            Err(error) => return self.unopened(&error),
+            Err(finding) => return finding,
         };
-        let mut behind = None;
-        let waited = self.wait_for(&mut watching, &ending, &mut behind).await;
-        watching.close(self.limit()).await;
+        let deadline = Instant::now() + self.checked.limit();
+        let waited = self.wait_for(&mut watching, &ending, deadline).await;
+        watching.close(self.checked.limit()).await;
         match waited {
             Err(finding) => finding,
-            Ok(()) if behind.is_none() => {
+            Ok(None) => {
                 let message = "the relay tells the state and not what was missed: it does not know cursors";
                 Finding::Wrong(
                     Wrong::new(Blame::NoRelay, message).hint("the relay is an old one: upgrade it"),
                 )
             }
-            Ok(()) => Finding::Good(format!("{} was missed, and came after coming back", ending.event)),
+            Ok(Some(_)) => Finding::Good(format!("{} was missed, and came after coming back", ending.event)),
         }
     }
 }

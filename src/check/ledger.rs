@@ -63,7 +63,8 @@ impl Ledger {
             return sent.map_err(|undelivered| undelivered.failure.into());
         }
         let what = format!("{} did not take an event", self.sink.address());
-        Err(Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) })
+        let hint = "does its Redis answer? the log of the relay tells; --step-timeout gives it longer";
+        Err(Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) }.hint(hint))
     }
 
     /// Ends the jobs that are open; those that cannot be are left to the relay, which forgets them.

@@ -4,7 +4,10 @@
 //! First the server as a whole ([`server`]), then each dialect ([`journey`]), all of them at once. A job that a check makes
 //! has an id that says so, and is ended however the check ends ([`ledger`]).
 
+mod audience;
+mod door;
 mod finding;
+mod health;
 mod journey;
 mod ledger;
 mod options;
@@ -22,7 +25,8 @@ use jiff::Timestamp;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::finding::exit;
+use self::door::Checked;
+use self::finding::{Blame, exit};
 use self::journey::Journeys;
 use self::ledger::Ledger;
 use self::report::Manner;
@@ -74,16 +78,21 @@ struct Check<'a> {
 impl Check<'_> {
     async fn all(&mut self, opened: &OnceCell<Ledger>) -> Result<(), Failure> {
         let options = self.options;
-        let Look { tried, nature, redis } = self.server().await;
+        let Look { tried, nature, redis, is_shut, wants_login } = self.server().await;
         self.take(tried)?;
         let Some(nature) = nature else { return Ok(()) };
         if !options.wants_dialects() {
-            return Ok(());
+            let is_of_relay = |trial| matches!(trial, Trial::Health | Trial::Ready | Trial::Version);
+            let wants_relay = options.only.iter().copied().any(is_of_relay);
+            return if wants_relay { self.contract(nature, wants_login) } else { Ok(()) };
         }
-        let failed = |trial| self.found.iter().any(|tried| tried.trial == trial && tried.wrong().is_some());
+        if is_shut {
+            return self.skip_dialects("the relay is not ready");
+        }
+        let is_redis_wrong =
+            self.found.iter().any(|tried| tried.trial == Trial::Redis && tried.wrong().is_some());
         let ledger = match &options.redis {
-            Some(_) if failed(Trial::Redis) => Err("redis failed"),
-            None if failed(Trial::Ready) => Err("the relay is not ready"),
+            Some(_) if is_redis_wrong => Err("redis failed"),
             _ if !options.has_key() => Err(NO_KEY),
             _ => {
                 let sink = Sink::new(options.sink.clone())?;
@@ -91,13 +100,29 @@ impl Check<'_> {
             }
         };
         let token = options.token.as_ref().map(net::token_source::TokenSource::read).transpose()?;
-        let journeys = Journeys { options, nature, redis: redis.as_deref(), ledger, token: token.as_ref() };
+        let checked = Checked { options, nature, token: token.as_ref() };
+        let journeys = Journeys { checked, redis: redis.as_deref(), ledger };
         let travels = options.dialects.iter().map(|dialect| journeys.travel(dialect));
         let mut travels = std::pin::pin!(stream::iter(travels).buffered(AT_ONCE));
         while let Some(tried) = travels.next().await {
             self.take(tried)?;
         }
-        self.contract(nature)
+        self.contract(nature, wants_login)
+    }
+
+    /// Notes of each dialect why it is not tried.
+    fn skip_dialects(&mut self, why: &str) -> Result<(), Failure> {
+        for dialect in &self.options.dialects {
+            let wanted = Trial::OF_DIALECT.into_iter().filter(|trial| self.options.wants(*trial));
+            let tried = wanted.map(|trial| Tried {
+                trial,
+                dialect: Some(dialect.name.to_string()),
+                took: Duration::ZERO,
+                finding: Finding::Skipped(why.to_owned()),
+            });
+            self.take(tried.collect())?;
+        }
+        Ok(())
     }
 
     /// Looks at the server as a whole, until it is as it should be or the time for that is up.
@@ -108,41 +133,52 @@ impl Check<'_> {
         loop {
             let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
             let timeout = limit.map_or(self.options.timeout, |limit| self.options.timeout.min(limit));
-            // An attempt that has no time would say nothing of the server.
-            let timeout = timeout.max(Duration::from_millis(100));
+            // An attempt that has no time would say nothing of the server; and whole milliseconds are shown better.
+            let timeout =
+                Duration::from_millis(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(100));
             let look = look(&CheckOptions { timeout, ..self.options.clone() }).await;
             let obstacle = look.obstacle().map(|wrong| wrong.message.clone());
             let (Some(obstacle), Some(until)) = (obstacle, until) else { return look };
-            let wait = waits.next(rand::random());
-            if Instant::now() + wait >= until {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return look;
             }
             if obstacle != said {
                 tracing::warn!("waiting for {}: {obstacle}", net::address(&self.options.server));
                 said = obstacle;
             }
-            sleep(wait).await;
+            sleep(waits.next(rand::random()).min(left)).await;
         }
     }
 
     /// A server that has no health of a relay and no socket of a contract is none.
-    fn contract(&mut self, nature: Nature) -> Result<(), Failure> {
+    fn contract(&mut self, nature: Nature, wants_login: bool) -> Result<(), Failure> {
         let is_spoken = self.found.iter().any(|tried| {
-            let is_of_socket =
-                matches!(tried.trial, Trial::Websocket | Trial::Sse | Trial::Polling | Trial::Resume);
-            tried.wrong().is_some() || (is_of_socket && matches!(tried.finding, Finding::Good(_)))
+            let is_of_socket = matches!(tried.trial, Trial::Websocket | Trial::Polling);
+            let is_wrong = tried.dialect.is_some() && tried.wrong().is_some();
+            is_wrong || (is_of_socket && matches!(tried.finding, Finding::Good(_)))
         });
         if nature != Nature::Foreign || is_spoken {
             return Ok(());
         }
-        let names: Vec<&str> = self.options.dialects.iter().map(|dialect| &*dialect.name).collect();
-        let message = format!(
-            "the server at {} is no relay: it has no /health of one, and no socket of {}",
-            net::address(&self.options.server),
-            names.join(", ")
-        );
-        let wrong = Wrong::new(finding::Blame::NoRelay, message)
-            .hint("start a relay with `jobwire serve`, or name another with --server");
+        let server = net::address(&self.options.server);
+        let wrong = if wants_login {
+            Wrong::new(
+                Blame::Refused,
+                format!("the server at {server} wants to know who is there: it answered 401"),
+            )
+            .hint("a user and a password stand in the URL, as in ws://USER:PASSWORD@HOST")
+        } else {
+            let names: Vec<&str> = self.options.dialects.iter().map(|dialect| &*dialect.name).collect();
+            let lacks = if self.options.wants_dialects() {
+                format!(", and no socket of {}", names.join(", "))
+            } else {
+                String::new()
+            };
+            let message = format!("the server at {server} is no relay: it has no /health of one{lacks}");
+            Wrong::new(Blame::NoRelay, message)
+                .hint("start a relay with `jobwire serve`, or name another with --server")
+        };
         // It takes the place of the first word on that.
         self.found.retain(|tried| tried.trial != Trial::Health);
         let finding = Finding::Wrong(wrong);
@@ -169,7 +205,9 @@ impl Check<'_> {
         print(&match self.options.output {
             CheckOutput::Text => self.manner().sum(&self.found, exit),
             CheckOutput::Json => report::json(&server, &self.found, exit),
-            CheckOutput::Junit => report::junit(&server, self.began.0, self.began.1.elapsed(), &self.found),
+            CheckOutput::Junit => {
+                report::junit(&server, (self.began.0, self.began.1.elapsed()), &self.found, is_stopped)
+            }
         })?;
         Ok(exit)
     }

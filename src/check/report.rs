@@ -62,7 +62,8 @@ impl Manner {
             |tried: &Tried| tried.trial == Trial::Publish && !matches!(tried.finding, Finding::Skipped(_));
         let wants = all.iter().any(|tried| tried.trial == Trial::Publish);
         let unsent = if wants && !all.iter().any(is_tried) { "; no event was sent" } else { "" };
-        let text = format!("{good} passed, {wrong} failed, {skipped} skipped{unsent}");
+        let stopped = if exit == Exit::Interrupted { "; interrupted" } else { "" };
+        let text = format!("{good} passed, {wrong} failed, {skipped} skipped{unsent}{stopped}");
         let color = if exit == Exit::Success { Color::Green } else { Color::Red };
         format!("{}\n", self.paint(&text, color))
     }
@@ -113,8 +114,13 @@ pub(super) fn json(server: &str, all: &[Tried], exit: Exit) -> String {
     format!("{}\n", safe_json(&format!("{document:#}")))
 }
 
-/// The findings as JUnit XML.
-pub(super) fn junit(server: &str, began: Timestamp, took: Duration, all: &[Tried]) -> String {
+/// The findings as JUnit XML, of a check that began then and took so long. One that was stopped has a case more, which says so.
+pub(super) fn junit(
+    server: &str,
+    (began, took): (Timestamp, Duration),
+    all: &[Tried],
+    is_stopped: bool,
+) -> String {
     let case = |tried: &Tried| {
         let outcome = match &tried.finding {
             Finding::Good(_) => TestOutcome::Passed,
@@ -131,7 +137,13 @@ pub(super) fn junit(server: &str, began: Timestamp, took: Duration, all: &[Tried
         };
         TestCase { name: tried.name(), group, took: tried.took, outcome }
     };
-    let cases = all.iter().map(case).collect();
+    let mut cases: Vec<TestCase> = all.iter().map(case).collect();
+    if is_stopped {
+        let message = "the check was interrupted before it was done".to_owned();
+        let problem = TestProblem { kind: "interrupted", message, details: String::new() };
+        let (name, group) = ("check".to_owned(), "jobwire.check".to_owned());
+        cases.push(TestCase { name, group, took, outcome: TestOutcome::Broken(problem) });
+    }
     let notes = vec![format!("jobwire check of {server}")];
     TestSuite { name: "jobwire check".to_owned(), began, took, cases, notes }.to_xml()
 }
@@ -189,11 +201,16 @@ mod tests {
 
     #[test]
     fn ci_servers_get_a_case_a_step() {
-        let text = junit("ws://h", Timestamp::UNIX_EPOCH, Duration::from_secs(1), &all());
+        let times = (Timestamp::UNIX_EPOCH, Duration::from_secs(1));
+        let text = junit("ws://h", times, &all(), false);
         let document = roxmltree::Document::parse(&text).unwrap();
         let cases: Vec<_> = document.descendants().filter(|node| node.has_tag_name("testcase")).collect();
         assert_eq!(cases.len(), 3);
         assert_eq!(cases[2].attribute("classname"), Some("jobwire.check.scraping"));
         assert_eq!(cases[2].first_element_child().unwrap().attribute("message"), Some("it did not come"));
+        let text = junit("ws://h", times, &[], true);
+        let document = roxmltree::Document::parse(&text).unwrap();
+        let suite = document.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
+        assert_eq!((suite.attribute("tests"), suite.attribute("errors")), (Some("1"), Some("1")));
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Route {
     pub(super) marker: String,
     /// Path of the socket.
     pub(super) path: String,
+    /// The same job or channel, as `/watch` names it.
+    pub(super) target: String,
     /// The event that is watched for, or why there is none.
     pub(super) going: Result<Sample, String>,
     /// The event that is missed and asked for again; it ends the job.
@@ -38,7 +40,8 @@ impl Route {
                 .ok_or_else(|| "its file names no event of a job that goes on ([publish])".to_owned()),
         };
         let ending = dialect.sample_ending(&job, text);
-        Self { path: dialect.socket_path(&job), marker: job.clone(), job, going, ending }
+        let target = format!("{}/{job}", dialect.name);
+        Self { path: dialect.socket_path(&job), target, marker: job.clone(), job, going, ending }
     }
 
     fn of_channel(dialect: &Dialect, number: u32) -> Self {
@@ -50,6 +53,7 @@ impl Route {
         let job = job.or_else(|| names.map(ToString::to_string).next()).unwrap_or_default();
         Self {
             path: format!("{}?channels={job}", dialect.route),
+            target: format!("channel:{job}"),
             job,
             marker,
             going: first

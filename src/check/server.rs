@@ -4,10 +4,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, header};
-use serde::Deserialize;
 use url::Url;
 
 use super::finding::{Blame, Finding, Trial, Tried, Wrong};
+use super::health::{ACL_HINT, Health};
 use super::options::CheckOptions;
 use crate::broker::{Broker as _, RedisBroker};
 use crate::exit::Failure;
@@ -37,12 +37,17 @@ pub(super) struct Look {
     pub(super) nature: Option<Nature>,
     /// Address of the Redis that the relay reads from, by its own word.
     pub(super) redis: Option<String>,
+    /// No event of any dialect can come, by the relay's own word.
+    pub(super) is_shut: bool,
+    /// The server wants a user and a password, or some other proof, before it tells anything.
+    pub(super) wants_login: bool,
 }
 
 impl Look {
-    /// What stands in the way of readiness: the last thing that is wrong.
+    /// What stands in the way of readiness and may pass: the last thing of that kind that is wrong.
     pub(super) fn obstacle(&self) -> Option<&Wrong> {
-        self.tried.iter().rev().find_map(Tried::wrong)
+        let may_pass = |tried: &&Tried| !matches!(tried.trial, Trial::Version | Trial::Clock);
+        self.tried.iter().rev().filter(may_pass).find_map(Tried::wrong)
     }
 
     fn push(&mut self, trial: Trial, began: Instant, finding: Finding) -> bool {
@@ -56,43 +61,6 @@ impl Look {
             self.push(*trial, Instant::now(), Finding::Skipped(why.to_owned()));
         }
     }
-}
-
-/// `GET /health`, as far as it counts here.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Health {
-    broker: Option<String>,
-    connected: Option<bool>,
-    error: Option<String>,
-    server: Option<String>,
-    role: Option<String>,
-    denied: Vec<DeniedChannel>,
-    state: Option<StateTroubles>,
-    watch: bool,
-    version: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct DeniedChannel {
-    channel: String,
-    reason: String,
-    #[serde(default)]
-    revoked: bool,
-}
-
-/// What is wrong with the state that is kept in Redis.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct StateTroubles {
-    reading: Vec<StateTrouble>,
-    writing: Vec<StateTrouble>,
-}
-
-#[derive(Debug, Deserialize)]
-struct StateTrouble {
-    problem: String,
-    reason: String,
 }
 
 /// Tries the server, each step within the time that the options give.
@@ -148,7 +116,12 @@ async fn connects(options: &CheckOptions, look: &mut Look) -> bool {
     let began = Instant::now();
     let finding = match reach(&options.server, &options.tls, options.timeout).await {
         Ok(reached) => {
-            Finding::Good(format!("{}, and the certificate is trusted", reached.tls.unwrap_or("TLS")))
+            let certificate = if options.tls.is_insecure() {
+                "the certificate was not checked (--insecure)"
+            } else {
+                "the certificate is trusted"
+            };
+            Finding::Good(format!("{}, and {certificate}", reached.tls.unwrap_or("TLS")))
         }
         Err(error) => Finding::Wrong(Wrong::from(&error)),
     };
@@ -165,12 +138,13 @@ async fn health(options: &CheckOptions, look: &mut Look) -> Option<Health> {
     let found = match answer.and_then(|answer| answer.success(&url)) {
         Ok(body) => serde_json::from_slice::<Health>(&body).ok().filter(|health| health.broker.is_some()),
         Err(error @ NetError::Status { status: 401 | 403 | 404 | 405 | 410 | 426 | 501, .. }) => {
+            look.wants_login = matches!(error, NetError::Status { status: 401, .. });
             foreign(options, look, began, &error.to_string()).await;
             clock(options, look, &headers, clocks);
             return None;
         }
         Err(error) => {
-            look.push(Trial::Health, began, Finding::Wrong(Wrong::from(&error)));
+            look.push(Trial::Health, began, Finding::Wrong(unhealthy(&error)));
             return None;
         }
     };
@@ -180,9 +154,20 @@ async fn health(options: &CheckOptions, look: &mut Look) -> Option<Health> {
         return None;
     };
     look.nature = Some(if health.watch { Nature::Relay } else { Nature::OldRelay });
-    look.push(Trial::Health, began, words(&health));
+    look.push(Trial::Health, began, health.words());
     clock(options, look, &headers, clocks);
     Some(health)
+}
+
+/// What is wrong with a server that answers nothing of use: it is not known to be a relay at all.
+fn unhealthy(error: &NetError) -> Wrong {
+    let wrong = Wrong::from(error);
+    match error {
+        NetError::Status { status: 400, redirect: None, .. } => Wrong { blame: Blame::NoRelay, ..wrong }
+            .hint("does the port want TLS? wss:// is for that; --server names another server"),
+        _ if wrong.blame == Blame::Broken => Wrong { blame: Blame::NoRelay, ..wrong },
+        _ => wrong,
+    }
 }
 
 /// A server that does not tell that it is a relay: a proxy may hide that, or it is another program.
@@ -197,59 +182,29 @@ async fn foreign(options: &CheckOptions, look: &mut Look, began: Instant, said: 
     look.push(Trial::Health, began, Finding::Skipped(format!("{said}: {why}")));
 }
 
-/// The state of a relay in words.
-fn words(health: &Health) -> Finding {
-    let broker = health.broker.as_deref().unwrap_or_default();
-    let is_connected = health.connected.unwrap_or(true);
-    if let Some(error) = &health.error {
-        let blame = if is_connected { Blame::Broken } else { Blame::Unreachable };
-        let message = format!("the relay is there, and its broker is not well: {error}");
-        return Finding::Wrong(Wrong::new(blame, message).hint(BROKER_HINT));
-    }
-    if let Some(denied) = health.denied.iter().find(|denied| denied.revoked) {
-        let message =
-            format!("the relay may not subscribe to {} any more: {}", denied.channel, denied.reason);
-        return Finding::Wrong(Wrong::new(Blame::Broken, message).hint(ACL_HINT));
-    }
-    let state = health.state.as_ref();
-    let reading = state.and_then(|state| state.reading.first()).map(|trouble| ("read", trouble));
-    let writing = state.and_then(|state| state.writing.first()).map(|trouble| ("write", trouble));
-    if let Some((verb, StateTrouble { problem, reason })) = reading.or(writing) {
-        let message = format!("the relay cannot {verb} the state of jobs in Redis: {problem}: {reason}");
-        return Finding::Wrong(Wrong::new(Blame::Broken, message));
-    }
-    let denied = match health.denied.as_slice() {
-        [] => String::new(),
-        [first, ..] => format!("; {} channels are denied to it, as {}", health.denied.len(), first.channel),
-    };
-    Finding::Good(format!("a relay, its broker is {broker}{denied}"))
-}
-
-const BROKER_HINT: &str = "the relay comes back by itself once its Redis does; is Redis running, and is it where --redis of the relay says?";
-const ACL_HINT: &str = "the relay's user of Redis needs the right to subscribe: `ACL SETUSER NAME &CHANNEL`";
-
 /// What only a relay has: readiness, a version, and its Redis where nobody named one.
 async fn relay(options: &CheckOptions, look: &mut Look, health: &Health) {
-    if options.wants(Trial::Ready) || options.wait.is_some() {
+    if options.wants(Trial::Ready) || options.wants_dialects() || options.wait.is_some() {
         let began = Instant::now();
-        let finding = ready(options).await;
+        let finding = ready(options, look, health).await;
         look.push(Trial::Ready, began, finding);
     }
-    look.push(Trial::Version, Instant::now(), version(health));
+    look.push(Trial::Version, Instant::now(), health.version());
     if options.redis.is_none() {
-        look.push(Trial::Redis, Instant::now(), redis_of_relay(health));
+        look.push(Trial::Redis, Instant::now(), health.redis());
     }
 }
 
-async fn ready(options: &CheckOptions) -> Finding {
+async fn ready(options: &CheckOptions, look: &mut Look, health: &Health) -> Finding {
     let url = http_url(&options.server, "/ready");
     let answer = get(&url, options).await.and_then(|answer| answer.success(&url));
     let Err(error) = answer else { return Finding::Good("events can come".to_owned()) };
     let NetError::Status { status: 503, code: Some(code), message, .. } = &error else {
         return Finding::Wrong(Wrong::from(&error));
     };
+    look.is_shut = matches!(code.as_str(), "broker_not_connected" | "reading_history" | "going_away");
     let (blame, hint) = match code.as_str() {
-        "broker_not_connected" => (Blame::Unreachable, BROKER_HINT),
+        "broker_not_connected" => (Blame::Unreachable, health.broker_hint()),
         "reading_history" => (Blame::Broken, "that takes a moment; --wait 30s waits for it"),
         "going_away" => (Blame::Unreachable, "start it again, or name another with --server"),
         "subscription_denied" => (Blame::Broken, ACL_HINT),
@@ -257,48 +212,6 @@ async fn ready(options: &CheckOptions) -> Finding {
     };
     let said = message.as_deref().unwrap_or(code);
     Finding::Wrong(Wrong::new(blame, format!("not ready: {said}")).hint(hint))
-}
-
-fn version(health: &Health) -> Finding {
-    let ours = env!("CARGO_PKG_VERSION");
-    let theirs = health.version.as_deref();
-    if !health.watch {
-        let named = theirs.map(|theirs| format!(" ({theirs})")).unwrap_or_default();
-        let message =
-            format!("the relay is an old one{named}: it has no /watch, no cursors and no event streams");
-        let hint = format!(
-            "upgrade it to {ours}, or try what it has with --only health,ready,publish,websocket,polling"
-        );
-        return Finding::Wrong(Wrong::new(Blame::NoRelay, message).hint(hint));
-    }
-    match theirs {
-        Some(theirs) if theirs == ours => Finding::Good(format!("{theirs}, as this program")),
-        Some(theirs) => Finding::Good(format!("{theirs}; this program is {ours}")),
-        None => Finding::Skipped("the relay does not tell it".to_owned()),
-    }
-}
-
-/// The relay's Redis by the relay's own word.
-fn redis_of_relay(health: &Health) -> Finding {
-    let broker = health.broker.as_deref().unwrap_or_default();
-    let server = health.server.as_deref().unwrap_or(broker);
-    match (health.connected, health.role.as_deref()) {
-        (_, None) if health.server.is_none() && health.error.is_none() => {
-            Finding::Skipped(format!("the relay's broker is {broker}, and no --redis is given"))
-        }
-        (Some(false), _) => {
-            let message = format!("the relay is not connected to its Redis at {server}");
-            Finding::Wrong(Wrong::new(Blame::Unreachable, message).hint(BROKER_HINT))
-        }
-        (_, Some(role @ ("replica" | "sentinel"))) => {
-            let message = format!("the relay reads from {server}, which is a {role}");
-            let hint = "its URL should lead to the master, or through Sentinel to it";
-            Finding::Wrong(Wrong::new(Blame::Broken, message).hint(hint))
-        }
-        (_, role) => {
-            Finding::Good(format!("{server}, {}, as the relay says", role.unwrap_or("its role is not known")))
-        }
-    }
 }
 
 /// The Redis that the user named.
@@ -388,32 +301,5 @@ mod tests {
         assert_eq!(off(10_000, 9_500, 10_100).1, 0);
         assert_eq!(off(20_000, 10_000, 10_500), (true, 9_500));
         assert_eq!(off(10_000, 20_000, 20_500), (false, 9_000));
-    }
-
-    #[test]
-    fn the_health_of_a_relay_is_told_in_words() {
-        let found = |json: &str| words(&serde_json::from_str(json).unwrap());
-        let Finding::Good(text) = found(r#"{"broker":"embedded","connected":true,"watch":true}"#) else {
-            panic!()
-        };
-        assert_eq!(text, "a relay, its broker is embedded");
-        let blame = |json: &str| match found(json) {
-            Finding::Wrong(wrong) => wrong.blame,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(
-            blame(r#"{"broker":"redis","connected":false,"error":"connection refused"}"#),
-            Blame::Unreachable
-        );
-        assert_eq!(blame(r#"{"broker":"redis","connected":true,"error":"a probe was lost"}"#), Blame::Broken);
-        let revoked = r#"{"broker":"redis","connected":true,"denied":[{"channel":"a","reason":"NOPERM","revoked":true}]}"#;
-        assert_eq!(blame(revoked), Blame::Broken);
-        let old = r#"{"status":"ok","broker":"embedded","connected":true}"#;
-        let Finding::Wrong(wrong) = version(&serde_json::from_str(old).unwrap()) else { panic!() };
-        assert!(
-            wrong.message.contains("an old one") && wrong.hint.unwrap().contains("upgrade"),
-            "{}",
-            wrong.message
-        );
     }
 }

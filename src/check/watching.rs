@@ -1,4 +1,4 @@
-//! One watcher of a job or a channel, by WebSocket or by an event stream. Every wait has a limit.
+//! One watcher of a job or a channel, by its WebSocket, by an event stream or by `/watch`. Every wait has a limit.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,12 +9,15 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use crate::dialect::CloseReason;
 use crate::net::http::{Streamed, open_stream};
+use crate::net::offer::WATCH;
 use crate::net::tls::Tls;
 use crate::net::token_source::Token;
 use crate::net::websocket::{Limits, Message, WebSocket, connect, lost};
 use crate::net::{NetError, http_url, login, socket_url};
 use crate::wire::sse::{Incoming, MEDIA_TYPE, Reader};
+use crate::wire::watch::ServerMessage;
 
 /// The payload of the ping whose answer says that the server lets us watch.
 const LET_IN: &[u8] = b"check";
@@ -25,6 +28,8 @@ pub(super) struct Where<'a> {
     pub(super) server: &'a Url,
     /// Path of the socket, with its own query.
     pub(super) path: &'a str,
+    /// What is watched, as `/watch` names it.
+    pub(super) target: &'a str,
     /// Proves who is watching.
     pub(super) token: Option<&'a Token>,
     /// TLS settings of the connection.
@@ -35,8 +40,10 @@ pub(super) struct Where<'a> {
 
 /// An open watcher.
 pub(super) enum Watching {
-    /// By WebSocket.
+    /// By the WebSocket of the contract.
     Socket(Box<WebSocket>, Url),
+    /// By the WebSocket of `/watch`.
+    Everything(Box<WebSocket>, Url),
     /// By an event stream.
     Stream(Box<Stream>),
 }
@@ -62,13 +69,44 @@ pub(super) enum Heard {
     Cursor(String),
     /// Events are missing; the server's word for why.
     Gap(String),
-    /// The server closed it.
+    /// It is over.
+    Shut(Shutting),
+}
+
+/// How the server ended a watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shutting {
+    /// It closed the connection.
     Closed {
         /// Close code.
         code: Option<u16>,
         /// Close reason.
         reason: String,
     },
+    /// It did not let us watch this, and keeps the connection.
+    Refused {
+        /// The relay's word for the kind of reason.
+        code: String,
+        /// Words for people.
+        message: String,
+    },
+}
+
+/// The code of [`Shutting::Refused`] that another token may change.
+const NOT_ALLOWED: &str = "not_allowed";
+
+impl Shutting {
+    fn refused(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Refused { code: code.into(), message: message.into() }
+    }
+
+    /// Whether another token may be let in.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Closed { code, .. } => code.is_some_and(CloseReason::is_refusal),
+            Self::Refused { code, .. } => code == NOT_ALLOWED,
+        }
+    }
 }
 
 /// Data of the last event of a stream that is closed.
@@ -98,6 +136,15 @@ impl Watching {
         Ok(Self::Socket(Box::new(socket), url))
     }
 
+    /// Opens a WebSocket of `/watch`.
+    pub(super) async fn of_everything(at: &Where<'_>) -> Result<Self, NetError> {
+        let mut url = joined(&socket_url(at.server, ""), WATCH);
+        url.query_pairs_mut().append_pair("target", at.target);
+        let url = at.token.map_or_else(|| url.clone(), |token| token.in_query(&url));
+        let socket = connect(&url, at.tls, Limits::default(), at.limit).await?;
+        Ok(Self::Everything(Box::new(socket), url))
+    }
+
     /// Opens an event stream; `since` goes on from a cursor. An answer of another kind is an error.
     pub(super) async fn stream(at: &Where<'_>, since: Option<&str>) -> Result<Self, NetError> {
         let mut url = joined(&http_url(at.server, ""), at.path);
@@ -125,62 +172,105 @@ impl Watching {
         Ok(Self::Stream(Box::new(Stream { body, reader, heard: VecDeque::new() })))
     }
 
-    /// Waits until the server has let us in, by a ping and its answer; an event stream begins when it has. A server that does
-    /// not answer in time counts as one that has. What it tells meanwhile is left out.
+    /// Waits until the server has let us in: by a ping and its answer, or by its word on `/watch`; an event stream begins when
+    /// it has. A server that does not answer in time counts as one that has. What it tells meanwhile is left out.
     ///
     /// # Errors
-    /// The server closed the connection: code and reason.
-    pub(super) async fn let_in(&mut self, limit: Duration) -> Result<(), (Option<u16>, String)> {
-        let Self::Socket(socket, _) = self else { return Ok(()) };
+    /// The server closed the connection, or refused what is to be watched.
+    pub(super) async fn let_in(&mut self, limit: Duration) -> Result<(), Shutting> {
         let deadline = Instant::now() + limit;
-        // What stops the sending also ends the reading, which says so.
-        let _ = timeout_at(deadline, socket.send(Message::Ping(LET_IN.into()))).await;
-        while Instant::now() < deadline {
-            match timeout_at(deadline, socket.next()).await {
-                Err(_) => break,
-                Ok(Some(Ok(Message::Pong(payload)))) if payload == LET_IN => break,
-                Ok(Some(Ok(Message::Close(frame)))) => {
-                    let word = frame.map(|frame| (Some(frame.code.into()), frame.reason.to_string()));
-                    return Err(word.unwrap_or_default());
-                }
-                Ok(Some(Ok(_))) => {}
-                Ok(Some(Err(_)) | None) => return Err((None, String::new())),
+        match self {
+            Self::Stream(_) => Ok(()),
+            Self::Socket(socket, url) => {
+                // What stops the sending also ends the reading, which says so.
+                let _ = timeout_at(deadline, socket.send(Message::Ping(LET_IN.into()))).await;
+                let is_answer =
+                    |message: &Message| matches!(message, Message::Pong(payload) if payload == LET_IN);
+                until(socket, url, deadline, is_answer).await
+            }
+            Self::Everything(socket, url) => {
+                let mut refused = None;
+                let is_answer = |message: &Message| match message {
+                    Message::Text(text) => match ServerMessage::read(text) {
+                        Some(ServerMessage::Watching { targets, .. }) => !targets.is_empty(),
+                        Some(ServerMessage::Error { code, message, .. }) => {
+                            refused = Some(Shutting::refused(code, message));
+                            true
+                        }
+                        _ => false,
+                    },
+                    _ => false,
+                };
+                until(socket, url, deadline, is_answer).await?;
+                refused.map_or(Ok(()), Err)
             }
         }
-        Ok(())
     }
 
     /// The next thing that comes, until the deadline. `None`: nothing came.
     pub(super) async fn next(&mut self, deadline: Instant) -> Option<Heard> {
         match self {
-            Self::Socket(socket, url) => {
-                // A flood is read no longer either.
-                while Instant::now() < deadline {
-                    match timeout_at(deadline, socket.next()).await.ok()? {
-                        Some(Ok(Message::Text(text))) => return Some(read(text.as_str())),
-                        Some(Ok(Message::Close(frame))) => {
-                            let word = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
-                            return Some(closed(word));
-                        }
-                        Some(Ok(_)) => {}
-                        Some(Err(error)) => {
-                            return Some(Heard::Closed { code: None, reason: lost(url, &error).to_string() });
-                        }
-                        None => return Some(closed(None)),
-                    }
-                }
-                None
-            }
+            Self::Socket(socket, url) => heard(socket, url, deadline, |text| Some(read(text))).await,
+            Self::Everything(socket, url) => heard(socket, url, deadline, read_watch).await,
             Self::Stream(stream) => stream.next(deadline).await,
         }
     }
 
     /// Goes away with a word, or without one where the server does not take it in time.
     pub(super) async fn close(self, limit: Duration) {
-        if let Self::Socket(mut socket, _) = self {
+        if let Self::Socket(mut socket, _) | Self::Everything(mut socket, _) = self {
             let _ = timeout_at(Instant::now() + limit.min(Duration::from_secs(1)), socket.close()).await;
         }
     }
+}
+
+/// Reads until a message is the one, or the deadline.
+async fn until(
+    socket: &mut WebSocket,
+    url: &Url,
+    deadline: Instant,
+    mut is_it: impl FnMut(&Message) -> bool,
+) -> Result<(), Shutting> {
+    while Instant::now() < deadline
+        && let Some(message) = received(socket, url, deadline).await
+    {
+        if is_it(&message?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The next thing that a message says, until the deadline. A flood of messages that say nothing is read no longer either.
+async fn heard(
+    socket: &mut WebSocket,
+    url: &Url,
+    deadline: Instant,
+    reads: impl Fn(&str) -> Option<Heard>,
+) -> Option<Heard> {
+    while Instant::now() < deadline {
+        let heard = match received(socket, url, deadline).await? {
+            Ok(Message::Text(text)) => reads(text.as_str()),
+            Ok(_) => None,
+            Err(shutting) => Some(Heard::Shut(shutting)),
+        };
+        if heard.is_some() {
+            return heard;
+        }
+    }
+    None
+}
+
+/// The next message, or how the connection ended; `None` at the deadline.
+async fn received(socket: &mut WebSocket, url: &Url, deadline: Instant) -> Option<Result<Message, Shutting>> {
+    Some(match timeout_at(deadline, socket.next()).await.ok()? {
+        Some(Ok(Message::Close(frame))) => {
+            Err(closed(frame.map(|frame| (frame.code.into(), frame.reason.to_string()))))
+        }
+        Some(Ok(message)) => Ok(message),
+        Some(Err(error)) => Err(Shutting::Closed { code: None, reason: lost(url, &error).to_string() }),
+        None => Err(closed(None)),
+    })
 }
 
 impl Stream {
@@ -190,15 +280,14 @@ impl Stream {
                 return Some(heard);
             }
             let Some(piece) = timeout_at(deadline, self.body.next()).await.ok()? else {
-                return Some(closed(None));
+                return Some(Heard::Shut(closed(None)));
             };
             let heard = &mut self.heard;
             let fed = self.reader.feed(&piece, |incoming| match incoming {
                 Incoming::Event { name: "close", data, .. } => {
                     let closing = serde_json::from_str::<Closing>(data).ok();
-                    heard.push_back(closed(
-                        closing.map(|closing| (closing.code.unwrap_or_default(), closing.reason)),
-                    ));
+                    let word = closing.map(|closing| (closing.code.unwrap_or_default(), closing.reason));
+                    heard.push_back(Heard::Shut(closed(word)));
                 }
                 Incoming::Event { data, id, .. } => heard.push_back(match read(data) {
                     Heard::Text { text, .. } => {
@@ -210,14 +299,15 @@ impl Stream {
                 Incoming::Retry(_) | Incoming::Comment => {}
             });
             if fed.is_err() {
-                self.heard.push_back(Heard::Closed { code: None, reason: "a message has no end".to_owned() });
+                let reason = "a message has no end".to_owned();
+                self.heard.push_back(Heard::Shut(Shutting::Closed { code: None, reason }));
             }
         }
         None
     }
 }
 
-/// Sorts a message: those about cursors alone are the relay's own.
+/// Sorts a message of a contract: those about cursors alone are the relay's own.
 fn read(text: &str) -> Heard {
     let value = serde_json::from_str::<Value>(text).unwrap_or_default();
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -229,11 +319,22 @@ fn read(text: &str) -> Heard {
     }
 }
 
-fn closed(word: Option<(u16, String)>) -> Heard {
-    match word {
-        Some((code, reason)) => Heard::Closed { code: Some(code), reason },
-        None => Heard::Closed { code: None, reason: String::new() },
+/// Sorts a message of `/watch`; `None` of one that says nothing of events.
+fn read_watch(text: &str) -> Option<Heard> {
+    match ServerMessage::read(text)? {
+        ServerMessage::Event { event, cursor, .. } => {
+            Some(Heard::Text { text: event.get().to_owned(), cursor: cursor.map(Into::into) })
+        }
+        ServerMessage::Cursor { cursor } => Some(Heard::Cursor(cursor.into_owned())),
+        ServerMessage::Gap { reason, .. } => Some(Heard::Gap(reason.into_owned())),
+        ServerMessage::Error { code, message, .. } => Some(Heard::Shut(Shutting::refused(code, message))),
+        ServerMessage::Watching { .. } | ServerMessage::Ended { .. } | ServerMessage::Pong => None,
     }
+}
+
+fn closed(word: Option<(u16, String)>) -> Shutting {
+    let (code, reason) = word.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+    Shutting::Closed { code, reason }
 }
 
 /// A path with a query behind a server, whose own query stays.
@@ -252,11 +353,27 @@ mod tests {
 
     #[test]
     fn a_message_about_cursors_is_no_event() {
-        assert_eq!(read(r#"{"type":"cursor","cursor":"a.1"}"#), Heard::Cursor("a.1".into()));
-        assert_eq!(read(r#"{"type":"gap","reason":"too_old","cursor":"a.1"}"#), Heard::Gap("too_old".into()));
+        let cursor = r#"{"type":"cursor","cursor":"a.1"}"#;
+        let gap = r#"{"type":"gap","reason":"too_old","cursor":"a.1"}"#;
+        for heard in [Some(read(cursor)), read_watch(cursor)] {
+            assert_eq!(heard, Some(Heard::Cursor("a.1".into())));
+        }
+        for heard in [Some(read(gap)), read_watch(gap)] {
+            assert_eq!(heard, Some(Heard::Gap("too_old".into())));
+        }
         let text = r#"{"cursor":"a.2","job_id":1}"#;
         assert_eq!(read(text), Heard::Text { text: text.into(), cursor: Some("a.2".into()) });
         assert_eq!(read("pong"), Heard::Text { text: "pong".into(), cursor: None });
+    }
+
+    #[test]
+    fn an_event_of_watch_is_taken_out_of_its_message() {
+        let event = r#"{"type":"event","target":"jobs/a","cursor":"a.2","event":{"job":"a"}}"#;
+        let text = Heard::Text { text: r#"{"job":"a"}"#.into(), cursor: Some("a.2".into()) };
+        assert_eq!(read_watch(event), Some(text));
+        assert_eq!(read_watch(r#"{"type":"watching","targets":["jobs/a"]}"#), None);
+        let error = r#"{"type":"error","code":"not_allowed","target":"jobs/a","message":"no"}"#;
+        assert_eq!(read_watch(error), Some(Heard::Shut(Shutting::refused("not_allowed", "no"))));
     }
 
     #[test]

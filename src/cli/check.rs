@@ -28,13 +28,14 @@ Examples:
   jobwire check --output junit > check.xml           for a CI server
   jobwire check --output json | jq -r '.steps[] | select(.result == \"failed\") | .name'
 
-The steps: tcp, tls, health, ready, version, clock and redis; and for each dialect publish, websocket, sse, polling and \
+The steps: tcp, tls, health, ready, version, clock and redis; and for each dialect publish, websocket, sse, watch, polling and \
 resume, as in scraping/websocket. Each has the time that --step-timeout gives it, and one that cannot be tried says why: no \
 publish key, no token, or the step before it failed.
 
 An event is sent through the relay, or into Redis with --redis, and has to come out of each transport. Jobs that this makes are \
 called jobwire-check-NUMBER, or a number that begins with 24325 (CHECK on the keys of a telephone) where ids are numbers, and are \
-ended. Of channels it is an event about a resource of such a name; whoever watches that channel sees it.
+ended; lists show them as long as other jobs that have ended. Of channels it is an event about a resource of such a name. Where somebody \
+watches the channel at this relay, it is sent only if --dialect names the dialect.
 
 Other servers of the contracts are checked as far as they go: what only a jobwire relay has is skipped, and so is a dialect \
 that the server does not speak, unless --dialect names it.

@@ -11,8 +11,31 @@ use crate::support::{
 };
 
 /// The dialects whose events anybody may publish and watch, and the steps of each.
-const DIALECTS: [&str; 2] = ["downloads", "scraping"];
-const STEPS: [&str; 5] = ["publish", "websocket", "sse", "polling", "resume"];
+const DIALECTS: [&str; 3] = ["downloads", "scraping", "jobs"];
+const STEPS: [&str; 6] = ["publish", "websocket", "sse", "watch", "polling", "resume"];
+
+/// A dialect with a channel for each job.
+const BUILDS: &str = r#"
+name = "builds"
+route = "/ws/builds/{job}"
+channel = "builds:{job}"
+
+[job]
+type = "string"
+
+[pointers]
+kind = "/event"
+
+[kinds]
+build_progress = { conflatable = true }
+build_done = { ends = "succeeded" }
+
+[publish]
+fields = [{ name = "event", fill = "event" }]
+
+[publish.events.build_progress]
+[publish.events.build_done]
+"#;
 
 #[test]
 fn a_relay_that_is_well_passes_with_every_dialect_and_transport() {
@@ -28,7 +51,7 @@ fn a_relay_that_is_well_passes_with_every_dialect_and_transport() {
             assert_eq!(step(&found, &format!("{dialect}/{name}"))["result"], "passed", "{found:#}");
         }
     }
-    for name in ["publish", "websocket", "sse", "resume"] {
+    for name in ["publish", "websocket", "sse", "watch", "resume"] {
         assert_eq!(step(&found, &format!("channels/{name}"))["result"], "passed", "{found:#}");
     }
     assert_eq!(named(&found, "failed"), [""; 0]);
@@ -142,7 +165,17 @@ fn a_redis_that_is_away_is_3_and_a_relay_whose_redis_is_away_too() {
     let found = report(&output);
     assert_eq!(output.code, 3, "{found:#}");
     assert!(step(&found, "ready")["message"].as_str().unwrap().starts_with("not ready: "), "{found:#}");
-    assert_eq!(step(&found, "scraping/publish")["message"], "the relay is not ready");
+    assert_eq!(
+        named(&found, "failed"),
+        ["health", "ready", "redis"],
+        "one cause is not told of each dialect"
+    );
+    for name in STEPS {
+        assert_eq!(step(&found, &format!("scraping/{name}"))["message"], "the relay is not ready");
+    }
+    // A step that needs readiness shows what is missing.
+    let output = relay.jobwire(&["check", "--only", "websocket", "--output", "json"]);
+    assert!(named(&report(&output), "failed").contains(&"ready".to_owned()), "{}", output.stdout);
     let output = relay.jobwire(&["check", "--redis", &redis.url(), "--only", "redis"]);
     assert_eq!(output.code, 3, "{}", output.stdout);
     assert!(output.stdout.contains("FAIL  redis ") && output.stdout.contains("-> is Redis running there?"));
@@ -196,6 +229,73 @@ fn a_task_is_watched_as_its_owner_and_without_a_token_it_is_said() {
     let found = report(&output);
     assert_eq!(output.code, 4, "{found:#}");
     assert!(step(&found, "tasks/websocket")["hint"].as_str().unwrap().contains("is no JWT"), "{found:#}");
+    assert_eq!(named(&found, "failed"), ["tasks/websocket"], "one cause is told once, and no job is made");
+}
+
+#[test]
+fn a_dialect_file_whose_events_do_not_name_their_job_passes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("builds.toml");
+    std::fs::write(&file, BUILDS).unwrap();
+    let file = file.to_str().unwrap();
+    let relay = Relay::start(&["--dialect-file", file]);
+    let args = ["check", "--dialect-file", file, "--dialect", "builds", "--output", "json"];
+    let output = relay.jobwire(&args);
+    let found = report(&output);
+    assert_eq!(output.code, 0, "{found:#}");
+    for name in ["publish", "websocket", "sse", "watch", "resume"] {
+        assert_eq!(step(&found, &format!("builds/{name}"))["result"], "passed", "{found:#}");
+    }
+    // A relay that does not have the dialect says so on /watch as well.
+    let relay = Relay::start(&[]);
+    let output = relay.jobwire(&[&args[..], &["--only", "watch"]].concat());
+    let found = report(&output);
+    assert_eq!(
+        (output.code, named(&found, "failed")),
+        (3, vec!["builds/publish".to_owned(), "builds/watch".to_owned()]),
+        "{found:#}"
+    );
+}
+
+#[test]
+fn jobs_that_their_owners_alone_may_see_are_not_held_against_a_relay() {
+    let relay = Relay::start(&["--jwt-secret", SECRET, "--auth", "downloads=owner"]);
+    let args = ["check", "--dialect", "downloads", "--step-timeout", "1s", "--output", "json"];
+    let output = relay.jobwire(&[&args[..], &["--token", &token("ada")]].concat());
+    let found = report(&output);
+    assert_eq!(output.code, 0, "{found:#}");
+    assert_eq!(step(&found, "downloads/publish")["result"], "passed");
+    for name in ["websocket", "sse", "watch", "polling"] {
+        let step = step(&found, &format!("downloads/{name}"));
+        assert_eq!(
+            step["message"], "it shows jobs to their owners alone, and its events name none",
+            "{step}"
+        );
+    }
+    // A wrong key is the one thing that is wrong.
+    let wrong = ["--publish-key", "wrong", "--token", &token("ada")];
+    let output = relay.jobwire(&[&args[..], &wrong].concat());
+    let found = report(&output);
+    assert_eq!(
+        (output.code, named(&found, "failed")),
+        (4, vec!["downloads/publish".to_owned()]),
+        "{found:#}"
+    );
+}
+
+#[test]
+fn a_channel_that_somebody_watches_gets_no_event_unless_its_dialect_is_named() {
+    let relay = Relay::start(&[]);
+    let watcher = Process::spawn(&mut relay.command(&["attach", "channel:ai", "--progress", "plain"]));
+    until(PATIENCE, "the watcher", || watcher.stdout().contains("connected"));
+    let output = relay.jobwire(&["check", "--output", "json"]);
+    let found = report(&output);
+    assert_eq!(output.code, 0, "{found:#}");
+    let publish = step(&found, "channels/publish");
+    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watchers, who would"), "{publish}");
+    assert!(!watcher.stdout().contains("jobwire-check"), "{}", watcher.stdout());
+    let output = relay.jobwire(&["check", "--dialect", "channels", "--output", "json"]);
+    assert_eq!(step(&report(&output), "channels/publish")["result"], "passed", "{}", output.stdout);
 }
 
 #[test]
@@ -219,6 +319,9 @@ fn tls_is_a_step_of_its_own() {
     let output = check(&["--ca", certificate.cert().to_str().unwrap()]);
     assert_eq!(output.code, 0, "{}", output.stdout);
     assert!(output.stdout.contains("TLS 1.3, and the certificate is trusted"), "{}", output.stdout);
+    let output = check(&["--insecure"]);
+    assert_eq!(output.code, 0, "{}", output.stdout);
+    assert!(output.stdout.contains("the certificate was not checked (--insecure)"), "{}", output.stdout);
 }
 
 #[test]
@@ -243,10 +346,19 @@ fn a_wait_has_an_end_and_a_signal_ends_it_sooner() {
         output.stdout.contains("FAIL  tcp ")
             && output.stdout.contains("-> start a relay with `jobwire serve`")
     );
-    let checking = Process::spawn(&mut command(&["check", "--server", &server, "--wait", "1h"]));
+    let args = ["check", "--server", &server, "--wait", "1h", "--output", "junit"];
+    let checking = Process::spawn(&mut command(&args));
     until(PATIENCE, "the first look", || checking.stderr().contains("waiting for "));
     checking.signal(Signal::TERM);
-    assert_eq!(checking.finish(PATIENCE).code, 143);
+    let output = checking.finish(PATIENCE);
+    assert_eq!(output.code, 143, "{}", output.stdout);
+    let cases = junit(&output.stdout);
+    assert_eq!(
+        crate::support::junit_case(&cases, "check").wrong.as_deref(),
+        Some("error"),
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::{report, step};
+use super::{named, report, step};
 use crate::attach::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, command, free_port};
 
@@ -89,6 +90,21 @@ fn a_web_server_is_no_relay() {
     let wrong = found["steps"].as_array().unwrap().last().unwrap();
     assert!(wrong["message"].as_str().unwrap().contains("is no relay"), "{wrong}");
     assert!(wrong["hint"].as_str().unwrap().contains("jobwire serve"), "{wrong}");
+    assert_fails(&check(&server, &["--only", "ready"]), "health", "is no relay: it has no /health of one");
+    assert_eq!(check(&server, &["--only", "tcp"]).code, 0);
+}
+
+#[test]
+fn a_web_server_whose_clock_is_off_is_no_relay_all_the_same() {
+    let old = "HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n";
+    let server = Server::start(move |stream, _| answer(stream, old));
+    let output = check(&server, &[]);
+    let found = report(&output);
+    assert_eq!(
+        (output.code, named(&found, "failed")),
+        (3, vec!["clock".to_owned(), "health".to_owned()]),
+        "{found:#}"
+    );
 }
 
 #[test]
@@ -176,4 +192,114 @@ fn a_server_of_one_contract_passes_with_that_and_the_others_are_skipped() {
     assert_eq!(step(&found, "scraping/sse")["message"], "only a jobwire relay has event streams");
     let output = check(&server, &["--dialect", "downloads", "--only", "websocket"]);
     assert_ne!(output.code, 0, "a dialect that is named has to be there: {}", output.stdout);
+}
+
+#[test]
+fn a_server_that_ends_each_connection_or_fails_is_no_relay() {
+    let server = Server::start(|stream, _| drop(stream));
+    assert_fails(&check(&server, &[]), "health", "127.0.0.1:");
+    for (status, said) in [
+        ("500 Internal Server Error", "answered 500"),
+        ("429 Too Many Requests", "answered 429"),
+        ("400 Bad Request", "answered 400"),
+    ] {
+        let server = Server::start(move |stream, _| answer(stream, &http(status, "no")));
+        assert_fails(&check(&server, &[]), "health", said);
+    }
+}
+
+#[test]
+fn a_server_that_says_yes_to_everything_is_one_finding_and_is_sent_nothing() {
+    let (posted, seen) = mpsc::channel();
+    let server = Server::start(move |stream, path| {
+        if path.starts_with("/publish/") {
+            posted.send(()).unwrap();
+        }
+        answer(stream, &http("200 OK", "fine"));
+    });
+    let output = check(&server, &["--publish-key", "k"]);
+    let found = report(&output);
+    assert_eq!((output.code, named(&found, "failed")), (3, vec!["health".to_owned()]), "{found:#}");
+    assert!(step(&found, "health")["message"].as_str().unwrap().contains("is no relay"), "{found:#}");
+    assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_proxy_that_wants_a_login_says_so() {
+    let server = Server::start(|stream, _| answer(stream, &http("401 Unauthorized", "no")));
+    let output = check(&server, &[]);
+    let found = report(&output);
+    assert_eq!((output.code, named(&found, "failed")), (4, vec!["health".to_owned()]), "{found:#}");
+    assert!(step(&found, "health")["hint"].as_str().unwrap().contains("USER:PASSWORD@HOST"), "{found:#}");
+}
+
+#[test]
+fn a_proxy_that_drops_the_upgrade_is_named() {
+    let server = Server::start(|stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        _ => answer(stream, &http("426 Upgrade Required", r#"{"error":"upgrade_required","message":"no"}"#)),
+    });
+    let output = check(&server, &["--dialect", "scraping", "--only", "websocket,watch"]);
+    for name in ["scraping/websocket", "scraping/watch"] {
+        assert_fails(&output, name, "the upgrade to a WebSocket does not reach the relay");
+        let found = report(&output);
+        assert!(
+            step(&found, name)["hint"].as_str().unwrap().contains("proxy_set_header Upgrade"),
+            "{found:#}"
+        );
+    }
+}
+
+#[test]
+fn a_relay_without_a_dialect_is_sent_no_event_of_it() {
+    let (posted, seen) = mpsc::channel();
+    let server = Server::start(move |stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path => {
+            if path.starts_with("/publish/") {
+                posted.send(()).unwrap();
+            }
+            answer(stream, &http("404 Not Found", r#"{"error":"not_found","message":"no"}"#));
+        }
+    });
+    let output = check(&server, &["--dialect", "jobs", "--publish-key", "k"]);
+    let found = report(&output);
+    assert_eq!((output.code, named(&found, "failed")), (3, vec!["jobs/websocket".to_owned()]), "{found:#}");
+    assert_eq!(step(&found, "jobs/publish")["message"], "websocket failed");
+    assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_transport_that_is_silent_takes_no_time_from_the_others() {
+    let server = Server::start(|mut stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path if path.starts_with("/publish/") => take(stream),
+        "" => {}
+        path => {
+            let mut head = [0; 4096];
+            let read = stream.peek(&mut head).unwrap();
+            if String::from_utf8_lossy(&head[..read]).contains("text/event-stream") {
+                let job = path.rsplit('/').next().unwrap();
+                let event = format!(r#"{{"job_id":{job},"event_type":"job_progress"}}"#);
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+                stream.write_all(format!("{head}data: {event}\n\n").as_bytes()).unwrap();
+                // Open until the check has gone.
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            } else {
+                Socket::accept(stream).until_closed();
+            }
+        }
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "websocket,sse"];
+    let output = check(&server, &args);
+    let found = report(&output);
+    assert_eq!(
+        (output.code, named(&found, "failed")),
+        (1, vec!["scraping/websocket".to_owned()]),
+        "{found:#}"
+    );
+    assert_eq!(step(&found, "scraping/sse")["result"], "passed", "{found:#}");
 }

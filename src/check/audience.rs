@@ -1,0 +1,33 @@
+//! Others who would see what a check publishes into a channel.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use hyper::Method;
+use serde::Deserialize;
+
+use super::options::CheckOptions;
+use crate::net::{http, http_url};
+
+/// Path of a relay's figures.
+const STATS: &str = "/ws/stats";
+
+/// A relay's figures, as far as they count here.
+#[derive(Deserialize)]
+struct Figures {
+    channels: HashMap<String, ChannelFigures>,
+}
+
+#[derive(Deserialize)]
+struct ChannelFigures {
+    subscribers: u64,
+}
+
+/// Number of watchers of a channel at this relay; 0 where the server does not tell.
+pub(super) async fn watchers(options: &CheckOptions, channel: &str) -> u64 {
+    let url = http_url(&options.server, STATS);
+    let answer = http::request(Method::GET, &url, &[], Bytes::new(), &options.tls, options.timeout).await;
+    let body = answer.and_then(|answer| answer.success(&url)).unwrap_or_default();
+    let figures = serde_json::from_slice::<Figures>(&body).ok();
+    figures.and_then(|figures| Some(figures.channels.get(channel)?.subscribers)).unwrap_or_default()
+}
