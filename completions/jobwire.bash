@@ -1075,7 +1075,7 @@ _jobwire() {
                     return 0
                     ;;
                 --scenario)
-                    COMPREPLY=($(compgen -W "scraping downloads tasks channels all" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "scraping downloads tasks channels jobs all" -- "${cur}"))
                     return 0
                     ;;
                 --jobs)

@@ -113,15 +113,16 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-pref
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l end -d 'End the job: succeeded, failed, cancelled, or as a command whose exit code is given, as in exit:$?; with --stdin after its last line, where `exit` alone takes the code from a line exit:CODE of the input' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r -f -a "scraping\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels, jobs or all' -r -f -a "scraping\t''
 downloads\t''
 tasks\t''
 channels\t''
+jobs\t''
 all\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all shares them out' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l duration -d 'How long the simulated jobs take together, as in 20s or 5m' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that to go' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and conversations go on' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l patience -d 'How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a scenario on [default: 10s, and not at all for a single event]' -r

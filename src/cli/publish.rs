@@ -129,7 +129,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Publish the events of simulated jobs: scraping, downloads, tasks, channels or all.
+    /// Publish the events of simulated jobs: scraping, downloads, tasks, channels, jobs or all.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_SCENARIO")]
     scenario: Option<String>,
 
@@ -146,7 +146,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value_t = 1.0)]
     speed: f64,
 
-    /// The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on.
+    /// The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and
+    /// conversations go on.
     #[arg(long, value_name = "SHARE", env = "JOBWIRE_FAIL_RATE", default_value_t = 0.1)]
     fail_rate: f64,
 
