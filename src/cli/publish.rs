@@ -24,7 +24,7 @@ use crate::exit::{Exit, Failure};
 use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 use crate::publish::ending::Ending;
-use crate::publish::line::{Lines, LinesEnd};
+use crate::publish::line::{InputEnd, InputLines};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SourceOptions};
 use crate::text::printable_lines;
@@ -61,9 +61,9 @@ Any other line is output of a program. Progress in it is found as `jobwire run` 
 scripts: '[12/80] linking', 'Downloading a.bin: 45%', the bars of cargo, pip, curl or tqdm. A line without progress is \
 passed over; if there was nothing else at all, a warning says so at the end.
 
---end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. A pipe hides \
-how its first command ended, and the shell knows it only when the pipe is done. So let the command's shell write the code as the \
-last line, exit:CODE, and take it with --end exit; without such a line the job has failed. Or end the job in a command of its \
+--end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. The lines \
+are a whole run then: if the job has ended before, a new run is opened first. A pipe hides how its first command ended, and \
+the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and take it with --end exit; without such a line the job has failed. Or end the job in a command of its \
 own: jobwire publish TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others failed, with \
 the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish is its own.
 
@@ -301,18 +301,18 @@ impl PublishArgs {
         }
     }
 
-    fn lines(&self, place: Place) -> Result<Lines, Failure> {
+    fn lines(&self, place: Place) -> Result<InputLines, Failure> {
         let end = match self.end {
             None => None,
             Some(end) => {
                 check_job_of_end(&place)?;
                 Some(match end {
-                    End::Known(ending) => LinesEnd::Ending(ending),
-                    End::Told => LinesEnd::AsTold(None),
+                    End::Known(ending) => InputEnd::Ending(ending),
+                    End::Told => InputEnd::AsTold(None),
                 })
             }
         };
-        let lines = Lines::new(place.dialect, place.job);
+        let lines = InputLines::new(place.dialect, place.job);
         let lines = if self.unchecked { lines.unchecked() } else { lines };
         match end {
             None => Ok(lines),
