@@ -63,9 +63,11 @@ passed over; if there was nothing else at all, a warning says so at the end.
 
 --end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. The lines \
 are a whole run then: if the job has ended before, a new run is opened first. A pipe hides how its first command ended, and \
-the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and take it with --end exit; without such a line the job has failed. Or end the job in a command of its \
-own: jobwire publish TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others failed, with \
-the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish is its own.
+the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and \
+take it with --end exit; without such a line the job has failed. Or end the job in a command of its own: jobwire publish \
+TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others \
+failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish \
+is its own.
 
 Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
 relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \
