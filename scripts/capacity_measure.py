@@ -29,10 +29,10 @@ class Extent:
 
 FULL = Extent(
     {
-        "idle": ["idle", "-c", "8k", "-d", "5s"],
+        "idle": ["idle", "scraping", "-c", "8k", "-d", "5s"],
         "crowd": ["fanout", "scraping", "-c", "500", "--jobs", "1", "-r", "100", "-d", "10s"],
         "own": ["fanout", "scraping", "-c", "500", "--jobs", "500", "-r", "4000", "-d", "10s"],
-        "connect": ["connect", "-c", "100", "-n", "20k"],
+        "connect": ["connect", "scraping", "-c", "100", "-n", "20k"],
     },
     events=100_000,
     jobs=50_000,
@@ -41,10 +41,10 @@ FULL = Extent(
 )
 QUICK = Extent(
     {
-        "idle": ["idle", "-c", "20", "-d", "1s", "--warm-up", "0s"],
+        "idle": ["idle", "scraping", "-c", "20", "-d", "1s", "--warm-up", "0s"],
         "crowd": ["fanout", "scraping", "-c", "20", "--jobs", "1", "-r", "50", "-d", "1s"],
         "own": ["fanout", "scraping", "-c", "20", "--jobs", "20", "-r", "50", "-d", "1s"],
-        "connect": ["connect", "-c", "5", "-n", "50"],
+        "connect": ["connect", "scraping", "-c", "5", "-n", "50"],
     },
     events=500,
     jobs=500,

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::attach::{self, AttachOptions, AttachReport, Observer, Progress};
+use crate::attach::{self, AttachOptions, AttachReport, Observer, ProgressMode};
 use crate::broker::{Broker, MemoryBroker};
 use crate::dialect::{Dialects, Target};
 use crate::exit::Exit;
@@ -38,7 +38,7 @@ pub(crate) struct DemoOptions {
     /// What is simulated.
     pub scenario: ScenarioOptions,
     /// How it is shown.
-    pub progress: Progress,
+    pub progress: ProgressMode,
     /// Whether to paint.
     pub color: bool,
 }

@@ -89,7 +89,6 @@ mod exit;
 mod jwt;
 mod net;
 mod outfile;
-#[allow(dead_code, unused_imports, reason = "publish takes the rest of it into use")]
 mod progress;
 mod publish;
 pub mod relay;

@@ -31,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
 use junit::Junit;
-pub(crate) use options::{AttachOptions, Progress};
-use render::{Bars, Filter, Json, Lines, Paint, Quiet, Renderer};
+pub(crate) use options::{AttachOptions, ProgressMode};
+use render::{Bars, Filter, Json, Paint, PlainLines, Quiet, Renderer};
 use report::Timing;
 
 /// Called with the target's name, the text and the time of every text frame, as soon as it was read.
@@ -87,15 +87,15 @@ pub(crate) async fn run(
     let paint = Paint::new(options.color);
     let filter = Filter(options.events.clone());
     let renderer: Box<dyn Renderer> = match options.progress {
-        Progress::Bars => Box::new(Bars::stderr(paint, filter, jiff::tz::TimeZone::system())),
-        Progress::Plain => Box::new(Lines::stdout(filter, paint, jiff::tz::TimeZone::system())),
-        Progress::Json => Box::new(Json::stdout(filter)),
-        Progress::Quiet => Box::new(Quiet),
+        ProgressMode::Bars => Box::new(Bars::stderr(paint, filter, jiff::tz::TimeZone::system())),
+        ProgressMode::Plain => Box::new(PlainLines::stdout(filter, paint, jiff::tz::TimeZone::system())),
+        ProgressMode::Json => Box::new(Json::stdout(filter)),
+        ProgressMode::Quiet => Box::new(Quiet),
     };
     let watched =
         watch::watch(&options, observer, &stop, renderer, Junit::new(file), Timing::default()).await;
     watched.map_err(|error| match options.progress {
-        Progress::Bars => anyhow::Error::new(error).context("could not draw on the terminal"),
+        ProgressMode::Bars => anyhow::Error::new(error).context("could not draw on the terminal"),
         _ => Failure::stdout(&error).into(),
     })
 }

@@ -13,7 +13,7 @@ use crate::net::{address, publish_key};
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressMode {
     /// Bars on the terminal behind stderr.
     Bars,
     /// A plain line per change on stdout.
@@ -36,7 +36,7 @@ pub(crate) struct AttachOptions {
     /// TLS settings of the connections, such as the certificates that are trusted.
     pub tls: Tls,
     /// How it is shown.
-    pub progress: Progress,
+    pub progress: ProgressMode,
     /// Whether to paint.
     pub color: bool,
     /// Kinds of event that lines and JSON show; empty: all. The exit code takes all of them into account.
@@ -65,7 +65,7 @@ impl AttachOptions {
             server,
             token: None,
             tls: Tls::default(),
-            progress: Progress::Plain,
+            progress: ProgressMode::Plain,
             color: false,
             events: Vec::new(),
             fail_fast: false,
@@ -93,7 +93,7 @@ impl AttachOptions {
     /// Kinds of event that a server is asked for; empty: all. Bars show all of them, and a new run is known by its first
     /// event. Endings tell what came of a job, beside its outcome.
     pub(super) fn kinds(&self) -> Vec<String> {
-        if self.events.is_empty() || self.new || self.progress == Progress::Bars {
+        if self.events.is_empty() || self.new || self.progress == ProgressMode::Bars {
             return Vec::new();
         }
         let jobs =
@@ -147,7 +147,7 @@ impl AttachOptions {
             return Err(Failure::usage("--until-idle is for every job of a dialect")
                 .hint("watch one with DIALECT/*, as in 'scraping/*'; named jobs end by themselves"));
         }
-        let prints = matches!(self.progress, Progress::Plain | Progress::Json);
+        let prints = matches!(self.progress, ProgressMode::Plain | ProgressMode::Json);
         if prints && self.junit.as_deref().is_some_and(|path| path.as_os_str() == "-") {
             return Err(Failure::usage("--junit - and --progress both write to stdout")
                 .hint("give --junit a file, or nothing else to print with --progress quiet"));

@@ -335,7 +335,7 @@ async fn plain_lines_tell_each_change_once() {
     let page = Page::default();
     let out = io::BufWriter::new(Box::new(page.clone()) as Box<dyn Write + Send>);
     let zone = jiff::tz::TimeZone::UTC;
-    let renderer = Box::new(Lines::new(out, Filter::default(), Paint::new(false), zone));
+    let renderer = Box::new(PlainLines::new(out, Filter::default(), Paint::new(false), zone));
     let scraper = r#"{"job_id":1,"event_type":"scraper_completed","message":"ok\u001b[2J","metadata":{"scraper_name":"kiwi","results_count":1}}"#;
     let script = async {
         let mut socket = server.socket().await;

@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn jobs_of_every_dialect_have_events_that_their_relay_reads() {
-        for name in ["scraping", "downloads", "tasks"] {
+        for name in ["scraping", "downloads", "tasks", "jobs"] {
             let aim = aim(|all| Place::Jobs(named(all, name)));
             let dialect = aim.dialect().unwrap();
             let mut events = aim.events(Some(400)).unwrap();

@@ -22,7 +22,7 @@ use super::probe::probe;
 use super::process;
 use super::publisher::Publisher;
 use super::subscriber::{Cohort, Phase, Seat, Shared};
-use super::summary::{Interval, Mode, Progress, Publish, Setup, Summary, Watcher};
+use super::summary::{Interval, Mode, Publish, RunProgress, Setup, Summary, Watcher};
 use crate::exit::{Exit, Failure};
 use crate::{net, usage};
 
@@ -361,12 +361,12 @@ impl<'a> Run<'a> {
         self.redraw += shown.elapsed();
     }
 
-    fn progress(&mut self, phase: &'static str) -> Progress {
+    fn progress(&mut self, phase: &'static str) -> RunProgress {
         let second = self.shared.second(self.shared.clock.now());
         let now = self.log.latest(second).map(|timed| (timed.micros_at(50.0), timed.micros_at(99.0)));
         let overall = Some(self.log.overall()).filter(|timing| !timing.is_empty());
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Acquire);
-        Progress {
+        RunProgress {
             phase,
             elapsed_seconds: self.begun.elapsed().as_secs_f64(),
             planned_seconds: Some((self.options.warm_up + self.options.duration).as_secs_f64()),

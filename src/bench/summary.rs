@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use connections::{CloseCount, ConnectTime, Connections, FailureCount, Reconnect};
 pub use judgement::{Assertion, Ceiling, CeilingOf, Find, Probe, Verdict};
 pub use processes::{Client, Server, Worker};
-pub use progress::{Progress, Unwatched, Watcher};
+pub use progress::{RunProgress, Unwatched, Watcher};
 pub use setup::{Machine, Setup};
 pub use subscribing::{Deflated, GapCount, Subscribing};
 pub use traffic::{Cohort, Interval, Publish, RoundTrip};

@@ -14,7 +14,7 @@ use super::asked::Asked;
 use super::bearer::BearerArgs;
 use super::sink::ServerArgs;
 use super::values::{duration, publish_key};
-use crate::attach::{self, AttachOptions, AttachReport, Progress};
+use crate::attach::{self, AttachOptions, AttachReport, ProgressMode};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
 use crate::net::publish_key::for_server;
@@ -126,18 +126,18 @@ pub(super) enum ProgressChoice {
 impl ProgressChoice {
     /// Bars need both: a stdout that goes into a file or a pipe is there to get the lines. And a dumb terminal moves no
     /// cursor.
-    pub(super) fn resolve(self) -> Result<Progress, Failure> {
+    pub(super) fn resolve(self) -> Result<ProgressMode, Failure> {
         let terminal = std::io::stderr().is_terminal();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         match self {
-            Self::Auto if terminal && !dumb && std::io::stdout().is_terminal() => Ok(Progress::Bars),
-            Self::Auto | Self::Plain => Ok(Progress::Plain),
+            Self::Auto if terminal && !dumb && std::io::stdout().is_terminal() => Ok(ProgressMode::Bars),
+            Self::Auto | Self::Plain => Ok(ProgressMode::Plain),
             Self::Bars if !terminal => {
                 Err(Failure::usage("bars need a terminal on stderr").hint("--progress plain needs none"))
             }
-            Self::Bars => Ok(Progress::Bars),
-            Self::Json => Ok(Progress::Json),
-            Self::Quiet => Ok(Progress::Quiet),
+            Self::Bars => Ok(ProgressMode::Bars),
+            Self::Json => Ok(ProgressMode::Json),
+            Self::Quiet => Ok(ProgressMode::Quiet),
         }
     }
 }
@@ -182,7 +182,7 @@ impl AttachArgs {
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
         let color = match progress {
-            Progress::Bars => globals.color.on_stderr(),
+            ProgressMode::Bars => globals.color.on_stderr(),
             _ => globals.color.on_stdout(),
         };
         Ok(AttachOptions {

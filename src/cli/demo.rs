@@ -21,7 +21,7 @@ const PART_FAIL_RATE: f64 = 0.15;
 /// See it all at once: a relay, simulated jobs and their bars, with nothing to install
 ///
 /// Starts an embedded relay on a free port, simulates scraping jobs, downloads, recipe tasks, an outreach platform with its
-/// campaigns and channels, and a Celery task, and watches them over real sockets. Ends by itself with a summary: jobs by outcome, events, and the delivery latency from publish to receipt.
+/// campaigns and channels, builds in the neutral dialect jobs, and a Celery task, and watches them over real sockets. Ends by itself with a summary: jobs by outcome, events, and the delivery latency from publish to receipt.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire demo\n  \

@@ -97,8 +97,8 @@ fn hint(text: Option<&str>) {
     }
 }
 
-/// Texts of an error that must not be printed, each with its replacement: the value of a flag that holds a secret, and
-/// anything that looks like a URL with a user or a password.
+/// Texts of an error that must not be printed, each with its replacement: the value of a flag that holds a secret, a token in a
+/// place where none is taken, and anything that looks like a URL with a user or a password.
 fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -111,10 +111,16 @@ fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
         all.push((value.to_owned(), if is_secret { HIDDEN.to_owned() } else { masked(value) }));
     }
     for kind in [ContextKind::InvalidArg, ContextKind::InvalidSubcommand] {
-        all.extend(text(kind).map(|value| (value.to_owned(), masked(value))));
+        let shown = |value: &str| if is_token(value) { HIDDEN.to_owned() } else { masked(value) };
+        all.extend(text(kind).map(|value| (value.to_owned(), shown(value))));
     }
     all.retain(|(value, shown)| value != shown);
     all
+}
+
+/// Whether a word is a token, or the beginning of one: the header of each is an object, in base64url.
+fn is_token(word: &str) -> bool {
+    word.starts_with("eyJ")
 }
 
 /// The flag of that name, of whatever verb.

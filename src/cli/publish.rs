@@ -23,7 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 use crate::publish::ending::Ending;
-use crate::publish::line::{Lines, LinesEnd};
+use crate::publish::line::{InputEnd, InputLines};
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SourceOptions};
 use crate::text::printable_lines;
@@ -60,11 +60,13 @@ Any other line is output of a program. Progress in it is found as `jobwire run` 
 scripts: '[12/80] linking', 'Downloading a.bin: 45%', the bars of cargo, pip, curl or tqdm. A line without progress is \
 passed over; if there was nothing else at all, a warning says so at the end.
 
---end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. A pipe hides \
-how its first command ended, and the shell knows it only when the pipe is done. So let the command's shell write the code as the \
-last line, exit:CODE, and take it with --end exit; without such a line the job has failed. Or end the job in a command of its \
-own: jobwire publish TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others failed, with \
-the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish is its own.
+--end ends the job, by the dialect's own event, and with --stdin after the last line, unless an event there did. The lines \
+are a whole run then: if the job has ended before, a new run is opened first. A pipe hides how its first command ended, and \
+the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and \
+take it with --end exit; without such a line the job has failed. Or end the job in a command of its own: jobwire publish \
+TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others \
+failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish \
+is its own.
 
 Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
 relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \
@@ -131,7 +133,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PER_SECOND", env = "JOBWIRE_RATE", value_parser = rate)]
     rate: Option<f64>,
 
-    /// Publish the events of simulated jobs: scraping, downloads, tasks, channels or all.
+    /// Publish the events of simulated jobs: scraping, downloads, tasks, channels, jobs or all.
     #[arg(long, value_name = "NAME", env = "JOBWIRE_SCENARIO")]
     scenario: Option<String>,
 
@@ -148,7 +150,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value_t = 1.0)]
     speed: f64,
 
-    /// The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on.
+    /// The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and
+    /// conversations go on.
     #[arg(long, value_name = "SHARE", env = "JOBWIRE_FAIL_RATE", default_value_t = 0.1)]
     fail_rate: f64,
 
@@ -265,18 +268,18 @@ impl PublishArgs {
         }
     }
 
-    fn lines(&self, place: Place) -> Result<Lines, Failure> {
+    fn lines(&self, place: Place) -> Result<InputLines, Failure> {
         let end = match self.end {
             None => None,
             Some(end) => {
                 check_job_of_end(&place)?;
                 Some(match end {
-                    End::Known(ending) => LinesEnd::Ending(ending),
-                    End::Told => LinesEnd::AsTold(None),
+                    End::Known(ending) => InputEnd::Ending(ending),
+                    End::Told => InputEnd::AsTold(None),
                 })
             }
         };
-        let lines = Lines::new(place.dialect, place.job);
+        let lines = InputLines::new(place.dialect, place.job);
         let lines = if self.unchecked { lines.unchecked() } else { lines };
         match end {
             None => Ok(lines),

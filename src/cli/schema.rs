@@ -9,17 +9,18 @@ use super::Globals;
 use crate::dialect::{SchemaFormat, schema};
 use crate::exit::{Exit, Failure};
 
-/// Print types of the events of a dialect, of its polling body and its socket's messages: JSON Schema or TypeScript
+/// Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript
 ///
 /// The types come from the catalogue that `publish` checks events by: names, types, values, limits, what may be null and what is
 /// always there. Of a dialect that names no events (celery, bullmq) only the kinds are known. With --dialect-file they are
 /// those of your own dialects too.
 ///
-/// The JSON Schema (draft 2020-12) is that of an event as it is published; in its $defs are the socket's messages, the polling
-/// body and each kind of event by the names that TypeScript has. Fields that are not named may be there all the same: workers
-/// add some, and the relay passes them on.
+/// The JSON Schema (draft 2020-12) is that of an event as it is published; in its $defs are the messages of the dialect's socket
+/// in both directions, the polling body and each kind of event by the names that TypeScript has. Fields that are not named may
+/// be there all the same: workers add some, and the relay passes them on.
 ///
-/// What a client gets only where it asks for it (cursors, gaps, /watch) is in jobwire-protocol(7).
+/// With each dialect come the types of what every relay sends and takes: WatchMessage and WatchCommand of /watch, CursorMessage
+/// and GapMessage, JobList of GET /jobs, HttpError.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire schema scraping > scraping.schema.json\n  \

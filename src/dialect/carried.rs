@@ -13,6 +13,13 @@ pub struct Standing {
     ended: Option<Outcome>,
 }
 
+impl Standing {
+    /// Whether the job has ended.
+    pub const fn has_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+}
+
 impl FieldDef {
     /// Whether it takes over what was where it is not given; its default stands where nothing is known.
     pub const fn is_carried(&self) -> bool {

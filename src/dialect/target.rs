@@ -248,7 +248,7 @@ impl Dialects {
     }
 
     /// The target that was probably meant by a text that has no slash and names something other than a job, quoted.
-    fn meant_by(&self, text: &str) -> Option<String> {
+    pub fn meant_by(&self, text: &str) -> Option<String> {
         let channels = self.with_channels().and_then(|(_, dialect)| dialect.channels.as_ref());
         let Some((before, behind)) = text.split_once(':') else {
             return match self.named(text) {

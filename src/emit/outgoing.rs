@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::dialect::{Assignment, Dialect, FieldError, Standing};
+use crate::dialect::{Assignment, Dialect, FieldError, Opens, Standing};
 
 /// An event that is to be published.
 #[derive(Debug, Clone)]
@@ -42,6 +42,15 @@ impl Outgoing {
     /// The channel it goes to.
     pub(crate) fn channel(&self) -> String {
         self.dialect.channel_of(&self.job)
+    }
+
+    /// Whether it opens a new run of its job. An event for the relay alone opens none that anybody sees.
+    pub(crate) fn opens(&self) -> Opens {
+        let Ok(payload) = self.payload(Timestamp::UNIX_EPOCH) else { return Opens::Never };
+        let channel = self.channel();
+        let decoded = self.dialect.decode(channel.as_bytes(), payload.as_bytes());
+        let kind = decoded.ok().and_then(|event| event.kind).filter(|kind| !kind.hidden);
+        kind.map_or(Opens::Never, |kind| kind.opens)
     }
 
     /// Whether it does not say how far its job is, and a default would set the job back.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use super::fault::{Fault, Head};
+use super::fault::{Fault, Flaw, Head};
 use super::grant::covers_anything;
 use super::{Checker, Registered, Token, TrustedKeys, head, key, millis};
 use crate::dialect::identity;
@@ -17,6 +17,9 @@ use crate::text::{printable, span};
 
 /// Characters of a claim that are repeated.
 const SHOWN: usize = 200;
+
+/// Bytes of a signature by HS256.
+const HMAC_SHA256: usize = 32;
 
 /// Claims that have a finding of their own.
 const EXPLAINED: [&str; 6] = ["sub", "exp", "nbf", "iat", "aud", "watch"];
@@ -62,19 +65,63 @@ pub(crate) fn explain(token: &str, keys: &TrustedKeys, audience: Option<&str>, n
     let checked = Checker::new(keys, &[], audience).check(Some(&Token(token)), now);
     let fault = checked.as_ref().err().map(|flaw| flaw.fault);
     let head = match head(token) {
+        Ok(_) if has_space(token) => {
+            return vec![Finding::faulty("token", form(token, &Fault::NoJwt.into()))];
+        }
         Ok(head) => head,
-        Err(flaw) => return vec![Finding::faulty("token", flaw.to_string())],
+        Err(flaw) => return vec![Finding::faulty("token", form(token, &flaw))],
     };
     let mut findings = vec![algorithm(&head)];
     findings.extend(head.kid.as_deref().map(|kid| Finding::sound("kid", shown(kid))));
     let flaw = checked.err().map(|flaw| flaw.to_string()).unwrap_or_default();
-    findings.push(signature(fault, flaw, keys));
+    findings.push(cut_off(token, &head).unwrap_or_else(|| signature(fault, flaw, keys)));
     if let Some(fault @ (Fault::TooLong | Fault::Critical)) = fault {
         findings.push(Finding::faulty("token", fault.text()));
     }
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     findings.extend(of_claims(claims.as_deref().unwrap_or_default(), audience, now));
+    // What a relay refuses is faulty, whatever was found so far; only a key that is not at hand leaves it open.
+    let is_open =
+        |fault: &Fault| matches!(fault, Fault::NoSecretForIt | Fault::NoKeyForIt | Fault::UnknownKey);
+    if let Some(fault) = fault.filter(|fault| !is_open(fault))
+        && !findings.iter().any(|finding| finding.soundness == Soundness::Faulty)
+    {
+        findings.push(Finding::faulty("token", fault.text()));
+    }
     findings
+}
+
+/// Whether a token was torn apart: none has a space in it.
+fn has_space(token: &str) -> bool {
+    token.contains(char::is_whitespace)
+}
+
+/// What keeps a text from being a token, more exactly than a relay says it.
+fn form(token: &str, flaw: &Flaw) -> String {
+    let why = match (token.split('.').count(), has_space(token)) {
+        (_, true) => "there is a space or a line break in it".to_owned(),
+        (3, false) => "its first part is no base64url of a JSON object".to_owned(),
+        (5, false) => "it has 5 parts with dots between, as an encrypted one (JWE)".to_owned(),
+        (1, false) => "it has no dots, and a JWT has 3 parts with dots between".to_owned(),
+        (count, false) => format!("it has {count} parts with dots between, and a JWT has 3"),
+    };
+    format!("{flaw}: {why}")
+}
+
+/// The finding on a signature that cannot be one, whatever the keys are.
+fn cut_off(token: &str, head: &Head) -> Option<Finding> {
+    let part = token.rsplit('.').next().unwrap_or_default();
+    let is_hmac = head.alg.as_deref() == Some("HS256");
+    let length = match URL_SAFE_NO_PAD.decode(part) {
+        Err(_) => {
+            return Some(Finding::faulty("signature", "no base64url: the token was cut off or changed"));
+        }
+        Ok(bytes) => bytes.len(),
+    };
+    (is_hmac && length != HMAC_SHA256).then(|| {
+        let text = format!("{length} bytes, and HS256 has {HMAC_SHA256}: the token was cut off or changed");
+        Finding::faulty("signature", text)
+    })
 }
 
 fn algorithm(head: &Head) -> Finding {
@@ -120,7 +167,7 @@ fn of_claims(json: &[u8], audience: Option<&str>, now: u64) -> Vec<Finding> {
         let names: Vec<String> = others.iter().map(|name| shown(name)).collect();
         findings.push(Finding::sound("others", format!("{}, which no relay reads", names.join(", "))));
     }
-    // What a relay refuses is faulty, whatever was found so far; a claim that stands there twice is an example.
+    // A claim that stands there twice is an example of what was not found so far.
     let refused = serde_json::from_slice::<Registered>(json).map_err(|_| Fault::Claims);
     if let Err(fault) = refused.and_then(|claims| claims.at(now))
         && !findings.iter().any(|finding| finding.soundness == Soundness::Faulty)
@@ -304,8 +351,19 @@ mod tests {
 
     #[test]
     fn what_is_no_token_and_what_is_missing_is_told() {
-        for none in ["", "garbage", "a.b", "a.b.c", "..", "é.é.é", "a.b.c.d"] {
-            assert!(told(none, &keys("s3cret"), None).starts_with("!token "), "{none}");
+        for (none, why) in [
+            ("", "no dots"),
+            ("garbage", "no dots"),
+            ("a.b", "2 parts"),
+            ("a.b.c", "first part"),
+            ("..", "first part"),
+            ("é.é.é", "first part"),
+            ("a.b.c.d", "4 parts"),
+            ("a.b.c.d.e", "JWE"),
+            ("a.b c.d", "a space"),
+        ] {
+            let told = told(none, &keys("s3cret"), None);
+            assert!(told.starts_with("!token ") && told.contains(why), "{none}: {told}");
         }
         let bare = told(&signed(&json!({})), &keys("s3cret"), None);
         assert!(bare.contains("!sub missing") && bare.contains("!exp missing"), "{bare}");
@@ -315,6 +373,22 @@ mod tests {
             format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#), URL_SAFE_NO_PAD.encode("[]"));
         let list = told(&list, &keys("s3cret"), None);
         assert!(list.contains("!alg none: ") && list.contains("?signature not checked\n!claims"), "{list}");
+    }
+
+    #[test]
+    fn a_token_without_all_of_its_signature_is_faulty_whatever_keys_there_are() {
+        let token = signed(&json!({"sub": "alice", "exp": NOW + 3600}));
+        for keys in [keys("s3cret"), TrustedKeys::default()] {
+            for missing in 1..=43 {
+                let told = told(&token[..token.len() - missing], &keys, None);
+                assert!(told.contains("!signature "), "{missing}: {told}");
+            }
+        }
+        let torn = told(&token.replace('.', ".\n"), &keys("s3cret"), None);
+        assert!(torn.starts_with("!token ") && torn.contains("a line break"), "{torn}");
+        // Whatever the check refuses, something is faulty.
+        let padded = told(&format!("{token}="), &keys("s3cret"), None);
+        assert!(padded.contains("!signature no base64url"), "{padded}");
     }
 
     #[test]

@@ -28,12 +28,12 @@ pub(super) struct Message {
     /// Whether the event is for the relay alone and goes to no socket.
     pub(super) is_hidden: bool,
     /// Present where a newer event may replace it.
-    progress: Option<Progress>,
+    progress: Option<Replaceable>,
 }
 
 /// Conditions under which a newer event of progress replaces this one: the slots are equal, and no name is missing.
 #[derive(Debug)]
-struct Progress {
+struct Replaceable {
     slot: Slot,
     /// Names that have a value in the event. A newer event replaces this one only if it has them all.
     names: HashSet<String>,
@@ -55,14 +55,14 @@ impl Message {
                 && let Some(resource) = event.resource
             {
                 let slot = (resource, event.kind_name.into_owned(), Some(channel.clone()));
-                progress = Some(Progress { slot, names: names(&payload) });
+                progress = Some(Replaceable { slot, names: names(&payload) });
             }
         } else if let Ok(event) = dialect.decode(channel.as_bytes(), payload.as_bytes()) {
             is_hidden = event.kind.is_some_and(|kind| kind.hidden);
             if event.kind.is_some_and(|kind| kind.conflatable) {
                 let entity = event.entity.map(std::borrow::Cow::into_owned);
                 let slot = (event.job.into_owned(), event.kind_name.into_owned(), entity);
-                progress = Some(Progress { slot, names: names(event.inner) });
+                progress = Some(Replaceable { slot, names: names(event.inner) });
             }
         }
         Ok(Self { dialect, job, channel, payload, is_hidden, progress })

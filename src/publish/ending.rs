@@ -1,11 +1,11 @@
-//! The event that ends a job: found in the catalogue by what it does, not by its name.
+//! The events that end a job, and open it again: found in the catalogue by what they do, not by their names.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::probe;
-use crate::dialect::{Assignment, Dialect, EventDef, FieldError, FieldType, Outcome, View};
+use crate::dialect::{Assignment, Dialect, EventDef, FieldError, FieldType, Opens, Outcome, View};
 use crate::emit::{Content, Outgoing};
 
 /// Exit codes of a shell for a command that was ended by SIGINT and SIGTERM.
@@ -87,6 +87,16 @@ fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
     })
 }
 
+/// The event that opens a new run of a job that has ended; `None` where the dialect has none that can be built from the job alone.
+pub(super) fn opening(dialect: &Arc<Dialect>, job: &str) -> Option<Outgoing> {
+    let of = |def: &EventDef| {
+        let content = Content::Fields { event: def.name.clone(), fields: Vec::new() };
+        Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content }
+    };
+    let events = dialect.catalogue.events.iter().map(of);
+    events.filter(|event| event.opens() >= Opens::AfterEnding).max_by_key(Outgoing::opens)
+}
+
 /// The exit code in the field for it, or in the error.
 fn said(dialect: &Dialect, def: &EventDef, job: &str, code: u8) -> Vec<Assignment> {
     let digits = code.to_string();
@@ -147,6 +157,26 @@ mod tests {
         assert_eq!(at(Ending::Exit(130)), json!({"job": "7", "event": "cancelled", "exit_code": 130}));
         assert_eq!(at(Ending::Outcome(Outcome::Failed)), json!({"job": "7", "event": "failed"}));
         assert_eq!(at(Ending::Outcome(Outcome::Cancelled)), json!({"job": "7", "event": "cancelled"}));
+    }
+
+    #[test]
+    fn a_run_is_opened_by_the_dialect_s_own_event_where_it_has_one() {
+        let dialects = Dialects::builtin();
+        let opening = |name: &str| {
+            let event = opening(dialects.named(name).unwrap().1, "7")?;
+            let payload: Value =
+                serde_json::from_str(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap();
+            Some(
+                ["event", "event_type", "status"]
+                    .iter()
+                    .find_map(|name| payload[*name].as_str().map(str::to_owned)),
+            )
+        };
+        for (name, kind) in [("jobs", "started"), ("scraping", "job_started"), ("downloads", "queued")] {
+            assert_eq!(opening(name), Some(Some(kind.to_owned())));
+        }
+        // Whose the task is has to be said by somebody who knows.
+        assert_eq!(opening("tasks"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ending::{Ending, EndingError};
+use super::ending::{self, Ending, EndingError};
 use super::probe;
 use crate::dialect::{
     Assignment, Dialect, FieldError, FieldType, Given, Opens, Outcome, Shorthand, View, WholeError,
@@ -57,7 +57,7 @@ pub(crate) enum LineError {
 /// A line that has none of the forms of an event may be output of a program. Where the dialect has an event for a percent, and
 /// the job is known, such a line is an event if it says progress, and otherwise nothing.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct InputLines {
     dialect: Arc<Dialect>,
     job: Option<String>,
     /// Whether whole events are held against the catalogue.
@@ -69,7 +69,9 @@ pub(crate) struct Lines {
     output: ProgramOutput,
     /// Whether the last event ended the job.
     is_ended: bool,
-    end: Option<LinesEnd>,
+    end: Option<InputEnd>,
+    /// Event that opens a run of the job; `None` once the first event came.
+    opening: Option<Box<Outgoing>>,
 }
 
 /// What is known of lines that are output of a program.
@@ -86,14 +88,14 @@ struct ProgramOutput {
 
 /// What the end of the lines says of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinesEnd {
+pub(crate) enum InputEnd {
     /// The job ends so.
     Ending(Ending),
     /// The job ends as a line of the form `exit:CODE` says; without such a line it has failed.
     AsTold(Option<u8>),
 }
 
-impl Lines {
+impl InputLines {
     /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
     /// and without it every event goes to the channel of its type.
     pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
@@ -112,15 +114,17 @@ impl Lines {
             },
             is_ended: false,
             end: None,
+            opening: None,
         }
     }
 
-    /// The same, and the end of the lines ends the job, unless an event of theirs did.
-    pub(crate) fn ending(self, end: LinesEnd) -> Result<Self, EndingError> {
-        let lines = Self { end: Some(end), ..self };
+    /// The same, and the end of the lines ends the job, unless an event of theirs did. So the lines are a whole run of it.
+    pub(crate) fn ending(self, end: InputEnd) -> Result<Self, EndingError> {
+        let opening = self.job.as_deref().and_then(|job| ending::opening(&self.dialect, job)).map(Box::new);
+        let lines = Self { end: Some(end), opening, ..self };
         let possible = match end {
-            LinesEnd::Ending(ending) => vec![ending],
-            LinesEnd::AsTold(_) => {
+            InputEnd::Ending(ending) => vec![ending],
+            InputEnd::AsTold(_) => {
                 vec![Ending::Exit(0), Ending::Exit(1), Ending::Exit(130), Ending::Outcome(Outcome::Failed)]
             }
         };
@@ -129,13 +133,19 @@ impl Lines {
         Ok(lines)
     }
 
+    /// The event that opens the run which `first`, the first event, is of, if the job has ended before; `None` where `first`
+    /// opens it, and for all other events.
+    pub(super) fn opening(&mut self, first: &Outgoing) -> Option<Outgoing> {
+        let opening = self.opening.take().filter(|_| first.opens() < Opens::AfterEnding);
+        opening.map(|opening| *opening)
+    }
+
     /// The event that ends the job after the last line, once; `None` where none is wanted, or a line ended the job.
     pub(super) fn end(&mut self) -> Option<Outgoing> {
-        let ending = match self.end.filter(|_| !self.is_ended)? {
-            LinesEnd::Ending(ending) => ending,
-            LinesEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
+        let ending = match self.end.take().filter(|_| !self.is_ended)? {
+            InputEnd::Ending(ending) => ending,
+            InputEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
         };
-        self.is_ended = true;
         self.end_event(ending).expect("`ending` has tried")
     }
 
@@ -156,6 +166,11 @@ impl Lines {
     pub(super) fn interrupted(&self) -> Option<Outgoing> {
         self.end?;
         self.end_event(Ending::Exit(130)).ok().flatten()
+    }
+
+    /// Whether the newest event of the lines ended the job.
+    pub(super) const fn is_ended(&self) -> bool {
+        self.is_ended
     }
 
     /// Count of lines of output, where none of all lines was an event or said progress.
@@ -214,7 +229,7 @@ impl Lines {
 
     /// The event of a line of output, if it says progress, and another than the last one.
     fn output(&mut self, line: &[u8], text: &str) -> Option<Outgoing> {
-        if let (Some(LinesEnd::AsTold(code)), Some(told)) = (&mut self.end, exit_code(text)) {
+        if let (Some(InputEnd::AsTold(code)), Some(told)) = (&mut self.end, exit_code(text)) {
             *code = Some(told);
             return None;
         }

@@ -19,7 +19,7 @@ use tokio::io::AsyncBufRead;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::line::Lines;
+use self::line::InputLines;
 
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
@@ -60,7 +60,7 @@ pub(crate) enum SourceOptions {
         repeat: u64,
     },
     /// One event a line.
-    Lines(Lines),
+    Lines(InputLines),
     /// Simulated jobs.
     Scenario {
         /// The planned steps.
@@ -113,7 +113,7 @@ pub(crate) async fn run(
         () = stop.cancelled() => None,
         result = pump.run(&sink, source, Pace::new(start, rate)) => Some(result),
     };
-    let tally = pump.tally();
+    let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
         let (sent, seconds) = (tally.sent, start.elapsed().as_secs_f64());
@@ -124,6 +124,7 @@ pub(crate) async fn run(
     }
     match finished {
         None => {
+            let last_word = last_word.filter(|_| !is_run_over);
             let lost = tally.lost + tally.waiting + last_word_lost(&sink, last_word).await;
             if lost > 0 && !is_quiet {
                 note(notes, &format!("warning: {}", unsent(lost)));

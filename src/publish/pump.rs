@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::backlog::Message;
 use super::pace::Pace;
 use super::source::{Next, Source};
-use crate::emit::Outgoing;
-use crate::emit::{Arrival, Sink, Trouble, Undelivered};
+use crate::dialect::Standing;
+use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 
@@ -90,6 +90,11 @@ impl<'a, W: Write> Pump<'a, W> {
         self.with(State::take_tally)
     }
 
+    /// Whether a line of the source ended the job.
+    pub(super) fn is_run_over(&self) -> bool {
+        self.with(|state| state.is_run_over)
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State<'a, W>) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -126,19 +131,19 @@ impl<'a, W: Write> Pump<'a, W> {
                     };
                     self.say(&format!("warning: standard input has ended, and {told}"));
                 }
-                Ok(Some(Next::Event(mut event, at))) => {
+                Ok(Some(Next::Event(event, at))) => {
+                    self.with(|state| state.is_run_over = source.is_ended());
                     if let Some(at) = at {
                         sleep_until(start + at).await;
                     }
                     self.room().await;
-                    self.complete(sink, &mut event).await;
-                    match Message::new(event, Timestamp::now()) {
-                        Ok(message) => self.push(message),
-                        Err(error) => {
-                            self.with(|state| state.tally.lost += 1);
-                            self.complain(&format!("error: {error}"));
-                        }
+                    if let Some(opening) = source.opening(&event)
+                        && self.standing(sink, &opening).await.is_some_and(|standing| standing.has_ended())
+                    {
+                        self.take(sink, opening).await;
+                        self.room().await;
                     }
+                    self.take(sink, event).await;
                 }
             }
         };
@@ -154,17 +159,34 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Lets an event that does not say how far its job is go on from where the job is, unless that cannot be found out
-    /// within a second: then it is not tried again, and its default stands.
-    async fn complete(&self, sink: &Sink, event: &mut Outgoing) {
-        if !event.needs_standing() || self.with(|state| state.away || state.closed || state.is_blind) {
-            return;
+    /// Takes an event over from the source. One that does not say how far its job is goes on from where the job is; where that
+    /// cannot be found out, its default stands.
+    async fn take(&self, sink: &Sink, mut event: Outgoing) {
+        if event.needs_standing()
+            && let Some(standing) = self.standing(sink, &event).await
+        {
+            event.carry(&standing);
         }
-        match timeout(STALL, sink.standing(&event.dialect, &event.job)).await {
-            Ok(Ok(Some(standing))) => event.carry(&standing),
-            Ok(Ok(None)) => {}
-            Ok(Err(_)) | Err(_) => self.with(|state| state.is_blind = true),
+        match Message::new(event, Timestamp::now()) {
+            Ok(message) => self.push(message),
+            Err(error) => {
+                self.with(|state| state.tally.lost += 1);
+                self.complain(&format!("error: {error}"));
+            }
         }
+    }
+
+    /// How far the job of an event is; `None` where nobody knows. Where that cannot be found out within a second it is not
+    /// tried again.
+    async fn standing(&self, sink: &Sink, event: &Outgoing) -> Option<Standing> {
+        if self.with(|state| state.away || state.closed || state.is_blind) {
+            return None;
+        }
+        if let Ok(Ok(standing)) = timeout(STALL, sink.standing(&event.dialect, &event.job)).await {
+            return standing;
+        }
+        self.with(|state| state.is_blind = true);
+        None
     }
 
     fn push(&self, message: Message) {

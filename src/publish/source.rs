@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::line::{LineError, Lines, MAX_LINE};
+use super::line::{InputLines, LineError, MAX_LINE};
 use super::scenario::Scenario;
 use crate::emit::Outgoing;
 
@@ -35,8 +35,21 @@ pub(super) enum Next {
 }
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
-    pub(super) fn lines(input: R, lines: Lines) -> Self {
+    pub(super) fn lines(input: R, lines: InputLines) -> Self {
         Self::Lines(Box::new(LineSource { input, number: 0, after_return: false, lines, is_at_end: false }))
+    }
+
+    /// The event that opens the run of `first`, where the source is a whole run and `first` the beginning of it.
+    pub(super) fn opening(&mut self, first: &Outgoing) -> Option<Outgoing> {
+        match self {
+            Self::Lines(lines) => lines.lines.opening(first),
+            Self::Event { .. } | Self::Scenario(_) => None,
+        }
+    }
+
+    /// Whether the last event that it gave ended the job that the source is a run of.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self, Self::Lines(lines) if lines.lines.is_ended())
     }
 
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
@@ -60,7 +73,7 @@ pub(super) struct LineSource<R> {
     number: u64,
     /// The last line ended in a carriage return: a line feed that follows belongs to it.
     after_return: bool,
-    lines: Lines,
+    lines: InputLines,
     /// The input has ended, and what that means was told.
     is_at_end: bool,
 }
@@ -184,7 +197,7 @@ mod tests {
         let input = &b"\r10%\r20%\r\n30%\n101%\r\n40%"[..];
         // Ends of lines fall between two reads, too.
         for capacity in [1, 2, 3, 64] {
-            let lines = Lines::new(scraping(), Some("7".to_owned()));
+            let lines = InputLines::new(scraping(), Some("7".to_owned()));
             let mut source = Source::lines(BufReader::with_capacity(capacity, input), lines);
             let mut seen = Vec::new();
             while let Some(next) = source.next().await.unwrap() {
@@ -203,7 +216,8 @@ mod tests {
     #[tokio::test]
     async fn a_line_is_an_event_before_the_next_one_comes() {
         let (mut writer, reader) = tokio::io::duplex(64);
-        let mut source = Source::lines(BufReader::new(reader), Lines::new(scraping(), Some("7".to_owned())));
+        let mut source =
+            Source::lines(BufReader::new(reader), InputLines::new(scraping(), Some("7".to_owned())));
         writer.write_all(b"5\n\n101\n").await.unwrap();
         assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
         assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Percent(_)))));

@@ -129,7 +129,7 @@ async fn outcome(options: PublishOptions, input: &[u8]) -> (Exit, String, String
 #[tokio::test]
 async fn an_event_is_posted_to_its_channel_with_the_key() {
     let mut relay = Relay::good().await;
-    let lines = SourceOptions::Lines(Lines::new(dialect("downloads"), Some("a b".to_owned())));
+    let lines = SourceOptions::Lines(InputLines::new(dialect("downloads"), Some("a b".to_owned())));
     let (exit, notes, _) = outcome(options(lines, relay.sink()), b"45").await;
     assert_eq!((exit, notes.as_str()), (Exit::Success, ""));
     let expected = json!({"jobId": "a b", "status": "processing", "progress": 45});
@@ -227,7 +227,7 @@ fn follow(
     stop: &CancellationToken,
 ) -> (DuplexStream, tokio::task::JoinHandle<(Exit, String)>) {
     let (writer, reader) = tokio::io::duplex(1 << 16);
-    let source = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let source = SourceOptions::Lines(InputLines::new(dialect("scraping"), Some("7".to_owned())));
     let (options, stop) = (options(source, relay.sink()), stop.clone());
     let task = tokio::spawn(async move {
         let mut notes = Vec::new();
@@ -257,8 +257,8 @@ async fn lines_are_sent_as_they_come_and_bad_ones_reported_by_number() {
 #[tokio::test]
 async fn output_of_a_program_is_searched_for_progress_and_its_end_ends_the_job() {
     let mut relay = Relay::good().await;
-    let end = line::LinesEnd::AsTold(None);
-    let lines = Lines::new(dialect("scraping"), Some("7".to_owned())).ending(end).unwrap();
+    let end = line::InputEnd::AsTold(None);
+    let lines = InputLines::new(dialect("scraping"), Some("7".to_owned())).ending(end).unwrap();
     let options = options(SourceOptions::Lines(lines), relay.sink());
     let input =
         b"make: Entering directory 'a'\n[ 50%] Building a.o\na.c:1:2: 100% wrong\n[2/2] Linking\nexit:2\n";
@@ -284,7 +284,7 @@ async fn output_without_any_progress_is_noted_unless_it_is_to_be_quiet() {
         (false, "a\n", "warning: standard input has ended, and its line was no event and said no progress\n"),
         (true, "a\nb\n", ""),
     ] {
-        let lines = SourceOptions::Lines(Lines::new(dialect("downloads"), Some("a".to_owned())));
+        let lines = SourceOptions::Lines(InputLines::new(dialect("downloads"), Some("a".to_owned())));
         let options = PublishOptions { is_quiet, ..options(lines, relay.sink()) };
         let (exit, notes, _) = outcome(options, input.as_bytes()).await;
         assert_eq!((exit, notes.as_str()), (Exit::Success, expected));
@@ -295,8 +295,8 @@ async fn output_without_any_progress_is_noted_unless_it_is_to_be_quiet() {
 async fn an_interrupt_cancels_a_job_that_the_end_of_the_lines_would_have_ended() {
     let mut relay = Relay::good().await;
     let stop = CancellationToken::new();
-    let end = line::LinesEnd::Ending(ending::Ending::Exit(0));
-    let lines = Lines::new(dialect("downloads"), Some("a".to_owned())).ending(end).unwrap();
+    let end = line::InputEnd::Ending(ending::Ending::Exit(0));
+    let lines = InputLines::new(dialect("downloads"), Some("a".to_owned())).ending(end).unwrap();
     let (mut writer, reader) = tokio::io::duplex(64);
     let (options, stopped) = (options(SourceOptions::Lines(lines), relay.sink()), stop.clone());
     let task = tokio::spawn(async move {
@@ -393,7 +393,7 @@ async fn redis_is_published_into_and_a_refused_password_ends_it_at_once() {
     assert!(notes.starts_with("warning: nobody is subscribed to 'scraping_events' at "), "{notes}");
     assert_eq!(notes.lines().count(), 1);
     // Before the first line is read, and whether or not there will be one.
-    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let lines = SourceOptions::Lines(InputLines::new(dialect("scraping"), Some("7".to_owned())));
     let (exit, _, failure) = outcome(options(lines, redis.sink("wrong")), b"").await;
     assert_eq!(exit, Exit::Unreachable);
     assert!(failure.contains("refused the login"), "{failure}");
@@ -402,7 +402,7 @@ async fn redis_is_published_into_and_a_refused_password_ends_it_at_once() {
 #[tokio::test]
 async fn a_refused_password_ends_it_at_once_at_a_terminal_whose_input_never_ends() {
     let redis = Redis::start("right");
-    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let lines = SourceOptions::Lines(InputLines::new(dialect("scraping"), Some("7".to_owned())));
     let (_writer, reader) = tokio::io::duplex(64);
     let options = PublishOptions { is_typed: true, ..options(lines, redis.sink("wrong")) };
     let mut notes = Vec::new();
@@ -417,7 +417,7 @@ async fn a_relay_that_never_answers_is_waited_for_no_longer_than_patience_says()
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let sink = SinkOptions::Http { server, key: None, tls: crate::net::tls::Tls::default() };
-    let lines = SourceOptions::Lines(Lines::new(dialect("scraping"), Some("7".to_owned())));
+    let lines = SourceOptions::Lines(InputLines::new(dialect("scraping"), Some("7".to_owned())));
     let begin = Instant::now();
     let patience = Some(Duration::from_millis(1500));
     let (exit, _, failure) = outcome(PublishOptions { patience, ..options(lines, sink) }, b"5").await;

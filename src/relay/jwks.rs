@@ -73,12 +73,12 @@ struct Source {
     /// Notified when the set is to be fetched at once, even if it was fetched a moment ago.
     forced: Notify,
     /// Progress of the fetches, for requests that wait for one.
-    progress: watch::Sender<Progress>,
+    progress: watch::Sender<FetchProgress>,
     stop: CancellationToken,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Progress {
+struct FetchProgress {
     /// Fetches that are over.
     done: u64,
     is_fetching: bool,
@@ -200,7 +200,7 @@ impl Source {
             known: Mutex::default(),
             wanted: Notify::new(),
             forced: Notify::new(),
-            progress: watch::Sender::new(Progress { done: 0, is_fetching: true, closed_until: None }),
+            progress: watch::Sender::new(FetchProgress { done: 0, is_fetching: true, closed_until: None }),
             stop: CancellationToken::new(),
         }
     }
@@ -212,7 +212,7 @@ impl Source {
     /// Waits for the fetch that goes on, or that this begins. One that may begin only later is asked for all the same.
     async fn refreshed(&self) {
         let mut progress = self.progress.subscribe();
-        let Progress { done, is_fetching, closed_until } = *progress.borrow_and_update();
+        let FetchProgress { done, is_fetching, closed_until } = *progress.borrow_and_update();
         if !is_fetching {
             self.wanted.notify_one();
             if closed_until.is_some_and(|until| until > Instant::now()) {

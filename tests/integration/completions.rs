@@ -199,12 +199,15 @@ fn relay_with_jobs() -> Relay {
         let published = relay.jobwire(&["publish", &target, "processing", "progress=40"]);
         assert_eq!(published.code, 0, "{}", published.stderr);
     }
-    until(PATIENCE, "all jobs", || relay.get("/jobs").1.matches("\"target\"").count() == 6);
+    let published = relay.jobwire(&["publish", "build-42", "40%"]);
+    assert_eq!(published.code, 0, "{}", published.stderr);
+    until(PATIENCE, "all jobs", || relay.get("/jobs").1.matches("\"target\"").count() == 7);
     relay
 }
 
 /// A line up to the key for completion, and what the shell makes of it.
-const TYPED: [(&str, &str); 6] = [
+const TYPED: [(&str, &str); 7] = [
+    ("jobwire attach buil\t", "jobwire attach build-42"),
     ("jobwire attach downloads/cl\t", "jobwire attach downloads/clip-1"),
     ("jobwire publish downloads/cl\t", "jobwire publish downloads/clip-1"),
     ("jobwire attach scraping/1 downloads/a\t", "jobwire attach scraping/1 downloads/a\\ b"),
@@ -261,6 +264,7 @@ fn fish_completes_the_jobs_that_a_relay_knows() {
     let relay = relay_with_jobs();
     let path = script("jobwire.fish");
     for (line, offers) in [
+        ("attach buil", "build-42\tprocessing 40%"),
         ("attach downloads/cl", "downloads/clip-1\tprocessing 40%"),
         ("publish downloads/cl", "downloads/clip-1\tprocessing 40%"),
         ("attach downloads/gr", "downloads/größe\tprocessing 40%"),

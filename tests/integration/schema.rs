@@ -2,6 +2,7 @@
 //! compiler that are not ours.
 
 mod corpus;
+mod shared;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -117,6 +117,37 @@ fn an_explanation_says_what_a_token_allows_or_all_that_is_wrong_with_it() {
 }
 
 #[test]
+fn a_token_that_was_cut_off_or_torn_apart_is_refused_with_the_reason() {
+    let token = made(&with_secret(&["--sub", "alice"]));
+    let whole = with_secret(&["explain", "Bearer", &token]);
+    assert_eq!(whole.code, 0, "the word before it needs no quotes: {whole:?}");
+    let (start, rest) = token.split_at(token.len() / 2);
+    for (args, said) in [
+        (&["explain", &token[..token.len() - 5]][..], "✗ signature"),
+        (&["explain", start, rest], "there is a space or a line break in it"),
+        (&["explain", &token[..20]], "it has no dots"),
+    ] {
+        for output in [with_secret(args), jobwire(&[&["token"], args].concat())] {
+            assert_eq!((output.code, output.stderr.as_str()), (1, ""), "{args:?}: {output:?}");
+            assert!(output.stdout.contains(said), "{args:?}: {output:?}");
+            assert!(output.stdout.ends_with("a relay refuses this token\n"), "{args:?}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_token_in_a_wrong_place_is_not_repeated() {
+    let token = made(&with_secret(&["--sub", "alice"]));
+    for args in
+        [&["token", &token][..], &["token", "--sub", "a", &token], &["serve", &token], &["demo", &token]]
+    {
+        let output = jobwire(args);
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{output:?}");
+        assert!(!output.stderr.contains(&token) && output.stderr.contains("'…'"), "{output:?}");
+    }
+}
+
+#[test]
 fn a_token_comes_by_standard_input_as_it_was_copied() {
     let token = made(&with_secret(&["--sub", "alice"]));
     for text in

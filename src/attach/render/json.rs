@@ -22,7 +22,7 @@ use crate::text::safe_json;
 
 /// One line.
 #[derive(Debug, Default, Serialize)]
-struct Line<'a> {
+struct JsonLine<'a> {
     target: &'a str,
     received_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,7 +106,8 @@ impl Json {
 impl Renderer for Json {
     fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()> {
         let target = board.jobs()[seen.index].name.as_str();
-        let mut line = Line { target, received_at: format!("{:.6}", seen.received_at), ..Line::default() };
+        let mut line =
+            JsonLine { target, received_at: format!("{:.6}", seen.received_at), ..JsonLine::default() };
         let flat;
         match &seen.what {
             What::Event { view, .. } if !self.filter.lets(*view) => return Ok(()),
@@ -133,7 +134,8 @@ impl Renderer for Json {
 
     fn flowed(&mut self, flowed: &Flowed<'_>, board: &Board) -> io::Result<()> {
         let target = board.streams()[flowed.index].name.as_str();
-        let mut line = Line { target, received_at: format!("{:.6}", flowed.received_at), ..Line::default() };
+        let mut line =
+            JsonLine { target, received_at: format!("{:.6}", flowed.received_at), ..JsonLine::default() };
         let flat;
         match &flowed.flow {
             Flow::Event { happening: Happening::Nothing, .. } | Flow::Link(Link::Connecting) => return Ok(()),
@@ -182,21 +184,21 @@ impl Json {
     fn result(&mut self, job: &Job, now: Instant) -> io::Result<()> {
         let received_at = format!("{:.6}", Timestamp::now());
         let result = Some(JobResult::of(job, now));
-        self.write(&Line { target: &job.name, received_at, result, ..Line::default() })
+        self.write(&JsonLine { target: &job.name, received_at, result, ..JsonLine::default() })
     }
 
-    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+    fn write(&mut self, line: &JsonLine<'_>) -> io::Result<()> {
         let line = serde_json::to_string(line)?;
         writeln!(self.out, "{}", safe_json(&line))
     }
 }
 
-fn lost<'a>(line: &mut Line<'a>, reason: &'a str) {
+fn lost<'a>(line: &mut JsonLine<'a>, reason: &'a str) {
     line.connection = Some("closed");
     line.error = Some(reason);
 }
 
-fn connection<'a>(line: &mut Line<'a>, change: &'a Link) {
+fn connection<'a>(line: &mut JsonLine<'a>, change: &'a Link) {
     line.connection = Some(match change {
         Link::Connecting => "connecting",
         Link::Connected => "connected",

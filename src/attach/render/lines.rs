@@ -17,7 +17,7 @@ use crate::dialect::{Outcome, Phase};
 use crate::text::brief;
 
 /// Writes the lines.
-pub(crate) struct Lines {
+pub(crate) struct PlainLines {
     out: Out,
     filter: Filter,
     paint: Paint,
@@ -28,7 +28,7 @@ pub(crate) struct Lines {
     is_stdout: bool,
 }
 
-impl Lines {
+impl PlainLines {
     /// Writes to stdout, of the events those that `filter` lets through.
     pub(crate) fn stdout(filter: Filter, paint: Paint, zone: TimeZone) -> Self {
         Self { is_stdout: true, ..Self::new(stdout(), filter, paint, zone) }
@@ -40,7 +40,7 @@ impl Lines {
     }
 }
 
-impl Renderer for Lines {
+impl Renderer for PlainLines {
     fn seen(&mut self, seen: &Seen<'_>, board: &Board) -> io::Result<()> {
         let job = &board.jobs()[seen.index];
         let said = match &seen.what {
@@ -95,7 +95,7 @@ impl Renderer for Lines {
     }
 }
 
-impl Lines {
+impl PlainLines {
     /// Whether a change of a job's connection is worth a line: not each of the attempts to find a job that is awaited.
     fn is_news(&mut self, job: usize, link: &Link) -> bool {
         match link {

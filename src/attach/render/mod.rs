@@ -23,7 +23,7 @@ use crate::text::brief;
 
 pub(super) use bars::Bars;
 pub(super) use json::Json;
-pub(super) use lines::Lines;
+pub(super) use lines::PlainLines;
 pub(super) use text::Paint;
 
 /// What happened to one target.

@@ -86,7 +86,7 @@ async fn plain_lines_tell_every_event_and_the_server_s_complaints() {
     let page = Page::default();
     let out = io::BufWriter::new(Box::new(page.clone()) as Box<dyn Write + Send>);
     let zone = jiff::tz::TimeZone::UTC;
-    let renderer = Box::new(Lines::new(out, Filter::default(), Paint::new(false), zone));
+    let renderer = Box::new(PlainLines::new(out, Filter::default(), Paint::new(false), zone));
     let script = async {
         let mut socket = server.socket().await;
         let complaint = r#"{"type":"error","code":"unknown_channel","message":"there is no channel 'x'"}"#;

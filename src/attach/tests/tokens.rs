@@ -149,7 +149,7 @@ async fn an_unknown_task_is_awaited_and_said_once() {
     let page = Page::default();
     let out = io::BufWriter::new(Box::new(page.clone()) as Box<dyn Write + Send>);
     let zone = jiff::tz::TimeZone::UTC;
-    let renderer = Box::new(Lines::new(out, Filter::default(), Paint::new(false), zone));
+    let renderer = Box::new(PlainLines::new(out, Filter::default(), Paint::new(false), zone));
     let script = async {
         for _ in 0..3 {
             close(&mut server.socket().await, 4003, "unknown task").await;

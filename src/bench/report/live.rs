@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 
-use crate::bench::summary::{Progress, Watcher};
+use crate::bench::summary::{RunProgress, Watcher};
 use crate::text::{BEGIN_UPDATE, END_UPDATE};
 use layout::{View, layout};
 
@@ -38,7 +38,7 @@ pub fn watcher(wanted: bool, color: bool) -> Box<dyn Watcher> {
 pub struct Remarks<W>(W);
 
 impl<W: Write + Send> Watcher for Remarks<W> {
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, _: &RunProgress) {}
 
     // What came of it is a remark.
     fn trying(&mut self, _: &str) {}
@@ -63,8 +63,8 @@ pub struct Live<W, C> {
     next: Option<Instant>,
     /// Which of many runs it is.
     trying: Option<String>,
-    newest: Option<Progress>,
-    second: Option<Progress>,
+    newest: Option<RunProgress>,
+    second: Option<RunProgress>,
     /// Received and published a second, of the last whole second.
     rates: (f64, f64),
     history: VecDeque<f64>,
@@ -91,7 +91,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
     }
 
     /// What the rates of the last second were, from states about a second apart.
-    fn remember(&mut self, progress: &Progress) {
+    fn remember(&mut self, progress: &RunProgress) {
         let Some(before) = &self.second else {
             self.second = Some(progress.clone());
             return;
@@ -149,7 +149,7 @@ impl<W: Write + Send, C: Fn() -> usize + Send> Live<W, C> {
 }
 
 impl<W: Write + Send, C: Fn() -> usize + Send> Watcher for Live<W, C> {
-    fn progress(&mut self, progress: &Progress) {
+    fn progress(&mut self, progress: &RunProgress) {
         let began = Instant::now();
         self.remember(progress);
         self.newest = Some(progress.clone());
@@ -187,14 +187,14 @@ mod tests {
 
     use super::*;
 
-    fn state(seconds: f64, received: u64) -> Progress {
-        Progress {
+    fn state(seconds: f64, received: u64) -> RunProgress {
+        RunProgress {
             phase: "measuring",
             elapsed_seconds: seconds,
             connections: 100,
             wanted: 100,
             received,
-            ..Progress::default()
+            ..RunProgress::default()
         }
     }
 

@@ -2,7 +2,7 @@
 
 /// How a run is doing, for whoever shows it while it goes on. Given about four times a second.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
+pub struct RunProgress {
     /// What it is at: `checking`, `connecting`, `warming up`, `measuring`, `draining`.
     pub phase: &'static str,
     /// Since the run began, in seconds.
@@ -32,7 +32,7 @@ pub struct Progress {
 /// Shows a run while it goes on.
 pub trait Watcher: Send {
     /// Takes the newest state. Must not block for long: it costs the client's own CPU.
-    fn progress(&mut self, progress: &Progress);
+    fn progress(&mut self, progress: &RunProgress);
 
     /// From now on, until it says otherwise, runs are to try this, as in `probe 3: 400 connections`.
     fn trying(&mut self, what: &str);
@@ -49,7 +49,7 @@ pub trait Watcher: Send {
 pub struct Unwatched;
 
 impl Watcher for Unwatched {
-    fn progress(&mut self, _: &Progress) {}
+    fn progress(&mut self, _: &RunProgress) {}
 
     fn trying(&mut self, _: &str) {}
 

@@ -10,7 +10,7 @@ use redis::{Cmd, FromRedisValue, Pipeline, RedisError, Value};
 use super::connect::{Connector, Node};
 use super::failure::Failure;
 use super::keys::key_of;
-use super::line::{Line, RESPONSE_TIMEOUT, Repeat, failure};
+use super::line::{RESPONSE_TIMEOUT, Repeat, ServerLine, failure};
 use super::opening::Manner;
 use super::role::ServerRole;
 use crate::broker::BrokerError;
@@ -26,9 +26,9 @@ pub(super) struct Commands {
     connector: Connector,
     patience: Duration,
     /// Line to the server that the URL leads to.
-    home: Arc<Line>,
+    home: Arc<ServerLine>,
     /// Lines to nodes of a cluster.
-    lines: Mutex<HashMap<Node, Arc<Line>>>,
+    lines: Mutex<HashMap<Node, Arc<ServerLine>>>,
 }
 
 /// A reply that is no error, or what went wrong.
@@ -41,7 +41,7 @@ impl Commands {
 
     /// Commands that wait so long for each reply.
     pub(super) fn with_patience(connector: Connector, patience: Duration) -> Self {
-        let home = Arc::new(Line::new(connector.clone(), None, patience));
+        let home = Arc::new(ServerLine::new(connector.clone(), None, patience));
         Self { connector, patience, home, lines: Mutex::default() }
     }
 
@@ -73,7 +73,7 @@ impl Commands {
     /// Sends commands that may be carried out twice, those for one server all at once.
     pub(super) async fn each<T: FromRedisValue>(&self, commands: &[Cmd]) -> Vec<Result<T, BrokerError>> {
         self.connector.ask_if_due().await;
-        let mut lines: Vec<(Arc<Line>, Vec<usize>)> = Vec::new();
+        let mut lines: Vec<(Arc<ServerLine>, Vec<usize>)> = Vec::new();
         for (index, command) in commands.iter().enumerate() {
             let line = self.line_of(command).await;
             match lines.iter_mut().find(|(known, _)| Arc::ptr_eq(known, &line)) {
@@ -88,7 +88,12 @@ impl Commands {
     }
 
     /// Sends some of the commands over one line, and those that are redirected one by one to where they belong.
-    async fn send_all(&self, commands: &[Cmd], line: Arc<Line>, of: Vec<usize>) -> Vec<(usize, Outcome)> {
+    async fn send_all(
+        &self,
+        commands: &[Cmd],
+        line: Arc<ServerLine>,
+        of: Vec<usize>,
+    ) -> Vec<(usize, Outcome)> {
         let mut pipeline = Pipeline::with_capacity(of.len());
         for index in &of {
             pipeline.add_command(commands[*index].clone());
@@ -132,20 +137,20 @@ impl Commands {
     }
 
     /// The server that an outcome redirects to, and whether the command is to be announced there.
-    fn next_hop(&self, asked: &Line, outcome: &Outcome) -> Option<(Arc<Line>, bool)> {
+    fn next_hop(&self, asked: &ServerLine, outcome: &Outcome) -> Option<(Arc<ServerLine>, bool)> {
         let Err(Failure::Refused(text)) = outcome else { return None };
         let found = self.connector.redirected(text, asked.node())?;
         Some((self.line_at(&found.node), found.is_once))
     }
 
-    async fn line_of(&self, command: &Cmd) -> Arc<Line> {
+    async fn line_of(&self, command: &Cmd) -> Arc<ServerLine> {
         let Some(key) = key_of(command) else { return self.line_of_keyless(command).await };
         self.connector.holder(key).map_or_else(|| Arc::clone(&self.home), |node| self.line_at(&node))
     }
 
     /// A publication takes the way through the cluster, where that is possible: a subscription on a node that is cut off
     /// from the others does not go unnoticed then.
-    async fn line_of_keyless(&self, command: &Cmd) -> Arc<Line> {
+    async fn line_of_keyless(&self, command: &Cmd) -> Arc<ServerLine> {
         let is_publication = matches!(command.args_iter().next(), Some(redis::Arg::Simple(b"PUBLISH")));
         if is_publication && let Some(node) = self.connector.cluster.another_than_home() {
             let line = self.line_at(&node);
@@ -156,14 +161,14 @@ impl Commands {
         Arc::clone(&self.home)
     }
 
-    fn line_at(&self, node: &Node) -> Arc<Line> {
+    fn line_at(&self, node: &Node) -> Arc<ServerLine> {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = lines.get(node) {
             return Arc::clone(line);
         }
         let known = self.connector.cluster.masters();
         lines.retain(|node, _| known.contains(node));
-        let line = Arc::new(Line::new(self.connector.clone(), Some(node.clone()), self.patience));
+        let line = Arc::new(ServerLine::new(self.connector.clone(), Some(node.clone()), self.patience));
         lines.insert(node.clone(), Arc::clone(&line));
         line
     }

@@ -20,7 +20,7 @@ const DEAF: Duration = Duration::from_millis(500);
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Sends commands over one shared connection; those of one caller in order, as each awaits its reply.
-pub(super) struct Line {
+pub(super) struct ServerLine {
     connector: Connector,
     /// The node of a cluster; `None`: wherever the URL leads.
     node: Option<Node>,
@@ -80,7 +80,7 @@ pub(super) enum Repeat {
     Once,
 }
 
-impl Line {
+impl ServerLine {
     pub(super) fn new(connector: Connector, node: Option<Node>, patience: Duration) -> Self {
         Self { connector, node, patience, slot: Mutex::default(), epoch: AtomicU64::new(0) }
     }

@@ -18,9 +18,6 @@ const MODES: [Mode; 5] = [Mode::Fanout, Mode::Connect, Mode::Idle, Mode::Echo, M
 /// What is a mode on the command line, and none of a run.
 pub(super) const WORKER: &str = "worker";
 
-/// The dialect whose jobs are watched unless the user says otherwise.
-const DIALECT: &str = "scraping";
-
 /// The mode and the place in what stands on the command line.
 pub(super) fn parse(
     what: &[String],
@@ -51,7 +48,7 @@ pub(super) fn parse(
             (found, Some(target))
         }
     };
-    let target = target.map_or_else(|| dialect.unwrap_or(DIALECT), String::as_str);
+    let target = target.map_or_else(|| dialect.unwrap_or(&dialects.unnamed().name), String::as_str);
     Ok((mode, place(target, mode, dialects, dialect)?))
 }
 
@@ -204,8 +201,10 @@ mod tests {
 
     #[test]
     fn mode_and_target_may_be_left_out() {
-        assert!(matches!(parsed(&[]), Ok((Mode::Fanout, Place::Jobs(_)))));
-        assert!(matches!(parsed(&["storm"]), Ok((Mode::Storm, Place::Jobs(_)))));
+        for (what, mode) in [(&[][..], Mode::Fanout), (&["storm"], Mode::Storm), (&["idle"], Mode::Idle)] {
+            let (found, place) = parsed(what).unwrap();
+            assert!(found == mode && matches!(place, Place::Jobs(dialect) if &*dialect.name == "jobs"));
+        }
         assert!(matches!(parsed(&["downloads"]), Ok((Mode::Fanout, Place::Jobs(_)))));
         assert!(matches!(parsed(&["idle", "channel:campaigns"]), Ok((Mode::Idle, Place::Channel(..)))));
         assert!(matches!(parsed(&["fanout", "scraping/7"]), Ok((Mode::Fanout, Place::Job(..)))));

@@ -5,14 +5,14 @@ use clap::Parser;
 use super::*;
 
 #[derive(Debug, Parser)]
-struct Line {
+struct Typed {
     #[command(flatten)]
     args: PublishArgs,
 }
 
 fn resolve(line: &[&str]) -> Result<PublishOptions, Failure> {
     let line = std::iter::once("publish").chain(line.iter().copied());
-    Line::try_parse_from(line).unwrap().args.resolve(&Dialects::builtin())
+    Typed::try_parse_from(line).unwrap().args.resolve(&Dialects::builtin())
 }
 
 fn refused(line: &[&str]) -> String {
@@ -29,7 +29,7 @@ fn how_a_job_ends_is_a_word_or_a_code() {
     }
     assert!(resolve(&["scraping/1", "--stdin", "--end", "exit"]).is_ok());
     for text in ["", "done", "exit:", "exit:256", "exit:-1", "exit: 1", "0", "Failed"] {
-        let error = Line::try_parse_from(["publish", "scraping/1", "--end", text]).unwrap_err().to_string();
+        let error = Typed::try_parse_from(["publish", "scraping/1", "--end", text]).unwrap_err().to_string();
         assert!(error.contains("a code from 0 to 255, as in exit:1"), "{text}: {error}");
     }
 }
@@ -101,7 +101,10 @@ fn what_cannot_be_meant_is_bad_usage() {
             "events come from standard input; 'job_started' is one too many",
         ),
         (&["--stdin", "--scenario", "all"], "--stdin and --scenario cannot be used together"),
-        (&["--scenario", "x"], "there is no scenario 'x'; known: scraping, downloads, tasks, channels, all"),
+        (
+            &["--scenario", "x"],
+            "there is no scenario 'x'; known: scraping, downloads, tasks, channels, jobs, all",
+        ),
         (&["scraping/1", "--scenario", "downloads"], "the scenario 'downloads' has no jobs of scraping/1"),
         (&["--scenario", "all", "--speed", "0"], "a speed is from 0.001 to 1000, not 0"),
     ];

@@ -23,9 +23,9 @@ const LONGEST: u64 = 64 << 10;
     jobwire token explain \"$TOKEN\"\n  \
     echo \"$TOKEN\" | jobwire token explain --jwt-key public.pem")]
 pub(super) struct ExplainArgs {
-    /// The token, also as in 'Bearer TOKEN' [default: what standard input has].
-    #[arg(value_name = "TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    /// The token, also behind the word Bearer [default: what standard input has].
+    #[arg(value_name = "TOKEN", num_args = 0..)]
+    words: Vec<String>,
 
     #[command(flatten)]
     keys: KeyArgs,
@@ -42,9 +42,10 @@ impl ExplainArgs {
         *own = own.take().or(secret.jwt_secret);
         let keys = self.keys.trusted()?;
         let audience = self.jwt_audience.or(audience);
-        let text = match self.token {
-            Some(token) if token != "-" => token,
-            _ => read_input()?,
+        let text = match self.words.as_slice() {
+            [] => read_input()?,
+            [dash] if dash == "-" => read_input()?,
+            words => words.join(" "),
         };
         let token = bare(&text);
         if token.is_empty() {

@@ -12,8 +12,8 @@ use super::types::{Attribute, Definition, ObjectType, ValueType};
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// Writes the schema, indented, with a line break at its end.
-pub(super) fn write(all: &[DialectTypes]) -> String {
-    let definitions = all.iter().flat_map(|dialect| &dialect.definitions);
+pub(super) fn write(all: &[DialectTypes], shared: &[Definition]) -> String {
+    let definitions = all.iter().flat_map(|dialect| &dialect.definitions).chain(shared);
     let definitions: Map<String, Value> =
         definitions.map(|one| (one.name.clone(), definition(one))).collect();
     let event = ValueType::any(all.iter().map(|dialect| ValueType::Named(dialect.event.clone())));
@@ -64,13 +64,20 @@ fn of(value: &ValueType) -> Map<String, Value> {
         ValueType::Number { min, max } => return number("number", *min, *max),
         ValueType::List(of_what) => json!({ "type": "array", "items": of(of_what) }),
         ValueType::Object(object) => return of_object(object),
-        ValueType::Named(name) => json!({ "$ref": format!("#/$defs/{name}") }),
+        ValueType::Named(name) => reference(name),
         ValueType::Either(types) => json!({ "anyOf": types.iter().map(of).collect::<Vec<_>>() }),
+        ValueType::Both(names) => {
+            json!({ "allOf": names.iter().map(|name| reference(name)).collect::<Vec<_>>() })
+        }
     };
     match schema {
         Value::Object(keywords) => keywords,
         _ => Map::new(),
     }
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/$defs/{name}") })
 }
 
 fn number(kind: &str, min: Option<f64>, max: Option<f64>) -> Map<String, Value> {

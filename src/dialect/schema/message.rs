@@ -1,9 +1,11 @@
-//! The type of what a socket sends: events, wrapped where the contract wraps them, and the relay's own messages.
+//! The types of what a socket sends and takes: events, wrapped where the contract wraps them, the relay's own messages, and
+//! those of clients.
 
 use serde_json::Value;
 
 use super::event::KindTypes;
-use super::own::own;
+use super::own::{self, own};
+use super::shared;
 use super::types::{Attribute, Definition, ObjectType, ValueType};
 use crate::dialect::Dialect;
 
@@ -30,7 +32,32 @@ pub(super) fn definitions(
         about: format!("A message of the socket at {}.", dialect.route),
         value: ValueType::any([wrapped(dialect, events)].into_iter().chain(own.iter().map(refer))),
     };
-    [message].into_iter().chain(own).collect()
+    let with_cursors = Definition {
+        name: call("cursor_message"),
+        about: "A message of the same socket where `?cursor=1` asks for cursors.".to_owned(),
+        value: ValueType::Either(vec![
+            ValueType::Both(vec![name.to_owned(), shared::HAS_CURSOR.to_owned()]),
+            ValueType::Named(shared::CURSOR.to_owned()),
+            ValueType::Named(shared::GAP.to_owned()),
+        ]),
+    };
+    [message, with_cursors].into_iter().chain(own).collect()
+}
+
+/// The type of what a client sends, and those of its messages; nothing where the dialect takes none but the text `ping`.
+pub(super) fn commands(dialect: &Dialect, call: &mut impl FnMut(&str) -> String) -> Vec<Definition> {
+    let commands = own::commands(dialect);
+    if commands.is_empty() {
+        return Vec::new();
+    }
+    let name = call("command");
+    let commands: Vec<Definition> = commands
+        .into_iter()
+        .map(|(word, about, value)| Definition { name: call(&word), about: about.to_owned(), value })
+        .collect();
+    let value = ValueType::any(commands.iter().map(|one| ValueType::Named(one.name.clone())));
+    let about = format!("A message that a client sends on the socket at {}.", dialect.route);
+    [Definition { name, about, value }].into_iter().chain(commands).collect()
 }
 
 /// Events as the socket has them.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::types::{Attribute, ObjectType, ValueType};
+use super::types::{Attribute, ObjectType, ValueType, tagged};
 use crate::dialect::Dialect;
 
 /// The kind of the message about a job that nobody has heard of, where that is no state of a job.
@@ -33,8 +33,10 @@ pub(super) fn own(dialect: &Dialect) -> Vec<Own> {
     }
     if let Some(channels) = &dialect.channels {
         all.extend(of_channels().into_iter().filter(|(word, ..)| channels.is_own(word)));
-        let refused =
-            [("code", ValueType::OneOf(CODES.map(str::to_owned).to_vec())), ("message", ValueType::Text)];
+        let refused = [
+            Attribute::always("code", ValueType::OneOf(CODES.map(str::to_owned).to_vec())),
+            Attribute::always("message", ValueType::Text),
+        ];
         all.extend(channels.complaint.iter().map(|kind| {
             (kind.clone(), "Something is wrong with a message of the client.", tagged(kind, refused.clone()))
         }));
@@ -48,34 +50,23 @@ const CODES: [&str; 4] = ["unknown_channel", "bad_message", "not_allowed", "limi
 
 /// The messages of every dialect with channels.
 fn of_channels() -> [Own; 3] {
-    let texts = || ValueType::List(Box::new(ValueType::Text));
+    let texts = |name| Attribute::always(name, ValueType::List(Box::new(ValueType::Text)));
     let own = |kind: &str, about, attributes: Vec<_>| (kind.to_owned(), about, tagged(kind, attributes));
-    let time = || ("timestamp", ValueType::Text);
+    let time = || Attribute::always("timestamp", ValueType::Text);
     [
         own(
             "connection",
             "The first message.",
             vec![
-                ("status", ValueType::exactly("connected")),
-                ("channels", texts()),
-                ("rooms", texts()),
+                Attribute::always("status", ValueType::exactly("connected")),
+                texts("channels"),
+                texts("rooms"),
                 time(),
             ],
         ),
-        own(
-            "subscribed",
-            "All subscriptions that there are now.",
-            vec![("channels", texts()), ("rooms", texts())],
-        ),
+        own("subscribed", "All subscriptions that there are now.", vec![texts("channels"), texts("rooms")]),
         own("heartbeat", "The sign of life, every ping interval.", vec![time()]),
     ]
-}
-
-/// An object that names its kind in `type`.
-fn tagged<'a>(kind: &str, attributes: impl IntoIterator<Item = (&'a str, ValueType)>) -> ValueType {
-    let first = Attribute::always("type", ValueType::exactly(kind));
-    let more = attributes.into_iter().map(|(name, value)| Attribute::always(name, value));
-    ValueType::Object(ObjectType::of([first].into_iter().chain(more)))
 }
 
 /// The type of two values from one template: what is the same text in both of them is that text always.
@@ -92,4 +83,21 @@ fn alike(one: &Value, other: &Value) -> ValueType {
         }
         _ => ValueType::any([ValueType::of(one), ValueType::of(other)]),
     }
+}
+
+/// The messages that a client of channels sends.
+pub(super) fn commands(dialect: &Dialect) -> Vec<Own> {
+    let Some(channels) = &dialect.channels else { return Vec::new() };
+    let names = channels.names.iter().map(ToString::to_string).collect();
+    let names =
+        || Attribute::always("channels", ValueType::List(Box::new(ValueType::OneOf(Vec::clone(&names)))));
+    let room = || Attribute::always("room", ValueType::Text).about("KIND:ID, as in campaign:123.");
+    let command = |kind: &str, about, attributes: Vec<_>| (kind.to_owned(), about, tagged(kind, attributes));
+    vec![
+        command("subscribe", "Get the events of these channels as well.", vec![names()]),
+        command("unsubscribe", "Get the events of these channels no more.", vec![names()]),
+        command("join_room", "Get the events of a room as well.", vec![room()]),
+        command("leave_room", "Get the events of a room no more.", vec![room()]),
+        command("ping", "Ask for a sign of life.", Vec::new()),
+    ]
 }

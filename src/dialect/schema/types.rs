@@ -29,6 +29,8 @@ pub(super) enum ValueType {
     Named(String),
     /// A value of at least one of some types.
     Either(Vec<ValueType>),
+    /// A value of each of the types that are defined under these names.
+    Both(Vec<String>),
 }
 
 /// A type of objects. They may hold more than is named: workers add fields, and a relay passes them on.
@@ -127,6 +129,12 @@ impl ValueType {
             one => vec![one],
         }
     }
+}
+
+/// An object that names its kind in `type`.
+pub(super) fn tagged(kind: &str, attributes: impl IntoIterator<Item = Attribute>) -> ValueType {
+    let first = Attribute::always("type", ValueType::exactly(kind));
+    ValueType::Object(ObjectType::of([first].into_iter().chain(attributes)))
 }
 
 impl Attribute {

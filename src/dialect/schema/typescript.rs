@@ -8,7 +8,7 @@ use super::DialectTypes;
 use super::types::{Attribute, Definition, ObjectType, ValueType};
 
 /// Writes a module of declarations.
-pub(super) fn write(all: &[DialectTypes]) -> String {
+pub(super) fn write(all: &[DialectTypes], shared: &[Definition]) -> String {
     let mut out =
         "// Written by `jobwire schema --format typescript`; write it anew instead of changing it.\n"
             .to_owned();
@@ -21,6 +21,11 @@ pub(super) fn write(all: &[DialectTypes]) -> String {
             out.push('\n');
             declare(&mut out, definition);
         }
+    }
+    out.push_str("\n// What every relay sends and takes, whatever the dialect.\n");
+    for definition in shared {
+        out.push('\n');
+        declare(&mut out, definition);
     }
     out
 }
@@ -51,6 +56,7 @@ fn of(value: &ValueType, indent: &str) -> String {
         ValueType::List(of_what) => format!("Array<{}>", of(of_what, indent)),
         ValueType::Object(object) => of_object(object, indent),
         ValueType::Named(name) => name.clone(),
+        ValueType::Both(names) => names.join(" & "),
         ValueType::Either(types) => {
             let mut all: Vec<String> = Vec::new();
             for one in types.iter().map(|one| of(one, indent)) {

@@ -3,11 +3,11 @@ use serde_json::Value;
 use super::*;
 use crate::dialect::Dialects;
 
-fn lines(dialect: &str, job: Option<&str>) -> Lines {
-    Lines::new(Arc::clone(Dialects::builtin().named(dialect).unwrap().1), job.map(str::to_owned))
+fn lines(dialect: &str, job: Option<&str>) -> InputLines {
+    InputLines::new(Arc::clone(Dialects::builtin().named(dialect).unwrap().1), job.map(str::to_owned))
 }
 
-fn payload(lines: &mut Lines, line: &str) -> Option<Value> {
+fn payload(lines: &mut InputLines, line: &str) -> Option<Value> {
     let event = lines.read(line.as_bytes()).unwrap()?;
     Some(serde_json::from_str(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
 }
@@ -96,15 +96,15 @@ fn the_end_of_the_lines_ends_the_job_once() {
         let event = lines.end()?;
         Some(serde_json::from_str::<Value>(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
     };
-    let ending = |code| LinesEnd::Ending(Ending::Exit(code));
+    let ending = |code| InputEnd::Ending(Ending::Exit(code));
     assert_eq!(end(ending(0), &["45%"]).unwrap()["status"], "completed");
     assert_eq!(end(ending(2), &["45%"]).unwrap()["error"], "exit code 2");
     assert_eq!(end(ending(2), &[r#"{"status":"completed"}"#]), None, "it ended already");
     let again = [r#"{"status":"completed"}"#, r#"{"status":"queued"}"#];
     assert_eq!(end(ending(0), &again).unwrap()["status"], "completed");
-    assert_eq!(end(LinesEnd::AsTold(None), &["make: done", "exit:3"]).unwrap()["error"], "exit code 3");
-    assert_eq!(end(LinesEnd::AsTold(None), &["exit:0"]).unwrap()["status"], "completed");
-    assert_eq!(end(LinesEnd::AsTold(None), &["exit:300", "exit"]).unwrap()["status"], "failed");
+    assert_eq!(end(InputEnd::AsTold(None), &["make: done", "exit:3"]).unwrap()["error"], "exit code 3");
+    assert_eq!(end(InputEnd::AsTold(None), &["exit:0"]).unwrap()["status"], "completed");
+    assert_eq!(end(InputEnd::AsTold(None), &["exit:300", "exit"]).unwrap()["status"], "failed");
     let channels = lines("channels", Some("leads")).ending(ending(0));
     assert!(channels.unwrap_err().to_string().contains("has no event that says 'succeeded'"));
 }

@@ -69,6 +69,8 @@ pub(super) struct State<'a, W> {
     pub(super) returned: Option<Instant>,
     /// The current state of jobs could not be read.
     pub(super) is_blind: bool,
+    /// The newest event of the source ended the job.
+    pub(super) is_run_over: bool,
     /// End of the source.
     pub(super) ended: Option<Instant>,
     /// Time at which an event was last sent.
@@ -99,6 +101,7 @@ impl<'a, W: Write> State<'a, W> {
             is_heard: false,
             returned: None,
             is_blind: false,
+            is_run_over: false,
             ended: None,
             last: None,
             outage: None,

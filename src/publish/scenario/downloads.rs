@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Line, pick, short};
+use super::{Course, Said, pick, short};
 use crate::dialect::Assignment;
 
 const TITLES: [&str; 6] =
@@ -71,18 +71,18 @@ fn downloading(share: f64) -> u8 {
 
 impl Act {
     /// The event's fields; `theme` says what is downloaded.
-    pub(super) fn line(self, theme: u64) -> Line {
-        let line = |event, fields: Vec<(&str, Value)>| Line {
+    pub(super) fn said(self, theme: u64) -> Said {
+        let said = |event, fields: Vec<(&str, Value)>| Said {
             event,
             fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
         };
         match self {
-            Self::Queued => line("queued", Vec::new()),
+            Self::Queued => said("queued", Vec::new()),
             Self::Progress(INFO) => {
-                line("processing", vec![("progress", json!(INFO)), ("videoInfo", video(theme))])
+                said("processing", vec![("progress", json!(INFO)), ("videoInfo", video(theme))])
             }
-            Self::Progress(percent) => line("processing", vec![("progress", json!(percent))]),
-            Self::Completed { bytes } => line(
+            Self::Progress(percent) => said("processing", vec![("progress", json!(percent))]),
+            Self::Completed { bytes } => said(
                 "completed",
                 vec![
                     ("downloadUrl", json!(format!("https://example.com/files/{:08x}.mp4", short(theme)))),
@@ -90,7 +90,7 @@ impl Act {
                     ("storageProvider", json!(pick(&STORES, theme))),
                 ],
             ),
-            Self::Failed { percent, error } => line(
+            Self::Failed { percent, error } => said(
                 "failed",
                 vec![("progress", json!(percent)), ("error", json!(pick(&ERRORS, error.into())))],
             ),

@@ -3,6 +3,7 @@
 mod celery;
 mod channels;
 mod downloads;
+mod jobs;
 mod scraping;
 mod tasks;
 
@@ -16,7 +17,10 @@ use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, wit
 use crate::emit::{Content, Outgoing};
 
 /// The dialects that have a scenario.
-pub(crate) const SCENARIOS: [&str; 4] = ["scraping", "downloads", "tasks", "channels"];
+pub(crate) const SCENARIOS: [&str; 5] = ["scraping", "downloads", "tasks", "channels", JOBS];
+
+/// The neutral dialect.
+const JOBS: &str = "jobs";
 
 /// The dialect whose events another program publishes, which only the demo simulates.
 const CELERY: &str = "celery";
@@ -45,7 +49,7 @@ pub(crate) struct ScenarioOptions {
     pub part_fail_rate: f64,
     /// The same seed gives the same events.
     pub seed: u64,
-    /// Id of the first job, those of the others derive from it; `None`: 1, 2, …, or video-1, video-2, …, or task-1, task-2, …
+    /// Id of the first job, those of the others derive from it; `None`: 1, 2, …, or video-1, video-2, …, or task-1, …, or build-1, …
     pub first_job: Option<String>,
     /// Whose the tasks are.
     pub owner: String,
@@ -105,6 +109,7 @@ enum Act {
     Task(tasks::Act),
     Channels(channels::Act),
     Celery(celery::Act),
+    Job(jobs::Act),
 }
 
 /// From when to when a job runs, and how it ends.
@@ -118,7 +123,7 @@ struct Course {
 }
 
 /// What one event of a job says.
-struct Line {
+struct Said {
     event: &'static str,
     fields: Vec<Assignment>,
 }
@@ -130,15 +135,20 @@ impl Scenario {
         dialects: &Dialects,
         options: &ScenarioOptions,
     ) -> Result<Self, ScenarioError> {
-        let names: &[&str] = if name == ALL { &SCENARIOS } else { &[name] };
-        Self::mixed(names, dialects, options)
+        if name == ALL {
+            return Self::mixed(&not_replaced(&SCENARIOS, dialects), dialects, options);
+        }
+        if SCENARIOS.contains(&name) && not_replaced(&[name], dialects).is_empty() {
+            let message = format!("a dialect file replaces {name}, and its scenario is of the built-in one");
+            return Err(ScenarioError::Unknown(message));
+        }
+        Self::mixed(&[name], dialects, options)
     }
 
-    /// Plans what the demo shows: all of them, and a task of Celery's unless a file of the user's replaces that dialect.
+    /// Plans what the demo shows: all of them, and a task of Celery's.
     pub(crate) fn of_demo(dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
-        let mut names = SCENARIOS.to_vec();
-        names.extend(dialects.named(CELERY).filter(|(_, dialect)| dialect.is_replaceable()).map(|_| CELERY));
-        Self::mixed(&names, dialects, options)
+        let names = [&SCENARIOS[..], &[CELERY]].concat();
+        Self::mixed(&not_replaced(&names, dialects), dialects, options)
     }
 
     /// Plans the scenarios of several dialects together, which shares the jobs out.
@@ -217,11 +227,12 @@ impl Iterator for Scenario {
         let part = &self.parts[usize::from(beat.part)];
         let theme = part.seed.wrapping_add(beat.job.into());
         let at = beat.at.div_f64(self.speed);
-        let line = match beat.act {
-            Act::Scraping(act) => act.line(theme),
-            Act::Download(act) => act.line(theme),
-            Act::Task(act) => act.line(theme, &part.owner),
-            Act::Channels(act) => act.line(beat.job, theme),
+        let said = match beat.act {
+            Act::Scraping(act) => act.said(theme),
+            Act::Download(act) => act.said(theme),
+            Act::Task(act) => act.said(theme, &part.owner),
+            Act::Channels(act) => act.said(beat.job, theme),
+            Act::Job(act) => act.said(theme),
             Act::Celery(act) => {
                 let job = part.id(beat.job);
                 let content = Content::Whole(act.payload(&job));
@@ -232,9 +243,9 @@ impl Iterator for Scenario {
             }
         };
         // An event of channels goes to the one of its type.
-        let channel = part.dialect.channels.as_ref().and_then(|channels| channels.of_kind(line.event));
+        let channel = part.dialect.channels.as_ref().and_then(|channels| channels.of_kind(said.event));
         let job = channel.map_or_else(|| part.id(beat.job), ToString::to_string);
-        let content = Content::Fields { event: line.event.to_owned(), fields: line.fields };
+        let content = Content::Fields { event: said.event.to_owned(), fields: said.fields };
         let event = Outgoing { dialect: Arc::clone(&part.dialect), job, content };
         Some(Step { at, event })
     }
@@ -257,6 +268,7 @@ impl Part {
             (JobIdType::String, _) if self.dialect.channels.is_some() => channels::room(job),
             (JobIdType::String, None) if &*self.dialect.name == "tasks" => format!("task-{}", job + 1),
             (JobIdType::String, None) if &*self.dialect.name == CELERY => format!("thumbnails-{}", job + 1),
+            (JobIdType::String, None) if &*self.dialect.name == JOBS => format!("build-{}", job + 1),
             (JobIdType::String, None) => format!("video-{}", job + 1),
             (JobIdType::String, Some(first)) if job == 0 => first.to_owned(),
             (JobIdType::String, Some(first)) => format!("{first}-{}", job + 1),
@@ -278,6 +290,13 @@ impl Part {
         }
         Ok(())
     }
+}
+
+/// The names of dialects of which no file of the user's has taken the place: such a file may have other events.
+fn not_replaced<'a>(names: &[&'a str], dialects: &Dialects) -> Vec<&'a str> {
+    let may_be = |name: &str| name == CELERY || name == JOBS;
+    let is_own = |name: &str| dialects.named(name).is_some_and(|(_, dialect)| dialect.is_replaceable());
+    names.iter().copied().filter(|name| !may_be(name) || is_own(name)).collect()
 }
 
 fn unknown(name: &str) -> ScenarioError {
@@ -332,6 +351,7 @@ fn planner(scenario: &str) -> Option<Plan> {
         "downloads" => |_, course, rng| wrap(downloads::plan(course, rng), Act::Download),
         "tasks" => |_, course, rng| wrap(tasks::plan(course, rng), Act::Task),
         CELERY => |_, course, rng| wrap(celery::plan(course, rng), Act::Celery),
+        JOBS => |_, course, rng| wrap(jobs::plan(course, rng), Act::Job),
         "channels" => |job, course, rng| wrap(channels::plan(job, course, rng), Act::Channels),
         _ => return None,
     })

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::{Course, Line, pick};
+use super::{Course, Said, pick};
 use crate::dialect::Assignment;
 
 const SOURCES: [&str; 4] = ["flights", "hotels", "trains", "cars"];
@@ -139,15 +139,15 @@ fn permille(share: f64) -> u16 {
 
 impl Act {
     /// The event's fields; `theme` says what the job is about.
-    pub(super) fn line(self, theme: u64) -> Line {
+    pub(super) fn said(self, theme: u64) -> Said {
         let source = pick(&SOURCES, theme);
         let route = pick(&ROUTES, theme / 4);
         let scraper = |n: u8| {
             vec![Assignment::json("scraper_name", format!("{source}-{n}")), Assignment::json("route", route)]
         };
-        let line = |event, fields| Line { event, fields };
+        let said = |event, fields| Said { event, fields };
         match self {
-            Self::Started => line(
+            Self::Started => said(
                 "job_started",
                 vec![
                     Assignment::json("message", format!("Searching {source} for {route}")),
@@ -156,13 +156,13 @@ impl Act {
                 ],
             ),
             Self::ScraperStarted { scraper: n, results } => {
-                line("scraper_started", with(scraper(n), [("results_count", json!(results))]))
+                said("scraper_started", with(scraper(n), [("results_count", json!(results))]))
             }
-            Self::ScraperCompleted { scraper: n, found, results } => line(
+            Self::ScraperCompleted { scraper: n, found, results } => said(
                 "scraper_completed",
                 with(scraper(n), [("results_count", json!(results)), ("scraper_results", json!(found))]),
             ),
-            Self::ScraperFailed { scraper: n, error, results } => line(
+            Self::ScraperFailed { scraper: n, error, results } => said(
                 "scraper_failed",
                 with(
                     scraper(n),
@@ -172,12 +172,12 @@ impl Act {
                     ],
                 ),
             ),
-            Self::Progress(tally) => line(
+            Self::Progress(tally) => said(
                 "job_progress",
                 with(tally.fields(), [("message", json!(format!("{} {source} so far", tally.results)))]),
             ),
             Self::Results { results } => {
-                line("results_updated", with(Vec::new(), [("results_count", json!(results))]))
+                said("results_updated", with(Vec::new(), [("results_count", json!(results))]))
             }
             Self::Completed(tally) => tally.ending(
                 "job_completed",
@@ -211,10 +211,10 @@ impl Tally {
         )
     }
 
-    fn ending(self, event: &'static str, more: [(&str, serde_json::Value); 2]) -> Line {
+    fn ending(self, event: &'static str, more: [(&str, serde_json::Value); 2]) -> Said {
         let metadata = json!({"successful_scrapers": self.successful, "failed_scrapers": self.failed});
         let common = [("results_count", json!(self.results)), ("metadata", metadata)];
-        Line { event, fields: with(with(Vec::new(), common), more) }
+        Said { event, fields: with(with(Vec::new(), common), more) }
     }
 }
 

@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Line, pick, short};
+use super::{Course, Said, pick, short};
 use crate::dialect::Assignment;
 
 /// What a worker reports, in order: the step, its status, and details.
@@ -66,21 +66,21 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 
 impl Act {
     /// The event's fields; `theme` says what is cooked.
-    pub(super) fn line(self, theme: u64, owner: &str) -> Line {
-        let line = |event, fields: Vec<(&str, Value)>| Line {
+    pub(super) fn said(self, theme: u64, owner: &str) -> Said {
+        let said = |event, fields: Vec<(&str, Value)>| Said {
             event,
             fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
         };
         match self {
-            Self::Registered => line("registered", vec![("user_id", json!(owner))]),
+            Self::Registered => said("registered", vec![("user_id", json!(owner))]),
             Self::Progress(nth) => {
                 let (step, status, details) = pick(&REPORTS, nth.into());
-                line(
+                said(
                     "progress",
                     vec![("step", json!(step)), ("status", json!(status)), ("details", json!(details))],
                 )
             }
-            Self::Completed => line(
+            Self::Completed => said(
                 "completion",
                 vec![
                     ("message", json!("Recipe successfully processed and saved")),
@@ -90,7 +90,7 @@ impl Act {
             ),
             Self::Failed(step) => {
                 let (error, message) = pick(&ERRORS, u64::from(step.saturating_sub(1)));
-                line("error", vec![("error", json!(error)), ("message", json!(message))])
+                said("error", vec![("error", json!(error)), ("message", json!(message))])
             }
         }
     }

@@ -125,6 +125,40 @@ fn a_task_is_registered_goes_through_five_steps_and_says_what_it_made() {
 }
 
 #[test]
+fn a_build_goes_through_its_parts_and_ends_in_each_of_three_ways() {
+    let calm = ScenarioOptions { fail_rate: 0.0, part_fail_rate: 0.0, jobs: 1, ..options() };
+    let events = payloads("jobs", &calm);
+    let of = |kind: &'static str| events.iter().filter(move |event| event["event"] == *kind);
+    let parts = |kind| of(kind).map(|event| event["part"].as_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(parts("part_started"), ["compile", "lint", "test", "package"]);
+    assert_eq!((parts("part_done"), parts("part_failed").len()), (parts("part_started"), 0));
+    let steps: Vec<u64> = of("progress").map(|event| event["step"].as_u64().unwrap()).collect();
+    assert!(steps.len() >= 12 && steps.is_sorted(), "{steps:?}");
+    assert_eq!(of("log").count(), steps.len());
+    assert_eq!((events[0]["event"].as_str(), events[1]["event"].as_str()), (Some("queued"), Some("started")));
+    assert_eq!(events.last().unwrap()["event"], "succeeded");
+    let failing = payloads("jobs", &ScenarioOptions { fail_rate: 1.0, jobs: 40, ..options() });
+    let count = |kind: &str| failing.iter().filter(|event| event["event"] == *kind).count();
+    assert_eq!((count("succeeded"), count("failed") + count("cancelled")), (0, 40));
+    assert!(count("failed") > count("cancelled") && count("cancelled") > 0, "{failing:?}");
+}
+
+#[test]
+fn a_dialect_file_in_the_place_of_the_neutral_one_has_no_scenario() {
+    let file = "name = 'jobs'\nroute = '/ws/jobs/{job}'\nchannel = 'own:{job}'\n[pointers]\nkind = '/kind'\n[kinds]\n'*' = {}\nover = { ends = 'succeeded' }\n";
+    let mut dialects = Dialects::builtin();
+    assert_eq!(dialects.add(Dialect::from_toml(file, "jobs.toml").unwrap(), "jobs.toml"), Ok(true));
+    let refused = Scenario::named("jobs", &dialects, &options()).unwrap_err().to_string();
+    assert_eq!(refused, "a dialect file replaces jobs, and its scenario is of the built-in one");
+    for others in [
+        Scenario::named(ALL, &dialects, &options()).unwrap(),
+        Scenario::of_demo(&dialects, &options()).unwrap(),
+    ] {
+        assert!(others.jobs().all(|(dialect, _)| &*dialect.name != "jobs"));
+    }
+}
+
+#[test]
 fn the_platform_shows_every_kind_of_resource_on_its_channels() {
     let lively = ScenarioOptions { jobs: 32, duration: Duration::from_mins(2), fail_rate: 0.4, ..options() };
     let events = payloads("channels", &lively);
@@ -162,6 +196,7 @@ fn what_shows_all_of_it_is_every_job_and_every_channel() {
         targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(targets(ALL, &three), "scraping/1 downloads/video-1 tasks/task-1");
+    assert_eq!(targets("jobs", &three), "jobs/build-1 jobs/build-2 jobs/build-3");
     assert_eq!(
         targets("channels", &three),
         "channel:campaigns channel:emails channel:scrapers channel:ai channel:demos channel:notifications channel:leads channel:conversations"
@@ -179,6 +214,7 @@ fn jobs_are_named_from_the_first_on() {
     assert_eq!(ids("scraping", Some("500")).unwrap(), ["500", "501", "502"]);
     assert_eq!(ids("downloads", Some("abc")).unwrap(), ["abc", "abc-2", "abc-3"]);
     assert_eq!(ids("tasks", None).unwrap(), ["task-1", "task-2", "task-3"]);
+    assert_eq!(ids("jobs", None).unwrap(), ["build-1", "build-2", "build-3"]);
     assert_eq!(ids("channels", None).unwrap(), ["campaign:1", "scraper:1", "demo:1"]);
     assert_eq!(ids(ALL, None).unwrap(), ["1", "video-1", "task-1"]);
     assert!(ids("scraping", Some("abc")).is_err());
@@ -225,7 +261,8 @@ proptest! {
             let first =
                 ["job_started", "queued", "registered", "campaign:launched", "scraper:started", "demo:generating"];
             let last = [
-                "job_completed", "job_failed", "completed", "failed", "completion", "error", "campaign:completed",
+                "job_completed", "job_failed", "completed", "failed", "completion", "error", "succeeded", "cancelled",
+                "campaign:completed",
                 "scraper:completed", "scraper:failed", "demo:completed", "demo:failed",
             ];
             let count = |names: &[&str]| events.iter().filter(|(k, _)| names.contains(&k.as_str())).count();

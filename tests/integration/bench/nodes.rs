@@ -39,7 +39,8 @@ fn a_stream_on_another_node_of_a_cluster_is_told_with_what_to_do() {
     until(PATIENCE, "the relay", || relay.get("/ready").0 == 200);
     let server = relay.ws("");
     let bench = |args: &[&str]| {
-        let common = ["bench", "--server", &server, "--redis", &url, "-c", "2", "-r", "20", "-d", "1s"];
+        let common =
+            ["bench", "scraping", "--server", &server, "--redis", &url, "-c", "2", "-r", "20", "-d", "1s"];
         jobwire(&[&common[..], args].concat())
     };
     for durable in [&["--durable"][..], &[]] {
@@ -51,6 +52,7 @@ fn a_stream_on_another_node_of_a_cluster_is_told_with_what_to_do() {
     let url = cluster.node(master).url();
     let output = jobwire(&[
         "bench",
+        "scraping",
         "--server",
         &server,
         "--redis",
@@ -78,7 +80,8 @@ fn no_stream_of_another_database_is_appended_to() {
     until(PATIENCE, "the relay", || relay.get("/ready").0 == 200);
     let (server, url) = (relay.ws(""), format!("redis://writer:pw@127.0.0.1:{}/3", redis.port()));
     let bench = |args: &[&str]| {
-        let common = ["bench", "--server", &server, "--redis", &url, "-c", "2", "-r", "20", "-d", "1s"];
+        let common =
+            ["bench", "scraping", "--server", &server, "--redis", &url, "-c", "2", "-r", "20", "-d", "1s"];
         jobwire(&[&common[..], args].concat())
     };
     let output = bench(&["--durable"]);

@@ -13,7 +13,7 @@ const CONNECTIONS: u64 = 20;
 fn begin(server: &str, redis: &RedisServer, args: &[&str]) -> Process {
     let url = redis.url();
     let time: &[&str] = if args.contains(&"-d") { &[] } else { &["-d", "4s"] };
-    let load = ["-c", "20", "--jobs", "4", "-r", "200", "--warm-up", "0s", "--milestones", "50%"];
+    let load = ["scraping", "-c", "20", "--jobs", "4", "-r", "200", "--warm-up", "0s", "--milestones", "50%"];
     let fixed = ["--server", server, "--redis", &url, "--resume", "--assert", "missing==0,twice==0"];
     start(&[&load[..], time, &fixed, args].concat())
 }

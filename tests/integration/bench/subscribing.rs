@@ -186,8 +186,19 @@ fn tokens_of_a_file_are_taken_in_turns_and_never_shown() {
     std::fs::write(&path, format!("{}\n\n Bearer {}\r\n{}", tokens[0], tokens[1], tokens[2])).unwrap();
     let file = path.display().to_string();
     for manner in [&[][..], &["--transport", "sse"], &["--watch"], &["--workers", "2"]] {
-        let load =
-            ["-c", "10", "--jobs", "2", "-d", "500ms", "--token-file", &file, "--assert", "missing==0"];
+        let load = [
+            "scraping",
+            "-c",
+            "10",
+            "--jobs",
+            "2",
+            "-d",
+            "500ms",
+            "--token-file",
+            &file,
+            "--assert",
+            "missing==0",
+        ];
         let summary = against(&relay, &redis, &[&load[..], manner].concat());
         assert_eq!(summary["setup"]["options"]["token-file"], "3 tokens");
         assert!(tokens.iter().all(|token| !summary.to_string().contains(token.as_str())), "it holds a token");
@@ -199,7 +210,8 @@ fn tokens_of_a_file_are_taken_in_turns_and_never_shown() {
     // Connections that have the second token, and no other, are refused.
     std::fs::write(&path, format!("{}\nnot-a-token\n", tokens[0])).unwrap();
     let (url, server) = (redis.url(), relay.ws(""));
-    let args = ["--redis", &url, "--server", &server, "-c", "4", "-d", "500ms", "--allow-client-bound"];
+    let args =
+        ["scraping", "--redis", &url, "--server", &server, "-c", "4", "-d", "500ms", "--allow-client-bound"];
     let (output, summary) = bench(&[&args[..], &["--token-file", &file]].concat());
     let closed = summary["connections"]["closed_early"].as_array().unwrap();
     assert_eq!(

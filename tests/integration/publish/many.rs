@@ -79,6 +79,56 @@ fn the_end_of_a_job_is_an_event_of_its_own() {
 }
 
 #[test]
+fn lines_that_end_a_job_are_a_run_of_their_own() {
+    let relay = Relay::start(&[]);
+    let run = |target: &str, end: &str| {
+        let mut publish = relay.command(&["publish", target, "--quiet", "--stdin", "--end", end]);
+        let (process, mut stdin) = Process::spawn_fed(&mut publish);
+        stdin.write_all(b"[1/2] compiling\n").unwrap();
+        drop(stdin);
+        let output = process.finish(PATIENCE);
+        assert_eq!((output.code, output.stderr.as_str()), (0, ""), "{target} {end}");
+    };
+    let polled = |path: &str| serde_json::from_str::<Value>(&relay.get(path).1).unwrap();
+    run("build-1", "succeeded");
+    let mut socket = relay.connect("/ws/jobs/build-1");
+    let mut kinds = Vec::new();
+    let mut read = |count| {
+        for _ in 0..count {
+            let event: Value = serde_json::from_str(&socket.next_text(PATIENCE)).unwrap();
+            kinds.push(event["event"].as_str().unwrap().to_owned());
+        }
+    };
+    read(1);
+    run("build-1", "exit:3");
+    read(3);
+    assert_eq!(kinds, ["succeeded", "started", "progress", "failed"]);
+    let body = polled("/jobs/build-1");
+    assert_eq!(
+        (&body["status"], &body["percent"], &body["exit_code"]),
+        (&json!("failed"), &json!(50), &json!(3))
+    );
+    run("downloads/a", "succeeded");
+    run("downloads/a", "failed");
+    let body = polled("/api/status/a");
+    assert_eq!((&body["status"], &body["progress"]), (&json!("failed"), &json!(50)));
+}
+
+#[test]
+fn an_interrupt_after_an_event_that_ended_the_job_ends_it_no_other_way() {
+    let relay = Relay::start(&[]);
+    let mut socket = relay.connect("/ws/jobs/build-1");
+    let mut publish = relay.command(&["publish", "build-1", "--stdin", "--end", "exit"]);
+    let (process, mut stdin) = Process::spawn_fed(&mut publish);
+    writeln!(stdin, r#"{{"event":"succeeded"}}"#).unwrap();
+    socket.expect_text_containing("\"succeeded\"");
+    process.signal(Signal::INT);
+    assert_eq!(process.finish(PATIENCE).code, 130);
+    let (_, body) = relay.get("/jobs/build-1");
+    assert!(body.contains(r#""status":"succeeded""#), "{body}");
+}
+
+#[test]
 fn an_interrupt_cancels_the_job_that_the_input_would_have_ended() {
     let relay = Relay::start(&[]);
     let mut socket = relay.connect("/ws/jobs/build-1");

@@ -13,7 +13,7 @@ const BOTTOM: f64 = 26.0;
 
 /// A line; where it has no value (`None`) it is interrupted.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Curve {
     pub(super) name: String,
     pub(super) points: Vec<(f64, Option<f64>)>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Chart {
     pub(super) span: (f64, f64),
     /// Where the horizontal axis is labelled.
     pub(super) ticks: Vec<(f64, String)>,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<Curve>,
     pub(super) shaded: Vec<Stretch>,
     pub(super) hovers: Vec<Stretch>,
     /// How a value is written.
@@ -115,7 +115,7 @@ impl Chart {
         );
     }
 
-    fn path(&self, line: &Line, low: f64, high: f64) -> String {
+    fn path(&self, line: &Curve, low: f64, high: f64) -> String {
         let (mut path, mut pen_down) = (String::new(), false);
         for (at, value) in &line.points {
             let Some(value) = value else {

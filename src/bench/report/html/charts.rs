@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Chart, Line, Scale, Stretch, time_ticks};
+use super::chart::{Chart, Curve, Scale, Stretch, time_ticks};
 use super::text;
 use crate::bench::numbers::{as_f64, whole};
 use crate::bench::report::figures::{count, duration, micros};
@@ -66,21 +66,21 @@ fn nines(percent: f64) -> f64 {
 }
 
 /// A timing at even distances of the axis, no further than it has durations.
-fn curve(named: &Named<'_>, last: f64) -> Line {
+fn curve(named: &Named<'_>, last: f64) -> Curve {
     let own_last = as_f64(named.timing.count()).log10().min(last);
     let points = (0..=200_u32).map(|step| own_last * f64::from(step) / 200.0).map(|at| {
         let percent = 100.0 * (1.0 - 10_f64.powf(-at));
         (at, Some(as_f64(named.timing.micros_at(percent))))
     });
     let name = if named.part { format!("{} (part of it)", named.name) } else { named.name.clone() };
-    Line { name, points: points.collect() }
+    Curve { name, points: points.collect() }
 }
 
 fn series(out: &mut String, summary: &Summary) {
     let intervals = &summary.intervals;
     let end = intervals.last().map_or(0.0, |last| last.at_seconds + last.length_seconds);
     let kind = timings::of_intervals(summary.mode);
-    let draw = |lines: Vec<Line>, scale: Scale, label: fn(f64) -> String| Chart {
+    let draw = |lines: Vec<Curve>, scale: Scale, label: fn(f64) -> String| Chart {
         height: 210.0,
         scale,
         span: (0.0, end),
@@ -90,7 +90,7 @@ fn series(out: &mut String, summary: &Summary) {
         hovers: if intervals.len() > POINTED_AT { Vec::new() } else { hovers(intervals, kind) },
         label,
     };
-    let line = |name: &str, value: fn(&Interval) -> Option<f64>| Line {
+    let line = |name: &str, value: fn(&Interval) -> Option<f64>| Curve {
         name: name.to_owned(),
         points: intervals.iter().map(|one| (one.at_seconds + one.length_seconds / 2.0, value(one))).collect(),
     };

@@ -2,7 +2,7 @@
 
 use crate::bench::numbers::as_f64;
 use crate::bench::report::figures::{count, micros, rate, seconds};
-use crate::bench::summary::Progress;
+use crate::bench::summary::RunProgress;
 use crate::text::fit;
 use colored::{Color, Colorize};
 
@@ -11,7 +11,7 @@ use colored::{Color, Colorize};
 pub(super) struct View<'a> {
     /// Which of many runs it is, where there are many.
     pub(super) trying: Option<&'a str>,
-    pub(super) progress: &'a Progress,
+    pub(super) progress: &'a RunProgress,
     /// Deliveries or answers received a second, in the last one.
     pub(super) received: f64,
     /// Events published a second, in the last one.
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_run_is_seen_in_six_lines() {
-        let progress = Progress {
+        let progress = RunProgress {
             phase: "measuring",
             elapsed_seconds: 5.2,
             planned_seconds: Some(10.0),
@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn what_takes_longer_than_planned_says_so() {
-        let progress = Progress {
+        let progress = RunProgress {
             phase: "draining",
             elapsed_seconds: 7.2,
             planned_seconds: Some(6.0),
-            ..Progress::default()
+            ..RunProgress::default()
         };
         let view = View { trying: None, progress: &progress, received: 0.0, published: 0.0, history: &[] };
         let bar = "━".repeat(BAR);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn before_anything_happened_there_is_little_to_see() {
-        let progress = Progress { phase: "checking", ..Progress::default() };
+        let progress = RunProgress { phase: "checking", ..RunProgress::default() };
         let view = View { trying: None, progress: &progress, received: 0.0, published: 0.0, history: &[] };
         assert_eq!(layout(&view, 80, false), ["checking 0 s", "  connections  0 of 0 · errors 0"]);
         assert_eq!(sparkline(&[0.0, 0.0]), "▁▁");

@@ -7,8 +7,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::super::{Course, Line, pick};
-use super::line;
+use super::super::{Course, Said, pick};
+use super::said;
 
 const NAMES: [&str; 6] =
     ["Q1 outreach", "Spring launch", "Product update", "Winback", "Webinar invitation", "Year in review"];
@@ -120,26 +120,26 @@ impl Act {
         matches!(self, Self::Paused)
     }
 
-    pub(super) fn line(self, campaign: u32, theme: u64) -> Line {
+    pub(super) fn said(self, campaign: u32, theme: u64) -> Said {
         let id = ("campaign_id", json!(campaign));
         let name = ("campaign_name", json!(pick(&NAMES, theme)));
         match self {
             Self::Launched { recipients } => {
-                line("campaign:launched", vec![id, name, ("total_recipients", json!(recipients))])
+                said("campaign:launched", vec![id, name, ("total_recipients", json!(recipients))])
             }
-            Self::Mail(nth, what) => what.line(campaign, nth, theme),
-            Self::Stats(figures) => figures.line("campaign:stats_updated", vec![id]),
+            Self::Mail(nth, what) => what.said(campaign, nth, theme),
+            Self::Stats(figures) => figures.said("campaign:stats_updated", vec![id]),
             Self::Paused => {
-                line("campaign:paused", vec![id, name, ("reason", json!("bounce rate over 10 %"))])
+                said("campaign:paused", vec![id, name, ("reason", json!("bounce rate over 10 %"))])
             }
-            Self::Resumed => line("campaign:resumed", vec![id, name]),
-            Self::Completed(figures) => figures.line("campaign:completed", vec![id, name]),
+            Self::Resumed => said("campaign:resumed", vec![id, name]),
+            Self::Completed(figures) => figures.said("campaign:completed", vec![id, name]),
         }
     }
 }
 
 impl Figures {
-    fn line(self, event: &'static str, mut fields: Vec<(&str, Value)>) -> Line {
+    fn said(self, event: &'static str, mut fields: Vec<(&str, Value)>) -> Said {
         fields.extend([
             ("sent", json!(self.sent)),
             ("delivered", json!(self.sent - self.bounced)),
@@ -147,12 +147,12 @@ impl Figures {
             ("clicked", json!(self.clicked)),
             ("bounced", json!(self.bounced)),
         ]);
-        line(event, fields)
+        said(event, fields)
     }
 }
 
 impl Mail {
-    fn line(self, campaign: u32, nth: u32, theme: u64) -> Line {
+    fn said(self, campaign: u32, nth: u32, theme: u64) -> Said {
         let who = theme.wrapping_add(u64::from(nth).wrapping_mul(7));
         let recipient = format!("{}@{}", pick(&PEOPLE, who), pick(&COMPANIES, who / 8));
         let mut fields = vec![
@@ -182,6 +182,6 @@ impl Mail {
                 "campaign:email_failed"
             }
         };
-        line(event, fields)
+        said(event, fields)
     }
 }

@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Line, pick};
-use super::line;
+use super::super::{Course, Said, pick};
+use super::said;
 
 const RESPONSES: [&str; 4] = [
     "Thank you for your interest! Would Tuesday at ten suit you?",
@@ -54,11 +54,11 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 }
 
 impl Act {
-    pub(super) fn line(self, number: u32, theme: u64) -> Line {
+    pub(super) fn said(self, number: u32, theme: u64) -> Said {
         let id = |task: u32| ("task_id", json!(format!("{number}-{}", task + 1)));
         let conversation = ("conversation_id", json!(number));
         match self {
-            Self::Processing(task) => line(
+            Self::Processing(task) => said(
                 "ai:processing",
                 vec![
                     id(task),
@@ -71,7 +71,7 @@ impl Act {
                 let theme = theme.wrapping_add(task.into());
                 let score = f64::from(confidence) / 1000.0;
                 match task % 4 {
-                    0 => line(
+                    0 => said(
                         "ai:response_ready",
                         vec![
                             id(task),
@@ -81,7 +81,7 @@ impl Act {
                             ("tokens_used", json!(tokens)),
                         ],
                     ),
-                    1 => line(
+                    1 => said(
                         "ai:lead_analyzed",
                         vec![
                             id(task),
@@ -90,17 +90,17 @@ impl Act {
                             ("score", json!(score)),
                         ],
                     ),
-                    2 => line(
+                    2 => said(
                         "ai:email_generated",
                         vec![id(task), conversation, ("subject", json!(pick(&SUBJECTS, theme)))],
                     ),
-                    _ => line(
+                    _ => said(
                         "ai:analysis_complete",
                         vec![id(task), conversation, ("result", json!({"messages": tokens / 40}))],
                     ),
                 }
             }
-            Self::Processed { tasks } => line(
+            Self::Processed { tasks } => said(
                 "ai:conversation_processed",
                 vec![id(tasks), conversation, ("sentiment", json!(pick(&SENTIMENTS, theme)))],
             ),

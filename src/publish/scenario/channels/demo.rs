@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Line, pick, short};
-use super::line;
+use super::super::{Course, Said, pick, short};
+use super::said;
 
 /// From which percent on each stage is at work, and what it says.
 const STAGES: [(f64, &str, &str); 4] = [
@@ -61,15 +61,15 @@ fn stage(permille: u16) -> usize {
 }
 
 impl Act {
-    pub(super) fn line(self, number: u32, theme: u64) -> Line {
+    pub(super) fn said(self, number: u32, theme: u64) -> Said {
         let id = ("demo_id", json!(number.to_string()));
         let percent = |permille: u16| ("percent", json!(f64::from(permille) / 10.0));
         match self {
             Self::Working(permille) => {
                 let (_, event, message) = STAGES[stage(permille)];
-                line(event, vec![id, percent(permille), ("message", json!(message))])
+                said(event, vec![id, percent(permille), ("message", json!(message))])
             }
-            Self::Completed { millis } => line(
+            Self::Completed { millis } => said(
                 "demo:completed",
                 vec![
                     id,
@@ -80,7 +80,7 @@ impl Act {
             ),
             Self::Failed(permille) => {
                 let error = pick(&ERRORS, u64::try_from(stage(permille)).unwrap_or(0));
-                line("demo:failed", vec![id, percent(permille), ("error", json!(error))])
+                said("demo:failed", vec![id, percent(permille), ("error", json!(error))])
             }
         }
     }

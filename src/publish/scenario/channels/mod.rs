@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Line};
+use super::{Course, Said};
 use crate::dialect::Assignment;
 
 /// What a job is, in turn.
@@ -69,17 +69,17 @@ fn number(job: u32) -> u32 {
 
 impl Act {
     /// The event's fields; `theme` says what it is all about.
-    pub(super) fn line(self, job: u32, theme: u64) -> Line {
+    pub(super) fn said(self, job: u32, theme: u64) -> Said {
         let number = number(job);
         match self {
             Self::Notice(nth) => {
                 let (message, level) = super::pick(&NOTICES, nth.into());
-                line("notification:system", vec![("message", json!(message)), ("level", json!(level))])
+                said("notification:system", vec![("message", json!(message)), ("level", json!(level))])
             }
-            Self::Campaign(act) => act.line(number, theme),
-            Self::Scraper(act) => act.line(number, theme),
-            Self::Demo(act) => act.line(number, theme),
-            Self::Conversation(act) => act.line(number, theme),
+            Self::Campaign(act) => act.said(number, theme),
+            Self::Scraper(act) => act.said(number, theme),
+            Self::Demo(act) => act.said(number, theme),
+            Self::Conversation(act) => act.said(number, theme),
         }
     }
 }
@@ -88,7 +88,7 @@ fn wrap<A>(steps: Vec<(Duration, A)>, act: fn(A) -> Act) -> impl Iterator<Item =
     steps.into_iter().map(move |(at, step)| (at, act(step)))
 }
 
-fn line(event: &'static str, fields: Vec<(&str, Value)>) -> Line {
+fn said(event: &'static str, fields: Vec<(&str, Value)>) -> Said {
     let fields = fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect();
-    Line { event, fields }
+    Said { event, fields }
 }

@@ -6,8 +6,8 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Line, pick};
-use super::line;
+use super::super::{Course, Said, pick};
+use super::said;
 
 /// The progress event and the source of each kind.
 const KINDS: [(&str, &str); 4] = [
@@ -73,7 +73,7 @@ fn part(of: u32, share: f64) -> u32 {
 }
 
 impl Act {
-    pub(super) fn line(self, number: u32, theme: u64) -> Line {
+    pub(super) fn said(self, number: u32, theme: u64) -> Said {
         let id = ("scraper_id", json!(number.to_string()));
         let (progress, source) = pick(&KINDS, u64::from(number - 1));
         let lead = |nth: u32| {
@@ -83,9 +83,9 @@ impl Act {
         let with_source = ("source", json!(source));
         match self {
             Self::Started { total } => {
-                line("scraper:started", vec![id, with_source, ("total", json!(total))])
+                said("scraper:started", vec![id, with_source, ("total", json!(total))])
             }
-            Self::Progress { current, total, leads } => line(
+            Self::Progress { current, total, leads } => said(
                 progress,
                 vec![
                     id,
@@ -97,10 +97,10 @@ impl Act {
                 ],
             ),
             Self::LeadFound(nth) => {
-                line("scraper:lead_found", [vec![id, with_source], lead(nth).to_vec()].concat())
+                said("scraper:lead_found", [vec![id, with_source], lead(nth).to_vec()].concat())
             }
-            Self::LeadCreated(nth) => line("lead:created", [vec![with_source], lead(nth).to_vec()].concat()),
-            Self::Completed { total, leads, millis } => line(
+            Self::LeadCreated(nth) => said("lead:created", [vec![with_source], lead(nth).to_vec()].concat()),
+            Self::Completed { total, leads, millis } => said(
                 "scraper:completed",
                 vec![
                     id,
@@ -110,7 +110,7 @@ impl Act {
                     ("duration", json!(f64::from(millis) / 1000.0)),
                 ],
             ),
-            Self::Failed { leads, error } => line(
+            Self::Failed { leads, error } => said(
                 "scraper:failed",
                 vec![
                     id,

@@ -1,4 +1,4 @@
-//! Targets by their names: `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
+//! Targets by their names: `JOB`, `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
 
 use std::sync::Arc;
 
@@ -33,12 +33,9 @@ impl Named {
             Channels::check_room(room).map_err(|error| unknown(error.to_string()))?;
             return Ok(Self(Topic::room(id, room)));
         }
-        let Some((name, job)) = text.split_once('/') else {
-            let message = format!(
-                "a target is DIALECT/JOB, DIALECT/*, channel:NAME or room:KIND:ID; got {}",
-                quote(text)
-            );
-            return Err(unknown(message));
+        let (name, job) = match text.split_once('/') {
+            Some(parts) => parts,
+            None => (bare(text, dialects).map_err(unknown)?, text),
         };
         let found = dialects.named(name).filter(|(_, dialect)| dialect.channels.is_none());
         let (id, dialect) = found.ok_or_else(|| {
@@ -78,6 +75,19 @@ impl Named {
     pub(super) fn name(&self) -> &str {
         &self.0.name
     }
+}
+
+/// The name of the dialect of a job whose target is its id alone. Fails where the text looks like something else.
+fn bare<'a>(text: &str, dialects: &'a Dialects) -> Result<&'a str, String> {
+    let meant = dialects.meant_by(text).map(|meant| format!("; did you mean {meant}?"));
+    if text.is_empty() || meant.is_some() {
+        return Err(format!(
+            "a target is JOB, DIALECT/JOB, DIALECT/*, channel:NAME or room:KIND:ID; got {}{}",
+            quote(text),
+            meant.unwrap_or_default()
+        ));
+    }
+    Ok(&dialects.unnamed().name)
 }
 
 /// A topic as a target.

@@ -89,8 +89,11 @@ fn each_target_is_watched_or_refused_on_its_own() {
         "downloads/d",
         "scraping/*",
         "",
+        "tasks",
+        "scraping:1",
+        "build-42",
     ]);
-    assert_eq!(begun, ["scraping/1", "celery/a/b", "channel:campaigns", "room:campaign:1"]);
+    assert_eq!(begun, ["scraping/1", "celery/a/b", "channel:campaigns", "room:campaign:1", "jobs/build-42"]);
     assert_eq!(
         codes(&told),
         [
@@ -102,6 +105,8 @@ fn each_target_is_watched_or_refused_on_its_own() {
             ("not_allowed", "downloads/d"),
             ("not_allowed", "scraping/*"),
             ("unknown_target", ""),
+            ("unknown_target", "tasks"),
+            ("unknown_target", "scraping:1"),
         ]
     );
 }
