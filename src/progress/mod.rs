@@ -15,6 +15,7 @@ mod pattern;
 mod plain;
 mod reading;
 mod recogniser;
+mod sequence;
 mod table;
 mod words;
 

@@ -10,7 +10,7 @@ use super::*;
 const RECORDINGS: &[(&str, &str, usize, f64, f64)] = &[
     ("apt-install.pipe", "doing with percent (apt)", 6, 15.0, 90.0),
     ("apt-install.pty", "doing with percent (apt)", 22, 0.0, 90.0),
-    ("apt-install.pty", "apt", 11, 0.0, 92.0),
+    ("apt-install.pty", "apt", 13, 0.0, 92.0),
     ("aria2.pipe", "aria2", 4, 34.0, 69.0),
     ("aria2.pty", "aria2", 4, 34.0, 69.0),
     ("buildah.pipe", "numbered step (podman)", 5, 20.0, 100.0),
