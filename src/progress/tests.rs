@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::table::ROWS;
+use super::table::rows;
 use super::*;
 
 mod precision;
@@ -21,7 +21,7 @@ fn each_row_recognises_its_example() {
         "number alone (pv -n)" => &["10", "20"],
         _ => &[],
     };
-    for row in ROWS {
+    for row in rows() {
         let mut recogniser = Recogniser::new(None);
         for line in before(row.name) {
             assert_eq!(recogniser.line(line.as_bytes()), None, "{}", row.name);
