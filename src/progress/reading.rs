@@ -95,14 +95,19 @@ fn percent(text: &[u8]) -> Option<f64> {
     decimal(text).filter(|percent| (0.0..=100.0).contains(percent))
 }
 
-/// A number such as `45`, `45.5` or `45,5`.
+/// A number such as `45`, `45.5`, `45,5` or `1,234.5`: a comma stands before the decimals, or before each three digits.
 pub(super) fn decimal(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
     if !is_plain || text.len() > 30 {
         return None;
     }
-    text.replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())
+    let whole = text.split('.').next().unwrap_or_default();
+    let are_thousands = text.contains('.') || whole.split(',').skip(1).all(|digits| digits.len() == 3);
+    text.replace(',', if are_thousands { "" } else { "." })
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
 }
 
 /// A number such as `1024` or `1,024`.
@@ -134,6 +139,16 @@ pub(super) fn message(text: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commas_are_decimal_or_between_thousands() {
+        let numbers = ["45", "45.5", "45,5", "45,25", "1,234", "1,234,567", "1,234.5"]
+            .map(|text| decimal(text.as_bytes()));
+        assert_eq!(numbers, [45.0, 45.5, 45.5, 45.25, 1234.0, 1_234_567.0, 1234.5].map(Some));
+        for text in ["", ".", ",", "1.2.3", "4,5,6", "-1", "1e3", "nan", "0x1"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text}");
+        }
+    }
 
     #[test]
     fn amounts_have_units() {
