@@ -10,11 +10,7 @@ pub(super) const FORMS: &[Row] = &[
     Row {
         name: "step in brackets (ninja, bazel, yarn)",
         mark: Marks::RATIO,
-        how: How::Pattern(concat!(
-            r"^\[ *",
-            r"(?<step>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})(?: ?/ ?| of | out of )(?<total>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})",
-            r" *\](?:$|:? +(?<message>\S.*)$)"
-        )),
+        how: How::Pattern(concat!(r"^\[ *", ratio!(), r" *\](?:$|:? +(?<message>\S.*)$)")),
         example: "[10/12] Building C object CMakeFiles/m.dir/m.c.o",
     },
     Row {
@@ -77,7 +73,7 @@ pub(super) const FORMS: &[Row] = &[
         how: How::Pattern(concat!(
             r"(?i)^[(\[]? *",
             percent!(),
-            r" *[)\]]?[ :,-]*(?:$|[(\[]? *",
+            r" *[)\]]?[ :,-]*(?:$|eta\b|[\d.]+ ?[kMGT]?i?B/s|[(\[]? *",
             ratio!(),
             r"[)\]]|(?:complete|completed|done|finished)[.!]*(?:$|[ ,;]*[(\[]))"
         )),
@@ -98,6 +94,24 @@ pub(super) const FORMS: &[Row] = &[
             "[.!]*$)"
         )),
         example: "12 of 80",
+    },
+    Row {
+        name: "doing with step and percent",
+        mark: Marks::PERCENT,
+        how: How::Loose(concat!(
+            r"(?i)^(?:[^\s%/]+\s+){0,3}?\(?(?<message>\b(?:progress|overall|",
+            doing!(),
+            "|",
+            done!(),
+            r")\b[^%/]*?(?:[:=(\[|]|\.\.\.|\s)\s*)",
+            ratio!(),
+            "(?: ",
+            things!(),
+            r")?,? *[(\[] *",
+            percent!(),
+            r" *[)\]]"
+        )),
+        example: "Uploaded 12 / 80 files (15%)",
     },
     Row {
         name: "doing with percent (apt)",
@@ -135,7 +149,7 @@ pub(super) const FORMS: &[Row] = &[
             done_to_many!(),
             r")\b(?:.*?(?:[=(\[|#]|- |:\s|\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s/]+){0,2}?\s+[(\[#]?))",
             ratio!(),
-            r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ",
+            r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ?[kKMGT]i?B\b| ",
             things!(),
             r"\b)"
         )),
@@ -148,8 +162,8 @@ pub(super) const FORMS: &[Row] = &[
             r"(?i)^(?:[^\s/]+\s+){0,3}?\(?(?<message>\b(?:",
             done!(),
             r")\b(?:.*?(?:[=(\[|#]|- |:\s|\.\.\.|\xe2\x80\xa6)\s*|(?:\s+[^\s/]+){0,2}?\s+[(\[#]?))",
-            r"(?<step>\d{1,12}) (?:out )?of (?<total>\d{1,12})",
-            r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ",
+            r"(?<step>\d{1,3}(?:,\d{3}){1,3}|\d{1,12}) (?:out )?of (?<total>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})",
+            r"(?:$|[)\]:,;|]| - |\.\.\.|\xe2\x80\xa6| [(\[]| ?[kKMGT]i?B\b| ",
             things!(),
             r"\b)"
         )),

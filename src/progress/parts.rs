@@ -7,10 +7,10 @@ macro_rules! percent {
     };
 }
 
-/// Step and total: `12/80` or `12 of 80`.
+/// Step and total: `12/80`, `12 of 80` or `1,200 of 8,000`.
 macro_rules! ratio {
     () => {
-        r"(?<step>\d{1,12})(?: ?/ ?| of | out of )(?<total>\d{1,12})"
+        r"(?<step>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})(?: ?/ ?| of | out of )(?<total>\d{1,3}(?:,\d{3}){1,3}|\d{1,12})"
     };
 }
 

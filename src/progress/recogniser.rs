@@ -56,7 +56,11 @@ impl Recogniser {
         if marks.is_empty() {
             return None;
         }
-        let is_log = line.first().is_some_and(|first| !b"([#".contains(first)) || line.starts_with(b"[2");
+        let is_log = match line {
+            [b'[', second, ..] => *second == b'2' || second.is_ascii_uppercase(),
+            [first, ..] => !b"(#".contains(first),
+            [] => false,
+        };
         let line = if is_log { without_prefix(line) } else { line };
         let mut rows = PATTERNS.candidates(line).filter(|(row, _)| marks.has(row.mark));
         rows.find_map(|(row, pattern)| Some((row.name, by_row(row, pattern, memory, line)?)))
