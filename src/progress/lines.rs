@@ -1,9 +1,17 @@
 //! Cutting of output into lines, with bounded memory.
 
-use memchr::memchr2;
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memchr2};
+
+use super::plain::{BACKSPACE, ESCAPE, plain, take_back};
+use super::sequence::{Cursor, Sequence};
 
 /// Bytes of a line that are kept. A program that draws a bar in colours on a wide terminal needs some thousand of them.
 pub(crate) const LONGEST: usize = 16 * 1024;
+
+/// Bytes of the longest update that is told where backspaces follow it: as many as a terminal of 200 columns shows, in colours.
+const LONGEST_TAKEN_BACK: usize = 1024;
 
 /// A line of output, or an update that the next one overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +29,7 @@ pub(crate) struct Line<'a> {
 pub(crate) enum LineEnd {
     /// `\n`, or `\r` and `\n`.
     Newline,
-    /// `\r` alone: an update, which the next one overwrites.
+    /// `\r` alone, backspaces, or a sequence that moves the cursor elsewhere: an update, which the next one overwrites.
     Return,
     /// Nothing yet: an update that follows a `\r`, or the end of the output.
     Open,
@@ -30,8 +38,10 @@ pub(crate) enum LineEnd {
 /// Cutter of a stream of bytes into lines. Memory: [`LONGEST`] bytes; what a line has beyond that is counted and dropped.
 ///
 /// - An empty update is not told: programs write `\r` before an update as well as behind it.
+/// - An escape sequence that moves the cursor to another line or to the first column is left out, and ends an update as `\r` does.
+/// - Backspaces end an update, and take back characters of it: what stands before these begins the next one.
 /// - An update that was begun by a `\r` and has no end so far is told at once, as [`LineEnd::Open`], and once more with its end:
-///   the end comes with the next update, which may be minutes away.
+///   the end comes with the next update, which may be minutes away. What backspaces have left of one is told once more follows.
 /// - A line whose `\r` was the last byte so far is told as an update, and again with [`LineEnd::Newline`] if `\n` follows.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
@@ -39,8 +49,12 @@ pub(crate) struct Lines {
     left_out: u64,
     /// The last byte was a `\r`. The line before it is told, and still kept.
     is_returned: bool,
-    /// The line that is kept follows a `\r`.
+    /// The line that is kept follows a `\r`, or what does the same.
     is_update: bool,
+    /// The last byte was a backspace.
+    is_taken_back: bool,
+    /// Escape sequence that the last byte is a part of, and where it begins in `kept`.
+    sequence: Option<(Sequence, usize)>,
 }
 
 impl Lines {
@@ -64,14 +78,14 @@ impl Lines {
                     self.is_update = true;
                 }
                 None => {
-                    self.keep(part);
+                    self.take(part, &mut each);
                     self.is_returned = true;
                     return self.tell_kept(LineEnd::Return, &mut each);
                 }
             }
         }
-        self.keep(bytes);
-        if self.is_update && !bytes.is_empty() {
+        self.take(bytes, &mut each);
+        if self.is_update && !self.is_taken_back && !bytes.is_empty() {
             self.tell_kept(LineEnd::Open, &mut each);
         }
     }
@@ -101,15 +115,82 @@ impl Lines {
 
     /// Tells the line that ends with `part`.
     fn tell(&mut self, part: &[u8], end: LineEnd, each: &mut impl FnMut(Line<'_>)) {
-        if self.kept.is_empty() && part.len() <= LONGEST {
+        if self.kept.is_empty() && part.len() <= LONGEST && !self.draws(part) {
             if end == LineEnd::Newline || !part.is_empty() {
                 each(Line { bytes: part, left_out: 0, end });
             }
             return;
         }
-        self.keep(part);
-        each(Line { bytes: &self.kept, left_out: self.left_out, end });
+        self.take(part, each);
+        if end == LineEnd::Newline || !self.kept.is_empty() {
+            each(Line { bytes: &self.kept, left_out: self.left_out, end });
+        }
         self.clear();
+    }
+
+    /// Whether more is to do for bytes than to keep them.
+    fn draws(&self, part: &[u8]) -> bool {
+        self.sequence.is_some() || memchr2(ESCAPE, BACKSPACE, part).is_some()
+    }
+
+    /// Keeps bytes without an end of a line, and tells each update that ends in them.
+    fn take(&mut self, mut part: &[u8], each: &mut impl FnMut(Line<'_>)) {
+        while let Some((&first, rest)) = part.split_first() {
+            if let Some((sequence, start)) = self.sequence.take() {
+                self.keep(&part[..1]);
+                part = rest;
+                match sequence.next(first) {
+                    ControlFlow::Continue(sequence) => self.sequence = Some((sequence, start)),
+                    ControlFlow::Break(cursor) => self.moved(cursor, start, each),
+                }
+            } else if first == BACKSPACE {
+                self.taken_back(1, each);
+                self.is_taken_back = true;
+                part = rest;
+                continue;
+            } else if first == ESCAPE {
+                self.sequence = Some((Sequence::Begun, self.kept.len()));
+                self.keep(&part[..1]);
+                part = rest;
+            } else {
+                let (text, rest) = part.split_at(memchr2(ESCAPE, BACKSPACE, part).unwrap_or(part.len()));
+                self.keep(text);
+                part = rest;
+            }
+            self.is_taken_back = false;
+        }
+    }
+
+    /// Obeys a sequence that begins at `start` of what is kept.
+    fn moved(&mut self, cursor: Cursor, start: usize, each: &mut impl FnMut(Line<'_>)) {
+        match cursor {
+            Cursor::Stays => {}
+            Cursor::Back(columns) => {
+                self.kept.truncate(start);
+                self.taken_back(columns, each);
+            }
+            Cursor::Elsewhere => {
+                self.kept.truncate(start);
+                self.tell_kept(LineEnd::Return, each);
+                self.clear();
+                self.is_update = true;
+            }
+        }
+    }
+
+    /// Tells the update, and takes back its last characters.
+    fn taken_back(&mut self, columns: usize, each: &mut impl FnMut(Line<'_>)) {
+        if !self.is_taken_back {
+            if self.kept.len() <= LONGEST_TAKEN_BACK {
+                self.tell_kept(LineEnd::Return, each);
+            }
+            if memchr(ESCAPE, &self.kept).is_some() {
+                let mut scratch = Vec::new();
+                self.kept = plain(&self.kept, &mut scratch).to_vec();
+            }
+        }
+        take_back(&mut self.kept, columns);
+        self.is_update = true;
     }
 
     fn tell_kept(&self, end: LineEnd, each: &mut impl FnMut(Line<'_>)) {
@@ -126,7 +207,7 @@ impl Lines {
 
     fn clear(&mut self) {
         self.kept.clear();
-        self.left_out = 0;
+        (self.left_out, self.is_taken_back, self.sequence) = (0, false, None);
     }
 }
 
@@ -177,6 +258,42 @@ mod tests {
     }
 
     #[test]
+    fn a_move_of_the_cursor_ends_an_update() {
+        assert_eq!(cut(&[b"10%\x1b[1G20%\x1b[0G\x1b[K30%\n"]), ["10%<", "20%<", "\\x1b[K30%."]);
+        assert_eq!(cut(&[b"a\n\x1b[1A\x1b[2Kb\n"]), ["a.", "\\x1b[2Kb."]);
+        assert_eq!(cut(&[b"\x1b7\x1b[24;0f45%\x1b8x\n"]), ["\\x1b7<", "45%<", "x."]);
+        assert_eq!(cut(&[b"10%\x1b[1", b"G20%", b"\x1b", b"[G"]), ["10%<", "20%_", "20%\\x1b_", "20%<"]);
+        // Aligned text, colours, titles.
+        for text in ["a\x1b[74G[ ok ]", "\x1b[1;31ma\x1b[m", "\x1b]0;\x1b\\a", "\x1b]0;8\x07a", "\x1b(Ba"] {
+            assert_eq!(cut(&[text.as_bytes(), b"\n"]), [format!("{}.", text.as_bytes().escape_ascii())]);
+        }
+    }
+
+    #[test]
+    fn backspaces_end_an_update_and_take_it_back() {
+        assert_eq!(
+            cut(&[b"at:  3/16\x08\x08\x08\x08\x08 4/16\x08\x08\x08\x08\x08done\n"]),
+            ["at:  3/16<", "at:  4/16<", "at: done."]
+        );
+        assert_eq!(cut(&[b"\x1b[1m 5%\x1b[m\x08", b"\x08", b"\x0810%", b"\n"])[1..], ["10%_", "10%."]);
+        assert_eq!(cut(&[b"5%\x1b[1000D10%\x1b[2D", b"12"]), ["5%<", "10%<", "1_", "112_", "112_"]);
+        assert_eq!(cut(&["a\u{2588}\u{2588}\x08\x08b\n".as_bytes()])[1..], ["ab."]);
+    }
+
+    #[test]
+    fn updates_without_an_end_of_a_line_are_told_for_ever() {
+        let mut lines = Lines::default();
+        for sequence in ["\x1b[1G", "\x08\x08\x08\x08", "\x1b[4D"] {
+            for number in 1000..9999 {
+                let mut told = Vec::new();
+                lines.feed(format!("{number}{sequence}").as_bytes(), |line| told.push(line.bytes.to_vec()));
+                assert_eq!(told[0], number.to_string().as_bytes());
+                assert!(lines.kept.capacity() < 64);
+            }
+        }
+    }
+
+    #[test]
     fn a_long_line_is_cut_and_the_rest_counted() {
         let long = vec![b'x'; 10 << 20];
         for size in [1000, 1 << 16, 10 << 20] {
@@ -196,9 +313,12 @@ mod tests {
     proptest! {
         #[test]
         fn whole_lines_do_not_depend_on_how_the_bytes_come(
-            text in vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), Just(b'b')], 0..60),
+            text in vec(prop::sample::select(vec![
+                "\n", "\r", "a", "b", "\x08", "\x1b", "[", "1", "G", "D", "m", "]", "\x07", "\x1b[1G", "\x1b[2K", "\u{2588}",
+            ]), 0..60),
             sizes in vec(1_usize..7, 1..20),
         ) {
+            let text = text.concat().into_bytes();
             let of = |chunks: &[&[u8]]| -> Vec<String> {
                 cut(chunks).into_iter().filter(|line| line.ends_with('.')).collect()
             };

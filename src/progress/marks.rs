@@ -20,6 +20,10 @@ impl Marks {
     pub(super) const METER: Self = Self(8);
     /// Begins as a line of ffmpeg's that counts.
     pub(super) const MEDIA: Self = Self(16);
+    /// Two amounts of data, with `/` between them; the first may do without a unit, and then it has [`Self::RATIO`] instead.
+    pub(super) const AMOUNTS: Self = Self(32 | 2);
+    /// Begins with the word of a line of pip's that names a file, or has what the lines behind it have.
+    pub(super) const DOWNLOAD: Self = Self(64 | 2);
 
     /// Marks of a line without blanks at its ends.
     pub(super) fn of(line: &[u8]) -> Self {
@@ -31,11 +35,13 @@ impl Marks {
             }
             marks.add(Self::METER, (60..=100).contains(&line.len()) && line.contains(&b':'));
         }
-        let is_media = matches!(first, b'f' | b's' | b'D' | b'I')
-            && [&b"frame="[..], b"size=", b"Duration: ", b"Input #"]
+        let is_media = matches!(first, b'f' | b's' | b'D' | b'I' | b'o')
+            && [&b"frame="[..], b"size=", b"Duration: ", b"Input #", b"out_time="]
                 .iter()
                 .any(|word| line.starts_with(word));
         marks.add(Self::MEDIA, is_media);
+        marks.add(Self(64), line.starts_with(b"Downloading "));
+        marks.add(Self(32), memchr_iter(b'/', line).any(|at| is_between_amounts(line, at)));
         marks.add(Self::PERCENT, memchr_iter(b'%', line).any(|at| is_number_before(line, at)));
         marks.add(Self::RATIO, memchr_iter(b'/', line).any(|at| is_ratio(line, at, at + 1)) || has_of(line));
         marks
@@ -67,6 +73,12 @@ fn has_of(line: &[u8]) -> bool {
 /// Whether a number ends before `at`, a blank between them or none.
 fn is_number_before(line: &[u8], at: usize) -> bool {
     line[..at].strip_suffix(b" ").unwrap_or(&line[..at]).last().is_some_and(u8::is_ascii_digit)
+}
+
+/// Whether a `B` ends before `at` and a number begins behind it, with a blank beside it or none.
+fn is_between_amounts(line: &[u8], at: usize) -> bool {
+    let after = line[at + 1..].trim_ascii_start();
+    line[..at].trim_ascii_end().ends_with(b"B") && after.first().is_some_and(u8::is_ascii_digit)
 }
 
 /// Whether a number of its own stands before `left`, and one behind `right`: no part of a date, a version, a path or a word.

@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::reading::{Progress, decimal, share};
+use super::parts::{amounts, bar};
+use super::reading::{Progress, decimal, message, read, share};
 
 /// Numbers on lines of their own, in a row and rising, before the next one counts as a percent.
 const RUN: u32 = 2;
@@ -14,6 +15,8 @@ const RUN: u32 = 2;
 pub(super) struct Memory {
     /// Duration of the longest input of ffmpeg, in seconds.
     duration: Option<f64>,
+    /// File that pip downloads.
+    file: Option<String>,
     /// Last of the numbers that stood alone on their lines, without a line between them.
     last: Option<u32>,
     /// Count of these numbers, less those that repeat the one before.
@@ -33,8 +36,11 @@ impl Memory {
         static INPUT: LazyLock<Regex> = LazyLock::new(|| compile(r"^Input #(\d+), "));
         static DURATION: LazyLock<Regex> =
             LazyLock::new(|| compile(r"^Duration: (\d{1,4}):(\d\d):(\d\d(?:\.\d+)?), (?:start|bitrate): "));
-        static TIME: LazyLock<Regex> =
-            LazyLock::new(|| compile(r"^(?:frame|size)= .* time=(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?) bitrate="));
+        static TIME: LazyLock<Regex> = LazyLock::new(|| {
+            compile(
+                r"^(?:(?:frame|size)= .* time=|out_time=)(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?)(?: bitrate=|$)",
+            )
+        });
         if let Some(input) = INPUT.captures(line) {
             // The first input of another run.
             if &input[1] == b"0" {
@@ -53,6 +59,18 @@ impl Memory {
         }
         let (time, duration) = (seconds(&TIME)?, self.duration.filter(|duration| *duration > 0.0)?);
         Some(Progress::of(share(time, duration).min(100.0)))
+    }
+
+    /// Reads pip's lines: the name of a file is remembered for the bars behind it, each file having one of its own.
+    pub(super) fn pip(&mut self, line: &[u8]) -> Option<Progress> {
+        static FILE: LazyLock<Regex> =
+            LazyLock::new(|| compile(r"^Downloading (\S+) \([\d.]+ ?(?:[kMGT]?B|bytes)\)$"));
+        static BAR: LazyLock<Regex> = LazyLock::new(|| compile(concat!("^", bar!(), " ?", amounts!())));
+        if let Some(file) = FILE.captures(line) {
+            self.file = message(&file[1]);
+            return None;
+        }
+        Some(Progress { message: self.file.clone(), ..read(&BAR.captures(line)?)? })
     }
 
     /// Reads numbers alone on their lines, as `pv -n` writes them.
@@ -104,12 +122,45 @@ mod tests {
             &time("01:00:10.00"),
             &time("N/A"),
             &time("-577014:32:22.77"),
+            // With -progress.
+            "out_time=00:00:30.000000",
+            "out_time=N/A",
             "Input #0, flv, from 'c':",
             "Duration: N/A, start: 0.000000, bitrate: N/A",
             &time("00:00:10.00"),
         ];
-        let expected = [None, None, None, None, None, Some(25.0), Some(100.0), None, None, None, None, None];
+        let expected = [
+            None,
+            None,
+            None,
+            None,
+            None,
+            Some(25.0),
+            Some(100.0),
+            None,
+            None,
+            Some(75.0),
+            None,
+            None,
+            None,
+            None,
+        ];
         assert_eq!(percents(&lines, Memory::ffmpeg), expected);
+    }
+
+    #[test]
+    fn a_bar_of_pip_is_about_the_file_that_was_named_last() {
+        let mut memory = Memory::default();
+        let mut read =
+            |line: &str| memory.pip(line.as_bytes()).map(|found| (found.percent.unwrap(), found.message));
+        let bar = |amounts: &str| format!("\u{2501}\u{2501}\u{2501}\u{2501}\u{2578} {amounts} eta 0:00:01");
+        assert_eq!(read(&bar("1.0/4.0 MB 1.2 MB/s")), Some((25.0, None)));
+        for file in ["a-1.2-py3-none-any.whl", "b.tar.gz"] {
+            assert_eq!(read(&format!("Downloading {file} (4.0 MB)")), None);
+            assert_eq!(read(&bar("1.0/4.0 MB 1.2 MB/s")), Some((25.0, Some(file.to_owned()))));
+        }
+        assert_eq!(read("Downloading b.tar.gz"), None);
+        assert_eq!(read("Downloading 1/4 MB"), None);
     }
 
     #[test]

@@ -4,8 +4,8 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use super::reading::{GROUPS, Progress, read};
 
-/// Size of a compiled pattern, at most, in bytes.
-const LARGEST: usize = 1 << 20;
+/// Size of a compiled pattern, at most, in bytes. `\w`, which is any letter of Unicode, takes 20 KB each time it may repeat.
+const LARGEST: usize = 10 << 20;
 
 /// Regular expression with at least one of the named groups `percent`, `step`, `total` and `message`.
 ///
@@ -84,13 +84,49 @@ mod tests {
 
     #[test]
     fn values_that_are_none_are_no_progress() {
-        for line in ["done 101", "done -1", "done nan", "done 1e1", "done ", "other"] {
+        for line in [
+            "done 101",
+            "done 100.01",
+            "done 1,234",
+            "done -1",
+            "done nan",
+            "done inf",
+            "done 1e1",
+            "done 1.2.3",
+            "done \u{664}",
+            "done ",
+            "other",
+        ] {
             assert_eq!(progress(r"done (?<percent>\S*)", line), None, "{line}");
         }
+        // A percent is no fraction.
+        assert_eq!(progress(r"done (?<percent>\S*)", "done 0.45").unwrap().percent, Some(0.45));
         assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "12/3"), None);
         assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "0/0"), None);
         assert_eq!(progress(r"(?<step>\d+)", "99999999999999999999999"), None);
         assert_eq!(progress("(?<message> *)x", "  x"), None);
+    }
+
+    #[test]
+    fn each_group_may_stand_alone_and_need_not_take_part() {
+        let pattern = r"^(?:at (?<percent>\S+)|step (?<step>\d+)|of (?<total>\d+)|now (?<message>.+))$";
+        let only = |line: &str| progress(pattern, line).unwrap();
+        let none = Progress::default();
+        assert_eq!(only("at 45"), Progress::of(45.0));
+        assert_eq!(only("step 3"), Progress { step: Some(3), ..none.clone() });
+        assert_eq!(only("of 18446744073709551615"), Progress { total: Some(u64::MAX), ..none.clone() });
+        assert_eq!(only("now linking"), Progress { message: Some("linking".to_owned()), ..none });
+    }
+
+    #[test]
+    fn lines_that_are_no_utf_8_are_matched() {
+        let pattern = ProgressPattern::new(r"(?-u)^(?<message>[^ ]+) (?<percent>\d+)").unwrap();
+        let found = pattern.read(b"caf\xe9.bin 45").unwrap();
+        assert_eq!(found, Progress { message: Some("caf\u{fffd}.bin".to_owned()), ..Progress::of(45.0) });
+        assert_eq!(
+            ProgressPattern::new(r"(?<percent>\d+)$").unwrap().read(b"\xff\xfe45"),
+            Some(Progress::of(45.0))
+        );
     }
 
     #[test]
@@ -105,6 +141,7 @@ mod tests {
             error(r"(?<percent>\d+)(?=x)"),
             "not a regular expression: look-around, including look-ahead and look-behind, is not supported"
         );
+        assert!(ProgressPattern::new(r"(?<message>[\w. -]{1,100}): (?<percent>\d+)").is_ok());
         assert!(error(r"(?<percent>\w{1000}{1000})").starts_with("not a regular expression: "));
     }
 }

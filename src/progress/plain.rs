@@ -1,9 +1,9 @@
 //! Output without what commands a terminal.
 
-const ESCAPE: u8 = 0x1b;
-const BACKSPACE: u8 = 0x08;
+pub(super) const ESCAPE: u8 = 0x1b;
+pub(super) const BACKSPACE: u8 = 0x08;
 
-/// A line without escape sequences and control characters. One that moves the cursor is a blank; a backspace takes the byte
+/// A line without escape sequences and control characters. One that moves the cursor is a blank; a backspace takes the character
 /// before it. `scratch` holds the text where there is something to take out.
 pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     // Without a way out of the loop, which makes it a few vector instructions.
@@ -16,7 +16,7 @@ pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
         rest = match byte {
             ESCAPE => sequence(after, scratch),
             BACKSPACE => {
-                scratch.pop();
+                take_back(scratch, 1);
                 after
             }
             byte if is_control(byte) => after,
@@ -28,6 +28,16 @@ pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
         };
     }
     scratch
+}
+
+/// Takes the last characters from a text.
+pub(super) fn take_back(text: &mut Vec<u8>, characters: usize) {
+    for _ in 0..characters.min(text.len()) {
+        // Bytes that continue a character of UTF-8; it has at most three.
+        let is_more = |byte: &&u8| **byte & 0xc0 == 0x80;
+        let more = text.iter().rev().take(3).take_while(is_more).count();
+        text.truncate(text.len().saturating_sub(more + 1));
+    }
 }
 
 const fn is_control(byte: u8) -> bool {
@@ -66,7 +76,7 @@ mod tests {
 
     #[test]
     fn sequences_go_and_texts_stay() {
-        let table: [(&[u8], &[u8]); 12] = [
+        let table: [(&[u8], &[u8]); 14] = [
             (b"a/b 45%", b"a/b 45%"),
             (b"\x1b[2K\x1b[38;5;197m===\x1b[0m 45%", b"=== 45%"),
             (b"\x1b7\x1b[24;0f\x1b[42mProgress: [ 45%]\x1b8", b" Progress: [ 45%]"),
@@ -74,6 +84,8 @@ mod tests {
             (b"\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\", b"link"),
             (b"  3/16\x08\x08\x08\x084/16", b"  4/16"),
             (b"\x08\x08a", b"a"),
+            ("a\u{2588}\u{2588}\x08\x08b".as_bytes(), b"ab"),
+            (b"a\xff\x80\x80\x80\x80\x08b", b"a\xffb"),
             (b"\x1b(B45%", b"45%"),
             (b"\x1b", b""),
             (b"45%\x1b[", b"45%"),

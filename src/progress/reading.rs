@@ -1,5 +1,8 @@
 //! What the groups of a match say.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use regex::bytes::Captures;
 
 use crate::text::printable;
@@ -10,12 +13,12 @@ pub(super) const GROUPS: [&str; 4] = ["percent", "step", "total", "message"];
 /// Characters of a message, at most.
 const LONGEST_MESSAGE: usize = 200;
 
-/// How far a program is, by a line of its output.
+/// How far a program is, by a line of its output. `step` is at most `total`, where a line has both.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Progress {
-    /// Part that is done, 0 to 100. Where the line has a step and a total, their quotient.
+    /// Part that is done, 0 to 100: as the line says it, or else the quotient of step and total.
     pub percent: Option<f64>,
-    /// Number of the step, at most `total`.
+    /// Number of the step.
     pub step: Option<u64>,
     /// Number of steps, not 0.
     pub total: Option<u64>,
@@ -30,8 +33,8 @@ impl Progress {
     }
 }
 
-/// The progress in a match: its groups `percent`, `step`, `total` and `message`, and of the table's own patterns the amounts
-/// `done` and `size`, which are in the same unit. `None` where a number is none, or they contradict each other.
+/// The progress in a match: its groups `percent`, `step`, `total` and `message`, and of the table's own patterns the amounts of
+/// data `done` and `size`. `None` where a number is none, or they contradict each other.
 pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
     let group = |name| found.name(name).map(|group| group.as_bytes());
     // A group that is there has a value.
@@ -43,8 +46,8 @@ pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
         return None;
     }
     let of_steps = step.zip(total).map(|(step, total)| share(float(step), float(total)));
-    let of_amounts = match (group("done").and_then(decimal), group("size").and_then(decimal)) {
-        (Some(done), Some(size)) if size > 0.0 && done <= size => Some(share(done, size)),
+    let of_amounts = match (group("done"), group("size")) {
+        (Some(done), Some(size)) => Some(part(done, size)?),
         _ => None,
     };
     let message = group("message").and_then(message);
@@ -58,6 +61,31 @@ pub(super) fn share(done: f64, whole: f64) -> f64 {
     (done / whole * 10_000.0).round() / 100.0
 }
 
+/// The part of an amount of data that another one is, as a percent. An amount without a unit is in the unit of the other one.
+fn part(done: &[u8], size: &[u8]) -> Option<f64> {
+    let (size, unit) = amount(size)?;
+    let (done, own) = amount(done)?;
+    let (done, size) = (done * own.or(unit).unwrap_or(1.0), size * unit.unwrap_or(1.0));
+    (size > 0.0 && done <= size).then(|| share(done, size))
+}
+
+/// An amount such as `1.5 MiB`, as a number and its unit in bytes.
+fn amount(text: &[u8]) -> Option<(f64, Option<f64>)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
+    let base: f64 = if unit.contains('i') { 1024.0 } else { 1000.0 };
+    let power = match unit.bytes().next().map(|letter| letter.to_ascii_uppercase()) {
+        None => return Some((decimal(number.as_bytes())?, None)),
+        Some(b'K') => 1,
+        Some(b'M') => 2,
+        Some(b'G') => 3,
+        Some(b'T') => 4,
+        Some(b'P') => 5,
+        Some(_) => 0,
+    };
+    Some((decimal(number.as_bytes())?, Some(base.powi(power))))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a percent has two decimals")]
 const fn float(count: u64) -> f64 {
     count as f64
@@ -67,14 +95,19 @@ fn percent(text: &[u8]) -> Option<f64> {
     decimal(text).filter(|percent| (0.0..=100.0).contains(percent))
 }
 
-/// A number such as `45`, `45.5` or `45,5`.
+/// A number such as `45`, `45.5`, `45,5` or `1,234.5`: a comma stands before the decimals, or before each three digits.
 pub(super) fn decimal(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
     if !is_plain || text.len() > 30 {
         return None;
     }
-    text.replace(',', ".").parse().ok().filter(|number: &f64| number.is_finite())
+    let whole = text.split('.').next().unwrap_or_default();
+    let are_thousands = text.contains('.') || whole.split(',').skip(1).all(|digits| digits.len() == 3);
+    text.replace(',', if are_thousands { "" } else { "." })
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
 }
 
 /// A number such as `1024` or `1,024`.
@@ -83,14 +116,71 @@ fn count(text: &[u8]) -> Option<u64> {
     text.replace([',', '_'], "").parse().ok()
 }
 
-/// A text without the marks between it and the number that it stands before.
-fn message(text: &[u8]) -> Option<String> {
+/// A text without the marks between it and the number that it stands before, and without the bar, the percent and the rate that
+/// stand behind it.
+pub(super) fn message(text: &[u8]) -> Option<String> {
+    static REST: LazyLock<Regex> = LazyLock::new(|| {
+        let rest = r"(?:(?:\s{2,}|: +)[\[(|]?[#=\u{2500}-\u{259f}>-]{3,}|\s{2,}\d{1,3}(?:\.\d+)?%(?:\s|$)|: +\d{1,3}(?:\.\d+)?% +\d).*$";
+        let rate = r"^[\s.,\[]*[\d.,]+ ?[kKMGT]?i?[Bb]?/s\b.*$";
+        let bar = r"^\[[.\d=#> -]{9,}\].*$";
+        Regex::new(&format!("{rest}|{rate}|{bar}")).expect("the pattern is a constant, and tests use it")
+    });
     let text = String::from_utf8_lossy(text);
     let text = printable(&text);
+    let text = REST.replace(&text, "");
     let text = text
         .trim()
         .trim_end_matches(|c: char| " .…:=([-|#".contains(c))
         .trim_start_matches([':', '-'])
         .trim();
     (!text.is_empty()).then(|| text.chars().take(LONGEST_MESSAGE).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_are_decimal_or_between_thousands() {
+        let numbers = ["45", "45.5", "45,5", "45,25", "1,234", "1,234,567", "1,234.5"]
+            .map(|text| decimal(text.as_bytes()));
+        assert_eq!(numbers, [45.0, 45.5, 45.5, 45.25, 1234.0, 1_234_567.0, 1234.5].map(Some));
+        for text in ["", ".", ",", "1.2.3", "4,5,6", "-1", "1e3", "nan", "0x1"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn amounts_have_units() {
+        let part = |done: &str, size: &str| part(done.as_bytes(), size.as_bytes());
+        assert_eq!(part("12.5", "50 MB"), Some(25.0));
+        assert_eq!(part("512kB", "2.048MB"), Some(25.0));
+        assert_eq!(part("512 KiB", "2 MiB"), Some(25.0));
+        assert_eq!(part("1", "4 bytes"), Some(25.0));
+        assert_eq!(part("3 MB", "2 MB"), None);
+        assert_eq!(part("0 B", "0 B"), None);
+        assert_eq!(part("1.2.3 MB", "2 MB"), None);
+    }
+
+    #[test]
+    fn a_message_ends_before_bars_percents_and_rates() {
+        let message = |text: &str| message(text.as_bytes());
+        for text in [
+            "installing a   [####----]  45%",
+            "installing a: 45% 1 MB/s",
+            "installing a  \u{2588}\u{2588}\u{2588}",
+            "installing a   100%    1 MiB   1.2MB/s    00:01",
+            " - installing a ... (",
+        ] {
+            assert_eq!(message(text).as_deref(), Some("installing a"), "{text}");
+        }
+        for text in ["a: 45% of it", "a  [x] b", "a - b: c", ".gitignore"] {
+            assert_eq!(message(text).as_deref(), Some(text));
+        }
+        for text in
+            ["1.2 MiB/s", " .......... .......... [1234.5KB/s]", "[...0        ] [ 1.1MB/s]", "...", " - "]
+        {
+            assert_eq!(message(text), None, "{text}");
+        }
+    }
 }

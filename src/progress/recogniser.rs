@@ -10,8 +10,12 @@ use super::memory::Memory;
 use super::pattern::ProgressPattern;
 use super::plain::plain;
 use super::reading::{Progress, read};
-use super::table::{How, PATTERNS, ROWS, Row};
+use super::row::{How, Row};
+use super::table::PATTERNS;
 use super::words::no_progress;
+
+/// Bytes of the longest text before the number of a loose form: more is prose.
+const LONGEST_LOOSE_MESSAGE: usize = 200;
 
 /// Recogniser of progress in one stream of output. Two streams of a program have two: some forms need earlier lines.
 ///
@@ -52,13 +56,14 @@ impl Recogniser {
         if marks.is_empty() {
             return None;
         }
-        let is_log = line.first().is_some_and(|first| !b"([#".contains(first)) || line.starts_with(b"[2");
+        let is_log = match line {
+            [b'[', second, ..] => *second == b'2' || second.is_ascii_uppercase(),
+            [first, ..] => !b"(#".contains(first),
+            [] => false,
+        };
         let line = if is_log { without_prefix(line) } else { line };
-        let mut rows = ROWS.iter().zip(PATTERNS.iter()).filter(|(row, _)| marks.has(row.mark));
-        rows.find_map(|(row, pattern)| {
-            let progress = by_row(row, pattern.as_ref(), memory, line)?;
-            Some((row.name, progress))
-        })
+        let mut rows = PATTERNS.candidates(line).filter(|(row, _)| marks.has(row.mark));
+        rows.find_map(|(row, pattern)| Some((row.name, by_row(row, pattern, memory, line)?)))
     }
 }
 
@@ -67,7 +72,8 @@ fn by_row(row: &Row, pattern: Option<&Regex>, memory: &mut Memory, line: &[u8]) 
         return read(memory, line);
     }
     let found = pattern?.captures(line)?;
-    if matches!(row.how, How::Loose(_)) && is_of_other_things(line, &found) {
+    let is_prose = || found.name("message").is_some_and(|message| message.len() > LONGEST_LOOSE_MESSAGE);
+    if matches!(row.how, How::Loose(_)) && (is_prose() || is_of_other_things(line, &found)) {
         return None;
     }
     read(&found)

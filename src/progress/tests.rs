@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::table::ROWS;
+use super::table::rows;
 use super::*;
 
 mod precision;
@@ -21,7 +21,7 @@ fn each_row_recognises_its_example() {
         "number alone (pv -n)" => &["10", "20"],
         _ => &[],
     };
-    for row in ROWS {
+    for row in rows() {
         let mut recogniser = Recogniser::new(None);
         for line in before(row.name) {
             assert_eq!(recogniser.line(line.as_bytes()), None, "{}", row.name);
@@ -90,6 +90,16 @@ const FORMS: &[(&str, f64)] = &[
     ("2026-11-30 09:45:12,123 INFO Processing 12/80", 15.0),
     ("[09:45:12] [INFO] app: Processing 12/80", 15.0),
     ("Nov 30 09:45:12 host backup[123]: Copying: 45%", 45.0),
+    ("[INFO] 45%", 45.0),
+    ("2026-11-30T12:23:00.1234567Z [12/80] Building", 15.0),
+    ("45% ETA 0:01", 45.0),
+    ("45% 1.2 MB/s", 45.0),
+    ("Processed 1,200 of 8,000 records", 15.0),
+    ("[1,200 / 8,000] Compiling a.cc", 15.0),
+    ("Downloaded 12 of 80 MB", 15.0),
+    ("Downloading 12/80 MB", 15.0),
+    ("Uploaded 12 / 80 files (15%)", 15.0),
+    ("Progress: 12/80 [15%]", 15.0),
 ];
 
 #[test]
@@ -109,6 +119,9 @@ fn steps_and_messages_come_with_the_percent() {
     assert_eq!(full("[12/80] Building C object a.o"), (Some((12, 80)), some("Building C object a.o")));
     assert_eq!(full("[ 45%] Building C object a.o"), (None, some("Building C object a.o")));
     assert_eq!(full("Receiving objects:  15% (12/80), 1 MiB"), (Some((12, 80)), some("Receiving objects")));
+    assert_eq!(full("Uploaded 12 / 80 files (15%)"), (Some((12, 80)), some("Uploaded")));
+    assert_eq!(full("45% building 12/80 modules"), (None, some("building 12/80 modules")));
+    assert_eq!(full("(12/80) installing a   [###---]  45%"), (Some((12, 80)), some("installing a")));
     assert_eq!(full("Downloading a.bin: 45%"), (None, some("Downloading a.bin")));
     assert_eq!(full("\x1b[1mCopying\x1b[0m a\tb 12/80"), (Some((12, 80)), some("Copying a b")));
 }

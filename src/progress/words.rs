@@ -3,7 +3,7 @@
 /// What a program does to one thing after the other. A list rather than `\w+ing`: `rating 8/10` is no progress.
 macro_rules! doing {
     () => {
-        "(?:(?:analy[sz]|appl[yi]|archiv|assembl|back|bundl|calculat|check|cleann?|clon|collect|compil|compress|comput|configur|convert|copy|count|crawl|creat|decod|decompress|decrypt|delet|deploy|download|dump|embed|encod|encrypt|enumerat|eras|evaluat|execut|expand|export|extract|fetch|filter|fitt|flash|format|generat|hash|import|index|infer|inflat|install|iterat|link|load|merg|migrat|minify|mov|optimi[sz]|pack|pars|precompil|predict|prepar|process|program|publish|pull|push|read|rebas|rebuild|receiv|refresh|reindex|remov|render|replicat|resolv|restor|running|sampl|sav|scan|scrap|search|seed|send|simulat|solv|sort|sync|synchroni[sz]|test|tokeni[sz]|train|transcod|transfer|transferr|transform|unpack|updat|upgrad|upload|validat|verify|writ)ing|running|building|working|checking out)"
+        "(?:(?:allocat|analy[sz]|appl[yi]|archiv|assembl|back|backfill|burn|bundl|calculat|check|cleann?|clon|collect|compil|compress|comput|configur|construct|convert|copy|count|crawl|creat|decod|decompress|decrypt|delet|deploy|discard|download|dump|embed|emerg|encod|encrypt|enumerat|eras|evaluat|execut|expand|export|extract|fetch|filter|fitt|flash|format|formatt|generat|hash|import|index|infer|inflat|install|iterat|lint|link|load|mapp|merg|migrat|minify|mov|optimi[sz]|pack|pars|precompil|predict|prepar|process|program|provision|publish|pull|push|quantiz|read|rebas|rebuild|receiv|refresh|reindex|remov|render|repair|replicat|resiz|resolv|restor|rewrit|ripp|running|sampl|sav|scan|scann|scrap|search|seed|send|shuffl|simulat|solv|splitt|stream|sort|sync|synchroni[sz]|test|tokeni[sz]|train|transcod|transfer|transferr|transform|translat|unpack|unzipp|updat|upgrad|upload|vacuum|validat|verify|wip|writ|zipp)ing|running|building|working|checking out)"
     };
 }
 
@@ -31,7 +31,7 @@ macro_rules! numbered {
 /// What a program has done, where a ratio behind it cannot be meant as a date, as in `updated 11/30`.
 macro_rules! done_to_many {
     () => {
-        "(?:analy[sz]ed|compiled|converted|copied|decoded|deleted|downloaded|encoded|exported|extracted|fetched|generated|imported|indexed|loaded|migrated|moved|processed|rendered|scanned|synced|transcoded|uploaded|validated|verified)"
+        "(?:analy[sz]ed|compiled|converted|copied|decoded|deleted|downloaded|encoded|exported|extracted|fetched|generated|imported|indexed|loaded|migrated|processed|rendered|scanned|synced|transcoded|uploaded|validated|verified)"
     };
 }
 
@@ -39,7 +39,7 @@ macro_rules! done_to_many {
 /// last `|` words that are none directly before the number.
 macro_rules! no_progress {
     () => {
-        r"(?i-u)\b(?:accuracy|attempts?|battery|brightness|capacity|chance|confidence|coverage|covered|cpus?|decreas\w+|discount|fail(?:ed|ing|ures?)|faster|gpus?|increas\w+|larger|packets?|pass(?:ed|ing)|precision|probability|ratio|recall|reduc\w+|retry|retries|retrying|slower|smaller|threshold|usage|used|uses|using|util\w*|volume)\b|\b(?:a|about|above|acc|an|another|around|at|below|by|costs?|cpu\w*|disk|down|errors?|fill|free|from|hit|load|loss|lost|mem|memory|off|only|over|ram|rate|saved|saving|score|swap|swp|takes?|than|the|to|took|under|up|with)\W*$"
+        r"(?i-u)\b(?:accuracy|attempts?|battery|brightness|capacity|chance|confidence|coverage|covered|cpus?|decreas\w+|discount|fail(?:ed|ing|ures?)|faster|gpus?|increas\w+|larger|packets?|pass(?:ed|ing)|precision|probability|ratio|recall|reduc\w+|retry|retries|retrying|slower|smaller|threshold|usage|used|uses|using|util\w*|volume)\b|\b(?:a|about|above|acc|after|an|another|around|at|before|below|between|by|costs?|cpu\w*|disk|down|errors?|fill|free|from|hit|load|loss|lost|mem|memory|off|on|only|over|ram|rate|saved|saving|score|since|swap|swp|takes?|than|the|to|took|under|until|up|with)\W*$|\d=$"
     };
 }
 

@@ -1,0 +1,121 @@
+//! Escape sequences, byte for byte.
+
+use std::ops::ControlFlow;
+
+/// Part of an escape sequence that has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sequence {
+    /// ESC.
+    Begun,
+    /// ESC and an intermediate byte: the next byte is the last.
+    Intermediate,
+    /// CSI: ESC and `[`, with the digits of the first parameter.
+    Control(Parameter),
+    /// OSC, DCS, SOS, PM or APC: a text up to BEL, or to ESC and a backslash.
+    Text,
+}
+
+/// First parameter of a control sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parameter {
+    number: Option<u16>,
+    is_whole: bool,
+}
+
+/// What a whole sequence does to the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cursor {
+    /// It stays in the line, and does not go back.
+    Stays,
+    /// It goes back by this many columns.
+    Back(usize),
+    /// It goes to another line, or to the first column.
+    Elsewhere,
+}
+
+impl Sequence {
+    /// Goes on with the sequence and one more byte, or breaks off with what it does, if that was its last.
+    pub(super) fn next(self, byte: u8) -> ControlFlow<Cursor, Self> {
+        match (self, byte) {
+            // ESC within a sequence begins another.
+            (_, 0x1b) => ControlFlow::Continue(Self::Begun),
+            (Self::Begun, b'[') => {
+                ControlFlow::Continue(Self::Control(Parameter { number: None, is_whole: false }))
+            }
+            (Self::Begun, b']' | b'P' | b'X' | b'^' | b'_') => ControlFlow::Continue(Self::Text),
+            (Self::Begun, b' '..=b'/') => ControlFlow::Continue(Self::Intermediate),
+            // DECRC, IND, NEL, RI, RIS.
+            (Self::Begun, b'8' | b'D' | b'E' | b'M' | b'c') => ControlFlow::Break(Cursor::Elsewhere),
+            (Self::Begun | Self::Intermediate, _) | (Self::Text, 0x07) => ControlFlow::Break(Cursor::Stays),
+            (Self::Text, _) => ControlFlow::Continue(self),
+            (Self::Control(parameter), 0x40..=0x7e) => ControlFlow::Break(parameter.moves(byte)),
+            (Self::Control(parameter), _) => ControlFlow::Continue(Self::Control(parameter.next(byte))),
+        }
+    }
+}
+
+impl Parameter {
+    fn next(self, byte: u8) -> Self {
+        if self.is_whole || !byte.is_ascii_digit() {
+            return Self { is_whole: true, ..self };
+        }
+        let number = self.number.unwrap_or(0).saturating_mul(10).saturating_add(u16::from(byte - b'0'));
+        Self { number: Some(number), ..self }
+    }
+
+    /// What the sequence with this last byte does.
+    fn moves(self, last: u8) -> Cursor {
+        let number = self.number.unwrap_or(1).max(1);
+        match last {
+            b'D' => Cursor::Back(usize::from(number)),
+            // CUU, CUD, CNL, CPL, CUP, VPA, HVP, and the restored position.
+            b'A' | b'B' | b'E' | b'F' | b'H' | b'd' | b'f' | b'u' => Cursor::Elsewhere,
+            // CHA and HPA to the first column; to another one they align a text.
+            b'G' | b'`' if number == 1 => Cursor::Elsewhere,
+            _ => Cursor::Stays,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a sequence does, and how many bytes of it there are.
+    fn read(bytes: &[u8]) -> Option<(Cursor, usize)> {
+        let mut sequence = Sequence::Begun;
+        for (at, byte) in bytes.iter().enumerate() {
+            match sequence.next(*byte) {
+                ControlFlow::Continue(next) => sequence = next,
+                ControlFlow::Break(cursor) => return Some((cursor, at + 1)),
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn sequences_end_and_move_the_cursor() {
+        let table: [(&[u8], Cursor, usize); 16] = [
+            (b"[31mx", Cursor::Stays, 4),
+            (b"[?25lx", Cursor::Stays, 5),
+            (b"[K", Cursor::Stays, 2),
+            (b"[1Ax", Cursor::Elsewhere, 3),
+            (b"[24;0fx", Cursor::Elsewhere, 6),
+            (b"[H", Cursor::Elsewhere, 2),
+            (b"[G", Cursor::Elsewhere, 2),
+            (b"[0G", Cursor::Elsewhere, 3),
+            (b"[1G", Cursor::Elsewhere, 3),
+            (b"[74G", Cursor::Stays, 4),
+            (b"[D", Cursor::Back(1), 2),
+            (b"[99999999D", Cursor::Back(65535), 10),
+            (b"8x", Cursor::Elsewhere, 1),
+            (b"(Bx", Cursor::Stays, 2),
+            (b"]0;1A\x07x", Cursor::Stays, 6),
+            (b"]8;;a\x1b\\x", Cursor::Stays, 7),
+        ];
+        for (bytes, cursor, length) in table {
+            assert_eq!(read(bytes), Some((cursor, length)), "{}", bytes.escape_ascii());
+        }
+        assert_eq!(read(b"]0;never ends"), None);
+    }
+}
