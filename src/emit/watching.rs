@@ -25,12 +25,21 @@ fn elsewhere(server: &Url) -> Option<String> {
     (!usual).then(|| format!("--server {}://{address}{}", server.scheme(), quoted(path)))
 }
 
-/// A word as a shell takes it.
+/// A word as a shell takes it. Control characters are escaped as in Rust: no name of a job has any.
 pub(crate) fn quoted(text: &str) -> String {
     if text.chars().all(|c| c.is_ascii_alphanumeric() || "/:._-%".contains(c)) {
         return text.to_owned();
     }
-    format!("'{}'", text.escape_debug().to_string().replace("\\'", "'\\''"))
+    let mut word = String::from("'");
+    for c in text.chars() {
+        match c {
+            '\'' => word.push_str("'\\''"),
+            c if c.is_control() => word.extend(c.escape_debug()),
+            c => word.push(c),
+        }
+    }
+    word.push('\'');
+    word
 }
 
 #[cfg(test)]
@@ -41,5 +50,7 @@ mod tests {
     fn a_word_that_a_shell_would_break_is_quoted() {
         assert_eq!(quoted("downloads/a b"), "'downloads/a b'");
         assert_eq!(quoted("downloads/it's"), r"'downloads/it'\''s'");
+        assert_eq!(quoted(r#"jobs/a "b" \c"#), r#"'jobs/a "b" \c'"#);
+        assert_eq!(quoted("jobs/a\nb"), r"'jobs/a\nb'");
     }
 }
