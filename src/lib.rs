@@ -66,8 +66,9 @@
 //! ```text
 //! main → cli → demo, simulate → {relay, publish, attach, run, bench, check} → emit → broker → wire → net, child, jwt → dialect → text
 //! ```
-//! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and `progress` knows nothing else. A test reads the sources and fails on any
-//! other arrow. Flags are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
+//! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and
+//! [`progress`] knows nothing else. A test reads the sources and fails on any other arrow. Flags
+//! are syntax (`XArgs`), options are meaning (`XOptions`); they are converted once, in `cli`.
 //!
 //! # Conventions
 //! - stdout is data, stderr is everything else; a closed stdout is success.

@@ -47,6 +47,17 @@ impl OutFile {
         matches!(self.place, OutPlace::Stdout)
     }
 
+    /// Path of the file that will hold the text; `None` where it goes to stdout, a pipe or a device.
+    pub(crate) fn regular(&self) -> Option<&Path> {
+        match &self.place {
+            OutPlace::Beside { target, .. } => Some(target),
+            OutPlace::Itself { file, path } => {
+                file.metadata().is_ok_and(|found| found.is_file()).then_some(path.as_path())
+            }
+            OutPlace::Stdout => None,
+        }
+    }
+
     /// Flag that named it.
     pub(crate) const fn flag(&self) -> &'static str {
         self.flag
@@ -74,6 +85,10 @@ fn target(path: &Path) -> PathBuf {
     }
     if let Ok(found) = fs::canonicalize(path) {
         return found;
+    }
+    // A pipe of the shell's, as in /dev/fd/63: its link names no path.
+    if fs::metadata(path).is_ok() {
+        return path.to_owned();
     }
     // A new file, or one that a link promises.
     let path = fs::read_link(path).map_or_else(|_| path.to_owned(), |to| folder(path).join(to));
@@ -165,5 +180,26 @@ impl Drop for OutPlace {
             // After the rename there is none of that name; and there is nobody to tell.
             let _ = fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_of_the_shell_is_written_as_it_is() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let path = PathBuf::from(format!("/dev/fd/{}", writer.as_raw_fd()));
+        let file = OutFile::open("--out", &path, &[]).unwrap();
+        assert_eq!(file.regular(), None);
+        file.write("text").unwrap();
+        drop(writer);
+        let mut read = String::new();
+        File::from(reader).read_to_string(&mut read).unwrap();
+        assert_eq!(read, "text");
     }
 }

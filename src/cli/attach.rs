@@ -8,13 +8,12 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Globals;
 use super::asked::Asked;
 use super::bearer::BearerArgs;
-use super::tls::ServerTls;
-use super::values::{duration, publish_key, server};
+use super::sink::ServerArgs;
+use super::values::{duration, publish_key};
 use crate::attach::{self, AttachOptions, AttachReport, ProgressMode};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
@@ -43,15 +42,15 @@ use crate::net::shutdown::Signals;
 /// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
+    jobwire attach build-42                              bars on a terminal, lines elsewhere\n  \
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach bullmq/videos:1                       a job of a BullMQ queue, which needs none either\n  \
-    jobwire attach scraping/123                          bars on a terminal, lines elsewhere\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
-    jobwire attach 'scraping/*' --until-idle 30s          every job, until none has run for 30 s\n  \
+    jobwire attach 'scraping/*' --until-idle 30s         every job, until none has run for 30 s\n  \
     jobwire attach --progress json scraping/123 | jq 'select(.event) | .event.progress'\n  \
     jobwire attach wss://example.com/ws/scraping/123     any server that speaks the contract\n  \
     jobwire attach tasks/7f3a --token-file ~/.token      a task, as its owner\n  \
-    jobwire attach --junit report.xml jobs/build-42      a test report for the CI server\n  \
+    jobwire attach --junit report.xml build-42           a test report for the CI server\n  \
     jobwire attach channel:campaigns channel:scrapers room:lead:42\n  \
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
@@ -59,22 +58,11 @@ pub(crate) struct AttachArgs {
     #[arg(required = true, value_name = "TARGET")]
     targets: Vec<String>,
 
-    /// The server: ws, wss, http or https.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
     #[command(flatten)]
     token: BearerArgs,
 
     #[command(flatten)]
-    tls: ServerTls,
+    relay: ServerArgs,
 
     /// How to show what happens; auto is bars on a terminal and plain lines elsewhere.
     #[arg(long, value_enum, value_name = "HOW", env = "JOBWIRE_PROGRESS", default_value_t)]
@@ -178,9 +166,9 @@ impl AttachArgs {
         };
         let key = self.publish_key.or_else(|| token.map(|token| token.as_str().to_owned()));
         Some(Asked {
-            bearer: key.or_else(|| for_server(&self.server)),
-            tls: self.tls.quiet()?,
-            server: self.server,
+            bearer: key.or_else(|| for_server(&self.relay.server)),
+            tls: self.relay.tls.quiet()?,
+            server: self.relay.server,
         })
     }
 
@@ -190,7 +178,7 @@ impl AttachArgs {
                 .map_err(|error| Failure::usage(error.to_string()))
         };
         let token = self.token.source()?;
-        let tls = self.tls.tls()?;
+        let tls = self.relay.tls.tls()?;
         let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
         let color = match progress {
@@ -210,7 +198,7 @@ impl AttachArgs {
             until_idle: self.until_idle,
             publish_key: self.publish_key,
             junit: self.junit,
-            ..AttachOptions::new(targets, self.server)
+            ..AttachOptions::new(targets, self.relay.server)
         })
     }
 }
@@ -227,19 +215,4 @@ async fn until_signal(options: AttachOptions) -> Result<(AttachReport, Option<Ex
     };
     stop.cancel();
     Ok((attached.await?, Some(exit)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_a_url_of_four_schemes() {
-        for good in ["ws://h", "wss://h:1", "http://h/prefix", "https://h"] {
-            assert!(server(good).is_ok(), "{good}");
-        }
-        for bad in ["localhost:8000", "redis://h", "h", ""] {
-            assert!(server(bad).is_err(), "{bad}");
-        }
-    }
 }

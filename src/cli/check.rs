@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::Globals;
 use super::bearer::BearerArgs;
-use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::sink::SinkArgs;
+use super::values::duration;
 use crate::check::{self, CheckOptions, CheckOutput, Trial};
 use crate::dialect::{Dialect, Dialects};
 use crate::emit::SinkOptions;
@@ -40,44 +39,18 @@ ended. Of channels it is an event about a resource of such a name; whoever watch
 Other servers of the contracts are checked as far as they go: what only a jobwire relay has is skipped, and so is a dialect \
 that the server does not speak, unless --dialect names it.
 
-Exit codes: 0 nothing is wrong; 1 a step failed; 3 it is no relay, half of one or an old one, or it or Redis cannot be reached; 4 \
-the key or the token is refused, and nothing else is wrong.";
+Exit codes: 0 nothing is wrong; 1 a step failed; 2 bad usage or configuration; 3 it is no relay, half of one or an old one, or \
+it or Redis cannot be reached; 4 the key or the token is refused, and nothing else is wrong.";
 
 /// Smoke test: publish and receive through a relay, and say what is broken and what to do
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct CheckArgs {
-    /// The relay: ws, wss, http or https.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
     #[command(flatten)]
-    tls: ServerTls,
+    sink: SinkArgs,
 
     #[command(flatten)]
     token: BearerArgs,
-
-    /// The relay's publish key, for events that go through it [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
-    publish_key: Option<String>,
-
-    /// The relay's Redis, to look at it too, and to send events into it rather than through the relay.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
-    redis: Option<String>,
-
-    #[command(flatten)]
-    redis_tls: RedisTls,
-
-    /// Append events to Redis Streams, for relays with --streams; needs --redis or REDIS_URL.
-    #[arg(long, env = "JOBWIRE_DURABLE")]
-    durable: bool,
 
     /// What stands before the names of channels on Redis; the same as the relay's.
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
@@ -91,7 +64,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "STEPS", env = "JOBWIRE_ONLY", value_delimiter = ',', value_parser = Trial::parse)]
     only: Vec<Trial>,
 
-    /// Wait so long until the relay is ready, then check it.
+    /// Wait at most this long for the relay to be ready, then check it.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_WAIT", value_parser = duration)]
     wait: Option<Duration>,
 
@@ -130,20 +103,13 @@ impl CheckArgs {
     fn options(self, globals: &Globals) -> Result<CheckOptions, Failure> {
         let prefixed = globals.dialects.with_channel_prefix(&self.channel_prefix);
         let all = prefixed.map_err(|error| Failure::usage(error.to_string()))?;
-        let tls = self.tls.tls()?;
-        let redis = self.redis_tls.complete(self.redis)?;
-        if self.durable && redis.is_none() {
-            return Err(Failure::usage("--durable appends to streams in Redis, and nothing names a Redis")
-                .hint("name the Redis of the relay with --redis or REDIS_URL"));
-        }
-        let sink = match &redis {
-            Some(url) => SinkOptions::Redis { url: url.clone(), durable: self.durable },
-            None => {
-                SinkOptions::Http { server: self.server.clone(), key: self.publish_key, tls: tls.clone() }
-            }
+        let sink = self.sink.options()?;
+        let (redis, tls) = match &sink {
+            SinkOptions::Redis { url, .. } => (Some(url.clone()), self.sink.relay.tls.tls()?),
+            SinkOptions::Http { tls, .. } => (None, tls.clone()),
         };
         Ok(CheckOptions {
-            server: self.server,
+            server: self.sink.relay.server,
             tls,
             token: self.token.source()?,
             redis,

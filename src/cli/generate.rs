@@ -40,7 +40,7 @@ impl CompletionsArgs {
     }
 }
 
-/// Write the manual pages, one a verb and others by subject, into a directory
+/// Write the manual pages, one for each verb and others by subject, into a directory
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire man pages && man -l pages/jobwire-protocol.7\n  \
@@ -99,12 +99,13 @@ const PAGES_DATED: &str = "2026-11-21";
 fn write_page(command: &Command, dir: &Path) -> Result<()> {
     let name = command.get_display_name().unwrap_or("jobwire").to_owned();
     let source = concat!("jobwire ", env!("CARGO_PKG_VERSION"));
-    // Its page has a section on what the help names below the examples.
+    // These pages have sections of their own on what the help names below the examples.
     let command = match name.as_str() {
+        "jobwire" => command.clone().after_long_help(super::EXAMPLES),
         "jobwire-bench" => command.clone().after_long_help(bench::EXAMPLES),
         _ => command.clone(),
     };
-    let page = clap_mangen::Man::new(command)
+    let page = clap_mangen::Man::new(with_usage(command))
         .title(name.to_uppercase())
         .date(PAGES_DATED)
         .source(source)
@@ -113,6 +114,13 @@ fn write_page(command: &Command, dir: &Path) -> Result<()> {
     page.render(&mut roff)?;
     let page = headed(&tidy(&String::from_utf8(roff)?)) + &more(&name) + &see_also(&name);
     write(&dir.join(format!("{name}.1")), &page)
+}
+
+/// Gives the command the usage of its help, in place of the generator's list of all flags without their values.
+fn with_usage(mut command: Command) -> Command {
+    let usage = command.render_usage().to_string();
+    let forms = usage.trim_start_matches("Usage: ").to_owned();
+    command.override_usage(forms)
 }
 
 /// What a page says beyond its flags.
@@ -158,18 +166,36 @@ fn write(path: &Path, page: &str) -> Result<()> {
     fs::write(path, page).with_context(|| format!("could not write {}", path.display()))
 }
 
-/// Puts the examples, which the generator calls extra, under their own heading and as they stand, and what follows them
-/// under another.
+/// Gives headings to what the generator calls extra: to the examples, which stay as they stand, to the notes below them, and
+/// to the exit codes.
 fn headed(page: &str) -> String {
     let Some((before, extra)) = page.split_once(".SH EXTRA\nExamples:\n") else { return page.to_owned() };
-    let end = |text: &str| extra.find(text).unwrap_or(extra.len());
-    let (blank, section) = (end("\n\n"), end("\n.SH "));
-    let (examples, rest) = extra.split_at(blank.min(section));
-    let rest = match rest.strip_prefix("\n\n") {
-        Some(notes) => format!(".SH NOTES\n{notes}"),
-        None => rest.trim_start().to_owned(),
+    let (extra, after) = extra.split_at(extra.find("\n.SH ").map_or(extra.len(), |end| end + 1));
+    let mut paragraphs = extra.trim_end().split("\n\n");
+    let examples = paragraphs.next().unwrap_or_default();
+    let (codes, notes): (Vec<&str>, Vec<&str>) =
+        paragraphs.partition(|paragraph| paragraph.starts_with(EXIT_CODES));
+    let notes = match notes.as_slice() {
+        [] => String::new(),
+        notes => format!(".SH NOTES\n{}\n", notes.join("\n\n")),
     };
-    format!("{before}.SH EXAMPLES\n.nf\n{}\n.fi\n{rest}", examples.trim_end())
+    let codes: String = codes.into_iter().map(exit_status).collect();
+    format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n{notes}{codes}{after}")
+}
+
+/// Begins the paragraph of a help that has the exit codes.
+const EXIT_CODES: &str = "Exit codes: ";
+
+/// The section of a page with the exit codes of a help, `0 done; 1 a step failed; else …`: an item for each number.
+fn exit_status(paragraph: &str) -> String {
+    let codes = paragraph.trim_start_matches(EXIT_CODES).trim_end_matches('.');
+    let item = |text: &str| match text.split_once(' ') {
+        Some((code, meaning)) if code.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!(".TP\n{code}\n{meaning}\n")
+        }
+        _ => format!(".PP\n{text}\n"),
+    };
+    format!(".SH \"EXIT STATUS\"\n{}", codes.split("; ").map(item).collect::<String>())
 }
 
 /// Drops what the generator leaves for `mandoc -Tlint` to warn of: line breaks beside a blank line, which says as much,

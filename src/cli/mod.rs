@@ -21,6 +21,7 @@ mod publish;
 mod run;
 mod schema;
 mod serve;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -44,19 +45,23 @@ const EXAMPLES: &str = "\
 Examples:
   jobwire demo                                       see it, with nothing to install
   jobwire serve --redis redis://127.0.0.1:6379       relay what workers PUBLISH there
-  jobwire attach scraping/123                        watch a job; its result is the exit code
-  jobwire publish scraping/123 job_progress progress=45
-  jobwire run -- make                                run a command as a job
-  jobwire check --wait 30s                           does a relay do what it should?
+  jobwire run build-42 -- make                       run a command as a job
+  jobwire attach build-42                            watch a job; its result is the exit code
+  jobwire attach celery/6b1f0c5e                     watch a Celery task
+  jobwire publish build-42 progress percent=45       report from a script
   jobwire publish --list                             every dialect's events and their fields
+  jobwire check --wait 30s                           does a relay do what it should?
   jobwire serve -- ./smoke.sh                        a relay for as long as a command takes
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
 environment, which beats the file. `jobwire VERB --help` has examples; the manual page jobwire-protocol(7) is about the \
-wire.
+wire.";
 
-Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
-still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated. A verb that runs a command exits with the command's own code.";
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 a job or a step failed, or any other failure; 2 bad usage or configuration; 3 unreachable; 4 refused; 8 \
+still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion failed; 126 a command \
+cannot be run; 127 there is no such command; 130 interrupted; 143 terminated. A verb that runs a command exits with the \
+command's own code, or with 128 and the number of the signal that ended it.";
 
 /// A parsed command line.
 #[derive(Debug, Parser)]
@@ -67,10 +72,8 @@ still running when the time was up; 98 the client was the bottleneck of a measur
     arg_required_else_help = true,
     subcommand_required = true,
     max_term_width = 110,
-    after_long_help = EXAMPLES,
-    after_help = "Exit codes: 0 done; 1 a job failed, or any other failure; 2 bad usage or configuration; 3 unreachable; \
-                  4 refused; 8 still running when the time was up; 98 the client was the bottleneck of a measurement; 99 an assertion \
-                  failed; 126 a command cannot be run; 127 there is no such command; 130 interrupted; 143 terminated."
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    after_help = EXIT_CODES
 )]
 pub struct Cli {
     #[command(flatten)]

@@ -11,15 +11,14 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::io::BufReader;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use self::place::Place;
 use super::Globals;
 use super::asked::Asked;
-use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::sink::{ServerArgs, SinkArgs};
+use super::values::duration;
 use crate::dialect::{Assignment, Dialect, Dialects, Outcome, Source};
-use crate::emit::{Content, Outgoing, SinkOptions};
+use crate::emit::{Content, Outgoing};
 use crate::exit::{Exit, Failure};
 use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
@@ -85,7 +84,10 @@ An event that says whose task it is (tasks/ID registered) also leaves the owner 
 where a relay finds it that was away meanwhile. The first owner counts.
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
-none is.";
+none is.
+
+Exit codes: 0 sent; 1 events were lost, lines were bad, or with --require-subscribers nobody listens; 2 bad usage or \
+configuration, or an event that the dialect refuses; 3 Redis or the relay cannot be reached, and nothing was sent; 4 it refuses.";
 
 /// Emit events: into Redis, or over HTTP to a relay
 #[derive(Debug, Args)]
@@ -114,7 +116,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
     channel_prefix: String,
 
-    /// Read events from standard input, one a line: JSON, a percentage, or '# text'.
+    /// Read events from standard input, one a line: JSON, a percentage, '# text', or output of a program with progress in it.
     #[arg(long, env = "JOBWIRE_STDIN")]
     stdin: bool,
 
@@ -161,10 +163,6 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "N", env = "JOBWIRE_SEED")]
     seed: Option<u64>,
 
-    /// Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL.
-    #[arg(long, env = "JOBWIRE_DURABLE")]
-    durable: bool,
-
     /// Fail (exit 1) if an event reaches nobody; otherwise that is a warning.
     #[arg(long, env = "JOBWIRE_REQUIRE_SUBSCRIBERS")]
     require_subscribers: bool,
@@ -178,31 +176,8 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "TIME", env = "JOBWIRE_PATIENCE", value_parser = duration)]
     patience: Option<Duration>,
 
-    /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,
-    /// password and database.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
-    redis: Option<String>,
-
     #[command(flatten)]
-    redis_tls: RedisTls,
-
-    /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
-    #[command(flatten)]
-    tls: ServerTls,
-
-    /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
-    publish_key: Option<String>,
+    sink: SinkArgs,
 
     /// Print the events and fields of all dialects, of TARGET's, or of one event, and exit.
     #[arg(long, env = "JOBWIRE_LIST")]
@@ -233,31 +208,21 @@ impl PublishArgs {
 
     /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
     pub(super) fn asked(self) -> Option<Asked> {
-        let key = self.publish_key.or_else(|| for_server(&self.server));
-        Some(Asked { bearer: key, tls: self.tls.quiet()?, server: self.server })
+        let ServerArgs { server, tls } = self.sink.relay;
+        let key = self.sink.publish_key.or_else(|| for_server(&server));
+        Some(Asked { bearer: key, tls: tls.quiet()?, server })
     }
 
     fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {
         let source = self.source(dialects)?;
-        if self.durable && self.require_subscribers {
+        if self.sink.durable && self.require_subscribers {
             let message =
                 "--durable and --require-subscribers cannot be used together: a stream has no subscribers";
             return Err(Failure::usage(message).hint("what is in a stream reaches those who come later, too"));
         }
-        let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
-            SinkOptions::Redis { url, durable: self.durable }
-        } else if self.durable {
-            return Err(Failure::usage(
-                "--durable appends to streams in Redis, and nothing names a Redis: a relay only publishes what it gets over HTTP",
-            )
-            .hint("name the Redis of the relay with --redis or REDIS_URL"));
-        } else {
-            let tls = self.tls.tls()?;
-            SinkOptions::Http { server: self.server, key: self.publish_key, tls }
-        };
         Ok(PublishOptions {
             source,
-            sink,
+            sink: self.sink.options()?,
             rate: self.rate,
             patience: self.patience,
             require_subscribers: self.require_subscribers,

@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use rand::RngExt as _;
-use url::Url;
 
 use super::Globals;
-use super::tls::{RedisTls, ServerTls};
-use super::values::{duration, publish_key, redis_url, server};
+use super::sink::SinkArgs;
+use super::values::duration;
 use crate::dialect::{Dialects, Target};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
@@ -27,8 +26,7 @@ Examples:
   jobwire run --progress-regex 'epoch (?<step>\\d+)/(?<total>\\d+)' -- ./train
   jobwire run --redis redis://db:6379 --durable etl -- python3 etl.py
 
-The command's output passes through as it is, and its exit code is that of jobwire: 128 and the number for a signal, 127 where \
-there is no such command, 126 where it cannot be run. What it writes is looked at for progress: 45%, [12/80], 12 of 80, and what \
+The command's output passes through as it is, and its exit code becomes that of jobwire. What it writes is looked at for progress: 45%, [12/80], 12 of 80, and what \
 ffmpeg, pv, rsync, curl, wget, tqdm, cargo, pytest and make write. Where stdout or stderr is a terminal the command has \
 one too, of the same size, so that it draws as it would by itself.
 
@@ -43,12 +41,14 @@ lost, and at its end at most 2 seconds are spent on the last word. What could no
 1,000 wait, and those left out are counted.
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
-none is.";
+none is.
+
+Exit codes: 2 bad usage or configuration, and nothing was run; 126 the command cannot be run; 127 there is no such command; else \
+the command's own code, or 128 and the number of the signal that ended it.";
 
 /// Run a command and tell of it as a job: start, progress, end
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, override_usage = "jobwire run [OPTIONS] [TARGET] -- COMMAND [ARG]...")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct RunArgs {
     /// The job, as in build-42 or jobs/build-42 [default: the command's name and four letters].
     target: Option<String>,
@@ -61,7 +61,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "WHEN", env = "JOBWIRE_PTY", default_value_t)]
     pty: PtyFlag,
 
-    /// Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in.
+    /// Find progress by this regular expression, whose named groups are percent, step, total and
+    /// message, in place of the forms that are built in.
     #[arg(long, value_name = "REGEX", env = "JOBWIRE_PROGRESS_REGEX")]
     progress_regex: Option<String>,
 
@@ -73,43 +74,16 @@ pub(super) struct RunArgs {
     #[arg(long, env = "JOBWIRE_SHOW_COMMAND")]
     show_command: bool,
 
-    /// Publish the newest progress again after so long a silence, as in 30s, for relays that came later.
+    /// Publish the newest progress again after a silence of this length, as in 30s, for relays that start later.
     #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = duration)]
     heartbeat: Option<Duration>,
 
-    /// Say nothing of how to watch the job.
+    /// Do not say how to watch the job.
     #[arg(long, env = "JOBWIRE_QUIET")]
     quiet: bool,
 
-    /// Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL.
-    #[arg(long, env = "JOBWIRE_DURABLE")]
-    durable: bool,
-
-    /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,
-    /// password and database.
-    #[arg(long, value_name = "URL", env = "JOBWIRE_REDIS", hide_env_values = true, value_parser = redis_url)]
-    redis: Option<String>,
-
     #[command(flatten)]
-    redis_tls: RedisTls,
-
-    /// The relay to publish through, where there is no --redis: a ws, wss, http or https URL.
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "JOBWIRE_SERVER",
-        default_value = "ws://127.0.0.1:8000",
-        value_parser = server,
-        hide_env_values = true
-    )]
-    server: Url,
-
-    #[command(flatten)]
-    tls: ServerTls,
-
-    /// The relay's publish key [default: the one that `jobwire serve` left for its user].
-    #[arg(long, value_name = "KEY", env = "JOBWIRE_PUBLISH_KEY", hide_env_values = true, value_parser = publish_key)]
-    publish_key: Option<String>,
+    sink: SinkArgs,
 }
 
 /// When the command's output goes through a pseudoterminal, as written.
@@ -152,24 +126,19 @@ impl RunArgs {
             let files: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
             environment.push(set("JOBWIRE_DIALECT_FILE", files.join(",")));
         }
-        let sink = if let Some(url) = self.redis_tls.complete(self.redis)? {
-            environment.extend(of_redis(&url));
-            if self.durable {
-                environment.push(set("JOBWIRE_DURABLE", "true".to_owned()));
+        let sink = self.sink.options()?;
+        match &sink {
+            SinkOptions::Redis { url, durable } => {
+                environment.extend(of_redis(url));
+                environment.extend(durable.then(|| set("JOBWIRE_DURABLE", "true".to_owned())));
             }
-            SinkOptions::Redis { url, durable: self.durable }
-        } else if self.durable {
-            return Err(Failure::usage(
-                "--durable appends to streams in Redis, and nothing names a Redis: a relay only publishes what it gets over HTTP",
-            )
-            .hint("name the Redis of the relay with --redis or REDIS_URL"));
-        } else {
-            environment.push(set("JOBWIRE_SERVER", self.server.to_string()));
-            environment.extend(self.publish_key.clone().map(|key| set("JOBWIRE_PUBLISH_KEY", key)));
-            environment
-                .extend(self.tls.environment().into_iter().map(|(name, value)| (name.into(), Some(value))));
-            SinkOptions::Http { server: self.server, key: self.publish_key, tls: self.tls.tls()? }
-        };
+            SinkOptions::Http { server, key, .. } => {
+                environment.push(set("JOBWIRE_SERVER", server.to_string()));
+                environment.extend(key.clone().map(|key| set("JOBWIRE_PUBLISH_KEY", key)));
+                let trust = self.sink.relay.tls.environment();
+                environment.extend(trust.into_iter().map(|(name, value)| (name.into(), Some(value))));
+            }
+        }
         Ok(RunOptions {
             command: CommandLine { program, args: words.collect(), environment },
             dialect,

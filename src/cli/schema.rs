@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 
 /// Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript
 ///
-/// They come from the catalogue that `publish` checks events by: names, types, values, limits, what may be null and what is
+/// The types come from the catalogue that `publish` checks events by: names, types, values, limits, what may be null and what is
 /// always there. Of a dialect that names no events (celery, bullmq) only the kinds are known. With --dialect-file they are
 /// those of your own dialects too.
 ///

@@ -74,7 +74,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", env = "JOBWIRE_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
 
-    /// Write the port of the first listener to this file, in one step once it listens; it is removed at the end.
+    /// Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_PORT_FILE", value_hint = ValueHint::FilePath)]
     port_file: Option<PathBuf>,
 
@@ -164,7 +164,7 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     limits: Limits,
 
-    /// A command to run, for as long as which the relay runs, and its arguments.
+    /// A command and its arguments: the relay runs for as long as the command does.
     #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandName)]
     command: Vec<OsString>,
 }
@@ -248,7 +248,11 @@ impl ServeArgs {
             rlimit::increase_nofile_limit(u64::MAX).context("could not raise the limit of open files")?;
         let listeners = self.listeners()?;
         let port = listeners.first().context("serve needs an address to listen on")?.local_addr()?.port();
-        let key = PublishKey::obtain(self.publish_key.as_deref(), port)?;
+        let port_file = self.port_file.as_deref().map(PortFile::open).transpose()?;
+        let key = match self.publish_key.as_deref() {
+            given if self.has_command() => PublishKey::obtain_for_command(given, port),
+            given => PublishKey::obtain(given, port)?,
+        };
         options.reloadable.publish_key.clone_from(&key.value);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
@@ -264,13 +268,8 @@ impl ServeArgs {
             let text = banner::banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
             let refuses_all = matches!(&auth, AuthPolicy::Keys(keys) if keys.is_empty());
             self.say(&text, &self.simulate.banner(refuses_all));
-            let path = self.port_file.as_deref();
-            let file = path.map(|path| {
-                PortFile::write(path, port)
-                    .map_err(|error| Failure::usage(format!("--port-file {}: {error}", path.display())))
-            });
             // Removed at the end of this block.
-            let _file = file.transpose()?;
+            let _file = port_file.map(|file| PortFile::write(file, port)).transpose()?;
             match &mut signals {
                 ServeSignals::OfRelay(signals, hangups) => {
                     let reloads = Reloads::new(globals, key, port, auth.is_open());
@@ -281,7 +280,7 @@ impl ServeArgs {
                     command.set("JOBWIRE_CHANNEL_PREFIX", self.channel_prefix.as_str());
                     command.set_dialect_files(&globals.dialect_files);
                     if let Some(url) = redis {
-                        command.set("JOBWIRE_REDIS", url);
+                        command.set_redis(&url, &dialects);
                     }
                     serve_command(relay, &command, signals).await
                 }

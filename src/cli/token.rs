@@ -28,13 +28,13 @@ const MADE: [(&str, &str); 3] =
     subcommand_negates_reqs = true,
     disable_help_subcommand = true,
     after_long_help = "Examples:\n  \
-    export JOBWIRE_JWT_SECRET=…                          the secret of serve, for all that follow\n  \
+    export JOBWIRE_JWT_SECRET=…                         the secret of serve, for all that follow\n  \
     jobwire token --sub alice                           for an hour\n  \
     jobwire attach tasks/123 --token \"$(jobwire token --sub alice)\"\n  \
     jobwire token --sub ci --exp 10m --claim 'watch=celery/*,channel:campaigns'\n  \
     jobwire token --sub alice --claim role=admin --claim level:=3\n  \
     jobwire token explain \"$TOKEN\"                      what is wrong with it, and what it allows\n  \
-    pbpaste | jobwire token explain                     out of the list of processes"
+    pbpaste | jobwire token explain                     keeps it out of the list of processes"
 )]
 pub(crate) struct TokenArgs {
     #[command(subcommand)]

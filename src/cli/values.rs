@@ -136,6 +136,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_server_is_a_url_of_four_schemes() {
+        for good in ["ws://h", "wss://h:1", "http://h/prefix", "https://h"] {
+            assert!(server(good).is_ok(), "{good}");
+        }
+        for bad in ["localhost:8000", "redis://h", "h", ""] {
+            assert!(server(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_host_without_a_scheme_is_answered_with_the_url_and_a_password_is_not_repeated() {
         for (text, meant) in [
             ("127.0.0.1:8000", "--server ws://127.0.0.1:8000?"),

@@ -386,8 +386,9 @@ impl HttpSink {
         };
         trouble.of(match status {
             401 | 403 => Failure::new(Exit::Refused, error.to_string()).hint(self.key().hint(&self.server)),
-            404 if message.is_some() => Failure::new(Exit::Failure, error.to_string())
-                .hint("the relay needs the dialect too: start it with the same --dialect-file"),
+            404 if message.is_some() => Failure::new(Exit::Failure, error.to_string()).hint(
+                "the relay needs the same dialect and prefix: see its --dialect-file and --channel-prefix",
+            ),
             404 | 405 | 426 => {
                 let message = format!("the server at {address} takes no events: it answered {status}");
                 Failure::new(Exit::Unreachable, message).hint(HTTP_HINT)

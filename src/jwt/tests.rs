@@ -14,8 +14,12 @@ const SECRET: &str = "a secret that nobody knows";
 const NOW: u64 = 1_700_000_000;
 
 fn sign(header: &Value, claims: &Value, secret: &str) -> String {
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let message = format!("{}.{}", part(header), part(claims));
+    sign_text(&header.to_string(), &claims.to_string(), secret)
+}
+
+/// Signs texts that need not be JSON.
+fn sign_text(header: &str, claims: &str, secret: &str) -> String {
+    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, message.as_bytes()));
     format!("{message}.{signature}")
@@ -250,7 +254,66 @@ fn neither_secret_nor_token_is_shown() {
     assert_eq!(Secret::new(""), None);
 }
 
+/// Members of a token's claims, right and wrong, for [`NOW`].
+const MEMBERS: [&str; 26] = [
+    r#""sub":"alice""#,
+    r#""sub":"bob""#,
+    r#""sub":7"#,
+    r#""sub":"""#,
+    r#""sub":null"#,
+    r#""sub":1.5"#,
+    r#""exp":1700000009"#,
+    r#""exp":1700000009.5"#,
+    r#""exp":1700000000"#,
+    r#""exp":1699999999"#,
+    r#""exp":1700000000000"#,
+    r#""exp":"soon""#,
+    r#""exp":1e400"#,
+    r#""exp":null"#,
+    r#""nbf":1700000001"#,
+    r#""nbf":1699999999"#,
+    r#""nbf":"now""#,
+    r#""nbf":null"#,
+    r#""aud":"web""#,
+    r#""aud":["app","web"]"#,
+    r#""aud":3"#,
+    r#""watch":["celery/*"]"#,
+    r#""watch":"celery/*""#,
+    r#""watch":null"#,
+    r#""iat":"today""#,
+    r#""role":{"a":[1]}"#,
+];
+
 proptest! {
+    #[test]
+    fn an_explanation_finds_a_fault_exactly_where_a_relay_refuses(
+        members in prop::collection::vec(prop::sample::select(&MEMBERS), 0..7),
+        for_web: bool,
+        is_ours: bool,
+        alg in prop::sample::select(&["HS256", "HS256", "HS256", "none", "HS512", "RS256"]),
+    ) {
+        let members: Vec<&str> = [r#""sub":"alice""#, r#""exp":1700000009"#]
+            .into_iter()
+            .filter(|member| !members.iter().any(|other| other[..5] == member[..5]))
+            .chain(members.iter().copied())
+            .collect();
+        let secret = if is_ours { SECRET } else { "another" };
+        let header = json!({"alg": alg}).to_string();
+        let token = sign_text(&header, &format!("{{{}}}", members.join(",")), secret);
+        let (keys, audience) = (trusted(SECRET), for_web.then_some("web"));
+        let refusal = Checker::new(&keys, &[], audience).check(Some(&Token(&token)), NOW * 1000).err();
+        let findings = explain(&token, &keys, audience, NOW * 1000);
+        let sound = findings.iter().all(|finding| finding.soundness == Soundness::Sound);
+        prop_assert_eq!(sound, refusal.is_none(), "{:?}: {:?}", refusal, findings);
+    }
+
+    #[test]
+    fn any_text_is_explained_without_harm(text in ".{0,200}") {
+        let findings = explain(&text, &trusted(SECRET), None, NOW * 1000);
+        prop_assert!(findings.iter().any(|finding| finding.soundness == Soundness::Faulty));
+        prop_assert!(findings.iter().all(|finding| !finding.text.chars().any(char::is_control)));
+    }
+
     #[test]
     fn no_text_is_a_token_and_none_panics(text in "[A-Za-z0-9_.=-]{0,200}") {
         prop_assert!(check(&text).is_err());

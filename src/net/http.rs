@@ -176,10 +176,11 @@ fn classify(url: &Url, error: &hyper::Error) -> NetError {
     let address = address(url);
     if error.is_parse() {
         NetError::NotHttp { address, reason: "its answer is something else".into() }
-    } else if error.is_incomplete_message() || error.is_closed() {
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
         NetError::NotHttp { address, reason: "it closed the connection without an answer".into() }
     } else {
-        NetError::Closed { address, reason: error.to_string() }
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        NetError::Closed { address, reason: cause.unwrap_or_else(|| error.to_string()) }
     }
 }
 

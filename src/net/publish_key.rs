@@ -30,6 +30,12 @@ pub(crate) fn create(port: u16) -> io::Result<(String, Guard)> {
     create_in(&folder(), port)
 }
 
+/// A new key that lies nowhere.
+pub(crate) fn random() -> String {
+    let bytes: [u8; KEY_BYTES] = rand::rng().random();
+    bytes.iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"))
+}
+
 /// The key that a relay of this user on `port` left.
 pub(crate) fn find(port: u16) -> Option<String> {
     find_in(&folder(), port)
@@ -93,8 +99,7 @@ fn create_in(folder: &Path, port: u16) -> io::Result<(String, Guard)> {
         let message = format!("{} is not a folder that only its owner can use", folder.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    let bytes: [u8; KEY_BYTES] = rand::rng().random();
-    let key = bytes.iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"));
+    let key = random();
     let path = file_in(folder, port);
     // Written aside and renamed, so that nobody ever reads half a key.
     let draft = folder.join(format!("publish-key.{port}.{}", std::process::id()));

@@ -125,10 +125,11 @@ impl<'a, W: Write> Pump<'a, W> {
                     self.complain(&format!("error: line {line}: {error}"));
                 }
                 Ok(Some(Next::InVain(lines))) => {
-                    let lines = if lines == 1 { "its line".to_owned() } else { format!("its {lines} lines") };
-                    self.say(&format!(
-                        "warning: standard input has ended, and none of {lines} was an event or said progress"
-                    ));
+                    let told = match lines {
+                        1 => "its line was no event and said no progress".to_owned(),
+                        _ => format!("none of its {lines} lines was an event or said progress"),
+                    };
+                    self.say(&format!("warning: standard input has ended, and {told}"));
                 }
                 Ok(Some(Next::Event(event, at))) => {
                     self.with(|state| state.is_run_over = source.is_ended());

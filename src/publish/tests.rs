@@ -275,13 +275,18 @@ async fn output_of_a_program_is_searched_for_progress_and_its_end_ends_the_job()
 #[tokio::test]
 async fn output_without_any_progress_is_noted_unless_it_is_to_be_quiet() {
     let relay = Relay::good().await;
-    for (is_quiet, expected) in [
-        (false, "warning: standard input has ended, and none of its 2 lines was an event or said progress\n"),
-        (true, ""),
+    for (is_quiet, input, expected) in [
+        (
+            false,
+            "a\nb\n",
+            "warning: standard input has ended, and none of its 2 lines was an event or said progress\n",
+        ),
+        (false, "a\n", "warning: standard input has ended, and its line was no event and said no progress\n"),
+        (true, "a\nb\n", ""),
     ] {
         let lines = SourceOptions::Lines(InputLines::new(dialect("downloads"), Some("a".to_owned())));
         let options = PublishOptions { is_quiet, ..options(lines, relay.sink()) };
-        let (exit, notes, _) = outcome(options, b"hello\nworld\n").await;
+        let (exit, notes, _) = outcome(options, input.as_bytes()).await;
         assert_eq!((exit, notes.as_str()), (Exit::Success, expected));
     }
 }

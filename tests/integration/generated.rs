@@ -43,8 +43,25 @@ fn manual_pages_are_what_the_binary_writes() {
     assert_fresh(&pages, "man");
     for (name, page) in pages.iter().filter(|(name, _)| name.ends_with(".1")) {
         assert_eq!(page.matches("\n.SH EXAMPLES\n.nf\n").count(), 1, "{name}");
-        assert!(!page.contains(".SH EXTRA"), "{name}");
+        assert!(!page.contains(".SH EXTRA") && !page.contains("Exit codes:"), "{name}");
+        let verb = name.trim_end_matches(".1").trim_start_matches("jobwire").split('-');
+        let help = jobwire(&verb.filter(|word| !word.is_empty()).chain(["--help"]).collect::<Vec<_>>());
+        assert_eq!(synopsis(page), usage(&help.stdout), "{name}");
     }
+}
+
+/// The forms of the command that a page shows, as they are read.
+fn synopsis(page: &str) -> Vec<String> {
+    let lines = page.lines().skip_while(|line| *line != ".SH SYNOPSIS").skip(1);
+    let forms = lines.take_while(|line| !line.starts_with(".SH")).filter(|line| *line != ".br");
+    forms.map(|line| line.replace("\\fB", "").replace("\\fR", "").replace("\\-", "-")).collect()
+}
+
+/// The forms of the command that its help shows.
+fn usage(help: &str) -> Vec<String> {
+    let lines =
+        help.lines().skip_while(|line| !line.starts_with("Usage: ")).take_while(|line| !line.is_empty());
+    lines.map(|line| line.trim_start_matches("Usage: ").trim().to_owned()).collect()
 }
 
 #[test]

@@ -30,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "dialect",
             "progress",
             "exit",
+            "outfile",
             "telemetry",
             "text",
         ],

@@ -33,9 +33,9 @@ fn run(command: &mut Command, dir: &TempDir) -> String {
     output.stdout
 }
 
-/// Attaches to a job of `downloads`, runs its worker, and returns what attach printed.
+/// Attaches to a job of `jobs`, runs its worker, and returns what attach printed.
 fn watched(relay: &Relay, job: &str, worker: &mut Command, dir: &TempDir) -> String {
-    let attach = relay.spawn(&["attach", &format!("downloads/{job}"), "--progress", "plain"]);
+    let attach = relay.spawn(&["attach", job, "--progress", "plain"]);
     relay.until_connections(1);
     run(worker, dir);
     let output = attach.finish(PATIENCE);
@@ -50,12 +50,12 @@ fn the_workers_of_the_page_are_watched_to_their_end() {
     let relay = Relay::on(&redis, &[]);
     let dir = snippet("worker.py", &redis, &relay);
     let printed = watched(&relay, "from-python", Command::new("python3").arg("worker.py"), &dir);
-    assert!(printed.contains("downloads/from-python done 100%"), "{printed}");
+    assert!(printed.contains("jobs/from-python done 100%"), "{printed}");
 
     let dir = snippet("worker.mjs", &redis, &relay);
     std::os::unix::fs::symlink(node_modules(), dir.path().join("node_modules")).unwrap();
     let printed = watched(&relay, "from-node", Command::new("node").arg("worker.mjs"), &dir);
-    assert!(printed.contains("downloads/from-node done 100%"), "{printed}");
+    assert!(printed.contains("jobs/from-node done 100%"), "{printed}");
 }
 
 #[test]

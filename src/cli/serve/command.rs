@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::child::{self, CaughtSignals, Passing};
+use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::relay::Relay;
 
@@ -21,21 +22,36 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 pub(super) struct ServedCommand<'a> {
     /// The program and its arguments; at least the program.
     words: &'a [OsString],
-    environment: Vec<(&'static str, OsString)>,
+    /// Variables and their values; one without a value is taken away.
+    environment: Vec<(&'static str, Option<OsString>)>,
 }
 
 impl<'a> ServedCommand<'a> {
     /// The command, for which a relay at `address` with this publish key is there.
     pub(super) fn new(words: &'a [OsString], address: SocketAddr, publish_key: &str) -> Self {
         let server = format!("ws://{}", reachable(address));
-        let environment =
-            vec![("JOBWIRE_SERVER", server.into()), ("JOBWIRE_PUBLISH_KEY", publish_key.to_owned().into())];
-        Self { words, environment }
+        let mut command = Self { words, environment: Vec::new() };
+        command.set("JOBWIRE_SERVER", server);
+        command.set("JOBWIRE_PUBLISH_KEY", publish_key);
+        command
     }
 
     /// Sets another variable of the command.
     pub(super) fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
-        self.environment.push((name, value.into()));
+        self.environment.push((name, Some(value.into())));
+    }
+
+    /// Sets the Redis of the relay, and whether events have to be appended to streams there. Where only some dialects come by
+    /// streams, no variable can say so for each event: then the command has no Redis, and sends events through the relay.
+    pub(super) fn set_redis(&mut self, url: &str, dialects: &Dialects) {
+        let published = || dialects.iter().filter(|(_, dialect)| dialect.publisher.is_none());
+        let streamed = published().filter(|(_, dialect)| dialect.streams).count();
+        if streamed == 0 || streamed == published().count() {
+            self.set("JOBWIRE_REDIS", url);
+            self.set("JOBWIRE_DURABLE", (streamed > 0).to_string());
+        } else {
+            self.environment.extend([("JOBWIRE_REDIS", None), ("JOBWIRE_DURABLE", None)]);
+        }
     }
 
     /// Sets the dialect files; a list of names one of which has a comma cannot be written.
@@ -57,7 +73,13 @@ impl<'a> ServedCommand<'a> {
         }
         let (program, arguments) = self.words.split_first().context("there is no command")?;
         let mut command = Command::new(program);
-        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(arguments);
+        for (name, value) in &self.environment {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         let mut child = child::start(&mut command)?;
         let mut passing = Passing::new(true);
         let thread = tokio::select! {
@@ -144,10 +166,28 @@ mod tests {
             command.set_dialect_files(&files.iter().map(PathBuf::from).collect::<Vec<_>>());
             command.environment.pop().unwrap()
         };
-        assert_eq!(set(&["/a.toml", "/b.toml"]), ("JOBWIRE_DIALECT_FILE", "/a.toml,/b.toml".into()));
-        assert!(PathBuf::from(set(&["a.toml"]).1).is_absolute());
+        assert_eq!(set(&["/a.toml", "/b.toml"]), ("JOBWIRE_DIALECT_FILE", Some("/a.toml,/b.toml".into())));
+        assert!(PathBuf::from(set(&["a.toml"]).1.unwrap()).is_absolute());
         for unset in [&[][..], &["/a,b.toml"]] {
             assert_eq!(set(unset).0, "JOBWIRE_PUBLISH_KEY");
         }
+    }
+
+    #[test]
+    fn a_command_appends_to_streams_where_its_relay_reads_them() {
+        let words = [OsString::from("true")];
+        let set = |streams: &[&str]| {
+            let dialects = Dialects::builtin().with_streams(streams).unwrap();
+            let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
+            command.set_redis("redis://r", &dialects);
+            let value =
+                |(_, value): (&str, Option<OsString>)| value.map(|value| value.into_string().unwrap());
+            let durable = command.environment.pop().and_then(value);
+            (command.environment.pop().and_then(value), durable)
+        };
+        let some = |redis: &str, durable: &str| (Some(redis.to_owned()), Some(durable.to_owned()));
+        assert_eq!(set(&[]), some("redis://r", "false"));
+        assert_eq!(set(&["downloads", "scraping", "channels", "jobs", "tasks"]), some("redis://r", "true"));
+        assert_eq!(set(&["scraping"]), (None, None));
     }
 }

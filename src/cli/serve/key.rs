@@ -10,6 +10,7 @@ use crate::net::publish_key::{self, Guard};
 pub(super) struct PublishKey {
     /// The key itself.
     pub(super) value: String,
+    /// `None`: it was given, or only a command knows it.
     file: Option<(Guard, u16)>,
 }
 
@@ -22,6 +23,15 @@ impl PublishKey {
         let (value, guard) = publish_key::create(port)
             .context("could not leave a publish key for `jobwire publish`; give one with --publish-key")?;
         Ok(Self { value, file: Some((guard, port)) })
+    }
+
+    /// The key of a relay that runs for a command, which finds it in its environment: a machine without a folder for keys,
+    /// such as a container that is read-only, will do.
+    pub(super) fn obtain_for_command(given: Option<&str>, port: u16) -> Self {
+        Self::obtain(given, port).unwrap_or_else(|error| {
+            tracing::info!("the publish key is known to the command alone: {error:#}");
+            Self { value: publish_key::random(), file: None }
+        })
     }
 }
 

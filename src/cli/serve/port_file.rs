@@ -1,61 +1,90 @@
 //! `--port-file`: the port of a relay, for scripts.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::exit::Failure;
+use crate::outfile::OutFile;
+
+/// Flag that names the file.
+const FLAG: &str = "--port-file";
 
 /// A file that holds the port of the relay's first listener on a line. It is removed when this is dropped, unless another relay
 /// has written it by then.
 #[derive(Debug)]
 pub(super) struct PortFile {
-    path: PathBuf,
+    /// `None`: a pipe, a device or stdout, none of which is removed.
+    path: Option<PathBuf>,
     port: u16,
 }
 
 impl PortFile {
+    /// Opens the file, before the relay starts. A pipe waits for its reader here.
+    pub(super) fn open(path: &Path) -> Result<OutFile, Failure> {
+        OutFile::open(FLAG, path, &[])
+    }
+
     /// Writes the file, or replaces it, in one step: a reader finds the whole line or no new file.
-    pub(super) fn write(path: &Path, port: u16) -> io::Result<Self> {
-        let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_os_string();
-        // Beside it: only within a file system is a file renamed in one step.
-        name.push(format!(".{}", std::process::id()));
-        let draft = path.with_file_name(name);
-        let written = File::create(&draft)
-            .and_then(|mut file| writeln!(file, "{port}"))
-            .and_then(|()| fs::rename(&draft, path));
-        if let Err(error) = written {
-            // The first error is the one to tell.
-            let _ = fs::remove_file(&draft);
-            return Err(error);
-        }
-        Ok(Self { path: path.to_owned(), port })
+    pub(super) fn write(file: OutFile, port: u16) -> Result<Self, Failure> {
+        let path = file.regular().map(Path::to_owned);
+        file.write(&format!("{port}\n"))?;
+        Ok(Self { path, port })
     }
 }
 
 impl Drop for PortFile {
     fn drop(&mut self) {
-        if fs::read_to_string(&self.path).is_ok_and(|text| text == format!("{}\n", self.port)) {
+        let Some(path) = &self.path else { return };
+        if fs::read_to_string(path).is_ok_and(|text| text == format!("{}\n", self.port)) {
             // A file that cannot be removed names a port that nobody listens on.
-            let _ = fs::remove_file(&self.path);
+            let _ = fs::remove_file(path);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    fn write(path: &Path, port: u16) -> PortFile {
+        PortFile::write(PortFile::open(path).unwrap(), port).unwrap()
+    }
 
     #[test]
     fn a_file_is_there_until_its_relay_is_gone_or_another_has_written_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("port");
         fs::write(&path, "stale").unwrap();
-        let file = PortFile::write(&path, 8000).unwrap();
+        let file = write(&path, 8000);
         assert_eq!(fs::read_to_string(&path).unwrap(), "8000\n");
-        let other = PortFile::write(&path, 8001).unwrap();
+        let other = write(&path, 8001);
         drop(file);
         assert_eq!(fs::read_to_string(&path).unwrap(), "8001\n");
         drop(other);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "no draft is left either");
+    }
+
+    #[test]
+    fn a_pipe_is_written_and_stays_and_a_link_keeps_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link, file) =
+            (folder.path().join("pipe"), folder.path().join("link"), folder.path().join("file"));
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+        let reading = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        drop(write(&pipe, 8000));
+        assert_eq!(reading.join().unwrap(), "8000\n");
+        assert!(pipe.exists(), "what is no file is not removed");
+        symlink(&file, &link).unwrap();
+        let written = write(&link, 8001);
+        assert!(link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "8001\n");
+        drop(written);
+        assert!(!file.exists() && link.is_symlink());
     }
 
     #[test]
@@ -64,7 +93,8 @@ mod tests {
         let taken = folder.path().join("folder");
         fs::create_dir(&taken).unwrap();
         for path in [taken, folder.path().join("missing/port"), PathBuf::from("/"), PathBuf::new()] {
-            assert!(PortFile::write(&path, 1).is_err(), "{}", path.display());
+            let failure = PortFile::open(&path).unwrap_err();
+            assert!(failure.message.contains("(--port-file)"), "{failure}");
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::support::{Output, PATIENCE, Process, Relay, junit, junit_case, program};
 
 /// Runs the script in a folder of its own, as a command that a relay runs for.
-fn smoke(relay: &Relay, folder: &TempDir, ending: &str) -> Output {
+fn smoke(relay: &Relay, folder: &TempDir, ending: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/smoke.sh");
     let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
-    command.arg(script).arg(ending).current_dir(folder.path()).env("PATH", path).envs(relay.env());
+    command.arg(script).args(ending).current_dir(folder.path()).env("PATH", path).envs(relay.env());
     Process::spawn(&mut command).finish(PATIENCE * 3)
 }
 
@@ -25,18 +25,18 @@ fn a_smoke_test_of_ten_lines_needs_no_sleep() {
     let relay = Relay::start(&[]);
     let folder = TempDir::new().unwrap();
     let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    let output = smoke(&relay, &folder, "job_completed");
+    let output = smoke(&relay, &folder, &[]);
     assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
     let checked = junit(&read("check.xml"));
     assert!(
         checked.iter().all(|case| !matches!(case.wrong.as_deref(), Some("failure" | "error"))),
         "{checked:#?}"
     );
-    assert_eq!(junit_case(&junit(&read("job.xml")), "scraping/7").wrong, None);
+    assert_eq!(junit_case(&junit(&read("job.xml")), "jobs/smoke").wrong, None);
     let relay = Relay::start(&[]);
-    let output = smoke(&relay, &folder, "job_failed");
+    let output = smoke(&relay, &folder, &["failed", "error=disk full"]);
     assert_eq!(output.code, 1, "{}{}", output.stdout, output.stderr);
     let failed = junit(&read("job.xml"));
-    let case = junit_case(&failed, "scraping/7");
-    assert_eq!((case.wrong.as_deref(), case.message.as_str()), (Some("failure"), "that was it"));
+    let case = junit_case(&failed, "jobs/smoke");
+    assert_eq!((case.wrong.as_deref(), case.message.as_str()), (Some("failure"), "disk full"));
 }

@@ -44,6 +44,7 @@ follow! {
     the_page_about_publish_is_true: "man/jobwire-publish.1",
     the_page_about_redis_is_true: "man/jobwire-redis.7",
     the_page_about_serve_is_true: "man/jobwire-serve.1",
+    the_page_about_tokens_is_true: "man/jobwire-tokens.7",
     the_page_about_workers_is_true: "man/jobwire-workers.7",
     the_page_about_configuration_is_true: "man/jobwire.toml.5",
 }

@@ -94,6 +94,7 @@ fn a_relay_that_cannot_start_starts_no_command() {
     ] {
         let output = run(flags, "echo started");
         assert_eq!((output.code, output.stdout.as_str()), (code, ""), "{flags:?}: {}", output.stderr);
+        assert!(!output.stderr.contains("listening on "), "{flags:?}: {}", output.stderr);
     }
 }
 
@@ -205,4 +206,33 @@ fn a_command_that_a_shell_started_in_the_background_keeps_its_peace() {
     let text = "trap '' INT; \"$0\" serve -- sh -c 'kill -INT $PPID $$; echo alive'";
     let output = run(&[], text);
     assert_eq!((output.code, output.stdout.as_str()), (0, "alive\n"), "{}", output.stderr);
+}
+
+#[test]
+fn a_command_needs_no_folder_for_keys() {
+    let text = r#"
+        "$0" publish jobs/a started || exit 90
+        "$0" publish jobs/a succeeded || exit 91
+        "$0" attach jobs/a --timeout 10s || exit 92"#;
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing/folder");
+    let mut serve = script(folder.path(), &[], text);
+    let output = Process::spawn(serve.env("XDG_RUNTIME_DIR", missing)).finish(PATIENCE);
+    assert_eq!(output.code, 0, "{output:?}");
+}
+
+#[test]
+fn what_a_command_publishes_reaches_a_relay_that_reads_streams() {
+    let redis = RedisServer::start();
+    let text = r#"
+        "$0" publish "$1" started || exit 90
+        "$0" publish "$1" succeeded || exit 91
+        "$0" attach "$1" --timeout 10s || exit 92"#;
+    for (streams, target) in [("all", "jobs/a"), ("jobs", "jobs/b"), ("scraping", "jobs/c")] {
+        let folder = TempDir::new().unwrap();
+        let flags = ["--redis", &redis.url(), "--streams", streams];
+        let mut serve = script(folder.path(), &flags, text);
+        let output = Process::spawn(serve.arg(target)).finish(PATIENCE);
+        assert_eq!(output.code, 0, "{streams}: {output:?}");
+    }
 }

@@ -88,7 +88,10 @@ fn ready_is_503_while_a_dialect_has_lost_its_subscriptions_and_they_come_back_by
     until(PATIENCE, "the relay to subscribe", || relay.get("/ready").0 == 200);
     // One channel of several leaves its dialect the others.
     let campaigns = ["resetchannels", "&fliptechpro:campaigns", "&scraping_events", "&task_updates:*"];
-    allow(&redis, &[&campaigns[..], &["&download_updates:*", "&celery-task-meta-*"]].concat());
+    allow(
+        &redis,
+        &[&campaigns[..], &["&download_updates:*", "&celery-task-meta-*", "&job_updates:*"]].concat(),
+    );
     let health = || relay.exchange("GET", "/health", &[], b"").json();
     until(PATIENCE, "/health to name them", || health()["denied"][0]["revoked"] == true);
     assert_eq!(relay.get("/ready").0, 200);
