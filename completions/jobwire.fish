@@ -45,7 +45,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a s
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -113,15 +113,16 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l channel-pref
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l end -d 'End the job: succeeded, failed, cancelled, or as a command whose exit code is given, as in exit:$?; with --stdin after its last line, where `exit` alone takes the code from a line exit:CODE of the input' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l repeat -d 'Publish the event so many times' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l rate -d 'Publish at most so many events a second' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels or all' -r -f -a "scraping\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l scenario -d 'Publish the events of simulated jobs: scraping, downloads, tasks, channels, jobs or all' -r -f -a "scraping\t''
 downloads\t''
 tasks\t''
 channels\t''
+jobs\t''
 all\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all shares them out' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l duration -d 'How long the simulated jobs take together, as in 20s or 5m' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that to go' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; a campaign is paused instead, and conversations go on' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and conversations go on' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l patience -d 'How long to try again where Redis or the relay is away: for a single event, or from the end of standard input or a scenario on [default: 10s, and not at all for a single event]' -r
@@ -130,9 +131,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-ca -d 
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -146,16 +147,16 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l quiet -d 'Say nothing but errors on stderr: no notes, no warnings'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The server: ws, wss, http or https' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l progress -d 'How to show what happens; auto is bars on a terminal and plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'
@@ -275,9 +276,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-ca -d 'Tru
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -292,8 +293,8 @@ trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l log -d 'Publish the lines of the output too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l show-command -d 'Publish the whole command line rather than the program\'s name'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Say nothing of how to watch the job'
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server -d 'The server of a target that names none: a ws, wss, http or https URL' -r
@@ -396,16 +397,16 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l fail-on-regression -d 'Exit 1 if anything got worse beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l server -d 'The relay: ws, wss, http or https' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis -d 'The relay\'s Redis, to look at it too, and to send events into it rather than through the relay' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects, comma-separated, and no others' -r -f -a "downloads\t''
 scraping\t''
@@ -442,9 +443,9 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l sub -d 'Whose the token is: the owner of the jobs that it opens' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l exp -d 'How long it is good for' -r
@@ -546,7 +547,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_see
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and its socket\'s messages: JSON Schema or TypeScript'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
