@@ -61,7 +61,7 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "WHEN", env = "JOBWIRE_PTY", default_value_t)]
     pty: PtyFlag,
 
-    /// Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in.
+    /// Find progress by this regular expression, whose named groups are percent (0 to 100), step, total and message, rather than by those built in.
     #[arg(long, value_name = "REGEX", env = "JOBWIRE_PROGRESS_REGEX")]
     progress_regex: Option<String>,
 
