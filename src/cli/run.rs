@@ -61,8 +61,8 @@ pub(super) struct RunArgs {
     #[arg(long, value_enum, value_name = "WHEN", env = "JOBWIRE_PTY", default_value_t)]
     pty: PtyFlag,
 
-    /// Find progress by this regular expression, whose named groups are percent, step, total and
-    /// message, in place of the forms that are built in.
+    /// Find progress by this regular expression, whose named groups are percent (0 to 100), step, total and message, in place
+    /// of the forms that are built in.
     #[arg(long, value_name = "REGEX", env = "JOBWIRE_PROGRESS_REGEX")]
     progress_regex: Option<String>,
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use memchr::{memchr, memchr2};
 
 use super::plain::{BACKSPACE, ESCAPE, plain, take_back};
-use super::sequence::{Cursor, Sequence};
+use super::sequence::{Motion, Sequence};
 
 /// Bytes of a line that are kept. A program that draws a bar in colours on a wide terminal needs some thousand of them.
 pub(crate) const LONGEST: usize = 16 * 1024;
@@ -141,7 +141,7 @@ impl Lines {
                 part = rest;
                 match sequence.next(first) {
                     ControlFlow::Continue(sequence) => self.sequence = Some((sequence, start)),
-                    ControlFlow::Break(cursor) => self.moved(cursor, start, each),
+                    ControlFlow::Break(motion) => self.moved(motion, start, each),
                 }
             } else if first == BACKSPACE {
                 self.taken_back(1, each);
@@ -162,14 +162,14 @@ impl Lines {
     }
 
     /// Obeys a sequence that begins at `start` of what is kept.
-    fn moved(&mut self, cursor: Cursor, start: usize, each: &mut impl FnMut(Line<'_>)) {
-        match cursor {
-            Cursor::Stays => {}
-            Cursor::Back(columns) => {
+    fn moved(&mut self, motion: Motion, start: usize, each: &mut impl FnMut(Line<'_>)) {
+        match motion {
+            Motion::Stays => {}
+            Motion::Back(columns) => {
                 self.kept.truncate(start);
                 self.taken_back(columns, each);
             }
-            Cursor::Elsewhere => {
+            Motion::Elsewhere => {
                 self.kept.truncate(start);
                 self.tell_kept(LineEnd::Return, each);
                 self.clear();

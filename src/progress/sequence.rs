@@ -24,7 +24,7 @@ pub(super) struct Parameter {
 
 /// What a whole sequence does to the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cursor {
+pub(super) enum Motion {
     /// It stays in the line, and does not go back.
     Stays,
     /// It goes back by this many columns.
@@ -35,7 +35,7 @@ pub(super) enum Cursor {
 
 impl Sequence {
     /// Goes on with the sequence and one more byte, or breaks off with what it does, if that was its last.
-    pub(super) fn next(self, byte: u8) -> ControlFlow<Cursor, Self> {
+    pub(super) fn next(self, byte: u8) -> ControlFlow<Motion, Self> {
         match (self, byte) {
             // ESC within a sequence begins another.
             (_, 0x1b) => ControlFlow::Continue(Self::Begun),
@@ -45,8 +45,8 @@ impl Sequence {
             (Self::Begun, b']' | b'P' | b'X' | b'^' | b'_') => ControlFlow::Continue(Self::Text),
             (Self::Begun, b' '..=b'/') => ControlFlow::Continue(Self::Intermediate),
             // DECRC, IND, NEL, RI, RIS.
-            (Self::Begun, b'8' | b'D' | b'E' | b'M' | b'c') => ControlFlow::Break(Cursor::Elsewhere),
-            (Self::Begun | Self::Intermediate, _) | (Self::Text, 0x07) => ControlFlow::Break(Cursor::Stays),
+            (Self::Begun, b'8' | b'D' | b'E' | b'M' | b'c') => ControlFlow::Break(Motion::Elsewhere),
+            (Self::Begun | Self::Intermediate, _) | (Self::Text, 0x07) => ControlFlow::Break(Motion::Stays),
             (Self::Text, _) => ControlFlow::Continue(self),
             (Self::Control(parameter), 0x40..=0x7e) => ControlFlow::Break(parameter.moves(byte)),
             (Self::Control(parameter), _) => ControlFlow::Continue(Self::Control(parameter.next(byte))),
@@ -64,15 +64,15 @@ impl Parameter {
     }
 
     /// What the sequence with this last byte does.
-    fn moves(self, last: u8) -> Cursor {
+    fn moves(self, last: u8) -> Motion {
         let number = self.number.unwrap_or(1).max(1);
         match last {
-            b'D' => Cursor::Back(usize::from(number)),
+            b'D' => Motion::Back(usize::from(number)),
             // CUU, CUD, CNL, CPL, CUP, VPA, HVP, and the restored position.
-            b'A' | b'B' | b'E' | b'F' | b'H' | b'd' | b'f' | b'u' => Cursor::Elsewhere,
+            b'A' | b'B' | b'E' | b'F' | b'H' | b'd' | b'f' | b'u' => Motion::Elsewhere,
             // CHA and HPA to the first column; to another one they align a text.
-            b'G' | b'`' if number == 1 => Cursor::Elsewhere,
-            _ => Cursor::Stays,
+            b'G' | b'`' if number == 1 => Motion::Elsewhere,
+            _ => Motion::Stays,
         }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     /// What a sequence does, and how many bytes of it there are.
-    fn read(bytes: &[u8]) -> Option<(Cursor, usize)> {
+    fn read(bytes: &[u8]) -> Option<(Motion, usize)> {
         let mut sequence = Sequence::Begun;
         for (at, byte) in bytes.iter().enumerate() {
             match sequence.next(*byte) {
@@ -95,23 +95,23 @@ mod tests {
 
     #[test]
     fn sequences_end_and_move_the_cursor() {
-        let table: [(&[u8], Cursor, usize); 16] = [
-            (b"[31mx", Cursor::Stays, 4),
-            (b"[?25lx", Cursor::Stays, 5),
-            (b"[K", Cursor::Stays, 2),
-            (b"[1Ax", Cursor::Elsewhere, 3),
-            (b"[24;0fx", Cursor::Elsewhere, 6),
-            (b"[H", Cursor::Elsewhere, 2),
-            (b"[G", Cursor::Elsewhere, 2),
-            (b"[0G", Cursor::Elsewhere, 3),
-            (b"[1G", Cursor::Elsewhere, 3),
-            (b"[74G", Cursor::Stays, 4),
-            (b"[D", Cursor::Back(1), 2),
-            (b"[99999999D", Cursor::Back(65535), 10),
-            (b"8x", Cursor::Elsewhere, 1),
-            (b"(Bx", Cursor::Stays, 2),
-            (b"]0;1A\x07x", Cursor::Stays, 6),
-            (b"]8;;a\x1b\\x", Cursor::Stays, 7),
+        let table: [(&[u8], Motion, usize); 16] = [
+            (b"[31mx", Motion::Stays, 4),
+            (b"[?25lx", Motion::Stays, 5),
+            (b"[K", Motion::Stays, 2),
+            (b"[1Ax", Motion::Elsewhere, 3),
+            (b"[24;0fx", Motion::Elsewhere, 6),
+            (b"[H", Motion::Elsewhere, 2),
+            (b"[G", Motion::Elsewhere, 2),
+            (b"[0G", Motion::Elsewhere, 3),
+            (b"[1G", Motion::Elsewhere, 3),
+            (b"[74G", Motion::Stays, 4),
+            (b"[D", Motion::Back(1), 2),
+            (b"[99999999D", Motion::Back(65535), 10),
+            (b"8x", Motion::Elsewhere, 1),
+            (b"(Bx", Motion::Stays, 2),
+            (b"]0;1A\x07x", Motion::Stays, 6),
+            (b"]8;;a\x1b\\x", Motion::Stays, 7),
         ];
         for (bytes, cursor, length) in table {
             assert_eq!(read(bytes), Some((cursor, length)), "{}", bytes.escape_ascii());

@@ -1,6 +1,6 @@
 //! The table of what counts as progress.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
@@ -17,24 +17,33 @@ pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TOOLS.iter().chain(TRANSFERS).chain(FORMS)
 }
 
-/// The compiled pattern of each row, those that are functions having none.
+/// The pattern of each row, those that are functions having none.
 pub(super) struct Patterns {
-    /// Patterns in the order of the rows.
-    pub each: Vec<Option<Regex>>,
-    /// All of these patterns, to be searched at once.
+    /// All patterns in the order of the rows, to be searched at once.
     set: RegexSet,
+    /// Each pattern, compiled when a line matches it for the first time: a program's output has few forms.
+    each: Vec<Option<Pattern>>,
+}
+
+/// A pattern, and what it compiles to.
+struct Pattern {
+    text: String,
+    regex: OnceLock<Regex>,
 }
 
 pub(super) static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let texts: Vec<Option<String>> =
-        rows().map(|row| row.how.pattern().map(|text| format!("(?-u){text}"))).collect();
-    let compile = |text: &String| Regex::new(text).expect("tests compile every row");
-    let set = RegexSetBuilder::new(texts.iter().flatten()).size_limit(CACHE).dfa_size_limit(CACHE).build();
-    Patterns {
-        each: texts.iter().map(|text| text.as_ref().map(compile)).collect(),
-        set: set.expect("tests compile the set"),
-    }
+    let pattern = |text| Pattern { text: format!("(?-u){text}"), regex: OnceLock::new() };
+    let each: Vec<Option<Pattern>> = rows().map(|row| row.how.pattern().map(pattern)).collect();
+    let texts = each.iter().flatten().map(|pattern| &pattern.text);
+    let set = RegexSetBuilder::new(texts).size_limit(CACHE).dfa_size_limit(CACHE).build();
+    Patterns { set: set.expect("tests compile the set"), each }
 });
+
+impl Pattern {
+    fn regex(&self) -> &Regex {
+        self.regex.get_or_init(|| Regex::new(&self.text).expect("the set has compiled it"))
+    }
+}
 
 impl Patterns {
     /// The rows that may recognise a line: those whose pattern matches, and those without one.
@@ -47,7 +56,7 @@ impl Patterns {
         rows().zip(&self.each).filter_map(move |(row, pattern)| {
             let is_candidate = pattern.is_none() || matches.matched(patterns);
             patterns += usize::from(pattern.is_some());
-            is_candidate.then_some((row, pattern.as_ref()))
+            is_candidate.then_some((row, pattern.as_ref().map(Pattern::regex)))
         })
     }
 }

@@ -183,7 +183,7 @@ pub(super) const TOOLS: &[Row] = &[
             ratio!(),
             r"\) (?<message>\S.*)$"
         )),
-        example: "        PASS [   0.012s] (12/80) crate::test foo",
+        example: "        PASS [   0.012s] (12/80) app parse::works",
     },
     Row {
         name: "Nextflow",
