@@ -12,11 +12,13 @@ use url::Url;
 use super::Globals;
 use super::tls::{RedisTls, ServerTls};
 use super::values::{duration, publish_key, redis_url, server};
+use crate::child;
 use crate::dialect::{Dialects, Target};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
 use crate::progress::{PatternError, ProgressPattern};
-use crate::run::{self, CommandLine, PtyChoice, RunOptions, name_of};
+use crate::run::{self, CommandLine, PtyChoice, RunEnd, RunOptions, name_of};
+use crate::telemetry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +46,9 @@ lost, and at its end at most 2 seconds are spent on the last word. What could no
 
 Events go to Redis where a URL is set, by --redis or in JOBWIRE_REDIS or REDIS_URL, and to the relay at --server where \
 none is.";
+
+/// Least time between two signs of life: progress itself is told no more often.
+const LEAST_SILENCE: Duration = Duration::from_millis(100);
 
 /// Run a command and tell of it as a job: start, progress, end
 #[derive(Debug, Args)]
@@ -74,7 +79,7 @@ pub(super) struct RunArgs {
     show_command: bool,
 
     /// Publish the newest progress again after so long a silence, as in 30s, for relays that came later.
-    #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = silence)]
     heartbeat: Option<Duration>,
 
     /// Say nothing of how to watch the job.
@@ -131,10 +136,15 @@ impl RunArgs {
             .enable_all()
             .build()
             .context("could not start the runtime")?;
-        let exit = runtime.block_on(run::run(options, &mut anstream::stderr()));
+        let end = runtime.block_on(run::run(options, &mut anstream::stderr()));
         // A name may still be looked up for a message that nobody waits for any more.
         runtime.shutdown_background();
-        exit
+        let RunEnd { exit, is_interrupted } = end?;
+        if is_interrupted {
+            telemetry::flush();
+            child::end_by_interrupt();
+        }
+        Ok(exit)
     }
 
     fn resolve(self, globals: &Globals) -> Result<RunOptions, Failure> {
@@ -223,10 +233,22 @@ fn job(
     }
 }
 
+/// Time between two signs of life.
+fn silence(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time < LEAST_SILENCE => {
+            Err("a heartbeat comes at most ten times a second, as in 30s".to_owned())
+        }
+        time => Ok(time),
+    }
+}
+
 /// Name for a job that the user gave none: that of the program, and four letters.
 fn usual_job(program: &OsString) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = name_of(program).chars().map(|c| if is_plain(c) { c } else { '-' }).take(60).collect();
     let letters: String = (0..4).map(|_| char::from(rand::rng().random_range(b'a'..=b'z'))).collect();
-    format!("jobs/{name}-{letters}")
+    // A name that begins with a dash would be a flag to other programs.
+    let name = name.trim_start_matches('-');
+    format!("jobs/{}-{letters}", if name.is_empty() { "command" } else { name })
 }
