@@ -61,6 +61,11 @@ impl CaughtSignals {
         Ok(Self { receiver, handle })
     }
 
+    /// A signal that has come already, if any.
+    pub(crate) fn next_if_ready(&mut self) -> Option<CaughtSignal> {
+        self.receiver.try_recv().ok()
+    }
+
     /// The next signal; pends for ever where none comes.
     pub(crate) async fn next(&mut self) -> CaughtSignal {
         match self.receiver.recv().await {

@@ -1,7 +1,7 @@
 //! A command of the user's as a child of this process: its start, the signals that it is told of, and its end.
 //!
 //! The command shares the process group of this process, as in a pipeline of a shell: what the terminal sends, both get. A
-//! signal is therefore passed on only where the terminal did not send it. The order of calls: [`CaughtSignals::catch`], so
+//! signal is therefore passed on only where the terminal did not send it to both. The order of calls: [`CaughtSignals::catch`], so
 //! that no signal is lost, then [`start`], then [`wait`].
 
 mod caught;
@@ -13,11 +13,11 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
 use tokio::process::{Child, Command};
 
 pub(crate) use self::caught::{CaughtSignal, CaughtSignals, SignalSender};
-pub(crate) use self::passing::Passing;
+pub(crate) use self::passing::{Addressee, Passing};
 use crate::exit::{Exit, Failure};
 
 /// Starts a command.
@@ -44,6 +44,9 @@ pub(crate) fn not_started(program: &Path, error: &io::Error) -> Failure {
         ),
         ErrorKind::NotFound if is_path => {
             Failure::new(Exit::NoSuchCommand, format!("there is no program {name}"))
+        }
+        ErrorKind::NotFound if program.as_os_str().is_empty() => {
+            Failure::new(Exit::NoSuchCommand, "the name of the command is empty")
         }
         ErrorKind::NotFound => Failure::new(Exit::NoSuchCommand, format!("there is no command {name}"))
             .hint("a program that is not in the PATH is named with its folder, as in ./build.sh"),
@@ -79,18 +82,35 @@ pub(crate) async fn wait(
 /// Tells a command of a signal, where it is due.
 pub(crate) fn pass_on(child: &Child, caught: CaughtSignal, passing: &mut Passing) {
     let id = child.id();
-    if let Some(signal) = passing.decide(caught, id, Instant::now()) {
+    if let Some(signal) = passing.decide(caught, addressee(id), Instant::now()) {
         send(id, signal);
     }
 }
 
+/// The command with this process id as one that signals are sent to; `None` stands for one that was waited for.
+pub(crate) fn addressee(id: Option<u32>) -> Addressee {
+    let is_in_group = pid(id).is_some_and(|pid| getpgid(Some(pid)) == Ok(getpgrp()));
+    Addressee { id, is_in_group }
+}
+
+/// A process id as the system calls take it.
+pub(crate) fn pid(id: Option<u32>) -> Option<Pid> {
+    id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+}
+
 /// Sends a signal to a child that was not waited for yet; `None` stands for one that was.
 pub(crate) fn send(id: Option<u32>, signal: Signal) {
-    let pid = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    if let Some(pid) = pid {
+    if let Some(pid) = pid(id) {
         // A child that has ended meanwhile, or has another user by now, is no longer ours to tell.
         let _ = kill_process(pid, signal);
     }
+}
+
+/// Ends this process by SIGINT, as the command was ended that the terminal has interrupted: bash leaves its loop or script only if
+/// it sees a child end so.
+pub(crate) fn end_by_interrupt() {
+    // Returns where that signal is blocked, and the exit code says it then.
+    let _ = signal_hook::low_level::emulate_default_handler(Signal::INT.as_raw());
 }
 
 /// The code that stands for the end of a command: its own, or 128 and the number of the signal that ended it.
@@ -121,7 +141,7 @@ mod tests {
         };
         for (program, code, said) in [
             ("no-such-command".into(), 127, "there is no command no-such-command"),
-            ("".into(), 127, "there is no command "),
+            ("".into(), 127, "the name of the command is empty"),
             (folder.path().join("missing"), 127, "there is no program "),
             (file("text", "no program\n", 0o755), 126, "it is no program"),
             (file("closed", "#!/bin/sh\n", 0o644), 126, "permission denied"),

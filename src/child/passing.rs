@@ -6,8 +6,8 @@ use rustix::process::Signal;
 
 use super::caught::{CaughtSignal, SignalSender};
 
-/// Time within which a second order to end is taken for the first one again. `timeout` sends its signal to the process and, at
-/// once, to the whole group.
+/// Time within which a signal is taken for the one before again. `timeout` sends its signal to the process and, at once, to the
+/// whole group, and sends on what the terminal has sent to all of them.
 const ONE_ORDER: Duration = Duration::from_millis(500);
 
 /// Decides what a command is sent for the signals that this process gets.
@@ -17,31 +17,52 @@ pub(crate) struct Passing {
     shares_terminal: bool,
     /// When a process first ordered an end, by INT or TERM.
     ordered: Option<Instant>,
+    /// The terminal's last signal, and when it came.
+    typed: Option<(Signal, Instant)>,
+}
+
+/// A command as one that signals are sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Addressee {
+    /// Process id, until the command was waited for.
+    pub(super) id: Option<u32>,
+    /// Whether it is still in the process group of this process. `timeout` for one leaves it.
+    pub(super) is_in_group: bool,
 }
 
 impl Passing {
     /// For a command in the process group of this process, to which the terminal itself sends signals; or for one on a
     /// terminal or in a session of its own, which hears of signals from this process alone.
     pub(crate) const fn new(shares_terminal: bool) -> Self {
-        Self { shares_terminal, ordered: None }
+        Self { shares_terminal, ordered: None, typed: None }
     }
 
-    /// The signal to send to the command with the process id `child`, if any.
+    /// Takes note of a signal that the terminal sends to the command and to its group.
+    pub(crate) const fn typed(&mut self, signal: Signal, now: Instant) {
+        self.typed = Some((signal, now));
+    }
+
+    /// The signal to send to the command, if any.
     ///
     /// A second INT or TERM from a process kills the command. From the terminal none does: programs such as an interactive
     /// shell get many.
     pub(crate) fn decide(
         &mut self,
         caught: CaughtSignal,
-        child: Option<u32>,
+        command: Addressee,
         now: Instant,
     ) -> Option<Signal> {
         let CaughtSignal { signal, sender } = caught;
-        match sender {
-            SignalSender::Terminal => return (!self.shares_terminal).then_some(signal),
-            // The command sent it to its group, and has got it itself.
-            SignalSender::Process(sender) if sender.is_some() && sender == child => return None,
-            SignalSender::Process(_) => {}
+        let SignalSender::Process(sender) = sender else {
+            self.typed(signal, now);
+            let has_got_it = self.shares_terminal && command.is_in_group;
+            return (!has_got_it).then_some(signal);
+        };
+        // The command sent it to its group, and has got it itself.
+        let is_own = sender.is_some() && sender == command.id;
+        let is_typed = self.typed.is_some_and(|(typed, at)| typed == signal && is_again(at, now));
+        if is_own || is_typed {
+            return None;
         }
         if !matches!(signal, Signal::INT | Signal::TERM) {
             return Some(signal);
@@ -51,17 +72,21 @@ impl Passing {
                 self.ordered = Some(now);
                 Some(signal)
             }
-            Some(first) if now.saturating_duration_since(first) < ONE_ORDER => None,
+            Some(first) if is_again(first, now) => None,
             Some(_) => Some(Signal::KILL),
         }
     }
+}
+
+fn is_again(first: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(first) < ONE_ORDER
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const COMMAND: Option<u32> = Some(7);
+    const COMMAND: Addressee = Addressee { id: Some(7), is_in_group: true };
 
     fn by(signal: Signal, sender: Option<u32>) -> CaughtSignal {
         CaughtSignal { signal, sender: SignalSender::Process(sender) }
@@ -80,6 +105,27 @@ mod tests {
             assert_eq!(shared.decide(typed(signal), COMMAND, now), None);
             assert_eq!(apart.decide(typed(signal), COMMAND, now), Some(signal));
         }
+    }
+
+    #[test]
+    fn a_command_that_has_left_the_group_is_told_of_what_the_terminal_has_sent() {
+        let left = Addressee { is_in_group: false, ..COMMAND };
+        assert_eq!(Passing::new(true).decide(typed(Signal::INT), left, Instant::now()), Some(Signal::INT));
+    }
+
+    #[test]
+    fn what_the_terminal_has_sent_is_the_same_signal_when_a_process_sends_it_on() {
+        let now = Instant::now();
+        let mut passing = Passing::new(true);
+        let mut at = |caught, millis| passing.decide(caught, COMMAND, now + Duration::from_millis(millis));
+        assert_eq!(at(typed(Signal::INT), 0), None);
+        assert_eq!(at(by(Signal::INT, Some(1)), 100), None);
+        assert_eq!(at(by(Signal::TERM, Some(1)), 200), Some(Signal::TERM));
+        assert_eq!(at(by(Signal::INT, Some(1)), 900), Some(Signal::KILL));
+        let mut noted = Passing::new(false);
+        noted.typed(Signal::INT, now);
+        assert_eq!(noted.decide(by(Signal::INT, Some(1)), COMMAND, now), None);
+        assert_eq!(noted.decide(typed(Signal::INT), COMMAND, now), Some(Signal::INT));
     }
 
     #[test]
@@ -102,7 +148,8 @@ mod tests {
     fn a_command_is_not_told_of_what_it_sent_to_its_group() {
         let now = Instant::now();
         let mut passing = Passing::new(true);
-        assert_eq!(passing.decide(by(Signal::TERM, COMMAND), COMMAND, now), None);
-        assert_eq!(passing.decide(by(Signal::TERM, None), None, now), Some(Signal::TERM));
+        assert_eq!(passing.decide(by(Signal::TERM, COMMAND.id), COMMAND, now), None);
+        let ended = Addressee { id: None, is_in_group: false };
+        assert_eq!(passing.decide(by(Signal::TERM, None), ended, now), Some(Signal::TERM));
     }
 }

@@ -53,7 +53,7 @@ fn print_usage(usage: &clap::Error) {
     let plain = help::printed(&usage.render().to_string());
     let safe = printable_lines(&plain);
     if !secrets.is_empty() {
-        let mut text = plain;
+        let mut text = plain.clone();
         for (secret, shown) in secrets {
             // A secret stands there once, as clap repeats it; what is said of it may hold a part that is none.
             text = if shown == HIDDEN {
@@ -74,7 +74,14 @@ fn print_usage(usage: &clap::Error) {
         drop(usage.print());
     }
     let refused = from_environment(usage, &command);
-    hint(refused.as_deref().or_else(|| elsewhere(usage)));
+    hint(refused.as_deref().or_else(|| elsewhere(usage)).or_else(|| before_dashes(usage, &plain)));
+}
+
+/// Hint for a command of `run` that does not stand after `--`.
+fn before_dashes(error: &clap::Error, usage: &str) -> Option<&'static str> {
+    let is_slip = matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument);
+    (is_slip && usage.contains("Usage: jobwire run "))
+        .then_some("the command and its flags stand after --, as in `jobwire run -- make -j8`")
 }
 
 /// Hint for a flag that other programs have and that has another name here.

@@ -11,11 +11,13 @@ use rand::RngExt as _;
 use super::Globals;
 use super::sink::SinkArgs;
 use super::values::duration;
+use crate::child;
 use crate::dialect::{Dialects, Target};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
 use crate::progress::{PatternError, ProgressPattern};
-use crate::run::{self, CommandLine, PtyChoice, RunOptions, name_of};
+use crate::run::{self, CommandLine, PtyChoice, RunEnd, RunOptions, name_of};
+use crate::telemetry;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,6 +48,9 @@ none is.
 Exit codes: 2 bad usage or configuration, and nothing was run; 126 the command cannot be run; 127 there is no such command; else \
 the command's own code, or 128 and the number of the signal that ended it.";
 
+/// Least time between two signs of life: progress itself is told no more often.
+const LEAST_SILENCE: Duration = Duration::from_millis(100);
+
 /// Run a command and tell of it as a job: start, progress, end
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, override_usage = "jobwire run [OPTIONS] [TARGET] -- COMMAND [ARG]...")]
@@ -75,7 +80,7 @@ pub(super) struct RunArgs {
     show_command: bool,
 
     /// Publish the newest progress again after a silence of this length, as in 30s, for relays that start later.
-    #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = duration)]
+    #[arg(long, value_name = "TIME", env = "JOBWIRE_HEARTBEAT", value_parser = silence)]
     heartbeat: Option<Duration>,
 
     /// Do not say how to watch the job.
@@ -105,10 +110,15 @@ impl RunArgs {
             .enable_all()
             .build()
             .context("could not start the runtime")?;
-        let exit = runtime.block_on(run::run(options, &mut anstream::stderr()));
+        let end = runtime.block_on(run::run(options, &mut anstream::stderr()));
         // A name may still be looked up for a message that nobody waits for any more.
         runtime.shutdown_background();
-        exit
+        let RunEnd { exit, is_interrupted } = end?;
+        if is_interrupted {
+            telemetry::flush();
+            child::end_by_interrupt();
+        }
+        Ok(exit)
     }
 
     fn resolve(self, globals: &Globals) -> Result<RunOptions, Failure> {
@@ -192,10 +202,22 @@ fn job(
     }
 }
 
+/// Time between two signs of life.
+fn silence(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time < LEAST_SILENCE => {
+            Err("a heartbeat comes at most ten times a second, as in 30s".to_owned())
+        }
+        time => Ok(time),
+    }
+}
+
 /// Name for a job that the user gave none: that of the program, and four letters.
 fn usual_job(program: &OsString) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = name_of(program).chars().map(|c| if is_plain(c) { c } else { '-' }).take(60).collect();
     let letters: String = (0..4).map(|_| char::from(rand::rng().random_range(b'a'..=b'z'))).collect();
-    format!("jobs/{name}-{letters}")
+    // A name that begins with a dash would be a flag to other programs.
+    let name = name.trim_start_matches('-');
+    format!("jobs/{}-{letters}", if name.is_empty() { "command" } else { name })
 }

@@ -30,6 +30,17 @@ pub(crate) struct CommandLine {
     pub environment: Vec<(OsString, Option<OsString>)>,
 }
 
+impl CommandLine {
+    /// Name of the program for people, or the whole line.
+    pub(super) fn name(&self, is_whole: bool) -> String {
+        if !is_whole {
+            return name_of(&self.program);
+        }
+        let words = std::iter::once(&self.program).chain(&self.args);
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Relation of the command's processes to jobwire's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kinship {
@@ -45,7 +56,10 @@ pub(super) enum Kinship {
 /// A command that was started.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// The child of this process: the command itself, or the leader of its session.
     pub(super) child: Child,
+    /// Process id of the command, as far as it is known.
+    pub(super) id: Option<u32>,
     pub(super) kinship: Kinship,
     /// Reading ends of the command's standard output and standard error, until they are taken; the second is `None` where both
     /// share one pty.
@@ -88,18 +102,18 @@ impl Running {
         let keyboard = if layout.is_session { Some(own(io::stdin()).map_err(failed)?) } else { controlling };
         let keyboard = keyboard.filter(|_| has_pty).map(Keyboard::new).transpose().map_err(failed)?;
         let streams = Streams::open(layout, keyboard.as_ref()).map_err(failed)?;
-        let mut command = command(line, kinship).map_err(failed)?;
+        let mut command = command(line, kinship);
         streams.connect(&mut command, layout).map_err(failed)?;
-        let child = child::start(&mut command.into())?;
+        let (child, id) = start(command, line, kinship)?;
         let Streams { outputs, ptys, .. } = streams;
         let manner = ptys.first().map_or(LocalModes::empty(), manner);
         let keyboard = keyboard.map(|keyboard| Arc::new(Mutex::new(keyboard)));
-        Ok(Self { child, kinship, outputs, keyboard, ptys, manner })
+        Ok(Self { child, id, kinship, outputs, keyboard, ptys, manner })
     }
 
     /// Id of the child, until it was waited for.
     fn pid(&self) -> Option<Pid> {
-        self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
+        child::pid(self.child.id())
     }
 
     /// Sends a signal to the command.
@@ -148,9 +162,12 @@ impl Running {
         }
     }
 
-    /// Whether a program reads single keys from a pty that is not its controlling terminal.
-    pub(super) fn wants_keys(&self) -> bool {
-        self.ptys.first().is_some_and(|master| manner(master) != self.manner)
+    /// Captures the keyboard for as long as the command is to get its keys, and jobwire is in the foreground: where the pty is
+    /// the command's controlling terminal always, else while a program reads single keys from it.
+    pub(super) fn look_for_keys(&self) {
+        let is_wanted = self.kinship == Kinship::Session
+            || self.ptys.first().is_some_and(|master| manner(master) != self.manner);
+        self.with_keyboard(|keyboard| keyboard.capture_if(is_wanted));
     }
 
     /// A writing end for what is typed.
@@ -162,9 +179,37 @@ impl Running {
     }
 }
 
-fn command(line: &CommandLine, kinship: Kinship) -> io::Result<Command> {
+impl Drop for Running {
+    /// Restores the settings of the terminal. The thread that reads its keys may live on.
+    fn drop(&mut self) {
+        self.with_keyboard(Keyboard::release);
+    }
+}
+
+/// Starts a command; the child, and the process id of the command.
+fn start(
+    mut command: Command,
+    line: &CommandLine,
+    kinship: Kinship,
+) -> Result<(Child, Option<u32>), Failure> {
+    if kinship != Kinship::Session {
+        let child = child::start(&mut command.into())?;
+        let id = child.id();
+        return Ok((child, id));
+    }
+    let failed = |error| Failure::new(Exit::CannotRun, format!("could not hear of the command: {error}"));
+    let (report, told) = io::pipe().map_err(failed)?;
+    command.stdout(told);
+    // This process's copy of the pipe goes with the command's builder, so that the report has an end.
+    let child = child::start(&mut command.into())?;
+    let id = session::started(report, &line.program)?;
+    Ok((child, id))
+}
+
+fn command(line: &CommandLine, kinship: Kinship) -> Command {
     let mut command = if kinship == Kinship::Session {
-        let mut command = Command::new(std::env::current_exe()?);
+        // Also where the file has been replaced since.
+        let mut command = Command::new("/proc/self/exe");
         command.arg0(session::NAME).arg(terminal_path()).arg(&line.program);
         command
     } else {
@@ -180,7 +225,7 @@ fn command(line: &CommandLine, kinship: Kinship) -> io::Result<Command> {
     if kinship == Kinship::OwnGroup {
         command.process_group(0);
     }
-    Ok(command)
+    command
 }
 
 /// Path of the terminal at standard input; empty where the system does not tell.
@@ -220,6 +265,7 @@ impl Streams {
     /// Gives the command its ends.
     fn connect(&self, command: &mut Command, layout: Layout) -> io::Result<()> {
         if layout.is_session {
+            // The leader gives the command its standard output.
             command.stdin(Stdio::from(self.stdout.try_clone()?));
         }
         command.stdout(Stdio::from(self.stdout.try_clone()?)).stderr(Stdio::from(self.stderr.try_clone()?));
@@ -234,9 +280,7 @@ fn pipe() -> io::Result<(Source, OwnedFd)> {
 
 /// A copy of one of jobwire's own streams, for writing.
 pub(super) fn own(stream: impl AsFd) -> io::Result<File> {
-    let copy = stream.as_fd().try_clone_to_owned()?;
-
-    Ok(File::from(copy))
+    Ok(File::from(stream.as_fd().try_clone_to_owned()?))
 }
 
 /// Last part of a program's path, for people.

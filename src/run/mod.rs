@@ -16,37 +16,33 @@ mod report;
 mod screen;
 mod session;
 mod teller;
+mod threads;
 mod wake;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_current_process_group};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 pub(crate) use self::command::{CommandLine, name_of};
-use self::command::{Kinship, Running, Source, own};
-use self::copy::{Output, copy_input};
-use self::glance::Glance;
+use self::command::{Kinship, Running};
 pub(crate) use self::layout::PtyChoice;
-use self::observer::Observer;
-use self::pty::{Keyboard, signals_of};
+use self::pty::Keyboard;
 use self::report::{Ending, Fate, Reporter};
 pub(crate) use self::session::lead;
 use self::teller::{Teller, Tellings};
-use self::wake::Wake;
+use self::threads::{LOOK, Threads, Wanted, lock};
 use crate::child::{self, CaughtSignal, CaughtSignals, Passing, SignalSender};
 use crate::dialect::Dialect;
 use crate::emit::{Sink, SinkOptions, attach_command, quoted};
 use crate::exit::{Exit, Failure};
-use crate::progress::{ProgressPattern, Recogniser};
+use crate::progress::ProgressPattern;
 use crate::text::printable_lines;
 
 /// How long the last word may take after the end of the command.
@@ -55,8 +51,6 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 const DYING: Duration = Duration::from_secs(2);
 /// How long the rest of the output may be looked at after its end.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// Time between two looks whether the terminal is wanted.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long a stopped command's last output is waited for, and how often it is looked for.
 const LAST_OUTPUT: (u32, Duration) = (20, Duration::from_millis(10));
 
@@ -85,84 +79,113 @@ pub(crate) struct RunOptions {
     pub quiet: bool,
 }
 
-/// Runs a command to its end. Its exit code is the result; what there is to say to the user goes to `notes`.
+/// End of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RunEnd {
+    /// Exit code of the command.
+    pub exit: Exit,
+    /// Whether the command ended by the SIGINT that the terminal sent it.
+    pub is_interrupted: bool,
+}
+
+/// Runs a command to its end. What there is to say to the user goes to `notes`.
 ///
 /// # Errors
 /// The command could not be started, which is told as well, or jobwire could not do its part before that.
-pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
+pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) -> anyhow::Result<RunEnd> {
     let signals = CaughtSignals::catch()?;
+    let events = Events::catch()?;
     let reporter = Reporter::new(Arc::clone(&options.dialect), options.job.clone())?;
     if !options.quiet {
         note(notes, &format!("watch with: {}", attach_command(&[quoted(&reporter.target())], &options.sink)));
     }
     let tellings = Tellings::new();
-    let teller = Teller {
-        tellings: tellings.clone(),
-        reporter: reporter.clone(),
-        sink: Sink::new(options.sink.clone())?,
-        heartbeat: options.heartbeat,
-    };
+    let sink = Sink::new(options.sink.clone())?;
+    let address = sink.address();
+    let teller =
+        Teller { tellings: tellings.clone(), reporter: reporter.clone(), sink, heartbeat: options.heartbeat };
     let telling = tokio::spawn(teller.run());
-    let mut run = Run { signals, passing: Passing::new(false), asked: None, tellings, reporter, telling };
+    let passing = Arc::new(Mutex::new(Passing::new(false)));
+    let mut run = Run {
+        signals,
+        passing,
+        asked: None,
+        is_interrupted: false,
+        ended_by: None,
+        tellings,
+        reporter,
+        telling,
+        address,
+    };
     let (exit, ending) = match Running::start(&options.command, options.pty) {
-        Ok(running) => run.accompany(running, &options).await?,
+        Ok(running) => run.accompany(running, events, &options).await,
         Err(failure) => {
-            let fate = Fate {
-                exit_code: Some(failure.exit.code().into()),
-                error: Some(failure.message.clone()),
-                signal: None,
-            };
-            (Err(failure), Ending::Failed(fate))
+            let exit_code = Some(failure.exit.code().into());
+            let error = Some(failure.message.clone());
+            (Err(failure), Ending::Failed(Fate { exit_code, error, signal: None }))
         }
     };
     run.tellings.end(run.reporter.ended(&ending));
     run.last_word().await;
     run.account(notes, options.quiet);
-    Ok(exit?)
+    let is_interrupted = run.is_interrupted && run.ended_by == Some(Signal::INT.as_raw());
+    Ok(RunEnd { exit: exit?, is_interrupted })
 }
 
 /// State of a run.
 struct Run {
     signals: CaughtSignals,
-    passing: Passing,
+    passing: Arc<Mutex<Passing>>,
     /// Whether INT or TERM has asked for the end.
     asked: Option<Signal>,
+    /// Whether the terminal has sent INT.
+    is_interrupted: bool,
+    /// Number of the signal that ended the command, if one did.
+    ended_by: Option<i32>,
     tellings: Tellings,
     reporter: Reporter,
     telling: JoinHandle<()>,
+    /// Address of the sink, for messages.
+    address: String,
 }
 
 impl Run {
-    /// Stays with a command until it has ended and its output is copied.
+    /// Stays with a command until it has ended and its output is copied. The terminal's settings are restored then.
     async fn accompany(
         &mut self,
         mut running: Running,
+        mut events: Events,
         options: &RunOptions,
-    ) -> anyhow::Result<(Result<Exit, Failure>, Ending)> {
-        self.passing = Passing::new(running.kinship == Kinship::SameGroup);
-        let mut events = Events::catch()?;
-        let name = if options.shows_command {
-            let words = std::iter::once(&options.command.program).chain(&options.command.args);
-            words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
-        } else {
-            name_of(&options.command.program)
-        };
-        self.tellings.milestone(self.reporter.started(&host(), running.child.id(), &name));
-        let mut threads = Threads::start(&mut running, options, &self.tellings)?;
-        if running.kinship == Kinship::Session {
-            running.with_keyboard(Keyboard::capture);
+    ) -> (Result<Exit, Failure>, Ending) {
+        *lock(&self.passing) = Passing::new(running.kinship == Kinship::SameGroup);
+        let name = options.command.name(options.shows_command);
+        self.tellings.milestone(self.reporter.started(&host(), running.id, &name));
+        match self.follow(&mut running, &mut events, options).await {
+            Ok(Some(status)) => {
+                self.ended_by = status.signal();
+                (Ok(child::exit(status)), self.ending(status))
+            }
+            Ok(None) => {
+                without_end("jobwire was told to end, and the command could not be killed".to_owned())
+            }
+            Err(error) => without_end(format!("could not follow the command: {error}")),
         }
-        let status = self.until_ended(&mut running, &mut events).await?;
+    }
+
+    /// Copies and looks at the command's output until its end; `None` where the command cannot be killed.
+    async fn follow(
+        &mut self,
+        running: &mut Running,
+        events: &mut Events,
+        options: &RunOptions,
+    ) -> io::Result<Option<ExitStatus>> {
+        let wanted = Wanted { pattern: options.pattern.as_ref(), logs: options.logs };
+        let mut threads = Threads::start(running, wanted, &self.tellings, &self.passing)?;
+        running.look_for_keys();
+        let status = self.until_ended(running, events).await?;
         threads.ended.raise();
         self.until_copied(&mut threads).await;
-        // Its settings are restored before anything is said.
-        running.with_keyboard(Keyboard::release);
-        if let Some(status) = status {
-            return Ok((Ok(child::exit(status)), self.ending(status)));
-        }
-        let message = "jobwire was told to end, and the command could not be killed";
-        let fate = Fate { error: Some(message.to_owned()), ..Fate::default() };
-        Ok((Err(Failure::new(Exit::Failure, message)), Ending::Failed(fate)))
+        Ok(status)
     }
 
     /// Waits for the end of the command, passing on what concerns it; `None` where it cannot even be killed.
@@ -177,18 +200,8 @@ impl Run {
                 biased;
                 status = running.child.wait() => return status.map(Some),
                 caught = self.signals.next() => {
-                    if matches!(caught.signal, Signal::INT | Signal::TERM) {
-                        self.asked = Some(caught.signal);
-                    }
-                    if is_own(&caught) {
-                        continue;
-                    }
-                    let child = running.child.id();
-                    if let Some(signal) = self.passing.decide(caught, child, Instant::now().into_std()) {
-                        running.send(signal);
-                        if signal == Signal::KILL {
-                            killed.get_or_insert_with(Instant::now);
-                        }
+                    if self.pass_on(caught, running) == Some(Signal::KILL) {
+                        killed.get_or_insert_with(Instant::now);
                     }
                 }
                 Some(()) = events.child.recv(), if running.kinship == Kinship::Session => {
@@ -197,14 +210,33 @@ impl Run {
                     }
                 }
                 Some(()) = events.resumed.recv() => resume(running),
-                () = sleep(LOOK), if running.kinship != Kinship::Session && running.keyboard.is_some() => {
-                    let wants_keys = running.wants_keys();
-                    running.with_keyboard(|keyboard| keyboard.capture_if(wants_keys));
-                }
+                () = sleep(LOOK), if running.keyboard.is_some() => running.look_for_keys(),
                 Some(()) = events.resized.recv() => running.resize(),
                 () = at(killed.map(|killed| killed + DYING)) => return Ok(None),
             }
         }
+    }
+
+    /// Takes note of a signal of the terminal's.
+    fn hear(&mut self, caught: CaughtSignal) {
+        // jobwire itself sends what is typed while the terminal is in raw mode.
+        let is_typed = is_own(&caught) || caught.sender == SignalSender::Terminal;
+        self.is_interrupted |= is_typed && caught.signal == Signal::INT;
+    }
+
+    /// Tells the command of a signal, where it is due; which one it was sent.
+    fn pass_on(&mut self, caught: CaughtSignal, running: &Running) -> Option<Signal> {
+        self.hear(caught);
+        if matches!(caught.signal, Signal::INT | Signal::TERM) {
+            self.asked = Some(caught.signal);
+        }
+        if is_own(&caught) {
+            return None;
+        }
+        let command = child::addressee(running.child.id());
+        let signal = lock(&self.passing).decide(caught, command, Instant::now().into_std())?;
+        running.send(signal);
+        Some(signal)
     }
 
     /// Waits until the output is copied and looked at. Whoever does not read it holds this up, as it would the command; a
@@ -214,6 +246,7 @@ impl Run {
             tokio::select! {
                 Some(()) = threads.copied.recv() => threads.copiers -= 1,
                 caught = self.signals.next() => {
+                    self.hear(caught);
                     let is_order = !matches!(caught.signal, Signal::USR1 | Signal::USR2);
                     if is_order && !is_own(&caught) && caught.sender != SignalSender::Terminal {
                         return;
@@ -244,6 +277,10 @@ impl Run {
 
     /// Gives the teller time for the end, unless a signal says that there is none.
     async fn last_word(&mut self) {
+        // The signal that ended the command is none that concerns the time after it.
+        while let Some(caught) = self.signals.next_if_ready() {
+            self.hear(caught);
+        }
         let told = timeout(LAST_WORD, &mut self.telling);
         let signals = &mut self.signals;
         let order = async { while is_own(&signals.next().await) {} };
@@ -270,7 +307,8 @@ impl Run {
                 (events, 0) => format!("{events} events were"),
                 (events, lines) => format!("{events} events and {lines} lines of output were"),
             };
-            let why = account.failure.as_ref().map_or("there was no time".to_owned(), ToString::to_string);
+            let no_answer = || format!("no answer from {} in time", self.address);
+            let why = account.failure.as_ref().map_or_else(no_answer, ToString::to_string);
             note(notes, &format!("warning: {what} not sent for {target}: {why}"));
             if let Some(hint) = account.failure.and_then(|failure| failure.hint) {
                 note(notes, &format!("hint: {hint}"));
@@ -328,98 +366,10 @@ fn is_own(caught: &CaughtSignal) -> bool {
     caught.sender == SignalSender::Process(Some(std::process::id()))
 }
 
-/// Threads that copy the command's streams and look at them.
-struct Threads {
-    /// Raised when the command has ended.
-    ended: Arc<Wake>,
-    /// Has a message of each copier that is done.
-    copied: mpsc::Receiver<()>,
-    copiers: usize,
-    /// Closed once all lookers are done.
-    looked: mpsc::Receiver<()>,
-}
-
-impl Threads {
-    fn start(running: &mut Running, options: &RunOptions, tellings: &Tellings) -> io::Result<Self> {
-        let ended = Arc::new(Wake::new()?);
-        let (done, copied) = mpsc::channel(2);
-        let (looks, looked) = mpsc::channel(1);
-        let mut copiers = 0;
-        let first = running.outputs.0.take();
-        let second = running.outputs.1.take();
-        let streams = [("stdout", first, own(io::stdout())?), ("stderr", second, own(io::stderr())?)];
-        for (stream, source, to) in streams {
-            let Some(Source { from, is_pty }) = source else { continue };
-            copiers += 1;
-            let glance = Arc::new(Glance::new(options.logs));
-            let output = Output {
-                from,
-                is_pty,
-                to,
-                glance: Arc::clone(&glance),
-                ended: Arc::clone(&ended),
-                closes_stdout: stream == "stdout" && !is_pty,
-            };
-            let done = done.clone();
-            spawn(stream, move || {
-                output.copy();
-                // Nobody listens any more where jobwire is ending.
-                let _ = done.blocking_send(());
-            })?;
-            let recogniser = Recogniser::new(options.pattern.as_ref());
-            let observer =
-                Observer { stream, glance, recogniser, logs: options.logs, tellings: tellings.clone() };
-            let looks = looks.clone();
-            spawn("look", move || {
-                observer.watch();
-                drop(looks);
-            })?;
-        }
-        if let Some(keyboard) = &running.keyboard {
-            let is_session = running.kinship == Kinship::Session;
-            let (keyboard, to) = (Arc::clone(keyboard), running.typewriter()?);
-            let from = lock(&keyboard).terminal()?;
-            spawn("keys", move || {
-                copy_input(
-                    from,
-                    to,
-                    || await_turn(&keyboard),
-                    |keys, pty| typed(keys, pty, &keyboard, is_session),
-                );
-            })?;
-        }
-        Ok(Self { ended, copied, copiers, looked })
-    }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
-}
-
-/// Waits until jobwire may read the terminal: reading it from the background would stop jobwire, and others may be reading it.
-fn await_turn(keyboard: &Mutex<Keyboard>) {
-    while !lock(keyboard).is_captured() {
-        std::thread::sleep(LOOK);
-    }
-}
-
-/// Does for jobwire's group what its terminal would do if it were not in raw mode: a key such as Ctrl-C is a signal for all of
-/// a pipeline, and for the script that runs it.
-fn typed(keys: &[u8], pty: &File, keyboard: &Mutex<Keyboard>, is_session: bool) {
-    for signal in signals_of(keys, pty) {
-        if signal != Signal::TSTP {
-            // There is always this process itself.
-            let _ = kill_current_process_group(signal);
-        } else if !is_session {
-            lock(keyboard).release();
-            let _ = kill_current_process_group(signal);
-        }
-        // A command with a session of its own is stopped by its pty, and jobwire follows it.
-    }
-}
-
-fn lock(keyboard: &Mutex<Keyboard>) -> MutexGuard<'_, Keyboard> {
-    keyboard.lock().unwrap_or_else(PoisonError::into_inner)
+/// Result and ending of a command whose own end is not known.
+fn without_end(message: String) -> (Result<Exit, Failure>, Ending) {
+    let fate = Fate { error: Some(message.clone()), ..Fate::default() };
+    (Err(Failure::new(Exit::Failure, message)), Ending::Failed(fate))
 }
 
 async fn at(time: Option<Instant>) {

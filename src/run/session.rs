@@ -6,12 +6,14 @@
 //! does what the command does: it stops, goes on and ends in the same way.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, PipeReader, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use rustix::fs::OFlags;
 use rustix::process::{
@@ -32,6 +34,61 @@ const PASSED_ON: [Signal; 7] =
 /// Signal that the leader is sent to have the command killed.
 pub(super) const KILL: Signal = Signal::ALARM;
 
+/// What became of the start of a command, which the leader reports in a line on its standard output. Errors are numbers of the
+/// system's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// The command runs, with this process id.
+    Runs(u32),
+    /// The system did not start the command.
+    Refused(i32),
+    /// There is no session for the command.
+    NoSession(i32),
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Runs(id) => write!(f, "runs {id}"),
+            Self::Refused(error) => write!(f, "refused {error}"),
+            Self::NoSession(error) => write!(f, "no-session {error}"),
+        }
+    }
+}
+
+impl Start {
+    fn parse(line: &str) -> Option<Self> {
+        let (word, number) = line.trim_end().split_once(' ')?;
+        match word {
+            "runs" => number.parse().ok().map(Self::Runs),
+            "refused" => number.parse().ok().map(Self::Refused),
+            "no-session" => number.parse().ok().map(Self::NoSession),
+            _ => None,
+        }
+    }
+}
+
+/// Reads a leader's report. Resolves to the process id of its command; to `None` where the leader was ended before it could tell.
+///
+/// # Errors
+/// The command was not started.
+pub(super) fn started(report: PipeReader, program: &OsStr) -> Result<Option<u32>, Failure> {
+    let mut line = String::new();
+    // A report that cannot be read is none.
+    let _ = BufReader::new(report).read_line(&mut line);
+    match Start::parse(&line) {
+        None => Ok(None),
+        Some(Start::Runs(id)) => Ok(Some(id)),
+        Some(Start::Refused(error)) => {
+            Err(child::not_started(Path::new(program), &io::Error::from_raw_os_error(error)))
+        }
+        Some(Start::NoSession(error)) => {
+            let error = io::Error::from_raw_os_error(error);
+            Err(Failure::new(Exit::CannotRun, format!("could not make a session for the command: {error}")))
+        }
+    }
+}
+
 /// Runs the command of a process that was started as [`NAME`]: `NAME TERMINAL COMMAND ARG…`. Resolves to `None` for every
 /// other process.
 pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
@@ -40,13 +97,13 @@ pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
         return None;
     }
     let (terminal, name) = (PathBuf::from(args.next()?), args.next()?);
-    let failure = match Leader::begin(terminal, &name, args) {
-        Ok(mut leader) => return Some(leader.follow()),
-        Err(failure) => failure,
+    let (start, leader) = match Leader::begin(terminal, &name, args) {
+        Ok((id, leader)) => (Start::Runs(id), Some(leader)),
+        Err(start) => (start, None),
     };
-    // A stderr that nobody reads changes nothing.
-    let _ = writeln!(io::stderr(), "jobwire: {failure}");
-    Some(failure.exit)
+    // A jobwire that was killed reads nothing; its end is seen below.
+    let _ = writeln!(io::stdout(), "{start}");
+    Some(leader.map_or(Exit::CannotRun, |mut leader| leader.follow()))
 }
 
 struct Leader {
@@ -59,23 +116,29 @@ struct Leader {
 }
 
 impl Leader {
-    fn begin(terminal: PathBuf, name: &OsStr, args: impl Iterator<Item = OsString>) -> Result<Self, Failure> {
-        let failed = |error: io::Error| {
-            Failure::new(Exit::CannotRun, format!("could not make a session for the command: {error}"))
-        };
-        setsid().map_err(|error| failed(error.into()))?;
-        ioctl_tiocsctty(io::stdin()).map_err(|error| failed(error.into()))?;
+    /// Starts the command in a session of its own.
+    fn begin(
+        terminal: PathBuf,
+        name: &OsStr,
+        args: impl Iterator<Item = OsString>,
+    ) -> Result<(u32, Self), Start> {
+        let number = |error: &io::Error| error.raw_os_error().unwrap_or_default();
+        let no_session = |error: io::Error| Start::NoSession(number(&error));
+        setsid().map_err(|error| no_session(error.into()))?;
+        ioctl_tiocsctty(io::stdin()).map_err(|error| no_session(error.into()))?;
         let caught = PASSED_ON.into_iter().chain([Signal::CHILD, KILL]);
-        let signals = Signals::new(caught.map(Signal::as_raw)).map_err(failed)?;
+        let signals = Signals::new(caught.map(Signal::as_raw)).map_err(no_session)?;
+        // The leader's own standard output is for its report.
+        let stdout = io::stdin().as_fd().try_clone_to_owned().map_err(no_session)?;
         let mut command = Command::new(name);
-        command.args(args).process_group(0);
-        let child = command.spawn().map_err(|error| child::not_started(Path::new(name), &error))?;
+        command.args(args).stdout(Stdio::from(stdout)).process_group(0);
+        let child = command.spawn().map_err(|error| Start::Refused(number(&error)))?;
         let command = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let command = command.ok_or_else(|| failed(io::ErrorKind::InvalidData.into()))?;
+        let command = command.ok_or_else(|| no_session(io::ErrorKind::InvalidData.into()))?;
         // It may have ended already.
         let _ = tcsetpgrp(io::stdin(), command);
         let outer = (terminal, tcgetattr(io::stdin()).ok());
-        Ok(Self { command, signals, parent: getppid(), outer })
+        Ok((child.id(), Self { command, signals, parent: getppid(), outer }))
     }
 
     /// Does what the command does until it has ended.
@@ -153,4 +216,17 @@ fn end(status: WaitStatus) -> Exit {
         return Exit::Command(u8::try_from(128 + signal).unwrap_or(u8::MAX));
     }
     Exit::Command(status.exit_status().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_as_it_was_written() {
+        for start in [Start::Runs(4_000_000), Start::Refused(2), Start::NoSession(1)] {
+            assert_eq!(Start::parse(&format!("{start}\n")), Some(start));
+        }
+        assert_eq!(Start::parse(""), None);
+    }
 }

@@ -134,6 +134,8 @@ impl Teller {
             match self.send(&event, item).await {
                 Ok(()) => backoff.reset(),
                 Err(Trouble::OfEvent) => {}
+                // Nobody changes its mind in the little time that is left.
+                Err(Trouble::Lasting) if self.tellings.lock().queue.is_ended() => return,
                 Err(trouble) => {
                     is_over = false;
                     let wait = backoff.next(rand::random());

@@ -5,14 +5,14 @@ mod terminal;
 
 use std::io::Write as _;
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use redis::Commands;
 use serde_json::{Value, json};
 
-use crate::support::{Output, PATIENCE, Process, RedisServer, command, jobwire};
+use crate::support::{Output, PATIENCE, Process, RedisServer, command, jobwire, until};
 
 /// Port on which nothing listens.
 const NOWHERE: &str = "redis://127.0.0.1:1";
@@ -34,7 +34,8 @@ fn told(flags: &[&str], words: &[&str]) -> (Output, Vec<Value>) {
 
 /// Events that are published to a Redis.
 struct Events {
-    collected: JoinHandle<Vec<Value>>,
+    collected: Arc<Mutex<Vec<Value>>>,
+    collector: JoinHandle<()>,
     redis: redis::Connection,
 }
 
@@ -43,23 +44,41 @@ impl Events {
     fn of(redis: &RedisServer) -> Self {
         let mut connection = redis.connection();
         let (subscribed, is_subscribed) = mpsc::channel();
-        let collected = std::thread::spawn(move || {
+        let collected = Arc::new(Mutex::new(Vec::new()));
+        let events = Arc::clone(&collected);
+        let collector = std::thread::spawn(move || {
             let mut subscription = connection.as_pubsub();
             subscription.set_read_timeout(Some(PATIENCE)).unwrap();
             subscription.psubscribe("job_updates:*").unwrap();
             subscribed.send(()).unwrap();
-            let next =
-                || serde_json::from_slice(subscription.get_message().unwrap().get_payload_bytes()).unwrap();
-            std::iter::repeat_with(next).take_while(|event| event != "end").collect()
+            let next = || -> Value {
+                serde_json::from_slice(subscription.get_message().unwrap().get_payload_bytes()).unwrap()
+            };
+            for event in std::iter::repeat_with(next).take_while(|event| event != "end") {
+                events.lock().unwrap().push(event);
+            }
         });
         is_subscribed.recv().unwrap();
-        Self { collected, redis: redis.connection() }
+        Self { collected, collector, redis: redis.connection() }
+    }
+
+    /// Waits until this many events satisfy `condition`.
+    fn until(&self, number: usize, condition: impl Fn(&Value) -> bool) {
+        until(PATIENCE, "events", || {
+            self.collected.lock().unwrap().iter().filter(|event| condition(event)).count() >= number
+        });
+    }
+
+    /// All events up to now.
+    fn whole(mut self) -> Vec<Value> {
+        let _: u64 = self.redis.publish("job_updates:end", "\"end\"").unwrap();
+        self.collector.join().unwrap();
+        std::mem::take(&mut *self.collected.lock().unwrap())
     }
 
     /// All events up to now, without what differs from run to run.
-    fn all(mut self) -> Vec<Value> {
-        let _: u64 = self.redis.publish("job_updates:end", "\"end\"").unwrap();
-        let mut events = self.collected.join().unwrap();
+    fn all(self) -> Vec<Value> {
+        let mut events = self.whole();
         for fields in events.iter_mut().filter_map(Value::as_object_mut) {
             for name in ["job", "timestamp", "host", "pid"] {
                 fields.shift_remove(name);
@@ -124,10 +143,15 @@ fn wrong_usage_is_refused_before_anything_runs() {
         &["run", "--progress-regex", r"\d+", "--", "echo", "ran"],
         &["run", "--durable", "--", "echo", "ran"],
         &["run", "--pty", "maybe", "--", "echo", "ran"],
+        &["run", "--heartbeat", "0", "--", "echo", "ran"],
     ] {
         let output = jobwire(args);
         assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{args:?}: {}", output.stderr);
         assert!(output.stderr.starts_with("error: "), "{args:?}: {}", output.stderr);
+    }
+    for args in [&["run", "make"][..], &["run", "make", "-j8"], &["run", "--"], &["run"]] {
+        let stderr = jobwire(args).stderr;
+        assert!(stderr.ends_with("stand after --, as in `jobwire run -- make -j8`\n"), "{args:?}: {stderr}");
     }
     let unnamed = jobwire(&["run", "--progress-regex", r"\d+", "--", "true"]).stderr;
     assert!(["percent", "step", "total", "message"].iter().all(|group| unnamed.contains(group)), "{unnamed}");
@@ -142,6 +166,43 @@ fn a_redis_that_is_away_changes_nothing_and_is_said_at_the_end() {
         "{}",
         output.stderr
     );
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_named() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let mut run = command(&["run", "j", "--quiet", "--server", &format!("http://{address}"), "--", "true"]);
+    let output = Process::spawn(&mut run).finish(PATIENCE);
+    let said =
+        format!("jobwire: warning: 2 events were not sent for jobs/j: no answer from {address} in time\n");
+    assert_eq!((output.code, output.stderr), (0, said));
+}
+
+#[test]
+fn a_refused_login_is_said_without_the_password() {
+    let redis = RedisServer::start();
+    let url = redis.url().replace("redis://", "redis://somebody:hunter2@");
+    let output = Process::spawn(&mut run(&url, &[], &["sh", "-c", "exit 5"])).finish(PATIENCE);
+    assert_eq!(output.code, 5);
+    assert!(output.stderr.contains("2 events were not sent for jobs/j"), "{}", output.stderr);
+    assert!(output.stderr.contains("refused the login"), "{}", output.stderr);
+    assert!(!output.stderr.contains("hunter2"), "{}", output.stderr);
+}
+
+#[test]
+fn the_newest_progress_is_told_again_after_a_silence() {
+    let redis = RedisServer::start();
+    let events = Events::of(&redis);
+    let script = ["sh", "-c", "echo 40%; read line"];
+    let (process, stdin) = Process::spawn_fed(&mut run(&redis.url(), &["--heartbeat", "100ms"], &script));
+    events.until(3, |event| event["percent"] == 40.0);
+    drop(stdin);
+    process.finish(PATIENCE);
+    let events = events.all();
+    let kinds: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((kinds[0], *kinds.last().unwrap()), ("started", "failed"));
+    assert!(kinds[1..kinds.len() - 1].iter().all(|kind| *kind == "progress"), "{events:?}");
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Commands on a terminal: the size, keys, stopping, and programs that paint the whole screen.
 
-use crate::support::{Pty, rows};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::Events;
+use crate::support::{Pty, RedisServer, rows};
 
 const RUN: &str = "jobwire run j --quiet --redis redis://127.0.0.1:1 -- ";
 
@@ -24,7 +28,9 @@ fn a_command_has_a_terminal_of_the_same_size_that_changes_with_it() {
 fn one_ctrl_c_is_one_signal_with_a_pty_and_without() {
     for how in ["auto", "never"] {
         let mut pty = shell();
-        let script = "trap \"echo I''NT\" INT; echo re''ady; sleep 60; sleep 0.5; echo do''ne; exit 6";
+        // A signal between two commands of a shell waits for the end of the second.
+        let script =
+            "trap \"echo I''NT\" INT; echo re''ady; for n in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; exit 6";
         pty.send(&format!(
             "{}sh -c '{script}'; echo code $?\n",
             RUN.replace("--quiet", &format!("--quiet --pty {how}"))
@@ -34,6 +40,74 @@ fn one_ctrl_c_is_one_signal_with_a_pty_and_without() {
         pty.until_shown("code 6");
         let shown = pty.rows();
         assert_eq!(shown.iter().filter(|row| row.ends_with("INT")).count(), 1, "{how}: {shown:?}");
+    }
+}
+
+#[test]
+fn one_ctrl_c_is_one_signal_for_a_command_in_a_group_of_its_own() {
+    let mut pty = shell();
+    let script = "trap \"echo I''NT; exit 6\" INT; echo re''ady; while :; do sleep 0.1; done";
+    let run = RUN.replace("--quiet", "--quiet --pty never");
+    pty.send(&format!("{run}timeout 60 sh -c '{script}'; echo code $?\n"));
+    pty.until_shown("ready");
+    pty.send("\x03");
+    pty.until_shown("code 6");
+}
+
+#[test]
+fn a_command_that_comes_to_the_foreground_gets_the_keys() {
+    let mut pty = shell();
+    pty.send(&format!("{RUN}sh -c 'echo re''ady; read line; echo got $line' &\n"));
+    pty.until_shown("ready");
+    pty.send("fg\n");
+    pty.until_shown("jobwire run j");
+    pty.send("typed\n");
+    pty.until_shown("got typed");
+}
+
+#[test]
+fn a_command_that_is_not_there_is_told_of_as_without_a_terminal() {
+    for (word, code, said) in [
+        ("no-such-command", 127, "there is no command no-such-command"),
+        ("/etc/passwd", 126, "could not run /etc/passwd: permission denied"),
+    ] {
+        let redis = RedisServer::start();
+        let events = Events::of(&redis);
+        let mut pty = shell();
+        pty.send(&format!("jobwire run j --quiet --redis {} -- {word}; echo code $?\n", redis.url()));
+        pty.until_shown(&format!("code {code}"));
+        pty.until_shown(&format!("error: {said}"));
+        assert_eq!(events.all(), [json!({"event": "failed", "error": said, "exit_code": code})]);
+    }
+}
+
+#[test]
+fn the_process_that_is_told_of_is_the_command() {
+    let redis = RedisServer::start();
+    let events = Events::of(&redis);
+    let mut pty = shell();
+    pty.send(&format!("jobwire run j --quiet --redis {} -- sh -c 'echo pid $$; echo e''nd'\n", redis.url()));
+    pty.until_shown("end");
+    events.until(1, |event| event["event"] == "succeeded");
+    let pid = &events.whole()[0]["pid"];
+    assert!(pty.rows().contains(&format!("pid {pid}")), "{pid}: {:?}", pty.rows());
+}
+
+#[test]
+fn the_terminal_is_as_it_was_however_jobwire_ends() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
+        let mut pty = shell();
+        let folder = tempfile::tempdir().unwrap();
+        let (file, before) = (folder.path().join("pid"), folder.path().join("before"));
+        let script = format!("echo $$ > {}; exec {RUN} sh -c \"echo re''ady; sleep 60\"", file.display());
+        pty.send(&format!("stty -a > {}; sh -c '{script}'\n", before.display()));
+        pty.until_shown("ready");
+        let pid = std::fs::read_to_string(&file).unwrap().trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(pid.unwrap(), signal).unwrap();
+        // What is typed before belongs to the command.
+        pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
+        pty.send(&format!("stty -a | cmp - {} && echo s''ame\n", before.display()));
+        pty.until_shown("same");
     }
 }
 
@@ -87,6 +161,17 @@ fn a_pager_behind_a_pipe_is_given_its_keys_and_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn ctrl_c_ends_the_script_around_it_too() {
+    for how in ["auto", "never"] {
+        let mut pty = shell();
+        let run = RUN.replace("--quiet", &format!("--quiet --pty {how}"));
+        pty.send(&format!("for n in 1 2 3; do {run}sh -c 'echo re''ady; sleep 60'; echo went''on; done\n"));
+        pty.until_shown("ready");
+        pty.send("\x03");
+        pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
+        pty.send("echo code $?\n");
+        pty.until_shown("code 130");
+        assert!(!pty.rows().iter().any(|row| row.ends_with("wenton")), "{how}: {:?}", pty.rows());
+    }
     let mut pty = shell();
     pty.send(&format!("sh -c '{RUN}sh -c \"echo re\\\"\\\"ady; sleep 60\"; echo went on'\n"));
     pty.until_shown("ready");
