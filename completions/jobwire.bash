@@ -137,16 +137,12 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__attach)
-            opts="-h --server --token --token-file --ca --insecure --progress --events --fail-fast --new --timeout --until-idle --publish-key --junit --retries --dialect --config --dialect-file --color --log-level --help"
+            opts="-h --token --token-file --server --ca --insecure --progress --events --fail-fast --new --timeout --until-idle --publish-key --junit --retries --dialect --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --server)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --token)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -164,6 +160,10 @@ _jobwire() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
                     fi
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --ca)
@@ -579,54 +579,12 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__check)
-            opts="-h --server --ca --insecure --token --token-file --publish-key --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --channel-prefix --dialect --only --wait --step-timeout --output --config --dialect-file --color --log-level --help"
+            opts="-h --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --server --ca --insecure --publish-key --token --token-file --channel-prefix --dialect --only --wait --step-timeout --output --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --server)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --ca)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
-                    return 0
-                    ;;
-                --token)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --token-file)
-                    local oldifs
-                    if [ -n "${IFS+x}" ]; then
-                        oldifs="$IFS"
-                    fi
-                    IFS=$'\n'
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    if [ -n "${oldifs+x}" ]; then
-                        IFS="$oldifs"
-                    fi
-                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
-                        compopt -o filenames
-                    fi
-                    return 0
-                    ;;
-                --publish-key)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --redis)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -678,6 +636,48 @@ _jobwire() {
                     ;;
                 --redis-sentinel-password)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --publish-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --channel-prefix)
@@ -1048,7 +1048,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --end --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --durable --require-subscribers --quiet --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --end --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --quiet --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1206,7 +1206,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__run)
-            opts="-h --pty --progress-regex --log --show-command --heartbeat --quiet --durable --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --server --ca --insecure --publish-key --config --dialect-file --color --log-level --help"
+            opts="-h --pty --progress-regex --log --show-command --heartbeat --quiet --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --server --ca --insecure --publish-key --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

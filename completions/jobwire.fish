@@ -47,10 +47,10 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "token" -d 'Make a t
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command 127.0.0.1:0]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file, in one step once it listens; it is removed at the end' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database. Without one an embedded broker serves' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
@@ -131,9 +131,9 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-ca -d 
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -146,17 +146,17 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l unchecked -d 'Publish whatever it is: an event or a field that the catalogue does not know, a value of another type'
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, or \'# text\''
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l stdin -d 'Read events from standard input, one a line: JSON, a percentage, \'# text\', or output of a program with progress in it'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l require-subscribers -d 'Fail (exit 1) if an event reaches nobody; otherwise that is a warning'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l quiet -d 'Say nothing but errors on stderr: no notes, no warnings'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l list -d 'Print the events and fields of all dialects, of TARGET\'s, or of one event, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The server: ws, wss, http or https' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l progress -d 'How to show what happens; auto is bars on a terminal and plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'
@@ -269,16 +269,16 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l pty -d 'When the command\'s output goes through a pseudoterminal' -r -f -a "auto\t'For a stream that is a terminal'
 always\t'Always, so that a command draws as on a terminal'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, rather than by those built in' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after so long a silence, as in 30s, for relays that came later' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, in place of the forms that are built in' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after a silence of this length, as in 30s, for relays that start later' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l server -d 'The relay to publish through, where there is no --redis: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l publish-key -d 'The relay\'s publish key [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l config -d 'Read defaults for flags from this TOML file' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
@@ -292,9 +292,9 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l log -d 'Publish the lines of the output too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l show-command -d 'Publish the whole command line rather than the program\'s name'
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Say nothing of how to watch the job'
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l quiet -d 'Do not say how to watch the job'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and not __fish_seen_subcommand_from compare" -l server -d 'The server of a target that names none: a ws, wss, http or https URL' -r
@@ -397,16 +397,16 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -l fail-on-regression -d 'Exit 1 if anything got worse beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand bench; and __fish_seen_subcommand_from compare" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l server -d 'The relay: ws, wss, http or https' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis -d 'The relay\'s Redis, to look at it too, and to send events into it rather than through the relay' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-key -d 'The private key of that certificate, as PEM' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-sentinel-password -d 'The password of the sentinels of redis+sentinel://, where they want one; it is not Redis\' own' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects, comma-separated, and no others' -r -f -a "downloads\t''
 scraping\t''
@@ -427,7 +427,7 @@ websocket\t''
 sse\t''
 polling\t''
 resume\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait so long until the relay is ready, then check it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait at most this long for the relay to be ready, then check it' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'How long each step may take' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'What to print on stdout' -r -f -a "text\t'A line a step'
 json\t'A JSON document'
@@ -443,9 +443,9 @@ warn\t''
 info\t''
 debug\t''
 trace\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l sub -d 'Whose the token is: the owner of the jobs that it opens' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l exp -d 'How long it is good for' -r
@@ -549,7 +549,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_see
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one a verb and others by subject, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "explain" -d 'Say what a token allows, and all that is wrong with it'

@@ -200,7 +200,7 @@ fn targets_in_excess_cost_no_more_than_they_say() {
     let relay = Relay::start(&[]);
     let mut watcher = Watcher::open(&relay, "target=scraping/1");
     watcher.watching();
-    let many = vec!["a"; 12_000];
+    let many = vec!["/"; 12_000];
     watcher.say(&json!({"type": "watch", "targets": many}));
     watcher.say(&json!({"type": "watch", "targets": ["scraping/2"]}));
     loop {
