@@ -32,6 +32,9 @@ pub enum Exit {
     Terminated,
     /// Code of the command that was run: its own, or 128 and the number of the signal that ended it.
     Command(u8),
+    /// SIGINT from the terminal ended the command that was run. The process ends by it too: bash leaves its loop or script only
+    /// if it sees a child end so. 128 + SIGINT where that signal is blocked.
+    InterruptedCommand,
 }
 
 impl Exit {
@@ -48,7 +51,7 @@ impl Exit {
             Self::ThresholdCrossed => 99,
             Self::CannotRun => 126,
             Self::NoSuchCommand => 127,
-            Self::Interrupted => 130,
+            Self::Interrupted | Self::InterruptedCommand => 130,
             Self::Terminated => 143,
             Self::Command(code) => code,
         }

@@ -106,15 +106,18 @@ pub(crate) fn send(id: Option<u32>, signal: Signal) {
     }
 }
 
-/// Ends this process by SIGINT, as the command was ended that the terminal has interrupted: bash leaves its loop or script only if
-/// it sees a child end so.
+/// Ends this process by SIGINT.
 pub(crate) fn end_by_interrupt() {
     // Returns where that signal is blocked, and the exit code says it then.
     let _ = signal_hook::low_level::emulate_default_handler(Signal::INT.as_raw());
 }
 
-/// The code that stands for the end of a command: its own, or 128 and the number of the signal that ended it.
-pub(crate) fn exit(status: ExitStatus) -> Exit {
+/// The exit that stands for the end of a command: its own code, or 128 and the number of the signal that ended it.
+/// `is_interrupted` says whether the terminal has sent SIGINT.
+pub(crate) fn exit(status: ExitStatus, is_interrupted: bool) -> Exit {
+    if is_interrupted && status.signal() == Some(Signal::INT.as_raw()) {
+        return Exit::InterruptedCommand;
+    }
     let number = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
     // Codes have eight bits, and signals are numbered up to 64.
     Exit::Command(u8::try_from(number).unwrap_or(u8::MAX))
@@ -158,7 +161,7 @@ mod tests {
     #[test]
     fn an_end_is_the_code_of_the_command_or_its_signal_behind_128() {
         for (raw, code) in [(0, 0), (7 << 8, 7), (255 << 8, 255), (9, 137), (15, 143), (0x8b, 139)] {
-            assert_eq!(exit(ExitStatus::from_raw(raw)).code(), code, "{raw:#x}");
+            assert_eq!(exit(ExitStatus::from_raw(raw), false).code(), code, "{raw:#x}");
         }
     }
 }

@@ -37,6 +37,11 @@ impl Passing {
         Self { shares_terminal, ordered: None, typed: None }
     }
 
+    /// Whether the terminal has sent SIGINT, as its last signal.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.typed.is_some_and(|(signal, _)| signal == Signal::INT)
+    }
+
     /// Takes note of a signal that the terminal sends to the command and to its group.
     pub(crate) const fn typed(&mut self, signal: Signal, now: Instant) {
         self.typed = Some((signal, now));

@@ -10,6 +10,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory};
 
 use super::{Cli, config, help};
+use crate::child;
 use crate::dialect::masked;
 use crate::exit::{Exit, Failure};
 use crate::telemetry;
@@ -20,10 +21,14 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HIDDEN: &str = "…";
 const HINT: Style = AnsiColor::Green.on_default();
 
-/// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written.
+/// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written. Does not return
+/// where the process is to end by a signal.
 pub fn exit_code(result: Result<Exit>) -> ExitCode {
     let exit = end(result);
     telemetry::flush();
+    if exit == Exit::InterruptedCommand {
+        child::end_by_interrupt();
+    }
     exit.into()
 }
 

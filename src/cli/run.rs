@@ -11,13 +11,11 @@ use rand::RngExt as _;
 use super::Globals;
 use super::sink::SinkArgs;
 use super::values::duration;
-use crate::child;
 use crate::dialect::{Dialects, Target};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
 use crate::progress::{PatternError, ProgressPattern};
-use crate::run::{self, CommandLine, PtyChoice, RunEnd, RunOptions, name_of};
-use crate::telemetry;
+use crate::run::{self, CommandLine, PtyChoice, RunOptions, name_of};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -110,15 +108,10 @@ impl RunArgs {
             .enable_all()
             .build()
             .context("could not start the runtime")?;
-        let end = runtime.block_on(run::run(options, &mut anstream::stderr()));
+        let exit = runtime.block_on(run::run(options, &mut anstream::stderr()));
         // A name may still be looked up for a message that nobody waits for any more.
         runtime.shutdown_background();
-        let RunEnd { exit, is_interrupted } = end?;
-        if is_interrupted {
-            telemetry::flush();
-            child::end_by_interrupt();
-        }
-        Ok(exit)
+        exit
     }
 
     fn resolve(self, globals: &Globals) -> Result<RunOptions, Failure> {

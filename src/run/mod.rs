@@ -79,20 +79,11 @@ pub(crate) struct RunOptions {
     pub quiet: bool,
 }
 
-/// End of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RunEnd {
-    /// Exit code of the command.
-    pub exit: Exit,
-    /// Whether the command ended by the SIGINT that the terminal sent it.
-    pub is_interrupted: bool,
-}
-
-/// Runs a command to its end. What there is to say to the user goes to `notes`.
+/// Runs a command to its end. Its exit code is the result; what there is to say to the user goes to `notes`.
 ///
 /// # Errors
 /// The command could not be started, which is told as well, or jobwire could not do its part before that.
-pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) -> anyhow::Result<RunEnd> {
+pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     let signals = CaughtSignals::catch()?;
     let events = Events::catch()?;
     let reporter = Reporter::new(Arc::clone(&options.dialect), options.job.clone())?;
@@ -106,17 +97,8 @@ pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) ->
         Teller { tellings: tellings.clone(), reporter: reporter.clone(), sink, heartbeat: options.heartbeat };
     let telling = tokio::spawn(teller.run());
     let passing = Arc::new(Mutex::new(Passing::new(false)));
-    let mut run = Run {
-        signals,
-        passing,
-        asked: None,
-        is_interrupted: false,
-        ended_by: None,
-        tellings,
-        reporter,
-        telling,
-        address,
-    };
+    let mut run =
+        Run { signals, passing, asked: None, is_interrupted: false, tellings, reporter, telling, address };
     let (exit, ending) = match Running::start(&options.command, options.pty) {
         Ok(running) => run.accompany(running, events, &options).await,
         Err(failure) => {
@@ -128,8 +110,7 @@ pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) ->
     run.tellings.end(run.reporter.ended(&ending));
     run.last_word().await;
     run.account(notes, options.quiet);
-    let is_interrupted = run.is_interrupted && run.ended_by == Some(Signal::INT.as_raw());
-    Ok(RunEnd { exit: exit?, is_interrupted })
+    Ok(exit?)
 }
 
 /// State of a run.
@@ -140,8 +121,6 @@ struct Run {
     asked: Option<Signal>,
     /// Whether the terminal has sent INT.
     is_interrupted: bool,
-    /// Number of the signal that ended the command, if one did.
-    ended_by: Option<i32>,
     tellings: Tellings,
     reporter: Reporter,
     telling: JoinHandle<()>,
@@ -161,10 +140,7 @@ impl Run {
         let name = options.command.name(options.shows_command);
         self.tellings.milestone(self.reporter.started(&host(), running.id, &name));
         match self.follow(&mut running, &mut events, options).await {
-            Ok(Some(status)) => {
-                self.ended_by = status.signal();
-                (Ok(child::exit(status)), self.ending(status))
-            }
+            Ok(Some(status)) => (Ok(child::exit(status, self.is_interrupted)), self.ending(status)),
             Ok(None) => {
                 without_end("jobwire was told to end, and the command could not be killed".to_owned())
             }

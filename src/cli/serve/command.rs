@@ -84,7 +84,8 @@ impl<'a> ServedCommand<'a> {
         let mut passing = Passing::new(true);
         let thread = tokio::select! {
             status = child::wait(&mut child, signals, &mut passing) => {
-                return Ok(child::exit(status.context("could not learn how the command ended")?));
+                let status = status.context("could not learn how the command ended")?;
+                return Ok(child::exit(status, passing.is_interrupted()));
             }
             thread = relay.failed() => thread,
         };

@@ -161,10 +161,10 @@ fn a_pager_behind_a_pipe_is_given_its_keys_and_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn ctrl_c_ends_the_script_around_it_too() {
-    for how in ["auto", "never"] {
+    let of_run = |how: &str| RUN.replace("--quiet", &format!("--quiet --pty {how}"));
+    for how in [of_run("auto"), of_run("never"), "jobwire serve -- ".to_owned()] {
         let mut pty = shell();
-        let run = RUN.replace("--quiet", &format!("--quiet --pty {how}"));
-        pty.send(&format!("for n in 1 2 3; do {run}sh -c 'echo re''ady; sleep 60'; echo went''on; done\n"));
+        pty.send(&format!("for n in 1 2 3; do {how}sh -c 'echo re''ady; sleep 60'; echo went''on; done\n"));
         pty.until_shown("ready");
         pty.send("\x03");
         pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
