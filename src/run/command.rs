@@ -69,7 +69,7 @@ pub(super) struct Running {
     pub(super) keyboard: Option<Arc<Mutex<Keyboard>>>,
     /// Masters of the command's ptys, to set their sizes.
     ptys: Vec<OwnedFd>,
-    /// Manner of the first pty at the start.
+    /// Manner of the first pty before the start.
     manner: LocalModes,
 }
 
@@ -104,9 +104,10 @@ impl Running {
         let streams = Streams::open(layout, keyboard.as_ref()).map_err(failed)?;
         let mut command = command(line, kinship);
         streams.connect(&mut command, layout).map_err(failed)?;
+        // Before the command can change it.
+        let manner = streams.ptys.first().map_or(LocalModes::empty(), manner);
         let (child, id) = start(command, line, kinship)?;
         let Streams { outputs, ptys, .. } = streams;
-        let manner = ptys.first().map_or(LocalModes::empty(), manner);
         let keyboard = keyboard.map(|keyboard| Arc::new(Mutex::new(keyboard)));
         Ok(Self { child, id, kinship, outputs, keyboard, ptys, manner })
     }

@@ -10,6 +10,8 @@ use crate::progress::{Line, LineEnd, Lines, Recogniser};
 
 /// Least time between two looks. Nobody sees more than that many updates a second.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Longest time between two looks, so that one slow look, such as the first of a pattern, does not hide what comes next.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 /// Share of the time that looking may take, as a divisor: while output pours out, the processors belong to the command.
 const SHARE: u32 = 10;
 
@@ -53,7 +55,7 @@ impl Observer {
             });
             buffer = seen.bytes;
             if !glance.is_ended() {
-                std::thread::sleep(PAUSE.max(begun.elapsed() * (SHARE - 1)));
+                std::thread::sleep((begun.elapsed() * (SHARE - 1)).clamp(PAUSE, LONGEST_PAUSE));
             }
         }
         lines.end(|line| self.line(&line, true));
