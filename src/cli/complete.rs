@@ -44,11 +44,11 @@ pub(super) struct Completing {
 /// The relay's answer.
 #[derive(Debug, Deserialize)]
 struct Jobs {
-    jobs: Vec<Row>,
+    jobs: Vec<ListedJob>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Row {
+struct ListedJob {
     target: String,
     state: String,
     percent: Option<f64>,
@@ -111,7 +111,7 @@ fn asked(matches: &ArgMatches) -> Option<Asked> {
 ///
 /// The target without its dialect is offered only where it means the same job. Targets with control characters are left out,
 /// since they cannot be typed. Quotes and backslashes are ignored, since they may belong to the shell.
-fn offers(rows: &[Row], current: &str, dialects: &Dialects) -> String {
+fn offers(rows: &[ListedJob], current: &str, dialects: &Dialects) -> String {
     let bare = |text: &str| text.replace(['\'', '"', '\\'], "");
     let current = bare(current);
     let mut out = String::new();
@@ -140,7 +140,7 @@ fn is_same(one: &str, other: &str, dialects: &Dialects) -> bool {
 }
 
 /// State of a job in a few words.
-fn state(row: &Row) -> String {
+fn state(row: &ListedJob) -> String {
     let percent = row.percent.map(|percent| format!("{percent:.0}%"));
     let words = [Some(row.state.clone()), percent, row.message.clone()];
     let words: Vec<String> = words.into_iter().flatten().map(|word| brief(&word).into_owned()).collect();
@@ -151,8 +151,8 @@ fn state(row: &Row) -> String {
 mod tests {
     use super::*;
 
-    fn row(target: &str, percent: Option<f64>) -> Row {
-        Row {
+    fn row(target: &str, percent: Option<f64>) -> ListedJob {
+        ListedJob {
             target: target.to_owned(),
             state: "running".to_owned(),
             percent,

@@ -16,10 +16,12 @@ const LONGEST_TAKEN_BACK: usize = 1024;
 /// A line of output, or an update that the next one overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// The line without its end: the first [`LONGEST`] bytes of it.
+    /// The line without its end: the first [`LONGEST`] bytes of it, or more of a [`Literal`] one.
     pub bytes: &'a [u8],
     /// Number of further bytes of the line, which were left out.
     pub left_out: u64,
+    /// Number of the line, from 1. `\n`, `\r`, and both together end a line here; a move of the cursor does not.
+    pub number: u64,
     /// What the line ended with.
     pub end: LineEnd,
 }
@@ -29,26 +31,51 @@ pub(crate) struct Line<'a> {
 pub(crate) enum LineEnd {
     /// `\n`, or `\r` and `\n`.
     Newline,
-    /// `\r` alone, backspaces, or a sequence that moves the cursor elsewhere: an update, which the next one overwrites.
+    /// `\n` after a `\r` that was the last byte before: the line was told with [`LineEnd::Return`], and is told again.
+    LateNewline,
+    /// `\r` alone: an update, which the next one overwrites.
     Return,
-    /// Nothing yet: an update that follows a `\r`, or the end of the output.
+    /// Backspaces, or a sequence that moves the cursor elsewhere: an update as well.
+    Move,
+    /// Nothing yet: an update that follows a `\r` or a move, or the end of the output.
     Open,
 }
 
-/// Cutter of a stream of bytes into lines. Memory: [`LONGEST`] bytes; what a line has beyond that is counted and dropped.
+impl LineEnd {
+    /// Whether the line is on the screen to stay.
+    pub(crate) const fn is_newline(self) -> bool {
+        matches!(self, Self::Newline | Self::LateNewline)
+    }
+}
+
+/// Lines that are kept as they were written, whatever control characters are in them: they are no output for a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Literal {
+    /// Whether a line that begins so is one. Looks at its first bytes only.
+    pub is_one: fn(&[u8]) -> bool,
+    /// Bytes of one that are kept; at least [`LONGEST`].
+    pub longest: usize,
+}
+
+/// Cutter of a stream of bytes into lines. Memory: [`LONGEST`] bytes, or as many as a literal line may have; what a line has
+/// beyond that is counted and dropped.
 ///
 /// - An empty update is not told: programs write `\r` before an update as well as behind it.
 /// - An escape sequence that moves the cursor to another line or to the first column is left out, and ends an update as `\r` does.
 /// - Backspaces end an update, and take back characters of it: what stands before these begins the next one.
 /// - An update that was begun by a `\r` and has no end so far is told at once, as [`LineEnd::Open`], and once more with its end:
 ///   the end comes with the next update, which may be minutes away. What backspaces have left of one is told once more follows.
-/// - A line whose `\r` was the last byte so far is told as an update, and again with [`LineEnd::Newline`] if `\n` follows.
+/// - A line whose `\r` was the last byte so far is told as an update, and again with [`LineEnd::LateNewline`] if `\n` follows.
+/// - A literal line is told once it is whole. Only `\n`, `\r` and the end of the output end it.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     kept: Vec<u8>,
     left_out: u64,
-    /// The last byte was a `\r`. The line before it is told, and still kept.
-    is_returned: bool,
+    /// Count of the lines before this one.
+    ended: u64,
+    literal: Option<Literal>,
+    /// Count of `\r` that were the last bytes. The line before them is told, and still kept.
+    returns: u64,
     /// The line that is kept follows a `\r`, or what does the same.
     is_update: bool,
     /// The last byte was a backspace.
@@ -58,9 +85,14 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Cutter of a stream that has literal lines.
+    pub(crate) fn with(literal: Literal) -> Self {
+        Self { literal: Some(literal), ..Self::default() }
+    }
+
     /// Takes the next bytes, and tells each line that ends in them.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Line<'_>)) {
-        if self.is_returned {
+        if self.returns > 0 {
             bytes = self.after_return(bytes, &mut each);
         }
         while let Some(at) = memchr2(b'\n', b'\r', bytes) {
@@ -70,46 +102,50 @@ impl Lines {
             match bytes.first() {
                 Some(b'\n') => {
                     self.tell(part, LineEnd::Newline, &mut each);
+                    self.ended += returns.max(1) as u64;
                     self.is_update = false;
                     bytes = &bytes[1..];
                 }
                 Some(_) => {
                     self.tell(part, LineEnd::Return, &mut each);
+                    self.ended += returns as u64;
                     self.is_update = true;
                 }
                 None => {
                     self.take(part, &mut each);
-                    self.is_returned = true;
+                    self.returns = returns as u64;
                     return self.tell_kept(LineEnd::Return, &mut each);
                 }
             }
         }
         self.take(bytes, &mut each);
-        if self.is_update && !self.is_taken_back && !bytes.is_empty() {
+        if self.is_update && !self.is_taken_back && !bytes.is_empty() && !self.is_literal() {
             self.tell_kept(LineEnd::Open, &mut each);
         }
     }
 
     /// Tells the last line, if it has no end.
     pub(crate) fn end(&mut self, mut each: impl FnMut(Line<'_>)) {
-        if !self.is_returned {
+        if self.returns == 0 {
             self.tell_kept(LineEnd::Open, &mut each);
         }
-        *self = Self::default();
+        *self = Self { literal: self.literal, ..Self::default() };
     }
 
     /// Goes on after a `\r` that was the last byte; returns the bytes of the next line.
     fn after_return<'a>(&mut self, bytes: &'a [u8], each: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
         let returns = bytes.iter().take_while(|byte| **byte == b'\r').count();
         let rest = &bytes[returns..];
+        self.returns += returns as u64;
         let Some(first) = rest.first() else { return rest };
         let is_newline = *first == b'\n';
         if is_newline {
-            let (bytes, left_out) = (&self.kept[..], self.left_out);
-            each(Line { bytes, left_out, end: LineEnd::Newline });
+            let (left_out, number) = (self.left_out, self.ended + 1);
+            each(Line { bytes: &self.kept, left_out, number, end: LineEnd::LateNewline });
         }
+        self.ended += std::mem::take(&mut self.returns);
         self.clear();
-        (self.is_returned, self.is_update) = (false, !is_newline);
+        self.is_update = !is_newline;
         &rest[usize::from(is_newline)..]
     }
 
@@ -117,13 +153,14 @@ impl Lines {
     fn tell(&mut self, part: &[u8], end: LineEnd, each: &mut impl FnMut(Line<'_>)) {
         if self.kept.is_empty() && part.len() <= LONGEST && !self.draws(part) {
             if end == LineEnd::Newline || !part.is_empty() {
-                each(Line { bytes: part, left_out: 0, end });
+                each(Line { bytes: part, left_out: 0, number: self.ended + 1, end });
             }
             return;
         }
         self.take(part, each);
         if end == LineEnd::Newline || !self.kept.is_empty() {
-            each(Line { bytes: &self.kept, left_out: self.left_out, end });
+            let (left_out, number) = (self.left_out, self.ended + 1);
+            each(Line { bytes: &self.kept, left_out, number, end });
         }
         self.clear();
     }
@@ -143,6 +180,9 @@ impl Lines {
                     ControlFlow::Continue(sequence) => self.sequence = Some((sequence, start)),
                     ControlFlow::Break(motion) => self.moved(motion, start, each),
                 }
+            } else if self.is_literal() {
+                self.keep(part);
+                part = &[];
             } else if first == BACKSPACE {
                 self.taken_back(1, each);
                 self.is_taken_back = true;
@@ -171,7 +211,7 @@ impl Lines {
             }
             Motion::Elsewhere => {
                 self.kept.truncate(start);
-                self.tell_kept(LineEnd::Return, each);
+                self.tell_kept(LineEnd::Move, each);
                 self.clear();
                 self.is_update = true;
             }
@@ -182,7 +222,7 @@ impl Lines {
     fn taken_back(&mut self, columns: usize, each: &mut impl FnMut(Line<'_>)) {
         if !self.is_taken_back {
             if self.kept.len() <= LONGEST_TAKEN_BACK {
-                self.tell_kept(LineEnd::Return, each);
+                self.tell_kept(LineEnd::Move, each);
             }
             if memchr(ESCAPE, &self.kept).is_some() {
                 let mut scratch = Vec::new();
@@ -195,14 +235,30 @@ impl Lines {
 
     fn tell_kept(&self, end: LineEnd, each: &mut impl FnMut(Line<'_>)) {
         if !self.kept.is_empty() {
-            each(Line { bytes: &self.kept, left_out: self.left_out, end });
+            let (left_out, number) = (self.left_out, self.ended + 1);
+            each(Line { bytes: &self.kept, left_out, number, end });
         }
     }
 
     fn keep(&mut self, part: &[u8]) {
-        let (kept, rest) = part.split_at(part.len().min(LONGEST - self.kept.len()));
-        self.kept.extend_from_slice(kept);
+        let rest = self.keep_up_to(LONGEST, part);
+        let longest = self
+            .literal
+            .filter(|_| !rest.is_empty() && self.is_literal())
+            .map_or(0, |literal| literal.longest);
+        let rest = self.keep_up_to(longest, rest);
         self.left_out += rest.len() as u64;
+    }
+
+    /// Keeps bytes of the line up to a length of it; returns the others.
+    fn keep_up_to<'a>(&mut self, length: usize, part: &'a [u8]) -> &'a [u8] {
+        let (kept, rest) = part.split_at(part.len().min(length.saturating_sub(self.kept.len())));
+        self.kept.extend_from_slice(kept);
+        rest
+    }
+
+    fn is_literal(&self) -> bool {
+        self.literal.is_some_and(|literal| (literal.is_one)(&self.kept))
     }
 
     fn clear(&mut self) {
@@ -218,13 +274,14 @@ mod tests {
 
     use super::*;
 
-    /// Lines told of chunks, as text with a mark for the end: `.` a newline, `<` a return, `_` none.
+    /// Lines told of chunks, as text with a mark for the end: `.` a newline, `<` a return, `^` a move, `_` none.
     fn cut(chunks: &[&[u8]]) -> Vec<String> {
         let mut told = Vec::new();
         let mut each = |line: Line<'_>| {
             let mark = match line.end {
-                LineEnd::Newline => '.',
+                LineEnd::Newline | LineEnd::LateNewline => '.',
                 LineEnd::Return => '<',
+                LineEnd::Move => '^',
                 LineEnd::Open => '_',
             };
             told.push(format!("{}{mark}", line.bytes.escape_ascii()));
@@ -259,10 +316,10 @@ mod tests {
 
     #[test]
     fn a_move_of_the_cursor_ends_an_update() {
-        assert_eq!(cut(&[b"10%\x1b[1G20%\x1b[0G\x1b[K30%\n"]), ["10%<", "20%<", "\\x1b[K30%."]);
+        assert_eq!(cut(&[b"10%\x1b[1G20%\x1b[0G\x1b[K30%\n"]), ["10%^", "20%^", "\\x1b[K30%."]);
         assert_eq!(cut(&[b"a\n\x1b[1A\x1b[2Kb\n"]), ["a.", "\\x1b[2Kb."]);
-        assert_eq!(cut(&[b"\x1b7\x1b[24;0f45%\x1b8x\n"]), ["\\x1b7<", "45%<", "x."]);
-        assert_eq!(cut(&[b"10%\x1b[1", b"G20%", b"\x1b", b"[G"]), ["10%<", "20%_", "20%\\x1b_", "20%<"]);
+        assert_eq!(cut(&[b"\x1b7\x1b[24;0f45%\x1b8x\n"]), ["\\x1b7^", "45%^", "x."]);
+        assert_eq!(cut(&[b"10%\x1b[1", b"G20%", b"\x1b", b"[G"]), ["10%^", "20%_", "20%\\x1b_", "20%^"]);
         // Aligned text, colours, titles.
         for text in ["a\x1b[74G[ ok ]", "\x1b[1;31ma\x1b[m", "\x1b]0;\x1b\\a", "\x1b]0;8\x07a", "\x1b(Ba"] {
             assert_eq!(cut(&[text.as_bytes(), b"\n"]), [format!("{}.", text.as_bytes().escape_ascii())]);
@@ -273,10 +330,10 @@ mod tests {
     fn backspaces_end_an_update_and_take_it_back() {
         assert_eq!(
             cut(&[b"at:  3/16\x08\x08\x08\x08\x08 4/16\x08\x08\x08\x08\x08done\n"]),
-            ["at:  3/16<", "at:  4/16<", "at: done."]
+            ["at:  3/16^", "at:  4/16^", "at: done."]
         );
         assert_eq!(cut(&[b"\x1b[1m 5%\x1b[m\x08", b"\x08", b"\x0810%", b"\n"])[1..], ["10%_", "10%."]);
-        assert_eq!(cut(&[b"5%\x1b[1000D10%\x1b[2D", b"12"]), ["5%<", "10%<", "1_", "112_", "112_"]);
+        assert_eq!(cut(&[b"5%\x1b[1000D10%\x1b[2D", b"12"]), ["5%^", "10%^", "1_", "112_", "112_"]);
         assert_eq!(cut(&["a\u{2588}\u{2588}\x08\x08b\n".as_bytes()])[1..], ["ab."]);
     }
 
@@ -290,6 +347,53 @@ mod tests {
                 assert_eq!(told[0], number.to_string().as_bytes());
                 assert!(lines.kept.capacity() < 64);
             }
+        }
+    }
+
+    #[test]
+    fn lines_are_counted_however_they_end_and_come() {
+        let text = b"a\n\rb\rc\x1b[1Gd\x08e\r\n\r\r\nf\r\r";
+        for size in 1..text.len() {
+            let (mut lines, mut told) = (Lines::default(), Vec::new());
+            for chunk in text.chunks(size) {
+                lines.feed(chunk, |line| {
+                    if matches!(line.end, LineEnd::Newline | LineEnd::Return) {
+                        told.push((line.number, line.bytes.to_vec()));
+                    } else if line.end == LineEnd::LateNewline {
+                        assert!(line.bytes.is_empty() || told.contains(&(line.number, line.bytes.to_vec())));
+                    }
+                });
+            }
+            told.retain(|(_, bytes)| !bytes.is_empty());
+            assert_eq!(
+                told,
+                [(1, b"a".to_vec()), (3, b"b".to_vec()), (4, b"e".to_vec()), (7, b"f".to_vec())]
+            );
+        }
+    }
+
+    #[test]
+    fn a_literal_line_is_told_once_and_whole() {
+        let is_one = |start: &[u8]| start.starts_with(b"{");
+        let long = format!("{{{}", "x".repeat(3 * LONGEST)).into_bytes();
+        let text = [b"\r{\x08\x1b[1G}\r\n", &long[..], b"\r", &long[1..], b"\n{\x08"].concat();
+        for size in [1, 7, 1000, text.len()] {
+            let mut lines = Lines::with(Literal { is_one, longest: 2 * LONGEST });
+            let mut told = Vec::new();
+            let mut each = |line: Line<'_>| {
+                let is_new = line.end != LineEnd::LateNewline && !line.bytes.is_empty();
+                if is_new && (is_one(line.bytes) || line.end == LineEnd::Newline) {
+                    told.push((line.bytes.len(), line.left_out));
+                }
+            };
+            text.chunks(size).for_each(|chunk| lines.feed(chunk, &mut each));
+            lines.end(&mut each);
+            let (longest, left_out) = (2 * LONGEST, LONGEST as u64);
+            assert_eq!(
+                told,
+                [(7, 0), (longest, left_out + 1), (LONGEST, 2 * left_out), (2, 0)],
+                "reads of {size}"
+            );
         }
     }
 

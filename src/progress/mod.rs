@@ -25,7 +25,7 @@ mod tools;
 mod transfers;
 mod words;
 
-pub(crate) use self::lines::{Line, LineEnd, Lines};
+pub(crate) use self::lines::{Line, LineEnd, Lines, Literal};
 pub(crate) use self::pattern::{PatternError, ProgressPattern};
 pub(crate) use self::reading::Progress;
 pub(crate) use self::recogniser::Recogniser;

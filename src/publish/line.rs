@@ -52,6 +52,19 @@ pub(crate) enum LineError {
     Field(#[from] FieldError),
 }
 
+/// How much of a line is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it, as it was written.
+    Whole,
+    /// All that is left of it where backspaces or moves of the cursor took back the rest.
+    Rest,
+    /// An update of it that a move of the cursor ended.
+    Update,
+    /// Its beginning; more may follow.
+    Beginning,
+}
+
 /// Reads lines one after the other and remembers the last progress and message, so that each event carries both.
 ///
 /// A line that has none of the forms of an event may be output of a program. Where the dialect has an event for a percent, and
@@ -84,6 +97,15 @@ struct ProgramOutput {
     is_heard: bool,
     /// Count of lines that said no progress.
     silent: u64,
+}
+
+impl ProgramOutput {
+    /// The progress that a line says, if it says any.
+    fn read(&mut self, line: &[u8]) -> Option<Progress> {
+        let progress = self.recogniser.line(line).filter(|progress| progress.percent.is_some())?;
+        self.is_heard = true;
+        Some(progress)
+    }
 }
 
 /// What the end of the lines says of the job.
@@ -149,17 +171,14 @@ impl InputLines {
         self.end_event(ending).expect("`ending` has tried")
     }
 
-    /// What a line over [`MAX_LINE`] is, by its first bytes: an error if it was to be an event, and otherwise output.
-    pub(super) fn too_long(&mut self, start: &[u8]) -> Result<Option<Outgoing>, LineError> {
-        let start = start.trim_ascii_start();
-        if !self.takes_output()
-            || start.starts_with(b"#")
-            || is_meant_as_event(&String::from_utf8_lossy(start))
-        {
-            return Err(LineError::TooLong);
+    /// What a line is that is too long for one, by its beginning: an error if it was to be an event, and otherwise output.
+    pub(super) fn cut(&mut self, start: &[u8], left_out: u64) -> Result<Option<Outgoing>, LineError> {
+        if self.takes_output() && !is_literal(start) {
+            self.output.silent += 1;
+            return Ok(None);
         }
-        self.output.silent += 1;
-        Ok(None)
+        let is_short = start.len() as u64 + left_out <= MAX_LINE as u64;
+        Err(if is_short { LineError::Shape } else { LineError::TooLong })
     }
 
     /// The event for lines that were cut off by a signal, where their end would have ended the job.
@@ -189,13 +208,29 @@ impl InputLines {
     }
 
     /// The event that a line stands for; `None` for a blank one, and for output without progress.
-    pub(crate) fn read(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
-        let event = self.event(line)?;
+    pub(super) fn read(&mut self, line: &[u8], extent: Extent) -> Result<Option<Outgoing>, LineError> {
+        let event = match extent {
+            Extent::Whole | Extent::Rest => self.event(line, extent)?,
+            Extent::Update | Extent::Beginning => self.update(line, extent),
+        };
         self.output.is_heard |= event.is_some();
         Ok(event)
     }
 
-    fn event(&mut self, line: &[u8]) -> Result<Option<Outgoing>, LineError> {
+    /// The event of an update of a line that goes on, or may.
+    fn update(&mut self, line: &[u8], extent: Extent) -> Option<Outgoing> {
+        let is_output = self.takes_output() && !is_literal(line);
+        // The beginning of a number is another number.
+        let is_event =
+            || extent == Extent::Beginning && number(String::from_utf8_lossy(line).trim()).is_some();
+        if !is_output || is_event() {
+            return None;
+        }
+        let progress = self.output.read(line)?;
+        self.news(progress)
+    }
+
+    fn event(&mut self, line: &[u8], extent: Extent) -> Result<Option<Outgoing>, LineError> {
         let text = String::from_utf8_lossy(line);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
         // Some programs begin what they write with a byte order mark.
@@ -209,7 +244,8 @@ impl InputLines {
             // A message may name a file in any encoding.
             return self.message(message.trim()).map(Some);
         }
-        if self.takes_output() && !is_meant_as_event(text) {
+        let is_event = is_literal(text.as_bytes()) || (extent == Extent::Whole && number(text).is_some());
+        if self.takes_output() && !is_event {
             return Ok(self.output(line, text));
         }
         // What a machine reads may not be guessed at.
@@ -233,12 +269,13 @@ impl InputLines {
             *code = Some(told);
             return None;
         }
-        let Some(progress) = self.output.recogniser.line(line).filter(|progress| progress.percent.is_some())
-        else {
-            self.output.silent += 1;
-            return None;
-        };
-        self.output.is_heard = true;
+        let progress = self.output.read(line);
+        self.output.silent += u64::from(progress.is_none());
+        self.news(progress?)
+    }
+
+    /// The event of progress in output, if it is another than the last one.
+    fn news(&mut self, progress: Progress) -> Option<Outgoing> {
         if self.output.shown.as_ref() == Some(&progress) {
             return None;
         }
@@ -375,10 +412,14 @@ impl InputLines {
     }
 }
 
-/// Whether a line is written as an event, however wrong: a JSON object with a name in it, or a number alone.
-fn is_meant_as_event(text: &str) -> bool {
-    let object = text.strip_prefix('{').map(str::trim_start);
-    object.is_some_and(|object| object.starts_with(['"', '}'])) || number(text).is_some()
+/// Whether a line that begins so is written as an event, however wrong: a JSON object with a name in it, or a message.
+pub(super) fn is_literal(start: &[u8]) -> bool {
+    let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start);
+    match start.trim_ascii_start() {
+        [b'#', ..] => true,
+        [b'{', object @ ..] => matches!(object.trim_ascii_start(), [b'"' | b'}', ..]),
+        _ => false,
+    }
 }
 
 /// A number alone, as it was written and as it is, with a `%` behind it or without.

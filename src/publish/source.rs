@@ -1,16 +1,16 @@
 //! Where events come from: the command line, standard input, or a scenario.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use memchr::memchr2;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
-use super::line::{InputLines, LineError, MAX_LINE};
+use super::line::{Extent, InputLines, LineError, MAX_LINE, is_literal};
 use super::scenario::Scenario;
 use crate::emit::Outgoing;
-
-/// Bytes that are kept of a line over the limit: enough to tell an event from output.
-const START: usize = 64;
+use crate::progress::{Line, LineEnd, Lines, Literal};
 
 /// Events, one after the other.
 pub(super) enum Source<R> {
@@ -36,7 +36,7 @@ pub(super) enum Next {
 
 impl<R: AsyncBufRead + Unpin> Source<R> {
     pub(super) fn lines(input: R, lines: InputLines) -> Self {
-        Self::Lines(Box::new(LineSource { input, number: 0, after_return: false, lines, is_at_end: false }))
+        Self::Lines(Box::new(LineSource::new(input, lines)))
     }
 
     /// The event that opens the run of `first`, where the source is a whole run and `first` the beginning of it.
@@ -70,83 +70,75 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
 /// Lines as they come, never more than one of them in memory.
 pub(super) struct LineSource<R> {
     input: R,
-    number: u64,
-    /// The last line ended in a carriage return: a line feed that follows belongs to it.
-    after_return: bool,
+    cutter: Lines,
     lines: InputLines,
+    /// What the bytes that were read last say: the progress of updates, and of one line at most. So it is bounded by the buffer
+    /// of the input.
+    told: VecDeque<Next>,
+    /// The cursor was moved within the line.
+    is_drawn: bool,
     /// The input has ended, and what that means was told.
     is_at_end: bool,
 }
 
 impl<R: AsyncBufRead + Unpin> LineSource<R> {
+    fn new(input: R, lines: InputLines) -> Self {
+        let cutter = Lines::with(Literal { is_one: is_literal, longest: MAX_LINE });
+        Self { input, cutter, lines, told: VecDeque::new(), is_drawn: false, is_at_end: false }
+    }
+
     async fn next(&mut self) -> io::Result<Option<Next>> {
         loop {
+            if let Some(next) = self.told.pop_front() {
+                return Ok(Some(next));
+            }
             if self.is_at_end {
                 return Ok(self.lines.end().map(|event| Next::Event(event, None)));
             }
-            let Some(line) = read_line(&mut self.input, &mut self.after_return).await? else {
+            let Self { input, cutter, lines, told, is_drawn, .. } = self;
+            let chunk = input.fill_buf().await?;
+            if chunk.is_empty() {
+                cutter.end(|line| told.extend(read(lines, &line, extent(line.end, is_drawn, true))));
+                told.extend(lines.in_vain().map(Next::InVain));
                 self.is_at_end = true;
-                if let Some(lines) = self.lines.in_vain() {
-                    return Ok(Some(Next::InVain(lines)));
-                }
                 continue;
-            };
-            self.number += 1;
-            let read = match line {
-                ReadLine::Whole(line) => self.lines.read(&line),
-                ReadLine::TooLong(start) => self.lines.too_long(&start),
-            };
-            match read {
-                Ok(None) => {}
-                Ok(Some(event)) => return Ok(Some(Next::Event(event, None))),
-                Err(error) => return Ok(Some(Next::Bad(self.number, error))),
             }
+            // Up to the end of a line, since a line may end the job.
+            let used = memchr2(b'\n', b'\r', chunk).map_or(chunk.len(), |end| end + 1);
+            cutter.feed(&chunk[..used], |line| {
+                told.extend(read(lines, &line, extent(line.end, is_drawn, false)));
+            });
+            input.consume(used);
         }
     }
 }
 
-/// A line of the input.
-enum ReadLine {
-    /// All of it.
-    Whole(Vec<u8>),
-    /// The first bytes of a line that is over the limit; no more of it is kept.
-    TooLong(Vec<u8>),
+/// How much of a line there is; `None` where it was told before.
+const fn extent(end: LineEnd, is_drawn: &mut bool, is_last: bool) -> Option<Extent> {
+    match end {
+        LineEnd::LateNewline => None,
+        LineEnd::Move => {
+            *is_drawn = true;
+            Some(Extent::Update)
+        }
+        LineEnd::Open if !is_last => Some(Extent::Beginning),
+        LineEnd::Newline | LineEnd::Return | LineEnd::Open => {
+            let is_drawn = std::mem::replace(is_drawn, false);
+            Some(if is_drawn { Extent::Rest } else { Extent::Whole })
+        }
+    }
 }
 
-/// The next line without its end, which is a line feed, a carriage return, as progress displays write it, or both. The last
-/// one may lack its end.
-async fn read_line(
-    input: &mut (impl AsyncBufRead + Unpin),
-    after_return: &mut bool,
-) -> io::Result<Option<ReadLine>> {
-    let (mut line, mut length) = (Vec::new(), 0_usize);
-    let read =
-        |line, length| if length <= MAX_LINE { ReadLine::Whole(line) } else { ReadLine::TooLong(line) };
-    loop {
-        let chunk = input.fill_buf().await?;
-        if std::mem::take(after_return) && chunk.first() == Some(&b'\n') {
-            input.consume(1);
-            continue;
-        }
-        if chunk.is_empty() {
-            return Ok((length > 0).then(|| read(line, length)));
-        }
-        let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-        let is_return = end.is_some_and(|end| chunk[end] == b'\r');
-        let part = &chunk[..end.unwrap_or(chunk.len())];
-        length = length.saturating_add(part.len());
-        if length <= MAX_LINE {
-            line.extend_from_slice(part);
-        } else {
-            line.truncate(START);
-            line.shrink_to_fit();
-        }
-        let used = part.len() + usize::from(end.is_some());
-        input.consume(used);
-        if end.is_some() {
-            *after_return = is_return;
-            return Ok(Some(read(line, length)));
-        }
+/// What a line says.
+fn read(lines: &mut InputLines, line: &Line<'_>, extent: Option<Extent>) -> Option<Next> {
+    let read = match extent? {
+        extent if line.left_out == 0 => lines.read(line.bytes, extent),
+        Extent::Whole | Extent::Rest => lines.cut(line.bytes, line.left_out),
+        Extent::Update | Extent::Beginning => Ok(None),
+    };
+    match read {
+        Ok(event) => event.map(|event| Next::Event(event, None)),
+        Err(error) => Some(Next::Bad(line.number, error)),
     }
 }
 
@@ -163,32 +155,103 @@ mod tests {
         Arc::clone(Dialects::builtin().named("scraping").unwrap().1)
     }
 
-    #[tokio::test]
-    async fn lines_of_any_length_are_told_apart() {
-        let long = vec![b'x'; MAX_LINE];
-        let input = [b"a\n\nb\r\n\r\rc\r", &long[..], b"\n", &long[..], b"y\n", b"last"].concat();
-        let mut input = BufReader::with_capacity(1000, &input[..]);
-        let (mut lines, mut after_return) = (Vec::new(), false);
-        while let Some(line) = read_line(&mut input, &mut after_return).await.unwrap() {
-            lines.push(match line {
-                ReadLine::Whole(line) => Some(line),
-                ReadLine::TooLong(_) => None,
+    /// Percents and states of all events, and numbers and texts of all errors, where the input comes in reads of a size.
+    async fn told(input: &[u8], size: usize, lines: InputLines) -> Vec<String> {
+        let mut source = Source::lines(BufReader::with_capacity(size, input), lines);
+        let mut told = Vec::new();
+        while let Some(next) = source.next().await.unwrap() {
+            told.push(match next {
+                Next::Event(event, _) => {
+                    let payload = event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap();
+                    let event: serde_json::Value = serde_json::from_str(&payload).unwrap();
+                    format!("{} {}", event["event"].as_str().unwrap(), event["percent"])
+                }
+                Next::Bad(number, error) => format!("line {number}: {error}"),
+                Next::InVain(lines) => format!("{lines} lines in vain"),
             });
         }
-        let expected: [Option<&[u8]>; 9] = [
-            Some(b"a"),
-            Some(b""),
-            Some(b"b"),
-            Some(b""),
-            Some(b""),
-            Some(b"c"),
-            Some(&long),
-            None,
-            Some(b"last"),
+        told
+    }
+
+    fn jobs() -> InputLines {
+        InputLines::new(Arc::clone(Dialects::builtin().named("jobs").unwrap().1), Some("a".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn events_of_any_size_are_read_whole_up_to_the_limit() {
+        let of = |length: usize, end: &str| {
+            let start = r#"{"event":"progress","percent":5,"message":""#;
+            format!("{start}{}\"}}{end}", "x".repeat(length - start.len() - 2))
+        };
+        let (longest, longer) = (of(MAX_LINE, "\r\n"), of(MAX_LINE + 1, "\n"));
+        let output = format!("x{longer}");
+        let input = ["\n", &longest, &longer, &output, "\r", &longest, "#", &longer, "101%\n", "6"].concat();
+        let expected = [
+            "progress 5",
+            "line 3: longer than 1 MiB",
+            "progress 5",
+            "line 7: longer than 1 MiB",
+            "line 8: a progress is from 0 to 100, got 101",
+            "progress 6",
         ];
-        assert_eq!(lines.len(), expected.len());
-        for (nth, (line, expected)) in lines.iter().zip(expected).enumerate() {
-            assert!(line.as_deref() == expected, "line {nth}");
+        for size in [1 << 13, 1 << 22] {
+            assert_eq!(told(input.as_bytes(), size, jobs()).await, expected, "reads of {size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_is_kept_as_it_was_written() {
+        let input = b"{\"event\":\"progress\",\"percent\":5,\"x\":\"\\b\\u001b[1G \xc3\xa9\"}\r\n{\"event\":\"\x08\x08\"}\n# \x1b[1Gx\n";
+        for size in [1, 2, 3, 1000] {
+            let mut source = Source::lines(BufReader::with_capacity(size, &input[..]), jobs().unchecked());
+            let Some(Next::Event(event, _)) = source.next().await.unwrap() else { panic!("no event") };
+            let payload = event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap();
+            assert!(payload.contains("\"x\":\"\\b\\u001b[1G \u{e9}\""), "{payload}");
+            let Some(Next::Bad(2, error)) = source.next().await.unwrap() else { panic!("no error") };
+            assert!(error.to_string().contains("control character"), "{error}");
+            assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+            assert!(source.next().await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_drawn_with_moves_of_the_cursor_is_progress() {
+        let table: [(&[u8], &[&str]); 8] = [
+            (
+                b"  5%\x08\x08\x08\x08 10%\x08\x08\x08\x08 20%\n",
+                &["progress 5", "progress 10", "progress 20"],
+            ),
+            (b"[1/4]\x1b[1G\x1b[2K[2/4]\x1b[0G", &["progress 25", "progress 50"]),
+            (b"[1/4] a\x1b[1G{\"event\":\"succeeded\"}\n", &["progress 25", "succeeded null"]),
+            // A number is one where it stands alone on its line.
+            (b"1\x082\x083\x084\n", &["1 lines in vain"]),
+            (b"\r45%\r\n\r46%", &["progress 45", "progress 46"]),
+            (b"[1/4] a\r\n[1/4] a\n# b\r\n", &["progress 25", "progress 25"]),
+            (b"ok\r\n\r\nok\x08\x08no\r\n", &["2 lines in vain"]),
+            (b"a\x08\x1b[1G\r\n{\"\n", &["line 2: "]),
+        ];
+        for (input, expected) in table {
+            for size in [1, 2, 3, 1000] {
+                let told = told(input, size, jobs()).await;
+                let text = input.escape_ascii();
+                assert_eq!(told.len(), expected.len(), "{text} in reads of {size}: {told:?}");
+                for (told, expected) in told.iter().zip(expected) {
+                    assert!(told.starts_with(expected), "{text} in reads of {size}: {told}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn bars_of_programs_that_move_the_cursor_are_followed() {
+        let table: [(&[u8], usize, &str, &str); 2] = [
+            (include_bytes!("../progress/recorded/7z.pty"), 7, "progress 0", "progress 95"),
+            (include_bytes!("../progress/recorded/cli-progress.pty"), 13, "progress 0", "progress 50"),
+        ];
+        for (recorded, count, first, last) in table {
+            let told = told(recorded, 1 << 13, jobs()).await;
+            let ends = [told.first(), told.last()].map(|told| told.unwrap().as_str());
+            assert_eq!((told.len(), ends), (count, [first, last]), "{told:?}");
         }
     }
 

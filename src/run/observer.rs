@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::glance::Glance;
 use super::screen::Screen;
 use super::teller::Tellings;
-use crate::progress::{Line, LineEnd, Lines, Recogniser};
+use crate::progress::{Line, Lines, Recogniser};
 
 /// Shortest time between two looks: people cannot follow more updates a second.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -52,7 +52,7 @@ impl Observer {
                 bytes = end.map_or(&[], |end| &bytes[end + 1..]);
             }
             screen.outside(bytes, |bytes| {
-                lines.feed(bytes, |line| self.line(&line, line.end == LineEnd::Newline));
+                lines.feed(bytes, |line| self.line(&line, line.end.is_newline()));
             });
             buffer = seen.bytes;
             if !glance.is_ended() {

@@ -8,12 +8,12 @@ fn lines(dialect: &str, job: Option<&str>) -> InputLines {
 }
 
 fn payload(lines: &mut InputLines, line: &str) -> Option<Value> {
-    let event = lines.read(line.as_bytes()).unwrap()?;
+    let event = lines.read(line.as_bytes(), Extent::Whole).unwrap()?;
     Some(serde_json::from_str(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
 }
 
 fn error(dialect: &str, job: Option<&str>, line: &str) -> String {
-    lines(dialect, job).read(line.as_bytes()).unwrap_err().to_string()
+    lines(dialect, job).read(line.as_bytes(), Extent::Whole).unwrap_err().to_string()
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn blank_lines_are_nothing() {
 #[test]
 fn whole_events_may_name_their_own_jobs() {
     let mut lines = lines("downloads", None);
-    let event = lines.read(br#"{"jobId":"b","status":"queued"}"#).unwrap().unwrap();
+    let event = lines.read(br#"{"jobId":"b","status":"queued"}"#, Extent::Whole).unwrap().unwrap();
     assert_eq!((event.job.as_str(), event.channel().as_str()), ("b", "download_updates:b"));
     assert_eq!(
         error("downloads", None, "45"),
@@ -131,7 +131,7 @@ fn whole_events_may_name_their_own_jobs() {
 #[test]
 fn events_of_channels_go_to_the_channel_of_their_type_or_to_the_one_that_was_named() {
     let text = br#"{"type":"lead:created","lead_id":7}"#;
-    let channel = |job| lines("channels", job).read(text).unwrap().unwrap().channel();
+    let channel = |job| lines("channels", job).read(text, Extent::Whole).unwrap().unwrap().channel();
     assert_eq!(channel(None), "fliptechpro:leads");
     assert_eq!(channel(Some("conversations")), "fliptechpro:conversations");
     for (line, what) in [("45%", "progress"), ("# text", "message")] {
@@ -143,12 +143,18 @@ fn events_of_channels_go_to_the_channel_of_their_type_or_to_the_one_that_was_nam
 #[test]
 fn unchecked_lines_are_any_objects() {
     let mut loose = lines("channels", None).unchecked();
-    let event = loose.read(br#"{"type":"lead:scored","lead_id":"x"}"#).unwrap().unwrap();
+    let event = loose.read(br#"{"type":"lead:scored","lead_id":"x"}"#, Extent::Whole).unwrap().unwrap();
     assert_eq!(event.channel(), "fliptechpro:leads");
-    assert!(loose.read(br#"{"type":"export:done"}"#).unwrap_err().to_string().ends_with("--channel"));
+    assert!(
+        loose
+            .read(br#"{"type":"export:done"}"#, Extent::Whole)
+            .unwrap_err()
+            .to_string()
+            .ends_with("--channel")
+    );
     let mut loose = lines("scraping", Some("7")).unchecked();
-    assert!(loose.read(br#"{"event_type":"paused"}"#).unwrap().is_some());
-    assert!(loose.read(b"nope").unwrap().is_none());
+    assert!(loose.read(br#"{"event_type":"paused"}"#, Extent::Whole).unwrap().is_some());
+    assert!(loose.read(b"nope", Extent::Whole).unwrap().is_none());
 }
 
 #[test]
@@ -174,11 +180,16 @@ fn bad_lines_say_what_is_wrong() {
     );
     assert!(error("scraping", Some("7"), "{\"").starts_with("not JSON"));
     let mut lines = lines("scraping", Some("7"));
-    assert!(lines.read(b"\xff").unwrap().is_none());
-    assert_eq!(lines.read(b"{\"event_type\":\"\xff\"}").unwrap_err(), LineError::NotUtf8);
-    let event = lines.read(b"# caf\xe9.txt\0").unwrap().unwrap().payload(Timestamp::UNIX_EPOCH).unwrap();
+    assert!(lines.read(b"\xff", Extent::Whole).unwrap().is_none());
+    assert_eq!(lines.read(b"{\"event_type\":\"\xff\"}", Extent::Whole).unwrap_err(), LineError::NotUtf8);
+    let event = lines
+        .read(b"# caf\xe9.txt\0", Extent::Whole)
+        .unwrap()
+        .unwrap()
+        .payload(Timestamp::UNIX_EPOCH)
+        .unwrap();
     assert!(event.contains("\"caf\u{fffd}.txt\""), "{event}");
     payload(&mut lines, "5").unwrap();
-    lines.read(b"500").unwrap_err();
+    lines.read(b"500", Extent::Whole).unwrap_err();
     assert_eq!(payload(&mut lines, "# x").unwrap()["progress"], 5, "a bad line is not remembered");
 }
