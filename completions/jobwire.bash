@@ -689,7 +689,7 @@ _jobwire() {
                     return 0
                     ;;
                 --only)
-                    COMPREPLY=($(compgen -W "tcp tls health ready version clock redis publish websocket sse polling resume" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "tcp tls health ready version clock redis publish websocket sse watch polling resume" -- "${cur}"))
                     return 0
                     ;;
                 --wait)

@@ -269,7 +269,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -s h -l help -d 
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l pty -d 'When the command\'s output goes through a pseudoterminal' -r -f -a "auto\t'For a stream that is a terminal'
 always\t'Always, so that a command draws as on a terminal'
 never\t'Never'"
-complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent, step, total and message, in place of the forms that are built in' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l progress-regex -d 'Find progress by this regular expression, whose named groups are percent (0 to 100), step, total and message, in place of the forms that are built in' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l heartbeat -d 'Publish the newest progress again after a silence of this length, as in 30s, for relays that start later' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis -d 'The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand run" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
@@ -425,6 +425,7 @@ redis\t''
 publish\t''
 websocket\t''
 sse\t''
+watch\t''
 polling\t''
 resume\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait at most this long for the relay to be ready, then check it' -r

@@ -22,18 +22,18 @@ pub enum Exit {
     ClientBound,
     /// A threshold was crossed.
     ThresholdCrossed,
-    /// The command that was to be run is there and cannot be run.
+    /// The command exists and cannot be run.
     CannotRun,
-    /// The command that was to be run does not exist.
+    /// The command does not exist.
     NoSuchCommand,
     /// Interrupted by Ctrl-C (128 + SIGINT).
     Interrupted,
     /// Terminated by SIGTERM (128 + SIGTERM).
     Terminated,
-    /// Code of the command that was run: its own, or 128 and the number of the signal that ended it.
+    /// Exit code of the command: its own, or 128 plus the number of the signal that ended it.
     Command(u8),
-    /// SIGINT from the terminal ended the command that was run. The process ends by it too: bash leaves its loop or script only
-    /// if it sees a child end so. 128 + SIGINT where that signal is blocked.
+    /// SIGINT from the terminal ended the command. jobwire then ends by SIGINT too, since bash leaves its loop or script only
+    /// where a child ends so. The exit code is 128 + SIGINT where the signal is blocked.
     InterruptedCommand,
 }
 

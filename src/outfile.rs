@@ -1,4 +1,4 @@
-//! Files that reports go into: shown to be writable before what is reported, written whole after it.
+//! Files for reports. Opening shows before the run that the file can be written; writing replaces its whole content.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
 
-/// A file that is ready to be written. Dropped without [`OutFile::write`], it leaves no trace.
+/// A file that is ready for writing. Dropped without [`OutFile::write`], it leaves no trace.
 #[derive(Debug)]
 pub(crate) struct OutFile {
-    /// Flag that named it.
+    /// Flag with the file's name.
     flag: &'static str,
     /// Path as the user wrote it.
     path: PathBuf,
@@ -18,17 +18,20 @@ pub(crate) struct OutFile {
 
 #[derive(Debug)]
 enum OutPlace {
-    /// Standard output, asked for as `-`.
+    /// Standard output, given as `-`.
     Stdout,
-    /// A new file beside the old one, which it replaces at once in the end.
+    /// A new file beside the old one, renamed over the old one at the end.
     Beside { file: File, path: PathBuf, target: PathBuf },
-    /// The thing itself: a pipe or a device, or a file in a folder that takes no new ones.
+    /// The file itself: a pipe, a device, or a file in a folder without permission for new files.
     Itself { file: File, path: PathBuf },
 }
 
 impl OutFile {
-    /// Opens the file of a flag; `-` is stdout. What cannot be written is a failure that names the flag and the path (exit 2),
-    /// and so is a file that one of the `others` goes to.
+    /// Opens the file of a flag; `-` is stdout.
+    ///
+    /// # Errors
+    /// The file cannot be written, or one of the `others` writes to the same file. The error names the flag and the path (exit
+    /// code 2).
     pub(crate) fn open(flag: &'static str, path: &Path, others: &[&Self]) -> Result<Self, Failure> {
         let target = target(path);
         if let Some(other) = others.iter().find(|other| other.place.is_only_for(&target)) {
@@ -42,12 +45,12 @@ impl OutFile {
         Ok(Self { flag, path: path.to_owned(), place })
     }
 
-    /// Whether it is stdout.
+    /// Whether the file is stdout.
     pub(crate) const fn is_stdout(&self) -> bool {
         matches!(self.place, OutPlace::Stdout)
     }
 
-    /// Path of the file that will hold the text; `None` where it goes to stdout, a pipe or a device.
+    /// Path of the written file; `None` for stdout, a pipe or a device.
     pub(crate) fn regular(&self) -> Option<&Path> {
         match &self.place {
             OutPlace::Beside { target, .. } => Some(target),
@@ -58,12 +61,12 @@ impl OutFile {
         }
     }
 
-    /// Flag that named it.
+    /// Flag with the file's name.
     pub(crate) const fn flag(&self) -> &'static str {
         self.flag
     }
 
-    /// Writes it whole. A reader finds the old content or the new one, and never a part.
+    /// Writes the content. Readers find either the whole old content or the whole new content.
     pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
         let Self { flag, path, place } = self;
         place.write(text).map_err(|error| {
@@ -72,8 +75,8 @@ impl OutFile {
     }
 }
 
-/// The file that a path means: through links, so that it is not a link that is replaced, and the same however it is
-/// written. `-` is stdout.
+/// Path of the file without links, so that the file is replaced and not a link to it. Different spellings of a path give the
+/// same result. `-` is kept.
 fn target(path: &Path) -> PathBuf {
     let folder = |path: &Path| match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
@@ -86,11 +89,11 @@ fn target(path: &Path) -> PathBuf {
     if let Ok(found) = fs::canonicalize(path) {
         return found;
     }
-    // A pipe of the shell's, as in /dev/fd/63: its link names no path.
+    // The link of a shell's pipe such as /dev/fd/63 leads to no path.
     if fs::metadata(path).is_ok() {
         return path.to_owned();
     }
-    // A new file, or one that a link promises.
+    // A new file, or the missing file that a link points to.
     let path = fs::read_link(path).map_or_else(|_| path.to_owned(), |to| folder(path).join(to));
     match (fs::canonicalize(folder(&path)), path.file_name()) {
         (Ok(folder), Some(name)) => folder.join(name),
@@ -98,11 +101,11 @@ fn target(path: &Path) -> PathBuf {
     }
 }
 
-/// What stands for stdout.
+/// Path that means stdout.
 const STDOUT: &str = "-";
 
 impl OutPlace {
-    /// Whether nothing else may go to this file.
+    /// Whether two reports may not share this file.
     fn is_only_for(&self, path: &Path) -> bool {
         match self {
             Self::Stdout => path.as_os_str() == STDOUT,
@@ -126,7 +129,7 @@ impl OutPlace {
                 return Err(io::Error::new(ErrorKind::IsADirectory, "is a directory"));
             }
             Some(found) if found.is_file() => drop(OpenOptions::new().append(true).open(&target)?),
-            // Opening a pipe here would wait for its reader; but a run that nobody reads is not to start.
+            // A pipe is opened at once, which waits for its reader: a run without a reader must not start.
             Some(_) => return itself(target),
             None => {}
         }
@@ -139,7 +142,7 @@ impl OutPlace {
         let path = target.with_file_name(beside);
         match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
             Ok(file) => {
-                // Whoever may read the old one may read the new one, and nobody else.
+                // The new file gets the permissions of the old one.
                 let kept = old.map_or(Ok(()), |old| file.set_permissions(old.permissions()));
                 let place = Self::Beside { file, path, target };
                 kept.map(|()| place)
@@ -154,7 +157,7 @@ impl OutPlace {
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
                 match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                    // Its reader has seen enough.
+                    // A reader that has gone is no error.
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
                     written => written,
                 }
@@ -177,7 +180,7 @@ impl OutPlace {
 impl Drop for OutPlace {
     fn drop(&mut self) {
         if let Self::Beside { path, .. } = self {
-            // After the rename there is none of that name; and there is nobody to tell.
+            // After a successful rename the temporary file is gone. Other errors cannot be reported here.
             let _ = fs::remove_file(path);
         }
     }

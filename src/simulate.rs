@@ -1,6 +1,6 @@
-//! The backend of the recipe extractor, simulated: orders come over HTTP, and workers that do not exist report on them.
+//! Simulated backend of the recipe extractor: takes orders over HTTP and publishes the events of imaginary workers.
 //!
-//! It stands above the features: the relay takes the orders, and the scenarios of `publish` have the events.
+//! This module stands above the features: the relay takes the orders, and the scenarios of `publish` make the events.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,19 +21,19 @@ use crate::relay::{Backend, Declined, Ordered};
 /// The dialect of the tasks.
 const DIALECT: &str = "tasks";
 
-/// Where tasks are ordered.
+/// Path for ordering tasks.
 pub(crate) const ROUTE: &str = "/scrape/async";
 
-/// Tasks that run at the same time. One more is declined, so that an app can be tried with that too.
+/// Most tasks that run at the same time. A further task is declined, so that apps can be tested with a refusal.
 const RUNNING: usize = 100;
 
-/// The longest address of a video, in bytes.
+/// Longest address of a video, in bytes.
 const LONGEST_URL: usize = 2048;
 
-/// The longest name of a language, in characters.
+/// Longest name of a language, in characters.
 const LONGEST_LANGUAGE: usize = 64;
 
-/// What makes an address one whose task fails, wherever it stands in path or query.
+/// Text that makes a task fail, anywhere in path or query of the video's address.
 pub(crate) const FAILS: &str = "fail";
 
 /// The simulated backend.
@@ -41,7 +41,7 @@ pub(crate) const FAILS: &str = "fail";
 pub(crate) struct Simulation {
     publisher: Publisher,
     dialects: Arc<Dialects>,
-    /// How long a task takes at most.
+    /// Longest duration of a task.
     duration: Duration,
     running: Arc<Semaphore>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Simulation {
 #[derive(Clone)]
 struct Publisher(Arc<dyn Broker>);
 
-/// An order, as clients send it; other members are ignored.
+/// Body of an order, as clients send it. Other members are ignored.
 #[derive(Debug, Deserialize)]
 struct Body {
     url: Option<serde_json::Value>,
@@ -58,13 +58,13 @@ struct Body {
 }
 
 impl Simulation {
-    /// Has tasks done within `duration` each, which report on this broker.
+    /// Makes a backend whose tasks take at most `duration` and report to this broker.
     pub(crate) fn new(broker: Arc<dyn Broker>, dialects: Arc<Dialects>, duration: Duration) -> Self {
         let running = Arc::new(Semaphore::new(RUNNING));
         Self { publisher: Publisher(broker), dialects, duration, running }
     }
 
-    /// The events of a task: the same for the same address, but for its id and its owner.
+    /// Events of a task. They depend on the address alone, except for the task's id and owner.
     fn plan(&self, job: &str, owner: &str, url: &Url) -> Result<Scenario, Declined> {
         let options = ScenarioOptions {
             jobs: 1,
@@ -88,7 +88,7 @@ impl Simulation {
         })?;
         let job = task_id();
         let mut steps = self.plan(&job, owner, &url)?;
-        // The first says whose the task is: it has to be known before the client comes to watch.
+        // The first event names the owner of the task. The relay has to know the owner before the client comes to watch.
         let begun = match steps.next() {
             Some(step) => {
                 self.publisher.publish(&step.event).await.map_err(Declined::Unpublished)?;
@@ -119,7 +119,8 @@ impl Backend for Simulation {
     }
 }
 
-/// Publishes the events of a task at their times, `begun` after whose beginning it is now. The permit is given back at the end.
+/// Publishes the events of a task at their times. `begun` is the time in the scenario at which the work starts. Dropping the
+/// permit at the end makes room for another task.
 async fn work(publisher: Publisher, steps: Scenario, begun: Duration, permit: OwnedSemaphorePermit) {
     let start = tokio::time::Instant::now();
     for step in steps {
@@ -145,7 +146,7 @@ impl std::fmt::Debug for Publisher {
     }
 }
 
-/// The address of an order's video.
+/// Reads the address of the video from the body of an order.
 fn read(body: &[u8]) -> Result<Url, Declined> {
     let value: serde_json::Value = serde_json::from_slice(body)
         .map_err(|error| Declined::Malformed(format!("the body is no JSON: {error}")))?;
@@ -169,22 +170,22 @@ fn read(body: &[u8]) -> Result<Url, Declined> {
     Ok(url)
 }
 
-/// Whether the task of this address is one that fails on its way.
+/// Whether the task of this address is to fail.
 fn fails(url: &Url) -> bool {
     let behind_host = &url[url::Position::BeforePath..];
     behind_host.to_ascii_lowercase().contains(FAILS)
 }
 
-/// A number out of a text, the same in every version: FNV-1a.
+/// A number made from a text by FNV-1a, equal in every version of jobwire.
 fn seed(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// An id like those that Celery makes: a random UUID.
+/// A random UUID, as Celery uses for the ids of tasks.
 fn task_id() -> String {
     let bits: u128 = rand::rng().random();
-    // Version 4, variant 1.
+    // Set version 4 and variant 1 of a UUID.
     let bits = bits & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
     let hex = format!("{bits:032x}");
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
@@ -282,7 +283,7 @@ mod tests {
         tokio::join!(running, ordering);
     }
 
-    /// A subscriber that drops what it gets.
+    /// A subscriber that drops all messages.
     struct Nowhere;
 
     impl crate::broker::Sink for Nowhere {

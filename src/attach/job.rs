@@ -181,7 +181,7 @@ impl Job {
         }
         let began = opens || self.run == 0;
         if began {
-            // What was queued so far and begins now is one run.
+            // The events before the start, such as the one that queued the job, belong to the run that begins now.
             let run = if ended.is_none() && self.state == State::Queued { self.run } else { self.run + 1 };
             self.begin(run, now);
         }

@@ -1,4 +1,5 @@
-//! What came of the jobs as JUnit XML (`--junit`): a case for each job, written whole when attach ends, however it ends.
+//! Results of the jobs as JUnit XML (`--junit`): a case for each job. The file is written once, when attach ends, whatever the
+//! reason.
 
 use std::time::{Duration, Instant};
 
@@ -13,32 +14,33 @@ use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
 use crate::text::{TestCase, TestOutcome, TestProblem, TestSuite};
 
-/// Cases of jobs that made room on the board for others, at most: names come from outside. Of more, the number is noted.
+/// Most cases that are kept for jobs that have left the board. The names of jobs come from outside, so the list needs a limit.
+/// Further jobs are only counted.
 const MAX_RETIRED: usize = 10_000;
 
-/// The document, while it is not written.
+/// JUnit document that is to be written at the end.
 #[derive(Debug)]
 pub(super) struct Junit {
     file: Option<OutFile>,
     began: (Timestamp, Instant),
     retired: Vec<TestCase>,
-    /// Jobs that made room and have no case.
+    /// Number of jobs that have left the board and have no case.
     left_out: u64,
 }
 
 impl Junit {
-    /// A document for this file; without one nothing is kept or written.
+    /// Makes a document for a file. `None`: results are neither kept nor written.
     pub(super) fn new(file: Option<OutFile>) -> Self {
         let began = (Timestamp::now(), Instant::now());
         Self { file, began, retired: Vec::new(), left_out: 0 }
     }
 
-    /// Whether there is something to write at the end.
+    /// Whether a document is to be written.
     pub(super) const fn is_wanted(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Keeps what came of a job that goes from the board.
+    /// Keeps the result of a job that leaves the board.
     pub(super) fn retired(&mut self, job: &Job, now: Instant) {
         if !self.is_wanted() {
             return;
@@ -52,7 +54,7 @@ impl Junit {
         }
     }
 
-    /// Writes the document, the first time it is called.
+    /// Writes the document. Later calls do nothing.
     pub(super) fn write(&mut self, board: &Board, why: &Unended) -> Result<(), Failure> {
         let Some(file) = self.file.take() else { return Ok(()) };
         let now = Instant::now();
@@ -70,16 +72,16 @@ impl Junit {
     }
 }
 
-/// Why a job has no end.
+/// Reason why a job has no end.
 #[derive(Debug)]
 pub(super) struct Unended {
     message: String,
-    /// Whether that is anybody's fault: with --fail-fast it is not.
+    /// Whether the missing end is a fault. With --fail-fast it is none.
     is_wrong: bool,
 }
 
 impl Unended {
-    /// The reason by how the loop ended; `None`: its output could not be written.
+    /// Reason from the way in which the loop ended; `None` means that the output could not be written.
     pub(super) fn new(over: Option<&Over>, limit: Option<Duration>) -> Self {
         let when = match over {
             Some(Over::Time) => {
@@ -95,7 +97,7 @@ impl Unended {
         Self { message: format!("it was not ended when {when}"), is_wrong }
     }
 
-    /// The outcome of a case without an end.
+    /// Outcome of a case without an end.
     fn outcome(&self, kind: &'static str, more: &str, details: String) -> TestOutcome {
         let message = format!("{}{more}", self.message);
         if self.is_wrong {
@@ -130,7 +132,7 @@ fn case(job: &Job, why: &Unended, now: Instant) -> TestCase {
     TestCase { name: job.name.clone(), group, took: job.elapsed(now), outcome }
 }
 
-/// A stream has no end and no result, so that it can be lost at most.
+/// Case of a stream. Streams have no end and no result, so the only possible fault is a lost stream.
 fn case_of_stream(stream: &Stream, why: &Unended, now: Instant) -> TestCase {
     let outcome = match &stream.problem {
         Some(problem) => lost(Some(problem)),
@@ -150,7 +152,7 @@ fn lost(problem: Option<&Failure>) -> TestOutcome {
     TestOutcome::Broken(TestProblem { kind, message, details: hint.unwrap_or_default() })
 }
 
-/// How far the job was, and what it said last.
+/// Last state and last message of a job.
 fn details(job: &Job) -> String {
     let facts = &job.facts;
     let parts = [

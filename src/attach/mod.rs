@@ -53,7 +53,7 @@ pub(crate) struct AttachReport {
 }
 
 impl AttachReport {
-    /// The report, with what became of a file that was to be written. A failure of the jobs is the graver one.
+    /// Adds the result of writing the JUnit file. A failure of the jobs is more important.
     #[must_use]
     fn with(self, written: Result<(), Failure>) -> Self {
         match written {

@@ -53,7 +53,7 @@ pub(crate) struct AttachOptions {
     pub until_idle: Option<Duration>,
     /// The key that opens lists of jobs, where the server wants one.
     pub publish_key: Option<String>,
-    /// File for what came of the jobs, as JUnit XML.
+    /// File for the results of the jobs, as JUnit XML.
     pub junit: Option<PathBuf>,
 }
 

@@ -55,17 +55,17 @@ impl Default for Timing {
     }
 }
 
-/// Why it is over.
+/// Reason why attach ends.
 pub(super) enum Over {
-    /// Nothing more is expected of any job, or one failed and that is enough.
+    /// All jobs have ended, or one has failed and the user wanted to stop then.
     Settled,
-    /// Nothing has run for as long as the user wants to wait.
+    /// Nothing has run for the time that the user gave.
     Idle,
-    /// The time was up.
+    /// The time limit has passed.
     Time,
-    /// Somebody wants it to stop.
+    /// A signal asked for the end.
     Stopped,
-    /// Nobody reads stdout any more.
+    /// The reader of stdout has gone.
     Unread,
 }
 

@@ -199,7 +199,7 @@ impl Watcher {
         Ok(if self.is_settled() { Over::Settled } else { over })
     }
 
-    /// Writes what came of the jobs, where that is wanted.
+    /// Writes the results of the jobs as JUnit XML, if wanted.
     fn write_junit(&mut self, over: Option<&Over>, limit: Option<Duration>) -> Result<(), Failure> {
         self.junit.write(&self.board, &Unended::new(over, limit))
     }
@@ -210,7 +210,7 @@ impl Watcher {
         match stop {
             Stop::Pause => Stops::pause(),
             Stop::End(code) => {
-                // A file that cannot be written changes no code that a signal has.
+                // After a signal the exit code stays that of the signal, even where the file cannot be written.
                 let _ = self.write_junit(Some(&Over::Stopped), None);
                 std::process::exit(code)
             }

@@ -1,4 +1,4 @@
-//! Others who would see what a check publishes into a channel.
+//! Other watchers, who would see the events that a check publishes into a channel.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::options::CheckOptions;
 use crate::net::{http, http_url};
 
-/// Path of a relay's figures.
+/// Path of a relay's statistics.
 const STATS: &str = "/ws/stats";
 
-/// A relay's figures, as far as they count here.
+/// Fields of a relay's statistics that a check reads.
 #[derive(Deserialize)]
 struct Figures {
     channels: HashMap<String, ChannelFigures>,
@@ -23,7 +23,7 @@ struct ChannelFigures {
     subscribers: u64,
 }
 
-/// Number of watchers of a channel at this relay; 0 where the server does not tell.
+/// Number of watchers of a channel at this relay; 0 where the server has no statistics.
 pub(super) async fn watchers(options: &CheckOptions, channel: &str) -> u64 {
     let url = http_url(&options.server, STATS);
     let answer = http::request(Method::GET, &url, &[], Bytes::new(), &options.tls, options.timeout).await;

@@ -1,4 +1,4 @@
-//! How a server lets a watcher in, or why it does not.
+//! Opening of watchers, and the findings on watchers that the server does not let in.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::dialect::{CloseReason, Dialect};
 use crate::net::token_source::{Token, TokenSource};
 use crate::net::{NetError, token};
 
-/// What a proxy has to be told, to let WebSockets through.
+/// Advice for a proxy that blocks WebSockets.
 const UPGRADE_HINT: &str = "a proxy in between drops the headers Upgrade and Connection; for nginx: proxy_http_version 1.1; \
                             proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
 
-/// What a proxy has to be told, to let event streams through.
+/// Advice for a proxy that holds back event streams.
 const BUFFER_HINT: &str =
     "a proxy in between keeps answers back until they are whole; for nginx: proxy_buffering off;";
 
-/// A server that is checked, and as whom.
+/// The server under check, and the token to use there.
 #[derive(Clone, Copy)]
 pub(super) struct Checked<'a> {
     pub(super) options: &'a CheckOptions,
     pub(super) nature: Nature,
-    /// The token, read once.
+    /// Token, read once for the whole check.
     pub(super) token: Option<&'a Token>,
 }
 
@@ -38,17 +38,17 @@ pub(super) struct Door<'a> {
     pub(super) target: &'a str,
 }
 
-/// Why there is no watcher.
+/// Reason why a watcher could not be opened.
 #[derive(Debug, Clone)]
 pub(super) enum Shut {
-    /// The server lets nobody watch this dialect, or does not have it.
+    /// The server refuses or lacks the whole dialect.
     Dialect(Finding),
-    /// Another way in may be open.
+    /// The server refuses or lacks this transport; others may work.
     Way(Finding),
 }
 
 impl Shut {
-    /// What was found.
+    /// Finding for the report.
     pub(super) const fn finding(&self) -> &Finding {
         match self {
             Self::Dialect(finding) | Self::Way(finding) => finding,
@@ -66,7 +66,7 @@ impl Checked<'_> {
         self.options.timeout
     }
 
-    /// Why a step is skipped that only relays of today pass.
+    /// Reason for skipping a step that needs a current relay.
     pub(super) fn only_relays_have(self, what: &str) -> String {
         match self.nature {
             Nature::OldRelay => format!("the relay is too old for {what}"),
@@ -74,7 +74,7 @@ impl Checked<'_> {
         }
     }
 
-    /// The server lets nobody in, or not with this token.
+    /// Finding of a server that refuses every watcher, or this token.
     pub(super) fn refused(self, said: &str) -> Finding {
         if said.contains(CloseReason::NoSecret.text()) && self.token.is_none() {
             let hint = "it needs --jwt-secret, --jwks or --jwt-key, or --no-auth";
@@ -104,7 +104,7 @@ impl<'a> Door<'a> {
         Where { server, path: self.path, target: self.target, token, tls, limit }
     }
 
-    /// Opens a watcher by one transport, and waits until the server has let it in.
+    /// Opens a watcher by one transport and waits until the server has let the watcher in.
     pub(super) async fn open(&self, transport: Trial) -> Result<Watching, Shut> {
         let limit = self.checked.limit();
         let opened = match transport {
@@ -119,7 +119,7 @@ impl<'a> Door<'a> {
         }
     }
 
-    /// Opens a watcher that goes on from a cursor.
+    /// Opens a watcher that resumes from a cursor.
     pub(super) async fn resume(&self, transport: Trial, cursor: &str) -> Result<Watching, Finding> {
         let opened = match transport {
             Trial::Sse => Watching::stream(&self.place(), Some(cursor)).await,
@@ -128,7 +128,7 @@ impl<'a> Door<'a> {
         opened.map_err(|error| self.unopened(transport, &error).finding().clone())
     }
 
-    /// Why a watcher could not be opened.
+    /// Classifies the error of a watcher that could not be opened.
     fn unopened(&self, transport: Trial, error: &NetError) -> Shut {
         let checked = self.checked;
         let NetError::Status { status, .. } = error else { return Shut::Way(unanswered(transport, error)) };
@@ -144,7 +144,7 @@ impl<'a> Door<'a> {
                     format!("the upgrade to a WebSocket does not reach the relay: it answered {status}");
                 Shut::Way(Finding::Wrong(Wrong::new(Blame::NoRelay, message).hint(UPGRADE_HINT)))
             }
-            // Frameworks of Python answer 403 where there is no route.
+            // Python frameworks answer 403 where there is no route.
             403 | 404 | 405 | 410 | 426 => {
                 let name = &self.dialect.name;
                 let message =
@@ -164,13 +164,13 @@ impl<'a> Door<'a> {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    /// A watcher that the server shut out.
+    /// Classifies the end of a watcher that the server shut out.
     fn shut(&self, shutting: &Shutting) -> Shut {
         let finding = self.closed(shutting);
         if shutting.is_refusal() { Shut::Dialect(finding) } else { Shut::Way(finding) }
     }
 
-    /// What a watcher's end means.
+    /// Finding on the end of a watcher.
     pub(super) fn closed(&self, shutting: &Shutting) -> Finding {
         let said = match shutting {
             Shutting::Closed { code: Some(code), reason } => {
@@ -192,11 +192,11 @@ impl<'a> Door<'a> {
     }
 }
 
-/// A watcher to which the server did not answer as one does.
+/// Finding on a server that did not answer as the transport requires.
 fn unanswered(transport: Trial, error: &NetError) -> Finding {
     let wrong = Wrong::from(error);
     Finding::Wrong(match (transport, error) {
-        // The server answers other requests.
+        // The server has answered other requests before, so a proxy is likely to hold back the stream.
         (Trial::Sse, NetError::TimedOut { .. }) => Wrong { blame: Blame::Broken, ..wrong }.hint(BUFFER_HINT),
         _ => wrong,
     })

@@ -1,4 +1,4 @@
-//! Trials of a relay, what each of them found, and what all of it comes to. Pure.
+//! Steps of a check, the finding of each, and the exit code of all findings. Pure.
 
 use std::time::Duration;
 
@@ -7,39 +7,39 @@ use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;
 use crate::net::{NetError, answer};
 
-/// One thing that is tried.
+/// Kind of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trial {
-    /// A connection to the server.
+    /// Opens a TCP connection to the server.
     Tcp,
-    /// The TLS handshake.
+    /// Makes the TLS handshake.
     Tls,
-    /// `GET /health`: a relay, and its broker.
+    /// Reads `GET /health`: the server is a relay, and its broker is well.
     Health,
-    /// `GET /ready`: events can come.
+    /// Reads `GET /ready`: events can reach watchers.
     Ready,
     /// Version of the relay.
     Version,
     /// Clock of the server against ours.
     Clock,
-    /// The Redis, and its role.
+    /// Asks the Redis for its role.
     Redis,
-    /// An event goes out.
+    /// Sends an event.
     Publish,
-    /// It comes by WebSocket.
+    /// Receives the event by WebSocket.
     Websocket,
-    /// It comes by an event stream.
+    /// Receives the event by an event stream.
     Sse,
-    /// It comes by the WebSocket of `/watch`.
+    /// Receives the event by the WebSocket of `/watch`.
     Watch,
-    /// The job's state can be polled.
+    /// Polls the state of the job.
     Polling,
-    /// What came while nobody was connected is there afterwards.
+    /// Resumes from a cursor and receives an event that was sent while nobody was connected.
     Resume,
 }
 
 impl Trial {
-    /// All of them, in their order.
+    /// All steps, in the order of the report.
     pub(crate) const ALL: [Self; 13] = [
         Self::Tcp,
         Self::Tls,
@@ -56,11 +56,11 @@ impl Trial {
         Self::Resume,
     ];
 
-    /// The trials of each dialect.
+    /// Steps that each dialect has of its own.
     pub(crate) const OF_DIALECT: [Self; 6] =
         [Self::Publish, Self::Websocket, Self::Sse, Self::Watch, Self::Polling, Self::Resume];
 
-    /// Its name.
+    /// Name of the step, as `--only` takes it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -79,7 +79,7 @@ impl Trial {
         }
     }
 
-    /// The inverse of [`Trial::as_str`]; an error names the nearest.
+    /// Parses a name as [`Trial::as_str`] gives it. The error names the nearest step and lists all.
     pub(crate) fn parse(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|trial| trial.as_str() == name).ok_or_else(|| {
             let names = Self::ALL.map(Self::as_str);
@@ -89,21 +89,21 @@ impl Trial {
     }
 }
 
-/// A trial, and what came of it.
+/// A step that was taken or skipped, with its finding.
 #[derive(Debug, Clone)]
 pub(crate) struct Tried {
-    /// What was tried.
+    /// Kind of the step.
     pub trial: Trial,
-    /// The dialect that it was tried with.
+    /// Name of the dialect; `None` for a step of the server as a whole.
     pub dialect: Option<String>,
-    /// How long it took.
+    /// Duration of the step.
     pub took: Duration,
-    /// What was found.
+    /// Result of the step.
     pub finding: Finding,
 }
 
 impl Tried {
-    /// `tcp`, or `scraping/websocket`.
+    /// Name of the step in reports, such as `tcp` or `scraping/websocket`.
     pub(crate) fn name(&self) -> String {
         match &self.dialect {
             Some(dialect) => format!("{dialect}/{}", self.trial.as_str()),
@@ -111,7 +111,7 @@ impl Tried {
         }
     }
 
-    /// What is wrong, if anything is.
+    /// The fault that the step found, if any.
     pub(crate) const fn wrong(&self) -> Option<&Wrong> {
         match &self.finding {
             Finding::Wrong(wrong) => Some(wrong),
@@ -120,29 +120,29 @@ impl Tried {
     }
 }
 
-/// What was found.
+/// Result of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// It is as it should be; what was seen.
+    /// The step passed; the text says what was seen.
     Good(String),
-    /// It was not tried; why not.
+    /// The step was skipped; the text gives the reason.
     Skipped(String),
-    /// It is not as it should be.
+    /// The step failed.
     Wrong(Wrong),
 }
 
-/// Something that is not as it should be.
+/// A fault that a step found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
-    /// What kind of thing it is.
+    /// Kind of the fault.
     pub blame: Blame,
     /// Fact and object, lower case, no full stop.
     pub message: String,
-    /// What there is to do about it.
+    /// Advice for the user.
     pub hint: Option<String>,
 }
 
-/// Kind of a thing that is wrong; the exit code follows from it.
+/// Kind of a fault; the exit code follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
     /// The server, or Redis, cannot be reached.
@@ -156,7 +156,7 @@ pub(crate) enum Blame {
 }
 
 impl Blame {
-    /// The word for it in reports.
+    /// Name of the kind in reports.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -168,19 +168,19 @@ impl Blame {
 }
 
 impl Wrong {
-    /// Something that is wrong, and nothing to do about it.
+    /// Makes a fault without advice.
     pub(crate) fn new(blame: Blame, message: impl Into<String>) -> Self {
         Self { blame, message: message.into(), hint: None }
     }
 
-    /// Adds what there is to do about it.
+    /// Adds advice for the user.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A step that did not end within its time.
+    /// Makes the fault of a step that took longer than `limit`.
     pub(crate) fn too_slow(what: &str, limit: Duration) -> Self {
         Self::new(Blame::Broken, format!("{what} within {} s", limit.as_secs_f64()))
     }
@@ -197,7 +197,7 @@ impl From<Failure> for Wrong {
     }
 }
 
-/// A request or a connection that failed.
+/// Fault of a request or a connection that failed.
 impl From<&NetError> for Wrong {
     fn from(error: &NetError) -> Self {
         let said = error.to_string();
@@ -242,7 +242,7 @@ impl From<&NetError> for Wrong {
     }
 }
 
-/// What there is to do about a status of which nothing more is known.
+/// Advice for an HTTP status whose answer gives no more details.
 const fn hint_of(status: u16) -> &'static str {
     match status {
         403 => "something in between lets nobody in; --server names another server",
@@ -251,9 +251,9 @@ const fn hint_of(status: u16) -> &'static str {
     }
 }
 
-/// The exit code of a check that found all this.
+/// Exit code of a check with these findings.
 ///
-/// A relay through which no event came at all, although some were sent, is half a relay.
+/// A relay that was sent events and delivered none by any transport counts as unreachable.
 pub(crate) fn exit(tried: &[Tried]) -> Exit {
     let wrong: Vec<(Trial, Blame)> =
         tried.iter().filter_map(|tried| Some((tried.trial, tried.wrong()?.blame))).collect();
@@ -276,7 +276,7 @@ pub(crate) fn exit(tried: &[Tried]) -> Exit {
 pub(super) mod tests {
     use super::*;
 
-    /// A trial that found this.
+    /// Makes a step with this finding.
     pub(in crate::check) fn tried(trial: Trial, dialect: Option<&str>, finding: Finding) -> Tried {
         Tried { trial, dialect: dialect.map(str::to_owned), took: Duration::from_millis(2), finding }
     }

@@ -1,35 +1,35 @@
-//! What a relay tells of itself in `/health`. Pure.
+//! The answer of a relay to `GET /health`. Pure.
 
 use serde::Deserialize;
 
 use super::finding::{Blame, Finding, Wrong};
 
-/// What there is to do about a broker that is not well.
+/// Advice for a broker with an error.
 const BROKER_HINT: &str = "is Redis running where --redis of the relay says, and does it take the relay's user and password? the \
                            relay comes back by itself once it does";
 
-/// What there is to do about a Redis that is not the master.
+/// Advice for a Redis that is not the master.
 const MASTER_HINT: &str = "--redis of the relay should lead to the master, or through Sentinel to it; with ?replica=ok a replica \
                            will do";
 
-/// What there is to do about a channel that is denied.
+/// Advice for a channel that Redis denies to the relay.
 pub(super) const ACL_HINT: &str =
     "the relay's user of Redis needs the right to subscribe: `ACL SETUSER NAME &CHANNEL`";
 
-/// `GET /health`, as far as it counts here.
+/// Fields of the answer to `GET /health` that a check reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Health {
-    /// Name of the broker; only a relay has one.
+    /// Name of the broker. Only a relay has this field.
     pub(super) broker: Option<String>,
     connected: Option<bool>,
     error: Option<String>,
-    /// Address of the Redis that is read from.
+    /// Address of the Redis that the relay reads from.
     pub(super) server: Option<String>,
     role: Option<String>,
     denied: Vec<DeniedChannel>,
     state: Option<StateTroubles>,
-    /// Whether it has `/watch`, cursors and event streams.
+    /// Whether the relay has `/watch`, cursors and event streams.
     pub(super) watch: bool,
     version: Option<String>,
 }
@@ -42,7 +42,7 @@ struct DeniedChannel {
     revoked: bool,
 }
 
-/// What is wrong with the state that is kept in Redis.
+/// Errors of the job state that the relay keeps in Redis.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct StateTroubles {
@@ -57,7 +57,7 @@ struct StateTrouble {
 }
 
 impl Health {
-    /// The state of a relay in words.
+    /// Finding on the state of the relay and its broker.
     pub(super) fn words(&self) -> Finding {
         let broker = self.broker.as_deref().unwrap_or_default();
         let is_connected = self.connected.unwrap_or(true);
@@ -85,7 +85,7 @@ impl Health {
         Finding::Good(format!("a relay, its broker is {broker}{denied}"))
     }
 
-    /// Its version beside that of this program.
+    /// Finding on the version of the relay, compared with the version of this program.
     pub(super) fn version(&self) -> Finding {
         let ours = env!("CARGO_PKG_VERSION");
         let theirs = self.version.as_deref();
@@ -103,7 +103,7 @@ impl Health {
         }
     }
 
-    /// The relay's Redis by the relay's own word.
+    /// Finding on the Redis of the relay, from the relay's own answer.
     pub(super) fn redis(&self) -> Finding {
         let broker = self.broker.as_deref().unwrap_or_default();
         let server = self.server.as_deref().map(|server| format!(" at {server}")).unwrap_or_default();
@@ -115,7 +115,7 @@ impl Health {
                 let message = format!("the relay is not connected to its Redis{server}");
                 Finding::Wrong(Wrong::new(Blame::Unreachable, message).hint(self.broker_hint()))
             }
-            // It reads from none that its URL does not allow.
+            // A relay reads from a replica only where its URL allows one.
             (_, Some("replica")) => {
                 Finding::Good(format!("a replica{server}, as the relay says; its URL allows one"))
             }
@@ -129,7 +129,7 @@ impl Health {
         }
     }
 
-    /// What there is to do about the relay's broker.
+    /// Advice for the error of the relay's broker.
     pub(super) fn broker_hint(&self) -> &'static str {
         match self.role.as_deref() {
             Some("replica" | "sentinel") => MASTER_HINT,

@@ -1,4 +1,4 @@
-//! The way of an event, dialect by dialect: it is sent, comes by each transport, can be polled, and is there for who comes back.
+//! Steps of each dialect: an event is sent and received by each transport, its job is polled, and a watcher resumes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +21,18 @@ use crate::dialect::{Auth, Dialect, JobState, Sample};
 use crate::emit::Arrival;
 use crate::net::{NetError, http, http_url, login, token};
 
-/// Time between two polls, while the state is not there yet.
+/// Time between two polls while the state of the job is missing.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Code of the answer to somebody who asks for a job of which it is not known whose it is, or which is another's.
+/// Code of the answer about a job whose owner is another user or unknown.
 const NOT_THE_OWNER: &str = "not_the_owner";
 
-/// What all journeys of a check have in common.
+/// Parts that the journeys of all dialects share.
 pub(super) struct Journeys<'a> {
     pub(super) checked: Checked<'a>,
-    /// Address of the Redis that the relay reads from, by its own word.
+    /// Address of the Redis that the relay reads from, as the relay gives it.
     pub(super) redis: Option<&'a str>,
-    /// Where events are sent; the reason where they are not.
+    /// Ledger that sends the events, or the reason why none are sent.
     pub(super) ledger: Result<&'a Ledger, &'a str>,
 }
 
@@ -43,24 +43,24 @@ struct Journey<'a> {
     dialect: &'a Arc<Dialect>,
     route: Route,
     tried: Vec<Tried>,
-    /// The first transport by which the event came, and the cursor behind it.
+    /// First transport that delivered the event, and the cursor behind the event.
     came: Option<(Trial, Option<String>)>,
 }
 
-/// Why the event was not sent.
+/// Reason why the event was not sent.
 #[derive(Debug, Clone)]
 enum Unsent {
-    /// It should have been; another step says what is wrong.
+    /// The event could not be sent; another step reports the fault.
     Failed,
-    /// Nobody wanted or was able to; the reason.
+    /// Sending was not tried; the text gives the reason.
     Untried(String),
 }
 
-/// A watcher that was opened, or why it was not.
+/// A transport, with its open watcher or the reason why it could not be opened.
 type Opened = (Trial, Result<Watching, Shut>);
 
 impl Journeys<'_> {
-    /// Tries a dialect; at most fifteen times as long as a step may take.
+    /// Takes all steps of a dialect, in at most fifteen times the limit of a step.
     pub(super) async fn travel(&self, dialect: &Arc<Dialect>) -> Vec<Tried> {
         let (checked, route) = (self.checked, Route::new(dialect));
         let journey = Journey { common: self, checked, dialect, route, tried: Vec::new(), came: None };
@@ -77,7 +77,7 @@ impl Journey<'_> {
         let mut opened: Vec<Opened> = Vec::new();
         if self.wants(Trial::Websocket) || self.wants(Trial::Resume) {
             let socket = self.door().open(Trial::Websocket).await;
-            // A server that has no such socket, or lets nobody in, is not sent events of it.
+            // Do not send events of a dialect whose socket the server lacks or refuses.
             if let Err(Shut::Dialect(finding)) = &socket {
                 let finding = finding.clone();
                 self.give_up(&finding);
@@ -102,7 +102,7 @@ impl Journey<'_> {
         });
         let arrivals = join_all(arrivals).await;
         for (transport, finding, cursor) in arrivals {
-            // A place among many targets is of no use at the socket of one.
+            // A cursor of `/watch` covers many targets and is of no use at the socket of one.
             let is_of_one = transport != Trial::Watch;
             if sent.is_ok() && is_of_one && self.came.is_none() && matches!(finding, Finding::Good(_)) {
                 self.came = Some((transport, cursor));
@@ -141,7 +141,7 @@ impl Journey<'_> {
         self.tried.push(Tried { trial, dialect, took: began.elapsed(), finding });
     }
 
-    /// Sends nothing into a channel that others watch, unless the user names its dialect.
+    /// Gives up sending into a channel that others watch, unless the user named its dialect.
     async fn spare_others(&mut self) {
         let options = self.checked.options;
         if self.dialect.channels.is_none() || options.are_named || self.common.ledger.is_err() {
@@ -156,7 +156,7 @@ impl Journey<'_> {
         }
     }
 
-    /// Notes why nothing of the dialect is tried.
+    /// Skips all remaining steps of the dialect.
     fn give_up(&mut self, finding: &Finding) {
         let rest = match finding {
             Finding::Wrong(_) => Finding::Skipped("websocket failed".to_owned()),
@@ -183,7 +183,8 @@ impl Journey<'_> {
         join_all(wanted.map(|(transport, _)| async move { (transport, door.open(transport).await) })).await
     }
 
-    /// Tells the relay whose job it is, where that has to be known before anybody is let in. Whether events can be sent.
+    /// Registers the owner of the job where the dialect requires that before a watcher is let in. Returns whether events can be
+    /// sent.
     async fn register(&mut self) -> bool {
         let (Ok(ledger), Ok(_)) = (self.common.ledger, &self.route.going) else { return true };
         if self.dialect.auth == Auth::None && self.dialect.catalogue.registration.is_none() {
@@ -206,7 +207,7 @@ impl Journey<'_> {
         }
     }
 
-    /// Sends the event that is watched for.
+    /// Sends the event that the watchers wait for.
     async fn send(&mut self) -> Result<Sample, Unsent> {
         let began = Instant::now();
         let (ledger, going) = match (self.common.ledger, &self.route.going) {
@@ -239,7 +240,7 @@ impl Journey<'_> {
         if is_sent { Ok(going) } else { Err(Unsent::Failed) }
     }
 
-    /// What the answer to an event says.
+    /// Finding of the step `publish`, from the sink's answer.
     fn sent(&self, ledger: &Ledger, sample: &Sample, arrival: &Arrival) -> Finding {
         let (event, to) = (&sample.event, ledger.sink().address());
         let channel = self.dialect.channel_of(&self.route.job);
@@ -258,7 +259,7 @@ impl Journey<'_> {
         }
     }
 
-    /// What becomes of a watcher that is open, and the cursor behind the event.
+    /// Finding of an open watcher, and the cursor behind the event.
     async fn arrival(
         &self,
         watching: &mut Watching,
@@ -281,7 +282,7 @@ impl Journey<'_> {
         }
     }
 
-    /// What becomes of a watcher that is not open.
+    /// Finding of a watcher that could not be opened.
     fn kept_out(&self, transport: Trial, shut: &Shut, sent: &Result<Sample, Unsent>) -> Finding {
         let finding = shut.finding();
         let is_late = matches!(finding, Finding::Wrong(wrong) if wrong.blame == Blame::Broken);
@@ -291,7 +292,7 @@ impl Journey<'_> {
         finding.clone()
     }
 
-    /// Waits for an event, and gives the cursor behind it.
+    /// Waits for an event and returns the cursor behind it.
     async fn wait_for(
         &self,
         watching: &mut Watching,
@@ -326,19 +327,19 @@ impl Journey<'_> {
         }
     }
 
-    /// Whether a message is the event of this check.
+    /// Whether a message is the event that this check has sent.
     fn is_it(&self, text: &str, sample: &Sample) -> bool {
         let is_kind = match self.dialect.view(text) {
             Some(view) => *view.kind.name == *sample.kind,
             None => text.contains(&sample.kind),
         };
-        // Where each job has a channel, its events may leave out its name.
+        // In a dialect with a channel for each job, events may leave out the job's name.
         let Route { job, marker, .. } = &self.route;
         let payload = self.dialect.build(&sample.event, job, &sample.fields, Timestamp::UNIX_EPOCH);
         is_kind && (text.contains(marker) || payload.is_ok_and(|payload| !payload.contains(marker)))
     }
 
-    /// Polls until the state of the job is there.
+    /// Polls until the answer has the state of the job.
     async fn poll(&self, is_sent: bool) -> Finding {
         let Some(path) = self.dialect.status_path(&self.route.job) else {
             return Finding::Skipped("the contract has no polling".to_owned());
@@ -372,7 +373,7 @@ impl Journey<'_> {
         }
     }
 
-    /// The state of the job in words, if the answer tells one.
+    /// State of the job in words, if the answer has it.
     async fn state(&self, path: &str) -> Result<Option<String>, NetError> {
         let body = self.polled(path).await?;
         let view = std::str::from_utf8(&body).ok().and_then(|body| self.dialect.view_status(body));
@@ -389,7 +390,7 @@ impl Journey<'_> {
         }))
     }
 
-    /// The answer of the status path.
+    /// Body of the answer at the dialect's status path.
     async fn polled(&self, path: &str) -> Result<Bytes, NetError> {
         let CheckOptions { server, tls, .. } = self.checked.options;
         let url = http_url(server, path);
@@ -406,7 +407,7 @@ impl Journey<'_> {
         answer.await?.success(&url)
     }
 
-    /// Whether the relay shows jobs to their owners alone, and has no way to learn whose the job of this check is.
+    /// Whether the relay shows jobs to their owners alone and cannot learn the owner of this check's job.
     async fn is_nobodys(&self) -> bool {
         let is_wrong = self.tried.iter().any(|tried| tried.wrong().is_some());
         if !is_wrong || self.checked.token.is_none() || self.dialect.catalogue.registration.is_some() {
@@ -417,7 +418,7 @@ impl Journey<'_> {
         matches!(answer, Err(NetError::Status { status: 403, code: Some(code), .. }) if code == NOT_THE_OWNER)
     }
 
-    /// Takes back what was said of ways that are closed to everybody.
+    /// Turns the failures of transports that are closed to every watcher into skipped steps.
     fn excuse(&mut self) {
         let why = "it shows jobs to their owners alone, and its events name none";
         for tried in &mut self.tried {
@@ -427,7 +428,7 @@ impl Journey<'_> {
         }
     }
 
-    /// Sends the last event while nobody watches, and comes back for it with the cursor.
+    /// Sends the last event while no watcher is connected, then resumes from the cursor to receive it.
     async fn resume(&mut self, sent: &Result<Sample, Unsent>) -> Finding {
         match sent {
             Ok(_) => {}
@@ -473,7 +474,7 @@ impl Journey<'_> {
     }
 }
 
-/// A short time for people.
+/// A short time for people, in milliseconds.
 fn shown(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

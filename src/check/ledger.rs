@@ -1,4 +1,4 @@
-//! The jobs that a check has made and not ended yet, so that none of them hangs about in a list.
+//! Jobs that a check has started and not ended yet. Ending them keeps lists of jobs clean.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::finding::{Blame, Wrong};
 use crate::dialect::{Dialect, Sample};
 use crate::emit::{Arrival, Content, Outgoing, Sink};
 
-/// Where a check's events go, and the jobs that are open because of them: at most one a dialect.
+/// Sender of a check's events, with the open jobs: at most one for each dialect.
 pub(super) struct Ledger {
     sink: Sink,
     limit: Duration,
@@ -19,17 +19,16 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// A ledger for this sink, which may take so long for each event.
+    /// Makes a ledger for a sink. Each event may take as long as `limit`.
     pub(super) const fn new(sink: Sink, limit: Duration) -> Self {
         Self { sink, limit, open: Mutex::new(Vec::new()) }
     }
 
-    /// The sink.
     pub(super) const fn sink(&self) -> &Sink {
         &self.sink
     }
 
-    /// Notes that a job will be open, and how it is ended.
+    /// Notes that a job is about to start, and the event that ends the job.
     pub(super) fn opens(&self, dialect: &Arc<Dialect>, job: &str, ending: &Sample) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.push((Arc::clone(dialect), job.to_owned(), ending.clone()));
@@ -41,7 +40,7 @@ impl Ledger {
         open.retain(|(of, name, _)| of.name != dialect.name || name != job);
     }
 
-    /// Sends an event.
+    /// Registers the job where its dialect requires that, and publishes an event of the job, within the limit.
     pub(super) async fn send(
         &self,
         dialect: &Arc<Dialect>,
@@ -67,7 +66,7 @@ impl Ledger {
         Err(Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) }.hint(hint))
     }
 
-    /// Ends the jobs that are open; those that cannot be are left to the relay, which forgets them.
+    /// Ends the open jobs. The relay forgets jobs whose ending cannot be sent.
     pub(super) async fn end_all(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for (dialect, job, ending) in open {

@@ -1,8 +1,8 @@
-//! A smoke test of a relay, or of any other server of the contracts: step by step, each with a limit of time, what works,
-//! and what there is to do about the rest.
+//! Smoke test of a relay, or of any other server of the contracts.
 //!
-//! First the server as a whole ([`server`]), then each dialect ([`journey`]), all of them at once. A job that a check makes
-//! has an id that says so, and is ended however the check ends ([`ledger`]).
+//! The steps of the server as a whole come first ([`server`]), then those of the dialects ([`journey`]), all dialects at once.
+//! Each step has a time limit, and each fault has advice. Jobs of a check have `jobwire-check` or 24325 in their id
+//! ([`route`]), and are ended however the check ends ([`ledger`]).
 
 mod audience;
 mod door;
@@ -39,28 +39,28 @@ use crate::net::backoff::Backoff;
 pub(crate) use self::finding::{Finding, Trial, Tried, Wrong};
 pub(crate) use self::options::{CheckOptions, CheckOutput};
 
-/// Why nothing is sent.
+/// Reason for sending nothing.
 const NO_KEY: &str = "no publish key: give the relay's with --publish-key, or its Redis with --redis";
 
-/// Dialects that are tried at once.
+/// Number of dialects that are checked at once.
 const AT_ONCE: usize = 8;
 
 /// Time for ending the jobs that are open when a check is stopped.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// The first wait between two looks at a server that is not ready, and the longest.
+/// First and longest wait between two looks at a server that is not ready.
 const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// Checks the server, and prints what was found on stdout. `stop` ends it early.
+/// Checks the server and prints the findings on stdout. `stop` ends the check early.
 ///
 /// # Errors
-/// Those of the options ([`Exit::Usage`]) and of standard output. What is wrong with the server is in the exit code.
+/// Bad options ([`Exit::Usage`]) and errors of standard output. Faults of the server are reported by the exit code.
 pub(crate) async fn run(options: &CheckOptions, stop: &CancellationToken) -> Result<Exit, Failure> {
     let ledger = OnceCell::new();
     let mut check = Check { options, found: Vec::new(), began: (Timestamp::now(), Instant::now()) };
     let tried = stop.run_until_cancelled(check.all(&ledger)).await;
     if let Some(ledger) = ledger.get() {
-        // Whoever stopped it does not wait for a Redis that is away.
+        // A user who stops the check does not wait for a Redis that is away.
         let _ = timeout(GOODBYE, ledger.end_all()).await;
     }
     let is_stopped = tried.is_none();
@@ -68,7 +68,7 @@ pub(crate) async fn run(options: &CheckOptions, stop: &CancellationToken) -> Res
     check.finish(is_stopped)
 }
 
-/// A check on its way.
+/// A check in progress.
 struct Check<'a> {
     options: &'a CheckOptions,
     found: Vec<Tried>,
@@ -110,7 +110,7 @@ impl Check<'_> {
         self.contract(nature, wants_login)
     }
 
-    /// Notes of each dialect why it is not tried.
+    /// Skips the steps of all dialects for one reason.
     fn skip_dialects(&mut self, why: &str) -> Result<(), Failure> {
         for dialect in &self.options.dialects {
             let wanted = Trial::OF_DIALECT.into_iter().filter(|trial| self.options.wants(*trial));
@@ -125,7 +125,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// Looks at the server as a whole, until it is as it should be or the time for that is up.
+    /// Takes the steps of the server until none has a fault that may pass, or until the time to wait is over.
     async fn server(&self) -> Look {
         let until = self.options.wait.map(|wait| Instant::now() + wait);
         let mut waits = Backoff::new(WAITS.0, WAITS.1);
@@ -133,7 +133,7 @@ impl Check<'_> {
         loop {
             let limit = until.map(|until| until.saturating_duration_since(Instant::now()));
             let timeout = limit.map_or(self.options.timeout, |limit| self.options.timeout.min(limit));
-            // An attempt that has no time would say nothing of the server; and whole milliseconds are shown better.
+            // An attempt without time would find nothing. Whole milliseconds are shorter in messages.
             let timeout =
                 Duration::from_millis(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(100));
             let look = look(&CheckOptions { timeout, ..self.options.clone() }).await;
@@ -151,7 +151,7 @@ impl Check<'_> {
         }
     }
 
-    /// A server that has no health of a relay and no socket of a contract is none.
+    /// Adds a fault where the server is no relay: it has neither a relay's `/health` nor a socket of a contract.
     fn contract(&mut self, nature: Nature, wants_login: bool) -> Result<(), Failure> {
         let is_spoken = self.found.iter().any(|tried| {
             let is_of_socket = matches!(tried.trial, Trial::Websocket | Trial::Polling);
@@ -179,13 +179,13 @@ impl Check<'_> {
             Wrong::new(Blame::NoRelay, message)
                 .hint("start a relay with `jobwire serve`, or name another with --server")
         };
-        // It takes the place of the first word on that.
+        // This finding replaces the first finding of `health`.
         self.found.retain(|tried| tried.trial != Trial::Health);
         let finding = Finding::Wrong(wrong);
         self.take(vec![Tried { trial: Trial::Health, dialect: None, took: Duration::ZERO, finding }])
     }
 
-    /// Takes findings that belong together, and prints them where each is printed as it comes.
+    /// Adds findings that belong together. The text report prints them at once.
     fn take(&mut self, tried: Vec<Tried>) -> Result<(), Failure> {
         if self.options.output == CheckOutput::Text {
             print(&self.manner().lines(&tried))?;
@@ -198,7 +198,7 @@ impl Check<'_> {
         Manner { color: self.options.color, unicode: self.options.unicode }
     }
 
-    /// Prints what is left to print, and says what to exit with.
+    /// Prints the rest of the report and returns the exit code.
     fn finish(self, is_stopped: bool) -> Result<Exit, Failure> {
         let exit = if is_stopped { Exit::Interrupted } else { exit(&self.found) };
         let server = net::address(&self.options.server);
@@ -213,7 +213,7 @@ impl Check<'_> {
     }
 }
 
-/// Prints on stdout. That its reader has gone does not change what the exit code tells.
+/// Prints on stdout. A reader that has gone is no error, so the exit code stays that of the findings.
 fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {

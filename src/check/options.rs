@@ -1,4 +1,4 @@
-//! What to check and how, resolved.
+//! Resolved options of a check.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,38 +15,39 @@ use crate::net::{login, publish_key};
 /// Settings of [`super::run`].
 #[derive(Debug, Clone)]
 pub(crate) struct CheckOptions {
-    /// The relay, or another server of the contracts: ws, wss, http or https.
+    /// URL of the server, a relay or another server of the contracts: `ws`, `wss`, `http` or `https`.
     pub server: Url,
-    /// TLS settings of the connections, such as the certificates that are trusted.
+    /// TLS settings of the connections, such as the trusted certificates.
     pub tls: Tls,
-    /// Proves who is watching.
+    /// Token of the watchers.
     pub token: Option<TokenSource>,
-    /// URL of the Redis that is looked at and published into.
+    /// URL of the Redis that is checked and published into.
     pub redis: Option<String>,
-    /// Where events are sent. Without a key of the user's, one that a relay of this user has left by then is used.
+    /// Sink of the events. Where the user gives no publish key, the check uses the key that a relay of the same user has left
+    /// in a file.
     pub sink: SinkOptions,
-    /// The dialects that are tried.
+    /// Dialects to check.
     pub dialects: Vec<Arc<Dialect>>,
-    /// The user named them, so that a server has to speak each.
+    /// Whether the user named the dialects. The server then has to speak each of them.
     pub are_named: bool,
-    /// What is tried; empty: all.
+    /// Steps to take; an empty list means all.
     pub only: Vec<Trial>,
-    /// How long to wait until the server is ready.
+    /// Longest time to wait until the server is ready; `None`: do not wait.
     pub wait: Option<Duration>,
-    /// How long each step may take.
+    /// Longest time for each step.
     pub timeout: Duration,
-    /// How it is shown.
+    /// Format of the report.
     pub output: CheckOutput,
-    /// Whether to paint.
+    /// Whether to write colours.
     pub color: bool,
-    /// Whether stdout shows every character.
+    /// Whether stdout shows every character of Unicode.
     pub unicode: bool,
 }
 
-/// Form of the findings.
+/// Format of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CheckOutput {
-    /// A line a step, as it comes.
+    /// One line for each step, printed when the step ends.
     Text,
     /// A JSON document.
     Json,
@@ -55,12 +56,12 @@ pub(crate) enum CheckOutput {
 }
 
 impl CheckOptions {
-    /// Whether a step was asked for.
+    /// Whether the user asked for this step.
     pub(super) fn wants(&self, trial: Trial) -> bool {
         self.only.is_empty() || self.only.contains(&trial)
     }
 
-    /// Whether a relay takes events from here: it wants its key, or a proxy in front that has it wants a user.
+    /// Whether the check can send events: into Redis, with a publish key, or with the user and password that a proxy wants.
     pub(super) fn has_key(&self) -> bool {
         match &self.sink {
             SinkOptions::Redis { .. } => true,
@@ -70,7 +71,7 @@ impl CheckOptions {
         }
     }
 
-    /// Whether any of the steps with dialects was asked for.
+    /// Whether the user asked for any step of the dialects.
     pub(super) fn wants_dialects(&self) -> bool {
         Trial::OF_DIALECT.into_iter().any(|trial| self.wants(trial))
     }

@@ -1,4 +1,4 @@
-//! What a person, a program or a CI server reads of a check.
+//! Reports of a check: text for people, JSON for programs and JUnit XML for CI servers.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use super::finding::{Finding, Trial, Tried, Wrong};
 use crate::exit::Exit;
 use crate::text::{Side, TestCase, TestOutcome, TestProblem, TestSuite, brief, padded, printable, safe_json};
 
-/// Columns of the names: the longest of a built-in dialect's, and one blank.
+/// Width of the column of names: the longest name of a built-in dialect and one blank.
 const NAMES: usize = 20;
 
-/// How lines are drawn.
+/// Style of the lines.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// Whether to paint.
+    /// Whether to write colours.
     pub(super) color: bool,
-    /// Whether every character is shown.
+    /// Whether the terminal shows every character of Unicode.
     pub(super) unicode: bool,
 }
 
 impl Manner {
-    /// The lines of steps that belong together. Where all of them were skipped for one reason, it is said once.
+    /// Lines of steps that belong together. Steps that were all skipped for one reason become one line.
     pub(super) fn lines(self, all: &[Tried]) -> String {
         if let [Tried { dialect: Some(dialect), finding: finding @ Finding::Skipped(_), .. }, _, ..] = all
             && all.iter().all(|tried| tried.finding == *finding)
@@ -34,7 +34,7 @@ impl Manner {
         all.iter().map(|tried| self.drawn(&tried.name(), &tried.finding)).collect()
     }
 
-    /// The line of a finding, and one of what there is to do about it.
+    /// Line of a finding, followed by a line with the advice where there is any.
     fn drawn(self, name: &str, finding: &Finding) -> String {
         let (plain, sign, color, text, hint) = match finding {
             Finding::Good(text) => ("ok", "\u{2713}", Color::Green, text, None),
@@ -55,7 +55,7 @@ impl Manner {
         line
     }
 
-    /// The last line.
+    /// Last line of the report, with the counts.
     pub(super) fn sum(self, all: &[Tried], exit: Exit) -> String {
         let (good, skipped, wrong) = counts(all);
         let is_tried =
@@ -114,7 +114,8 @@ pub(super) fn json(server: &str, all: &[Tried], exit: Exit) -> String {
     format!("{}\n", safe_json(&format!("{document:#}")))
 }
 
-/// The findings as JUnit XML, of a check that began then and took so long. One that was stopped has a case more, which says so.
+/// The findings as JUnit XML. `times` has the time when the check began and its duration. A check that was stopped has one more
+/// case, which says so.
 pub(super) fn junit(
     server: &str,
     (began, took): (Timestamp, Duration),

@@ -1,31 +1,31 @@
-//! What each dialect is tried with: a job that nobody else has, and its events. Pure but for the chance in the job's id.
+//! Job and events that a check uses in each dialect. Pure except for the random number in the job's id.
 
 use crate::dialect::{Dialect, Sample};
 
-/// What every job of a check is called, as far as its dialect lets it.
+/// Beginning of the name of every job of a check, where the dialect allows letters.
 pub(super) const NAME: &str = "jobwire-check";
 
-/// The same where ids are numbers: the keys of a telephone that spell CHECK.
+/// Beginning of the job's id where ids are numbers: CHECK on the keys of a telephone.
 const NUMBER: &str = "24325";
 
-/// What a dialect is tried with.
+/// Job or channel of a check in one dialect, and its events.
 pub(super) struct Route {
-    /// The job, or the name of a channel.
+    /// Name of the job or the channel.
     pub(super) job: String,
-    /// A text that is in each event of this check and in no other.
+    /// Text that every event of this check contains, and no other event does.
     pub(super) marker: String,
-    /// Path of the socket.
+    /// Path of the dialect's socket for the job.
     pub(super) path: String,
-    /// The same job or channel, as `/watch` names it.
+    /// Name of the job or channel on `/watch`.
     pub(super) target: String,
-    /// The event that is watched for, or why there is none.
+    /// Event that the watchers wait for, or the reason why there is none.
     pub(super) going: Result<Sample, String>,
-    /// The event that is missed and asked for again; it ends the job.
+    /// Event that is sent while no watcher is connected, and that ends the job.
     pub(super) ending: Option<Sample>,
 }
 
 impl Route {
-    /// A job, or a channel, that nobody else has.
+    /// Chooses a job or channel with a random name that nobody else uses.
     pub(super) fn new(dialect: &Dialect) -> Self {
         let number = rand::random_range(10_000_000..100_000_000_u32);
         if dialect.channels.is_some() {
@@ -64,7 +64,7 @@ impl Route {
     }
 }
 
-/// An id that says what the job is, as far as the dialect takes it.
+/// An id that names the check, in the first form that the dialect accepts.
 fn id(dialect: &Dialect, number: u32) -> String {
     let candidates = [format!("{NAME}-{number}"), format!("{NAME}:{number}"), format!("{NUMBER}{number}")];
     let possible = candidates.iter().find(|id| dialect.check_job(id).is_ok());

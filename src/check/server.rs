@@ -1,4 +1,4 @@
-//! The server as a whole: whether it is there, a relay, ready, and what time it has.
+//! Steps of the server as a whole: connection, TLS, health, readiness, version, clock and Redis.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,37 +14,38 @@ use crate::exit::Failure;
 use crate::net::stream::reach;
 use crate::net::{NetError, http, http_url, offer};
 
-/// Clocks that are apart by more make tokens expire at the wrong time. The header has whole seconds.
+/// Largest allowed difference of the clocks. The `Date` header has whole seconds. A larger difference makes tokens expire at
+/// the wrong time.
 const APART: Duration = Duration::from_secs(5);
 
-/// What kind of server it is.
+/// Kind of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nature {
     /// A relay of this program.
     Relay,
-    /// A relay of this program, from before there were cursors.
+    /// A relay of this program, older than cursors.
     OldRelay,
-    /// Some other server, which may speak a contract all the same.
+    /// Another server. A contract may be spoken here too.
     Foreign,
 }
 
-/// What was found of the server as a whole.
+/// Findings on the server as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    /// The steps, in their order.
+    /// Steps in the order of the report.
     pub(super) tried: Vec<Tried>,
-    /// What it is; `None`: it cannot be spoken to.
+    /// Kind of the server; `None`: the server gave no usable answer.
     pub(super) nature: Option<Nature>,
-    /// Address of the Redis that the relay reads from, by its own word.
+    /// Address of the Redis that the relay reads from, as the relay gives it.
     pub(super) redis: Option<String>,
-    /// No event of any dialect can come, by the relay's own word.
+    /// Whether the relay says that no event of any dialect can reach watchers.
     pub(super) is_shut: bool,
-    /// The server wants a user and a password, or some other proof, before it tells anything.
+    /// Whether the server answered 401, so that it wants a user and a password or a token first.
     pub(super) wants_login: bool,
 }
 
 impl Look {
-    /// What stands in the way of readiness and may pass: the last thing of that kind that is wrong.
+    /// The last fault that may pass by waiting. Faults of the version and the clock do not pass.
     pub(super) fn obstacle(&self) -> Option<&Wrong> {
         let may_pass = |tried: &&Tried| !matches!(tried.trial, Trial::Version | Trial::Clock);
         self.tried.iter().rev().filter(may_pass).find_map(Tried::wrong)
@@ -63,7 +64,7 @@ impl Look {
     }
 }
 
-/// Tries the server, each step within the time that the options give.
+/// Takes the steps of the server, each within the time limit of the options.
 pub(super) async fn look(options: &CheckOptions) -> Look {
     let mut look = Look::default();
     if connects(options, &mut look).await {
@@ -91,11 +92,11 @@ pub(super) async fn look(options: &CheckOptions) -> Look {
     look
 }
 
-/// TCP, and TLS where the URL says so, each with a connection of its own. Whether both work.
+/// Takes the steps `tcp` and `tls`, each with a connection of its own. Returns whether the server can be reached.
 async fn connects(options: &CheckOptions, look: &mut Look) -> bool {
     let (mut plain, is_secure) = (options.server.clone(), matches!(options.server.scheme(), "wss" | "https"));
     let port = options.server.port_or_known_default();
-    // Both work on a URL with a host; one without is refused when it is connected to.
+    // Setting scheme and port fails only on a URL without a host, and `reach` refuses such a URL.
     let _ = plain.set_scheme("ws").and_then(|()| plain.set_port(port));
     let began = Instant::now();
     let finding = match reach(&plain, &options.tls, options.timeout).await {
@@ -128,7 +129,7 @@ async fn connects(options: &CheckOptions, look: &mut Look) -> bool {
     look.push(Trial::Tls, began, finding)
 }
 
-/// What the server tells of itself; `None` where it tells nothing.
+/// Takes the step `health`; `None` where the answer is not that of a relay.
 async fn health(options: &CheckOptions, look: &mut Look) -> Option<Health> {
     let url = http_url(&options.server, "/health");
     let (began, before) = (Instant::now(), SystemTime::now());
@@ -159,7 +160,7 @@ async fn health(options: &CheckOptions, look: &mut Look) -> Option<Health> {
     Some(health)
 }
 
-/// What is wrong with a server that answers nothing of use: it is not known to be a relay at all.
+/// Fault of a failed `GET /health`. Such a server is not known to be a relay.
 fn unhealthy(error: &NetError) -> Wrong {
     let wrong = Wrong::from(error);
     match error {
@@ -170,7 +171,7 @@ fn unhealthy(error: &NetError) -> Wrong {
     }
 }
 
-/// A server that does not tell that it is a relay: a proxy may hide that, or it is another program.
+/// Classifies a server without the `/health` of a relay: a proxy may hide a relay's, or the server is another program.
 async fn foreign(options: &CheckOptions, look: &mut Look, began: Instant, said: &str) {
     let is_relay = offer::is_watchable(&options.server, &options.tls, options.timeout).await;
     look.nature = Some(if is_relay { Nature::Relay } else { Nature::Foreign });
@@ -182,7 +183,7 @@ async fn foreign(options: &CheckOptions, look: &mut Look, began: Instant, said: 
     look.push(Trial::Health, began, Finding::Skipped(format!("{said}: {why}")));
 }
 
-/// What only a relay has: readiness, a version, and its Redis where nobody named one.
+/// Takes the steps that only a relay allows: readiness, version, and its Redis where the user named none.
 async fn relay(options: &CheckOptions, look: &mut Look, health: &Health) {
     if options.wants(Trial::Ready) || options.wants_dialects() || options.wait.is_some() {
         let began = Instant::now();
@@ -214,7 +215,7 @@ async fn ready(options: &CheckOptions, look: &mut Look, health: &Health) -> Find
     Finding::Wrong(Wrong::new(blame, format!("not ready: {said}")).hint(hint))
 }
 
-/// The Redis that the user named.
+/// Finding on the Redis that the user named.
 async fn redis(url: &str, limit: Duration) -> Finding {
     let broker = match RedisBroker::new(url) {
         Ok(broker) => broker,
@@ -242,7 +243,7 @@ async fn redis(url: &str, limit: Duration) -> Finding {
 
 const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWIRE_REDIS or REDIS_URL";
 
-/// The time of the server's `Date` header against ours, between which the request was on its way.
+/// Compares the server's `Date` header with our clock before the request and after the answer.
 fn clock(
     options: &CheckOptions,
     look: &mut Look,
@@ -272,7 +273,7 @@ fn clock(
     look.push(Trial::Clock, Instant::now(), finding);
 }
 
-/// By how much a clock that shows `date` in whole seconds is off at least, and whether it is ahead.
+/// Smallest possible error of a clock that shows `date` in whole seconds, and whether that clock is ahead.
 fn apart(date: SystemTime, before: SystemTime, after: SystemTime) -> (bool, Duration) {
     if let Ok(by) = date.duration_since(after) {
         return (true, by);

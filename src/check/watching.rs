@@ -19,80 +19,80 @@ use crate::net::{NetError, http_url, login, socket_url};
 use crate::wire::sse::{Incoming, MEDIA_TYPE, Reader};
 use crate::wire::watch::ServerMessage;
 
-/// The payload of the ping whose answer says that the server lets us watch.
+/// Payload of the ping. Its pong says that the server has let the watcher in.
 const LET_IN: &[u8] = b"check";
 
-/// Where to watch, and as whom.
+/// Target of a watcher, and the means to reach it.
 pub(super) struct Where<'a> {
     /// The server.
     pub(super) server: &'a Url,
     /// Path of the socket, with its own query.
     pub(super) path: &'a str,
-    /// What is watched, as `/watch` names it.
+    /// Name of the target on `/watch`.
     pub(super) target: &'a str,
-    /// Proves who is watching.
+    /// Token of the watcher.
     pub(super) token: Option<&'a Token>,
     /// TLS settings of the connection.
     pub(super) tls: &'a Tls,
-    /// How long each step may take.
+    /// Longest time for each step.
     pub(super) limit: Duration,
 }
 
 /// An open watcher.
 pub(super) enum Watching {
-    /// By the WebSocket of the contract.
+    /// WebSocket of the contract, and its URL.
     Socket(Box<WebSocket>, Url),
-    /// By the WebSocket of `/watch`.
+    /// WebSocket of `/watch`, and its URL.
     Everything(Box<WebSocket>, Url),
-    /// By an event stream.
+    /// Event stream.
     Stream(Box<Stream>),
 }
 
-/// An event stream, and what was read of it and not yet taken.
+/// An event stream, with the part that was received and not yet taken.
 pub(super) struct Stream {
     body: Streamed,
     reader: Reader,
     heard: VecDeque<Heard>,
 }
 
-/// What came.
+/// News that a watcher receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// A message, with the cursor behind it where there is one.
+    /// A message.
     Text {
-        /// As it came.
+        /// Text of the message, as received.
         text: String,
-        /// Cursor behind it.
+        /// Cursor behind the message, where the server gives one.
         cursor: Option<String>,
     },
-    /// The cursor has moved without a message.
+    /// A cursor that has moved without a message.
     Cursor(String),
-    /// Events are missing; the server's word for why.
+    /// Missing events; the text is the server's reason.
     Gap(String),
-    /// It is over.
+    /// End of the watcher.
     Shut(Shutting),
 }
 
-/// How the server ended a watcher.
+/// Way in which the server ended a watcher.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shutting {
-    /// It closed the connection.
+    /// The server closed the connection.
     Closed {
         /// Close code.
         code: Option<u16>,
         /// Close reason.
         reason: String,
     },
-    /// It did not let us watch this, and keeps the connection.
+    /// The server refused the target and keeps the connection open.
     Refused {
-        /// The relay's word for the kind of reason.
+        /// Code of the reason, as the relay sends it.
         code: String,
-        /// Words for people.
+        /// Message for people.
         message: String,
     },
 }
 
-/// The code of [`Shutting::Refused`] that another token may change.
+/// Code of [`Shutting::Refused`] for a target that the token does not allow.
 const NOT_ALLOWED: &str = "not_allowed";
 
 impl Shutting {
@@ -100,7 +100,7 @@ impl Shutting {
         Self::Refused { code: code.into(), message: message.into() }
     }
 
-    /// Whether another token may be let in.
+    /// Whether the server refused the token, so that another token may be let in.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
             Self::Closed { code, .. } => code.is_some_and(CloseReason::is_refusal),
@@ -109,7 +109,7 @@ impl Shutting {
     }
 }
 
-/// Data of the last event of a stream that is closed.
+/// Data of the event that ends a closed stream.
 #[derive(Deserialize)]
 struct Closing {
     code: Option<u16>,
@@ -118,7 +118,7 @@ struct Closing {
 }
 
 impl Watching {
-    /// Opens a WebSocket with cursors, where the server has them; `since` goes on from one.
+    /// Opens a WebSocket with cursors, where the server has cursors. With `since` the watcher resumes from that cursor.
     pub(super) async fn socket(
         at: &Where<'_>,
         has_cursors: bool,
@@ -145,13 +145,13 @@ impl Watching {
         Ok(Self::Everything(Box::new(socket), url))
     }
 
-    /// Opens an event stream; `since` goes on from a cursor. An answer of another kind is an error.
+    /// Opens an event stream. With `since` the watcher resumes from that cursor. An answer that is no event stream is an error.
     pub(super) async fn stream(at: &Where<'_>, since: Option<&str>) -> Result<Self, NetError> {
         let mut url = joined(&http_url(at.server, ""), at.path);
         let mut headers = vec![("accept", MEDIA_TYPE.to_owned())];
         headers.extend(since.map(|since| ("last-event-id", since.to_owned())));
         match at.token {
-            // The URL's own user takes the header.
+            // The header carries the user and password of the URL, so the token goes into the query.
             Some(token) if login(&url).is_some() => url = token.in_query(&url),
             Some(token) => {
                 let (bare, header) = token.in_header(&url);
@@ -172,17 +172,20 @@ impl Watching {
         Ok(Self::Stream(Box::new(Stream { body, reader, heard: VecDeque::new() })))
     }
 
-    /// Waits until the server has let us in: by a ping and its answer, or by its word on `/watch`; an event stream begins when
-    /// it has. A server that does not answer in time counts as one that has. What it tells meanwhile is left out.
+    /// Waits until the server has let the watcher in, at most for `limit`.
+    ///
+    /// The contract's WebSocket has to answer a ping, and `/watch` has to name the watched targets. An event stream is let in
+    /// once it is open. A server that does not answer in time counts as one that has let the watcher in. Messages that come
+    /// meanwhile are dropped.
     ///
     /// # Errors
-    /// The server closed the connection, or refused what is to be watched.
+    /// The server closed the connection or refused the target.
     pub(super) async fn let_in(&mut self, limit: Duration) -> Result<(), Shutting> {
         let deadline = Instant::now() + limit;
         match self {
             Self::Stream(_) => Ok(()),
             Self::Socket(socket, url) => {
-                // What stops the sending also ends the reading, which says so.
+                // A connection that cannot send cannot read either; the read below reports the fault.
                 let _ = timeout_at(deadline, socket.send(Message::Ping(LET_IN.into()))).await;
                 let is_answer =
                     |message: &Message| matches!(message, Message::Pong(payload) if payload == LET_IN);
@@ -207,7 +210,7 @@ impl Watching {
         }
     }
 
-    /// The next thing that comes, until the deadline. `None`: nothing came.
+    /// Returns the next news, or `None` at the deadline.
     pub(super) async fn next(&mut self, deadline: Instant) -> Option<Heard> {
         match self {
             Self::Socket(socket, url) => heard(socket, url, deadline, |text| Some(read(text))).await,
@@ -216,7 +219,7 @@ impl Watching {
         }
     }
 
-    /// Goes away with a word, or without one where the server does not take it in time.
+    /// Closes the watcher. WebSockets send a close frame if the server takes it within `limit`.
     pub(super) async fn close(self, limit: Duration) {
         if let Self::Socket(mut socket, _) | Self::Everything(mut socket, _) = self {
             let _ = timeout_at(Instant::now() + limit.min(Duration::from_secs(1)), socket.close()).await;
@@ -224,7 +227,7 @@ impl Watching {
     }
 }
 
-/// Reads until a message is the one, or the deadline.
+/// Reads until a message satisfies the condition, or until the deadline.
 async fn until(
     socket: &mut WebSocket,
     url: &Url,
@@ -241,7 +244,7 @@ async fn until(
     Ok(())
 }
 
-/// The next thing that a message says, until the deadline. A flood of messages that say nothing is read no longer either.
+/// Returns the news of the next message that has any. Messages without news do not extend the deadline.
 async fn heard(
     socket: &mut WebSocket,
     url: &Url,
@@ -261,7 +264,7 @@ async fn heard(
     None
 }
 
-/// The next message, or how the connection ended; `None` at the deadline.
+/// Returns the next message, or the way in which the connection ended; `None` at the deadline.
 async fn received(socket: &mut WebSocket, url: &Url, deadline: Instant) -> Option<Result<Message, Shutting>> {
     Some(match timeout_at(deadline, socket.next()).await.ok()? {
         Some(Ok(Message::Close(frame))) => {
@@ -307,7 +310,7 @@ impl Stream {
     }
 }
 
-/// Sorts a message of a contract: those about cursors alone are the relay's own.
+/// Sorts a message of a contract. Messages about cursors come from the relay itself.
 fn read(text: &str) -> Heard {
     let value = serde_json::from_str::<Value>(text).unwrap_or_default();
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -319,7 +322,7 @@ fn read(text: &str) -> Heard {
     }
 }
 
-/// Sorts a message of `/watch`; `None` of one that says nothing of events.
+/// Sorts a message of `/watch`; `None` for a message that says nothing of events.
 fn read_watch(text: &str) -> Option<Heard> {
     match ServerMessage::read(text)? {
         ServerMessage::Event { event, cursor, .. } => {
@@ -337,7 +340,7 @@ fn closed(word: Option<(u16, String)>) -> Shutting {
     Shutting::Closed { code, reason }
 }
 
-/// A path with a query behind a server, whose own query stays.
+/// Appends a path with a query to the URL of a server and keeps the query of that URL.
 fn joined(server: &Url, path: &str) -> Url {
     let mut url = server.clone();
     let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));

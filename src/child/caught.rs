@@ -1,4 +1,4 @@
-//! Signals with their senders.
+//! Signals caught together with their senders.
 
 use std::io;
 use std::thread;
@@ -11,30 +11,31 @@ use signal_hook::iterator::exfiltrator::origin::Origin;
 use signal_hook::low_level::siginfo::Cause;
 use tokio::sync::mpsc;
 
-/// The signals that a user sends to a program, those that end it among them.
+/// Signals that a user may send to a program, those that end it among them.
 const CAUGHT: [Signal; 6] =
     [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
 
-/// Signals that wait for [`CaughtSignals::next`] at most. One more is dropped: who sends that many has been heard.
+/// Most signals that wait for [`CaughtSignals::next`]. Further signals are dropped: so many waiting signals are enough of a
+/// hint.
 const WAITING: usize = 32;
 
-/// Where a signal came from.
+/// Sender of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignalSender {
-    /// The terminal, which sends it to all processes in its foreground.
+    /// The terminal, which sends a signal to all processes in its foreground.
     Terminal,
-    /// A process, by its id, where the system names it. It may have sent the signal to this process alone or to the group.
+    /// A process, with its id where the system gives it. The signal may have gone to this process alone or to the group.
     Process(Option<u32>),
 }
 
-/// A signal that this process got.
+/// A signal that this process received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CaughtSignal {
     pub(crate) signal: Signal,
     pub(crate) sender: SignalSender,
 }
 
-/// Signals of this process, caught from the moment this is made. After this is dropped they are ignored.
+/// Signals of this process, caught from the creation of this value. Once it is dropped the signals are ignored.
 #[derive(Debug)]
 pub(crate) struct CaughtSignals {
     receiver: mpsc::Receiver<CaughtSignal>,
@@ -42,8 +43,8 @@ pub(crate) struct CaughtSignals {
 }
 
 impl CaughtSignals {
-    /// Catches the signals that this process does not ignore. One that it was started to ignore (by `nohup`, or by a shell in the
-    /// background) stays ignored, for its command too.
+    /// Catches all signals that this process does not ignore. A signal that was ignored at the start, as by `nohup` or for a
+    /// background job of a shell, stays ignored, also for the command.
     pub(crate) fn catch() -> io::Result<Self> {
         let ignored = ignored_signals();
         let caught = CAUGHT.iter().filter(|signal| !is_in(ignored, **signal)).map(|signal| signal.as_raw());
@@ -53,7 +54,7 @@ impl CaughtSignals {
         thread::Builder::new().name("jobwire-signals".to_owned()).spawn(move || {
             for origin in signals.forever() {
                 if let Some(caught) = CaughtSignal::of(&origin) {
-                    // Full or closed: nobody is told any more.
+                    // The queue is full or closed, so the signal is dropped.
                     let _ = sender.try_send(caught);
                 }
             }
@@ -61,12 +62,12 @@ impl CaughtSignals {
         Ok(Self { receiver, handle })
     }
 
-    /// A signal that has come already, if any.
+    /// Returns a signal that was received already, if any.
     pub(crate) fn next_if_ready(&mut self) -> Option<CaughtSignal> {
         self.receiver.try_recv().ok()
     }
 
-    /// The next signal; pends for ever where none comes.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> CaughtSignal {
         match self.receiver.recv().await {
             Some(caught) => caught,
@@ -93,7 +94,7 @@ impl CaughtSignal {
     }
 }
 
-/// The mask of signals that this process ignores, as `/proc` has it; 0 where that cannot be read.
+/// Mask of the signals that this process ignores, from `/proc`; 0 where the mask cannot be read.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

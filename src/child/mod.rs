@@ -1,8 +1,8 @@
-//! A command of the user's as a child of this process: its start, the signals that it is told of, and its end.
+//! The user's command as a child of this process: its start, the signals passed on to it, and its end.
 //!
-//! The command shares the process group of this process, as in a pipeline of a shell: what the terminal sends, both get. A
-//! signal is therefore passed on only where the terminal did not send it to both. The order of calls: [`CaughtSignals::catch`], so
-//! that no signal is lost, then [`start`], then [`wait`].
+//! The command shares the process group of this process, as in a pipeline of a shell. Signals of the terminal reach both, so
+//! only other signals are passed on. The order of calls: [`CaughtSignals::catch`], so that no signal is lost, then [`start`],
+//! then [`wait`].
 
 mod caught;
 mod passing;
@@ -23,8 +23,8 @@ use crate::exit::{Exit, Failure};
 /// Starts a command.
 ///
 /// # Errors
-/// [`Exit::NoSuchCommand`] where there is none of that name, [`Exit::CannotRun`] where it is there and is no program, may not
-/// be run, or cannot be started for another reason.
+/// [`Exit::NoSuchCommand`] where no program has that name. [`Exit::CannotRun`] where the file is no program, may not be run, or
+/// cannot be started for another reason.
 pub(crate) fn start(command: &mut Command) -> Result<Child, Failure> {
     command.spawn().map_err(|error| {
         let program = Path::new(command.as_std().get_program());
@@ -32,11 +32,11 @@ pub(crate) fn start(command: &mut Command) -> Result<Child, Failure> {
     })
 }
 
-/// The failure of a program that the system did not start.
+/// The failure for a program that the system did not start.
 pub(crate) fn not_started(program: &Path, error: &io::Error) -> Failure {
     let name = program.display();
     let cannot = |what: &str| Failure::new(Exit::CannotRun, format!("could not run {name}: {what}"));
-    // A name without a slash is looked for in the PATH.
+    // A name without a slash is looked up in PATH.
     let is_path = program.components().count() > 1 || program.has_root();
     match error.kind() {
         ErrorKind::NotFound if is_path && program.exists() => cannot("its interpreter does not exist").hint(
@@ -60,10 +60,10 @@ pub(crate) fn not_started(program: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// Waits for the end of a command, and passes signals on until then.
+/// Waits for the end of a command and passes signals on until then.
 ///
 /// # Errors
-/// The system could not say how the command ended.
+/// The system could not report how the command ended.
 pub(crate) async fn wait(
     child: &mut Child,
     signals: &mut CaughtSignals,
@@ -71,7 +71,7 @@ pub(crate) async fn wait(
 ) -> io::Result<ExitStatus> {
     loop {
         tokio::select! {
-            // A command that has ended gets nothing any more.
+            // A command that has ended receives no more signals.
             biased;
             status = child.wait() => return status,
             caught = signals.next() => pass_on(child, caught, passing),
@@ -79,7 +79,7 @@ pub(crate) async fn wait(
     }
 }
 
-/// Tells a command of a signal, where it is due.
+/// Sends a caught signal to a command, where the command has not received the signal already.
 pub(crate) fn pass_on(child: &Child, caught: CaughtSignal, passing: &mut Passing) {
     let id = child.id();
     if let Some(signal) = passing.decide(caught, addressee(id), Instant::now()) {
@@ -87,39 +87,39 @@ pub(crate) fn pass_on(child: &Child, caught: CaughtSignal, passing: &mut Passing
     }
 }
 
-/// The command with this process id as one that signals are sent to; `None` stands for one that was waited for.
+/// The command with this process id as an addressee of signals; `None` for a command that was waited for.
 pub(crate) fn addressee(id: Option<u32>) -> Addressee {
     let is_in_group = pid(id).is_some_and(|pid| getpgid(Some(pid)) == Ok(getpgrp()));
     Addressee { id, is_in_group }
 }
 
-/// A process id as the system calls take it.
+/// A process id in the type of the system calls.
 pub(crate) fn pid(id: Option<u32>) -> Option<Pid> {
     id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
-/// Sends a signal to a child that was not waited for yet; `None` stands for one that was.
+/// Sends a signal to a child; does nothing where `id` is `None`, since the child was waited for.
 pub(crate) fn send(id: Option<u32>, signal: Signal) {
     if let Some(pid) = pid(id) {
-        // A child that has ended meanwhile, or has another user by now, is no longer ours to tell.
+        // The call fails where the child has ended or has changed its user.
         let _ = kill_process(pid, signal);
     }
 }
 
 /// Ends this process by SIGINT.
 pub(crate) fn end_by_interrupt() {
-    // Returns where that signal is blocked, and the exit code says it then.
+    // The call returns where the signal is blocked. The exit code then says the same.
     let _ = signal_hook::low_level::emulate_default_handler(Signal::INT.as_raw());
 }
 
-/// The exit that stands for the end of a command: its own code, or 128 and the number of the signal that ended it.
+/// Exit that stands for the end of a command: its own code, or 128 plus the number of the signal that ended it.
 /// `is_interrupted` says whether the terminal has sent SIGINT.
 pub(crate) fn exit(status: ExitStatus, is_interrupted: bool) -> Exit {
     if is_interrupted && status.signal() == Some(Signal::INT.as_raw()) {
         return Exit::InterruptedCommand;
     }
     let number = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    // Codes have eight bits, and signals are numbered up to 64.
+    // Codes have eight bits, and signals have numbers up to 64.
     Exit::Command(u8::try_from(number).unwrap_or(u8::MAX))
 }
 

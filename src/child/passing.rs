@@ -1,4 +1,4 @@
-//! Which signals of this process a command is told of. Pure.
+//! Decision which signals of this process are passed on to a command. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -6,51 +6,51 @@ use rustix::process::Signal;
 
 use super::caught::{CaughtSignal, SignalSender};
 
-/// Time within which a signal is taken for the one before again. `timeout` sends its signal to the process and, at once, to the
-/// whole group, and sends on what the terminal has sent to all of them.
+/// Time within which a repeated signal counts as the same order. `timeout` sends its signal to the process and at once to the
+/// whole group. It also sends on a signal that the terminal has already sent to all of them.
 const ONE_ORDER: Duration = Duration::from_millis(500);
 
-/// Decides what a command is sent for the signals that this process gets.
+/// Decides which signals a command receives.
 #[derive(Debug)]
 pub(crate) struct Passing {
-    /// The terminal sends its signals to the command as well.
+    /// Whether the terminal sends its signals to the command as well.
     shares_terminal: bool,
-    /// When a process first ordered an end, by INT or TERM.
+    /// Time of the first INT or TERM from a process.
     ordered: Option<Instant>,
-    /// The terminal's last signal, and when it came.
+    /// Last signal from the terminal, and its time.
     typed: Option<(Signal, Instant)>,
 }
 
-/// A command as one that signals are sent to.
+/// A command as the addressee of signals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Addressee {
     /// Process id, until the command was waited for.
     pub(super) id: Option<u32>,
-    /// Whether it is still in the process group of this process. `timeout` for one leaves it.
+    /// Whether the command is still in the process group of this process. `timeout`, for example, leaves it.
     pub(super) is_in_group: bool,
 }
 
 impl Passing {
-    /// For a command in the process group of this process, to which the terminal itself sends signals; or for one on a
-    /// terminal or in a session of its own, which hears of signals from this process alone.
+    /// Makes the decider for one command. `shares_terminal`: the command is in this process's group, so the terminal sends
+    /// signals to both. Otherwise only this process passes signals on to the command.
     pub(crate) const fn new(shares_terminal: bool) -> Self {
         Self { shares_terminal, ordered: None, typed: None }
     }
 
-    /// Whether the terminal has sent SIGINT, as its last signal.
+    /// Whether SIGINT was the terminal's last signal.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.typed.is_some_and(|(signal, _)| signal == Signal::INT)
     }
 
-    /// Takes note of a signal that the terminal sends to the command and to its group.
+    /// Notes a signal that the terminal sends to the command and to its group.
     pub(crate) const fn typed(&mut self, signal: Signal, now: Instant) {
         self.typed = Some((signal, now));
     }
 
-    /// The signal to send to the command, if any.
+    /// Returns the signal to send to the command, if any.
     ///
-    /// A second INT or TERM from a process kills the command. From the terminal none does: programs such as an interactive
-    /// shell get many.
+    /// A second INT or TERM from a process kills the command. Repeated signals from the terminal do not, since programs such as
+    /// an interactive shell receive many.
     pub(crate) fn decide(
         &mut self,
         caught: CaughtSignal,
@@ -63,7 +63,7 @@ impl Passing {
             let has_got_it = self.shares_terminal && command.is_in_group;
             return (!has_got_it).then_some(signal);
         };
-        // The command sent it to its group, and has got it itself.
+        // The command has sent the signal to its own group and so has received it.
         let is_own = sender.is_some() && sender == command.id;
         let is_typed = self.typed.is_some_and(|(typed, at)| typed == signal && is_again(at, now));
         if is_own || is_typed {

@@ -1,15 +1,15 @@
-//! Whom a command line asks for jobs, while it is still typed.
+//! Relay that a completion asks for jobs, taken from an unfinished command line.
 
 use url::Url;
 
 use crate::net::tls::Tls;
 
-/// Where a relay is asked for its jobs, and by what right.
+/// Relay to ask for jobs, with the credentials for it.
 pub(super) struct Asked {
-    /// The relay.
+    /// URL of the relay.
     pub(super) server: Url,
-    /// The way to it.
+    /// TLS settings of the connection.
     pub(super) tls: Tls,
-    /// The publish key, or a token.
+    /// Publish key or token.
     pub(super) bearer: Option<String>,
 }

@@ -158,7 +158,7 @@ impl AttachArgs {
         }
     }
 
-    /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
+    /// Relay to ask for jobs while the command line is typed; `None` where a flag is invalid.
     pub(super) fn asked(self) -> Option<Asked> {
         let token = match self.token.source().ok()? {
             Some(source) => Some(source.read().ok()?),

@@ -1,4 +1,4 @@
-//! Flags of whoever proves who is watching.
+//! Flags for the token of a watcher.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use crate::exit::Failure;
 use crate::net::token_source::{Token, TokenSource};
 
-/// The token, as written.
+/// Flags for the token, as written.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct BearerArgs {
     /// The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name,
@@ -28,7 +28,7 @@ pub(super) struct BearerArgs {
     token_file: Option<PathBuf>,
 }
 
-/// A token, or what is wrong with it: clap would repeat a bad one in its error.
+/// A token or the reason why it is invalid. An error here would make clap print the invalid token.
 #[derive(Debug, Clone)]
 struct TokenText(Result<Token, String>);
 
@@ -41,7 +41,7 @@ impl FromStr for TokenText {
 }
 
 impl BearerArgs {
-    /// Where the token comes from, if there is one.
+    /// Source of the token, if there is one.
     pub(super) fn source(self) -> Result<Option<TokenSource>, Failure> {
         Ok(match (self.token, self.token_file) {
             (Some(TokenText(token)), _) => {

@@ -78,7 +78,7 @@ pub(crate) struct CheckArgs {
     output: CheckFormat,
 }
 
-/// What to print, as written.
+/// Format of the report, as written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum CheckFormat {
     /// A line a step.
@@ -96,7 +96,7 @@ impl CheckArgs {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("could not start the runtime")?;
         let exit = runtime.block_on(until_signal(&options));
-        // A name that is looked up may still be waited for.
+        // The runtime must not wait for a look-up of a name that is still going on.
         runtime.shutdown_background();
         exit
     }
@@ -131,7 +131,7 @@ impl CheckArgs {
     }
 }
 
-/// The dialects of these names, or all.
+/// Dialects with these names, or all dialects where none is named.
 fn named(all: &Dialects, names: &[String]) -> Result<Vec<Arc<Dialect>>, Failure> {
     if names.is_empty() {
         return Ok(all.iter().map(|(_, dialect)| Arc::clone(dialect)).collect());
@@ -146,7 +146,7 @@ fn named(all: &Dialects, names: &[String]) -> Result<Vec<Arc<Dialect>>, Failure>
     Ok(found)
 }
 
-/// Whether the locale has UTF-8, by the first variable that is set of those that say so.
+/// Whether the locale uses UTF-8, by the first of the three variables that is set.
 fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"];
     let set = names.into_iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
@@ -156,7 +156,7 @@ fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
     })
 }
 
-/// A limit of time that leaves some.
+/// Parses a time limit, which must not be zero.
 fn limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         limit if limit.is_zero() => Err("a step needs some time, as in 5s".to_owned()),
@@ -164,7 +164,7 @@ fn limit(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Checks until it is done or a signal says so.
+/// Checks until the check is finished or a signal asks for the end.
 async fn until_signal(options: &CheckOptions) -> Result<Exit> {
     let stop = CancellationToken::new();
     let mut signals = Signals::catch().context("could not catch signals")?;
@@ -174,7 +174,7 @@ async fn until_signal(options: &CheckOptions) -> Result<Exit> {
         signal = signals.next() => signal,
     };
     stop.cancel();
-    // The jobs that it made are ended, and what was found is printed.
+    // The check ends its jobs and prints its findings.
     checking.await?;
     Ok(signal.exit())
 }

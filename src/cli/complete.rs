@@ -1,7 +1,8 @@
-//! `complete`: what the completions of the shells cannot know by themselves. Hidden: the scripts call it at the press of a key.
+//! `complete`: the parts of shell completions that have to be asked for, such as jobs. Hidden: the completion scripts call it
+//! at the press of a key.
 //!
-//! Nothing that goes wrong is said, since it would be said in the middle of a command line, and whoever waits for a
-//! completion waits for a moment only.
+//! Errors are not printed, since they would appear in the middle of a command line. The relay has [`DEADLINE`] to answer, since
+//! the user is waiting.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -24,19 +25,19 @@ use crate::exit::{Exit, Failure};
 use crate::net::{http, http_url};
 use crate::text::brief;
 
-/// Time within which a relay has to answer: a completion that takes longer is in the way.
+/// Longest wait for a relay's answer. A slower completion would disturb the user.
 const DEADLINE: Duration = Duration::from_millis(250);
 
-/// Jobs that are asked for at most, the newest first.
+/// Most jobs that the relay is asked for, the newest first.
 const MOST: usize = 1_000;
 
-/// Name of the verb, which no help shows.
+/// Name of the verb. No help shows it.
 const VERB: &str = "complete";
 
-/// A command line that is typed: `jobwire complete -- WORD…`.
+/// An unfinished command line, passed as `jobwire complete -- WORD…`.
 #[derive(Debug)]
 pub(super) struct Completing {
-    /// The words behind the program's name, the one under the cursor last.
+    /// Words after the program's name. The last word is the one under the cursor.
     words: Vec<OsString>,
 }
 
@@ -55,7 +56,7 @@ struct ListedJob {
 }
 
 impl Completing {
-    /// What is to be completed, where the arguments ask for that.
+    /// Command line to complete, where these arguments call the verb.
     pub(super) fn of(args: &[OsString]) -> Option<Self> {
         let (verb, rest) = args.get(1..)?.split_first()?;
         let words = rest.split_first().filter(|(dashes, _)| *dashes == "--").map_or(rest, |(_, words)| words);
@@ -70,7 +71,7 @@ impl Completing {
         Ok(Exit::Success)
     }
 
-    /// What the relay of the command line says; `None` where it says nothing in time.
+    /// Answer of the command line's relay; `None` without an answer in time.
     fn jobs(&self) -> Option<Jobs> {
         let asked = asked(&settings(&self.words)?)?;
         let mut url = http_url(&asked.server, "/jobs");
@@ -81,13 +82,13 @@ impl Completing {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
         let answer =
             runtime.block_on(http::request(Method::GET, &url, &headers, Bytes::new(), &asked.tls, DEADLINE));
-        // A name that is being looked up is waited for by nobody.
+        // The runtime must not wait for a look-up of a name that is still going on.
         runtime.shutdown_background();
         serde_json::from_slice(&answer.ok()?.success(&url).ok()?).ok()
     }
 }
 
-/// The settings of the verb of a command line that may be wrong, or not finished.
+/// Settings of a verb, from a command line that may be unfinished or invalid.
 fn settings(words: &[OsString]) -> Option<ArgMatches> {
     let line = || std::iter::once(OsString::from("jobwire")).chain(words.iter().cloned());
     let command = config::with_environment(Cli::command()).ignore_errors(true);
@@ -106,10 +107,10 @@ fn asked(matches: &ArgMatches) -> Option<Asked> {
     }
 }
 
-/// A line for each job that the word is the beginning of: the target, a tab, and its state.
+/// Lines of the jobs that begin with the word: the target, a tab, and its state.
 ///
-/// A target that would mean another thing without its dialect is offered with it alone. Ids that cannot be typed are none.
-/// Quotes and backslashes do not count, since they may be the shell's.
+/// The target without its dialect is offered only where it means the same job. Targets with control characters are left out,
+/// since they cannot be typed. Quotes and backslashes are ignored, since they may belong to the shell.
 fn offers(rows: &[ListedJob], current: &str, dialects: &Dialects) -> String {
     let bare = |text: &str| text.replace(['\'', '"', '\\'], "");
     let current = bare(current);
@@ -138,7 +139,7 @@ fn is_same(one: &str, other: &str, dialects: &Dialects) -> bool {
     job(one).is_some_and(|one| Some(one) == job(other))
 }
 
-/// The state of a job in a few words.
+/// State of a job in a few words.
 fn state(row: &ListedJob) -> String {
     let percent = row.percent.map(|percent| format!("{percent:.0}%"));
     let words = [Some(row.state.clone()), percent, row.message.clone()];

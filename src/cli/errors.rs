@@ -21,8 +21,8 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HIDDEN: &str = "…";
 const HINT: Style = AnsiColor::Green.on_default();
 
-/// Prints what went wrong, if anything did, and gives the code to exit with, once all that was said is written. Does not return
-/// where the process is to end by a signal.
+/// Prints the error, if any, and returns the exit code once all output is written. Does not return where the process has to end
+/// by a signal.
 pub fn exit_code(result: Result<Exit>) -> ExitCode {
     let exit = end(result);
     telemetry::flush();
@@ -82,7 +82,7 @@ fn print_usage(usage: &clap::Error) {
     hint(refused.as_deref().or_else(|| elsewhere(usage)).or_else(|| before_dashes(usage, &plain)));
 }
 
-/// Hint for a command of `run` that does not stand after `--`.
+/// Hint for a command of `run` that is not placed after `--`.
 fn before_dashes(error: &clap::Error, usage: &str) -> Option<&'static str> {
     let is_slip = matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::UnknownArgument);
     (is_slip && usage.contains("Usage: jobwire run "))
@@ -109,8 +109,8 @@ fn hint(text: Option<&str>) {
     }
 }
 
-/// Texts of an error that must not be printed, each with its replacement: the value of a flag that holds a secret, a token in a
-/// place where none is taken, and anything that looks like a URL with a user or a password.
+/// Texts of an error that must not be printed, each with its replacement: values of flags with secrets, tokens in the wrong
+/// place, and anything that looks like a URL with a user or a password.
 fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -130,7 +130,7 @@ fn secrets(error: &clap::Error, command: &Command) -> Vec<(String, String)> {
     all
 }
 
-/// Whether a word is a token, or the beginning of one: the header of each is an object, in base64url.
+/// Whether a word looks like a token or its beginning. The header of every token is a JSON object in base64url.
 fn is_token(word: &str) -> bool {
     word.starts_with("eyJ")
 }

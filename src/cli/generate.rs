@@ -67,14 +67,14 @@ impl ManArgs {
     }
 }
 
-/// A page whose contents no command line could give.
+/// A page that cannot be generated from the command line.
 struct Page {
     name: &'static str,
     section: u8,
     text: &'static str,
 }
 
-/// The pages that are written by hand.
+/// Pages that are written by hand.
 const HAND_WRITTEN: [Page; 8] = [
     Page { name: "jobwire-dialects", section: 5, text: include_str!("../../man/jobwire-dialects.5") },
     Page { name: "jobwire.toml", section: 5, text: include_str!("../../man/jobwire.toml.5") },
@@ -99,7 +99,7 @@ const PAGES_DATED: &str = "2026-11-21";
 fn write_page(command: &Command, dir: &Path) -> Result<()> {
     let name = command.get_display_name().unwrap_or("jobwire").to_owned();
     let source = concat!("jobwire ", env!("CARGO_PKG_VERSION"));
-    // These pages have sections of their own on what the help names below the examples.
+    // These pages have sections of their own for the text that the help shows below the examples.
     let command = match name.as_str() {
         "jobwire" => command.clone().after_long_help(super::EXAMPLES),
         "jobwire-bench" => command.clone().after_long_help(bench::EXAMPLES),
@@ -116,7 +116,7 @@ fn write_page(command: &Command, dir: &Path) -> Result<()> {
     write(&dir.join(format!("{name}.1")), &page)
 }
 
-/// Gives the command the usage of its help, in place of the generator's list of all flags without their values.
+/// Sets the usage line of the help, which is clearer than the generator's list of flags.
 fn with_usage(mut command: Command) -> Command {
     let usage = command.render_usage().to_string();
     let forms = usage.trim_start_matches("Usage: ").to_owned();
@@ -166,8 +166,7 @@ fn write(path: &Path, page: &str) -> Result<()> {
     fs::write(path, page).with_context(|| format!("could not write {}", path.display()))
 }
 
-/// Gives headings to what the generator calls extra: to the examples, which stay as they stand, to the notes below them, and
-/// to the exit codes.
+/// Replaces the generator's section `EXTRA` by sections for the examples, which stay unchanged, the notes, and the exit codes.
 fn headed(page: &str) -> String {
     let Some((before, extra)) = page.split_once(".SH EXTRA\nExamples:\n") else { return page.to_owned() };
     let (extra, after) = extra.split_at(extra.find("\n.SH ").map_or(extra.len(), |end| end + 1));
@@ -183,10 +182,10 @@ fn headed(page: &str) -> String {
     format!("{before}.SH EXAMPLES\n.nf\n{examples}\n.fi\n{notes}{codes}{after}")
 }
 
-/// Begins the paragraph of a help that has the exit codes.
+/// Beginning of the paragraph with the exit codes in a help text.
 const EXIT_CODES: &str = "Exit codes: ";
 
-/// The section of a page with the exit codes of a help, `0 done; 1 a step failed; else …`: an item for each number.
+/// Section with the exit codes of a help text such as `0 done; 1 a step failed; else …`, with an item for each number.
 fn exit_status(paragraph: &str) -> String {
     let codes = paragraph.trim_start_matches(EXIT_CODES).trim_end_matches('.');
     let item = |text: &str| match text.split_once(' ') {

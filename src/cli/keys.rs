@@ -1,4 +1,4 @@
-//! Flags for the keys that tokens are signed and checked with, which several verbs share.
+//! Flags for the keys that sign and check tokens, shared by several verbs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,20 +45,20 @@ pub(super) struct KeyArgs {
 }
 
 fn secret(text: &str) -> Result<Secret, &'static str> {
-    // Blanks alone are what a template leaves behind whose variable is empty.
+    // A template whose variable is empty may leave only blanks.
     let secret = Secret::new(text).filter(|_| !text.trim().is_empty());
     secret.ok_or("an empty secret would let everybody sign tokens")
 }
 
 impl KeyArgs {
-    /// The secret and the keys, without key sets. Reads the files.
+    /// Reads the secret and the key files. Key sets are not included.
     ///
     /// # Errors
-    /// One of the files holds something else; the error names it.
+    /// A file contains anything but public keys. The error names the file.
     pub(super) fn trusted(&self) -> Result<TrustedKeys, Failure> {
         let mut keys = Vec::new();
         for path in &self.jwt_key {
-            // Not repeated: it may be a private one.
+            // The text is not shown, since it may be a private key.
             if path.to_string_lossy().contains("-----BEGIN") {
                 return Err(Failure::usage("--jwt-key takes the name of a file, and this is a key itself"));
             }

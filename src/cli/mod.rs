@@ -118,7 +118,7 @@ enum Verb {
     Token(Box<token::TokenArgs>),
     Demo(Box<demo::DemoArgs>),
     Schema(schema::SchemaArgs),
-    /// No verb of clap's, which would show it in completions.
+    /// Hidden verb. Clap does not know it, so completions do not show it.
     #[command(skip)]
     Complete(complete::Completing),
     Completions(generate::CompletionsArgs),
@@ -126,8 +126,7 @@ enum Verb {
 }
 
 impl Verb {
-    /// What is logged unless the user says otherwise: a relay's log is its output, elsewhere it would be noise, and so it would
-    /// beside a command's output.
+    /// Default level of the log. The log is the output of a relay; elsewhere, and beside a command's output, it would disturb.
     const fn log_level(&self) -> &'static str {
         match self {
             Self::Serve(args) if !args.has_command() => "info",
@@ -153,10 +152,10 @@ impl Verb {
     }
 }
 
-/// Runs the program with these arguments, its name first, to its end.
+/// Runs the program to its end. `args` begin with the program's name.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    // A process between `run` and its command has no flags, and ends as the command did.
+    // The leader of a command's session has no flags and ends as the command does.
     if let Some(exit) = crate::run::lead(&args) {
         return exit.into();
     }
@@ -168,7 +167,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli> {
     let args: Vec<OsString> = args.into_iter().collect();
     let Some(completing) = complete::Completing::of(&args) else { return read(args, globals::apply_color) };
-    // With the settings of a verb that needs none.
+    // Completion uses the global settings of `schema`, a verb without required flags.
     let cli = read(["jobwire", "schema"].map(OsString::from).to_vec(), globals::apply_color)?;
     Ok(Cli { verb: Verb::Complete(completing), ..cli })
 }

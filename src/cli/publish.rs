@@ -206,7 +206,7 @@ impl PublishArgs {
         exit
     }
 
-    /// Where the relay is asked for its jobs while the command line is typed; `None` where something is wrong with it.
+    /// Relay to ask for jobs while the command line is typed; `None` where a flag is invalid.
     pub(super) fn asked(self) -> Option<Asked> {
         let ServerArgs { server, tls } = self.sink.relay;
         let key = self.sink.publish_key.or_else(|| for_server(&server));
@@ -287,7 +287,7 @@ impl PublishArgs {
         }
     }
 
-    /// The event that ends a job, alone.
+    /// Source that consists of the event that ends a job.
     fn ending(&self, place: &Place, end: End) -> Result<SourceOptions, Failure> {
         if let Some(event) = &self.event {
             let event = event.escape_debug();
@@ -375,7 +375,7 @@ impl PublishArgs {
     }
 }
 
-/// The job that `--end` ends.
+/// Job that `--end` ends. A dialect alone or a channel is an error.
 fn check_job_of_end(place: &Place) -> Result<&str, Failure> {
     place.job.as_deref().filter(|_| place.dialect.channels.is_none()).ok_or_else(|| {
         let name = &place.dialect.name;
@@ -413,12 +413,12 @@ async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
     Ok(if exit == Exit::Interrupted { signal.exit() } else { exit })
 }
 
-/// What `--end` says.
+/// Value of `--end`.
 #[derive(Debug, Clone, Copy)]
 enum End {
-    /// How the job ends.
+    /// The flag gives the ending.
     Known(Ending),
-    /// The input says it.
+    /// The input gives the ending.
     Told,
 }
 

@@ -1,4 +1,4 @@
-//! `run`: flags, and what they mean.
+//! `run`: its flags, and the options made from them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ none is.
 Exit codes: 2 bad usage or configuration, and nothing was run; 126 the command cannot be run; 127 there is no such command; else \
 the command's own code, or 128 and the number of the signal that ended it.";
 
-/// Least time between two signs of life: progress itself is told no more often.
+/// Shortest time between two heartbeats, which is also the shortest time between two progress events.
 const LEAST_SILENCE: Duration = Duration::from_millis(100);
 
 /// Run a command and tell of it as a job: start, progress, end
@@ -109,7 +109,7 @@ impl RunArgs {
             .build()
             .context("could not start the runtime")?;
         let exit = runtime.block_on(run::run(options, &mut anstream::stderr()));
-        // A name may still be looked up for a message that nobody waits for any more.
+        // The runtime must not wait for a look-up of a name that is still going on.
         runtime.shutdown_background();
         exit
     }
@@ -166,7 +166,8 @@ fn set(name: &str, value: String) -> (OsString, Option<OsString>) {
     (name.into(), Some(value.into()))
 }
 
-/// Variables by which a jobwire inside the command finds the same Redis. The URL has whom to trust in it.
+/// Variables by which a jobwire inside the command finds the same Redis. The URL contains the TLS settings, so variables for
+/// these are removed.
 fn of_redis(url: &str) -> Vec<(OsString, Option<OsString>)> {
     let is_known =
         ["JOBWIRE_REDIS", "REDIS_URL"].iter().find_map(std::env::var_os).is_some_and(|own| own == url);
@@ -195,7 +196,7 @@ fn job(
     }
 }
 
-/// Time between two signs of life.
+/// Parses the time between two heartbeats.
 fn silence(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         time if time < LEAST_SILENCE => {
@@ -205,12 +206,12 @@ fn silence(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Name for a job that the user gave none: that of the program, and four letters.
+/// Default name of a job: the name of the program and four random letters.
 fn usual_job(program: &OsString) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = name_of(program).chars().map(|c| if is_plain(c) { c } else { '-' }).take(60).collect();
     let letters: String = (0..4).map(|_| char::from(rand::rng().random_range(b'a'..=b'z'))).collect();
-    // A name that begins with a dash would be a flag to other programs.
+    // Other programs would take a name that begins with a dash for a flag.
     let name = name.trim_start_matches('-');
     format!("jobs/{}-{letters}", if name.is_empty() { "command" } else { name })
 }

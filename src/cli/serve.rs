@@ -170,11 +170,11 @@ pub(crate) struct ServeArgs {
     command: Vec<OsString>,
 }
 
-/// Where to listen unless the user says it.
+/// Default address of a relay.
 const LISTEN: &str = "127.0.0.1:8000";
 
-/// Where to listen for a command: on a free port, since several commands may be served at the same time, and since the command
-/// is told the port anyway.
+/// Default address of a relay for a command: a free port, so that several commands can be served at the same time. The command
+/// finds the port in its environment.
 const LISTEN_FOR_COMMAND: &str = "127.0.0.1:0";
 
 /// The heading of the flags that bound what a relay holds.
@@ -269,7 +269,7 @@ impl ServeArgs {
             let text = banner::banner(relay.addresses(), &dialects, &auth, &*broker, &key.to_string(), files);
             let refuses_all = matches!(&auth, AuthPolicy::Keys(keys) if keys.is_empty());
             self.say(&text, &self.simulate.banner(refuses_all));
-            // Removed at the end of this block.
+            // The file is removed at the end of this block.
             let _file = port_file.map(|file| PortFile::write(file, port)).transpose()?;
             match &mut signals {
                 ServeSignals::OfRelay(signals, hangups) => {
@@ -290,7 +290,7 @@ impl ServeArgs {
         })
     }
 
-    /// Refuses a `--` with nothing behind it: a script's variable was empty, and a relay without end is not what it wants.
+    /// Refuses `--` without a command. A script's variable is probably empty, and the script does not want a relay without end.
     fn check_command(&self, globals: &Globals) -> Result<(), Failure> {
         let is_announced = globals.invocation.args.iter().any(|arg| arg == "--");
         if is_announced && self.command.is_empty() {
@@ -301,7 +301,8 @@ impl ServeArgs {
         self.simulate.check(self.redis.is_some())
     }
 
-    /// Says what a start has to say: all of it, or, where the output is a command's, where it listens.
+    /// Prints the banner. For a command, whose own output matters more, prints only the addresses, unless the log level asks
+    /// for more.
     fn say(&self, text: &str, simulation: &str) {
         let is_whole = self.command.is_empty() || enabled!(Level::INFO);
         let lines = text.lines().filter(|line| is_whole || line.starts_with("listening on "));
@@ -315,7 +316,7 @@ impl ServeArgs {
         }
     }
 
-    /// Whether a command is run.
+    /// Whether the relay runs for a command.
     pub(crate) const fn has_command(&self) -> bool {
         !self.command.is_empty()
     }
@@ -422,7 +423,7 @@ impl ServeArgs {
     }
 }
 
-/// The signals of a relay, or those of the command that it runs for.
+/// Signals of a relay, or signals to pass on to its command.
 enum ServeSignals {
     OfRelay(Signals, Hangups),
     OfCommand(CaughtSignals),
@@ -459,7 +460,7 @@ async fn serve(
     }
 }
 
-/// Serves until the command has ended. The exit is the command's, whatever happens after its end.
+/// Serves until the command has ended. Returns the exit of the command, whatever happens later.
 async fn serve_command(
     relay: Relay,
     command: &ServedCommand<'_>,

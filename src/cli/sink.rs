@@ -1,4 +1,4 @@
-//! Flags for the relay and for where events are sent, which several verbs share.
+//! Flags for the relay and for the sink of events, shared by several verbs.
 
 use clap::Args;
 use url::Url;
@@ -50,10 +50,10 @@ pub(super) struct SinkArgs {
 }
 
 impl SinkArgs {
-    /// The sink. Reads the files of the TLS flags; whoever turns checks off is warned.
+    /// Options of the sink. Reads the files of the TLS flags, and warns where checks are turned off.
     ///
     /// # Errors
-    /// `--durable` without a Redis, TLS flags that fit no URL, and files that cannot be read.
+    /// `--durable` without a Redis, TLS flags that do not fit the URL, or files that cannot be read.
     pub(super) fn options(&self) -> Result<SinkOptions, Failure> {
         if let Some(url) = self.redis_tls.complete(self.redis.clone())? {
             return Ok(SinkOptions::Redis { url, durable: self.durable });

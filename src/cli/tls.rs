@@ -33,7 +33,7 @@ impl ServerTls {
         TlsFiles { ca: self.ca.clone(), insecure: self.insecure, ..TlsFiles::default() }
     }
 
-    /// The same as [`ServerTls::tls`], without a word to anybody; `None` where the file cannot be read.
+    /// TLS settings without a warning; `None` where the file cannot be read.
     pub(super) fn quiet(&self) -> Option<Tls> {
         Tls::new(&self.files()).ok()
     }
@@ -47,7 +47,7 @@ impl ServerTls {
         Ok(tls)
     }
 
-    /// The same as variables, for a program that is started from another folder, maybe.
+    /// Environment variables with these settings. Paths are absolute, since the program may run in another folder.
     pub(super) fn environment(&self) -> Vec<(&'static str, OsString)> {
         let ca =
             self.ca.as_ref().map(|path| absolute(path).unwrap_or_else(|_| path.clone()).into_os_string());

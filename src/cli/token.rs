@@ -14,7 +14,7 @@ use super::values::duration;
 use crate::exit::{Exit, Failure};
 use crate::jwt;
 
-/// Claims that have a flag of their own, or are made here.
+/// Claims that --claim must not set, each with the reason.
 const MADE: [(&str, &str); 3] =
     [("sub", "--sub names it"), ("exp", "--exp says for how long"), ("iat", "it is the time of now")];
 
@@ -82,12 +82,12 @@ impl TokenArgs {
         Ok(Exit::Success)
     }
 
-    /// The claims of a token that is made at the time `now`, in seconds since 1970.
+    /// Claims of the new token at the time `now`, in seconds since the Unix epoch.
     fn claims(&self, now: u64) -> Result<Map<String, Value>, Failure> {
         let sub = self.sub.as_deref().filter(|sub| !sub.is_empty());
         let sub = sub.ok_or_else(|| Failure::usage("--sub: a token without a subject opens nothing"))?;
         let seconds = self.exp.as_secs_f64().ceil();
-        // Ten thousand years, beyond which a relay takes a time for one in milliseconds.
+        // The limit is 10,000 years. Relays take later times for milliseconds and refuse them.
         if !(1.0..3.1e11).contains(&seconds) {
             return Err(Failure::usage("--exp: from 1s to some thousand years"));
         }
@@ -107,7 +107,7 @@ impl TokenArgs {
     }
 }
 
-/// Parses `NAME=TEXT` or `NAME:=JSON`; `watch=…` is a list with commas between.
+/// Parses `NAME=TEXT` or `NAME:=JSON`. `watch=…` is a list divided by commas.
 fn claim(text: &str) -> Result<(String, Value), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("a claim is NAME=TEXT or NAME:=JSON, as in watch=celery/*".to_owned());
@@ -132,7 +132,7 @@ fn claim(text: &str) -> Result<(String, Value), String> {
     Ok((name.to_owned(), value))
 }
 
-/// Refuses a restriction that a relay refuses, or that covers nothing by a slip.
+/// Refuses a value of `watch` that relays refuse, and patterns that match nothing.
 fn check_watch(value: &Value) -> Result<(), String> {
     let Some(patterns) = value.as_array() else {
         return Err("watch is a list of texts, as in watch=celery/*,channel:campaigns".to_owned());

@@ -128,7 +128,7 @@ fn kinds(spec: &Spec) -> Result<Vec<Kind>, Fault> {
     Ok(kinds)
 }
 
-/// Refuses a kind of log lines whose text stands nowhere, and one that is to do something to its job.
+/// Refuses a kind of log line that has no place for its text, and one that changes the state of a job.
 fn check_logs(spec: &Spec, mut kinds: impl Iterator<Item = Kind>) -> Result<(), Fault> {
     let Some(kind) = kinds.find(|kind| {
         let does_more = kind.conflatable || kind.notice || kind.queued || kind.hidden || kind.unless_ended;

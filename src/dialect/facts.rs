@@ -67,8 +67,8 @@ impl Plan {
 pub(super) enum TextAt {
     /// A text, or another value in words.
     Plain(Slot),
-    /// A text or a number of at most `longest` characters; where `numbers` is not set, a text that is no number. The words
-    /// `before` stand in front of it.
+    /// A text or a number of at most `longest` characters; a number only where `numbers` is set. The result begins with
+    /// `before`.
     Bare { slot: Slot, before: Box<str>, longest: usize, numbers: bool },
     /// `name: detail`, as in `OSError: 28, No space left on device`.
     Named { name: Slot, detail: Option<Slot> },

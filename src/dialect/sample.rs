@@ -1,4 +1,4 @@
-//! Events that say as little as their dialect lets them, to see whether they arrive.
+//! Sample events with as few fields as their dialect allows, for testing whether events arrive.
 
 use serde_json::{Map, Value};
 
@@ -7,16 +7,16 @@ use super::{Assignment, Dialect, EventDef, FieldDef, FieldType, Kind, Outcome};
 /// An event and its fields, as `publish` takes them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// The event's name.
+    /// Name of the event.
     pub event: String,
-    /// Its fields.
+    /// Fields of the event.
     pub fields: Vec<Assignment>,
-    /// Kind that a decoder reads out of it.
+    /// Kind that a decoder reads in the event.
     pub kind: String,
 }
 
 impl Dialect {
-    /// An event of a job that goes on; `text` stands where the event must have a text. `None`: the catalogue has none.
+    /// An event of a running job. `text` is the value where a text is required. `None`: the catalogue has no such event.
     pub fn sample_progress(&self, job: &str, text: &str) -> Option<Sample> {
         let shorthand = self.catalogue.progress.as_ref().map(|progress| progress.event.as_str());
         let goes_on = |kind: &Kind| {
@@ -28,7 +28,7 @@ impl Dialect {
         samples.into_iter().next()
     }
 
-    /// An event that ends a job well; as [`Dialect::sample_progress`].
+    /// An event that ends a job successfully, with `text` as in [`Dialect::sample_progress`].
     pub fn sample_ending(&self, job: &str, text: &str) -> Option<Sample> {
         let mut samples: Vec<Sample> = self
             .samples(job, text)
@@ -39,8 +39,7 @@ impl Dialect {
         samples.into_iter().next()
     }
 
-    /// An event of channels that begins and ends nothing, and is in a room called after `id`, and the name of the channel
-    /// that its type belongs to.
+    /// An event of a channel that begins and ends nothing and is in a room called after `id`, with the name of its channel.
     pub fn sample_of_channel(&self, id: &str) -> Option<(Sample, String)> {
         let channels = self.channels.as_ref()?;
         self.catalogue.events.iter().find_map(|event| {
@@ -48,7 +47,7 @@ impl Dialect {
             let is_plain =
                 kind.ends.is_none() && !kind.conflatable && !kind.notice && kind.opens == super::Opens::Never;
             let required = || event.settable().filter(|field| field.required);
-            // Its resource is nobody's if a text names it.
+            // The resource belongs to nobody else where a text names it.
             let is_text = required().all(|field| field.kind == FieldType::String && field.values.is_empty());
             let at = channels.id_field(channels.room_of_kind(&event.name)?)?;
             let names_it = required().any(|field| field.name == at);
@@ -59,14 +58,14 @@ impl Dialect {
         })
     }
 
-    /// The event that tells whose a job is, where the dialect has one.
+    /// The event that names the owner of a job, where the dialect has one.
     pub fn sample_registration(&self, owner: &str) -> Option<Sample> {
         let registration = self.catalogue.registration.as_ref()?;
         let fields = vec![Assignment::json(&registration.field, owner)];
         Some(Sample { event: registration.event.clone(), fields, kind: registration.event.clone() })
     }
 
-    /// All events of the catalogue with what they must have, and their kinds.
+    /// All events of the catalogue with their required fields, and their kinds.
     fn samples<'a>(&'a self, job: &'a str, text: &'a str) -> impl Iterator<Item = (Sample, &'a Kind)> {
         self.catalogue.events.iter().filter_map(move |event| {
             let fields = self.least(event, text)?;
@@ -79,7 +78,7 @@ impl Dialect {
         })
     }
 
-    /// What an event must have, and the text where it may have one.
+    /// Required fields of an event, and `text` in a field for it.
     fn least(&self, event: &EventDef, text: &str) -> Option<Vec<Assignment>> {
         let is_of = |field: &FieldDef, of: Option<&super::Shorthand>| {
             of.is_some_and(|of| of.event == event.name && of.field == field.name)
@@ -97,7 +96,7 @@ impl Dialect {
     }
 }
 
-/// A value that a field takes.
+/// A valid value of a field.
 fn value(field: &FieldDef, text: &str) -> Option<Value> {
     let least = field.min.unwrap_or(0.0).max(1.0);
     let number = field.max.map_or(least, |max| least.min(max));

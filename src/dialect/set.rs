@@ -9,7 +9,7 @@ use super::{Auth, Dialect, DialectError, DialectId, Source, compile, job, redact
 #[derive(Debug, Clone)]
 pub struct Dialects(Vec<Arc<Dialect>>);
 
-/// Name of the dialect of targets that name none.
+/// Name of the dialect of targets without a dialect.
 const UNNAMED: &str = "jobs";
 
 impl Dialects {
@@ -183,7 +183,7 @@ impl Dialects {
         self.iter().find(|(_, dialect)| *dialect.name == *name)
     }
 
-    /// The dialect of targets that name none. It is always on, and may be a user's own.
+    /// Dialect of targets without a dialect. It is always loaded, and the user's own dialect may replace it.
     pub fn unnamed(&self) -> &Arc<Dialect> {
         self.named(UNNAMED).expect("it is built in, and only a dialect of its name replaces it").1
     }

@@ -108,7 +108,7 @@ pub(super) enum TextSpec {
 pub(super) struct BareText {
     pub(super) text: String,
     pub(super) longest: Option<usize>,
-    /// Words that stand before the text.
+    /// Text put before the value.
     #[serde(default)]
     pub(super) before: String,
     /// Whether a number counts, also one in a text such as `45%`.
@@ -295,7 +295,8 @@ pub(super) struct KindSpec {
     pub(super) entity: Option<super::Phase>,
     /// Not an event of the job's life: shown as a remark, changes no state.
     pub(super) notice: bool,
-    /// A line of a log: never conflated, changes no state, and kept for clients that come back apart from all else.
+    /// Whether the kind is a log line. Log lines are never conflated, change no state, and are kept for reconnecting clients
+    /// apart from other events.
     pub(super) log: bool,
     /// The job waits for its turn.
     pub(super) queued: bool,

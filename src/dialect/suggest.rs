@@ -3,10 +3,10 @@
 /// Characters of a given name that are compared: names are shorter, and what a stranger sends may be long.
 const COMPARED: usize = 64;
 
-/// Likeness of two names above which one may be meant by the other.
+/// Likeness above which the user may have meant the other name.
 const LIKE: f64 = 0.7;
 
-/// Likeness above which one is the other but for a slip of the fingers.
+/// Likeness above which the given name is the other name with a typing mistake.
 const SLIP: f64 = 0.9;
 
 /// The known name that is most like `given`, if any is like it at all.
@@ -14,7 +14,7 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
     most_like(given, known, LIKE)
 }
 
-/// The known name that `given` is but for a slip of the fingers. For where it may well be a name of its own.
+/// Known name that `given` is, except for a typing mistake. For places where `given` may also be right.
 pub fn slip_of<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     most_like(given, known, SLIP)
 }

@@ -1,4 +1,5 @@
-//! What a user points at: `build-42`, `scraping/123`, `scraping/*`, `channel:campaigns`, `room:campaign:1`, or a whole `ws://` URL.
+//! Targets as users write them: `build-42`, `scraping/123`, `scraping/*`, `channel:campaigns`, `room:campaign:1`, or a whole
+//! `ws://` URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -53,7 +54,7 @@ pub enum Target {
 /// Why a text is no target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// It has no slash, and is the name of something that is no job.
+    /// The text has no slash and is the name of something other than a job.
     #[error(
         "a target is JOB or DIALECT/JOB, as in build-42 or scraping/123, channel:NAME, room:KIND:ID, or a whole ws:// URL; \
          got '{got}'{}",
@@ -64,7 +65,7 @@ pub enum TargetError {
         got: String,
         /// What was probably meant, quoted.
         meant: Option<String>,
-        /// The job of that name, quoted.
+        /// Full target of the job with this name, quoted.
         job: String,
     },
     /// No such dialect is on.
@@ -94,13 +95,13 @@ pub enum TargetError {
     UnknownPath(String),
 }
 
-/// The end of an error that says what was probably meant, and how the job of that name is written.
+/// End of the error message: the probable target, and the full target of a job with this name.
 fn or_else_meant(meant: Option<&str>, job: &str) -> String {
     meant.map(|meant| format!("; did you mean {meant}? {job} is the job of that name")).unwrap_or_default()
 }
 
 impl Target {
-    /// Parses a target; `dialect` is the one the user named for targets that name none, if any.
+    /// Parses a target. `dialect` is the user's dialect for targets without one.
     pub fn parse(text: &str, dialects: &Dialects, dialect: Option<&str>) -> Result<Self, TargetError> {
         if text.contains("://") {
             return Self::parse_url(text, dialects, dialect);
@@ -125,7 +126,7 @@ impl Target {
         Self::of_dialect(dialects.require(name)?, job, text)
     }
 
-    /// A job of a dialect, or every one of them. `text` is the whole target.
+    /// Target of one job of a dialect, or of all its jobs. `text` is the whole target, for errors.
     fn of_dialect(dialect: Arc<Dialect>, job: &str, text: &str) -> Result<Self, TargetError> {
         let name = &dialect.name;
         if dialect.channels.is_some() {
@@ -234,8 +235,8 @@ impl Dialects {
         found.ok_or_else(|| TargetError::Channel("no dialect that is on has channels".to_owned()))
     }
 
-    /// The dialect of a job whose target is its id alone: the named one, else the one for targets that name none. Fails
-    /// where the text looks like something else, which nobody would find out while they wait for such a job.
+    /// Dialect of a target that is a job's id alone: the user's, or else the usual one. A text that probably means something
+    /// else is an error, since the user would wait in vain for such a job.
     fn of_bare(&self, text: &str, named: Option<&str>) -> Result<Arc<Dialect>, TargetError> {
         let dialect = named.map_or_else(|| Ok(Arc::clone(self.unnamed())), |name| self.require(name))?;
         let is_secret = masked(text) != text;
@@ -247,7 +248,7 @@ impl Dialects {
         Ok(dialect)
     }
 
-    /// The target that was probably meant by a text that has no slash and names something other than a job, quoted.
+    /// Probable target, quoted, for a text without a slash that names something other than a job.
     pub fn meant_by(&self, text: &str) -> Option<String> {
         let channels = self.with_channels().and_then(|(_, dialect)| dialect.channels.as_ref());
         let Some((before, behind)) = text.split_once(':') else {

@@ -33,7 +33,7 @@ pub struct View {
     pub result: Option<String>,
     /// The part of the job it speaks of.
     pub entity: Option<EntityView>,
-    /// The line of a log that it is.
+    /// Log line in the event, if any.
     pub log: Option<LogView>,
     /// How much there is to do for its resource, where only the first event says it.
     pub goal: Option<u64>,
@@ -57,9 +57,9 @@ pub struct EntityView {
 /// A line of a job's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogView {
-    /// Its text.
+    /// Text of the line.
     pub line: String,
-    /// Stream that it was written to, where the event says so.
+    /// Stream to which the line was written, if known.
     pub stream: Option<String>,
 }
 

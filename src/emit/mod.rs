@@ -1,4 +1,4 @@
-//! Where events are sent: an event on its way out, and the sinks it may go to (channels or streams of Redis, or a relay over
+//! Sending of events: an event before it is sent, and the sinks for events (channels or streams of Redis, or a relay over
 //! HTTP).
 
 mod outgoing;

@@ -1,4 +1,4 @@
-//! An event on its way out: all that is known of it before the moment it is sent.
+//! An event before it is sent.
 
 use std::sync::Arc;
 
@@ -9,42 +9,42 @@ use crate::dialect::{Assignment, Dialect, FieldError, Opens, Standing};
 /// An event that is to be published.
 #[derive(Debug, Clone)]
 pub(crate) struct Outgoing {
-    /// Its dialect.
+    /// Dialect of the event.
     pub dialect: Arc<Dialect>,
-    /// Its job, possible for the dialect; where the dialect has channels, the name of one.
+    /// Job of the event, valid in the dialect; in a dialect with channels the name of a channel.
     pub job: String,
-    /// What it says.
+    /// Content of the event.
     pub content: Content,
 }
 
-/// What an event says.
+/// Content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     /// Fields of an event in the dialect's catalogue.
     Fields {
-        /// The event's name.
+        /// Name of the event.
         event: String,
-        /// What was given.
+        /// Fields that the user gave.
         fields: Vec<Assignment>,
     },
-    /// Fields of an event that the catalogue need not know.
+    /// Fields of an event that may be missing in the catalogue.
     Unchecked {
-        /// The event's name.
+        /// Name of the event.
         event: String,
-        /// What was given.
+        /// Fields that the user gave.
         fields: Vec<Assignment>,
     },
-    /// A payload that somebody else made.
+    /// A complete payload from elsewhere.
     Whole(String),
 }
 
 impl Outgoing {
-    /// The channel it goes to.
+    /// Channel that the event is sent to.
     pub(crate) fn channel(&self) -> String {
         self.dialect.channel_of(&self.job)
     }
 
-    /// Whether it opens a new run of its job. An event for the relay alone opens none that anybody sees.
+    /// Whether the event opens a new run of its job. Events for the relay alone never do.
     pub(crate) fn opens(&self) -> Opens {
         let Ok(payload) = self.payload(Timestamp::UNIX_EPOCH) else { return Opens::Never };
         let channel = self.channel();
@@ -53,7 +53,7 @@ impl Outgoing {
         kind.map_or(Opens::Never, |kind| kind.opens)
     }
 
-    /// Whether it does not say how far its job is, and a default would set the job back.
+    /// Whether the event lacks the progress of its job, so that a default would set the progress back.
     pub(crate) fn needs_standing(&self) -> bool {
         let (Content::Fields { event, fields } | Content::Unchecked { event, fields }) = &self.content else {
             return false;
@@ -61,14 +61,14 @@ impl Outgoing {
         self.dialect.needs_standing(event, fields)
     }
 
-    /// Takes over how far its job is.
+    /// Adds the known progress of the job to the event.
     pub(crate) fn carry(&mut self, standing: &Standing) {
         if let Content::Fields { event, fields } | Content::Unchecked { event, fields } = &mut self.content {
             self.dialect.carry(event, fields, standing);
         }
     }
 
-    /// Its payload, as of `now`.
+    /// Payload of the event at the time `now`.
     pub(crate) fn payload(&self, now: Timestamp) -> Result<String, FieldError> {
         match &self.content {
             Content::Whole(payload) => Ok(payload.clone()),

@@ -1,4 +1,4 @@
-//! Where events go: a Redis, or a relay over HTTP.
+//! Sinks for events: a Redis, or a relay over HTTP.
 
 mod streams;
 
@@ -18,33 +18,33 @@ use crate::exit::{Exit, Failure};
 use crate::net::tls::{Peer, Tls};
 use crate::net::{self, NetError, http, publish_key};
 
-/// How long a relay may take to answer, connecting included.
+/// Longest time for a relay's answer, connecting included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except the unreserved ones of RFC 3986.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 const HTTP_HINT: &str = "start a relay with `jobwire serve`, or name a Redis with --redis";
 const REDIS_HINT: &str = "is Redis running there? the URL is from --redis, JOBWIRE_REDIS or REDIS_URL; without one, events \
                           go over HTTP to the relay at --server";
 
-/// Where to publish.
+/// Options of a sink.
 #[derive(Clone)]
 pub(crate) enum SinkOptions {
-    /// Into this Redis.
+    /// A Redis.
     Redis {
         /// URL of the Redis.
         url: String,
-        /// Events are appended to the streams of their channels, rather than published on the channels.
+        /// Whether events are appended to the streams of their channels, rather than published on the channels.
         durable: bool,
     },
-    /// To a relay.
+    /// A relay.
     Http {
-        /// A ws, wss, http or https URL.
+        /// URL of the relay: ws, wss, http or https.
         server: Url,
-        /// The publish key; `None`: the one that a relay of this user left.
+        /// Publish key; `None`: use the key that a relay of this user has left in a file.
         key: Option<String>,
-        /// TLS settings of the connection, such as the certificates that are trusted.
+        /// TLS settings of the connection, such as the trusted certificates.
         tls: Tls,
     },
 }
@@ -54,17 +54,17 @@ pub(crate) enum SinkOptions {
 pub(crate) struct Reach {
     /// Subscribers of the channel; a relay is one.
     subscribers: u64,
-    /// Sockets of the relay, if it was one that published.
+    /// Sockets that the relay has sent the event to; `None` where the event went to Redis directly.
     sockets: Option<u64>,
 }
 
 impl Reach {
-    /// Whether a relay has it, though none of its sockets does.
+    /// Whether a relay has received the event and none of its sockets was watching.
     pub(crate) const fn is_at_a_relay(self) -> bool {
         self.sockets.is_some() && self.subscribers > 0
     }
 
-    /// Whether nobody got it. A relay's own subscription does not count if no socket of it was listening.
+    /// Whether nobody received the event. A relay's own subscription does not count where none of its sockets was watching.
     pub(crate) fn is_nobody(self) -> bool {
         match self.sockets {
             None => self.subscribers == 0,
@@ -73,13 +73,14 @@ impl Reach {
     }
 }
 
-/// Place that an event has come to.
+/// Result of sending an event.
 pub(crate) enum Arrival {
-    /// Receivers that heard it.
+    /// The event was published to these receivers.
     Heard(Reach),
-    /// All nodes of a cluster, which tells of the subscribers of one node alone: whether anybody heard it is not known.
+    /// The event was published to all nodes of a cluster. The number of receivers is unknown, since a cluster counts only one
+    /// node's.
     Spread,
-    /// Key of the stream that holds it, where watchers that come later find it as well.
+    /// The event was appended to the stream with this key, where later watchers find it.
     Kept(String),
 }
 
@@ -93,28 +94,28 @@ pub(crate) enum Sink {
     Http(HttpSink),
 }
 
-/// Why an event was not sent, and whether another try may help.
+/// Reason why an event was not sent, and whether another attempt may succeed.
 #[derive(Debug, Clone)]
 pub(crate) struct Undelivered {
     pub(crate) failure: Failure,
     pub(crate) trouble: Trouble,
 }
 
-/// How lasting a failure is.
+/// Duration of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The server is away or cannot do it now; later the same may succeed.
+    /// The server is away or busy. A later attempt may succeed.
     Passing,
-    /// No event can be sent there: the login or the key is refused, or the server takes no events.
+    /// No event can be sent: the login or the key is refused, or the server takes no events.
     Lasting,
-    /// This event is refused, others may pass.
+    /// The sink refuses this event. Other events may succeed.
     OfEvent,
 }
 
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            // Rights and commands are the same for each event.
+            // Permissions and commands are the same for each event.
             Refusal::NotPermitted | Refusal::UnknownCommand | Refusal::Login => Self::Lasting,
             refusal if refusal.may_end() || refusal == Refusal::MovingInCluster => Self::Passing,
             _ => Self::OfEvent,
@@ -129,7 +130,7 @@ impl Trouble {
 }
 
 impl Sink {
-    /// Connects to nothing yet; what is wrong with a URL is an error.
+    /// Makes a sink without connecting. A bad URL is an error.
     pub(crate) fn new(options: SinkOptions) -> Result<Self, Failure> {
         match options {
             SinkOptions::Redis { url, durable } => {
@@ -141,7 +142,7 @@ impl Sink {
         }
     }
 
-    /// The Redis, where that is the sink.
+    /// The Redis of the sink, if any.
     const fn redis(&self) -> Option<&RedisBroker> {
         match self {
             Self::Redis(redis) | Self::Streams(redis) => Some(redis),
@@ -157,7 +158,7 @@ impl Sink {
         }
     }
 
-    /// Logs in to a Redis, so that it fails here rather than at the first event.
+    /// Logs in to a Redis, so that a bad login fails now rather than at the first event.
     pub(crate) async fn check(&self) -> Result<(), Undelivered> {
         match self.redis() {
             Some(redis) => redis.ping().await.map_err(|error| redis_failure(&error)),
@@ -165,8 +166,8 @@ impl Sink {
         }
     }
 
-    /// Leaves the owner in Redis that a registration names, where a relay finds it that is away now. Whether it is this
-    /// owner's job now; a relay that is published through does it all itself.
+    /// Stores the owner of a registration in Redis, for relays that are away now. Returns `false` where the job belongs to
+    /// another owner. Does nothing for other events and where the sink is a relay, which stores owners itself.
     pub(crate) async fn register(
         &self,
         dialect: &Dialect,
@@ -185,7 +186,7 @@ impl Sink {
         }
     }
 
-    /// How far a job is, as far as a relay keeps it: in Redis, or for polling. `Ok(None)`: nobody knows.
+    /// Progress of a job, from Redis or by polling a relay. `Ok(None)`: the progress is not known.
     pub(crate) async fn standing(
         &self,
         dialect: &Dialect,
@@ -201,13 +202,13 @@ impl Sink {
                     Some(dialect.standing_of_state(state, percent, ended))
                 }))
             }
-            // Polling a job that has an owner takes a token, and the publish key is none.
+            // Polling a job with an owner needs a token, and the publish key is no token.
             Self::Http(relay) if dialect.auth == Auth::None => relay.standing(dialect, job).await,
             Self::Http(_) => Ok(None),
         }
     }
 
-    /// Sends an event. After [`Trouble::Passing`] it may have been sent all the same: the answer is what was lost.
+    /// Sends an event. After [`Trouble::Passing`] the event may have been sent nevertheless, where only the answer was lost.
     pub(crate) async fn publish(
         &self,
         dialect: &Dialect,
@@ -232,7 +233,7 @@ impl Sink {
         }
     }
 
-    /// What a reach of nobody means here, for people. A relay keeps the state of jobs for those who come later.
+    /// Explanation for the user why nobody received an event. A relay still keeps the state of jobs for later watchers.
     pub(crate) fn nobody(&self, dialect: &Dialect, channel: &str, reach: Reach) -> String {
         let (channel, relay) = (channel.escape_debug(), self.address());
         if self.redis().is_some() {
@@ -271,7 +272,7 @@ fn redis_failure(error: &BrokerError) -> Undelivered {
         BrokerError::NoSuchMaster { .. } => {
             Trouble::Lasting.of(Failure { hint: error.hint(), ..Failure::usage(message) })
         }
-        // A replica may be promoted soon; whoever has no patience ends at once all the same.
+        // A replica may become the master soon, so another attempt may help.
         BrokerError::NotMaster { .. } | BrokerError::Deaf { .. } => {
             Trouble::Passing.of(Failure { hint: error.hint(), ..Failure::new(Exit::Unreachable, message) })
         }
@@ -286,7 +287,7 @@ pub(crate) struct HttpSink {
     tls: Tls,
 }
 
-/// The publish key, and where it is from.
+/// Publish key, and its origin.
 #[derive(Clone, PartialEq, Eq)]
 enum Key {
     Given(String),
@@ -299,7 +300,7 @@ enum Key {
 #[serde(untagged)]
 enum Answer {
     Published(Reach),
-    /// The relay takes the dialect's events from streams, and appended it.
+    /// The relay reads the dialect's events from streams and has appended the event.
     Appended {
         #[serde(rename = "entry")]
         _entry: String,
@@ -314,7 +315,7 @@ impl HttpSink {
 
     async fn publish(&self, channel: &str, payload: Bytes) -> Result<Answer, Undelivered> {
         let result = self.post(channel, payload.clone()).await;
-        // A relay that was started again has left another key, and refuses the old one.
+        // A relay that was restarted has left a new key and refuses the old one.
         let is_refused = result.as_ref().is_err_and(|error| error.failure.exit == Exit::Refused);
         if is_refused && self.finds_another_key() { self.post(channel, payload).await } else { result }
     }
@@ -342,7 +343,7 @@ impl HttpSink {
             Key::Missing => None,
         };
         let mut headers = vec![("content-type", "application/json")];
-        // A user in the URL is for a proxy in front, which then has to know the relay's key.
+        // The user of the URL is for a proxy, which then has to know the relay's key.
         let bearer = bearer.filter(|_| net::login(&self.server).is_none());
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
         let response = http::request(Method::POST, &url, &headers, payload, &self.tls, TIMEOUT)
@@ -406,7 +407,7 @@ impl HttpSink {
 }
 
 impl Key {
-    /// The key that a relay of this user left there.
+    /// Looks for the key that a relay of this user has left in a file.
     fn find(server: &Url) -> Self {
         publish_key::for_server(server).map_or(Self::Missing, Self::Found)
     }
@@ -430,11 +431,11 @@ impl Key {
     }
 }
 
-/// The relay is there, and its Redis refuses.
+/// Failure of a relay that is reachable and whose Redis refuses.
 fn refused_there(relay: &str, refusal: Refusal, error: &NetError) -> Undelivered {
     let message = format!("the relay at {relay} cannot publish into its Redis: {error}");
     let hint = refusal.hint().map(|hint| format!("for the relay's Redis: {hint}"));
-    // A relay logs in again by itself, and is told of new rights by nobody.
+    // A relay logs in again by itself, but does not notice new permissions.
     let trouble = if refusal == Refusal::Login { Trouble::Passing } else { refusal.into() };
     trouble.of(Failure { hint, ..Failure::new(Exit::Refused, message) })
 }
@@ -451,7 +452,7 @@ fn unreachable(error: &NetError) -> Undelivered {
 }
 
 impl fmt::Debug for SinkOptions {
-    /// Without what may be secret.
+    /// Writes the options without the key and the password of the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redis { durable: false, .. } => f.write_str("Redis"),

@@ -1,14 +1,14 @@
-//! The command that watches what is sent, for people.
+//! Command line for watching the events of a sink.
 
 use url::Url;
 
 use super::SinkOptions;
 use crate::net;
 
-/// Where `attach` looks unless it is told.
+/// Server of `attach` without flags.
 const DEFAULT_SERVER: &str = "127.0.0.1:8000";
 
-/// The command line that watches events of this sink; `words` are its targets and flags, as a shell takes them.
+/// Command line that watches events of this sink. `words` are the targets and flags, quoted for a shell.
 pub(crate) fn attach_command(words: &[String], sink: &SinkOptions) -> String {
     let server = match sink {
         SinkOptions::Http { server, .. } => elsewhere(server),
@@ -18,14 +18,14 @@ pub(crate) fn attach_command(words: &[String], sink: &SinkOptions) -> String {
     std::iter::once("jobwire attach".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// The flag for another server than the usual one; without what may be secret.
+/// Flag for a server other than the default; leaves out user and password.
 fn elsewhere(server: &Url) -> Option<String> {
     let (address, path) = (net::address(server), server.path().trim_end_matches('/'));
     let usual = address == DEFAULT_SERVER && path.is_empty();
     (!usual).then(|| format!("--server {}://{address}{}", server.scheme(), quoted(path)))
 }
 
-/// A word as a shell takes it. Control characters are escaped as in Rust: no name of a job has any.
+/// Word quoted for a shell. Control characters are escaped as in Rust, since names of jobs have none.
 pub(crate) fn quoted(text: &str) -> String {
     if text.chars().all(|c| c.is_ascii_alphanumeric() || "/:._-%".contains(c)) {
         return text.to_owned();

@@ -1,6 +1,6 @@
-//! What a token says, part by part, and what is wrong with it: for its owner. Pure.
+//! Explanation of a token for its owner: the content of each part, and every fault. Pure.
 //!
-//! [`Checker`] decides; the findings here are its reasons, and more of them than the first.
+//! [`Checker`] stops at the first fault that makes a relay refuse the token. The findings here may name further faults.
 
 use std::collections::BTreeMap;
 
@@ -15,30 +15,30 @@ use super::{Checker, Registered, Token, TrustedKeys, head, key, millis};
 use crate::dialect::identity;
 use crate::text::{printable, span};
 
-/// Characters of a claim that are repeated.
+/// Longest text of a claim in a finding, in characters.
 const SHOWN: usize = 200;
 
-/// Bytes of a signature by HS256.
+/// Length of an HS256 signature, in bytes.
 const HMAC_SHA256: usize = 32;
 
 /// Claims that have a finding of their own.
 const EXPLAINED: [&str; 6] = ["sub", "exp", "nbf", "iat", "aud", "watch"];
 
-/// Whether a part of a token is as it should be.
+/// Result of looking at one part of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Soundness {
-    /// It is.
+    /// The part is as it should be.
     Sound,
-    /// It is not: relays refuse the token.
+    /// The part makes relays refuse the token.
     Faulty,
-    /// Nothing here can tell.
+    /// The part could not be checked.
     Unchecked,
 }
 
-/// Something that is to be said of a token.
+/// One finding on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// The part of the token: the name of a claim, of a field of its header, `signature` or `token`.
+    /// Part of the token: the name of a claim or of a header field, or `signature`, `token`, `claims` or `others`.
     pub(crate) part: &'static str,
     /// Text for people; printable.
     pub(crate) text: String,
@@ -59,8 +59,8 @@ impl Finding {
     }
 }
 
-/// Explains a token at the time `now`, in milliseconds since the Unix epoch. The signature is checked as far as there are keys;
-/// key sets are not fetched. A token needs `audience` in its `aud` only where there is one.
+/// Explains a token at the time `now`, in milliseconds since the Unix epoch. The signature is checked with the keys at hand;
+/// key sets are not fetched. If `audience` is given, the token's `aud` has to contain it.
 pub(crate) fn explain(token: &str, keys: &TrustedKeys, audience: Option<&str>, now: u64) -> Vec<Finding> {
     let checked = Checker::new(keys, &[], audience).check(Some(&Token(token)), now);
     let fault = checked.as_ref().err().map(|flaw| flaw.fault);
@@ -80,7 +80,8 @@ pub(crate) fn explain(token: &str, keys: &TrustedKeys, audience: Option<&str>, n
     }
     let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
     findings.extend(of_claims(claims.as_deref().unwrap_or_default(), audience, now));
-    // What a relay refuses is faulty, whatever was found so far; only a key that is not at hand leaves it open.
+    // The fault that makes a relay refuse the token is added unless a finding shows a fault already. Without the right key the
+    // signature stays open.
     let is_open =
         |fault: &Fault| matches!(fault, Fault::NoSecretForIt | Fault::NoKeyForIt | Fault::UnknownKey);
     if let Some(fault) = fault.filter(|fault| !is_open(fault))
@@ -91,12 +92,12 @@ pub(crate) fn explain(token: &str, keys: &TrustedKeys, audience: Option<&str>, n
     findings
 }
 
-/// Whether a token was torn apart: none has a space in it.
+/// Whether a text contains white space, which no token does.
 fn has_space(token: &str) -> bool {
     token.contains(char::is_whitespace)
 }
 
-/// What keeps a text from being a token, more exactly than a relay says it.
+/// Explains why a text has not the form of a token, in more detail than a relay.
 fn form(token: &str, flaw: &Flaw) -> String {
     let why = match (token.split('.').count(), has_space(token)) {
         (_, true) => "there is a space or a line break in it".to_owned(),
@@ -108,7 +109,7 @@ fn form(token: &str, flaw: &Flaw) -> String {
     format!("{flaw}: {why}")
 }
 
-/// The finding on a signature that cannot be one, whatever the keys are.
+/// Finding on a signature that no key could have made, such as one that was cut off.
 fn cut_off(token: &str, head: &Head) -> Option<Finding> {
     let part = token.rsplit('.').next().unwrap_or_default();
     let is_hmac = head.alg.as_deref() == Some("HS256");
@@ -132,7 +133,7 @@ fn algorithm(head: &Head) -> Finding {
     }
 }
 
-/// The finding on the signature, from what a check of the whole token came to.
+/// Finding on the signature, from the fault that the check of the whole token found.
 fn signature(fault: Option<Fault>, flaw: String, keys: &TrustedKeys) -> Finding {
     if keys.is_empty() {
         let text =
@@ -151,7 +152,7 @@ fn signature(fault: Option<Fault>, flaw: String, keys: &TrustedKeys) -> Finding 
     }
 }
 
-/// Findings on the claims, which nobody may have signed.
+/// Findings on the claims. The signature of the claims may be missing or wrong.
 fn of_claims(json: &[u8], audience: Option<&str>, now: u64) -> Vec<Finding> {
     let Ok(claims) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(json) else {
         return vec![Finding::faulty("claims", "they are no JSON object")];
@@ -167,7 +168,7 @@ fn of_claims(json: &[u8], audience: Option<&str>, now: u64) -> Vec<Finding> {
         let names: Vec<String> = others.iter().map(|name| shown(name)).collect();
         findings.push(Finding::sound("others", format!("{}, which no relay reads", names.join(", "))));
     }
-    // A claim that stands there twice is an example of what was not found so far.
+    // The relay's own reading of the claims finds further faults, such as a claim that stands there twice.
     let refused = serde_json::from_slice::<Registered>(json).map_err(|_| Fault::Claims);
     if let Err(fault) = refused.and_then(|claims| claims.at(now))
         && !findings.iter().any(|finding| finding.soundness == Soundness::Faulty)
@@ -270,7 +271,7 @@ fn time(seconds: f64) -> String {
     whole.map_or_else(|_| format!("{seconds} s"), |time| time.to_string())
 }
 
-/// A stranger's words: printable, and not too many.
+/// Text from a token, made printable and cut to [`SHOWN`] characters.
 fn shown(text: &str) -> String {
     let safe = printable(text);
     match safe.char_indices().nth(SHOWN) {
@@ -288,7 +289,7 @@ mod tests {
     use super::*;
     use crate::jwt::Secret;
 
-    /// The time of all these tests, in seconds.
+    /// Current time of all tests, in seconds since the Unix epoch.
     const NOW: u64 = 1_700_000_000;
 
     fn keys(secret: &str) -> TrustedKeys {
@@ -300,7 +301,7 @@ mod tests {
         Secret::new("s3cret\n").unwrap().sign(&claims).unwrap()
     }
 
-    /// The findings in one text, faulty ones with `!`, unchecked ones with `?`.
+    /// All findings as one text. Faulty findings begin with `!`, unchecked findings with `?`.
     fn told(token: &str, keys: &TrustedKeys, audience: Option<&str>) -> String {
         let mark = |finding: &Finding| match finding.soundness {
             Soundness::Sound => "",
@@ -386,7 +387,7 @@ mod tests {
         }
         let torn = told(&token.replace('.', ".\n"), &keys("s3cret"), None);
         assert!(torn.starts_with("!token ") && torn.contains("a line break"), "{torn}");
-        // Whatever the check refuses, something is faulty.
+        // A token that the check refuses has at least one faulty finding.
         let padded = told(&format!("{token}="), &keys("s3cret"), None);
         assert!(padded.contains("!signature no base64url"), "{padded}");
     }

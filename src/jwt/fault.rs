@@ -1,4 +1,4 @@
-//! What is wrong with a token.
+//! Faults of tokens.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use jsonwebtoken::errors::ErrorKind;
 
 use super::Token;
 
-/// Characters of a token's own words that are repeated.
+/// Longest text from a token that goes to the log, in characters.
 const SHOWN: usize = 60;
 
-/// A fault of a token, and more about it for the log.
+/// A fault of a token, with details for the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Flaw {
     pub(crate) fault: Fault,
-    /// Algorithm and key as the token's header has them, escaped and short, or a slip that would explain it; never claims.
+    /// Algorithm and key id from the token's header, escaped and cut, or a hint at a likely mistake. Never contains claims.
     pub(crate) detail: Box<str>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// For whoever runs the relay; nothing that the token holds.
+    /// Description for the operator of the relay, without any text from the token.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Missing => "there is no token in the request",
@@ -82,14 +82,14 @@ impl Fault {
         }
     }
 
-    /// Why the library refused a token. Its own words are not used: they may repeat what the token holds.
+    /// Classifies the library's error. The library's own message is not used, since it may contain text from the token.
     pub(super) fn of(error: &jsonwebtoken::errors::Error, token: &Token<'_>) -> Self {
         match error.kind() {
             ErrorKind::InvalidSignature => Self::Signature,
             ErrorKind::InvalidAudience | ErrorKind::MissingRequiredClaim(_) => Self::Audience,
             ErrorKind::Json(_) if jsonwebtoken::decode_header(token.0).is_err() => Self::Header,
             ErrorKind::Json(_) | ErrorKind::InvalidClaimFormat(_) => Self::Claims,
-            // A key that the backend cannot use verifies nothing.
+            // The backend cannot use the key, so the signature could not be verified.
             ErrorKind::InvalidKeyFormat | ErrorKind::InvalidRsaKey(_) | ErrorKind::InvalidEcdsaKey => {
                 Self::Signature
             }
@@ -97,7 +97,7 @@ impl Fault {
         }
     }
 
-    /// This fault, with what the token's header says of its signature.
+    /// Adds the algorithm and the key id from the token's header to the fault.
     pub(super) fn about(self, head: &Head) -> Flaw {
         Flaw { fault: self, detail: head.to_string().into() }
     }
@@ -110,7 +110,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Header fields that concern a token's signature.
+/// Fields of a token's header that concern the signature.
 #[derive(Debug, Default, serde::Deserialize)]
 pub(super) struct Head {
     pub(super) alg: Option<String>,
@@ -118,7 +118,7 @@ pub(super) struct Head {
 }
 
 impl fmt::Display for Head {
-    /// For the log: these are a stranger's words.
+    /// Writes the fields for the log: escaped and cut, since anybody may have written the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |text: &str| text.chars().take(SHOWN).collect::<String>().escape_debug().to_string();
         match &self.alg {

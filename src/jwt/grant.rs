@@ -1,6 +1,7 @@
-//! Restriction of a token to some targets: its claim `watch`, a list of target patterns.
+//! Restriction of a token to some targets by its claim `watch`, a list of target patterns.
 
-/// Whether a pattern of a claim `watch` can cover anything: `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`, `*`.
+/// Whether a pattern of the claim `watch` can match any target. Valid forms are `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`,
+/// `room:KIND:ID` and `*`.
 pub(crate) fn covers_anything(pattern: &str) -> bool {
     let of_room = |room: &str| {
         room == "*" || room.split_once(':').is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty())
@@ -15,20 +16,20 @@ pub(crate) fn covers_anything(pattern: &str) -> bool {
         || pattern.split_once('/').is_some_and(|(of, which)| !of.is_empty() && of != "*" && !which.is_empty())
 }
 
-/// The targets that a token may watch, of those that its bearer may see anyway.
+/// Targets that a token may watch, among those that its owner may watch anyway.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Grant(
-    /// `None`: all targets.
+    /// Target patterns; `None` allows all targets.
     Option<Box<[Box<str>]>>,
 );
 
 impl Grant {
-    /// A grant of what the patterns name; without a list of them, of everything.
+    /// Makes a grant for the targets that match the patterns; `None` allows all targets.
     pub(crate) fn new(patterns: Option<Vec<String>>) -> Self {
         Self(patterns.map(|patterns| patterns.into_iter().map(String::into_boxed_str).collect()))
     }
 
-    /// Whether it covers a job: `DIALECT/JOB`, `DIALECT/*`, `*`.
+    /// Whether the grant covers a job, by `DIALECT/JOB`, `DIALECT/*` or `*`.
     pub(crate) fn covers_job(&self, dialect: &str, job: &str) -> bool {
         self.any(|pattern| match pattern.split_once('/') {
             Some((of, which)) => of == dialect && (which == "*" || which == job),
@@ -36,14 +37,14 @@ impl Grant {
         })
     }
 
-    /// Whether it covers a channel: `channel:NAME`, `channel:*`, `*`.
+    /// Whether the grant covers a channel, by `channel:NAME`, `channel:*` or `*`.
     pub(crate) fn covers_channel(&self, name: &str) -> bool {
         self.any(|pattern| {
             pattern.strip_prefix("channel:").is_some_and(|which| which == "*" || which == name)
         })
     }
 
-    /// Whether it covers a room such as `campaign:1`: `room:KIND:ID`, `room:KIND:*`, `room:*`, `*`.
+    /// Whether the grant covers a room such as `campaign:1`, by `room:KIND:ID`, `room:KIND:*`, `room:*` or `*`.
     pub(crate) fn covers_room(&self, room: &str) -> bool {
         let kind = room.split_once(':').map(|(kind, _)| kind);
         self.any(|pattern| {
@@ -53,12 +54,12 @@ impl Grant {
         })
     }
 
-    /// Whether it opens the list of a dialect's jobs: its patterns name `DIALECT/*` or `*`.
+    /// Whether a restricted token may list a dialect's jobs, by `DIALECT/*` or `*`.
     pub(crate) fn lists(&self, dialect: &str) -> bool {
         self.is_restricted() && self.covers_job(dialect, "*")
     }
 
-    /// Whether it is restricted to some targets.
+    /// Whether the token is restricted to some targets.
     pub(crate) const fn is_restricted(&self) -> bool {
         self.0.is_some()
     }

@@ -1,4 +1,4 @@
-//! JSON Web Key Sets (RFC 7517). A key that cannot be used is passed over, as the RFC wants; an answer that is no set is an
+//! JSON Web Key Sets (RFC 7517). Keys that cannot be used are skipped, as the RFC requires. A text that is no key set is an
 //! error.
 
 use jsonwebtoken::Algorithm;
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::key::{PublicKey, accepted, base64url};
 
-/// Keys that are taken from one set. Every token without a known `kid` is tried with all that fit it.
+/// Most keys taken from one set. A token without a known `kid` is tried with each of them that fits.
 pub(super) const MAX_KEYS: usize = 32;
 
-/// The keys that were read from one key set.
+/// Keys read from one key set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeySet {
     /// Usable keys.
@@ -19,7 +19,7 @@ pub(crate) struct KeySet {
     pub(crate) skipped: usize,
 }
 
-/// Why a text is no key set.
+/// Reason why a text is no key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoKeySet {
     #[error("it is HTML, no key set; is it the address of a page?")]
@@ -35,7 +35,7 @@ struct Set {
     keys: Vec<Value>,
 }
 
-/// The members of a key that say what it is; all others are not looked at, `x5u` and `x5c` among them.
+/// Members of a key that are read. All others are ignored, `x5u` and `x5c` among them.
 #[derive(Deserialize)]
 struct Jwk {
     kty: String,
@@ -51,7 +51,7 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a set.
+    /// Parses a key set.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, NoKeySet> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
         let value: Value = serde_json::from_slice(body).map_err(|_| match body.first() {
@@ -66,7 +66,8 @@ impl KeySet {
     }
 }
 
-/// The key, if tokens can be checked with it. A symmetric one (`oct`) cannot: whoever can read the set could sign.
+/// Makes a public key, if tokens can be checked with it. Symmetric keys (`oct`) are refused: everybody who can read the set
+/// could sign.
 fn key_of(jwk: Jwk) -> Option<PublicKey> {
     let bytes = |text: Option<String>| text.as_deref().and_then(base64url);
     if jwk.r#use.is_some_and(|purpose| purpose != "sig") {
@@ -91,14 +92,14 @@ fn key_of(jwk: Jwk) -> Option<PublicKey> {
     };
     let key = match jwk.alg.as_deref() {
         None => key,
-        // The name that RFC 9864 gives to the one curve of EdDSA that is known here.
+        // RFC 9864 calls EdDSA on the curve Ed25519 `Ed25519`, the only EdDSA curve that jobwire knows.
         Some("Ed25519") => key.only_for(Algorithm::EdDSA)?,
         Some(name) => key.only_for(accepted(name)?)?,
     };
     Some(key.named(jwk.kid.as_deref()))
 }
 
-/// A coordinate in its full size: some leave leading zeros out, although they may not.
+/// A coordinate in its full size. Some servers leave out leading zeros, although the RFC forbids that.
 fn padded(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
     let missing = size.checked_sub(bytes.len())?;
     Some([&vec![0; missing], bytes].concat())
@@ -113,7 +114,7 @@ mod tests {
         (set.keys.iter().map(|key| format!("{key:?}")).collect(), set.skipped)
     }
 
-    /// Members of a key on P-256, of RFC 7517, appendix A.1.
+    /// Members of a key on the curve P-256, from RFC 7517, appendix A.1.
     const EC: &str = r#""kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM""#;
 
     #[test]

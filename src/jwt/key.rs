@@ -1,4 +1,4 @@
-//! Public keys that tokens are checked with: out of PEM files and JSON Web Key Sets.
+//! Public keys for checking tokens, from PEM files and JSON Web Key Sets.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 
-/// RSA keys with fewer bits can be broken, and longer ones make a check slow.
+/// Accepted sizes of RSA keys, in bits. Shorter keys can be broken, and longer keys make checks slow.
 pub(super) const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 const RSA: &[Algorithm] = &[Algorithm::RS256, Algorithm::PS256];
@@ -14,7 +14,7 @@ const P256: &[Algorithm] = &[Algorithm::ES256];
 const P384: &[Algorithm] = &[Algorithm::ES384];
 const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
 
-/// Algorithms of tokens that are accepted, in the words of a token's header. HS256 belongs to the secret alone.
+/// Accepted algorithms, with their names in a token's header. HS256 is only for the secret.
 const ACCEPTED: [(&str, Algorithm); 6] = [
     ("HS256", Algorithm::HS256),
     ("RS256", Algorithm::RS256),
@@ -24,7 +24,7 @@ const ACCEPTED: [(&str, Algorithm); 6] = [
     ("EdDSA", Algorithm::EdDSA),
 ];
 
-/// The algorithm of that name, if tokens may be signed with it.
+/// The algorithm of this name, if tokens may be signed with it.
 pub(super) fn accepted(name: &str) -> Option<Algorithm> {
     ACCEPTED.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
 }
@@ -34,29 +34,29 @@ pub(super) fn name_of(algorithm: Algorithm) -> &'static str {
     ACCEPTED.iter().find(|(_, known)| *known == algorithm).map_or("?", |(name, _)| name)
 }
 
-/// A public key, and what may be checked with it.
+/// A public key, with the algorithms that it may check.
 #[derive(Clone)]
 pub struct PublicKey {
-    /// The name by which a token's `kid` selects it.
+    /// Id that a token's `kid` selects.
     id: Option<Box<str>>,
-    /// Only algorithms of the key's own type; never HMAC.
+    /// Algorithms of the key's own type; never HMAC.
     algorithms: Box<[Algorithm]>,
     key: DecodingKey,
 }
 
-/// Why something is no key that tokens can be checked with.
+/// Reason why a key cannot check tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum KeyError {
-    /// The RSA key is too short or too long.
+    /// The RSA key is too short or too long; the number is its size in bits.
     #[error("the RSA key has {0} bits; it needs {min} to {max}", min = RSA_BITS.start(), max = RSA_BITS.end())]
     RsaBits(usize),
-    /// The key does not fit its type.
+    /// The key is not valid for its type, which is named.
     #[error("the {0} key is broken")]
     Broken(&'static str),
 }
 
 impl PublicKey {
-    /// An RSA key of this modulus and exponent, both big-endian.
+    /// Makes an RSA key from modulus and exponent, both big-endian.
     pub(super) fn rsa(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
         let zeros = n.iter().take_while(|byte| **byte == 0).count();
         let n = &n[zeros..];
@@ -70,7 +70,7 @@ impl PublicKey {
         Ok(Self::new(RSA, DecodingKey::from_rsa_raw_components(n, e)))
     }
 
-    /// The uncompressed point of a key on the curve P-256 or P-384.
+    /// Makes a key on the curve P-256 or P-384 from its uncompressed point.
     pub(super) fn ec(point: &[u8]) -> Result<Self, KeyError> {
         let algorithms = match (point.len(), point.first()) {
             (65, Some(4)) => P256,
@@ -80,7 +80,7 @@ impl PublicKey {
         Ok(Self::new(algorithms, DecodingKey::from_ec_der(point)))
     }
 
-    /// An Ed25519 key.
+    /// Makes an Ed25519 key.
     pub(super) fn ed25519(key: &[u8]) -> Result<Self, KeyError> {
         if key.len() != 32 {
             return Err(KeyError::Broken("Ed25519"));
@@ -105,7 +105,7 @@ impl PublicKey {
         Some(self)
     }
 
-    /// Whether tokens of this algorithm can be checked with it.
+    /// Whether the key can check tokens of this algorithm.
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         self.algorithms.contains(&algorithm)
     }
@@ -115,7 +115,7 @@ impl PublicKey {
         self.id.as_deref()
     }
 
-    /// The key as the library wants it.
+    /// The key in the form of the library.
     pub(super) const fn decoding(&self) -> &DecodingKey {
         &self.key
     }
@@ -133,7 +133,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Bytes in the base64 of JSON Web Keys; padding is not theirs, but some write it.
+/// Decodes base64 of JSON Web Keys. Padding is not allowed there; it is accepted, since some servers write it.
 pub(super) fn base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }

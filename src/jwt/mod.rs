@@ -1,9 +1,8 @@
-//! Tokens (JWT): their claims, and the keys that they are checked with. Pure: the time is an argument.
+//! Tokens (JWT), their claims, and the keys that check tokens. Pure: the time is an argument.
 //!
-//! A token's header chooses nothing but which of the configured keys are tried. The algorithm in it has to fit the type
-//! of the key, HS256 belongs to the secret alone, and addresses or keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are
-//! ignored. Neither a token nor the secret is ever shown: both are masked in `Debug`. The cause of a refusal goes to
-//! the log and not to the client.
+//! The header of a token only selects among the configured keys. Its algorithm has to fit the type of the key, and HS256 is
+//! only for the secret. Addresses and keys in the header (`jku`, `jwk`, `x5u`, `x5c`) are ignored. Tokens and secrets are never
+//! shown: both are masked in `Debug`. The cause of a refusal goes to the log and not to the client.
 
 mod explain;
 mod fault;
@@ -36,17 +35,17 @@ pub use self::pem::PemError;
 pub use self::secret::Secret;
 use crate::dialect::identity;
 
-/// The longest token that is looked at, in bytes; a request's header bounds it as well.
+/// Longest token that is checked, in bytes. The limit of a request's head bounds tokens as well.
 const MAX_TOKEN: usize = 8 << 10;
 
-/// Keys that one token is tried with at most.
+/// Most keys that one token is tried with.
 const MAX_TRIED: usize = 32;
 
-/// How long a token may be good for, in milliseconds: 10,000 years. Tokens for ever are common (9999999999 is in 2286), and a
-/// time in milliseconds taken for seconds is over 50,000 years away.
+/// Longest time until a token expires, in milliseconds: 10,000 years. Tokens without an end are common and often expire at
+/// 9999999999, which is in 2286. A time in milliseconds that was written as seconds is over 50,000 years away.
 const FARTHEST: u64 = 10_000 * 36_525 * 864_000;
 
-/// The secret and the public keys that tokens are checked with.
+/// The secret and the public keys that check tokens.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedKeys {
     /// Secret for HS256.
@@ -58,13 +57,13 @@ pub struct TrustedKeys {
 }
 
 impl TrustedKeys {
-    /// Whether no token can ever be checked: there is no secret, no key, and no URL of a key set.
+    /// Whether no token can be valid, since there is no secret, no key and no URL of a key set.
     pub fn is_empty(&self) -> bool {
         self.secret.is_none() && self.keys.is_empty() && self.jwks.is_empty()
     }
 }
 
-/// A token as a request brought it.
+/// A token as received in a request.
 pub(crate) struct Token<'a>(pub(crate) &'a str);
 
 impl fmt::Debug for Token<'_> {
@@ -73,19 +72,19 @@ impl fmt::Debug for Token<'_> {
     }
 }
 
-/// What a valid token says.
+/// Claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claims {
-    /// Who is asking.
+    /// Owner of the token.
     pub(crate) subject: Box<str>,
     /// End of the token's validity, in milliseconds since the Unix epoch.
     pub(crate) expires: u64,
-    /// Targets that the token is restricted to.
+    /// Targets that the token may watch.
     pub(crate) grant: Grant,
 }
 
-/// The claims that are read. `sub` and `exp` are required: a token that names nobody, such as a public
-/// key to an API, owns nothing.
+/// Claims that are read. `sub` and `exp` are required. A token without `sub`, such as a public API key, names nobody and owns
+/// nothing.
 #[derive(Deserialize)]
 struct Registered {
     sub: Option<Box<RawValue>>,
@@ -95,12 +94,13 @@ struct Registered {
     watch: Option<Vec<String>>,
 }
 
-/// A list that has to be one wherever it stands: a restriction that is null is a slip, and opens nothing.
+/// Reads a claim that must be a list wherever it is present. A `watch` of null is an error, so that a mistake does not remove
+/// the restriction.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     Vec::deserialize(deserializer).map(Some)
 }
 
-/// Checks tokens with the user's keys and the key sets that have been fetched so far.
+/// Checker of tokens, with the user's keys and the key sets fetched so far.
 #[derive(Debug)]
 pub(crate) struct Checker<'a> {
     trusted: &'a TrustedKeys,
@@ -109,7 +109,7 @@ pub(crate) struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// A check with these keys. A token needs `audience` in its `aud` only where there is one.
+    /// Makes a checker. If `audience` is given, the `aud` of a token has to contain it.
     pub(crate) const fn new(
         trusted: &'a TrustedKeys,
         fetched: &'a [Arc<[PublicKey]>],
@@ -153,8 +153,8 @@ impl<'a> Checker<'a> {
         Ok(claims.at(now)?)
     }
 
-    /// The keys that a token is tried with, and what it means that it fits none of them. A `kid` selects, where a key has it;
-    /// a key without a name may be any.
+    /// Keys to try for a token, and the fault where none of them fits. A `kid` selects the keys of that id and keys without an
+    /// id. A `kid` that no key has selects nothing, so all fitting keys are tried.
     fn candidates(&self, algorithm: Algorithm, head: &Head) -> (Vec<&PublicKey>, Fault) {
         let all = self.trusted.keys.iter().chain(self.fetched.iter().flat_map(|set| set.iter()));
         let fitting = || all.clone().filter(move |key| key.fits(algorithm));
@@ -184,7 +184,7 @@ fn head(token: &str) -> Result<Head, Flaw> {
 
 fn validation(algorithm: Algorithm, audience: Option<&str>) -> Validation {
     let mut validation = Validation::new(algorithm);
-    // Times are compared here: to the millisecond, without leeway, and with the time that came in.
+    // `Registered::at` compares the times itself: to the millisecond, without leeway, at the given time.
     validation.validate_exp = false;
     validation.required_spec_claims.clear();
     validation.validate_aud = audience.is_some();
@@ -195,7 +195,7 @@ fn validation(algorithm: Algorithm, audience: Option<&str>) -> Validation {
     validation
 }
 
-/// The claims of a token that one of the keys has signed; `fault` where none has.
+/// Returns the claims if one of the keys has signed the token, and `fault` otherwise.
 fn decoded<'k>(
     token: &Token<'_>,
     keys: impl Iterator<Item = &'k DecodingKey>,
@@ -204,7 +204,7 @@ fn decoded<'k>(
 ) -> Result<Registered, Fault> {
     for key in keys {
         match jsonwebtoken::decode::<Registered>(token.0, key, validation) {
-            // No extension is understood here, so one that has to be makes the token no good (RFC 7515, 4.1.11).
+            // jobwire knows no extensions, so a token that requires one is refused (RFC 7515, section 4.1.11).
             Ok(token) if token.header.crit.is_some() => return Err(Fault::Critical),
             Ok(token) => return Ok(token.claims),
             Err(error) => match Fault::of(&error, token) {
@@ -238,7 +238,7 @@ impl Registered {
     }
 }
 
-/// Seconds since the epoch in milliseconds; what does not fit becomes the nearest that does.
+/// Converts seconds to milliseconds. Values out of range become the nearest in range.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast that saturates is meant")]
 fn millis(seconds: f64) -> u64 {
     (seconds * 1000.0) as u64

@@ -1,4 +1,4 @@
-//! Public keys in PEM files (RFC 7468).
+//! Public keys from PEM files (RFC 7468).
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,20 +11,20 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use super::jwk::MAX_KEYS;
 use super::key::{KeyError, PublicKey};
 
-/// The longest file that is read, in bytes.
+/// Longest file that is read, in bytes.
 const MAX_FILE: u64 = 256 << 10;
 
-/// The DER of a public key on P-256, P-384 and of Ed25519 up to the key itself (RFC 5480, RFC 8410): of a named curve there
-/// is one way to write it.
+/// Beginning of the DER of a public key, up to the key itself, for P-256, P-384 and Ed25519 (RFC 5480, RFC 8410). These key
+/// types have only one encoding.
 const P256: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00";
 const P384: &[u8] =
     b"\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00";
 const ED25519: &[u8] = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
-/// The identifiers of key types, wherever in the DER they stand: RSA, and elliptic curves.
+/// Object identifiers of key types in DER: RSA, and elliptic curves.
 const RSA_OID: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01";
 const EC_OID: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01";
 
-/// Why a file is no public key, and what to do about it.
+/// Reason why a file cannot be used as public keys, with advice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct PemError {
@@ -45,10 +45,10 @@ impl PemError {
 }
 
 impl PublicKey {
-    /// All public keys in a PEM file; there is at least one, and nothing else.
+    /// Reads all public keys of a PEM file. At least one is required, and no other PEM block is allowed.
     ///
     /// # Errors
-    /// The file cannot be read, has something else in it, or a key that tokens cannot be checked with.
+    /// The file cannot be read, contains anything but public keys, or contains a key that cannot check tokens.
     pub fn read(path: &Path) -> Result<Vec<Self>, PemError> {
         let bytes = read(path).map_err(|error| PemError::new(format!("could not read it: {error}")))?;
         if bytes.len() as u64 > MAX_FILE {
@@ -75,7 +75,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The label and the bytes of each block. Text around blocks is let be.
+/// Label and bytes of each block. Text around the blocks is ignored.
 fn blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, PemError> {
     let mut blocks = Vec::new();
     let mut open: Option<(String, String)> = None;
@@ -85,7 +85,7 @@ fn blocks(text: &str) -> Result<Vec<(String, Vec<u8>)>, PemError> {
             (None, Some(label), _) => open = Some((label, String::new())),
             (Some(_), Some(_), _) => return Err(PemError::new("a block in it has no end")),
             (Some((label, digits)), _, Some(end)) if *label == end => {
-                // Headers, as encrypted keys have them, are no digits; their key is refused by its label.
+                // Encrypted keys have headers, which are no base64. Such a key is refused later by its label.
                 let der = STANDARD.decode(digits.as_bytes()).unwrap_or_default();
                 blocks.push((std::mem::take(label), der));
                 open = None;
@@ -147,14 +147,14 @@ fn public_key(der: &[u8]) -> Result<PublicKey, PemError> {
     }
 }
 
-/// An RSA key by PKCS #1 or as a SubjectPublicKeyInfo.
+/// Makes an RSA key from PKCS #1 or SubjectPublicKeyInfo.
 fn rsa(der: &[u8]) -> Result<PublicKey, PemError> {
     let broken = |_| PemError::new(KeyError::Broken("RSA").to_string());
     let (n, e) = (DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key)(der).map_err(broken)?;
     PublicKey::rsa(&n, &e).map_err(|error| PemError::new(error.to_string()))
 }
 
-/// Error for a text without a PEM block: tells what the text seems to be.
+/// Error for a text without a PEM block; says what the text seems to be.
 fn no_pem(text: &str) -> PemError {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() {

@@ -1,4 +1,4 @@
-//! The secret that tokens are signed with by HS256.
+//! The shared secret of tokens signed by HS256.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, crypto};
 use serde_json::{Map, Value};
 
-/// Secret that tokens are signed with: the bytes of the text as given, at least one. Line breaks at its end are
-/// probably a mistake, so a signature made without them is accepted too.
+/// Secret that signs tokens: the bytes of the text as given, at least one. Newlines at the end are probably a mistake, so
+/// tokens signed without these newlines are accepted too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Box<str>);
 
 impl Secret {
-    /// `None` for a text without anything but line breaks, which would let everybody sign.
+    /// Makes a secret; `None` for a text that is empty or only newlines, since everybody could sign with it.
     pub fn new(text: &str) -> Option<Self> {
         (!without_line_breaks(text).is_empty()).then(|| Self(text.into()))
     }
 
-    /// The keys to try, best first.
+    /// Keys to try, the most likely first.
     pub(super) fn keys(&self) -> impl Iterator<Item = DecodingKey> {
         let trimmed = without_line_breaks(&self.0);
         let second = (trimmed.len() < self.0.len()).then_some(trimmed);
         std::iter::once(&*self.0).chain(second).map(|text| DecodingKey::from_secret(text.as_bytes()))
     }
 
-    /// Signs claims by HS256, without line breaks at the end of the secret: every server that has the secret, with or without
-    /// them, accepts that.
+    /// Signs claims by HS256. Newlines at the end of the secret are not used, so every server with this secret accepts the
+    /// token.
     ///
     /// # Errors
     /// The claims cannot be written as JSON, or the backend cannot sign.
@@ -35,7 +35,8 @@ impl Secret {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
     }
 
-    /// A slip with which a token that does not fit this secret would fit it, for whoever runs the relay.
+    /// Explanation for the operator where a token fits a variant of the secret, such as the secret without quotes; `None` where
+    /// no variant fits.
     pub(super) fn slip(&self, token: &str) -> Option<&'static str> {
         let text = without_line_breaks(&self.0);
         let quoted =

@@ -1,4 +1,4 @@
-//! Key pairs for tests, and tokens that they sign.
+//! Key pairs for tests, and tokens signed by them.
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::KeySize;
@@ -11,21 +11,21 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 
-/// Bytes of PKCS #8 around an RSA key of 2048 bits, which the library wants without them.
+/// Bytes that PKCS #8 puts before a 2048-bit RSA key. The library wants the key without them.
 const PKCS8: usize = 26;
 
-/// A private key with its public half in every form.
+/// A private key, with its public key in every format.
 pub(crate) struct Pair {
     pub(crate) algorithm: Algorithm,
     private: EncodingKey,
-    /// The members of its JSON Web Key that are the key itself.
+    /// Members of the JSON Web Key that hold the key itself.
     pub(crate) jwk: Value,
     /// SubjectPublicKeyInfo of the public key, in DER.
     pub(crate) spki: Vec<u8>,
 }
 
 impl Pair {
-    /// A new pair; RSA keys have that many bits.
+    /// Makes a new pair; RSA keys have 2048 bits.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::ES256 => Self::ec(algorithm, "P-256"),
@@ -80,7 +80,7 @@ impl Pair {
         pem("PUBLIC KEY", &self.spki)
     }
 
-    /// A token with this header, to which the algorithm is added, and these claims.
+    /// Signs a token with these claims and this header, to which the algorithm is added.
     pub(crate) fn token(&self, mut header: Value, claims: &Value) -> String {
         header["alg"] = format!("{:?}", self.algorithm).into();
         let message = format!("{}.{}", encode(&header), encode(claims));
@@ -97,7 +97,7 @@ pub(crate) fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// A part of a token.
+/// A part of a token in base64url.
 pub(crate) fn encode(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }

@@ -10,14 +10,14 @@ use super::fault::Flaw;
 use super::*;
 
 const SECRET: &str = "a secret that nobody knows";
-/// The time of all these tests, in seconds.
+/// Current time of all tests, in seconds since the Unix epoch.
 const NOW: u64 = 1_700_000_000;
 
 fn sign(header: &Value, claims: &Value, secret: &str) -> String {
     sign_text(&header.to_string(), &claims.to_string(), secret)
 }
 
-/// Signs texts that need not be JSON.
+/// Signs header and claims that need not be JSON.
 fn sign_text(header: &str, claims: &str, secret: &str) -> String {
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
@@ -45,7 +45,7 @@ fn for_audience(token: &str) -> Result<Claims, Flaw> {
     Checker::new(&trusted(SECRET), &[], Some("web")).check(Some(&Token(token)), NOW * 1000)
 }
 
-/// The fault of a token that is checked with these keys.
+/// Fault of a token that is checked with these keys.
 fn fault(trusted: &TrustedKeys, token: &str) -> Fault {
     match check_with(trusted, token) {
         Err(Flaw { fault, .. }) => fault,
@@ -60,7 +60,7 @@ fn a_good_token_says_who_is_asking_and_until_when() {
     assert_eq!(check(&token(&claims)), expected((NOW + 1) * 1000));
     let float = format!(r#"{{"sub":"alice","exp":{NOW}.25,"nbf":{NOW}}}"#);
     assert_eq!(check(&token(&serde_json::from_str(&float).unwrap())), expected(NOW * 1000 + 250));
-    // What people write who mean for ever.
+    // Common value for a token without an end.
     let forever = 9_999_999_999_u64;
     assert_eq!(check(&token(&json!({"sub": "alice", "exp": forever}))), expected(forever * 1000));
 }
@@ -215,7 +215,7 @@ fn an_integer_is_the_subject_of_its_decimal_text() {
     }
 }
 
-/// A good token with these claims, as they stand.
+/// A correctly signed token with these claims, given as text.
 fn raw_token(claims: &str) -> String {
     let message =
         format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(claims));
@@ -254,7 +254,7 @@ fn neither_secret_nor_token_is_shown() {
     assert_eq!(Secret::new(""), None);
 }
 
-/// Members of a token's claims, right and wrong, for [`NOW`].
+/// Members of a token's claims, valid and invalid at [`NOW`].
 const MEMBERS: [&str; 26] = [
     r#""sub":"alice""#,
     r#""sub":"bob""#,
@@ -323,7 +323,7 @@ proptest! {
     fn a_token_with_one_byte_changed_is_none(at in any::<prop::sample::Index>(), byte in "[A-Za-z0-9_-]") {
         let mut text = token(&json!({"sub": "alice", "exp": NOW + 9}));
         let at = at.index(text.len());
-        // The last digit has bits that mean nothing, and a decoder that is strict about them.
+        // The last digit has unused bits, and the decoder refuses a token whose unused bits are not 0.
         prop_assume!(text[at..=at] != byte);
         text.replace_range(at..=at, &byte);
         prop_assert!(check(&text).is_err());

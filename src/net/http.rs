@@ -1,5 +1,5 @@
-//! One HTTP request, one connection: enough for polling, publishing and event streams, and nothing to keep alive or to go
-//! stale.
+//! HTTP requests with one connection each, for polling, publishing and event streams. Connections are not kept alive, so none
+//! can go stale.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -56,7 +56,7 @@ pub(crate) async fn request(
     within(url, timeout, exchange(url, request, tls)).await
 }
 
-/// Sends a GET, and reads the head of the answer, within `timeout` all told. An answer other than 2xx is an error.
+/// Sends a GET and reads the head of the answer, both within `timeout`. A status other than 2xx is an error.
 pub(crate) async fn open_stream(
     url: &Url,
     headers: &[(&str, &str)],
@@ -67,7 +67,7 @@ pub(crate) async fn open_stream(
     within(url, timeout, begin(url, request, tls)).await
 }
 
-/// An answer whose body is read as it comes.
+/// An answer whose body is read piece by piece.
 pub(crate) struct Streamed {
     /// The headers of the answer.
     pub headers: HeaderMap,
@@ -77,12 +77,12 @@ pub(crate) struct Streamed {
 }
 
 impl Streamed {
-    /// The next piece of the body; `None` at its end, or when the connection broke.
+    /// Next piece of the body; `None` at its end, or when the connection broke.
     pub(crate) async fn next(&mut self) -> Option<Bytes> {
         loop {
             tokio::select! {
                 biased;
-                // Nobody here knows any trailers.
+                // Trailers are ignored.
                 frame = self.body.frame() => if let Ok(data) = frame?.ok()?.into_data() {
                     return Some(data);
                 },
@@ -96,7 +96,7 @@ async fn begin(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<St
     let stream = establish(url, tls).await?;
     let lost = |error: hyper::Error| classify(url, &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-    // How it ended is told by the body too.
+    // The body also reports how the connection ended.
     let mut connection: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async { drop(connection.await) });
     let answer = sender.send_request(request);
     tokio::pin!(answer);
@@ -123,7 +123,7 @@ async fn begin(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<St
     Err(refusal(url, status, header_of(&streamed.headers), &body))
 }
 
-/// A request with `Host`, and `Authorization` from the URL where no header has it.
+/// Makes a request with `Host`. The user of the URL becomes `Authorization`, unless `headers` has that already.
 fn prepared(
     method: Method,
     url: &Url,

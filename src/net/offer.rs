@@ -1,4 +1,4 @@
-//! Whether a server offers `/watch`.
+//! Offers of a server: `/watch`, or a socket for each job.
 
 use std::time::Duration;
 
@@ -10,36 +10,36 @@ use url::Url;
 use super::tls::Tls;
 use super::{NetError, http, http_url};
 
-/// Where everything is watched.
+/// Path of the socket for all targets.
 pub(crate) const WATCH: &str = "/watch";
 
-/// What a relay answers to a request for a socket's path that asks for no upgrade.
+/// Status and code with which a relay answers a request for a socket without an upgrade.
 const NO_UPGRADE: (u16, &str) = (426, "upgrade_required");
 
-/// What a server offers.
+/// Offer of a server.
 #[derive(Debug)]
 pub(crate) enum Offer {
-    /// One socket for everything.
+    /// A socket for all targets, at `/watch`.
     Watch,
-    /// A socket for each job, if it is any server of the contracts.
+    /// At most a socket for each job, as any server of the contracts has.
     Nothing,
-    /// The server wants to be left alone for a while.
+    /// Too many requests: the server asks for a pause.
     Busy(NetError),
-    /// The server cannot be reached, so that nothing is known.
+    /// The server cannot be reached, so its offer is not known.
     Unreachable(NetError),
 }
 
-/// `GET /health`, as far as it counts here.
+/// Fields of the answer to `GET /health` that count here.
 #[derive(Deserialize)]
 struct Health {
     #[serde(default)]
     watch: bool,
 }
 
-/// Asks a server, and gives each answer at most `limit`.
+/// Asks a server for its offer. Each answer may take as long as `limit`.
 ///
-/// A relay says so in `/health`. A proxy may keep that to the inside; then the path itself is asked for, and a relay
-/// wants an upgrade there.
+/// A relay announces `/watch` in `/health`. Where a proxy hides `/health`, the path `/watch` itself is tried without an
+/// upgrade: a relay then answers that it requires one.
 pub(crate) async fn ask(server: &Url, tls: &Tls, limit: Duration) -> Offer {
     match get(&http_url(server, "/health"), tls, limit).await {
         Ok(body) if serde_json::from_slice(&body).is_ok_and(|health: Health| health.watch) => Offer::Watch,
@@ -61,7 +61,7 @@ pub(crate) async fn ask(server: &Url, tls: &Tls, limit: Duration) -> Offer {
     }
 }
 
-/// Whether a server wants an upgrade at the path of `/watch`, as a relay does.
+/// Whether a server requires an upgrade at `/watch`, as a relay does.
 pub(crate) async fn is_watchable(server: &Url, tls: &Tls, limit: Duration) -> bool {
     let answer = get(&http_url(server, WATCH), tls, limit).await;
     matches!(&answer, Err(NetError::Status { status, code: Some(code), .. }) if (*status, &**code) == NO_UPGRADE)

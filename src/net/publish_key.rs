@@ -30,7 +30,7 @@ pub(crate) fn create(port: u16) -> io::Result<(String, Guard)> {
     create_in(&folder(), port)
 }
 
-/// A new key that lies nowhere.
+/// Makes a new key that is stored nowhere.
 pub(crate) fn random() -> String {
     let bytes: [u8; KEY_BYTES] = rand::rng().random();
     bytes.iter().fold(String::new(), |key, byte| key + &format!("{byte:02x}"))

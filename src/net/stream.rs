@@ -38,16 +38,17 @@ pub(super) async fn within<T>(
     }
 }
 
-/// Facts of a connection that was made and closed again.
+/// Details of a connection that was opened and closed again.
 #[derive(Debug, Clone)]
 pub(crate) struct Reached {
-    /// Address of the server, after its name was looked up.
+    /// Address of the server, once its name was looked up.
     pub peer: Option<SocketAddr>,
-    /// Version of TLS, where it is spoken.
+    /// Version of TLS; `None` without TLS.
     pub tls: Option<&'static str>,
 }
 
-/// Connects to the host and port of a URL within `timeout`, and shakes hands where TLS is spoken, to see whether that works.
+/// Connects to the host and port of a URL within `timeout`, with a TLS handshake where the URL asks for one, then closes the
+/// connection.
 pub(crate) async fn reach(url: &Url, tls: &Tls, timeout: Duration) -> Result<Reached, NetError> {
     let stream = within(url, timeout, Box::pin(establish(url, tls))).await?;
     let version = |version: Option<ProtocolVersion>| match version {

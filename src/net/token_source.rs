@@ -1,4 +1,4 @@
-//! The token that proves who is watching; it is shown nowhere.
+//! Token of a watcher. It is never shown.
 
 use std::fmt;
 use std::fs::File;
@@ -10,22 +10,23 @@ use url::Url;
 use super::token;
 use crate::exit::Failure;
 
-/// The longest token, in bytes: a server reads no longer header.
+/// Longest token, in bytes. Servers read no longer headers.
 const LONGEST: u64 = 16 << 10;
 
-/// The query parameter that carries it to a socket. Every server of such a dialect reads it there; a header not all.
+/// Query parameter for the token of a socket. Every server of a dialect with tokens reads this parameter; some do not read a
+/// header.
 const PARAMETER: &str = "token";
 
-/// Where the token comes from.
+/// Source of the token.
 #[derive(Debug, Clone)]
 pub(crate) enum TokenSource {
-    /// From the user.
+    /// Given by the user.
     Given(Token),
-    /// From a file, which somebody else keeps fresh.
+    /// Read from a file, which another program may refresh.
     File(PathBuf),
 }
 
-/// A token that may stand in a header. Its Debug output does not tell it.
+/// A token that is valid in a header. Debug output does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
@@ -36,8 +37,8 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// Checks a token: not empty, and only what a header may hold. What stands around it is left out: white space, quotes,
-    /// the word `Bearer`.
+    /// Parses a token, which must not be empty and must be valid in a header. White space, quotes and the word `Bearer` around
+    /// the token are removed.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = token::bare(text);
         if text.is_empty() {
@@ -55,25 +56,25 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
-    /// Its text, to send it.
+    /// Text of the token, for sending.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The socket's URL with the token, in place of one that is there.
+    /// URL of a socket with this token. Replaces a token in the URL.
     pub(crate) fn in_query(&self, url: &Url) -> Url {
         let mut url = without(url);
         url.query_pairs_mut().append_pair(PARAMETER, &self.0);
         url
     }
 
-    /// A request's URL without a token, and the header that has it.
+    /// URL of a request without a token, and the header with this token.
     pub(crate) fn in_header(&self, url: &Url) -> (Url, String) {
         (without(url), format!("Bearer {}", self.0))
     }
 }
 
-/// The URL without a token in its query; the rest of the query stays as it was written.
+/// URL without a token in its query. The rest of the query stays unchanged.
 fn without(url: &Url) -> Url {
     let mut url = url.clone();
     let is_token = |pair: &str| pair.split('=').next() == Some(PARAMETER);
@@ -85,10 +86,10 @@ fn without(url: &Url) -> Url {
 }
 
 impl TokenSource {
-    /// The token as of now.
+    /// Reads the current token.
     ///
     /// # Errors
-    /// The file cannot be read, or holds no token; what it holds is not repeated.
+    /// The file cannot be read, or contains no token. The error does not show the content.
     pub(crate) fn read(&self) -> Result<Token, Failure> {
         let path = match self {
             Self::Given(token) => return Ok(token.clone()),
@@ -100,7 +101,7 @@ impl TokenSource {
         Token::parse(&text).map_err(|reason| Failure::usage(format!("token file {shown}: {reason}")))
     }
 
-    /// What a user whose token was refused can do.
+    /// Advice for a user whose token was refused.
     pub(crate) fn advice(&self, refused: &Token) -> String {
         let remarks = token::remarks(&refused.0).join(", ");
         match self {
@@ -114,13 +115,13 @@ impl TokenSource {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    // Two bytes a character, and a little white space.
+    // UTF-16 has two bytes for each character; some white space is allowed too.
     let mut bytes = Vec::new();
     File::open(path)?.take(2 * LONGEST + 16).read_to_end(&mut bytes)?;
     decoded(bytes).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
 }
 
-/// The text of a file, which some shells write in UTF-16.
+/// Text of a file in UTF-8, or in UTF-16 as some shells write it.
 fn decoded(bytes: Vec<u8>) -> Option<String> {
     let unit: fn([u8; 2]) -> u16 = match bytes.get(..2) {
         Some([0xff, 0xfe]) => u16::from_le_bytes,

@@ -1,11 +1,11 @@
-//! Forms of progress that anybody writes.
+//! Forms of progress that any program or script may write.
 
 use super::marks::Marks;
 use super::parts::{amounts, bar, end, percent, ratio};
 use super::row::{How, Row};
 use super::words::{doing, done, done_to_many, numbered, things};
 
-/// Rows of forms, the stricter ones first.
+/// Rows of these forms, the stricter forms first.
 pub(super) const FORMS: &[Row] = &[
     Row {
         name: "step in brackets (ninja, bazel, yarn)",
@@ -83,7 +83,7 @@ pub(super) const FORMS: &[Row] = &[
         name: "step alone",
         mark: Marks::RATIO,
         how: How::Pattern(concat!(
-            // A number that begins with 0 is the month or day of a date.
+            // The number must not begin with 0, as the month or day of a date may.
             r"(?i)^(?<step>0|[1-9]\d{0,11})(?: ?/ ?| of | out of )(?<total>[1-9]\d{0,11})",
             r"(?:$| *[(\[] *\d+ ?%|(?: ",
             things!(),

@@ -1,4 +1,4 @@
-//! Marks of lines that may say progress: found without a regular expression, since nearly no line has one.
+//! Marks of lines that may contain progress. They are found without a regular expression, since nearly no line has a mark.
 
 use std::sync::LazyLock;
 
@@ -10,22 +10,22 @@ use memchr::memmem::Finder;
 pub(super) struct Marks(u8);
 
 impl Marks {
-    /// A number with a `%` behind it.
+    /// A number followed by `%`.
     pub(super) const PERCENT: Self = Self(1);
-    /// Two numbers, with `/` or `of` between them.
+    /// Two numbers with `/` or `of` between them.
     pub(super) const RATIO: Self = Self(2);
-    /// A number alone.
+    /// A number alone on its line.
     pub(super) const NUMBER: Self = Self(4);
-    /// Shape of curl's meter: a number first, a usual width.
+    /// Shape of curl's meter: begins with a digit, has 60 to 100 bytes and a `:`.
     pub(super) const METER: Self = Self(8);
-    /// Begins as a line of ffmpeg's that counts.
+    /// Beginning of a line in which ffmpeg reports inputs or progress.
     pub(super) const MEDIA: Self = Self(16);
-    /// Two amounts of data, with `/` between them; the first may do without a unit, and then it has [`Self::RATIO`] instead.
+    /// Two amounts of data with `/` between them. Where the first has no unit, the line has [`Self::RATIO`] instead.
     pub(super) const AMOUNTS: Self = Self(32 | 2);
-    /// Begins with the word of a line of pip's that names a file, or has what the lines behind it have.
+    /// Beginning of pip's line that names a file. Pip's bars have [`Self::RATIO`] instead.
     pub(super) const DOWNLOAD: Self = Self(64 | 2);
 
-    /// Marks of a line without blanks at its ends.
+    /// Marks of a line that was trimmed.
     pub(super) fn of(line: &[u8]) -> Self {
         let Some(first) = line.first() else { return Self(0) };
         let mut marks = Self(0);
@@ -70,18 +70,19 @@ fn has_of(line: &[u8]) -> bool {
     })
 }
 
-/// Whether a number ends before `at`, a blank between them or none.
+/// Whether a number ends before `at`, with at most one blank between.
 fn is_number_before(line: &[u8], at: usize) -> bool {
     line[..at].strip_suffix(b" ").unwrap_or(&line[..at]).last().is_some_and(u8::is_ascii_digit)
 }
 
-/// Whether a `B` ends before `at` and a number begins behind it, with a blank beside it or none.
+/// Whether a `B` ends before `at` and a number begins after `at`, blanks aside.
 fn is_between_amounts(line: &[u8], at: usize) -> bool {
     let after = line[at + 1..].trim_ascii_start();
     line[..at].trim_ascii_end().ends_with(b"B") && after.first().is_some_and(u8::is_ascii_digit)
 }
 
-/// Whether a number of its own stands before `left`, and one behind `right`: no part of a date, a version, a path or a word.
+/// Whether a number ends before `left` and another begins at `right`, neither of them part of a date, a version, a path or a
+/// word.
 fn is_ratio(line: &[u8], left: usize, right: usize) -> bool {
     let before = line[..left].strip_suffix(b" ").unwrap_or(&line[..left]);
     let after = line[right..].strip_prefix(b" ").unwrap_or(&line[right..]);

@@ -1,4 +1,4 @@
-//! Recognisers that need more than one line.
+//! Recognition that needs earlier lines of the same stream.
 
 use std::sync::LazyLock;
 
@@ -7,31 +7,31 @@ use regex::bytes::Regex;
 use super::parts::{amounts, bar};
 use super::reading::{Progress, decimal, message, read, share};
 
-/// Numbers on lines of their own, in a row and rising, before the next one counts as a percent.
+/// Rising numbers on lines of their own that come before the first one that counts as a percent.
 const RUN: u32 = 2;
 
-/// What earlier lines of one stream said.
+/// Facts from earlier lines of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Duration of the longest input of ffmpeg, in seconds.
     duration: Option<f64>,
-    /// File that pip downloads.
+    /// Name of the file that pip downloads.
     file: Option<String>,
-    /// Last of the numbers that stood alone on their lines, without a line between them.
+    /// Last number alone on a line; `None` after a line of another kind.
     last: Option<u32>,
-    /// Count of these numbers, less those that repeat the one before.
+    /// Count of these numbers. Repetitions of the last number do not count.
     run: u32,
-    /// Each of these numbers is the one before and one: they may number something.
+    /// Whether each of these numbers is one more than the number before. Such numbers may number something.
     is_counting: bool,
 }
 
 impl Memory {
-    /// Takes note of a line that is not a number alone: it ends a run of numbers.
+    /// Ends a run of numbers, after a line of another kind.
     pub(super) fn break_run(&mut self) {
         (self.last, self.run, self.is_counting) = (None, 0, true);
     }
 
-    /// Reads ffmpeg's lines: `Duration:` of an input is remembered, `time=` is a part of it.
+    /// Reads ffmpeg's lines. Remembers the `Duration:` of an input and divides `time=` by it.
     pub(super) fn ffmpeg(&mut self, line: &[u8]) -> Option<Progress> {
         static INPUT: LazyLock<Regex> = LazyLock::new(|| compile(r"^Input #(\d+), "));
         static DURATION: LazyLock<Regex> =
@@ -42,7 +42,7 @@ impl Memory {
             )
         });
         if let Some(input) = INPUT.captures(line) {
-            // The first input of another run.
+            // Input 0 belongs to another run of ffmpeg.
             if &input[1] == b"0" {
                 self.duration = None;
             }
@@ -61,7 +61,7 @@ impl Memory {
         Some(Progress::of(share(time, duration).min(100.0)))
     }
 
-    /// Reads pip's lines: the name of a file is remembered for the bars behind it, each file having one of its own.
+    /// Reads pip's lines. Remembers the name of a file, which is the message of the bars that follow.
     pub(super) fn pip(&mut self, line: &[u8]) -> Option<Progress> {
         static FILE: LazyLock<Regex> =
             LazyLock::new(|| compile(r"^Downloading (\S+) \([\d.]+ ?(?:[kMGT]?B|bytes)\)$"));
@@ -75,8 +75,8 @@ impl Memory {
 
     /// Reads numbers alone on their lines, as `pv -n` writes them.
     ///
-    /// A number alone may be anything; a row of rising ones up to 100 is a percent. The first two of a row are therefore not
-    /// told, and none of `1`, `2`, `3`, …, which number something.
+    /// A single number may mean anything. Rising numbers up to 100 count as percents from the third on. Numbers that rise by
+    /// one each time, such as `1`, `2`, `3`, do not count: they may number something.
     pub(super) fn numbers(&mut self, line: &[u8]) -> Option<Progress> {
         let number = std::str::from_utf8(line).ok()?.parse().ok().filter(|number: &u32| *number <= 100);
         let Some(number) = number else {
@@ -122,7 +122,7 @@ mod tests {
             &time("01:00:10.00"),
             &time("N/A"),
             &time("-577014:32:22.77"),
-            // With -progress.
+            // Output of ffmpeg with `-progress`.
             "out_time=00:00:30.000000",
             "out_time=N/A",
             "Input #0, flv, from 'c':",

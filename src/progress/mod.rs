@@ -1,13 +1,13 @@
-//! Progress in the output of programs. Pure.
+//! Recognition of progress in the output of programs. Pure.
 //!
-//! Output is cut into lines and updates by [`Lines`]; a [`Recogniser`] finds the progress in one of them. What counts as progress is
-//! a table: [`tools::TOOLS`] and [`transfers::TRANSFERS`] have a row a program, [`forms::FORMS`] a row a form that anybody
-//! writes, each with an example. `recorded/` has the output of real programs, in a pipe (`.pipe`) and in a terminal (`.pty`), long
-//! runs of it thinned out.
+//! [`Lines`] splits output into lines and updates, and a [`Recogniser`] finds the progress in each of them. Tables define what
+//! counts as progress: [`tools::TOOLS`] and [`transfers::TRANSFERS`] have rows for programs, and [`forms::FORMS`] has rows for
+//! forms that anybody writes. Each row has an example. `recorded/` contains the output of real programs in a pipe (`.pipe`) and
+//! in a terminal (`.pty`), with long runs thinned out.
 //!
-//! A line that is no progress must never look like it: a date, a version, a ratio in prose, a count of tests, the load of a
-//! processor. A row therefore describes the whole shape of a line, rather than a number with a `%` somewhere in it. A form that
-//! needs words beside its number knows the words ([`words`]).
+//! False progress must be avoided: dates, versions, ratios in prose, counts of tests and processor loads are not progress. A
+//! row therefore describes the whole line, rather than a number with a `%` somewhere in it. A form that needs words beside its
+//! number lists the words ([`words`]).
 
 mod forms;
 mod lines;

@@ -1,4 +1,4 @@
-//! Numbers and bars, as parts of patterns. All patterns match bytes.
+//! Patterns of numbers and bars, for use in larger patterns. All patterns match bytes.
 
 /// A percent.
 macro_rules! percent {
@@ -35,7 +35,7 @@ macro_rules! bar {
     };
 }
 
-/// Where a number ends.
+/// The end of a number.
 macro_rules! end {
     () => {
         r"(?:$|[\s\]),;|])"

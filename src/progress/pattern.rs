@@ -1,31 +1,31 @@
-//! Progress by a regular expression of the user's.
+//! Recognition of progress by the user's regular expression.
 
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::reading::{GROUPS, Progress, read};
 
-/// Size of a compiled pattern, at most, in bytes. `\w`, which is any letter of Unicode, takes 20 KB each time it may repeat.
+/// Largest size of a compiled pattern, in bytes. A repeated `\w` matches any letter of Unicode and takes 20 KB.
 const LARGEST: usize = 10 << 20;
 
 /// Regular expression with at least one of the named groups `percent`, `step`, `total` and `message`.
 ///
-/// It takes the syntax of the crate `regex`, whose matching needs time in proportion to the line.
+/// The syntax is that of the crate `regex`, whose matching takes time in proportion to the line.
 #[derive(Debug, Clone)]
 pub(crate) struct ProgressPattern(Regex);
 
-/// Why a text is no pattern.
+/// Reason why a text cannot be used as a pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PatternError {
     /// The text does not compile.
     #[error("not a regular expression: {0}")]
     Syntax(String),
-    /// The expression has none of the groups.
+    /// The expression has none of the named groups.
     #[error("the regular expression names none of the groups percent, step, total and message")]
     NoGroup,
 }
 
 impl PatternError {
-    /// What the user can do.
+    /// Advice for the user.
     pub(crate) const fn hint() -> &'static str {
         r"name what it finds: (?<percent>…), (?<step>…), (?<total>…) or (?<message>…), as in 'done (?<percent>[\d.]+)' or 'part (?<step>\d+) of (?<total>\d+)'"
     }
@@ -43,13 +43,13 @@ impl ProgressPattern {
         }
     }
 
-    /// The progress in a line without escape sequences.
+    /// Progress in a line without escape sequences.
     pub(super) fn read(&self, line: &[u8]) -> Option<Progress> {
         read(&self.0.captures(line)?)
     }
 }
 
-/// The last line of the crate's message, which has the reason; those above it draw the place.
+/// Last line of the crate's error message, which has the reason. The lines above point at the place.
 fn reason(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
@@ -78,7 +78,7 @@ mod tests {
         assert_eq!(progress(r"done (?P<percent>[\d.,]+)", "done 45,5").unwrap().percent, Some(45.5));
         assert_eq!(progress("now: (?<message>.*)", "now: linking ").unwrap().message.unwrap(), "linking");
         assert_eq!(progress(r"step (?<step>\d+)", "step 3").unwrap().step, Some(3));
-        // The file's group is no business of the progress.
+        // Other named groups are allowed.
         assert_eq!(progress(r"(?<file>\S+) (?<percent>\d+)", "a.c 7").unwrap().percent, Some(7.0));
     }
 
@@ -99,7 +99,7 @@ mod tests {
         ] {
             assert_eq!(progress(r"done (?<percent>\S*)", line), None, "{line}");
         }
-        // A percent is no fraction.
+        // A `percent` of 0.45 means 0.45 %.
         assert_eq!(progress(r"done (?<percent>\S*)", "done 0.45").unwrap().percent, Some(0.45));
         assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "12/3"), None);
         assert_eq!(progress(r"(?<step>\d+)/(?<total>\d+)", "0/0"), None);

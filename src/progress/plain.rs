@@ -1,12 +1,12 @@
-//! Output without what commands a terminal.
+//! Removal of escape sequences and control characters.
 
 pub(super) const ESCAPE: u8 = 0x1b;
 pub(super) const BACKSPACE: u8 = 0x08;
 
-/// A line without escape sequences and control characters. One that moves the cursor is a blank; a backspace takes the character
-/// before it. `scratch` holds the text where there is something to take out.
+/// Text of a line without escape sequences and control characters. A sequence that moves the cursor becomes a blank. A
+/// backspace removes the character before it. The text is written to `scratch` if anything has to be removed.
 pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
-    // Without a way out of the loop, which makes it a few vector instructions.
+    // The loop has no early exit, so that the compiler can use vector instructions.
     if !line.iter().fold(false, |is_any, byte| is_any | is_control(*byte)) {
         return line;
     }
@@ -30,10 +30,10 @@ pub(super) fn plain<'a>(line: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
     scratch
 }
 
-/// Takes the last characters from a text.
+/// Removes the last characters of a text.
 pub(super) fn take_back(text: &mut Vec<u8>, characters: usize) {
     for _ in 0..characters.min(text.len()) {
-        // Bytes that continue a character of UTF-8; it has at most three.
+        // A UTF-8 character has at most three continuation bytes.
         let is_more = |byte: &&u8| **byte & 0xc0 == 0x80;
         let more = text.iter().rev().take(3).take_while(is_more).count();
         text.truncate(text.len().saturating_sub(more + 1));
@@ -44,26 +44,26 @@ const fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// Passes over the rest of an escape sequence.
+/// Skips the rest of an escape sequence.
 fn sequence<'a>(after: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
     match after.split_first() {
         Some((b'[', parameters)) => {
             let Some(end) = parameters.iter().position(|byte| matches!(byte, 0x40..=0x7e)) else {
                 return &[];
             };
-            // CUU to CUP, VPA and HVP: what follows stands elsewhere.
+            // CUU to CUP, VPA and HVP move the cursor, so the text after them stands elsewhere.
             if matches!(parameters[end], b'A'..=b'H' | b'd' | b'f') {
                 text.push(b' ');
             }
             &parameters[end + 1..]
         }
-        // OSC, DCS, SOS, PM and APC: a text up to BEL, or to ESC and a backslash.
+        // OSC, DCS, SOS, PM and APC contain a text that ends with BEL, or with ESC and a backslash.
         Some((b']' | b'P' | b'X' | b'^' | b'_', string)) => {
             let Some(end) = string.iter().position(|byte| matches!(byte, 0x07 | &ESCAPE)) else { return &[] };
             let rest = &string[end..];
             rest.strip_prefix(&[ESCAPE, b'\\']).or_else(|| rest.strip_prefix(&[0x07])).unwrap_or(rest)
         }
-        // A character set: one intermediate byte, then the final one.
+        // The choice of a character set has one intermediate byte and a final byte.
         Some((b'(' | b')' | b'*' | b'+' | b'#' | b'%', set)) => set.get(1..).unwrap_or_default(),
         Some((_, rest)) => rest,
         None => &[],

@@ -1,4 +1,4 @@
-//! What the groups of a match say.
+//! Values of the groups of a match.
 
 use std::sync::LazyLock;
 
@@ -7,37 +7,37 @@ use regex::bytes::Captures;
 
 use crate::text::printable;
 
-/// Named groups of a pattern of the user's.
+/// Named groups that a user's pattern may have.
 pub(super) const GROUPS: [&str; 4] = ["percent", "step", "total", "message"];
 
-/// Characters of a message, at most.
+/// Longest message, in characters.
 const LONGEST_MESSAGE: usize = 200;
 
-/// How far a program is, by a line of its output. `step` is at most `total`, where a line has both.
+/// Progress of a program, as found in a line of its output. `step` is at most `total` where both are known.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Progress {
-    /// Part that is done, 0 to 100: as the line says it, or else the quotient of step and total.
+    /// Finished share in percent, 0 to 100: from the line itself, or else the quotient of step and total or of two amounts.
     pub percent: Option<f64>,
-    /// Number of the step.
+    /// Number of the current step.
     pub step: Option<u64>,
-    /// Number of steps, not 0.
+    /// Number of all steps, not 0.
     pub total: Option<u64>,
-    /// What the program does now: on one line, and safe for a terminal.
+    /// Current activity of the program: one line, safe for a terminal.
     pub message: Option<String>,
 }
 
 impl Progress {
-    /// Progress that is a percent alone.
+    /// Makes progress with a percent alone.
     pub(super) const fn of(percent: f64) -> Self {
         Self { percent: Some(percent), step: None, total: None, message: None }
     }
 }
 
-/// The progress in a match: its groups `percent`, `step`, `total` and `message`, and of the table's own patterns the amounts of
-/// data `done` and `size`. `None` where a number is none, or they contradict each other.
+/// Progress from the groups of a match: `percent`, `step`, `total` and `message`, and in the tables' own patterns the amounts
+/// of data `done` and `size`. `None` where a number cannot be read, or where the numbers contradict each other.
 pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
     let group = |name| found.name(name).map(|group| group.as_bytes());
-    // A group that is there has a value.
+    // A group that has matched must have a readable value.
     let percent = group("percent").map_or(Some(None), |text| percent(text).map(Some))?;
     let [step, total] =
         ["step", "total"].map(|name| group(name).map_or(Some(None), |text| count(text).map(Some)));
@@ -56,12 +56,12 @@ pub(super) fn read(found: &Captures<'_>) -> Option<Progress> {
     is_any.then_some(Progress { percent, step, total, message })
 }
 
-/// A hundred times a quotient, to two decimals: no more are worth an event.
+/// Quotient in percent, rounded to two decimals. Finer progress is not worth an event.
 pub(super) fn share(done: f64, whole: f64) -> f64 {
     (done / whole * 10_000.0).round() / 100.0
 }
 
-/// The part of an amount of data that another one is, as a percent. An amount without a unit is in the unit of the other one.
+/// Share of the amount `done` in the amount `size`, in percent. An amount `done` without a unit has the unit of `size`.
 fn part(done: &[u8], size: &[u8]) -> Option<f64> {
     let (size, unit) = amount(size)?;
     let (done, own) = amount(done)?;
@@ -69,7 +69,7 @@ fn part(done: &[u8], size: &[u8]) -> Option<f64> {
     (size > 0.0 && done <= size).then(|| share(done, size))
 }
 
-/// An amount such as `1.5 MiB`, as a number and its unit in bytes.
+/// Parses an amount such as `1.5 MiB` into the number and its unit in bytes.
 fn amount(text: &[u8]) -> Option<(f64, Option<f64>)> {
     let text = std::str::from_utf8(text).ok()?;
     let (number, unit) = text.split_at(text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len()));
@@ -95,7 +95,8 @@ fn percent(text: &[u8]) -> Option<f64> {
     decimal(text).filter(|percent| (0.0..=100.0).contains(percent))
 }
 
-/// A number such as `45`, `45.5`, `45,5` or `1,234.5`: a comma stands before the decimals, or before each three digits.
+/// Parses a number such as `45`, `45.5`, `45,5` or `1,234.5`. A comma stands before the decimals or before groups of three
+/// digits.
 pub(super) fn decimal(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',');
@@ -110,14 +111,14 @@ pub(super) fn decimal(text: &[u8]) -> Option<f64> {
         .filter(|number: &f64| number.is_finite())
 }
 
-/// A number such as `1024` or `1,024`.
+/// Parses a whole number such as `1024` or `1,024`.
 fn count(text: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(text).ok()?.trim();
     text.replace([',', '_'], "").parse().ok()
 }
 
-/// A text without the marks between it and the number that it stands before, and without the bar, the percent and the rate that
-/// stand behind it.
+/// Message from the text before a number, without the punctuation between them. A bar, a percent or a rate at the end of the
+/// text is removed too.
 pub(super) fn message(text: &[u8]) -> Option<String> {
     static REST: LazyLock<Regex> = LazyLock::new(|| {
         let rest = r"(?:(?:\s{2,}|: +)[\[(|]?[#=\u{2500}-\u{259f}>-]{3,}|\s{2,}\d{1,3}(?:\.\d+)?%(?:\s|$)|: +\d{1,3}(?:\.\d+)?% +\d).*$";

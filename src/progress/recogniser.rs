@@ -14,12 +14,12 @@ use super::row::{How, Row};
 use super::table::PATTERNS;
 use super::words::no_progress;
 
-/// Bytes of the longest text before the number of a loose form: more is prose.
+/// Longest text before the number of a loose form, in bytes. Longer text is prose.
 const LONGEST_LOOSE_MESSAGE: usize = 200;
 
-/// Recogniser of progress in one stream of output. Two streams of a program have two: some forms need earlier lines.
+/// Recogniser of progress in one stream of output. Each stream needs its own, since some forms depend on earlier lines.
 ///
-/// A line of more than [`LONGEST`] bytes is no progress. Time is in proportion to the line, memory bounded.
+/// Lines of more than [`LONGEST`] bytes count as no progress. Time is in proportion to the line, and memory is bounded.
 #[derive(Debug)]
 pub(crate) struct Recogniser {
     pattern: Option<ProgressPattern>,
@@ -28,17 +28,17 @@ pub(crate) struct Recogniser {
 }
 
 impl Recogniser {
-    /// With a pattern of the user's, which stands in the place of the table: who writes one says what counts.
+    /// Makes a recogniser. The user's pattern replaces the tables.
     pub(crate) fn new(pattern: Option<&ProgressPattern>) -> Self {
         Self { pattern: pattern.cloned(), memory: Memory::default(), scratch: Vec::new() }
     }
 
-    /// The progress that a line says, if it says any. The line has no end; it may have escape sequences.
+    /// Progress in a line, if there is any. The line has no newline at its end and may contain escape sequences.
     pub(crate) fn line(&mut self, line: &[u8]) -> Option<Progress> {
         self.recognise(line).map(|(_, progress)| progress)
     }
 
-    /// The progress with the name of the row that recognised it.
+    /// Progress in a line, and the name of the row that recognised it.
     pub(super) fn recognise(&mut self, line: &[u8]) -> Option<(&'static str, Progress)> {
         if line.len() > LONGEST {
             return None;
@@ -79,7 +79,7 @@ fn by_row(row: &Row, pattern: Option<&Regex>, memory: &mut Memory, line: &[u8]) 
     read(&found)
 }
 
-/// Whether the words before the number say that it is no progress.
+/// Whether the words before the number say that the number is no progress.
 fn is_of_other_things(line: &[u8], found: &Captures<'_>) -> bool {
     static OTHER: LazyLock<Regex> = LazyLock::new(|| compile(no_progress!()));
     let start = |name| found.name(name).map(|group| group.start());
@@ -88,7 +88,7 @@ fn is_of_other_things(line: &[u8], found: &Captures<'_>) -> bool {
     OTHER.is_match(&line[..before])
 }
 
-/// A line without the time and level that a log writes before it.
+/// Line without the time and the level that logs write at its beginning.
 fn without_prefix(line: &[u8]) -> &[u8] {
     static PREFIX: LazyLock<Regex> = LazyLock::new(|| {
         compile(

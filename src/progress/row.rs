@@ -1,27 +1,28 @@
-//! A row of the table of what counts as progress.
+//! Row of a table of progress.
 
 use super::marks::Marks;
 use super::memory::Memory;
 use super::reading::Progress;
 
-/// A row: one form of progress.
+/// One form of progress.
 pub(super) struct Row {
-    /// The program, or the form.
+    /// Name of the program, or of the form.
     pub name: &'static str,
-    /// What a line has that the row may recognise.
+    /// Marks of lines that the row may recognise. A line needs at least one of them.
     pub mark: Marks,
-    /// How the row recognises a line.
+    /// Way of recognition.
     pub how: How,
-    /// Line that it recognises: out of the recording of a real program, where the row is one's.
+    /// Line that the row recognises. Rows of a program have a line from a recording or from the documentation.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests hold each row against its example"))]
     pub example: &'static str,
 }
 
-/// How a row recognises a line, which comes without escape sequences and without blanks at its ends.
+/// Way in which a row recognises a line. The line has no escape sequences and is trimmed.
 pub(super) enum How {
     /// A regular expression of bytes with groups, for [`super::reading::read`].
     Pattern(&'static str),
-    /// A pattern for texts about anything: not where [`super::words::no_progress`] stands before the number or bar.
+    /// A pattern that also fits lines about other things. It does not count where [`super::words::no_progress`] matches before
+    /// the number or the bar.
     Loose(&'static str),
     /// A function that needs earlier lines.
     Memory(fn(&mut Memory, &[u8]) -> Option<Progress>),

@@ -1,17 +1,17 @@
-//! Escape sequences, byte for byte.
+//! Parser of escape sequences, one byte at a time.
 
 use std::ops::ControlFlow;
 
-/// Part of an escape sequence that has been read.
+/// Part of an escape sequence that was read so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sequence {
     /// ESC.
     Begun,
-    /// ESC and an intermediate byte: the next byte is the last.
+    /// ESC and an intermediate byte. The next byte is the last.
     Intermediate,
     /// CSI: ESC and `[`, with the digits of the first parameter.
     Control(Parameter),
-    /// OSC, DCS, SOS, PM or APC: a text up to BEL, or to ESC and a backslash.
+    /// OSC, DCS, SOS, PM or APC, with a text that ends with BEL, or with ESC and a backslash.
     Text,
 }
 
@@ -22,19 +22,19 @@ pub(super) struct Parameter {
     is_whole: bool,
 }
 
-/// What a whole sequence does to the cursor.
+/// Effect of a complete sequence on the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Motion {
-    /// It stays in the line, and does not go back.
+    /// The cursor stays in its line and does not go back.
     Stays,
-    /// It goes back by this many columns.
+    /// The cursor goes back by this number of columns.
     Back(usize),
-    /// It goes to another line, or to the first column.
+    /// The cursor goes to another line, or to the first column.
     Elsewhere,
 }
 
 impl Sequence {
-    /// Goes on with the sequence and one more byte, or breaks off with what it does, if that was its last.
+    /// Adds a byte to the sequence. Breaks with the sequence's effect if the byte was its last.
     pub(super) fn next(self, byte: u8) -> ControlFlow<Motion, Self> {
         match (self, byte) {
             // ESC within a sequence begins another.
@@ -63,14 +63,14 @@ impl Parameter {
         Self { number: Some(number), ..self }
     }
 
-    /// What the sequence with this last byte does.
+    /// Effect of the control sequence with this last byte.
     fn moves(self, last: u8) -> Motion {
         let number = self.number.unwrap_or(1).max(1);
         match last {
             b'D' => Motion::Back(usize::from(number)),
-            // CUU, CUD, CNL, CPL, CUP, VPA, HVP, and the restored position.
+            // CUU, CUD, CNL, CPL, CUP, VPA, HVP, and restoring the position.
             b'A' | b'B' | b'E' | b'F' | b'H' | b'd' | b'f' | b'u' => Motion::Elsewhere,
-            // CHA and HPA to the first column; to another one they align a text.
+            // CHA and HPA with another column than the first only align text.
             b'G' | b'`' if number == 1 => Motion::Elsewhere,
             _ => Motion::Stays,
         }
@@ -81,7 +81,7 @@ impl Parameter {
 mod tests {
     use super::*;
 
-    /// What a sequence does, and how many bytes of it there are.
+    /// Effect and length of the sequence at the beginning of `bytes`.
     fn read(bytes: &[u8]) -> Option<(Motion, usize)> {
         let mut sequence = Sequence::Begun;
         for (at, byte) in bytes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The table of what counts as progress.
+//! Tables of progress as one list of rows, and their compiled patterns.
 
 use std::sync::{LazyLock, OnceLock};
 
@@ -9,23 +9,23 @@ use super::row::Row;
 use super::tools::TOOLS;
 use super::transfers::TRANSFERS;
 
-/// Bytes of the cache in which the set of all patterns is searched. The default is too small for their states.
+/// Limit of the compiled set of patterns and of its search cache, in bytes. The default is too small for the set.
 const CACHE: usize = 8 << 20;
 
-/// Forms of progress. The first one that recognises a line wins, so programs stand above the forms that anybody writes.
+/// All rows. The first row that recognises a line wins, so programs come before the forms that anybody writes.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TOOLS.iter().chain(TRANSFERS).chain(FORMS)
 }
 
-/// The pattern of each row, those that are functions having none.
+/// Patterns of the rows. A row with a function has no pattern.
 pub(super) struct Patterns {
-    /// All patterns in the order of the rows, to be searched at once.
+    /// All patterns in the order of the rows, searched at once.
     set: RegexSet,
-    /// Each pattern, compiled when a line matches it for the first time: a program's output has few forms.
+    /// Pattern of each row, compiled when a line matches for the first time: the output of a program has few forms.
     each: Vec<Option<Pattern>>,
 }
 
-/// A pattern, and what it compiles to.
+/// Pattern as text, and its compiled form.
 struct Pattern {
     text: String,
     regex: OnceLock<Regex>,
@@ -46,7 +46,7 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// The rows that may recognise a line: those whose pattern matches, and those without one.
+    /// Rows that may recognise a line: rows whose pattern matches, and rows without a pattern.
     pub(super) fn candidates(
         &'static self,
         line: &[u8],

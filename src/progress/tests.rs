@@ -1,4 +1,4 @@
-//! Recordings of real programs, forms that scripts write, and lines that only look like progress.
+//! Tests with recordings of real programs, with forms that scripts write, and with lines that only look like progress.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use super::*;
 mod precision;
 mod recordings;
 
-/// What a fresh recogniser says of a line.
+/// Progress that a new recogniser finds in a line, with the name of the row.
 fn one(line: &str) -> Option<(&'static str, Progress)> {
     Recogniser::new(None).recognise(line.as_bytes())
 }
@@ -32,7 +32,7 @@ fn each_row_recognises_its_example() {
     }
 }
 
-/// Lines that scripts and log files have, with the percent.
+/// Lines of scripts and log files, with the percent of each.
 const FORMS: &[(&str, f64)] = &[
     ("45%", 45.0),
     ("  45.5 %  ", 45.5),

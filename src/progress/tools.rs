@@ -1,11 +1,11 @@
-//! Forms of progress of single programs that build, test, install, convert or measure.
+//! Progress of programs that build, test, install, convert or measure.
 
 use super::marks::Marks;
 use super::memory::Memory;
 use super::parts::{percent, ratio};
 use super::row::{How, Row};
 
-/// Rows of these programs. `example` is out of a recording of the program, or a line as its documentation has it.
+/// Rows of these programs. `example` comes from a recording of the program or from its documentation.
 pub(super) const TOOLS: &[Row] = &[
     Row {
         name: "ffmpeg",

@@ -1,11 +1,11 @@
-//! Forms of progress of single programs that move data: over a network, into archives, images and file systems.
+//! Progress of programs that move data: over a network, or into archives, images and file systems.
 
 use super::marks::Marks;
 use super::memory::Memory;
 use super::parts::{amount, amounts, bar, percent, ratio};
 use super::row::{How, Row};
 
-/// Rows of these programs. `example` is out of a recording of the program, or a line as its documentation has it.
+/// Rows of these programs. `example` comes from a recording of the program or from its documentation.
 pub(super) const TRANSFERS: &[Row] = &[
     Row {
         name: "number alone (pv -n)",

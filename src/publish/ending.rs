@@ -1,4 +1,4 @@
-//! The events that end a job, and open it again: found in the catalogue by what they do, not by their names.
+//! Events that end a job, and events that open it again. They are found in the catalogue by their effect, not by their names.
 
 use std::sync::Arc;
 
@@ -8,36 +8,36 @@ use super::probe;
 use crate::dialect::{Assignment, Dialect, EventDef, FieldError, FieldType, Opens, Outcome, View};
 use crate::emit::{Content, Outgoing};
 
-/// Exit codes of a shell for a command that was ended by SIGINT and SIGTERM.
+/// Exit codes of a shell whose command was ended by SIGINT or SIGTERM.
 const INTERRUPTED: [u8; 2] = [130, 143];
 
-/// How a job ends.
+/// Way in which a job ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// With this outcome.
+    /// An outcome.
     Outcome(Outcome),
-    /// With the outcome of a command that exited with this code: 0 succeeded, 130 and 143 were interrupted.
+    /// The exit code of a command: 0 means succeeded, 130 and 143 mean interrupted.
     Exit(u8),
 }
 
-/// Why a job cannot end so.
+/// Reason why a job cannot be ended this way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EndingError {
     /// The dialect has no event with this outcome.
     #[error("the dialect {dialect} has no event that says '{}'", outcome.as_str())]
     NoEvent {
-        /// The dialect's name.
+        /// Name of the dialect.
         dialect: String,
-        /// The outcome.
+        /// Wanted outcome.
         outcome: Outcome,
     },
-    /// The event needs more than an outcome.
+    /// The event needs fields beside the outcome.
     #[error(transparent)]
     Field(#[from] FieldError),
 }
 
 impl Ending {
-    /// The outcome. Where the dialect has no `cancelled`, an interrupted job has failed.
+    /// Outcome of the ending. An interrupted job counts as failed where the dialect has no event for cancelled jobs.
     fn outcome(self, dialect: &Dialect) -> Outcome {
         match self {
             Self::Exit(0) => Outcome::Succeeded,
@@ -51,7 +51,7 @@ impl Ending {
         }
     }
 
-    /// The event that ends `job`, with the exit code where the event has a place for it, or with an error that names it.
+    /// Event that ends `job`. An exit code goes into the event's field for it, or else into the text of the error.
     pub(crate) fn event(self, dialect: &Arc<Dialect>, job: &str) -> Result<Outgoing, EndingError> {
         let outcome = self.outcome(dialect);
         let def = event(dialect, outcome)
@@ -59,7 +59,7 @@ impl Ending {
         let fields = match (self, outcome) {
             (_, Outcome::Succeeded) => Vec::new(),
             (Self::Exit(code), _) => said(dialect, def, job, code),
-            // Some dialects have no failure without an error.
+            // Some dialects require an error text in a failure.
             (Self::Outcome(outcome), _) => match dialect.build(&def.name, job, &[], Timestamp::UNIX_EPOCH) {
                 Ok(_) => Vec::new(),
                 Err(_) => error_text(dialect, def, job, outcome.as_str()),
@@ -67,19 +67,19 @@ impl Ending {
         };
         let content = Content::Fields { event: def.name.clone(), fields };
         let event = Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content };
-        // Whether it can be built does not depend on the time.
+        // The check does not depend on the time.
         event.payload(Timestamp::UNIX_EPOCH)?;
         Ok(event)
     }
 }
 
-/// The first event of the catalogue that ends a job so.
+/// First event of the catalogue that ends a job with this outcome.
 fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
-    // What ends on a channel is a resource; there are no jobs.
+    // Events of channels end resources, not jobs.
     let events = if dialect.channels.is_some() { &[][..] } else { &dialect.catalogue.events };
     events.iter().find(|def| {
         let named = dialect.kind(&def.name).or_else(|| {
-            // The kind is a default of the event's where the event's name is not the kind.
+            // Where the event's name is not its kind, a field's default names the kind.
             let values = def.fields.iter().filter_map(|field| field.default.as_ref()?.as_str());
             values.filter_map(|value| dialect.kind(value)).find(|kind| kind.ends.is_some())
         });
@@ -87,7 +87,7 @@ fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
     })
 }
 
-/// The event that opens a new run of a job that has ended; `None` where the dialect has none that can be built from the job alone.
+/// Event that opens a new run of a job that has ended. `None` where the dialect has no such event that needs only the job.
 pub(super) fn opening(dialect: &Arc<Dialect>, job: &str) -> Option<Outgoing> {
     let of = |def: &EventDef| {
         let content = Content::Fields { event: def.name.clone(), fields: Vec::new() };
@@ -97,7 +97,7 @@ pub(super) fn opening(dialect: &Arc<Dialect>, job: &str) -> Option<Outgoing> {
     events.filter(|event| event.opens() >= Opens::AfterEnding).max_by_key(Outgoing::opens)
 }
 
-/// The exit code in the field for it, or in the error.
+/// Assignment of the exit code to its field, or else of a text with the code to the field of the error.
 fn said(dialect: &Dialect, def: &EventDef, job: &str, code: u8) -> Vec<Assignment> {
     let digits = code.to_string();
     let shows_code = |view: &View| view.error.as_ref().is_some_and(|error| error.ends_with(&digits));
@@ -107,7 +107,7 @@ fn said(dialect: &Dialect, def: &EventDef, job: &str, code: u8) -> Vec<Assignmen
     }
 }
 
-/// A text in the field that holds the error.
+/// Assignment of a text to the field of the error.
 fn error_text(dialect: &Dialect, def: &EventDef, job: &str, text: &str) -> Vec<Assignment> {
     let shows_text = |view: &View| view.error.as_deref() == Some(text);
     let name = probe::field(dialect, (def, job), FieldType::String, &text.into(), shows_text);
@@ -175,7 +175,7 @@ mod tests {
         for (name, kind) in [("jobs", "started"), ("scraping", "job_started"), ("downloads", "queued")] {
             assert_eq!(opening(name), Some(Some(kind.to_owned())));
         }
-        // Whose the task is has to be said by somebody who knows.
+        // The owner of a task cannot be guessed.
         assert_eq!(opening("tasks"), None);
     }
 

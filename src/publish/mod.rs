@@ -45,7 +45,7 @@ pub(crate) struct PublishOptions {
     pub require_subscribers: bool,
     /// Standard input is a terminal: nobody is killed where it is no longer read.
     pub is_typed: bool,
-    /// Say errors alone, no notes and no warnings.
+    /// Whether to print errors only, without notes and warnings.
     pub is_quiet: bool,
 }
 
@@ -70,7 +70,7 @@ pub(crate) enum SourceOptions {
     },
 }
 
-/// Time for the last word of a job whose publisher was interrupted.
+/// Longest time for the end event of a job whose publisher was interrupted.
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// How long a sink that is away is tried again after the end of a source, unless the user says.
@@ -155,7 +155,7 @@ impl PublishOptions {
     }
 }
 
-/// Sends the event that ends a job whose lines were cut off. The number of events that could not be sent.
+/// Sends the event that ends a job whose input was cut off. Returns the number of events that could not be sent.
 async fn last_word_lost(sink: &Sink, event: Option<Outgoing>) -> u64 {
     let Some(mut event) = event else { return 0 };
     let sending = async {

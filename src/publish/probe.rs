@@ -1,11 +1,11 @@
-//! Fields of an event, found by what a watcher sees of them rather than by their names.
+//! Search for the fields of an event by their effect on a watcher, rather than by their names.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::dialect::{Assignment, Dialect, EventDef, FieldType, View};
 
-/// The name of the first field of a type in which a watcher sees `value`.
+/// Name of the first field of this type in which a watcher sees `value`.
 pub(super) fn field<'a>(
     dialect: &Dialect,
     (def, job): (&'a EventDef, &str),

@@ -45,12 +45,12 @@ pub(super) struct Pump<'a, W> {
     persistence: Persistence,
 }
 
-/// What a pump leaves unsaid.
+/// Messages that a pump does not print.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Manner {
-    /// An event that reached nobody: the caller reports it.
+    /// Whether the caller reports events that reached nobody.
     pub(super) is_reported: bool,
-    /// Notes and warnings: only errors are said.
+    /// Whether to print errors only, without notes and warnings.
     pub(super) is_quiet: bool,
 }
 
@@ -90,7 +90,7 @@ impl<'a, W: Write> Pump<'a, W> {
         self.with(State::take_tally)
     }
 
-    /// Whether a line of the source ended the job.
+    /// Whether the last line of the source so far has ended the job.
     pub(super) fn is_run_over(&self) -> bool {
         self.with(|state| state.is_run_over)
     }
@@ -99,12 +99,10 @@ impl<'a, W: Write> Pump<'a, W> {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Prints a note or a warning.
     fn say(&self, text: &str) {
         self.with(|state| state.say(text));
     }
 
-    /// Prints an error.
     fn complain(&self, text: &str) {
         self.with(|state| state.complain(text));
     }
@@ -159,8 +157,8 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Takes an event over from the source. One that does not say how far its job is goes on from where the job is; where that
-    /// cannot be found out, its default stands.
+    /// Takes an event from the source. An event that lacks the state of its job gets the known state. Where the state cannot be
+    /// found out, the defaults of the event apply.
     async fn take(&self, sink: &Sink, mut event: Outgoing) {
         if event.needs_standing()
             && let Some(standing) = self.standing(sink, &event).await
@@ -176,8 +174,8 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// How far the job of an event is; `None` where nobody knows. Where that cannot be found out within a second it is not
-    /// tried again.
+    /// State of the event's job; `None` where it is not known. After an attempt that failed or took longer than [`STALL`] the
+    /// state is not asked for again.
     async fn standing(&self, sink: &Sink, event: &Outgoing) -> Option<Standing> {
         if self.with(|state| state.away || state.closed || state.is_blind) {
             return None;

@@ -305,7 +305,7 @@ async fn an_interrupt_cancels_a_job_that_the_end_of_the_lines_would_have_ended()
     writer.write_all(b"45%\n").await.unwrap();
     assert_eq!(relay.next().await.1["progress"], 45);
     stop.cancel();
-    // Downloads have no word for a job that was cancelled.
+    // The dialect `downloads` has no event for a cancelled job.
     let (_, event) = relay.next().await;
     assert_eq!((&event["status"], &event["error"]), (&json!("failed"), &json!("exit code 130")));
     assert_eq!(timeout(DEADLINE, task).await.expect("an end").unwrap(), Exit::Interrupted);

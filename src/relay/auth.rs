@@ -1,4 +1,4 @@
-//! Access control of the relay: its policy, whose a job is, and why somebody is refused. Pure.
+//! Access control of the relay: the policy, the owner of a job, and the reasons for a refusal. Pure.
 //!
 //! The cause of a refusal goes to the log and not to the client.
 
@@ -83,26 +83,26 @@ pub(super) enum Access {
     Refused(Refusal),
 }
 
-/// Why a request is refused, in the words that its client sees.
+/// Reason for refusing a request, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// There is neither secret nor key, so no token could be good.
+    /// No token can be valid, since there is neither secret nor key.
     NoSecret,
-    /// The key that the token names may be among those that could not be fetched yet.
+    /// The token's key may be in a key set that could not be fetched yet.
     KeysAway,
-    /// The token is missing, or no good, for a reason that only the log is told.
+    /// The token is missing or invalid. Only the log gets the exact fault.
     Token(Flaw),
-    /// The token is good, and not for this target.
+    /// The token is valid and does not allow this target.
     NotAllowed,
 }
 
 impl Refusal {
-    /// The refusal of a token that has expired.
+    /// Refusal of an expired token.
     pub(super) fn expired() -> Self {
         Self::Token(Fault::Expired.into())
     }
 
-    /// How a socket is closed.
+    /// Close code and reason of the socket.
     pub(super) const fn close(&self) -> CloseReason {
         match self {
             Self::NoSecret => CloseReason::NoSecret,
@@ -112,7 +112,7 @@ impl Refusal {
         }
     }
 
-    /// Text about the refusal, for people, which the response to a request contains.
+    /// Text about the refusal for people, for the body of the response.
     pub(super) const fn message(&self) -> &'static str {
         match self {
             Self::NoSecret => {

@@ -34,7 +34,7 @@ pub(super) struct Event {
     pub kind: Arc<str>,
     /// Present where a newer event may replace this one while a socket pushes back.
     pub conflation: Option<ConflationKey>,
-    /// A line of a job's log.
+    /// Whether the event is a line of a job's log.
     pub is_log: bool,
     /// The outcome, where it ends a job's run.
     pub ends: Option<Outcome>,

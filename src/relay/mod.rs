@@ -207,11 +207,11 @@ impl Relay {
         self.api.stats.connections.get()
     }
 
-    /// Resolves once events can come: the broker is connected, and the history of its streams was read. Pends until then.
+    /// Waits until events can reach watchers: the broker is connected, and the history of its streams was read.
     pub async fn ready(&self) {
         let mut status = self.api.broker.status();
         let mut has_history = self.api.has_history.clone();
-        // A broker that has gone for good is never ready.
+        // A broker that has gone for good never becomes ready.
         if status.wait_for(|status| status.connected).await.is_err()
             || has_history.wait_for(|has| *has).await.is_err()
         {
@@ -219,7 +219,7 @@ impl Relay {
         }
     }
 
-    /// Why events cannot come at the moment; `None` where they can, or nobody knows.
+    /// Reason why no events can reach watchers now; `None` where there is none, or none is known.
     pub fn trouble(&self) -> Option<String> {
         self.api.broker.status().borrow().error.clone()
     }

@@ -49,7 +49,7 @@ pub struct RelayOptions {
     pub lists: ListsPolicy,
     /// How long closing all sockets may take at shutdown.
     pub drain: Duration,
-    /// Takes orders for jobs, where there is one.
+    /// Backend that takes orders for jobs, if any.
     pub backend: Option<Arc<dyn Backend>>,
 }
 

@@ -1,4 +1,4 @@
-//! The command as a child: its streams, its process group, and what it is sent.
+//! The command as a child process: its streams, its process group, and the signals sent to it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -19,19 +19,19 @@ use super::session;
 use crate::child;
 use crate::exit::{Exit, Failure};
 
-/// A program, its arguments, and what is changed of its environment: `None` takes a variable out.
+/// Program, arguments and environment of a command.
 #[derive(Debug)]
 pub(crate) struct CommandLine {
     /// Name or path of the program.
     pub program: OsString,
-    /// Its arguments.
+    /// Arguments, without the program's name.
     pub args: Vec<OsString>,
-    /// Variables that are set or taken out.
+    /// Variables to set, or to remove where the value is `None`.
     pub environment: Vec<(OsString, Option<OsString>)>,
 }
 
 impl CommandLine {
-    /// Name of the program for people, or the whole line.
+    /// Name of the program for people, or the whole command line.
     pub(super) fn name(&self, is_whole: bool) -> String {
         if !is_whole {
             return name_of(&self.program);
@@ -44,12 +44,12 @@ impl CommandLine {
 /// Relation of the command's processes to jobwire's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kinship {
-    /// The command is in jobwire's process group, and what the terminal sends reaches both.
+    /// The command is in jobwire's process group. Signals of the terminal reach both.
     SameGroup,
-    /// The command has a process group of its own, since there is no terminal that sends anything to groups. What is sent to
-    /// jobwire's group then reaches the command once, through jobwire.
+    /// The command has a process group of its own, since there is no terminal that sends signals to groups. A signal to
+    /// jobwire's group reaches the command once, through jobwire.
     OwnGroup,
-    /// The command has a session of its own on a pty, led by a process between.
+    /// The command has a session of its own on a pty. A process between jobwire and the command leads the session.
     Session,
 }
 
@@ -61,15 +61,15 @@ pub(super) struct Running {
     /// Process id of the command, as far as it is known.
     pub(super) id: Option<u32>,
     pub(super) kinship: Kinship,
-    /// Reading ends of the command's standard output and standard error, until they are taken; the second is `None` where both
+    /// Reading ends of the command's standard output and standard error, until they are taken. The second is `None` where both
     /// share one pty.
     pub(super) outputs: (Option<Source>, Option<Source>),
-    /// Terminal that jobwire reads for the command: always where that has a session of its own, else while a program has put
-    /// its pty into another manner, as one does to read single keys from there.
+    /// Terminal whose keys jobwire passes on to the command. With a session of its own the command always gets the keys.
+    /// Without one it gets them while a program has changed the mode of the pty, as programs do to read single keys.
     pub(super) keyboard: Option<Arc<Mutex<Keyboard>>>,
     /// Masters of the command's ptys, to set their sizes.
     ptys: Vec<OwnedFd>,
-    /// Manner of the first pty at the start.
+    /// Mode of the first pty before the start.
     manner: LocalModes,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Source {
 }
 
 impl Running {
-    /// Starts a command; on a tokio runtime.
+    /// Starts a command; needs a tokio runtime.
     pub(super) fn start(line: &CommandLine, choice: PtyChoice) -> Result<Self, Failure> {
         let outside = Outside {
             is_stdin: terminal_at(io::stdin()).is_some(),
@@ -104,14 +104,15 @@ impl Running {
         let streams = Streams::open(layout, keyboard.as_ref()).map_err(failed)?;
         let mut command = command(line, kinship);
         streams.connect(&mut command, layout).map_err(failed)?;
+        // Read the mode before the command can change it.
+        let manner = streams.ptys.first().map_or(LocalModes::empty(), manner);
         let (child, id) = start(command, line, kinship)?;
         let Streams { outputs, ptys, .. } = streams;
-        let manner = ptys.first().map_or(LocalModes::empty(), manner);
         let keyboard = keyboard.map(|keyboard| Arc::new(Mutex::new(keyboard)));
         Ok(Self { child, id, kinship, outputs, keyboard, ptys, manner })
     }
 
-    /// Id of the child, until it was waited for.
+    /// Process id of the child, until the child was waited for.
     fn pid(&self) -> Option<Pid> {
         child::pid(self.child.id())
     }
@@ -119,25 +120,25 @@ impl Running {
     /// Sends a signal to the command.
     pub(super) fn send(&self, signal: Signal) {
         let Some(pid) = self.pid() else { return };
-        // A command that has ended meanwhile is sent nothing.
+        // A command that has ended meanwhile receives nothing.
         let _ = match (self.kinship, signal) {
             (Kinship::OwnGroup, signal) => kill_process_group(pid, signal),
             (Kinship::Session, Signal::KILL) => {
-                // A leader that is stopped obeys once it goes on.
+                // A stopped leader handles the signal once it goes on.
                 kill_process(pid, session::KILL).and_then(|()| kill_process(pid, Signal::CONT))
             }
             (Kinship::Session | Kinship::SameGroup, signal) => kill_process(pid, signal),
         };
     }
 
-    /// Whether the command has been stopped since this was last asked.
+    /// Whether the command has been stopped since the last call.
     pub(super) fn has_stopped(&self) -> bool {
         let Some(pid) = self.pid() else { return false };
         let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
         matches!(waitid(WaitId::Pid(pid), options), Ok(Some(status)) if status.stopped())
     }
 
-    /// Whether all that the command has written to its terminal was read.
+    /// Whether all output that the command has written to its ptys was read.
     pub(super) fn is_silent(&self) -> bool {
         self.ptys.iter().all(|master| ioctl_fionread(master).unwrap_or(0) == 0)
     }
@@ -150,27 +151,27 @@ impl Running {
             let _ = tcsetwinsize(master, size);
         }
         if self.kinship != Kinship::Session && !self.ptys.is_empty() {
-            // The kernel tells those alone whose controlling terminal it is.
+            // The kernel sends WINCH only where a controlling terminal was resized, and these ptys control no process.
             self.send(Signal::WINCH);
         }
     }
 
-    /// Acts on the keyboard, where there is one.
+    /// Calls `act` with the keyboard, where there is one.
     pub(super) fn with_keyboard(&self, act: impl FnOnce(&mut Keyboard)) {
         if let Some(keyboard) = &self.keyboard {
             act(&mut keyboard.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
-    /// Captures the keyboard for as long as the command is to get its keys, and jobwire is in the foreground: where the pty is
-    /// the command's controlling terminal always, else while a program reads single keys from it.
+    /// Captures or releases the keyboard. It is captured while jobwire is in the foreground and the command needs its keys:
+    /// always in a session of its own, else while a program reads single keys from the pty.
     pub(super) fn look_for_keys(&self) {
         let is_wanted = self.kinship == Kinship::Session
             || self.ptys.first().is_some_and(|master| manner(master) != self.manner);
         self.with_keyboard(|keyboard| keyboard.capture_if(is_wanted));
     }
 
-    /// A writing end for what is typed.
+    /// A writing end for typed keys.
     pub(super) fn typewriter(&self) -> io::Result<File> {
         match self.ptys.first() {
             Some(master) => Ok(File::from(master.try_clone()?)),
@@ -180,13 +181,13 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// Restores the settings of the terminal. The thread that reads its keys may live on.
+    /// Restores the settings of the terminal, since the thread that reads its keys may live on.
     fn drop(&mut self) {
         self.with_keyboard(Keyboard::release);
     }
 }
 
-/// Starts a command; the child, and the process id of the command.
+/// Starts a command. Returns the child, and the process id of the command.
 fn start(
     mut command: Command,
     line: &CommandLine,
@@ -200,7 +201,7 @@ fn start(
     let failed = |error| Failure::new(Exit::CannotRun, format!("could not hear of the command: {error}"));
     let (report, told) = io::pipe().map_err(failed)?;
     command.stdout(told);
-    // This process's copy of the pipe goes with the command's builder, so that the report has an end.
+    // The command's builder holds this process's copy of the pipe. Dropping the builder gives the report an end.
     let child = child::start(&mut command.into())?;
     let id = session::started(report, &line.program)?;
     Ok((child, id))
@@ -208,7 +209,7 @@ fn start(
 
 fn command(line: &CommandLine, kinship: Kinship) -> Command {
     let mut command = if kinship == Kinship::Session {
-        // Also where the file has been replaced since.
+        // `/proc/self/exe` starts the same program, also after its file was replaced.
         let mut command = Command::new("/proc/self/exe");
         command.arg0(session::NAME).arg(terminal_path()).arg(&line.program);
         command
@@ -228,12 +229,12 @@ fn command(line: &CommandLine, kinship: Kinship) -> Command {
     command
 }
 
-/// Path of the terminal at standard input; empty where the system does not tell.
+/// Path of the terminal at standard input; empty where the system does not give one.
 fn terminal_path() -> OsString {
     fs::read_link("/proc/self/fd/0").map(OsString::from).unwrap_or_default()
 }
 
-/// Ends of the command's streams, before it is started.
+/// Ends of the command's streams before the start.
 struct Streams {
     outputs: (Option<Source>, Option<Source>),
     stdout: OwnedFd,
@@ -262,10 +263,10 @@ impl Streams {
         Ok(Self { outputs: (Some(stdout_source), stderr_source), stdout, stderr, ptys })
     }
 
-    /// Gives the command its ends.
+    /// Gives the command its ends of the streams.
     fn connect(&self, command: &mut Command, layout: Layout) -> io::Result<()> {
         if layout.is_session {
-            // The leader gives the command its standard output.
+            // The leader uses its standard output for the report. The command gets the pty on standard input as its output too.
             command.stdin(Stdio::from(self.stdout.try_clone()?));
         }
         command.stdout(Stdio::from(self.stdout.try_clone()?)).stderr(Stdio::from(self.stderr.try_clone()?));

@@ -1,4 +1,4 @@
-//! Copying the command's streams, byte for byte, in a thread each. Nothing on this path waits for the reporting.
+//! Copying the command's streams, byte for byte, in a thread for each. No copying thread waits for the reporting.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -12,35 +12,35 @@ use rustix::io::{Errno, ioctl_fionread};
 use super::glance::Glance;
 use super::wake::Wake;
 
-/// Bytes that are read at once. A pipe holds 64 KiB unless somebody has made it larger.
+/// Size of the read buffer, in bytes. A pipe holds 64 KiB unless its size was changed.
 const CHUNK: usize = 128 << 10;
-/// Capacity that the command's pipes are given, so that it and jobwire take turns less often.
+/// Capacity of the command's pipes, in bytes. A larger pipe makes the command and jobwire take turns less often.
 const PIPE: usize = 256 << 10;
-/// How long a terminal stays silent before nothing more is expected from a command that has ended.
+/// Silence of a pty after which a command that has ended is expected to have no more output.
 const SILENCE: Duration = Duration::from_millis(50);
 
-/// Time after which it is looked again whether a terminal may be read.
+/// Time between two checks whether jobwire may read the terminal.
 const GLIMPSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// Stream of the command on its way to one of jobwire's own.
+/// Stream of the command, copied to one of jobwire's own.
 pub(super) struct Output {
-    /// The reading end.
+    /// Reading end of the command's stream.
     pub(super) from: OwnedFd,
-    /// Whether that is a pty, rather than a pipe.
+    /// Whether `from` is a pty rather than a pipe.
     pub(super) is_pty: bool,
     /// jobwire's own stream.
     pub(super) to: File,
-    /// Looker that is offered what was copied.
+    /// Output offered to the observer.
     pub(super) glance: Arc<Glance>,
     /// Raised when the command has ended.
     pub(super) ended: Arc<Wake>,
-    /// Whether jobwire's own standard output is closed where the command has closed its: who reads it may wait for that.
+    /// Whether to close jobwire's own standard output once the command has closed its own. The reader may wait for that.
     pub(super) closes_stdout: bool,
 }
 
 impl Output {
-    /// Copies until all writers have closed the stream, or until the command has ended and its output is copied. Where the
-    /// other side has gone, a pipe is closed, so that the command learns of it as it would without jobwire.
+    /// Copies until all writers have closed the stream, or until the command has ended and its output is copied. When the
+    /// reader has gone, a pipe is closed, so that the command learns of the loss as it would without jobwire.
     pub(super) fn copy(mut self) {
         widen(&self.from);
         let mut buffer = vec![0; CHUNK];
@@ -68,22 +68,22 @@ impl Output {
         if self.closes_stdout
             && let Ok(nowhere) = File::options().write(true).open("/dev/null")
         {
-            // Where that fails the reader waits for the end of the command.
+            // On failure the reader waits for the end of the command.
             let _ = rustix::stdio::dup2_stdout(nowhere);
         }
     }
 
-    /// Waits for output or its end; `false` where the command has ended first.
+    /// Waits for output or for the end of the command. Returns `false` where the command has ended.
     fn has_output(&self) -> bool {
         let mut polled = [PollFd::new(&self.from, PollFlags::IN), PollFd::new(&*self.ended, PollFlags::IN)];
         while poll(&mut polled, None) == Err(Errno::INTR) {}
         polled[1].revents().is_empty()
     }
 
-    /// Copies what the command has left. Its children may hold the stream open and write on; a shell does not wait for
-    /// them either.
+    /// Copies the output that the command left at its end. Children of the command may hold the stream open and write more.
+    /// Their later output is not copied, as a shell does not wait for them either.
     fn drain(&mut self, buffer: &mut [u8], mut is_read: bool) {
-        // All of a pipe's content is there at the end of its writer; a pty hands it on a moment later.
+        // A pipe holds all output at the end of its writer. A pty delivers the last output a moment later.
         let mut left = if self.is_pty { u64::MAX } else { ioctl_fionread(&self.from).unwrap_or(0) };
         while left > 0 && (!self.is_pty || self.is_ready_within(SILENCE)) {
             let room = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -105,7 +105,7 @@ impl Output {
         poll(&mut polled, wait.as_ref()).is_ok_and(|ready| ready > 0)
     }
 
-    /// Writes output to where it belongs and offers it to the looker. Whether anybody takes it.
+    /// Writes output to jobwire's stream and offers it to the observer. Returns whether the write succeeded.
     fn forward(&mut self, chunk: &[u8]) -> bool {
         let is_taken = write_all(&mut self.to, chunk).is_ok();
         self.glance.offer(chunk);
@@ -113,12 +113,12 @@ impl Output {
     }
 }
 
-/// Makes a pipe larger. A kernel that refuses leaves it as it was, and a pty is none.
+/// Enlarges a pipe. A kernel that refuses leaves the size unchanged; a pty has no such size.
 fn widen(pipe: &OwnedFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
 }
 
-/// Writes all, also to a descriptor that somebody else has set not to block.
+/// Writes all bytes, also to a descriptor that another process has made non-blocking.
 fn write_all(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match to.write(bytes) {
@@ -137,8 +137,8 @@ fn write_all(to: &mut File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Copies what is typed on a terminal to the command's pty, until either has gone. `may_read` waits until jobwire may read the
-/// terminal, and `typed` hears of the keys before the command gets them.
+/// Copies keys from a terminal to the command's pty, until one of them has gone. `may_read` blocks until jobwire may read the
+/// terminal. `typed` receives the keys before the command does.
 pub(super) fn copy_input(mut from: File, mut to: File, may_read: impl Fn(), typed: impl Fn(&[u8], &File)) {
     let mut buffer = [0; 4096];
     loop {
@@ -149,7 +149,7 @@ pub(super) fn copy_input(mut from: File, mut to: File, may_read: impl Fn(), type
             Ok(_) => {}
             Err(_) => return,
         }
-        // It may have gone into the background meanwhile.
+        // jobwire may have gone into the background during the poll.
         may_read();
         match from.read(&mut buffer) {
             Ok(0) => return,

@@ -1,19 +1,19 @@
-//! Output on its way to whoever looks for progress in it, which never holds up the output itself.
+//! Buffer between a copied stream and the observer that looks for progress. Adding output never blocks.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// The most bytes of output that wait to be looked at.
+/// The most bytes of output that wait for the observer.
 const ROOM: usize = 256 << 10;
-/// Bytes of a burst that are kept where it finds no room: its newest.
+/// Bytes at the end of a burst that are kept where the burst finds no room.
 const NEWEST: usize = 16 << 10;
 
-/// Output that waits to be looked at, at most [`ROOM`] bytes. Where there is no room what waits is dropped, and the newest
-/// [`NEWEST`] bytes stay: the newest progress is the one that counts.
+/// Output that waits for the observer, at most [`ROOM`] bytes. When there is no room the waiting output is dropped, except for
+/// the newest [`NEWEST`] bytes, since only the newest progress counts.
 #[derive(Debug)]
 pub(super) struct Glance {
     waiting: Mutex<Waiting>,
     filled: Condvar,
-    /// Whether the lines of what is dropped are counted, which takes a look at each byte.
+    /// Whether to count the lines in dropped output, which costs a look at each byte.
     counts_lines: bool,
 }
 
@@ -23,14 +23,14 @@ struct Waiting {
     is_ended: bool,
 }
 
-/// Output that has come since the last look.
+/// Output since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// The output, newest last.
     pub(super) bytes: Vec<u8>,
-    /// Whether something before these bytes was dropped, so that they begin in the middle of a line.
+    /// Whether output before `bytes` was dropped, so that `bytes` may begin in the middle of a line.
     pub(super) has_gap: bool,
-    /// Ends of lines in what was dropped, where they are counted.
+    /// Ends of lines in the dropped output; 0 where they are not counted.
     pub(super) dropped_lines: u64,
 }
 
@@ -39,7 +39,7 @@ impl Glance {
         Self { waiting: Mutex::default(), filled: Condvar::new(), counts_lines }
     }
 
-    /// Adds output. Never waits for the looker, which holds the lock only to take what is there.
+    /// Adds output. The observer holds the lock only for as long as it takes the waiting output.
     pub(super) fn offer(&self, chunk: &[u8]) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let was_empty = waiting.seen.bytes.is_empty();
@@ -61,13 +61,13 @@ impl Glance {
         }
     }
 
-    /// Ends the output: what waits is still looked at.
+    /// Marks the end of the output. The observer still receives the waiting output.
     pub(super) fn end(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_ended = true;
         self.filled.notify_one();
     }
 
-    /// Waits for output and takes it, giving `buffer` for the next; `None` once the output has ended and nothing waits.
+    /// Waits for output and takes it. `buffer` is reused for the next output. `None`: the output has ended and nothing waits.
     pub(super) fn take(&self, mut buffer: Vec<u8>) -> Option<Seen> {
         buffer.clear();
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);

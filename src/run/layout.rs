@@ -1,18 +1,17 @@
-//! Decision where each stream of the command goes: through a pipe or a pty, and whether the command gets a session of its own;
-//! pure.
+//! Connections of the command's streams: a pipe or a pty for each, and whether the command gets a session of its own. Pure.
 
-/// When a stream goes through a pty.
+/// Condition under which a stream goes through a pty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PtyChoice {
-    /// Where jobwire's own stream is a terminal.
+    /// Use a pty for each stream of jobwire's that is a terminal.
     Auto,
-    /// Always, so that a command draws as for a terminal.
+    /// Use a pty always, so that the command draws as on a terminal.
     Always,
-    /// Never.
+    /// Use pipes only.
     Never,
 }
 
-/// Terminals among jobwire's own streams; two that are equal are the same terminal.
+/// Terminals among jobwire's own streams. Equal device numbers mean the same terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outside {
     /// Whether standard input is a terminal.
@@ -23,27 +22,27 @@ pub(super) struct Outside {
     pub(super) stderr: Option<u64>,
 }
 
-/// What a stream of the command is connected to.
+/// Connection of one stream of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fitting {
     /// A pipe.
     Pipe,
-    /// The pty of standard output, whichever stream it is.
+    /// The pty of standard output, which standard error may share.
     First,
-    /// A pty of standard error's own.
+    /// A second pty, for standard error alone.
     Second,
 }
 
-/// Connections of the command's streams.
+/// Connections of both output streams of the command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
-    /// Of standard output; never [`Fitting::Second`].
+    /// Connection of standard output; never [`Fitting::Second`].
     pub(super) stdout: Fitting,
-    /// Of standard error.
+    /// Connection of standard error.
     pub(super) stderr: Fitting,
-    /// Whether the first pty is the command's controlling terminal and its standard input, to which what is typed goes.
-    /// Otherwise the command shares jobwire's terminal and standard input, and a pty only shows what it writes: another
-    /// command of the same pipeline may be reading that terminal.
+    /// Whether the first pty is the command's controlling terminal and its standard input, so that typed keys go to the pty.
+    /// Otherwise the command shares jobwire's terminal and standard input, and the pty only carries output. Another command of
+    /// the same pipeline may then read the terminal.
     pub(super) is_session: bool,
 }
 
@@ -78,7 +77,7 @@ mod tests {
             (PtyChoice::Auto, true, (here, here), First, First, true),
             (PtyChoice::Auto, true, (here, Some(2)), First, Second, true),
             (PtyChoice::Auto, true, (here, None), First, Pipe, true),
-            // A pipeline: what follows it may be reading the terminal, as less does.
+            // In a pipeline the next command may read the terminal, as `less` does.
             (PtyChoice::Auto, true, (None, here), Pipe, Second, false),
             (PtyChoice::Auto, false, (here, here), First, First, false),
             (PtyChoice::Auto, true, (None, None), Pipe, Pipe, false),

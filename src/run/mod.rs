@@ -1,9 +1,9 @@
-//! Running a command and telling of it as a job: that it has started, its progress, and how it ended.
+//! Running a command and reporting the command as a job: its start, its progress and its end.
 //!
-//! The command comes first. Its streams are copied by threads that wait for nobody else ([`copy`]); others look at what passes
-//! by, as far as they keep up ([`glance`], [`observer`]); a task tells what they found ([`teller`]), from a bounded queue in which
-//! the newest progress wins ([`queue`]). Where the command has a terminal of its own, a process of its session stands between
-//! ([`session`]).
+//! The reporting never holds up the command. Threads copy the command's streams and wait for nobody else ([`copy`]). Other
+//! threads look for progress in the copied output as far as they keep up ([`glance`], [`observer`]). A task sends what they
+//! find ([`teller`]) from a bounded queue in which the newest progress wins ([`queue`]). Where the command has a terminal of
+//! its own, a process between jobwire and the command leads the command's session ([`session`]).
 
 mod command;
 mod copy;
@@ -45,44 +45,44 @@ use crate::exit::{Exit, Failure};
 use crate::progress::ProgressPattern;
 use crate::text::printable_lines;
 
-/// How long the last word may take after the end of the command.
+/// Longest time for sending the last events after the end of the command.
 const LAST_WORD: Duration = Duration::from_secs(2);
-/// How long a command that was killed may take to be gone.
+/// Longest time until a killed command must have ended.
 const DYING: Duration = Duration::from_secs(2);
-/// How long the rest of the output may be looked at after its end.
+/// Longest time for looking at the rest of the output after the end of the command.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// How long a stopped command's last output is waited for, and how often it is looked for.
+/// Number of looks for the last output of a stopped command, and the time between two looks.
 const LAST_OUTPUT: (u32, Duration) = (20, Duration::from_millis(10));
 
-/// A command, and where it is told of.
+/// Resolved options of a run.
 #[derive(Debug)]
 pub(crate) struct RunOptions {
     /// The command.
     pub command: CommandLine,
     /// Dialect of the job.
     pub dialect: Arc<Dialect>,
-    /// The job, possible for the dialect.
+    /// Name of the job, valid in the dialect.
     pub job: String,
-    /// Where its events go.
+    /// Sink of the events.
     pub sink: SinkOptions,
-    /// When a stream goes through a pty.
+    /// Condition under which a stream goes through a pty.
     pub pty: PtyChoice,
-    /// Pattern of the user's that finds progress.
+    /// The user's pattern that finds progress.
     pub pattern: Option<ProgressPattern>,
-    /// Lines of output are told.
+    /// Whether lines of output are sent as log events.
     pub logs: bool,
-    /// The newest progress is told again after so long a silence.
+    /// Longest silence, after which the newest progress is sent again.
     pub heartbeat: Option<Duration>,
-    /// The whole command line is told, rather than the program's name.
+    /// Whether the start event has the whole command line, rather than the program's name alone.
     pub shows_command: bool,
-    /// Nothing is said of how to watch.
+    /// Whether to leave out the note that says how to watch the job.
     pub quiet: bool,
 }
 
-/// Runs a command to its end. Its exit code is the result; what there is to say to the user goes to `notes`.
+/// Runs a command to its end and returns the command's exit code. Messages for the user go to `notes`.
 ///
 /// # Errors
-/// The command could not be started, which is told as well, or jobwire could not do its part before that.
+/// The command could not be started, which is also reported as the end of the job, or jobwire failed before the start.
 pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) -> anyhow::Result<Exit> {
     let signals = CaughtSignals::catch()?;
     let events = Events::catch()?;
@@ -117,7 +117,7 @@ pub(crate) async fn run(options: RunOptions, notes: &mut (impl Write + Send)) ->
 struct Run {
     signals: CaughtSignals,
     passing: Arc<Mutex<Passing>>,
-    /// Whether INT or TERM has asked for the end.
+    /// The INT or TERM that has asked for the end, if any.
     asked: Option<Signal>,
     /// Whether the terminal has sent INT.
     is_interrupted: bool,
@@ -129,7 +129,8 @@ struct Run {
 }
 
 impl Run {
-    /// Stays with a command until it has ended and its output is copied. The terminal's settings are restored then.
+    /// Reports the start of a command, then follows the command until it has ended and its output is copied. Restores the
+    /// terminal's settings at the end.
     async fn accompany(
         &mut self,
         mut running: Running,
@@ -148,7 +149,7 @@ impl Run {
         }
     }
 
-    /// Copies and looks at the command's output until its end; `None` where the command cannot be killed.
+    /// Copies the command's output and looks at it until the command ends; `None` where the command cannot be killed.
     async fn follow(
         &mut self,
         running: &mut Running,
@@ -164,7 +165,8 @@ impl Run {
         Ok(status)
     }
 
-    /// Waits for the end of the command, passing on what concerns it; `None` where it cannot even be killed.
+    /// Waits for the end of the command. Meanwhile passes on signals and terminal sizes. `None`: the command did not end even
+    /// after KILL.
     async fn until_ended(
         &mut self,
         running: &mut Running,
@@ -193,14 +195,15 @@ impl Run {
         }
     }
 
-    /// Takes note of a signal of the terminal's.
+    /// Notes whether the terminal has sent INT.
     fn hear(&mut self, caught: CaughtSignal) {
-        // jobwire itself sends what is typed while the terminal is in raw mode.
+        // While the terminal is in raw mode, jobwire itself sends the signal of a typed key.
         let is_typed = is_own(&caught) || caught.sender == SignalSender::Terminal;
         self.is_interrupted |= is_typed && caught.signal == Signal::INT;
     }
 
-    /// Tells the command of a signal, where it is due; which one it was sent.
+    /// Sends a caught signal to the command, where the command has not received the signal already. Returns the signal that was
+    /// sent.
     fn pass_on(&mut self, caught: CaughtSignal, running: &Running) -> Option<Signal> {
         self.hear(caught);
         if matches!(caught.signal, Signal::INT | Signal::TERM) {
@@ -215,8 +218,8 @@ impl Run {
         Some(signal)
     }
 
-    /// Waits until the output is copied and looked at. Whoever does not read it holds this up, as it would the command; a
-    /// signal ends the waiting.
+    /// Waits until the output is copied and looked at. A reader that takes no output holds this up, as it would hold up the
+    /// command. A signal ends the wait.
     async fn until_copied(&mut self, threads: &mut Threads) {
         while threads.copiers > 0 {
             tokio::select! {
@@ -232,7 +235,7 @@ impl Run {
             }
         }
         let look = async { while threads.looked.recv().await.is_some() {} };
-        // Progress that nobody got to see in time gives way to the end.
+        // Progress that was not found within this time is lost: the end of the job is more important.
         let _ = timeout(LAST_LOOK, look).await;
     }
 
@@ -240,7 +243,7 @@ impl Run {
         let fate = Fate { exit_code: status.code(), signal: status.signal().map(signal_name), error: None };
         let orders = [Signal::INT, Signal::TERM].map(Signal::as_raw);
         let is_order = |number: i32| orders.contains(&number);
-        // A shell says by its code that a signal ended what it ran.
+        // A shell exits with 128 + N where a signal N ended its command.
         let of_shell = status.code().is_some_and(|code| is_order(code - 128));
         match status.code() {
             Some(0) => Ending::Succeeded,
@@ -251,9 +254,9 @@ impl Run {
         }
     }
 
-    /// Gives the teller time for the end, unless a signal says that there is none.
+    /// Gives the teller time to send the end, until another signal asks jobwire to end.
     async fn last_word(&mut self) {
-        // The signal that ended the command is none that concerns the time after it.
+        // Signals that came before the end of the command do not shorten the time after it.
         while let Some(caught) = self.signals.next_if_ready() {
             self.hear(caught);
         }
@@ -266,12 +269,12 @@ impl Run {
         }
         if !self.telling.is_finished() {
             self.telling.abort();
-            // What it was sending is put back, and counted.
+            // The event on its way goes back into the queue and is counted as not sent.
             let _ = (&mut self.telling).await;
         }
     }
 
-    /// Says what could not be told.
+    /// Reports the events and lines that could not be sent.
     fn account(&self, notes: &mut impl Write, quiet: bool) {
         let (account, events, lines) = self.tellings.account();
         let target = self.reporter.target();
@@ -312,7 +315,7 @@ impl Events {
     }
 }
 
-/// Stops as the command has, until jobwire is told to go on; then the command is.
+/// Stops jobwire after the command has stopped. Once jobwire goes on, the command does too.
 async fn stop_likewise(running: &mut Running) {
     let mut times = 0;
     while times < LAST_OUTPUT.0 && !(running.is_silent() && times > 1) {
@@ -320,13 +323,14 @@ async fn stop_likewise(running: &mut Running) {
         times += 1;
     }
     running.with_keyboard(Keyboard::release);
-    // The whole group, as the terminal would: a shell waits for all of a pipeline. In a group that no shell watches the kernel
-    // drops this signal, and the command goes on at once, as it would have by itself.
+    // TSTP goes to the whole group, as from a terminal, since a shell waits for all processes of a pipeline. In a group without
+    // a shell the kernel drops TSTP, and the command goes on at once.
     let _ = kill_current_process_group(Signal::TSTP);
     resume(running);
 }
 
-/// Lets the command go on, and takes the terminal for it again if jobwire is in its foreground.
+/// Continues after a stop: resizes the ptys, captures the terminal again where jobwire is in the foreground, and sends CONT to
+/// a command with a session of its own.
 fn resume(running: &mut Running) {
     running.resize();
     if running.kinship == Kinship::Session {
@@ -337,12 +341,12 @@ fn resume(running: &mut Running) {
     }
 }
 
-/// Whether jobwire sent a signal itself, to all of its group.
+/// Whether jobwire itself sent the signal, to all of its group.
 fn is_own(caught: &CaughtSignal) -> bool {
     caught.sender == SignalSender::Process(Some(std::process::id()))
 }
 
-/// Result and ending of a command whose own end is not known.
+/// Result and ending of a command whose end could not be observed.
 fn without_end(message: String) -> (Result<Exit, Failure>, Ending) {
     let fate = Fate { error: Some(message.clone()), ..Fate::default() };
     (Err(Failure::new(Exit::Failure, message)), Ending::Failed(fate))
@@ -366,7 +370,7 @@ fn host() -> String {
     if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
-/// Prints a line. A stderr that nobody reads is no reason to stop.
+/// Prints a line. A stderr that nobody reads does not stop the run.
 fn note(notes: &mut impl Write, text: &str) {
     let _ = writeln!(notes, "jobwire: {}", printable_lines(text));
 }

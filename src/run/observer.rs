@@ -1,4 +1,4 @@
-//! Looking at what the command writes: progress, and lines for the log.
+//! Observer of the command's output: finds progress, and lines for the log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,27 +8,30 @@ use super::screen::Screen;
 use super::teller::Tellings;
 use crate::progress::{Line, Lines, Recogniser};
 
-/// Least time between two looks. Nobody sees more than that many updates a second.
+/// Shortest time between two looks: people cannot follow more updates a second.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Share of the time that looking may take, as a divisor: while output pours out, the processors belong to the command.
+/// Longest time between two looks. Without this limit one slow look, such as the first use of a pattern, would delay the next
+/// look too long.
+const LONGEST_PAUSE: Duration = Duration::from_millis(250);
+/// Share of the time that looks may take, as a divisor. While much output comes, the processors belong to the command.
 const SHARE: u32 = 10;
 
-/// Looker at one stream of the command.
+/// Observer of one stream of the command.
 pub(super) struct Observer {
     /// Name of the stream, as in a log event.
     pub(super) stream: &'static str,
-    /// What has been written.
+    /// Output of the stream.
     pub(super) glance: Arc<Glance>,
-    /// Recogniser with the progress of this stream.
+    /// Recogniser of progress in this stream.
     pub(super) recogniser: Recogniser,
-    /// Whether lines are told.
+    /// Whether lines are sent as log events.
     pub(super) logs: bool,
-    /// Where progress and lines are told.
+    /// Receiver of progress and lines.
     pub(super) tellings: Tellings,
 }
 
 impl Observer {
-    /// Looks until the stream has ended.
+    /// Looks at the output until the stream has ended.
     pub(super) fn watch(mut self) {
         let (mut lines, mut screen) = (Lines::default(), Screen::default());
         let mut buffer = Vec::new();
@@ -43,7 +46,7 @@ impl Observer {
             }
             let mut bytes = &seen.bytes[..];
             if is_cut {
-                // Half a line may say something else than the whole.
+                // The rest of a line whose beginning was dropped could be misread, so all bytes up to its end are skipped.
                 let end = memchr::memchr2(b'\n', b'\r', bytes);
                 is_cut = end.is_none();
                 bytes = end.map_or(&[], |end| &bytes[end + 1..]);
@@ -53,7 +56,7 @@ impl Observer {
             });
             buffer = seen.bytes;
             if !glance.is_ended() {
-                std::thread::sleep(PAUSE.max(begun.elapsed() * (SHARE - 1)));
+                std::thread::sleep((begun.elapsed() * (SHARE - 1)).clamp(PAUSE, LONGEST_PAUSE));
             }
         }
         lines.end(|line| self.line(&line, true));

@@ -1,4 +1,4 @@
-//! Pseudoterminals for the command, and the terminal that jobwire itself has.
+//! Pseudoterminals for the command, and jobwire's own terminal.
 
 use std::fs::File;
 use std::io;
@@ -12,10 +12,10 @@ use rustix::termios::{
     tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
-/// Size of a pty where jobwire has no terminal to take it from.
+/// Size of a pty in rows and columns, where jobwire has no terminal.
 const USUAL_SIZE: (u16, u16) = (24, 80);
 
-/// A pty: its master here, its other end for the command.
+/// A pseudoterminal with both ends.
 #[derive(Debug)]
 pub(super) struct Pty {
     /// End that jobwire reads and writes.
@@ -24,17 +24,17 @@ pub(super) struct Pty {
     pub(super) slave: OwnedFd,
 }
 
-/// Use that a pty is made for.
+/// Purpose of a pty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     /// The command's terminal, for reading and writing.
     Terminal,
-    /// A terminal that the command only writes to. Ends of lines are left as they are.
+    /// A terminal that the command only writes to. Ends of lines are not changed.
     Display,
 }
 
 impl Pty {
-    /// Opens a pty with the settings of the terminal `like`, where there is one.
+    /// Opens a pty, with the settings of the terminal `like` where given.
     pub(super) fn open(like: Option<&Termios>, size: Winsize, purpose: Use) -> io::Result<Self> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&master)?;
@@ -55,12 +55,12 @@ impl Pty {
     }
 }
 
-/// Device number of the terminal behind a descriptor, if it is one.
+/// Device number of the terminal behind a descriptor; `None` for anything else.
 pub(super) fn terminal_at(descriptor: impl AsFd) -> Option<u64> {
     if isatty(&descriptor) { fstat(descriptor).ok().map(|stat| stat.st_rdev) } else { None }
 }
 
-/// The controlling terminal of this process, if it has one.
+/// The controlling terminal of jobwire, if there is one.
 pub(super) fn controlling_terminal() -> Option<File> {
     File::options().read(true).write(true).open("/dev/tty").ok()
 }
@@ -81,8 +81,8 @@ pub(super) fn size() -> Winsize {
     })
 }
 
-/// A terminal whose keys go to the command's pty: in raw mode meanwhile, since the pty interprets them. Its settings are restored
-/// when this is dropped.
+/// A terminal whose keys go to the command's pty. The terminal is in raw mode meanwhile, since the pty interprets the keys.
+/// Dropping the keyboard restores the terminal's settings.
 #[derive(Debug)]
 pub(super) struct Keyboard {
     terminal: File,
@@ -97,7 +97,7 @@ impl Keyboard {
         Ok(Self { terminal, settings, is_raw: false })
     }
 
-    /// Settings of the terminal before anything was changed.
+    /// Settings of the terminal from before the start.
     pub(super) const fn settings(&self) -> &Termios {
         &self.settings
     }
@@ -107,7 +107,8 @@ impl Keyboard {
         self.terminal.try_clone()
     }
 
-    /// Whether the terminal is in raw mode, and this process in its foreground: another one must not read it.
+    /// Whether the terminal is in raw mode and jobwire is in its foreground. In the background jobwire must not read the
+    /// terminal.
     pub(super) fn is_captured(&self) -> bool {
         self.is_raw && self.is_in_foreground()
     }
@@ -121,12 +122,12 @@ impl Keyboard {
         if self.is_in_foreground() {
             let mut raw = self.settings.clone();
             raw.make_raw();
-            // A terminal that has gone refuses, and nobody types there.
+            // A terminal that has gone refuses raw mode; no keys come from there.
             self.is_raw = tcsetattr(&self.terminal, OptionalActions::Drain, &raw).is_ok();
         }
     }
 
-    /// Puts the terminal into raw mode again, which a shell has changed while jobwire was stopped.
+    /// Puts the terminal into raw mode again after a stop, since a shell changes the mode.
     pub(super) fn recapture(&mut self) {
         if self.is_raw {
             self.capture();
@@ -136,12 +137,12 @@ impl Keyboard {
     /// Restores the terminal's settings.
     pub(super) fn release(&mut self) {
         if std::mem::take(&mut self.is_raw) {
-            // As above.
+            // A terminal that has gone has no settings.
             let _ = tcsetattr(&self.terminal, OptionalActions::Drain, &self.settings);
         }
     }
 
-    /// Captures the terminal for as long as it is wanted.
+    /// Captures the terminal while `is_wanted`, and releases it otherwise.
     pub(super) fn capture_if(&mut self, is_wanted: bool) {
         match (is_wanted, self.is_raw) {
             (true, false) => self.capture(),
@@ -157,13 +158,13 @@ impl Drop for Keyboard {
     }
 }
 
-/// Manner in which a pty treats keys, as far as a program that reads single keys changes it.
+/// Local modes of a pty that a program changes to read single keys.
 pub(super) fn manner(pty: impl AsFd) -> LocalModes {
     let modes = tcgetattr(pty).map_or(LocalModes::empty(), |settings| settings.local_modes);
     modes & (LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
 }
 
-/// Signals that these keys stand for in the settings of a pty, as in Ctrl-C.
+/// Signals that these keys stand for in the settings of a pty, such as INT for Ctrl-C.
 pub(super) fn signals_of(keys: &[u8], pty: impl AsFd) -> Vec<Signal> {
     let Ok(settings) = tcgetattr(pty) else { return Vec::new() };
     if !settings.local_modes.contains(LocalModes::ISIG) {

@@ -1,7 +1,7 @@
-//! What is still to be told of a command; pure.
+//! Events of a command that wait to be sent. Pure.
 //!
-//! Bounded whatever the command writes: of progress the newest waits, of lines the newest [`LINES`] and [`LINE_BYTES`] bytes,
-//! and of milestones there are few. Lines without room are counted.
+//! The queue is bounded whatever the command writes. Only the newest progress waits, and the newest [`LINES`] lines within
+//! [`LINE_BYTES`] bytes. A command has few milestones. Lines without room are dropped and counted.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,12 +13,12 @@ use crate::progress::Progress;
 const LINES: usize = 1000;
 /// The most bytes of lines that wait.
 const LINE_BYTES: usize = 256 << 10;
-/// Lines that are still told once the command has ended: as many as a relay keeps of a job.
+/// Lines that are still sent after the end of the command: as many as a relay keeps of a job.
 const LAST_LINES: usize = 50;
-/// Lines that may be told at once, after which there is one every [`LINE_PACE`].
+/// Lines that may be sent at once. Further lines are sent one every [`LINE_PACE`].
 const LINE_BURST: u32 = 50;
 const LINE_PACE: Duration = Duration::from_millis(5);
-/// Least time between two events of progress.
+/// Shortest time between two events of progress.
 const PROGRESS_PACE: Duration = Duration::from_millis(100);
 
 /// A line of output.
@@ -26,11 +26,11 @@ const PROGRESS_PACE: Duration = Duration::from_millis(100);
 pub(super) struct LogLine {
     /// Name of the stream that it was written to.
     pub(super) stream: &'static str,
-    /// The line, fit for a terminal.
+    /// Text of the line, safe for a terminal.
     pub(super) text: String,
 }
 
-/// Something to tell.
+/// Something to send.
 #[derive(Debug)]
 pub(super) enum Item {
     /// An event that must not be lost, such as the start.
@@ -39,24 +39,24 @@ pub(super) enum Item {
     Progress(Progress),
     /// A line of output.
     Line(LogLine),
-    /// A number of lines that were left out.
+    /// Number of lines that were dropped.
     LeftOut(u64),
-    /// The end, after everything else.
+    /// The end event, after all others.
     Ending(Box<Outgoing>),
 }
 
-/// Turn that it is.
+/// Answer of the queue: what the teller is to do next.
 #[derive(Debug)]
 pub(super) enum Turn {
-    /// Something is due.
+    /// Send this item.
     Due(Item),
-    /// Nothing is due before this time; `None`: before something is added.
+    /// Wait until this time, or, with `None`, until something is added.
     Wait(Option<Instant>),
-    /// The end was told.
+    /// Stop: the end event was sent.
     Over,
 }
 
-/// Queue of what is to be told.
+/// Queue of items to send.
 #[derive(Debug)]
 pub(super) struct Queue {
     milestones: VecDeque<Box<Outgoing>>,
@@ -68,7 +68,7 @@ pub(super) struct Queue {
     is_ended: bool,
     /// Earliest time of the next progress.
     progress_at: Instant,
-    /// Time up to which the allowance for lines is used.
+    /// Time up to which the allowance of lines is used.
     lines_at: Instant,
 }
 
@@ -91,13 +91,13 @@ impl Queue {
         self.milestones.push_back(Box::new(event));
     }
 
-    /// Adds progress; it replaces what waits, whose values stay where it has none.
+    /// Adds progress. Values that it lacks are taken from the waiting progress.
     pub(super) fn progress(&mut self, newer: Progress) {
         let older = self.progress.take().unwrap_or_default();
         self.progress = Some(merged(older, newer));
     }
 
-    /// Adds a line; the oldest ones give way where there is no room.
+    /// Adds a line. The oldest lines are dropped where there is no room.
     pub(super) fn line(&mut self, line: LogLine) {
         self.line_bytes += line.text.len();
         self.lines.push_back(line);
@@ -110,7 +110,7 @@ impl Queue {
         self.left_out += lines;
     }
 
-    /// Adds the end. Of the lines that wait the newest are kept.
+    /// Adds the end event and keeps only the newest [`LAST_LINES`] lines.
     pub(super) fn end(&mut self, event: Outgoing) {
         while self.lines.len() > LAST_LINES {
             self.drop_line();
@@ -119,7 +119,7 @@ impl Queue {
         self.is_ended = true;
     }
 
-    /// Leaves out all lines, for want of time.
+    /// Drops all lines for lack of time.
     pub(super) fn drop_lines(&mut self) {
         while self.drop_line() {}
     }
@@ -135,7 +135,8 @@ impl Queue {
         true
     }
 
-    /// Takes out what is due. Before the end everything has its pace; after it nothing waits.
+    /// Takes out the next item that is due. Before the end progress and lines have their pace; after the end all items are due
+    /// at once.
     pub(super) fn next(&mut self, now: Instant) -> Turn {
         if let Some(event) = self.milestones.pop_front() {
             return Turn::Due(Item::Milestone(event));
@@ -169,7 +170,7 @@ impl Queue {
         Turn::Wait(progress.into_iter().chain(has_lines.then_some(lines_from)).min())
     }
 
-    /// Puts back what could not be told yet.
+    /// Puts back an item that could not be sent yet.
     pub(super) fn put_back(&mut self, item: Item) {
         match item {
             Item::Milestone(event) => self.milestones.push_front(event),
@@ -189,7 +190,7 @@ impl Queue {
         }
     }
 
-    /// Counts what is still to be told: milestones and the end, and lines.
+    /// Number of events and number of lines that wait. Milestones and the end count as events.
     pub(super) fn waiting(&self) -> (u64, u64) {
         let events =
             self.milestones.len() + usize::from(self.progress.is_some()) + usize::from(self.ending.is_some());
@@ -197,7 +198,7 @@ impl Queue {
     }
 }
 
-/// The newer progress, with the values of the older where the newer has none.
+/// Newer progress, with the values of the older where the newer has none.
 fn merged(older: Progress, newer: Progress) -> Progress {
     Progress {
         percent: newer.percent.or(older.percent),

@@ -1,4 +1,4 @@
-//! Events that tell of a command, as the catalogue of the target's dialect has them.
+//! Events of a command, made from the catalogue of the job's dialect.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use crate::emit::{Content, Outgoing};
 use crate::exit::Failure;
 use crate::progress::Progress;
 
-/// Events without which a command cannot be told of.
+/// Events that a dialect needs for the job of a command.
 const NEEDED: [&str; 5] = ["started", "progress", "succeeded", "failed", "cancelled"];
-/// Event of a line of output. A dialect without it gets none.
+/// Event of a line of output. Dialects without this event get no lines.
 const LOG: &str = "log";
 
-/// How a command ended.
+/// Ending of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// With exit code 0.
+    /// The command exited with code 0.
     Succeeded,
-    /// Otherwise.
+    /// The command failed or could not be started.
     Failed(Fate),
-    /// Because of INT or TERM.
+    /// INT or TERM ended the command.
     Cancelled(Fate),
 }
 
-/// Circumstances of an end that was no success; whichever are known.
+/// Details of a command that did not succeed; unknown details are `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fate {
-    /// Code that the command exited with.
+    /// Exit code of the command.
     pub(super) exit_code: Option<i32>,
-    /// Name of the signal that ended it.
+    /// Name of the signal that ended the command.
     pub(super) signal: Option<String>,
-    /// Why it did not run, or what became of it.
+    /// Reason why the command did not run or could not be followed.
     pub(super) error: Option<String>,
 }
 
-/// Makes the events of one job.
+/// Maker of the events of one job.
 #[derive(Debug, Clone)]
 pub(super) struct Reporter {
     dialect: Arc<Dialect>,
@@ -44,7 +44,7 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// For a job of a dialect that knows the events of a command.
+    /// Makes a reporter. A dialect that lacks an event of a command's job is an error.
     pub(super) fn new(dialect: Arc<Dialect>, job: String) -> Result<Self, Failure> {
         let missing = NEEDED.iter().find(|event| dialect.catalogue.event(event).is_err());
         match missing {
@@ -110,7 +110,7 @@ impl Reporter {
         )
     }
 
-    /// An event with those of the fields that the dialect has.
+    /// An event with those of the fields that the dialect has for it.
     fn event(&self, event: &str, fields: Vec<(&str, Option<Value>)>) -> Outgoing {
         let has = |name: &str| {
             let def = self.dialect.catalogue.event(event).ok();

@@ -1,23 +1,24 @@
-//! Output of programs that paint the whole terminal, in which a percent is none of a job's; pure.
+//! Output of full-screen programs, in which a percentage is no progress of the job. Pure.
 
 use memchr::memchr;
 
-/// Sequences that turn to the other screen, which full-screen programs paint on, without their last byte: `h` turns to it
-/// and `l` back. Source: the control sequences of xterm, DECSET 47, 1047 and 1049.
+/// Escape sequences that switch between the terminal's main screen and its alternate screen, which full-screen programs use.
+/// The last byte is left out: `h` switches to the alternate screen and `l` back. Source: the control sequences of xterm, DECSET
+/// 47, 1047 and 1049.
 const OTHER_SCREEN: [&[u8]; 3] = [b"\x1b[?1049", b"\x1b[?1047", b"\x1b[?47"];
-/// Bytes of the longest sequence, its last included.
+/// Length of the longest sequence with its last byte, in bytes.
 const LONGEST: usize = 8;
 
-/// Which screen of the terminal the output is for.
+/// Current screen of the terminal, by the output so far.
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     is_other: bool,
-    /// Beginning of a sequence at the end of what was seen.
+    /// Beginning of a sequence at the end of the last output.
     begun: Vec<u8>,
 }
 
 impl Screen {
-    /// Calls `each` with the output that is not for the other screen.
+    /// Calls `each` with the parts of the output that are for the main screen.
     pub(super) fn outside(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         let joined;
         let mut rest = bytes;
@@ -55,7 +56,7 @@ impl Screen {
 
 enum Switch {
     None,
-    /// More bytes decide.
+    /// The bytes so far may be the beginning of a sequence.
     Unknown,
     To {
         is_other: bool,

@@ -1,9 +1,9 @@
-//! A process between jobwire and a command that has a terminal of its own: the leader of the session that the pty controls.
+//! Process between jobwire and a command that has a terminal of its own: the leader of the pty's session.
 //!
-//! A command is stopped by Ctrl-Z only if its parent is in the same session and in another process group; without such a
-//! parent the kernel drops that signal. jobwire cannot be it, since its own session is that of the user's shell. So it starts
-//! itself once more as the leader: it takes the pty as controlling terminal, puts the command into the foreground there, and
-//! does what the command does: it stops, goes on and ends in the same way.
+//! Ctrl-Z stops a command only if the command's parent is in the same session and in another process group. Without such a
+//! parent the kernel drops the signal. jobwire cannot be that parent, since jobwire belongs to the session of the user's shell.
+//! jobwire therefore starts itself once more as the leader. The leader takes the pty as controlling terminal, puts the command
+//! into the foreground there, and stops, goes on and ends as the command does.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -26,23 +26,23 @@ use signal_hook::iterator::Signals;
 use crate::child;
 use crate::exit::{Exit, Failure};
 
-/// Name that jobwire starts itself by for this purpose.
+/// Name under which jobwire starts itself as the leader.
 pub(super) const NAME: &str = "jobwire-session";
 /// Signals that the leader passes on to the command.
 const PASSED_ON: [Signal; 7] =
     [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::CONT];
-/// Signal that the leader is sent to have the command killed.
+/// Signal that asks the leader to kill the command.
 pub(super) const KILL: Signal = Signal::ALARM;
 
-/// What became of the start of a command, which the leader reports in a line on its standard output. Errors are numbers of the
-/// system's.
+/// Result of starting the command. The leader reports it in one line on standard output. Errors are error numbers of the
+/// system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
     /// The command runs, with this process id.
     Runs(u32),
-    /// The system did not start the command.
+    /// The system refused to start the command.
     Refused(i32),
-    /// There is no session for the command.
+    /// The session could not be made.
     NoSession(i32),
 }
 
@@ -68,13 +68,13 @@ impl Start {
     }
 }
 
-/// Reads a leader's report. Resolves to the process id of its command; to `None` where the leader was ended before it could tell.
+/// Reads a leader's report. Returns the process id of the command, or `None` where the leader ended before its report.
 ///
 /// # Errors
 /// The command was not started.
 pub(super) fn started(report: PipeReader, program: &OsStr) -> Result<Option<u32>, Failure> {
     let mut line = String::new();
-    // A report that cannot be read is none.
+    // A report that cannot be read counts as missing.
     let _ = BufReader::new(report).read_line(&mut line);
     match Start::parse(&line) {
         None => Ok(None),
@@ -89,8 +89,8 @@ pub(super) fn started(report: PipeReader, program: &OsStr) -> Result<Option<u32>
     }
 }
 
-/// Runs the command of a process that was started as [`NAME`]: `NAME TERMINAL COMMAND ARG…`. Resolves to `None` for every
-/// other process.
+/// Runs as the leader where the process was started as [`NAME`], with the arguments `NAME TERMINAL COMMAND ARG…`. Returns
+/// `None` in every other process.
 pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
     let mut args = args.iter().cloned();
     if args.next()? != NAME {
@@ -101,7 +101,7 @@ pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
         Ok((id, leader)) => (Start::Runs(id), Some(leader)),
         Err(start) => (start, None),
     };
-    // A jobwire that was killed reads nothing; its end is seen below.
+    // The write fails where jobwire was killed. The leader then notices in `follow` that its parent has gone.
     let _ = writeln!(io::stdout(), "{start}");
     Some(leader.map_or(Exit::CannotRun, |mut leader| leader.follow()))
 }
@@ -109,9 +109,9 @@ pub(crate) fn lead(args: &[OsString]) -> Option<Exit> {
 struct Leader {
     command: Pid,
     signals: Signals,
-    /// Process that started this one.
+    /// Process that started the leader.
     parent: Option<Pid>,
-    /// Terminal of the user, and its settings from before.
+    /// Path of the user's terminal, and its settings from before the start.
     outer: (PathBuf, Option<Termios>),
 }
 
@@ -128,20 +128,20 @@ impl Leader {
         ioctl_tiocsctty(io::stdin()).map_err(|error| no_session(error.into()))?;
         let caught = PASSED_ON.into_iter().chain([Signal::CHILD, KILL]);
         let signals = Signals::new(caught.map(Signal::as_raw)).map_err(no_session)?;
-        // The leader's own standard output is for its report.
+        // The leader's own standard output is for its report, so the command gets the terminal.
         let stdout = io::stdin().as_fd().try_clone_to_owned().map_err(no_session)?;
         let mut command = Command::new(name);
         command.args(args).stdout(Stdio::from(stdout)).process_group(0);
         let child = command.spawn().map_err(|error| Start::Refused(number(&error)))?;
         let command = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let command = command.ok_or_else(|| no_session(io::ErrorKind::InvalidData.into()))?;
-        // It may have ended already.
+        // The call fails where the command has ended already.
         let _ = tcsetpgrp(io::stdin(), command);
         let outer = (terminal, tcgetattr(io::stdin()).ok());
         Ok((child.id(), Self { command, signals, parent: getppid(), outer }))
     }
 
-    /// Does what the command does until it has ended.
+    /// Stops, goes on and ends as the command does.
     fn follow(&mut self) -> Exit {
         if let Some(exit) = self.look() {
             return exit;
@@ -150,7 +150,7 @@ impl Leader {
             let caught: Vec<i32> = self.signals.wait().collect();
             for number in caught {
                 let Some(signal) = Signal::from_named_raw(number) else { continue };
-                // A group that has ended is sent nothing, and its end is seen below.
+                // Signals to a group that has ended fail. The loop finds the end by itself.
                 let _ = match signal {
                     Signal::CHILD => Ok(()),
                     KILL => kill_process_group(self.command, Signal::KILL),
@@ -166,7 +166,7 @@ impl Leader {
         }
     }
 
-    /// Looks what the command has done; its end, if that is it.
+    /// Looks for a stop or the end of the command. Returns the exit code at the end.
     fn look(&self) -> Option<Exit> {
         let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
         while let Ok(Some((_, status))) = waitpid(Some(self.command), options) {
@@ -179,20 +179,20 @@ impl Leader {
         None
     }
 
-    /// Stops as the command has.
+    /// Stops the leader after the command has stopped.
     fn stop(&self, signal: i32) {
         let is_in_front = tcgetpgrp(io::stdin()).is_ok_and(|group| group == self.command);
         let wanted_terminal = [Signal::TTIN, Signal::TTOU].iter().any(|stop| stop.as_raw() == signal);
-        // A group that has ended meanwhile needs no signal.
+        // Signals to a group that has ended meanwhile fail.
         let _ = if wanted_terminal && is_in_front {
-            // It asked for the terminal before it was put into its foreground.
+            // The command asked for the terminal before it was put into the foreground.
             kill_process_group(self.command, Signal::CONT)
         } else {
             kill_process(getpid(), Signal::STOP)
         };
     }
 
-    /// Restores the settings of the user's terminal for a jobwire that was killed and could not.
+    /// Restores the settings of the user's terminal after jobwire was killed and could not do so.
     fn restore(&mut self) {
         let Some(settings) = self.outer.1.take() else { return };
         let flags = i32::try_from(OFlags::NOCTTY.bits()).unwrap_or(0);
@@ -202,13 +202,13 @@ impl Leader {
     }
 }
 
-/// Ends as the command did: by the same signal, or with the same code.
+/// Ends the leader as the command ended: by the same signal, or with the same exit code.
 fn end(status: WaitStatus) -> Exit {
     if let Some(signal) = status.terminating_signal() {
-        // The command has left the core, if there is to be one.
+        // The command has written the core dump already, if one is wanted.
         let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
         let _ = rustix::process::setrlimit(rustix::process::Resource::Core, none);
-        // Returns only where the signal does not end a process.
+        // The call returns only where the signal does not end a process.
         let _ = signal_hook::low_level::emulate_default_handler(signal);
         if signal == Signal::KILL.as_raw() {
             let _ = kill_process(getpid(), Signal::KILL);

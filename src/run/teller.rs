@@ -1,4 +1,4 @@
-//! Telling of a command, in a task of its own that the command never waits for.
+//! Sending of a command's events, in a task that the command never waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,22 +15,22 @@ use crate::net::backoff::Backoff;
 use crate::progress::Progress;
 use crate::text::printable;
 
-/// Longest text of a line or a message that is told, in characters.
+/// Longest text of a line or a message, in characters.
 const LONGEST: usize = 1000;
-/// The first wait between two attempts, and the longest.
+/// First and longest wait between two attempts to send.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// Wait between two attempts where the other side refuses for good, until somebody has changed its mind.
+/// Wait between two attempts where the sink refuses until its operator changes something.
 const REFUSED: Duration = Duration::from_secs(5);
-/// Time after the end of the command in which lines are still told; what is left of it belongs to the end itself.
+/// Time after the end of the command in which lines are still sent. The rest of the time is for the end event.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Hand of a [`Teller`], for those who have something to tell. None of its methods waits.
+/// Handle that adds events for a [`Teller`]. None of its methods waits.
 #[derive(Clone)]
 pub(super) struct Tellings(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
-    /// Something was added.
+    /// Notified when something was added.
     filled: Notify,
 }
 
@@ -39,18 +39,18 @@ struct State {
     account: Account,
 }
 
-/// Account of what was told.
+/// Count of sent and failed events.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Account {
     /// Events that were sent.
     pub(super) sent: u64,
-    /// Whether an event has reached anybody, or nobody can say.
+    /// Whether an event has reached a watcher, or may have.
     pub(super) is_heard: bool,
-    /// Events that were refused for good.
+    /// Events that the sink refused for good.
     pub(super) refused: u64,
-    /// Why the last attempt failed, if it did.
+    /// Reason why the last attempt failed, if it did.
     pub(super) failure: Option<Failure>,
-    /// What it means that an event reached nobody.
+    /// Explanation for an event that reached nobody.
     pub(super) nobody: Option<String>,
 }
 
@@ -78,7 +78,7 @@ impl Tellings {
         self.add(|queue| queue.progress(progress));
     }
 
-    /// Adds a line of output, of which `left_out` bytes are missing at its end.
+    /// Adds a line of output; `left_out` is the number of bytes that were cut off at its end.
     pub(super) fn line(&self, stream: &'static str, line: &[u8], left_out: u64) {
         let text = String::from_utf8_lossy(line);
         let mut text = short(&printable(&text));
@@ -98,7 +98,7 @@ impl Tellings {
         self.add(|queue| queue.end(event));
     }
 
-    /// What was told so far, and how many events and lines were not.
+    /// The account so far, the number of events that were not sent, and the number of lines that were not sent.
     pub(super) fn account(&self) -> (Account, u64, u64) {
         let state = self.lock();
         let (events, lines) = state.queue.waiting();
@@ -106,18 +106,17 @@ impl Tellings {
     }
 }
 
-/// Task that sends what is to be told, one event at a time. While the sink is away the queue holds what is to be told, within
-/// its bounds.
+/// Task that sends the queued events, one at a time. While the sink is away the queue keeps events within its bounds.
 pub(super) struct Teller {
     pub(super) tellings: Tellings,
     pub(super) reporter: Reporter,
     pub(super) sink: Sink,
-    /// The newest progress is sent again after so long a silence.
+    /// Silence after which the newest progress is sent again.
     pub(super) heartbeat: Option<Duration>,
 }
 
 impl Teller {
-    /// Sends until the end is told.
+    /// Sends events until the end event is sent.
     pub(super) async fn run(self) {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut newest = Progress::default();
@@ -128,13 +127,13 @@ impl Teller {
             if let Item::Progress(progress) = &item {
                 newest = progress.clone();
             }
-            // The task may be ended while an event is on its way, and that event is then one that was not told.
+            // The task may be aborted during the send. The item then goes back into the queue and is counted as not sent.
             let Some(event) = self.event(&item) else { continue };
             is_over = matches!(item, Item::Ending(_));
             match self.send(&event, item).await {
                 Ok(()) => backoff.reset(),
                 Err(Trouble::OfEvent) => {}
-                // Nobody changes its mind in the little time that is left.
+                // After the end of the command too little time is left for a refusal to change.
                 Err(Trouble::Lasting) if self.tellings.lock().queue.is_ended() => return,
                 Err(trouble) => {
                     is_over = false;
@@ -145,7 +144,7 @@ impl Teller {
         }
     }
 
-    /// The next thing to tell; `None` once all is told.
+    /// Waits for the next item to send; `None` once all is sent.
     async fn next(&self, newest: &Progress, ended: &mut Option<Instant>) -> Option<Item> {
         let begun = Instant::now();
         loop {
@@ -169,7 +168,7 @@ impl Teller {
             let filled = self.tellings.0.filled.notified();
             match due.into_iter().chain(heartbeat).min() {
                 None => filled.await,
-                // Whichever comes first: what is due is looked up again.
+                // Whichever comes first, the loop asks the queue again.
                 Some(at) => tokio::select! {
                     () = filled => {}
                     () = sleep_until(at.into()) => {}
@@ -188,7 +187,7 @@ impl Teller {
         }
     }
 
-    /// Sends an event; what it was made from goes back into the queue where it may be sent later.
+    /// Sends an event. An item that may be sent later goes back into the queue.
     async fn send(&self, event: &Outgoing, item: Item) -> Result<(), Trouble> {
         let unsent = Unsent { tellings: &self.tellings, item: Some(item) };
         let result = match event.payload(Timestamp::now()) {
@@ -234,7 +233,7 @@ impl Teller {
         }
     }
 
-    /// Waits before the next attempt, but not past the end of the command, after which there is little time.
+    /// Waits before the next attempt. The end of the command cuts the wait short, since little time is left then.
     async fn rest(&self, wait: Duration) {
         let wait = if self.tellings.lock().queue.is_ended() { RETRY.0 } else { wait };
         let rested = Instant::now() + wait;
@@ -248,7 +247,7 @@ impl Teller {
     }
 }
 
-/// Item on its way, which goes back into the queue unless it is forgotten, also where the sending is given up half-way.
+/// Item during a send. It goes back into the queue unless it is forgotten, also when the task is aborted.
 struct Unsent<'a> {
     tellings: &'a Tellings,
     item: Option<Item>,

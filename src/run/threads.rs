@@ -1,5 +1,4 @@
-//! Threads between the command's streams and jobwire's: those that copy, those that look at what passes by, and the one that
-//! hands on keys.
+//! Threads between the command's streams and jobwire's: copiers, observers, and the thread that passes on keys.
 
 use std::fs::File;
 use std::io;
@@ -19,26 +18,26 @@ use super::wake::Wake;
 use crate::child::Passing;
 use crate::progress::{ProgressPattern, Recogniser};
 
-/// Time between two looks whether the terminal is wanted.
+/// Time between two checks whether the command needs the keys of the terminal.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
-/// What is looked for in the command's output.
+/// Search for progress and lines in the command's output.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    /// Pattern of the user's that finds progress.
+    /// The user's pattern that finds progress.
     pub(super) pattern: Option<&'a ProgressPattern>,
-    /// Lines of output are told.
+    /// Whether lines of output are sent as log events.
     pub(super) logs: bool,
 }
 
-/// Threads that copy the command's streams and look at them.
+/// Threads that copy the command's streams and observe them.
 pub(super) struct Threads {
     /// Raised when the command has ended.
     pub(super) ended: Arc<Wake>,
-    /// Has a message of each copier that is done.
+    /// Receives a message from each copier that is done.
     pub(super) copied: mpsc::Receiver<()>,
     pub(super) copiers: usize,
-    /// Closed once all lookers are done.
+    /// Closed once all observers are done.
     pub(super) looked: mpsc::Receiver<()>,
 }
 
@@ -71,7 +70,7 @@ impl Threads {
             let done = done.clone();
             spawn(stream, move || {
                 output.copy();
-                // Nobody listens any more where jobwire is ending.
+                // The send fails where jobwire is ending and nobody receives.
                 let _ = done.blocking_send(());
             })?;
             let recogniser = Recogniser::new(wanted.pattern);
@@ -110,27 +109,28 @@ struct Keys {
 }
 
 impl Keys {
-    /// Waits until jobwire may read the terminal: reading it from the background would stop jobwire, and others may be reading it.
+    /// Waits until jobwire may read the terminal. A read in the background would stop jobwire and could take the keys of other
+    /// programs.
     fn await_turn(&self) {
         while !lock(&self.keyboard).is_captured() {
             std::thread::sleep(LOOK);
         }
     }
 
-    /// Does for jobwire's group what its terminal would do if it were not in raw mode: a key such as Ctrl-C is a signal for all
-    /// of a pipeline, and for the script that runs it.
+    /// Sends jobwire's group the signal that the terminal would send if it were not in raw mode. Ctrl-C, for example, concerns
+    /// all commands of a pipeline and the script that runs them.
     fn typed(&self, keys: &[u8], pty: &File) {
         for signal in signals_of(keys, pty) {
             if signal != Signal::TSTP {
-                // The pty sends it to the command. Others of the group may send it on to jobwire.
+                // The pty sends the signal to the command. Other processes of the group may send it on to jobwire.
                 lock(&self.passing).typed(signal, Instant::now());
-                // There is always this process itself.
+                // The group contains at least this process, so the call succeeds.
                 let _ = kill_current_process_group(signal);
             } else if !self.is_session {
                 lock(&self.keyboard).release();
                 let _ = kill_current_process_group(signal);
             }
-            // A command with a session of its own is stopped by its pty, and jobwire follows it.
+            // The pty stops a command with a session of its own, and jobwire then stops itself.
         }
     }
 }

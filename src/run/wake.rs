@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A flag that is raised once and stays so; a thread waits for it together with its descriptor.
+/// A flag that is raised once and stays raised. Threads poll its descriptor.
 #[derive(Debug)]
 pub(super) struct Wake(OwnedFd);
 
@@ -16,7 +16,7 @@ impl Wake {
 
     /// Raises the flag. Its descriptor is readable from now on.
     pub(super) fn raise(&self) {
-        // The counter takes far more than the few calls there are.
+        // The counter is far larger than the number of calls, so the write succeeds.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }

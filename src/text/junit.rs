@@ -1,11 +1,11 @@
 //! Results as JUnit XML, which CI servers read. Pure.
 //!
-//! The form is the one that Ant began and Jenkins, GitLab and others read: `testsuites`, in it one `testsuite` with its
-//! counts, in that a `testcase` each, with `skipped`, `failure` or `error` in it where it did not pass.
+//! The format began with Ant; Jenkins, GitLab and others read it. A `testsuites` element contains one `testsuite` with its
+//! counts, which contains a `testcase` for each result. A case that did not pass contains `skipped`, `failure` or `error`.
 //!
-//! XML 1.0 has no place for most control characters. Escape sequences of terminals are left out; another character that XML
-//! cannot hold becomes U+FFFD. A character that a terminal would obey, or shows nothing for, is written as a reference, so
-//! that the document has the same value and is safe to print.
+//! XML 1.0 forbids most control characters. Escape sequences of terminals are removed. Other forbidden characters become
+//! U+FFFD. Characters that control a terminal or are invisible become references, so that the document keeps its value and is
+//! safe to print.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -15,60 +15,60 @@ use jiff::Timestamp;
 
 use super::is_unsafe;
 
-/// Results that belong together.
+/// A suite of results.
 #[derive(Debug, Clone)]
 pub(crate) struct TestSuite {
     /// Name of the suite.
     pub name: String,
-    /// Time at which it began.
+    /// Time when the suite began.
     pub began: Timestamp,
-    /// How long all of it took.
+    /// Duration of the suite.
     pub took: Duration,
-    /// The results, in the order in which they are shown.
+    /// Results, in the order of the report.
     pub cases: Vec<TestCase>,
-    /// Lines for people, about the suite as a whole.
+    /// Lines of text about the suite as a whole.
     pub notes: Vec<String>,
 }
 
-/// One result.
+/// Result of one case.
 #[derive(Debug, Clone)]
 pub(crate) struct TestCase {
     /// Name of the case.
     pub name: String,
-    /// Group that viewers show the case in, its parts divided by dots.
+    /// Group in which viewers show the case; dots divide its parts.
     pub group: String,
-    /// How long it took.
+    /// Duration of the case.
     pub took: Duration,
-    /// Result.
+    /// Outcome of the case.
     pub outcome: TestOutcome,
 }
 
-/// What came of a case.
+/// Outcome of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TestOutcome {
-    /// It is as it should be.
+    /// The case passed.
     Passed,
-    /// It was not looked at; the reason.
+    /// The case was not run; the text gives the reason.
     Skipped(String),
-    /// It is not as it should be.
+    /// The case failed.
     Failed(TestProblem),
-    /// It could not be looked at.
+    /// The case could not be run to its end.
     Broken(TestProblem),
 }
 
-/// What is wrong.
+/// A fault of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TestProblem {
-    /// Kind of the problem, in a word.
+    /// Kind of the fault, in one word.
     pub kind: &'static str,
-    /// One line.
+    /// Message, in one line.
     pub message: String,
-    /// What else there is to say, in lines; may be empty.
+    /// Details, in lines; may be empty.
     pub details: String,
 }
 
 impl TestOutcome {
-    /// The word of XML for it, where it did not pass.
+    /// Name of the XML element for the outcome; `None` for a case that passed.
     const fn element(&self) -> Option<&'static str> {
         match self {
             Self::Passed => None,
@@ -80,12 +80,12 @@ impl TestOutcome {
 }
 
 impl TestSuite {
-    /// The document, with an end of line behind it.
+    /// The XML document, with a newline at its end.
     pub(crate) fn to_xml(&self) -> String {
         let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
         let count =
             |element| self.cases.iter().filter(|case| case.outcome.element() == Some(element)).count();
-        // Those who check the form want the package, the id and the host too.
+        // Validators of the format also require the package, the id and the host.
         let _ = writeln!(
             out,
             "  <testsuite name=\"{}\" package=\"jobwire\" id=\"0\" hostname=\"localhost\" timestamp=\"{}\" tests=\"{}\" \
@@ -142,7 +142,7 @@ impl fmt::Display for Seconds {
     }
 }
 
-/// A text between quotes. Readers turn white space there into blanks, so that its ends of lines are references.
+/// A text between quotes. Readers replace white space there by blanks, so newlines are written as references.
 struct Attribute<'a>(&'a str);
 
 impl fmt::Display for Attribute<'_> {
@@ -165,7 +165,7 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str, keeps_lines: bool) -> fmt::Re
         match c {
             '&' => f.write_str("&amp;")?,
             '<' => f.write_str("&lt;")?,
-            // Not alone for symmetry: `]]>` may not stand in a text.
+            // XML forbids `]]>` in a text, so `>` is escaped too.
             '>' => f.write_str("&gt;")?,
             '"' => f.write_str("&quot;")?,
             '\n' | '\t' if keeps_lines => f.write_char(c)?,
@@ -177,7 +177,7 @@ fn escaped(f: &mut fmt::Formatter<'_>, text: &str, keeps_lines: bool) -> fmt::Re
     Ok(())
 }
 
-/// Whether a document can hold the character (XML 1.0, 2.2), as it is or as a reference.
+/// Whether an XML document can contain the character, directly or as a reference (XML 1.0, section 2.2).
 const fn is_of_xml(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }

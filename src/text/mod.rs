@@ -70,7 +70,7 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// A time in the largest unit that it has two of.
+/// Time span for people, in the largest unit (s, minutes, hours or days) of which it has at least two.
 pub(crate) fn span(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).as_secs();
     match whole {

@@ -14,7 +14,7 @@ pub(crate) const MAX_TARGETS: usize = 1_000;
 pub(crate) enum ClientMessage {
     /// Watch these as well.
     Watch {
-        /// `JOB`, `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
+        /// Targets in the form `JOB`, `DIALECT/JOB`, `DIALECT/*`, `channel:NAME` or `room:KIND:ID`.
         targets: Vec<String>,
         /// A cursor to go on from.
         #[serde(default, skip_serializing_if = "Option::is_none")]

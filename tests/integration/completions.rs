@@ -205,7 +205,7 @@ fn relay_with_jobs() -> Relay {
     relay
 }
 
-/// A line up to the key for completion, and what the shell makes of it.
+/// Keys up to the completion, and the line that the shell makes of them.
 const TYPED: [(&str, &str); 7] = [
     ("jobwire attach buil\t", "jobwire attach build-42"),
     ("jobwire attach downloads/cl\t", "jobwire attach downloads/clip-1"),
@@ -234,7 +234,7 @@ fn bash_completes_the_jobs_that_a_relay_knows() {
     shell.send(&format!("source '{}' && echo loa''ded\r", script("jobwire.bash").display()));
     shell.until_shown("loaded");
     type_jobs(&mut shell);
-    // What does not fit behind the quote is left out.
+    // Jobs that do not fit after the quote are not offered.
     shell.send("jobwire attach \"downloads/q\tx");
     shell.until_shown("jobwire attach \"downloads/qx");
 }

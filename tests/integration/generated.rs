@@ -50,14 +50,14 @@ fn manual_pages_are_what_the_binary_writes() {
     }
 }
 
-/// The forms of the command that a page shows, as they are read.
+/// Forms of the command in a manual page, as plain text.
 fn synopsis(page: &str) -> Vec<String> {
     let lines = page.lines().skip_while(|line| *line != ".SH SYNOPSIS").skip(1);
     let forms = lines.take_while(|line| !line.starts_with(".SH")).filter(|line| *line != ".br");
     forms.map(|line| line.replace("\\fB", "").replace("\\fR", "").replace("\\-", "-")).collect()
 }
 
-/// The forms of the command that its help shows.
+/// Forms of the command in its help.
 fn usage(help: &str) -> Vec<String> {
     let lines =
         help.lines().skip_while(|line| !line.starts_with("Usage: ")).take_while(|line| !line.is_empty());

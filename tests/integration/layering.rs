@@ -59,11 +59,11 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("run", &["emit", "broker", "wire", "net", "child", "dialect", "progress", "exit", "telemetry", "text"]),
     ("bench", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "usage", "text"]),
     ("check", &["emit", "broker", "wire", "net", "dialect", "exit", "text"]),
-    // Where events are sent, for each feature that sends some.
+    // Each feature that sends events uses this module.
     ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.
     ("broker", &["wire", "net", "dialect", "text"]),
-    // It knows which exit code the end of a command means.
+    // The end of a command determines an exit code.
     ("child", &["exit"]),
     ("jwt", &["dialect", "text"]),
     // It knows which exit code a failed connection or a signal means.

@@ -1,5 +1,5 @@
-//! `schema`: what it prints is true of the events that the publisher builds and of what a relay sends, by a validator and a
-//! compiler that are not ours.
+//! Tests of `schema`. An independent validator and the TypeScript compiler show that the types fit the publisher's events and
+//! the relay's messages.
 
 mod corpus;
 mod shared;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use self::corpus::{Sample, mutants, samples};
 use crate::support::{PATIENCE, Process, Relay, SECRET, jobwire, node_modules, token_for};
 
-/// A dialect whose names and events are as odd as its format allows.
+/// A dialect with names and events as odd as the format allows.
 const ODD: &str = r#"
 name = "odd"
 about = "what a file may say */ and more"
@@ -86,7 +86,7 @@ like = "1st"
 fields = [{ name = "level", type = "string" }]
 "#;
 
-/// A dialect whose kinds are given as a field, so that events of several names are of one kind.
+/// A dialect whose events give their kind in a field, so that events of several names have one kind.
 const GIVEN: &str = r#"
 name = "given"
 route = "/ws/given/{job}"
@@ -112,7 +112,7 @@ fields = [{ name = "by", type = "int" }, { name = "why", type = "string", defaul
 set = { state = "shut" }
 "#;
 
-/// The built-in dialects and the odd ones, with the flags that load those.
+/// The built-in dialects and the odd ones, with the flags that load the odd ones.
 struct Loaded {
     dialects: Dialects,
     flags: Vec<String>,
@@ -132,7 +132,7 @@ fn loaded() -> Loaded {
 }
 
 impl Loaded {
-    /// What `schema` prints.
+    /// Output of `schema`.
     fn schema(&self, dialect: Option<&str>, format: &str) -> String {
         let flags = self.flags.iter().map(String::as_str);
         let args: Vec<&str> =
@@ -147,7 +147,7 @@ impl Loaded {
     }
 }
 
-/// Lines for the validator.
+/// Input lines for the validator.
 #[derive(Default)]
 struct Cases(String);
 
@@ -359,12 +359,12 @@ fn what_a_client_of_channels_gets_is_of_the_types_of_its_messages() {
     cases.check();
 }
 
-/// The beginning of a dialect's types.
+/// Name of a dialect with a capital letter, which begins the names of its types.
 fn capital(name: &str) -> String {
     name[..1].to_uppercase() + &name[1..]
 }
 
-/// Compiles a program that uses the types, as strictly as the compiler knows, and gives what it says.
+/// Compiles a program that uses the types, with the strictest settings. Returns the compiler's output.
 fn compile(types: &str, program: &str) -> String {
     let folder = TempDir::new().unwrap();
     fs::write(folder.path().join("types.ts"), types).unwrap();

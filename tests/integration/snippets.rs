@@ -1,4 +1,4 @@
-//! The files of `jobwire-workers.7` for workers, for a page, for Celery and for BullMQ, taken out of it and run.
+//! Runs the files in `jobwire-workers.7` for workers, a page, Celery and BullMQ.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::support::{PATIENCE, Process, RedisServer, Relay, node_modules, until,
 /// Python and npm are slow on a machine that is busy.
 const SLOW: Duration = Duration::from_mins(2);
 
-/// A folder with a file that the page shows, which talks to this Redis and this relay.
+/// A folder with a file from the manual page, adapted to this Redis and this relay.
 fn snippet(name: &str, redis: &RedisServer, relay: &Relay) -> TempDir {
     let text = shown_file("man/jobwire-workers.7", name)
         .replace("redis://127.0.0.1:6379", &redis.url())

@@ -1,4 +1,4 @@
-//! `token`: tokens that a relay accepts, and what is said of others.
+//! Tests of `token`: it makes tokens that relays accept, and explains tokens.
 
 use std::fs;
 use std::io::Write as _;

@@ -173,7 +173,7 @@ impl<T: TermLike + 'static> Bars<T> {
 }
 
 impl<T: TermLike> Bars<T> {
-    /// Writes what the terminal is to be told, if it is to be told anything.
+    /// Sends the terminal the sequence that `what` returns, if any.
     fn tell(&mut self, what: impl FnOnce(&mut Taskbar) -> Option<String>) -> io::Result<()> {
         what(&mut self.taskbar).map_or(Ok(()), |text| self.term.tell(&text))
     }
@@ -193,7 +193,7 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
             (What::Gap { reason, repeats: false }, _) => self.paint.color(&gap_words(reason), Color::Yellow),
             (What::Event { view, .. }, Effect::Log(log)) if self.filter.lets(*view) => {
                 let line = log_words(log, self.paint);
-                // Of one job alone it is plain whose line it is.
+                // Lines of a single job need no name of the job.
                 match board.jobs() {
                     [_] => line,
                     jobs => format!("{} {line}", brief(&jobs[seen.index].label)),

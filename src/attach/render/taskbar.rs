@@ -1,7 +1,7 @@
-//! Progress in the tab or the taskbar of a terminal (OSC 9;4), beside the bars.
+//! Progress in the tab or the taskbar of a terminal (OSC 9;4), in addition to the bars.
 //!
-//! Terminals that do not know the sequence may show it as a notification, so it is written only to those that a list names.
-//! Whatever is shown is removed again: at the end, before the process is stopped, and when the bars are dropped.
+//! Terminals that do not know the escape sequence may show a notification instead, so only listed terminals get it. The
+//! progress is removed at the end, before jobwire is stopped, and when the bars are dropped.
 
 use std::env;
 
@@ -9,35 +9,35 @@ use anstyle_progress::{TermProgress, TermProgressStatus, supports_term_progress}
 
 use crate::attach::board::Board;
 
-/// What the terminal is told.
+/// Progress for the terminal to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gauge {
-    /// Something is at work; nobody knows how far it is.
+    /// Jobs are running, without a known percentage.
     Busy,
-    /// All jobs together, in percent; `failed`: one of them has.
+    /// Progress of all jobs together, in percent. `failed`: at least one job has failed.
     At { percent: u8, failed: bool },
 }
 
-/// The terminal's progress, as far as it is known to show any.
+/// Progress display of the terminal, if the terminal is known to have one.
 #[derive(Debug)]
 pub(super) struct Taskbar {
     way: Way,
     shown: Option<Gauge>,
 }
 
-/// The way to the terminal.
+/// Way of sending the sequence to the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// None is known that shows progress.
+    /// Send nothing: the terminal is not known to show progress.
     None,
-    /// The terminal itself, or a multiplexer that knows the sequence.
+    /// Send the sequence as it is, to a terminal or a multiplexer that knows it.
     Plain,
-    /// Through a tmux that passes on what it does not know.
+    /// Wrap the sequence for a tmux that passes it through to its terminal.
     Through,
 }
 
 impl Taskbar {
-    /// That of the terminal behind stderr.
+    /// Makes the display of the terminal at stderr.
     pub(super) fn of_stderr() -> Self {
         let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
         let tmux = env::var("TERM_PROGRAM_VERSION")
@@ -46,7 +46,7 @@ impl Taskbar {
         Self::new(way(supports_term_progress(true), is_set("TMUX"), is_set("STY"), tmux.as_deref()))
     }
 
-    /// That of a terminal which shows none.
+    /// Makes a display that shows nothing.
     #[cfg(test)]
     pub(super) const fn none() -> Self {
         Self::new(Way::None)
@@ -56,7 +56,7 @@ impl Taskbar {
         Self { way, shown: None }
     }
 
-    /// What to write for the terminal to show how far the jobs are; `None` where it does already, or never will.
+    /// Escape sequence that shows the progress of the jobs. `None` where the terminal shows that already, or shows no progress.
     pub(super) fn show(&mut self, board: &Board) -> Option<String> {
         let gauge = gauge(board)?;
         if self.way == Way::None || self.shown.replace(gauge) == Some(gauge) {
@@ -72,7 +72,7 @@ impl Taskbar {
         Some(self.written(progress))
     }
 
-    /// What to write for the terminal to show nothing; `None` where nothing is shown.
+    /// Escape sequence that removes the progress; `None` where none is shown.
     pub(super) fn remove(&mut self) -> Option<String> {
         self.shown.take().map(|_| self.written(TermProgress::remove()))
     }
@@ -86,11 +86,11 @@ impl Taskbar {
     }
 }
 
-/// The way to a terminal, by what its environment says. `known`: it is on the list; `tmux`: the version of the tmux that is the
-/// terminal.
+/// Way to a terminal, from its environment. `known`: the terminal is on the list. `tmux`: version of the tmux, where tmux is
+/// the terminal.
 ///
-/// In a tmux that is too old to show progress, the list is about the terminal that tmux was started in. GNU screen passes
-/// nothing on.
+/// In a tmux that is too old to show progress, `known` is about the terminal in which tmux was started. GNU screen passes
+/// nothing through.
 fn way(known: bool, in_tmux: bool, in_screen: bool, tmux: Option<&str>) -> Way {
     if !known || in_screen {
         return Way::None;
@@ -98,7 +98,7 @@ fn way(known: bool, in_tmux: bool, in_screen: bool, tmux: Option<&str>) -> Way {
     if in_tmux && !tmux.is_some_and(shows_progress) { Way::Through } else { Way::Plain }
 }
 
-/// Whether a tmux of this version, such as `3.7b`, knows the sequence.
+/// Whether tmux of this version, such as `3.7b`, knows the sequence.
 fn shows_progress(version: &str) -> bool {
     let number =
         |text: &str| -> Option<u32> { text.trim_end_matches(|c: char| c.is_ascii_lowercase()).parse().ok() };
@@ -106,7 +106,7 @@ fn shows_progress(version: &str) -> bool {
     parts.is_some_and(|parts| parts >= (3, 7))
 }
 
-/// How far all jobs are together; `None` where there are none.
+/// Progress of all jobs together; `None` where there are no jobs.
 fn gauge(board: &Board) -> Option<Gauge> {
     let tally = board.tally();
     let ended = tally.succeeded + tally.failed + tally.cancelled + tally.lost;
@@ -121,7 +121,8 @@ fn gauge(board: &Board) -> Option<Gauge> {
     }
     let whole = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
     let sum = percents().map(|percent| percent.clamp(0.0, 100.0)).sum::<f64>() + 100.0 * whole(ended);
-    // Down, so that 100 means that all is over; between 0 and 100, so that nothing is lost.
+    // The cast rounds down, so that 100 means that all jobs have ended. The value is between 0 and 100, so the cast loses
+    // nothing else.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 100")]
     let percent = (sum / whole(all)).clamp(0.0, 100.0) as u8;
     Some(Gauge::At { percent, failed: tally.failed + tally.lost > 0 })

@@ -1,4 +1,4 @@
-//! The verdict as JUnit XML: a case for each phase of the run that can spoil it, and one for each assertion.
+//! Verdict of a run as JUnit XML: a case for each part of the run that can make it invalid, and a case for each assertion.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub fn unbegun(failure: &Failure) -> String {
         .to_xml()
 }
 
-/// Whether the run was whole.
+/// Outcome of the case `run`: whether the run lasted as long as planned.
 fn run(summary: &Summary) -> TestOutcome {
     match &summary.partial {
         None => TestOutcome::Passed,
@@ -67,7 +67,7 @@ fn run(summary: &Summary) -> TestOutcome {
     }
 }
 
-/// Whether this client kept up.
+/// Outcome of the case `client`: whether this client kept up.
 fn client(summary: &Summary) -> TestOutcome {
     let verdict = &summary.verdict;
     if !verdict.client_bound || verdict.client_bound_allowed {
@@ -77,7 +77,7 @@ fn client(summary: &Summary) -> TestOutcome {
     broken("client-bound", message, summary.client.bound.join("\n"))
 }
 
-/// Whether the connections were those that were asked for.
+/// Outcome of the case `connections`: whether all wanted connections were there.
 fn connections(summary: &Summary) -> TestOutcome {
     match &summary.verdict.unclean {
         None => TestOutcome::Passed,
@@ -114,7 +114,7 @@ mod tests {
     use crate::bench::summary::{Mode, Verdict};
     use crate::exit::Exit;
 
-    /// Name of each case, and the element and the message of what is wrong with it.
+    /// Name of each case, with the element and the message of its fault.
     fn cases(text: &str) -> Vec<(String, Option<(String, String)>)> {
         let document = Document::parse(text).unwrap();
         let cases = document.descendants().filter(|node| node.has_tag_name("testcase"));

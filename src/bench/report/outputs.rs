@@ -1,4 +1,4 @@
-//! The files that a run's reports go into.
+//! Files for the reports of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub struct OutputPaths {
     pub junit: Option<PathBuf>,
 }
 
-/// The flag of the file that says how the run ended, whatever the end.
+/// Flag of the file that is written even if the run could not begin.
 const JUNIT: &str = "--junit";
 
 /// What renders one of them.
@@ -82,7 +82,7 @@ impl Outputs {
         first.map_or(Ok(()), Err)
     }
 
-    /// Writes the report that says how the run ended, of a run that could not begin; the other files stay as they were.
+    /// Writes the JUnit report of a run that could not begin. The other files stay as they were.
     pub fn write_unbegun(self, failure: &Failure) -> Result<(), Failure> {
         let file = self.0.into_iter().find(|output| output.file.flag() == JUNIT);
         file.map_or(Ok(()), |output| output.file.write(&unbegun(failure)))

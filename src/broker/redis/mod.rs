@@ -121,8 +121,8 @@ impl RedisBroker {
         }
     }
 
-    /// Address of the server in use and its role, `master`, `replica` or `unknown`, once a command was sent. None of a
-    /// cluster, of which all masters are in use.
+    /// Address of the server in use and its role (`master`, `replica` or `unknown`), once a command was sent. `None` for a
+    /// cluster, where all masters are in use.
     pub(crate) fn server_in_use(&self) -> Option<(String, &'static str)> {
         let tenure = self.connector.tenure()?;
         Some((tenure.address().to_string(), tenure.told().role.word()))

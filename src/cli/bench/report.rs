@@ -107,7 +107,7 @@ impl Reports {
         printed
     }
 
-    /// Writes what there is to write of a run that could not begin, and hands its failure on.
+    /// Writes the JUnit report of a run that could not begin. Returns the error that ended the run.
     pub(super) fn write_unbegun(self, error: anyhow::Error) -> anyhow::Error {
         let failure = match error.downcast_ref::<Failure>() {
             Some(failure) => failure.clone(),

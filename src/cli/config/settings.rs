@@ -108,8 +108,7 @@ pub(super) fn read(command: &Command, text: &str, folder: &Path) -> Result<Vec<S
     Ok(shared)
 }
 
-/// The settings in one verb's table that another verb reads too, unless its own table has them: `token` signs what `serve` is
-/// to accept.
+/// Settings of `serve` that `token` uses too, unless `token` has a setting of its own: `token` signs tokens for the relay.
 fn borrowed(command: &Command, own: &[Setting]) -> Vec<Setting> {
     const LENDER: &str = "serve";
     const BORROWER: &str = "token";

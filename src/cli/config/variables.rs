@@ -9,8 +9,8 @@ use crate::dialect::nearest;
 
 const PREFIX: &str = "JOBWIRE_";
 
-/// Variables of the program's own that belong to no flag: the run that a local worker of bench takes part in, and the job of
-/// the command that `run` has started.
+/// Variables of jobwire that belong to no flag, such as the run of a local bench worker, and the job of a command started by
+/// `run`.
 const OTHERS: [&str; 3] = ["JOBWIRE_BENCH_RUN", "JOBWIRE_TARGET", "JOBWIRE_TEST_PAGE"];
 
 /// Warnings about variables of the environment, one line each. No warning repeats a value.

@@ -13,7 +13,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// `JOB`, `DIALECT/JOB`, `DIALECT` or `channel:NAME`.
+    /// Parses `JOB`, `DIALECT/JOB`, `DIALECT` or `channel:NAME`.
     pub(super) fn parse(text: &str, dialects: &Dialects) -> Result<Self, Failure> {
         if let Some((_, dialect)) = dialects.named(text) {
             return Ok(Self { dialect: Arc::clone(dialect), job: None });

@@ -1,4 +1,4 @@
-//! What a start says.
+//! Text that a relay prints at its start.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use crate::broker::Broker;
 use crate::dialect::{Dialects, Source};
 use crate::relay::AuthPolicy;
 
-/// Where the relay listens, what it relays, from where, and who may do what.
+/// Lines with the addresses of the relay, its dialects, its broker and its access rules.
 pub(super) fn banner(
     addresses: &[SocketAddr],
     dialects: &Dialects,

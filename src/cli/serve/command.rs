@@ -1,4 +1,4 @@
-//! `serve -- CMD…`: a command that the relay runs for.
+//! `serve -- CMD…`: a relay that runs as long as a command.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,20 +14,20 @@ use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::relay::Relay;
 
-/// How long the relay may take to be subscribed before the command is given up.
+/// Longest time until events can come. After it the command is not started.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the user wants to be run, and what is added to its environment.
+/// The user's command, with changes to its environment.
 #[derive(Debug)]
 pub(super) struct ServedCommand<'a> {
     /// The program and its arguments; at least the program.
     words: &'a [OsString],
-    /// Variables and their values; one without a value is taken away.
+    /// Variables to set, or to remove where the value is `None`.
     environment: Vec<(&'static str, Option<OsString>)>,
 }
 
 impl<'a> ServedCommand<'a> {
-    /// The command, for which a relay at `address` with this publish key is there.
+    /// Makes a command that finds the relay at `address` and its publish key in the environment.
     pub(super) fn new(words: &'a [OsString], address: SocketAddr, publish_key: &str) -> Self {
         let server = format!("ws://{}", reachable(address));
         let mut command = Self { words, environment: Vec::new() };
@@ -41,8 +41,8 @@ impl<'a> ServedCommand<'a> {
         self.environment.push((name, Some(value.into())));
     }
 
-    /// Sets the Redis of the relay, and whether events have to be appended to streams there. Where only some dialects come by
-    /// streams, no variable can say so for each event: then the command has no Redis, and sends events through the relay.
+    /// Sets the relay's Redis, and whether events are appended to streams. Where only some dialects use streams, the variable
+    /// cannot tell which. The command then gets no Redis and sends its events through the relay.
     pub(super) fn set_redis(&mut self, url: &str, dialects: &Dialects) {
         let published = || dialects.iter().filter(|(_, dialect)| dialect.publisher.is_none());
         let streamed = published().filter(|(_, dialect)| dialect.streams).count();
@@ -54,7 +54,7 @@ impl<'a> ServedCommand<'a> {
         }
     }
 
-    /// Sets the dialect files; a list of names one of which has a comma cannot be written.
+    /// Sets the dialect files. Does nothing if a name contains a comma, which divides the list.
     pub(super) fn set_dialect_files(&mut self, files: &[PathBuf]) {
         let absolute = files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
         let names: Vec<OsString> = absolute.map(PathBuf::into_os_string).collect();
@@ -63,10 +63,10 @@ impl<'a> ServedCommand<'a> {
         }
     }
 
-    /// Runs the command to its end, once the relay is ready, and gives the command's exit code. Signals are passed on.
+    /// Starts the command once the relay is ready, passes signals on, and returns the command's exit code.
     ///
     /// # Errors
-    /// The relay is not ready in time; the command cannot be started; the relay fails meanwhile.
+    /// The relay is not ready in time, the command cannot be started, or the relay fails while the command runs.
     pub(super) async fn run(&self, relay: &Relay, signals: &mut CaughtSignals) -> Result<Exit> {
         if let Some(exit) = until_ready(relay, signals).await? {
             return Ok(exit);
@@ -90,23 +90,23 @@ impl<'a> ServedCommand<'a> {
             thread = relay.failed() => thread,
         };
         child::send(child.id(), Signal::TERM);
-        // It ends with the command, however that ends.
+        // The command's own ending does not matter after a failure of the relay.
         let _ = child::wait(&mut child, signals, &mut passing).await;
         Err(failed(&thread).into())
     }
 }
 
-/// The failure of a relay one of whose threads failed.
+/// Failure for a relay whose thread has failed.
 pub(super) fn failed(thread: &str) -> Failure {
     let message = format!("the relay's thread {thread} failed; this is a bug, and its log line says where");
     Failure::new(Exit::Failure, message)
 }
 
-/// Waits for the relay. A signal that ends a process ends the wait, and gives the code to exit with.
+/// Waits until the relay is ready. Returns an exit code where a signal asked for the end first.
 async fn until_ready(relay: &Relay, signals: &mut CaughtSignals) -> Result<Option<Exit>> {
     let late = tokio::time::sleep(READY_WITHIN);
     tokio::select! {
-        // What is ready already does not wait for its turn.
+        // A relay that is already ready must win over the other branches.
         biased;
         () = relay.ready() => Ok(None),
         exit = ending(signals) => Ok(Some(exit)),
@@ -119,7 +119,7 @@ async fn until_ready(relay: &Relay, signals: &mut CaughtSignals) -> Result<Optio
     }
 }
 
-/// The exit code for the next signal that ends a process; others are dropped.
+/// Exit code for the next signal that ends a process. Other signals are dropped.
 pub(super) async fn ending(signals: &mut CaughtSignals) -> Exit {
     loop {
         match signals.next().await.signal {
@@ -133,7 +133,7 @@ pub(super) async fn ending(signals: &mut CaughtSignals) -> Exit {
     }
 }
 
-/// The address under which a listener is reached from this machine.
+/// Address that reaches the listener from this machine.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -10,7 +10,7 @@ use crate::net::publish_key::{self, Guard};
 pub(super) struct PublishKey {
     /// The key itself.
     pub(super) value: String,
-    /// `None`: it was given, or only a command knows it.
+    /// File with the key; `None` where the key was given or only the command gets it.
     file: Option<(Guard, u16)>,
 }
 
@@ -25,8 +25,8 @@ impl PublishKey {
         Ok(Self { value, file: Some((guard, port)) })
     }
 
-    /// The key of a relay that runs for a command, which finds it in its environment: a machine without a folder for keys,
-    /// such as a container that is read-only, will do.
+    /// Key of a relay that runs for a command. The command finds the key in its environment, so a machine without a writable
+    /// folder for keys, such as a read-only container, is no error.
     pub(super) fn obtain_for_command(given: Option<&str>, port: u16) -> Self {
         Self::obtain(given, port).unwrap_or_else(|error| {
             tracing::info!("the publish key is known to the command alone: {error:#}");

@@ -1,4 +1,4 @@
-//! `--port-file`: the port of a relay, for scripts.
+//! `--port-file`: a file with the relay's port, for scripts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,22 +9,22 @@ use crate::outfile::OutFile;
 /// Flag that names the file.
 const FLAG: &str = "--port-file";
 
-/// A file that holds the port of the relay's first listener on a line. It is removed when this is dropped, unless another relay
-/// has written it by then.
+/// File with the port of the relay's first listener in one line. Dropping removes the file, unless another relay has replaced
+/// it.
 #[derive(Debug)]
 pub(super) struct PortFile {
-    /// `None`: a pipe, a device or stdout, none of which is removed.
+    /// Path of the file; `None` for a pipe, a device or stdout, which are not removed.
     path: Option<PathBuf>,
     port: u16,
 }
 
 impl PortFile {
-    /// Opens the file, before the relay starts. A pipe waits for its reader here.
+    /// Opens the file before the relay starts. Opening a pipe waits for its reader.
     pub(super) fn open(path: &Path) -> Result<OutFile, Failure> {
         OutFile::open(FLAG, path, &[])
     }
 
-    /// Writes the file, or replaces it, in one step: a reader finds the whole line or no new file.
+    /// Writes or replaces the file in one step. Readers never find half a line.
     pub(super) fn write(file: OutFile, port: u16) -> Result<Self, Failure> {
         let path = file.regular().map(Path::to_owned);
         file.write(&format!("{port}\n"))?;
@@ -36,7 +36,7 @@ impl Drop for PortFile {
     fn drop(&mut self) {
         let Some(path) = &self.path else { return };
         if fs::read_to_string(path).is_ok_and(|text| text == format!("{}\n", self.port)) {
-            // A file that cannot be removed names a port that nobody listens on.
+            // A file that cannot be removed names a port without a listener, which does no harm.
             let _ = fs::remove_file(path);
         }
     }

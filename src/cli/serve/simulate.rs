@@ -36,7 +36,7 @@ pub(super) struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    /// Refuses what does not go with a simulation.
+    /// Refuses flags that contradict a simulation.
     pub(super) fn check(&self, has_redis: bool) -> Result<(), Failure> {
         if self.simulate && has_redis {
             let message = "--simulate is for the embedded broker, and --redis or REDIS_URL names a Redis";
@@ -51,7 +51,7 @@ impl SimulateArgs {
         Ok(())
     }
 
-    /// The backend, where one is wanted.
+    /// Simulated backend, if wanted.
     pub(super) fn backend(
         &self,
         broker: &Arc<dyn Broker>,
@@ -61,7 +61,7 @@ impl SimulateArgs {
         self.simulate.then(|| Arc::new(simulation()))
     }
 
-    /// What the start says of it, given whether no token can be good.
+    /// Line of the banner about the simulation. `refuses_all`: no token can be valid.
     pub(super) fn banner(&self, refuses_all: bool) -> String {
         match (self.simulate, refuses_all) {
             (false, _) => String::new(),

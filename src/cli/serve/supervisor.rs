@@ -1,4 +1,4 @@
-//! Readiness, as systemd is told of it: a datagram to the socket that `NOTIFY_SOCKET` names.
+//! Notification of systemd that the relay is ready: a datagram to the socket named by `NOTIFY_SOCKET`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-/// Tells systemd that the relay listens, where a unit of `Type=notify` has started it. Nobody is told elsewhere.
+/// Tells systemd that the relay listens. Does nothing outside of a unit of `Type=notify`.
 pub(super) fn tell_ready() {
     let Some(socket) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return };
     if let Err(error) = send(&socket, b"READY=1") {
@@ -16,7 +16,7 @@ pub(super) fn tell_ready() {
 
 fn send(socket: &OsStr, message: &[u8]) -> io::Result<()> {
     let datagrams = UnixDatagram::unbound()?;
-    // A full socket is an error rather than a relay that stands still.
+    // A full socket must cause an error and not block the relay.
     datagrams.set_nonblocking(true)?;
     #[cfg(target_os = "linux")]
     {

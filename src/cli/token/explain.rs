@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::jwt::{self, Finding, Soundness};
 use crate::net::token::bare;
 
-/// The longest input that is read, in bytes; no relay takes a token as long.
+/// Longest input that is read, in bytes. Every relay refuses shorter tokens already.
 const LONGEST: u64 = 64 << 10;
 
 /// Say what a token allows, and all that is wrong with it
@@ -36,7 +36,7 @@ pub(super) struct ExplainArgs {
 }
 
 impl ExplainArgs {
-    /// `secret` and `audience` are those of the configuration file, where it has any.
+    /// Runs the verb. `secret` and `audience` are the values from the configuration file, if any.
     pub(super) fn run(mut self, secret: SecretArg, audience: Option<String>) -> Result<Exit> {
         let own = &mut self.keys.secret.jwt_secret;
         *own = own.take().or(secret.jwt_secret);
@@ -65,7 +65,7 @@ fn read_input() -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// A line a finding, and the sum of them.
+/// Report with a line for each finding and a summary.
 fn report(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.part.len()).max().unwrap_or(0);
     let mut text = String::new();

@@ -1,11 +1,11 @@
-//! The type of a polling body.
+//! Type of a polling body.
 
 use super::event::{self, KindTypes};
 use super::types::{Attribute, Definition, ObjectType, ValueType};
 use crate::dialect::status::{Body, Field, From};
 use crate::dialect::{Dialect, EVERY_OTHER};
 
-/// The type of what polling answers with; `None` where the dialect has no polling.
+/// Definition of the polling body; `None` where the dialect has no polling.
 pub(super) fn definition(dialect: &Dialect, name: String, kinds: &[KindTypes]) -> Option<Definition> {
     let status = dialect.status.as_ref()?;
     let value = match &status.body {
@@ -17,7 +17,7 @@ pub(super) fn definition(dialect: &Dialect, name: String, kinds: &[KindTypes]) -
     Some(Definition { name, about: format!("The polling body, GET {}.{echo}", status.route), value })
 }
 
-/// The merge of the payloads of a run: what any of them may have, and what all of them have.
+/// Type of a body that merges the payloads of a run: attributes of any payload, required where every payload has them.
 fn merged(kinds: &[KindTypes]) -> ValueType {
     let forms: Vec<&ObjectType> = kinds.iter().flat_map(|kind| &kind.forms).collect();
     let mut body = ObjectType { free: forms.iter().any(|form| form.free), ..ObjectType::default() };
@@ -39,7 +39,7 @@ fn of_fields(dialect: &Dialect, fields: &[Field], kinds: &[KindTypes]) -> Object
         if body.attribute(&field.name).is_some() {
             continue;
         }
-        // Of several fields of one name the first that has a value counts.
+        // Among fields with the same name, the first with a value fills the attribute.
         let same: Vec<&Field> = fields.iter().filter(|other| other.name == field.name).collect();
         let is_certain = |field: &Field| {
             let has_default = field.default.as_ref().is_some_and(|default| !default.is_null());
@@ -55,7 +55,7 @@ fn of_fields(dialect: &Dialect, fields: &[Field], kinds: &[KindTypes]) -> Object
     body
 }
 
-/// The types of what a field may be filled with.
+/// Types of the values that may fill a field.
 fn values(dialect: &Dialect, field: &Field, kinds: &[KindTypes]) -> Vec<ValueType> {
     let from = |from: &From| match from {
         From::Job => event::job_type(dialect),
@@ -68,14 +68,15 @@ fn values(dialect: &Dialect, field: &Field, kinds: &[KindTypes]) -> Vec<ValueTyp
     let default = field.default.as_ref().filter(|default| !default.is_null());
     let mut all: Vec<ValueType> =
         field.from.iter().map(from).map(mapped).chain(default.map(ValueType::of)).collect();
-    // A place that no event has is one for what workers add; what stands in its stead is likely of the same type.
+    // A pointer that no event of the catalogue has is for attributes that workers add. The field's other sources probably have
+    // the same type.
     if all.iter().any(|one| *one != ValueType::Unknown) {
         all.retain(|one| *one != ValueType::Unknown);
     }
     all
 }
 
-/// The type of the words that stand for a value's.
+/// Type of a value whose words the field replaces by others.
 fn mapped(value: ValueType, field: &Field) -> ValueType {
     let every_other = field.values.get(EVERY_OTHER);
     match value {
@@ -90,7 +91,7 @@ fn mapped(value: ValueType, field: &Field) -> ValueType {
     }
 }
 
-/// The kinds that a job's newest event may be of; a remark changes nothing, but may be all that is known.
+/// Kinds of events that a body may name. Remarks are included: a remark may be the only known event of a job.
 fn kind(dialect: &Dialect) -> ValueType {
     if dialect.kinds().iter().any(|kind| kind.name.contains('*')) {
         return ValueType::Text;
@@ -98,7 +99,7 @@ fn kind(dialect: &Dialect) -> ValueType {
     ValueType::any(dialect.kinds().iter().map(|kind| ValueType::exactly(&kind.name)))
 }
 
-/// A null in an event is no value of the body.
+/// Type without null, since a null in an event is not copied into the body.
 fn not_null(value: ValueType) -> ValueType {
     match value {
         ValueType::Either(types) => ValueType::any(types.into_iter().filter(|one| *one != ValueType::Null)),

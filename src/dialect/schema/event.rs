@@ -1,4 +1,4 @@
-//! Types of the events of a dialect: what the publisher builds, and what else the dialect has a kind for.
+//! Types of a dialect's events: those that the publisher builds, and those of which the dialect only knows the kind.
 
 use super::own::complaint_kind;
 use super::types::{Attribute, Definition, ObjectType, ValueType};
@@ -8,18 +8,18 @@ use crate::dialect::{
     Source, TimestampStyle,
 };
 
-/// The events of one kind.
+/// Types of the events of one kind.
 #[derive(Debug)]
 pub(super) struct KindTypes {
-    /// Whether no socket gets them.
+    /// Whether these events are for the relay alone, so that no socket gets them.
     pub(super) hidden: bool,
-    /// The forms that they have, at least one: events with names of their own may be of one kind.
+    /// Types of the payloads; at least one. Several events of the catalogue may have the same kind.
     pub(super) forms: Vec<ObjectType>,
-    /// Their type.
+    /// Definition under the name of the kind.
     pub(super) definition: Definition,
 }
 
-/// The type of any event.
+/// Definition that covers every event.
 pub(super) fn union(name: &str, kinds: &[KindTypes]) -> Definition {
     Definition {
         name: name.to_owned(),
@@ -28,7 +28,7 @@ pub(super) fn union(name: &str, kinds: &[KindTypes]) -> Definition {
     }
 }
 
-/// The events by their kinds: those of the catalogue, in its order, then others that the dialect knows by their kind alone.
+/// Types of all events by kind: the kinds of the catalogue in its order, then kinds of which only the name is known.
 pub(super) fn kinds(dialect: &Dialect, call: &mut impl FnMut(&str) -> String) -> Vec<KindTypes> {
     let events = &dialect.catalogue.events;
     let mut words: Vec<String> = Vec::new();
@@ -80,7 +80,7 @@ fn kind_types(
     KindTypes { hidden: kind.is_some_and(|kind| kind.hidden), forms, definition }
 }
 
-/// What an event of a kind does, in sentences.
+/// Sentences that describe the effect of a kind.
 fn meaning(kind: &Kind, dialect: &Dialect) -> Vec<String> {
     let whose = if dialect.channels.is_some() { "resource" } else { "job" };
     let mut says: Vec<String> = Vec::new();
@@ -120,7 +120,7 @@ fn meaning(kind: &Kind, dialect: &Dialect) -> Vec<String> {
     says
 }
 
-/// The kinds that an event is known to be of.
+/// Kinds that an event is known to have.
 fn words_of(catalogue: &Catalogue, event: &EventDef) -> Vec<String> {
     let Some(field) = kind_field(catalogue, event) else { return Vec::new() };
     if field.fill.is_some() {
@@ -131,12 +131,12 @@ fn words_of(catalogue: &Catalogue, event: &EventDef) -> Vec<String> {
     default.clone().into_iter().chain(others).collect()
 }
 
-/// The field of an event that says its kind.
+/// Field of an event that contains its kind.
 fn kind_field<'a>(catalogue: &Catalogue, event: &'a EventDef) -> Option<&'a FieldDef> {
     event.fields.iter().find(|field| field.at == catalogue.kind_at)
 }
 
-/// Whether an event can be published that is of this kind.
+/// Whether an event of this kind can be published.
 fn may_be(dialect: &Dialect, event: &EventDef, word: &str) -> bool {
     let Some(field) = kind_field(&dialect.catalogue, event) else { return false };
     match field.fill {
@@ -145,13 +145,13 @@ fn may_be(dialect: &Dialect, event: &EventDef, word: &str) -> bool {
     }
 }
 
-/// The forms of the events of a kind, each once.
+/// Types of the payloads of a kind, without duplicates.
 fn forms(dialect: &Dialect, word: &str) -> Vec<ObjectType> {
     let events = dialect.catalogue.events.iter().filter(|event| may_be(dialect, event, word));
     distinct(events.map(|event| form(dialect, event, Some(word), &ValueType::exactly(word))))
 }
 
-/// The forms of events whose kind is none of those that are known.
+/// Types of the payloads whose kind is not among the known kinds.
 fn others(dialect: &Dialect, known: &[String]) -> Vec<ObjectType> {
     let kind = || if known.is_empty() { ValueType::Text } else { ValueType::NoneOf(known.to_vec()) };
     let takes_any = |event: &&EventDef| {
@@ -176,7 +176,7 @@ fn distinct(forms: impl Iterator<Item = ObjectType>) -> Vec<ObjectType> {
     all
 }
 
-/// An event of which the dialect knows the kind, and the job where a payload has to name it.
+/// Type of an event of which only the kind is known, and the job where payloads have to name it.
 fn known_by_kind(dialect: &Dialect, kind: ValueType) -> ObjectType {
     let mut object = ObjectType::free();
     if let Some(at) = &dialect.catalogue.job_at {
@@ -188,7 +188,7 @@ fn known_by_kind(dialect: &Dialect, kind: ValueType) -> ObjectType {
     object
 }
 
-/// The type of a job's id.
+/// Type of a job's id.
 pub(super) fn job_type(dialect: &Dialect) -> ValueType {
     match dialect.job_id {
         JobIdType::Integer => ValueType::Whole { min: None, max: None },
@@ -196,10 +196,10 @@ pub(super) fn job_type(dialect: &Dialect) -> ValueType {
     }
 }
 
-/// The payload of an event, given its kind; `word` is the kind where it is known.
+/// Type of the payload of an event. `kind` is the type of its kind, and `word` the kind itself if it is fixed.
 fn form(dialect: &Dialect, event: &EventDef, word: Option<&str>, kind: &ValueType) -> ObjectType {
     let catalogue = &dialect.catalogue;
-    // A kind that is given as a field brings the defaults of its own event.
+    // Where the kind is a field, the event of that kind provides the defaults of other fields.
     let given = kind_field(catalogue, event).filter(|field| field.fill.is_none());
     let is_default =
         given.is_none_or(|field| field.default.as_ref().is_some_and(|default| default.as_str() == word));
@@ -235,7 +235,7 @@ fn default_kind<'a>(catalogue: &Catalogue, event: &'a EventDef) -> Option<&'a st
     kind_field(catalogue, event)?.default.as_ref()?.as_str()
 }
 
-/// Whether a field is an object around the place of another.
+/// Whether `outer` is an object that contains the place of `inner`.
 fn holds(outer: &FieldDef, inner: &FieldDef) -> bool {
     let (outer, inner) = (outer.at.names(), inner.at.names());
     inner.len() > outer.len() && inner.starts_with(outer)
@@ -253,7 +253,7 @@ fn is_always_there(before: &[FieldDef], field: &FieldDef, has_default: bool) -> 
     }
 }
 
-/// The field that a percent is computed from.
+/// Field from which the percent is computed.
 fn counted<'a>(before: &'a [FieldDef], name: &str) -> Option<&'a FieldDef> {
     before.iter().find(|field| field.at.names() == [name])
 }
@@ -270,7 +270,7 @@ fn type_of(dialect: &Dialect, before: &[FieldDef], field: &FieldDef) -> ValueTyp
             };
         }
         Some(Fill::Percent) => {
-            // The quotient of two integers is a number; that of others need not be finite.
+            // The quotient of two integers is always finite. Other quotients may be infinite, and JSON then has null.
             let is_whole =
                 |name: &&str| counted(before, name).is_some_and(|field| field.kind == FieldType::Int);
             let is_finite = ["current", "total"].iter().all(is_whole);
@@ -289,7 +289,7 @@ fn type_of(dialect: &Dialect, before: &[FieldDef], field: &FieldDef) -> ValueTyp
     if field.nullable { value.or_null() } else { value }
 }
 
-/// Words about a field, where its type does not say it all.
+/// Description of a field, where its type does not tell everything.
 fn about(field: &FieldDef, style: TimestampStyle) -> String {
     match (field.fill, style) {
         (Some(Fill::Job), _) => "The job's id.".to_owned(),
@@ -307,7 +307,7 @@ fn about(field: &FieldDef, style: TimestampStyle) -> String {
     }
 }
 
-/// The types that events have at a place; `None` where one of them is not known there, or may hold anything.
+/// Type of the values that events have at a place. `None` where an event may hold anything, or where no event has the place.
 pub(super) fn at(kinds: &[KindTypes], place: &Pointer) -> Option<ValueType> {
     let forms = || kinds.iter().flat_map(|kind| &kind.forms);
     if forms().any(|form| form.free) {

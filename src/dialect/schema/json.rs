@@ -1,17 +1,17 @@
 //! Types as a JSON Schema, draft 2020-12.
 //!
-//! The schema itself is that of an event; every other type is in `$defs`, under the name that TypeScript has for it. It has no
-//! `$id` and refers to nothing outside of itself.
+//! The schema itself describes an event. All other types are in `$defs`, under their TypeScript names. The schema has no `$id`
+//! and refers to nothing outside of itself.
 
 use serde_json::{Map, Number, Value, json};
 
 use super::DialectTypes;
 use super::types::{Attribute, Definition, ObjectType, ValueType};
 
-/// The draft.
+/// Identifier of the draft.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// Writes the schema, indented, with a line break at its end.
+/// Writes the schema, indented, with a newline at its end.
 pub(super) fn write(all: &[DialectTypes], shared: &[Definition]) -> String {
     let definitions = all.iter().flat_map(|dialect| &dialect.definitions).chain(shared);
     let definitions: Map<String, Value> =
@@ -23,7 +23,7 @@ pub(super) fn write(all: &[DialectTypes], shared: &[Definition]) -> String {
     root.insert("description".to_owned(), description(all).into());
     root.extend(of(&event));
     root.insert("$defs".to_owned(), definitions.into());
-    // What holds texts, numbers and lists of them can be written.
+    // Writing texts, numbers, lists and objects to a string cannot fail.
     format!("{:#}\n", Value::Object(root))
 }
 
@@ -48,7 +48,7 @@ fn definition(definition: &Definition) -> Value {
     schema.into()
 }
 
-/// The keywords of a type.
+/// Keywords that describe a type.
 fn of(value: &ValueType) -> Map<String, Value> {
     let schema = match value {
         ValueType::Unknown => json!({}),
@@ -88,7 +88,7 @@ fn number(kind: &str, min: Option<f64>, max: Option<f64>) -> Map<String, Value> 
 
 /// A limit as its author wrote it: 100 rather than 100.0.
 fn plain(limit: f64) -> Value {
-    // The text of a float without a fraction is that of an integer.
+    // A float without a fraction is printed like an integer.
     let number: Option<Number> = limit.to_string().parse().ok();
     number.map_or(Value::Null, Value::Number)
 }

@@ -1,5 +1,5 @@
-//! The types of what a socket sends and takes: events, wrapped where the contract wraps them, the relay's own messages, and
-//! those of clients.
+//! Types of the messages of a socket in both directions: events in the envelope of the contract, the relay's own messages, and
+//! commands of clients.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::shared;
 use super::types::{Attribute, Definition, ObjectType, ValueType};
 use crate::dialect::Dialect;
 
-/// The type of a socket's messages, and those of the relay's own.
+/// Definitions of all messages of a socket, and of the relay's own messages.
 pub(super) fn definitions(
     dialect: &Dialect,
     name: &str,
@@ -44,7 +44,7 @@ pub(super) fn definitions(
     [message, with_cursors].into_iter().chain(own).collect()
 }
 
-/// The type of what a client sends, and those of its messages; nothing where the dialect takes none but the text `ping`.
+/// Definitions of the commands of clients. Empty where the dialect only knows the text `ping`.
 pub(super) fn commands(dialect: &Dialect, call: &mut impl FnMut(&str) -> String) -> Vec<Definition> {
     let commands = own::commands(dialect);
     if commands.is_empty() {
@@ -60,7 +60,7 @@ pub(super) fn commands(dialect: &Dialect, call: &mut impl FnMut(&str) -> String)
     [Definition { name, about, value }].into_iter().chain(commands).collect()
 }
 
-/// Events as the socket has them.
+/// Type of events in the envelope of the socket.
 fn wrapped(dialect: &Dialect, events: ValueType) -> ValueType {
     let Some(wrap) = &dialect.wrap else { return events };
     let envelope: Value = serde_json::from_str(&format!("{}null}}", wrap.before)).unwrap_or_default();

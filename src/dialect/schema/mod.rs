@@ -1,7 +1,8 @@
-//! Types of a dialect's messages, for the developers of clients: as a JSON Schema, or as declarations of TypeScript.
+//! Types of a dialect's messages for developers of clients, as a JSON Schema or as TypeScript declarations.
 //!
-//! `event` reads the types of published payloads out of the catalogue, `body` that of the polling body, and `message` what a
-//! socket sends and takes; `shared` has what belongs to no dialect. They give values of `types`, which `json` and `typescript` write. The same dialects give the same text.
+//! `event` takes the types of published payloads from the catalogue. `body` has the polling body, `message` the messages of a
+//! socket, and `shared` the types that belong to no dialect. All of them make values of `types`, which `json` and `typescript`
+//! write. The same dialects always give the same text.
 
 mod body;
 mod event;
@@ -17,7 +18,7 @@ use super::Dialect;
 use names::Names;
 use types::{Definition, ValueType};
 
-/// The language that types are written in.
+/// Language in which types are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaFormat {
     /// JSON Schema, draft 2020-12.
@@ -26,10 +27,10 @@ pub enum SchemaFormat {
     TypeScript,
 }
 
-/// Writes the types of some dialects as one file, which needs no other.
+/// Writes the types of some dialects as one file that needs no other file.
 pub fn schema(dialects: &[&Dialect], format: SchemaFormat) -> String {
     let mut names = Names::default();
-    // They keep their names, whatever a dialect is called.
+    // Shared types take their names first, so that these names do not depend on the dialects.
     for shared in shared::definitions(ValueType::Unknown) {
         names.give("", &shared.name);
     }
@@ -43,23 +44,23 @@ pub fn schema(dialects: &[&Dialect], format: SchemaFormat) -> String {
     }
 }
 
-/// The types of one dialect.
+/// Types of one dialect.
 #[derive(Debug)]
 struct DialectTypes {
-    /// The dialect's name.
+    /// Name of the dialect.
     dialect: String,
-    /// One line for people.
+    /// Description in one line.
     about: String,
-    /// The name of the type of all events.
+    /// Name of the type that covers all events.
     event: String,
-    /// Every type, those first that a reader looks for first.
+    /// Definitions, the most important first.
     definitions: Vec<Definition>,
 }
 
 impl DialectTypes {
     fn of(dialect: &Dialect, names: &mut Names) -> Self {
         let mut call = |word: &str| names.give(&dialect.name, word);
-        // Before the events, one of which may be called so.
+        // These names are taken before those of events, since an event may have such a name.
         let (event, message) = (call("event"), call("message"));
         let body = dialect.status.as_ref().map(|_| call("status"));
         let kinds = event::kinds(dialect, &mut call);

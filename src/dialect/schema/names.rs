@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// The names that are given; none is given twice, whatever case it is in.
+/// Names in use. No name is given twice; letter case makes no difference.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// The name of a type of a dialect, such as `ScrapingJobProgress`.
+    /// Makes the name of a dialect's type, such as `ScrapingJobProgress`.
     pub(super) fn give(&mut self, dialect: &str, word: &str) -> String {
         let name = joined(dialect) + &joined(word);
-        // A dialect's name may begin with a digit, and a type's may not.
+        // The name of a dialect may begin with a digit, and the name of a type may not.
         let name = if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name };
         let mut given = name.clone();
         let mut nth = 2;
@@ -23,8 +23,8 @@ impl Names {
     }
 }
 
-/// Words as one, each with a capital: `job_progress` is `JobProgress`. What is no letter or digit of ASCII is left out between
-/// words; a letter of another script becomes its code.
+/// Joins words and gives each a capital: `job_progress` becomes `JobProgress`. Characters that are no ASCII letters or digits
+/// divide words and are left out; letters of other scripts become their code point.
 fn joined(words: &str) -> String {
     let mut out = String::new();
     let mut begins = true;

@@ -1,18 +1,18 @@
-//! Messages that a relay makes up itself, which are no events.
+//! Messages of the relay itself, which are no events.
 
 use serde_json::Value;
 
 use super::types::{Attribute, ObjectType, ValueType, tagged};
 use crate::dialect::Dialect;
 
-/// The kind of the message about a job that nobody has heard of, where that is no state of a job.
+/// Kind of the message about an unknown job. `None` where the dialect reports an unknown job as a state.
 pub(super) fn complaint_kind(dialect: &Dialect) -> Option<String> {
     let (one, _) = complaint(dialect)?;
     let at = dialect.catalogue.kind_at.names();
     at.iter().try_fold(&one, |value, name| value.get(name))?.as_str().map(str::to_owned)
 }
 
-/// That message, about two jobs.
+/// Two messages about an unknown job, which differ in job and time.
 fn complaint(dialect: &Dialect) -> Option<(Value, Value)> {
     if !dialect.complains_of_unknown() {
         return None;
@@ -21,10 +21,10 @@ fn complaint(dialect: &Dialect) -> Option<(Value, Value)> {
     Some((of("1", "then")?, of("one", "now")?))
 }
 
-/// A name, words for people, and the type.
+/// Name, description and type of a message.
 pub(super) type Own = (String, &'static str, ValueType);
 
-/// The messages that a relay makes up itself.
+/// Messages of the relay itself.
 pub(super) fn own(dialect: &Dialect) -> Vec<Own> {
     let mut all: Vec<Own> = Vec::new();
     if let Some((one, other)) = complaint(dialect) {
@@ -45,10 +45,10 @@ pub(super) fn own(dialect: &Dialect) -> Vec<Own> {
     all
 }
 
-/// What an error event of a relay is about.
+/// Codes of a relay's error message.
 const CODES: [&str; 4] = ["unknown_channel", "bad_message", "not_allowed", "limit"];
 
-/// The messages of every dialect with channels.
+/// Messages that every dialect with channels has.
 fn of_channels() -> [Own; 3] {
     let texts = |name| Attribute::always(name, ValueType::List(Box::new(ValueType::Text)));
     let own = |kind: &str, about, attributes: Vec<_>| (kind.to_owned(), about, tagged(kind, attributes));
@@ -69,7 +69,7 @@ fn of_channels() -> [Own; 3] {
     ]
 }
 
-/// The type of two values from one template: what is the same text in both of them is that text always.
+/// Type of two values from one template. A text that is equal in both is always the same.
 fn alike(one: &Value, other: &Value) -> ValueType {
     match (one, other) {
         (Value::String(one), Value::String(other)) if one == other => ValueType::exactly(one),
@@ -85,7 +85,7 @@ fn alike(one: &Value, other: &Value) -> ValueType {
     }
 }
 
-/// The messages that a client of channels sends.
+/// Commands of clients in a dialect with channels.
 pub(super) fn commands(dialect: &Dialect) -> Vec<Own> {
     let Some(channels) = &dialect.channels else { return Vec::new() };
     let names = channels.names.iter().map(ToString::to_string).collect();

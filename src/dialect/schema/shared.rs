@@ -1,13 +1,13 @@
-//! Types that belong to no dialect: the messages of `/watch` in both directions, cursors and gaps, and answers over HTTP.
+//! Types that belong to no dialect: messages of `/watch` in both directions, cursors and gaps, and answers over HTTP.
 //!
-//! The messages are those of `wire::watch`. A test has a relay send each of them.
+//! The messages are those of `wire::watch`. A test makes a relay send each of them.
 
 use super::types::{Attribute, Definition, ObjectType, ValueType, tagged};
 use crate::dialect::Outcome;
 
-/// Name of the type of what messages have besides where `?cursor=1` asks for it.
+/// Name of the type of the attributes that `?cursor=1` adds to messages.
 pub(super) const HAS_CURSOR: &str = "HasCursor";
-/// Name of the type of a message that moves the cursor.
+/// Name of the type of a message that only moves the cursor.
 pub(super) const CURSOR: &str = "CursorMessage";
 /// Name of the type of a message about missing events.
 pub(super) const GAP: &str = "GapMessage";
@@ -15,16 +15,16 @@ pub(super) const GAP: &str = "GapMessage";
 /// Reasons of a gap.
 const REASONS: [&str; 4] = ["too_old", "restarted", "invalid", "source_lost"];
 
-/// What an error of `/watch` is about.
+/// Codes of an error message on `/watch`.
 const CODES: [&str; 5] = ["bad_message", "unknown_target", "impossible_job_id", "not_allowed", "limit"];
 
-/// States of a job in a list.
+/// States of a job in a list of jobs.
 const STATES: [&str; 5] = ["queued", "running", "succeeded", "failed", "cancelled"];
 
-/// Targets that a client may name.
+/// Forms of the targets that a client may name.
 const TARGETS: &str = "JOB, DIALECT/JOB, DIALECT/*, channel:NAME or room:KIND:ID.";
 
-/// The types, those first that a reader looks for first; `events` is that of the events of all dialects.
+/// All shared definitions, the most important first. `events` is the type of the events of all dialects.
 pub(super) fn definitions(events: ValueType) -> Vec<Definition> {
     let (sent, taken) = (watch_messages(events), watch_commands());
     let names = |all: &[Definition]| all.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
@@ -57,7 +57,7 @@ fn some(attribute: Attribute) -> Attribute {
     Attribute { required: false, ..attribute }
 }
 
-/// The cursor behind a message.
+/// Attribute with the cursor behind a message.
 fn cursor() -> Attribute {
     some(text("cursor")).about("The cursor to go on from; it is there where all was sent up to here.")
 }
@@ -131,7 +131,7 @@ fn cursors() -> [Definition; 3] {
     ]
 }
 
-/// Answers over HTTP, and the end of an event stream.
+/// Answers over HTTP, and the last event of an event stream.
 fn answers() -> [Definition; 4] {
     let object = |attributes: Vec<Attribute>| ValueType::Object(ObjectType::of(attributes));
     let or_null = |name, value: ValueType| Attribute::always(name, value.or_null());

@@ -1,69 +1,69 @@
-//! Types of JSON values, as far as dialects have them, whatever language they are written in.
+//! Types of JSON values in dialects, independent of the language in which they are written.
 
 use serde_json::Value;
 
 /// A type of values.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum ValueType {
-    /// Anything.
+    /// Any value.
     Unknown,
     /// `null`.
     Null,
     /// Any text.
     Text,
-    /// One of some texts.
+    /// One of these texts.
     OneOf(Vec<String>),
-    /// Any text but these.
+    /// Any text except these.
     NoneOf(Vec<String>),
     /// `true` or `false`.
     Flag,
-    /// A whole number.
+    /// A whole number within limits.
     Whole { min: Option<f64>, max: Option<f64> },
-    /// A number.
+    /// A number within limits.
     Number { min: Option<f64>, max: Option<f64> },
-    /// An array.
+    /// An array of values of one type.
     List(Box<ValueType>),
     /// An object.
     Object(ObjectType),
-    /// The type that is defined under this name.
+    /// The type with this name.
     Named(String),
-    /// A value of at least one of some types.
+    /// A value of at least one of these types.
     Either(Vec<ValueType>),
-    /// A value of each of the types that are defined under these names.
+    /// A value of all types with these names.
     Both(Vec<String>),
 }
 
-/// A type of objects. They may hold more than is named: workers add fields, and a relay passes them on.
+/// Type of an object. Further attributes are always allowed: workers add some, and the relay passes them on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ObjectType {
-    /// Whether what it is for is mostly in attributes that nobody knows.
+    /// Whether most attributes are unknown.
     pub(super) free: bool,
     /// Attributes in the order in which a publisher writes them.
     pub(super) attributes: Vec<Attribute>,
 }
 
-/// A name in an object, and what stands there.
+/// Attribute of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Attribute {
     pub(super) name: String,
-    /// Words for people; empty: none.
+    /// Description; may be empty.
     pub(super) about: String,
-    /// Whether it is always there.
+    /// Whether the attribute is always present.
     pub(super) required: bool,
     pub(super) value: ValueType,
 }
 
-/// A type with a name.
+/// A named type.
 #[derive(Debug, Clone)]
 pub(super) struct Definition {
     pub(super) name: String,
-    /// Words for people.
+    /// Description for people.
     pub(super) about: String,
     pub(super) value: ValueType,
 }
 
 impl ValueType {
-    /// The type of a value and of others like it.
+    /// Type of a value and of similar values.
     pub(super) fn of(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
@@ -76,12 +76,12 @@ impl ValueType {
         }
     }
 
-    /// The type of exactly this text.
+    /// Type of exactly this text.
     pub(super) fn exactly(text: &str) -> Self {
         Self::OneOf(vec![text.to_owned()])
     }
 
-    /// A value of any of these types, each of them once. Lists of texts become one.
+    /// Type of values of any of these types, without duplicates. Several lists of texts become one list.
     pub(super) fn any(types: impl IntoIterator<Item = Self>) -> Self {
         let mut all: Vec<Self> = Vec::new();
         let mut words: Option<Vec<String>> = None;
@@ -89,7 +89,7 @@ impl ValueType {
             match one {
                 Self::OneOf(more) => {
                     if words.is_none() {
-                        // Its words are put there when all of them are known.
+                        // The list of texts is filled in at this place once all texts are known.
                         all.push(Self::OneOf(Vec::new()));
                     }
                     let words = words.get_or_insert_default();
@@ -118,7 +118,7 @@ impl ValueType {
         }
     }
 
-    /// The type, or `null`.
+    /// This type, or null.
     pub(super) fn or_null(self) -> Self {
         Self::any([self, Self::Null])
     }
@@ -131,24 +131,24 @@ impl ValueType {
     }
 }
 
-/// An object that names its kind in `type`.
+/// Object whose attribute `type` has this text.
 pub(super) fn tagged(kind: &str, attributes: impl IntoIterator<Item = Attribute>) -> ValueType {
     let first = Attribute::always("type", ValueType::exactly(kind));
     ValueType::Object(ObjectType::of([first].into_iter().chain(attributes)))
 }
 
 impl Attribute {
-    /// An attribute that is always there.
+    /// Makes an attribute that is always present.
     pub(super) fn always(name: &str, value: ValueType) -> Self {
         Self { name: name.to_owned(), about: String::new(), required: true, value }
     }
 
-    /// An attribute that may be absent.
+    /// Makes an attribute that may be absent.
     pub(super) fn sometimes(name: &str, value: ValueType) -> Self {
         Self { required: false, ..Self::always(name, value) }
     }
 
-    /// Adds words for people.
+    /// Adds a description.
     pub(super) fn about(self, about: impl Into<String>) -> Self {
         Self { about: about.into(), ..self }
     }
@@ -160,24 +160,25 @@ impl ObjectType {
         Self { free: false, attributes: attributes.into_iter().collect() }
     }
 
-    /// An object of which nothing is known yet.
+    /// Makes an object type without known attributes.
     pub(super) fn free() -> Self {
         Self { free: true, attributes: Vec::new() }
     }
 
-    /// The attribute of that name.
+    /// Finds an attribute by its name.
     pub(super) fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
-    /// Puts a value at a place, and makes the objects on the way. `required`: it is always there, and so are they.
+    /// Adds an attribute at a place and makes the objects around it. Where the attribute is required, the objects become
+    /// required too.
     pub(super) fn put(&mut self, way: &[String], mut attribute: Attribute) {
         let Some((first, rest)) = way.split_first() else { return };
         let at = self.attributes.iter().position(|known| known.name == *first);
         if rest.is_empty() {
             attribute.name.clone_from(first);
             match at {
-                // Something inside of the object came first.
+                // An attribute inside of this object was added first.
                 Some(at) => self.attributes[at].absorb(attribute),
                 None => self.attributes.push(attribute),
             }
@@ -195,7 +196,7 @@ impl ObjectType {
         }
     }
 
-    /// The types of the value at a place, where the type knows it.
+    /// Type of the value at a place, if known.
     pub(super) fn at(&self, way: &[String]) -> Option<&ValueType> {
         let (first, rest) = way.split_first()?;
         let value = &self.attribute(first)?.value;
@@ -204,7 +205,7 @@ impl ObjectType {
 }
 
 impl Attribute {
-    /// Becomes an object that was declared after what it holds.
+    /// Takes over the properties of an object whose inner attributes were added first.
     fn absorb(&mut self, object: Self) {
         self.about = object.about;
         self.required |= object.required;

@@ -1,4 +1,4 @@
-//! Types as declarations of TypeScript: an interface for each kind of event, and unions that its kind tells apart.
+//! Types as TypeScript declarations: an interface for each kind of event, and unions that the kind discriminates.
 
 use std::fmt::Write as _;
 
@@ -43,12 +43,12 @@ fn declare(out: &mut String, definition: &Definition) {
     };
 }
 
-/// A type as it stands behind a colon, on lines that are indented so.
+/// Type for use after a colon; further lines start with `indent`.
 fn of(value: &ValueType, indent: &str) -> String {
     match value {
         ValueType::Unknown => "unknown".to_owned(),
         ValueType::Null => "null".to_owned(),
-        // TypeScript has no type for all texts but some.
+        // TypeScript has no type for all texts except some.
         ValueType::Text | ValueType::NoneOf(_) => "string".to_owned(),
         ValueType::OneOf(words) => words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" | "),
         ValueType::Flag => "boolean".to_owned(),
@@ -88,7 +88,7 @@ fn of_object(object: &ObjectType, indent: &str) -> String {
     out
 }
 
-/// Adds a comment for people and for editors; none where there is nothing to say.
+/// Adds a doc comment, unless `about` is empty.
 fn comment(out: &mut String, indent: &str, about: &str) {
     if !about.is_empty() {
         let about = printable(about).replace(['\r', '\n'], " ").replace("*/", "*\\/");
@@ -96,19 +96,19 @@ fn comment(out: &mut String, indent: &str, about: &str) {
     }
 }
 
-/// Text without what ends a line of TypeScript beside a line break.
+/// Text without the two Unicode characters that end a line in TypeScript.
 fn printable(text: &str) -> String {
     text.replace(['\u{2028}', '\u{2029}'], " ")
 }
 
-/// A name of an attribute, in quotes where it is no identifier.
+/// Name of an attribute, in quotes where it is no identifier.
 fn key(name: &str) -> String {
     let is_first = |c: char| c.is_ascii_alphabetic() || c == '_' || c == '$';
     let is_plain = name.starts_with(is_first) && name.chars().all(|c| is_first(c) || c.is_ascii_digit());
     if is_plain { name.to_owned() } else { quoted(name) }
 }
 
-/// A text as JSON writes it, which is what TypeScript reads.
+/// A text as a JSON string, which is valid TypeScript.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string().replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }

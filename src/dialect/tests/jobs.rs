@@ -1,4 +1,4 @@
-//! The neutral dialect: what its events mean, and what is published of it.
+//! Tests of the dialect `jobs`: the meaning of its events, and the payloads that are published.
 
 use super::*;
 

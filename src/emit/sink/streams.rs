@@ -7,8 +7,8 @@ use crate::broker::{Broker, BrokerError, RedisBroker, Trouble as Refusal};
 use crate::dialect::Source;
 use crate::exit::{Exit, Failure};
 
-/// Appends an event to the stream that stands for its channel, with its job beside it where the channel is the job's own.
-/// Resolves to the stream's key.
+/// Appends an event to the stream of its channel and returns the stream's key. The entry names the job where the channel is the
+/// job's own.
 pub(super) async fn append(
     redis: &RedisBroker,
     source: &Source,
@@ -41,9 +41,9 @@ fn hinted(error: &BrokerError, hint: String) -> Undelivered {
     Undelivered { failure: Failure { hint: Some(hint), ..undelivered.failure }, ..undelivered }
 }
 
-/// The key holds something else: for good, unless other events have other streams.
+/// Failure for a key that holds no stream. It is lasting unless other events go to other streams.
 async fn not_a_stream(redis: &RedisBroker, source: &Source, key: &str, error: &BrokerError) -> Undelivered {
-    // A user who may not ask is told the error alone.
+    // A user without permission to ask for the type gets the error alone.
     let kind = redis.type_of(key).await.unwrap_or_default();
     let (key, address) = (key.escape_debug(), redis.address());
     let what = if kind.is_empty() { error.reason() } else { format!("it is a {kind}") };

@@ -1,4 +1,4 @@
-//! Builds in the neutral dialect: parts, steps, lines of a log, and each of the three endings.
+//! Simulated builds in the dialect `jobs`: parts, steps, log lines, and all three endings.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use super::{Course, Said, pick};
 use crate::dialect::Assignment;
 
-/// Steps of a build.
+/// Number of steps of a build.
 const TOTAL: u8 = 48;
 
-/// Parts of a build, in order: the name, the first step, what each step is called, and the error of a part that fails.
+/// Parts of a build in order: name, first step, word for the steps, and error of a failing part.
 const PARTS: [(&str, u8, &str, &str); 4] = [
     ("compile", 0, "compiling", "undefined reference to `main'"),
     (LINT, 22, "reading", "2 warnings"),
@@ -20,12 +20,12 @@ const PARTS: [(&str, u8, &str, &str); 4] = [
     ("package", 44, "packing", "no space left on device"),
 ];
 
-/// The part without which a build goes on.
+/// Part that may fail without ending the build.
 const LINT: &str = "lint";
 
 const SOURCES: [&str; 8] = ["parser", "lexer", "cache", "codec", "index", "router", "queue", "store"];
 
-/// The share of the builds that do not succeed because somebody stops them.
+/// Share of the unsuccessful builds that are cancelled rather than failed.
 const STOPPED: f64 = 0.25;
 
 /// One event of a build.
@@ -33,13 +33,13 @@ const STOPPED: f64 = 0.25;
 pub(super) enum Act {
     Queued,
     Started,
-    /// Index of the part.
+    /// Start of the part with this index.
     PartStarted(u8),
     PartDone(u8),
     PartFailed(u8),
-    /// Steps that are done.
+    /// Number of finished steps.
     Progress(u8),
-    /// The line that a step writes.
+    /// Log line of this step.
     Log(u8),
     Succeeded,
     Failed,
@@ -47,7 +47,7 @@ pub(super) enum Act {
 }
 
 pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
-    // One that fails gives up on the way.
+    // A failing build stops early.
     let reach = if course.fails { rng.random_range(0.2..0.95) } else { 1.0 };
     let lint_fails = rng.random_bool(course.part_fail_rate);
     let mut steps = vec![
@@ -91,7 +91,7 @@ fn part_of(step: u8) -> u8 {
 }
 
 impl Act {
-    /// The event and its fields; `theme` says what is built.
+    /// Event and fields of the act. `theme` selects the names of the sources.
     pub(super) fn said(self, theme: u64) -> Said {
         let said = |event, fields: Vec<(&str, Value)>| Said {
             event,

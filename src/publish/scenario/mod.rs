@@ -19,7 +19,7 @@ use crate::emit::{Content, Outgoing};
 /// The dialects that have a scenario.
 pub(crate) const SCENARIOS: [&str; 5] = ["scraping", "downloads", "tasks", "channels", JOBS];
 
-/// The neutral dialect.
+/// Name of the neutral dialect.
 const JOBS: &str = "jobs";
 
 /// The dialect whose events another program publishes, which only the demo simulates.
@@ -49,7 +49,8 @@ pub(crate) struct ScenarioOptions {
     pub part_fail_rate: f64,
     /// The same seed gives the same events.
     pub seed: u64,
-    /// Id of the first job, those of the others derive from it; `None`: 1, 2, …, or video-1, video-2, …, or task-1, …, or build-1, …
+    /// Id of the first job, from which the ids of the other jobs are made. `None`: 1, 2, …, or video-1, task-1 or build-1 and
+    /// so on.
     pub first_job: Option<String>,
     /// Whose the tasks are.
     pub owner: String,
@@ -145,7 +146,7 @@ impl Scenario {
         Self::mixed(&[name], dialects, options)
     }
 
-    /// Plans what the demo shows: all of them, and a task of Celery's.
+    /// Plans the events of the demo: all scenarios and a Celery task.
     pub(crate) fn of_demo(dialects: &Dialects, options: &ScenarioOptions) -> Result<Self, ScenarioError> {
         let names = [&SCENARIOS[..], &[CELERY]].concat();
         Self::mixed(&not_replaced(&names, dialects), dialects, options)
@@ -292,7 +293,7 @@ impl Part {
     }
 }
 
-/// The names of dialects of which no file of the user's has taken the place: such a file may have other events.
+/// Names of the dialects that no file of the user replaces. A replaced dialect may have other events.
 fn not_replaced<'a>(names: &[&'a str], dialects: &Dialects) -> Vec<&'a str> {
     let may_be = |name: &str| name == CELERY || name == JOBS;
     let is_own = |name: &str| dialects.named(name).is_some_and(|(_, dialect)| dialect.is_replaceable());

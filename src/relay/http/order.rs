@@ -14,13 +14,14 @@ use crate::relay::auth::{Access, Ownership};
 use crate::relay::backend::{Backend, Declined, Ordered};
 use crate::relay::error::ApiError;
 
-/// How long an answer waits until the relay itself has heard whose the job is, so that its client can poll it at once.
+/// Longest wait of a response until the relay itself has received the owner of the job. The client can then poll the job at
+/// once.
 const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
-/// How often it is looked meanwhile.
+/// Time between two looks for the owner.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// How long a client is told to wait while too many jobs are running, in seconds.
+/// Value of Retry-After while too many jobs are running, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 pub(super) async fn order(
@@ -33,7 +34,7 @@ pub(super) async fn order(
     let dialect = Arc::clone(api.dialects.get(id));
     let (client, asking) = (client_of(&request), Asking::of(&request));
     let body = request.into_body();
-    // A token that is restricted to some jobs cannot name one that does not exist yet: it has to cover all.
+    // A restricted token cannot name a job that does not exist yet, so the token has to allow all jobs.
     let access = api.restricted(access(&api, &dialect, asking).await, &dialect, "*", client);
     let owner = match &access {
         Access::Everybody => backend.anybody(),
@@ -42,7 +43,7 @@ pub(super) async fn order(
     };
     let body = read_body(body, &api).await?;
     let Ordered { job, answer } = backend.order(owner, &body).await.map_err(declined)?;
-    // A job that is not heard of in time is served once it is: a socket waits for it.
+    // A job that is received later is served later, since sockets wait for their job.
     let _ = tokio::time::timeout(HEARD_WITHIN, until_heard_of(&api, id, &job)).await;
     Ok(axum::Json(answer).into_response())
 }

@@ -45,9 +45,9 @@ pub struct JobLogLimits {
     pub bytes: usize,
     /// How long a job stays after its ending.
     pub ended: Duration,
-    /// Events of a job that are kept for clients that come back, progress and log aside; what else is kept goes with it: for
-    /// 200, 64 KiB of a job's progress, 50 lines or 256 KiB of its log, and 1,000 events or 256 KiB of a channel. At most
-    /// 10,000.
+    /// Events of a job that are kept for reconnecting clients, without progress and log lines; at most 10,000. The other limits
+    /// grow in proportion. With 200 the relay keeps 64 KiB of a job's progress, 50 lines or 256 KiB of its log, and 1,000
+    /// events or 256 KiB of a channel.
     pub tail: usize,
 }
 

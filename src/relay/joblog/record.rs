@@ -212,7 +212,7 @@ impl Record {
         let came_late = self.ended.is_some() && decoded.kind.is_some_and(|kind| kind.unless_ended);
         let ends = decoded.kind.and_then(|kind| kind.ends).filter(|_| !came_late);
         let entity = decoded.entity.as_deref().map(|name| self.entity(&kind, name));
-        // Neither a remark nor a line of a log is a state: who joins later is to see how the job is doing.
+        // Remarks and log lines are no state: a client that joins later needs the state of the job.
         let stateless = came_late || decoded.kind.is_some_and(|kind| kind.hidden || kind.notice || kind.log);
         // After its ending a run changes no more, whatever still trickles in: a late joiner must see the ending.
         let news = !stateless && (self.ended.is_none() || ends.is_some());

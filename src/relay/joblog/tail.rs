@@ -14,23 +14,23 @@ pub(super) struct TailLimits {
     pub(super) milestone_bytes: usize,
     /// Bytes of events that newer ones of their key replace, at most.
     pub(super) progress_bytes: usize,
-    /// Lines of a log, at most.
+    /// Most lines of a log.
     pub(super) lines: usize,
-    /// Bytes of those, at most.
+    /// Most bytes of log lines.
     pub(super) line_bytes: usize,
 }
 
 /// Bytes that an event takes in a tail besides its text: the event, its reference counts, and its place.
 const OVERHEAD: usize = size_of::<Event>() + 64;
 
-/// The newest events of one job or channel: its milestones, its progress and the lines of its log, each within bounds of
-/// their own, so that many lines leave the rest in its place. The oldest leave first; what leaves for want of room is
-/// remembered by its sequence alone.
+/// Newest events of one job or channel. Milestones, progress and log lines have limits of their own, so that many log lines do
+/// not push out the rest. Where a limit is reached, the oldest events are dropped, and only the sequence of the newest dropped
+/// event is kept.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     milestones: Lane,
     progress: Lane,
-    /// Most jobs have no log.
+    /// Log lines; `None` for most jobs.
     log: Option<Box<Lane>>,
     /// Sequence of the newest event that is missing and that nothing newer stands for; 0 for none.
     lost: u64,
@@ -59,7 +59,7 @@ impl Lane {
         Some(event)
     }
 
-    /// Lets the oldest events go until the bounds hold. Returns the sequence of the last of them, 0 for none.
+    /// Drops the oldest events until both limits hold. Returns the sequence of the last dropped event; 0 for none.
     fn trim(&mut self, most: usize, most_bytes: usize) -> u64 {
         let mut gone = 0;
         while (self.events.len() > most || self.bytes > most_bytes)

@@ -1,4 +1,4 @@
-//! `--junit`: a case for each job, at every kind of end.
+//! Tests of `--junit`: a case for each job, however attach ends.
 
 use std::fs;
 
@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use super::{attach, attached, known, publish};
 use crate::support::{JunitCase, PATIENCE, Process, Relay, command, free_port, jobwire, junit, junit_case};
 
-/// A folder, and the path of a report in it.
+/// A folder, and the path of a report in the folder.
 fn place() -> (TempDir, String) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("report.xml").to_str().unwrap().to_owned();
     (folder, path)
 }
 
-/// The report, which is the only file that is left.
+/// Cases of the report. No other file may be left in the folder.
 #[track_caller]
 fn cases((folder, path): &(TempDir, String)) -> Vec<JunitCase> {
     let names: Vec<_> =

@@ -146,9 +146,9 @@ fn many_targets_of_both_dialects_are_watched_at_once() {
     let targets: Vec<&str> = jobs.iter().map(String::as_str).collect();
     let args = [&["attach"], &targets[..]].concat();
     let watching = attached(relay.spawn(&args), &targets);
-    // Of the four dialects each gets its quarter.
+    // Each of the five dialects gets twenty jobs.
     let scenario =
-        ["--scenario", "all", "--jobs", "80", "--duration", "2s", "--fail-rate", "0", "--seed", "3"];
+        ["--scenario", "all", "--jobs", "100", "--duration", "2s", "--fail-rate", "0", "--seed", "3"];
     assert_eq!(relay.jobwire(&[&["publish"], &scenario[..]].concat()).code, 0);
     // So much of it takes its time where others need the machine too.
     let output = watching.finish(PATIENCE * 3);

@@ -313,7 +313,7 @@ fn a_long_name_shows_its_head_and_its_tail() {
     assert_eq!(terminal.finish(PATIENCE), 130);
 }
 
-/// Sequences that say how far the jobs are, in a terminal's tab or taskbar.
+/// Sequences that the terminal received for its tab or taskbar.
 fn gauges(terminal: &Pty) -> Vec<String> {
     let raw = terminal.raw();
     let rest = raw.split("\u{1b}]9;4;").skip(1);

@@ -86,7 +86,7 @@ impl Socket {
         }
     }
 
-    /// Sends a text again and again, until the client has gone.
+    /// Sends a text repeatedly until the client has gone.
     pub(crate) fn flood(&mut self, text: &str) {
         while self.0.send(Message::text(text)).is_ok() {}
     }

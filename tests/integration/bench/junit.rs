@@ -1,4 +1,4 @@
-//! `--junit`: the verdict as CI servers read it, at every kind of end.
+//! Tests of `--junit` of bench, however the run ends.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::{JunitCase, PATIENCE, Process, Relay, command, free_port, junit, junit_case};
 
-/// Runs a bench with a report, and reads that.
+/// Runs a bench with a JUnit report. Returns the exit code and the cases of the report.
 fn bench(args: &[&str]) -> (i32, Vec<JunitCase>) {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("bench.xml");

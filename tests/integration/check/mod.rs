@@ -1,4 +1,4 @@
-//! `jobwire check`: what works, what does not and what to do, and never a hang.
+//! Tests of `jobwire check`: it finds faults, gives advice and never hangs.
 
 mod relays;
 mod servers;
@@ -8,14 +8,14 @@ use serde_json::Value;
 
 use crate::support::Output;
 
-/// The result of a step, out of `--output json`.
+/// Result of a step in the output of `--output json`.
 #[track_caller]
 fn step<'a>(report: &'a Value, name: &str) -> &'a Value {
     let steps = report["steps"].as_array().unwrap_or_else(|| panic!("no steps in {report}"));
     steps.iter().find(|step| step["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
 }
 
-/// What a check printed with `--output json`.
+/// Parsed output of a check with `--output json`.
 #[track_caller]
 fn report(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"))

@@ -1,4 +1,4 @@
-//! Against relays of this program: well, on Redis, without a key, with tokens, behind TLS, and not ready.
+//! Checks of jobwire relays: without faults, on Redis, without a key, with tokens, behind TLS, and not ready.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{
     junit, tls_before, token, until,
 };
 
-/// The dialects whose events anybody may publish and watch, and the steps of each.
+/// Dialects without access rules, and the steps of each dialect.
 const DIALECTS: [&str; 3] = ["downloads", "scraping", "jobs"];
 const STEPS: [&str; 6] = ["publish", "websocket", "sse", "watch", "polling", "resume"];
 
@@ -121,7 +121,7 @@ fn on_redis_events_go_into_it_and_its_role_is_told() {
     for name in STEPS {
         assert_eq!(step(&found, &format!("scraping/{name}"))["result"], "passed", "{found:#}");
     }
-    // The relay's own word, where nobody names its Redis.
+    // Without a Redis of the user's, the check reports the relay's Redis.
     let output = relay.jobwire(&["check", "--only", "redis", "--output", "json"]);
     let text = step(&report(&output), "redis")["message"].as_str().unwrap().to_owned();
     assert!(text.contains("master, as the relay says"), "{text}");
@@ -173,7 +173,7 @@ fn a_redis_that_is_away_is_3_and_a_relay_whose_redis_is_away_too() {
     for name in STEPS {
         assert_eq!(step(&found, &format!("scraping/{name}"))["message"], "the relay is not ready");
     }
-    // A step that needs readiness shows what is missing.
+    // A step that needs readiness also reports why the relay is not ready.
     let output = relay.jobwire(&["check", "--only", "websocket", "--output", "json"]);
     assert!(named(&report(&output), "failed").contains(&"ready".to_owned()), "{}", output.stdout);
     let output = relay.jobwire(&["check", "--redis", &redis.url(), "--only", "redis"]);
@@ -246,7 +246,7 @@ fn a_dialect_file_whose_events_do_not_name_their_job_passes_too() {
     for name in ["publish", "websocket", "sse", "watch", "resume"] {
         assert_eq!(step(&found, &format!("builds/{name}"))["result"], "passed", "{found:#}");
     }
-    // A relay that does not have the dialect says so on /watch as well.
+    // A relay without the dialect refuses it on /watch as well.
     let relay = Relay::start(&[]);
     let output = relay.jobwire(&[&args[..], &["--only", "watch"]].concat());
     let found = report(&output);
@@ -272,7 +272,7 @@ fn jobs_that_their_owners_alone_may_see_are_not_held_against_a_relay() {
             "{step}"
         );
     }
-    // A wrong key is the one thing that is wrong.
+    // The wrong key is the only fault.
     let wrong = ["--publish-key", "wrong", "--token", &token("ada")];
     let output = relay.jobwire(&[&args[..], &wrong].concat());
     let found = report(&output);

@@ -1,4 +1,4 @@
-//! Against what is no relay, half a relay, an old one, and servers of the contracts that are not ours.
+//! Checks of servers that are no relays, of incomplete and old relays, and of other servers of the contracts.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::{named, report, step};
 use crate::attach::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, command, free_port};
 
-/// The answer of a relay's `/health`.
+/// Answer of a relay to `GET /health`.
 const HEALTH: &str = r#"{"status":"ok","broker":"embedded","connected":true,"watch":true,"version":"0.1.0"}"#;
 
 /// Checks a server with half a second for each step.
@@ -22,7 +22,7 @@ fn check(server: &Server, more: &[&str]) -> Output {
     output
 }
 
-/// Takes an event, and says that it reached a socket.
+/// Accepts an event and answers that it has reached a socket.
 fn take(mut stream: TcpStream) {
     let mut taken = [0; 4096];
     let _ = stream.read(&mut taken);
@@ -53,7 +53,7 @@ fn nobody_at_the_port_and_no_such_host_are_3() {
 fn a_server_that_says_nothing_is_given_up() {
     let server = Server::start(|stream, _| {
         let mut socket = stream;
-        // It reads, and never answers.
+        // Read from the socket and never answer.
         let _ = std::io::copy(&mut socket, &mut std::io::sink());
     });
     assert_fails(&check(&server, &[]), "health", "no answer from 127.0.0.1:");
@@ -286,7 +286,7 @@ fn a_transport_that_is_silent_takes_no_time_from_the_others() {
                 let event = format!(r#"{{"job_id":{job},"event_type":"job_progress"}}"#);
                 let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
                 stream.write_all(format!("{head}data: {event}\n\n").as_bytes()).unwrap();
-                // Open until the check has gone.
+                // Keep the connection open until the check has gone.
                 let _ = std::io::copy(&mut stream, &mut std::io::sink());
             } else {
                 Socket::accept(stream).until_closed();

@@ -1,4 +1,4 @@
-//! A smoke test as a CI server runs it, in ten lines of shell without a sleep.
+//! Smoke test as in a CI server: ten lines of shell, without a sleep.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Output, PATIENCE, Process, Relay, junit, junit_case, program};
 
-/// Runs the script in a folder of its own, as a command that a relay runs for.
+/// Runs the script in a folder of its own, as the command of a relay.
 fn smoke(relay: &Relay, folder: &TempDir, ending: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/smoke.sh");
     let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());

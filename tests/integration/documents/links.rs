@@ -1,4 +1,4 @@
-//! References from one document to another, which must lead somewhere.
+//! Links from one document to another have to lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn manual_pages() -> Vec<PathBuf> {
     fs::read_dir(root().join("man")).unwrap().map(|page| page.unwrap().path()).collect()
 }
 
-/// Manual pages of jobwire that a text names, as in `jobwire-redis(7)`, by the names of their files.
+/// Manual pages that a text names, such as `jobwire-redis(7)`, as names of files.
 fn named_pages(text: &str) -> Vec<String> {
     let text = ["\\fB", "\\fR"].iter().fold(text.replace("\\-", "-"), |text, font| text.replace(font, ""));
     let text = text.replace(" (", "(");
@@ -37,7 +37,7 @@ fn links(markdown: &str) -> Vec<&str> {
     targets.map(|(target, _)| target).filter(|target| !target.contains("://")).collect()
 }
 
-/// The fragment by which a heading is linked to.
+/// Fragment of links to a heading.
 fn fragment(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
     format!("#{}", kept.replace(|c: char| !c.is_alphanumeric() && c != '-', ""))

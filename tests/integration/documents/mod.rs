@@ -1,11 +1,11 @@
-//! Follows the README and the manual pages from top to bottom, as a reader would: one shell for each, the built binary first
-//! in its PATH.
+//! Runs the README and the manual pages from top to bottom, as a reader would. Each document has one shell, with the built
+//! binary first in its PATH.
 //!
-//! A session of the README is a ```` ```console ```` block, and one of a manual page is a block between `.EX` and `.EE` that
-//! begins with a command. A line that starts with `$ ` is a command, and the lines until the next are its output: each must be
-//! part of a line that is printed, in this order. `…` stands for anything, and so does a time of day. A command must succeed. A
-//! file that the document shows is written first, where the comment `file: NAME` stands before its block. The comment `new shell`
-//! ends what runs in the background, and begins a new folder. The documented ports are replaced by free ones.
+//! A session of the README is a ```` ```console ```` block. A session of a manual page is a block between `.EX` and `.EE` that
+//! begins with a command. Lines that start with `$ ` are commands, which have to succeed. The lines up to the next command are
+//! the expected output. Each of them has to be part of a printed line, in this order. `…` and times of day stand for any text.
+//! A comment `file: NAME` before a block makes the block a file, which is written first. The comment `new shell` ends
+//! everything in the background and begins a new folder. Ports in the documents are replaced by free ports.
 
 mod links;
 mod read;
@@ -21,7 +21,7 @@ use shell::Shell;
 
 pub(crate) use read::shown_file;
 
-/// Tests that follow a document each, and the list of these documents.
+/// Defines a test for each document, and the list of these documents.
 macro_rules! follow {
     ($($test:ident: $document:literal,)*) => {
         $(#[test]

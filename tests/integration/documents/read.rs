@@ -1,20 +1,20 @@
-//! Takes documents apart: Markdown, and manual pages in the macros of man(7).
+//! Parsers of documents: Markdown, and manual pages in the macros of man(7).
 
 use std::fs;
 use std::path::Path;
 
-/// A part of a document that can be tried.
+/// A part of a document that is run or written.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Item {
     /// A file that the document shows.
     File { name: String, text: String },
-    /// A section that the reader begins with a new shell.
+    /// Mark for a new shell.
     NewShell,
-    /// A command with the lines that it prints.
+    /// A command and its expected output.
     Step { command: String, output: Vec<String> },
 }
 
-/// The items of a document, `README.md` or a page such as `man/jobwire-serve.1`.
+/// Parts of a document, such as `README.md` or `man/jobwire-serve.1`.
 pub(crate) fn items(document: &str) -> Vec<Item> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{document}: {error}"));
@@ -22,7 +22,7 @@ pub(crate) fn items(document: &str) -> Vec<Item> {
     if is_markdown { markdown(&text) } else { manual(&text) }
 }
 
-/// The text of a file that a document shows.
+/// Text of a file in a document.
 pub(crate) fn shown_file(document: &str, wanted: &str) -> String {
     let files = items(document).into_iter().filter_map(|item| match item {
         Item::File { name, text } if name == wanted => Some(text),
@@ -33,7 +33,7 @@ pub(crate) fn shown_file(document: &str, wanted: &str) -> String {
     found.concat()
 }
 
-/// The items of blocks between lines of three backticks. Marks are comments such as `<!-- file: NAME -->`.
+/// Parts of the blocks between lines of three backticks. Marks are comments such as `<!-- file: NAME -->`.
 fn markdown(text: &str) -> Vec<Item> {
     let (mut found, mut file, mut lines) = (Vec::new(), None, text.lines());
     while let Some(line) = lines.next() {
@@ -48,7 +48,7 @@ fn markdown(text: &str) -> Vec<Item> {
     found
 }
 
-/// The items of blocks between `.EX` and `.EE`. Marks are comments such as `.\" file: NAME`.
+/// Parts of the blocks between `.EX` and `.EE`. Marks are comments such as `.\" file: NAME`.
 fn manual(text: &str) -> Vec<Item> {
     let (mut found, mut file, mut lines) = (Vec::new(), None, text.lines());
     while let Some(line) = lines.next() {
@@ -65,7 +65,7 @@ fn manual(text: &str) -> Vec<Item> {
     found
 }
 
-/// Reads a comment that may be a mark. The name of a file is that of the next block.
+/// Parses a comment that may be a mark. A file name applies to the next block.
 fn mark(comment: &str, file: &mut Option<String>) -> Option<Item> {
     if let Some(name) = comment.strip_prefix("file: ") {
         *file = Some(name.to_owned());
@@ -73,7 +73,7 @@ fn mark(comment: &str, file: &mut Option<String>) -> Option<Item> {
     (comment == "new shell").then_some(Item::NewShell)
 }
 
-/// The items of a block: a file, the steps of a session, or nothing that can be tried.
+/// Parts of a block: a file, the steps of a session, or none.
 fn block(lines: &[String], file: Option<String>, is_session: bool) -> Vec<Item> {
     match file {
         Some(name) => vec![Item::File { name, text: lines.join("\n") + "\n" }],
@@ -82,7 +82,7 @@ fn block(lines: &[String], file: Option<String>, is_session: bool) -> Vec<Item> 
     }
 }
 
-/// A line of a manual page as a reader sees it.
+/// Text of a manual page's line without its escapes.
 fn plain(line: &str) -> String {
     const ESCAPES: [(&str, char); 6] =
         [("-", '-'), ("e", '\\'), ("(aq", '\''), ("(ga", '`'), ("(ha", '^'), ("(ti", '~')];

@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use crate::support::{program, wait_for};
 
-/// Time that one command of a document may take, or its output may take to appear.
+/// Longest time of a command of a document, and longest wait for its output.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-/// One bash that runs everything, in a folder of its own.
+/// A bash with a folder of its own that runs all commands of a document.
 pub(super) struct Shell {
     bash: Child,
     stdin: ChildStdin,
     lines: Arc<Mutex<Vec<String>>>,
-    /// How many lines have been matched.
+    /// Number of output lines that have been matched.
     read: usize,
     steps: usize,
     pub(super) dir: TempDir,
@@ -37,9 +37,9 @@ impl Shell {
         command.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut bash = command.spawn().unwrap();
         let mut stdin = bash.stdin.take().unwrap();
-        // On a terminal redis-cli prints types, and that is what a reader sees.
+        // With --no-raw, redis-cli prints types as on a reader's terminal.
         writeln!(stdin, "redis-cli() {{ command redis-cli -p {redis_port} --no-raw \"$@\"; }}").unwrap();
-        // The command holds the writing end, and reading would not end with bash.
+        // `command` holds the pipe's writing end, so reading would not end with bash.
         drop(command);
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
@@ -51,7 +51,7 @@ impl Shell {
         Self { bash, stdin, lines, read: 0, steps: 0, dir }
     }
 
-    /// Runs a command, and waits for its end and its output; a background command's output may come later.
+    /// Runs a command and waits for its end and for its output. Output of commands in the background may come later.
     pub(super) fn step(&mut self, command: &str, output: &[String]) {
         self.steps += 1;
         let end = format!("@@end {} ", self.steps);
@@ -64,8 +64,7 @@ impl Shell {
         });
         assert_eq!(code, "0", "exit code of: {command}\n{}", self.printed(start));
         for expected in output.iter().filter(|line| !matches!(line.trim(), "" | "…")) {
-            // A background command of an earlier step may be the one that prints it, so there is no telling that it is
-            // too late before the time is up.
+            // A command in the background may print the line later, so only the deadline can tell that it is missing.
             self.read = wait_for(DEADLINE, &format!("{expected:?} of: {command}"), || {
                 let lines = self.lines.lock().unwrap();
                 let at = lines[self.read..].iter().position(|line| holds(line, expected))?;
@@ -81,13 +80,13 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // Bash and all that it has started in the background; they may have ended.
+        // Kill bash and everything that it has started in the background. They may have ended already.
         let _ = kill_process_group(Pid::from_child(&self.bash), Signal::KILL);
         let _ = self.bash.wait();
     }
 }
 
-/// Whether a printed line holds an expected one; `…` and times of day in the latter stand for anything.
+/// Whether a printed line contains an expected one. `…` and times of day in the expected line stand for any text.
 fn holds(line: &str, expected: &str) -> bool {
     let words: Vec<&str> = expected.split(' ').map(|word| if is_time(word) { "…" } else { word }).collect();
     let mut rest = line;
@@ -100,7 +99,7 @@ fn holds(line: &str, expected: &str) -> bool {
     })
 }
 
-/// `10:30:02`.
+/// Whether a word is a time of day such as `10:30:02`.
 fn is_time(word: &str) -> bool {
     word.len() == 8
         && word.char_indices().all(|(i, c)| if i % 3 == 2 { c == ':' } else { c.is_ascii_digit() })

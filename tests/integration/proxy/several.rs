@@ -10,7 +10,7 @@ const WATCHERS: usize = 40;
 /// Events in all; the relay is killed after the first half.
 const EVENTS: u64 = 200;
 
-/// Nginx as `jobwire-proxy.7` says for a second relay, with limits that let one address have all watchers.
+/// Nginx with a second relay, configured as in `jobwire-proxy.7`. The limits allow all watchers from one address.
 fn nginx(relays: [&Relay; 2]) -> Nginx {
     let [first, second] = relays.map(|relay| format!("server {};", relay.address()));
     let both = format!("{first}\n    {second}");

@@ -38,7 +38,7 @@ fn output_of_a_program_is_progress_and_its_exit_code_the_end() {
     let mut socket = relay.connect("/ws/jobs/build-1");
     let mut publish = relay.command(&["publish", "build-1", "--stdin", "--end", "exit"]);
     let (process, mut stdin) = Process::spawn_fed(&mut publish);
-    // As ninja draws in a terminal.
+    // Output of ninja in a terminal.
     stdin.write_all(include_bytes!("../../../src/progress/recorded/ninja.pty")).unwrap();
     stdin.write_all(b"ninja: build stopped: 12/80 of it, 100% organic\nexit:2\n").unwrap();
     drop(stdin);

@@ -1,4 +1,4 @@
-//! Running commands as jobs with the real binary, a real Redis and real terminals.
+//! Tests of `jobwire run` with the real binary, a real Redis and real terminals.
 
 mod signals;
 mod terminal;
@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 
 use crate::support::{Output, PATIENCE, Process, RedisServer, command, jobwire, until};
 
-/// Port on which nothing listens.
+/// URL with a port on which nothing listens.
 const NOWHERE: &str = "redis://127.0.0.1:1";
 
-/// `jobwire run` into this Redis, of the job `jobs/j`.
+/// Command `jobwire run` of the job `jobs/j`, which publishes into this Redis.
 fn run(redis: &str, flags: &[&str], words: &[&str]) -> Command {
     let mut run = command(&["run", "j", "--quiet"]);
     run.args(flags).arg("--").args(words).env("JOBWIRE_REDIS", redis);
     run
 }
 
-/// The output of a command, and the events of its job without what differs from run to run.
+/// Runs a command. Returns its output and the events of its job, without values that differ between runs.
 fn told(flags: &[&str], words: &[&str]) -> (Output, Vec<Value>) {
     let redis = RedisServer::start();
     let events = Events::of(&redis);
@@ -32,7 +32,7 @@ fn told(flags: &[&str], words: &[&str]) -> (Output, Vec<Value>) {
     (output, events.all())
 }
 
-/// Events that are published to a Redis.
+/// Collector of the events that are published to a Redis.
 struct Events {
     collected: Arc<Mutex<Vec<Value>>>,
     collector: JoinHandle<()>,
@@ -40,7 +40,7 @@ struct Events {
 }
 
 impl Events {
-    /// Subscribes, and collects from then on.
+    /// Subscribes and begins to collect.
     fn of(redis: &RedisServer) -> Self {
         let mut connection = redis.connection();
         let (subscribed, is_subscribed) = mpsc::channel();
@@ -69,14 +69,14 @@ impl Events {
         });
     }
 
-    /// All events up to now.
+    /// All events so far.
     fn whole(mut self) -> Vec<Value> {
         let _: u64 = self.redis.publish("job_updates:end", "\"end\"").unwrap();
         self.collector.join().unwrap();
         std::mem::take(&mut *self.collected.lock().unwrap())
     }
 
-    /// All events up to now, without what differs from run to run.
+    /// All events so far, without values that differ between runs.
     fn all(self) -> Vec<Value> {
         let mut events = self.whole();
         for fields in events.iter_mut().filter_map(Value::as_object_mut) {
@@ -213,7 +213,7 @@ fn a_jobwire_inside_reports_to_the_same_job() {
     );
     let redis = RedisServer::start();
     let events = Events::of(&redis);
-    // By the flag alone, which the inner one never sees.
+    // The flag alone names the Redis, and the inner jobwire does not see the flag.
     let mut run = command(&["run", "j", "--redis", &redis.url(), "--", "sh", "-c", &script]);
     let output = Process::spawn(&mut run).finish(PATIENCE);
     assert_eq!(output.code, 0, "{}", output.stderr);

@@ -1,4 +1,4 @@
-//! Signals on their way to a command.
+//! Tests of signals for a command.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Events, run};
 use crate::support::{PATIENCE, Process, RedisServer, children, runs, until};
 
-/// In a session of its own, which has no terminal.
+/// Runs the command in a session of its own, without a terminal.
 fn apart(command: &Command) -> Command {
     let mut apart = Command::new("setsid");
     apart.arg(command.get_program()).args(command.get_args()).env_clear();
@@ -43,7 +43,8 @@ fn a_second_order_to_end_kills() {
     process.until_printed("ready\n");
     process.signal(Signal::TERM);
     process.until_printed("ignored\n");
-    // An order at once after the first is the same one, as `timeout` gives it; so it is given until it is another.
+    // A repeated signal within half a second counts as the same order, as from `timeout`. Repeat it until it counts as a second
+    // one.
     let child = children(process.id())[0];
     until(PATIENCE, "the end of the command", || {
         process.signal(Signal::TERM);

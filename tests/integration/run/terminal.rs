@@ -1,4 +1,4 @@
-//! Commands on a terminal: the size, keys, stopping, and programs that paint the whole screen.
+//! Tests of commands on a terminal: its size, keys, stopping, and full-screen programs.
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn a_command_has_a_terminal_of_the_same_size_that_changes_with_it() {
 fn one_ctrl_c_is_one_signal_with_a_pty_and_without() {
     for how in ["auto", "never"] {
         let mut pty = shell();
-        // A signal between two commands of a shell waits for the end of the second.
+        // A shell handles a signal only after the present command, so the loop consists of short commands.
         let script =
             "trap \"echo I''NT\" INT; echo re''ady; for n in 1 2 3 4 5 6 7 8 9; do sleep 0.1; done; exit 6";
         pty.send(&format!(
@@ -104,7 +104,7 @@ fn the_terminal_is_as_it_was_however_jobwire_ends() {
         pty.until_shown("ready");
         let pid = std::fs::read_to_string(&file).unwrap().trim().parse().ok().and_then(Pid::from_raw);
         kill_process(pid.unwrap(), signal).unwrap();
-        // What is typed before belongs to the command.
+        // Keys that are typed before the prompt belong to the command.
         pty.until("the prompt", |screen| rows(screen).last().is_some_and(|row| row == "$"));
         pty.send(&format!("stty -a | cmp - {} && echo s''ame\n", before.display()));
         pty.until_shown("same");

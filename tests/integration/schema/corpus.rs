@@ -1,4 +1,4 @@
-//! Events as the publisher builds them, and wrong ones made of those.
+//! Events that the publisher builds, and invalid events made from them.
 
 use jobwire::dialect::{Assignment, Dialect, EventDef, FieldDef, FieldType, JobIdType, WholeError};
 use serde_json::{Map, Value, json};
@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 pub(super) struct Sample {
     /// The payload.
     pub(super) payload: Value,
-    /// Whether no more was given than an event needs.
+    /// Whether the event has only the required fields.
     pub(super) is_least: bool,
-    /// Whether all fields were given.
+    /// Whether the event has all fields.
     pub(super) is_whole: bool,
 }
 
-/// Events of every name: with as little as will do, with every value of each field by itself, and with all fields.
+/// Events of every name: with the required fields alone, with each value of each field, and with all fields.
 pub(super) fn samples(dialect: &Dialect) -> Vec<Sample> {
     let mut all = Vec::new();
     for event in &dialect.catalogue.events {
@@ -43,7 +43,7 @@ fn is_needed(field: &FieldDef) -> bool {
     field.required && field.default.is_none()
 }
 
-/// The payload; `None` where values that are right by themselves do not go together.
+/// Payload of an event; `None` where the values do not fit together.
 fn build(dialect: &Dialect, event: &EventDef, given: &[Assignment]) -> Option<Value> {
     let job = if dialect.job_id == JobIdType::Integer { "123" } else { "a b/ü" };
     let payload = dialect.build(&event.name, job, given, "2026-11-21T10:30:00.5Z".parse().unwrap()).ok()?;
@@ -55,7 +55,7 @@ fn assign(field: &FieldDef, nth: usize) -> Assignment {
     Assignment::json(&field.name, values[nth % values.len()].clone())
 }
 
-/// Values of a field: each of those that it takes, or some of its type, its limits among them.
+/// Values of a field: all that are allowed, or some of its type, with the limits among them.
 fn values(field: &FieldDef) -> Vec<Value> {
     let candidates = match field.kind {
         FieldType::String if !field.values.is_empty() => {
@@ -71,7 +71,7 @@ fn values(field: &FieldDef) -> Vec<Value> {
     candidates.into_iter().chain([Value::Null]).filter(takes).collect()
 }
 
-/// Whether a field takes a value, by what it says of itself.
+/// Whether a field's description allows the value.
 fn takes(field: &FieldDef, value: &Value) -> bool {
     let takes = field.takes();
     let Some(number) = value.as_f64() else { return !value.is_null() || takes.ends_with("or null") };
@@ -84,15 +84,15 @@ fn takes(field: &FieldDef, value: &Value) -> bool {
     least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most)
 }
 
-/// Events with one value changed, as far as the publisher refuses them as whole events.
+/// Events with one wrong value that the publisher refuses.
 pub(super) fn mutants(dialect: &Dialect, payload: &Value) -> Vec<Value> {
     let mut all = Vec::new();
-    // Not where the kind is one that only a star stands for, nor what the publisher does not look at.
+    // Some events are skipped: events of a kind that only `*` covers, and events that the publisher does not check.
     if dialect.check_whole(&payload.to_string(), Some("123")).is_err() {
         return all;
     }
     for way in ways(payload).into_iter().filter(|way| !way.ends_with("/early")) {
-        // Where there is no end of kinds, any text may be one.
+        // In a dialect with any number of kinds, any text may be a kind.
         let any_kind = dialect.channels.is_none() && dialect.kind("?").is_some();
         for wrong in [
             json!(null),
@@ -110,7 +110,7 @@ pub(super) fn mutants(dialect: &Dialect, payload: &Value) -> Vec<Value> {
             let mut mutant = payload.clone();
             *mutant.pointer_mut(&way).unwrap() = wrong;
             let refused = dialect.check_whole(&mutant.to_string(), None).err();
-            // A job is another one where the target says so.
+            // The target may name another job than the event, so a wrong job is no wrong event.
             let is_wrong = |error: &WholeError| {
                 !matches!(error, WholeError::NoJob | WholeError::Job(..) | WholeError::NoChannel)
             };
@@ -122,7 +122,7 @@ pub(super) fn mutants(dialect: &Dialect, payload: &Value) -> Vec<Value> {
     all
 }
 
-/// Pointers to everything in a value.
+/// Pointers to all parts of a value.
 fn ways(value: &Value) -> Vec<String> {
     let empty = Map::new();
     let object = value.as_object().unwrap_or(&empty);

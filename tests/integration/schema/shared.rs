@@ -1,11 +1,12 @@
-//! Types that belong to no dialect: what a relay sends on `/watch` and with cursors is of them, and it takes what they allow.
+//! Tests of the shared types: a relay sends messages of these types on `/watch` and with cursors, and accepts the commands that
+//! they allow.
 
 use serde_json::{Value, json};
 
 use super::{Cases, compile, loaded};
 use crate::support::{PATIENCE, Relay, SECRET, WebSocket, jobwire};
 
-/// Reads messages until one has this value at this pointer, which is the last that is given.
+/// Reads messages up to the first one that has this value at this pointer. Returns all of them.
 fn read_to(socket: &mut WebSocket, pointer: &str, value: &str) -> Vec<Value> {
     let mut all = Vec::new();
     loop {
@@ -18,7 +19,7 @@ fn read_to(socket: &mut WebSocket, pointer: &str, value: &str) -> Vec<Value> {
     }
 }
 
-/// Everything that a client says on `/watch`, with a word that is in the answer.
+/// All commands of a client on `/watch`, each with a word of the relay's answer.
 fn commands() -> [(&'static str, Value, &'static str); 5] {
     [
         ("WatchPing", json!({"type": "ping"}), "pong"),
@@ -89,7 +90,7 @@ fn messages_with_cursors_lists_and_refusals_are_of_their_types() {
     let mut messages = read_to(&mut socket, "/type", "gap");
     assert_eq!(relay.jobwire(&["publish", "--quiet", "build-1", "40%", "message=linking"]).code, 0);
     messages.extend(read_to(&mut socket, "/message", "linking"));
-    // The place moves, and nothing comes of the job.
+    // Only the cursor moves, since the event belongs to a job that is not watched.
     assert_eq!(relay.jobwire(&["publish", "--quiet", "build-2", "40%"]).code, 0);
     messages.extend(read_to(&mut socket, "/type", "cursor"));
     assert!(messages.iter().all(|message| message["cursor"].is_string()), "{messages:?}");

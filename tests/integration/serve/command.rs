@@ -1,4 +1,4 @@
-//! `serve -- CMD`: a relay for as long as a command takes.
+//! Tests of `serve -- CMD`: a relay that runs as long as a command.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{Output, PATIENCE, Process, Pty, RedisServer, command, get, program, until, wait_for};
 
-/// `serve` with these flags for a shell script, in which `$0` is the binary under test.
+/// Command `serve` with these flags and a shell script as its command. `$0` in the script is the binary under test.
 fn script(folder: &Path, flags: &[&str], script: &str) -> Command {
     let shell = ["--", "sh", "-c", script, program().to_str().unwrap()];
     let mut serve = command(&[&["serve"], flags, &shell].concat());
@@ -202,7 +202,7 @@ fn one_ctrl_c_is_one_sigint_for_the_command() {
 
 #[test]
 fn a_command_that_a_shell_started_in_the_background_keeps_its_peace() {
-    // Where it is ignored at the start it is ignored by the command, too.
+    // A signal that is ignored at the start is ignored by the command too.
     let text = "trap '' INT; \"$0\" serve -- sh -c 'kill -INT $PPID $$; echo alive'";
     let output = run(&[], text);
     assert_eq!((output.code, output.stdout.as_str()), (0, "alive\n"), "{}", output.stderr);

@@ -1,4 +1,4 @@
-//! The neutral dialect: its state, its log and its name, which a target may leave out.
+//! Tests of the dialect `jobs`: state, log, and targets without the name of the dialect.
 
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn whoever_comes_back_gets_the_last_fifty_lines_and_every_milestone() {
     let started = event("started", "");
     let mut socket = relay.connect(&format!("{SOCKET}?cursor=1"));
     relay.publish(CHANNEL, &started);
-    // A cursor alone may come first.
+    // A message with a cursor alone may come first.
     let text = wait_for(PATIENCE, "the event", || {
         Some(socket.next_text(PATIENCE)).filter(|t| t.contains("started"))
     });

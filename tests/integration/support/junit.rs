@@ -1,4 +1,4 @@
-//! JUnit XML as CI servers read it: parsed, and held against the shape that their schemas have.
+//! Parser of JUnit XML, which also checks the structure that CI servers require.
 
 use roxmltree::{Document, Node};
 
@@ -7,13 +7,13 @@ use roxmltree::{Document, Node};
 pub(crate) struct JunitCase {
     pub(crate) name: String,
     pub(crate) group: String,
-    /// `skipped`, `failure` or `error`; `None`: it passed.
+    /// Element of a fault: `skipped`, `failure` or `error`; `None` for a case that passed.
     pub(crate) wrong: Option<String>,
-    /// The message of what is wrong; empty where nothing is.
+    /// Message of the fault; empty for a case that passed.
     pub(crate) message: String,
 }
 
-/// The cases of a document, which keeps to the shape.
+/// Cases of a document. Panics where the structure is wrong.
 #[track_caller]
 pub(crate) fn junit(text: &str) -> Vec<JunitCase> {
     let document = Document::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
@@ -39,13 +39,13 @@ pub(crate) fn junit(text: &str) -> Vec<JunitCase> {
     }
     assert_eq!(suite.attribute("tests"), Some(&*cases.len().to_string()));
     assert!(suite.attribute("time").unwrap().parse::<f64>().is_ok());
-    // xs:dateTime without a zone.
+    // The format is `xs:dateTime` without a zone.
     let stamp = suite.attribute("timestamp").unwrap();
     assert!(stamp.parse::<jiff::civil::DateTime>().is_ok() && stamp.len() == 19, "{stamp}");
     cases
 }
 
-/// The case of that name.
+/// Finds the case with this name.
 #[track_caller]
 pub(crate) fn junit_case<'a>(cases: &'a [JunitCase], name: &str) -> &'a JunitCase {
     cases.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no {name} in {cases:#?}"))
@@ -75,7 +75,7 @@ fn elements<'a, 'i>(node: Node<'a, 'i>) -> Vec<Node<'a, 'i>> {
     node.children().filter(Node::is_element).collect()
 }
 
-/// The element has this name, and these attributes and no others.
+/// Asserts the name of an element, and that it has exactly these attributes.
 #[track_caller]
 fn holds(node: Node<'_, '_>, name: &str, attributes: &[&str]) {
     assert_eq!(node.tag_name().name(), name);

@@ -1,4 +1,4 @@
-//! Targets by their names: `JOB`, `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
+//! Parsing of targets: `JOB`, `DIALECT/JOB`, `DIALECT/*`, `channel:NAME`, `room:KIND:ID`.
 
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ impl Named {
     }
 }
 
-/// The name of the dialect of a job whose target is its id alone. Fails where the text looks like something else.
+/// Dialect of a target that is a job's id alone. A text that probably means something else is an error.
 fn bare<'a>(text: &str, dialects: &'a Dialects) -> Result<&'a str, String> {
     let meant = dialects.meant_by(text).map(|meant| format!("; did you mean {meant}?"));
     if text.is_empty() || meant.is_some() {

@@ -1,4 +1,4 @@
-//! `--simulate`: the backend that an app is built against, with the app's logic on the other side.
+//! Tests of `--simulate`: an app uses the simulated backend, with the logic of a real app.
 
 use serde_json::{Value, json};
 
@@ -11,19 +11,19 @@ use crate::support::{Process, unix_now, until};
 
 const VIDEO: &str = "https://www.tiktok.com/@chef/video/7311";
 
-/// A relay that simulates tasks of a second at most.
+/// A relay that simulates tasks of at most one second.
 fn simulating(args: &[&str]) -> Relay {
     relay(&[&["--simulate", "--simulate-duration", "1s"], args].concat())
 }
 
-/// What the app sends to start a task.
+/// Orders a task as the app does.
 fn order(relay: &Relay, token: &str, body: &[u8]) -> Answer {
     let (name, value) = bearer(token);
     let headers = [(name, value.as_str()), ("Content-Type", "application/json")];
     relay.exchange("POST", "/scrape/async", &headers, body)
 }
 
-/// The app's logic: it starts a task, watches it on a socket or polls it, and shows what it understands until the task has ended.
+/// Logic of the app: orders a task, watches or polls it, and collects what the app shows until the task has ended.
 struct App<'a> {
     relay: &'a Relay,
     token: String,
@@ -31,7 +31,7 @@ struct App<'a> {
 }
 
 impl<'a> App<'a> {
-    /// Starts a task; any answer but a success with a `task_id` that is a text would throw.
+    /// Orders a task. Panics unless the answer is a success with a text `task_id`, as the app would fail.
     fn start(relay: &'a Relay, user: &str, url: &str) -> Self {
         let token = token(user);
         let answer = order(relay, &token, json!({"url": url, "language": "en"}).to_string().as_bytes());
@@ -44,7 +44,7 @@ impl<'a> App<'a> {
         self.relay.connect(&format!("/ws/{}?token={}", self.task, self.token))
     }
 
-    /// Shows what comes on the socket, up to the end of the task.
+    /// Collects what the app shows from the socket, up to the end of the task.
     fn watch(&self) -> Vec<Shown> {
         let mut socket = self.socket();
         let mut shown = Vec::new();
@@ -54,7 +54,7 @@ impl<'a> App<'a> {
         shown
     }
 
-    /// Polls, as the app does while its socket is down; an error is polled again.
+    /// Polls as the app does while its socket is down. Repeats a poll after an error.
     fn poll(&self) -> Vec<Shown> {
         let mut shown: Vec<Shown> = Vec::new();
         until(PATIENCE, "the task to end", || {
@@ -75,7 +75,7 @@ const fn is_complete(shown: &Shown) -> bool {
     matches!(shown, Shown::Done { .. } | Shown::Failed(_))
 }
 
-/// The steps that were shown, each once.
+/// Steps that were shown, without duplicates.
 fn steps(shown: &[Shown]) -> Vec<u64> {
     let mut steps: Vec<u64> = shown
         .iter()
