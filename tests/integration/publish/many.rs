@@ -79,7 +79,9 @@ fn bars_that_move_the_cursor_are_followed_before_their_line_ends() {
         let mut next =
             || serde_json::from_str::<Value>(&socket.next_text(PATIENCE)).unwrap()["percent"].clone();
         stdin.write_all(recording).unwrap();
-        percents.iter().for_each(|percent| assert_eq!(next(), *percent, "{job}"));
+        for percent in percents {
+            assert_eq!(next(), *percent, "{job}");
+        }
         stdin.write_all(b"\r\n[3/4] checking\x08").unwrap();
         assert_eq!(next(), 75);
         drop(stdin);
