@@ -15,8 +15,7 @@ use tokio::sync::mpsc;
 const CAUGHT: [Signal; 6] =
     [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2];
 
-/// Most signals that wait for [`CaughtSignals::next`]. Further signals are dropped: so many waiting signals are enough of a
-/// hint.
+/// Most signals that wait for [`CaughtSignals::next`]. Further signals are dropped.
 const WAITING: usize = 32;
 
 /// Sender of a signal.

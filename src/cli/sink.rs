@@ -26,7 +26,7 @@ pub(super) struct ServerArgs {
     pub(super) tls: ServerTls,
 }
 
-/// Where events are sent: into Redis where a URL names one, else through the relay.
+/// Flags for the sink of events: a Redis where a URL names one, otherwise the relay.
 #[derive(Debug, Clone, Args)]
 pub(super) struct SinkArgs {
     /// The Redis to publish into: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user,

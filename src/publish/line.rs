@@ -240,11 +240,13 @@ impl InputLines {
         if text.is_empty() {
             return Ok(None);
         }
-        if let Some(message) = text.strip_prefix('#') {
+        let is_bar = self.takes_output() && is_bar(text);
+        if let Some(message) = text.strip_prefix('#').filter(|_| !is_bar) {
             // A message may name a file in any encoding.
             return self.message(message.trim()).map(Some);
         }
-        let is_event = is_literal(text.as_bytes()) || (extent == Extent::Whole && number(text).is_some());
+        let is_event =
+            (is_literal(text.as_bytes()) && !is_bar) || (extent == Extent::Whole && number(text).is_some());
         if self.takes_output() && !is_event {
             return Ok(self.output(line, text));
         }
@@ -420,6 +422,14 @@ pub(super) fn is_literal(start: &[u8]) -> bool {
         [b'{', object @ ..] => matches!(object.trim_ascii_start(), [b'"' | b'}', ..]),
         _ => false,
     }
+}
+
+/// Whether a line that begins with `#` is a bar of curl: a bar of them, blanks and a percent. Beside a bar of one there is room
+/// for many.
+fn is_bar(text: &str) -> bool {
+    let rest = text.trim_start_matches('#');
+    let (hashes, blanks) = (text.len() - rest.len(), rest.len() - rest.trim_start_matches(' ').len());
+    hashes > 0 && hashes + blanks > 10 && rest.ends_with('%') && number(rest.trim_start()).is_some()
 }
 
 /// A number alone, as it was written and as it is, with a `%` behind it or without.

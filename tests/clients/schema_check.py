@@ -1,7 +1,7 @@
-"""Checks events by schemas with the package jsonschema, which is not ours.
+"""Checks events by schemas with the independent package jsonschema.
 
-Reads lines of JSON: {"schema": …} sets the schema from then on, {"expect": true or false, "at": NAME or null, "value": …} is
-checked by it, or by the type of that name in its $defs. Prints what is not as expected, and exits 1 then.
+Reads lines of JSON. {"schema": …} sets the schema for the lines that follow. {"expect": true or false, "at": NAME or null,
+"value": …} checks a value by the schema, or by the type NAME in its $defs. Prints unexpected results and then exits with 1.
 """
 
 import json

@@ -67,6 +67,34 @@ fn progress_in_output_is_told_once() {
 }
 
 #[test]
+fn a_bar_of_hashes_is_no_message() {
+    let mut lines = lines("scraping", Some("7"));
+    for (line, progress, message) in [
+        ("# begin", Value::Null, "begin".into()),
+        (
+            "#                                                                         1.4%",
+            1.4.into(),
+            "begin".into(),
+        ),
+        (
+            "##################                                                       25.0%",
+            25.into(),
+            "begin".into(),
+        ),
+        (
+            "######################################################################## 100.0%",
+            100.into(),
+            "begin".into(),
+        ),
+        ("# 45%", 100.into(), "45%".into()),
+        ("## part 2", 100.into(), "# part 2".into()),
+    ] {
+        let event = payload(&mut lines, line).unwrap();
+        assert_eq!((&event["progress"], &event["message"]), (&progress, &message), "{line:?}");
+    }
+}
+
+#[test]
 fn steps_go_into_the_fields_that_the_dialect_has_for_them() {
     let mut lines = lines("jobs", Some("build-1"));
     let event = payload(&mut lines, "[12/80] Building a.o").unwrap();

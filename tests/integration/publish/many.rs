@@ -63,6 +63,34 @@ fn output_of_a_program_is_progress_and_its_exit_code_the_end() {
 }
 
 #[test]
+fn bars_that_move_the_cursor_are_followed_before_their_line_ends() {
+    let relay = Relay::start(&[]);
+    let recordings: [(&[u8], &[u64]); 2] = [
+        (include_bytes!("../../../src/progress/recorded/7z.pty"), &[0, 40, 73, 0, 83, 0, 95]),
+        (
+            include_bytes!("../../../src/progress/recorded/cli-progress.pty"),
+            &[0, 15, 37, 57, 77, 100, 15, 20, 55, 40, 95, 100, 50],
+        ),
+    ];
+    for (nth, (recording, percents)) in recordings.into_iter().enumerate() {
+        let job = format!("archive-{nth}");
+        let mut socket = relay.connect(&format!("/ws/jobs/{job}"));
+        let (process, mut stdin) = Process::spawn_fed(&mut relay.command(&["publish", &job, "--stdin"]));
+        let mut next =
+            || serde_json::from_str::<Value>(&socket.next_text(PATIENCE)).unwrap()["percent"].clone();
+        stdin.write_all(recording).unwrap();
+        for percent in percents {
+            assert_eq!(next(), *percent, "{job}");
+        }
+        stdin.write_all(b"\r\n[3/4] checking\x08").unwrap();
+        assert_eq!(next(), 75);
+        drop(stdin);
+        let output = process.finish(PATIENCE);
+        assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (0, "", ""));
+    }
+}
+
+#[test]
 fn the_end_of_a_job_is_an_event_of_its_own() {
     for (end, expected) in [
         ("succeeded", json!({"event": "succeeded"})),
