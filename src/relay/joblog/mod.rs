@@ -1,7 +1,8 @@
 //! One compacted record a job: what a late joiner, polling and replay are served from.
 //!
 //! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
-//! up. The newest record always stays, however big. Pure: the time comes in.
+//! up. A job that goes before it was written behind leaves the store without its last state. The newest record always
+//! stays, however big. Pure: the time comes in.
 
 mod behind;
 mod entries;
