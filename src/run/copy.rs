@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionread};
+use rustix::pipe::{SpliceFlags, splice};
 
-use super::glance::Glance;
+use super::glance::{Glance, NEWEST};
 use super::wake::Wake;
 
 /// Size of the read buffer, in bytes. A pipe holds 64 KiB unless its size was changed.
@@ -45,7 +46,11 @@ impl Output {
         widen(&self.from);
         let mut buffer = vec![0; CHUNK];
         let mut is_read = true;
+        let mut can_move = !self.is_pty;
         while self.has_output() {
+            if can_move {
+                can_move = self.move_unseen();
+            }
             match rustix::io::read(&self.from, &mut buffer[..]) {
                 Ok(0) | Err(Errno::IO) => return self.close(),
                 Ok(count) => {
@@ -60,6 +65,33 @@ impl Output {
         }
         self.drain(&mut buffer, is_read);
         self.glance.end();
+    }
+
+    /// Moves output for which the observer has no room to jobwire's own stream without copying it, except for the newest
+    /// [`NEWEST`] bytes. `false` where that stream takes nothing in this way, such as a terminal or a file that is appended to, or
+    /// takes nothing at all, which the next write tells.
+    fn move_unseen(&self) -> bool {
+        let waiting = ioctl_fionread(&self.from).unwrap_or(0);
+        let mut unseen = usize::try_from(waiting).unwrap_or(usize::MAX).saturating_sub(NEWEST);
+        if unseen == 0 || !self.glance.may_miss(unseen) {
+            return true;
+        }
+        while unseen > 0 {
+            match splice(&self.from, None, &self.to, None, unseen, SpliceFlags::empty()) {
+                Ok(count) => {
+                    self.glance.miss();
+                    unseen = if count == 0 { 0 } else { unseen - count };
+                }
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => {
+                    let mut polled = [PollFd::new(&self.to, PollFlags::OUT)];
+                    // The next attempt tells what is wrong.
+                    let _ = poll(&mut polled, None);
+                }
+                Err(_) => return false,
+            }
+        }
+        true
     }
 
     /// Ends a stream that the command has closed.

@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// The most bytes of output that wait for the observer.
 const ROOM: usize = 256 << 10;
 /// Bytes at the end of a burst that are kept where the burst finds no room.
-const NEWEST: usize = 16 << 10;
+pub(super) const NEWEST: usize = 16 << 10;
 
 /// Output that waits for the observer, at most [`ROOM`] bytes. When there is no room the waiting output is dropped, except for
 /// the newest [`NEWEST`] bytes, since only the newest progress counts.
@@ -59,6 +59,19 @@ impl Glance {
         if was_empty {
             self.filled.notify_one();
         }
+    }
+
+    /// Whether output of this many bytes may go by unseen: there is no room for it, and its lines are not counted.
+    pub(super) fn may_miss(&self, bytes: usize) -> bool {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        !self.counts_lines && waiting.seen.bytes.len() + bytes > ROOM
+    }
+
+    /// Drops the waiting output, since newer output goes by unseen.
+    pub(super) fn miss(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.seen.has_gap = true;
+        waiting.seen.bytes.clear();
     }
 
     /// Marks the end of the output. The observer still receives the waiting output.

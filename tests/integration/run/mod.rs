@@ -241,6 +241,30 @@ fn lines_are_told_and_those_left_out_are_counted() {
 }
 
 #[test]
+fn a_flood_of_output_passes_whole_and_its_last_progress_is_told() {
+    let numbers: String = (1..=2_000_000).map(|number| number.to_string() + "\n").collect();
+    let whole = format!("{numbers}99%\n");
+    let words = ["sh", "-c", "seq 2000000; echo 99%"];
+    let (output, events) = told(&[], &words);
+    assert!(output.stdout == whole, "{} bytes of {}", output.stdout.len(), whole.len());
+    assert_eq!(
+        events[events.len() - 2..],
+        [json!({"event": "progress", "percent": 99.0}), json!({"event": "succeeded"})]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("output");
+    // What is appended to takes no moved pages.
+    for is_appended in [false, true] {
+        let file = std::fs::File::options().create(true).write(true).append(is_appended).open(&path).unwrap();
+        let status =
+            run(NOWHERE, &[], &words).stdout(file).stderr(std::process::Stdio::null()).status().unwrap();
+        assert!(status.success());
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(written == whole.repeat(2), "{} bytes of twice {}", written.len(), whole.len());
+}
+
+#[test]
 fn a_command_ends_with_its_child_and_not_with_what_that_left_behind() {
     let mut left = run(NOWHERE, &[], &["sh", "-c", "sleep 60 & echo $!"]);
     let output = Process::spawn(&mut left).finish(Duration::from_secs(30));
