@@ -11,14 +11,18 @@ use std::io::{self, ErrorKind};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, getpgid, getpgrp, kill_process};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 pub(crate) use self::caught::{CaughtSignal, CaughtSignals, SignalSender};
 pub(crate) use self::passing::{Addressee, Passing};
 use crate::exit::{Exit, Failure};
+
+/// Time within which all processes in the foreground of a terminal receive a signal of its.
+const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Starts a command.
 ///
@@ -73,9 +77,31 @@ pub(crate) async fn wait(
         tokio::select! {
             // A command that has ended receives no more signals.
             biased;
-            status = child.wait() => return status,
+            status = child.wait() => {
+                let status = status?;
+                hear_interrupt(status, signals, |caught| {
+                    pass_on(child, caught, passing);
+                    passing.is_interrupted()
+                })
+                .await;
+                return Ok(status);
+            }
             caught = signals.next() => pass_on(child, caught, passing),
         }
+    }
+}
+
+/// Hands on what this process receives within [`TOGETHER`] after SIGINT has ended its command, until `hear` says that it was
+/// the terminal's SIGINT. The terminal sends it to one process after the other.
+pub(crate) async fn hear_interrupt(
+    status: ExitStatus,
+    signals: &mut CaughtSignals,
+    mut hear: impl FnMut(CaughtSignal) -> bool,
+) {
+    if status.signal() == Some(Signal::INT.as_raw()) {
+        let late = async { while !hear(signals.next().await) {} };
+        // A process may have sent the SIGINT to the command alone.
+        let _ = timeout(TOGETHER, late).await;
     }
 }
 

@@ -141,7 +141,17 @@ impl Run {
         let name = options.command.name(options.shows_command);
         self.tellings.milestone(self.reporter.started(&host(), running.id, &name));
         match self.follow(&mut running, &mut events, options).await {
-            Ok(Some(status)) => (Ok(child::exit(status, self.is_interrupted)), self.ending(status)),
+            Ok(Some(status)) => {
+                if !self.is_interrupted {
+                    let is_interrupted = &mut self.is_interrupted;
+                    child::hear_interrupt(status, &mut self.signals, |caught| {
+                        *is_interrupted |= is_interrupt(caught);
+                        *is_interrupted
+                    })
+                    .await;
+                }
+                (Ok(child::exit(status, self.is_interrupted)), self.ending(status))
+            }
             Ok(None) => {
                 without_end("jobwire was told to end, and the command could not be killed".to_owned())
             }
@@ -197,9 +207,7 @@ impl Run {
 
     /// Notes whether the terminal has sent INT.
     fn hear(&mut self, caught: CaughtSignal) {
-        // While the terminal is in raw mode, jobwire itself sends the signal of a typed key.
-        let is_typed = is_own(&caught) || caught.sender == SignalSender::Terminal;
-        self.is_interrupted |= is_typed && caught.signal == Signal::INT;
+        self.is_interrupted |= is_interrupt(caught);
     }
 
     /// Sends a caught signal to the command, where the command has not received the signal already. Returns the signal that was
@@ -339,6 +347,12 @@ fn resume(running: &mut Running) {
     } else {
         running.with_keyboard(Keyboard::recapture);
     }
+}
+
+/// Whether the terminal has sent INT. While it is in raw mode, jobwire itself sends the signal of a typed key.
+fn is_interrupt(caught: CaughtSignal) -> bool {
+    let is_typed = is_own(&caught) || caught.sender == SignalSender::Terminal;
+    is_typed && caught.signal == Signal::INT
 }
 
 /// Whether jobwire itself sent the signal, to all of its group.
