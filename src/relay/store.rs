@@ -200,6 +200,7 @@ async fn look_up(
     job: &Arc<str>,
     always: bool,
 ) -> Result<StoreReading, Trouble> {
+    access.log().bring_back(id, job, Stamp::now());
     if !always && access.log().known(id, job) == Some(Known::Whole) {
         return Ok(StoreReading::Read(None));
     }
@@ -409,7 +410,12 @@ async fn look_again(access: &StoreAccess, gaps: &Notify) {
 async fn write(access: &StoreAccess, only_urgent: bool) -> bool {
     let Some(store) = access.store() else { return true };
     loop {
-        let Dirty { save, unread } = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
+        let Dirty { save, unread, lost } = access.log().take_dirty(only_urgent, WRITE_TOGETHER);
+        if lost > 0 {
+            warn!(
+                "{lost} states of jobs left memory before they could be written (--keep-jobs, --keep-bytes)"
+            );
+        }
         if save.is_empty() && unread.is_empty() {
             if !only_urgent {
                 access.troubles.all_written();
@@ -467,8 +473,10 @@ fn note_saved(access: &StoreAccess, jobs: &[JobToSave], saved: Result<Vec<NotSav
     }
     // A key that holds something else is left to whoever wrote it.
     let again = refused.iter().filter(|refused| refused.error.trouble() != Trouble::WrongType);
-    let again: Vec<_> = again.map(|refused| &jobs[refused.job]).collect();
-    let all = again.is_empty();
-    access.log().not_saved(again.into_iter());
-    all
+    let again: HashSet<usize> = again.map(|refused| refused.job).collect();
+    let (failed, done): (Vec<_>, Vec<_>) = jobs.iter().enumerate().partition(|(job, _)| again.contains(job));
+    let mut log = access.log();
+    log.saved(done.into_iter().map(|(_, job)| job));
+    log.not_saved(failed.into_iter().map(|(_, job)| job));
+    again.is_empty()
 }

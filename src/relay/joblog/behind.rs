@@ -19,6 +19,8 @@ pub(in crate::relay) struct Dirty {
     pub save: Vec<JobToSave>,
     /// Jobs to read back before they can be written.
     pub unread: Vec<(DialectId, Arc<str>)>,
+    /// Number of states that were lost since the last round: there was no room for them.
+    pub lost: u64,
 }
 
 impl JobLog {
@@ -50,8 +52,17 @@ impl JobLog {
     /// A record of which the store may know more goes to `unread` and not to `save`: writing it would lose what the
     /// store keeps of the run so far. The caller reads such jobs back and then hands them to [`JobLog::put_back`].
     pub(in crate::relay) fn take_dirty(&mut self, urgent: bool, most: usize) -> Dirty {
-        let mut out = Dirty::default();
+        let mut out = Dirty { lost: self.leaving.take_lost(), ..Dirty::default() };
         let mut bytes = 0;
+        // Nothing but this keeps them.
+        while out.save.len() < most
+            && bytes < SAVED_TOGETHER
+            && let Some((id, job, stored)) = self.leaving.send()
+        {
+            bytes += stored.state.as_ref().map_or(0, Bytes::len);
+            let dialect = Arc::clone(&self.dialects.get(id).name);
+            out.save.push(JobToSave { dialect, job, stored });
+        }
         while out.save.len() + out.unread.len() < most && bytes < SAVED_TOGETHER {
             let next = self.urgent.pop().or_else(|| if urgent { None } else { self.dirty.pop() });
             let Some(place) = next else { break };
@@ -95,15 +106,28 @@ impl JobLog {
     pub(in crate::relay) fn not_saved<'a>(&mut self, jobs: impl Iterator<Item = &'a JobToSave>) {
         let mut behind = Vec::new();
         for job in jobs {
-            let place =
-                self.dialects.named(&job.dialect).and_then(|(id, _)| self.index[id.index()].get(&job.job));
-            if let Some(place) = place.copied()
-                && !std::mem::replace(&mut self.record_mut(place).dirty, true)
-            {
-                behind.push(place);
+            let Some(id) = self.dialects.named(&job.dialect).map(|(id, _)| id) else { continue };
+            self.leaving.not_saved(id, &job.job);
+            if let Some(place) = self.index[id.index()].get(&job.job).copied() {
+                let record = self.record_mut(place);
+                record.is_saving = false;
+                if !std::mem::replace(&mut record.dirty, true) {
+                    behind.push(place);
+                }
             }
         }
         self.dirty.splice(0..0, behind);
+    }
+
+    /// Notes that jobs were written, or that the store refuses them for good.
+    pub(in crate::relay) fn saved<'a>(&mut self, jobs: impl Iterator<Item = &'a JobToSave>) {
+        for job in jobs {
+            let Some(id) = self.dialects.named(&job.dialect).map(|(id, _)| id) else { continue };
+            self.leaving.saved(id, &job.job);
+            if let Some(place) = self.index[id.index()].get(&job.job).copied() {
+                self.record_mut(place).is_saving = false;
+            }
+        }
     }
 
     /// Whether endings or owners wait to be written.

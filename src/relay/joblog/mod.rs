@@ -1,12 +1,13 @@
 //! One compacted record a job: what a late joiner, polling and replay are served from.
 //!
 //! Bounded in jobs and in bytes; the job that was silent longest goes first, and one that ended goes after its time is
-//! up. A job that goes before it was written behind leaves the store without its last state. The newest record always
-//! stays, however big. Pure: the time comes in.
+//! up. The state of a job that goes before it was written behind is kept until it is, unless the store may know more of its
+//! run. The newest record always stays, however big. Pure: the time comes in.
 
 mod behind;
 mod entries;
 mod hold;
+mod leaving;
 mod record;
 mod tail;
 mod tails;
@@ -22,6 +23,7 @@ pub(super) use self::behind::Dirty;
 use self::entries::Entries;
 pub(super) use self::entries::{Places, Reach};
 use self::hold::Holds;
+use self::leaving::Leaving;
 pub(super) use self::record::Listed;
 use self::record::{Readback, Record};
 pub(super) use self::tails::Resumed;
@@ -30,10 +32,12 @@ pub(super) use self::welcome::{Since, Welcome};
 use super::auth::Ownership;
 use super::event::Event;
 use super::event::Snapshot;
-use crate::broker::{EntryId, StoredJob};
+use crate::broker::{EntryId, JobToSave, StoredJob};
 use crate::dialect::{Auth, Decoded, Dialect, DialectId, Dialects, Outcome};
 use crate::wire::Payload;
 
+/// Share of the bytes, as a divisor, that states without a record may take.
+const LEAVING_SHARE: usize = 8;
 /// Entries of records that are gone which are always let be.
 const SWEEP: usize = 64;
 
@@ -147,6 +151,8 @@ pub(super) struct JobLog {
     /// Records to write behind, endings and owners first.
     urgent: Vec<u32>,
     dirty: Vec<u32>,
+    /// States to write behind whose records are gone.
+    leaving: Leaving,
     /// Events held for watchers whose job is still being looked up.
     holds: Holds,
     tails: Tails,
@@ -177,6 +183,7 @@ impl JobLog {
             ended: VecDeque::new(),
             urgent: Vec::new(),
             dirty: Vec::new(),
+            leaving: Leaving::new(limits.jobs, limits.bytes / LEAVING_SHARE),
             holds,
             tails: Tails::new(index_len, &limits),
             entries: Entries::default(),
@@ -198,6 +205,7 @@ impl JobLog {
         incoming: Incoming,
         at: Stamp,
     ) -> Taken {
+        self.bring_back(id, &decoded.job, at);
         let place = self.place(id, &decoded.job);
         // An entry of a stream is told from all others by its id.
         if incoming.entry.is_none()
@@ -230,6 +238,19 @@ impl JobLog {
         }
     }
 
+    /// Gives a job that has left before it was written its record again.
+    pub(super) fn bring_back(&mut self, id: DialectId, job: &str, at: Stamp) {
+        if let Some(stored) = self.leaving.take(id, job) {
+            self.restore(id, job, Some(&stored), at);
+            // The store has not got it yet.
+            if let Some(place) = self.index[id.index()].get(job).copied() {
+                self.mark(place, stored.ended.is_some());
+            } else {
+                self.leaving.add(id, job.into(), stored);
+            }
+        }
+    }
+
     /// Adds what a store kept of a job that this relay has not seen, or not from its beginning, or not since a gap.
     pub(super) fn restore(
         &mut self,
@@ -238,6 +259,8 @@ impl JobLog {
         stored: Option<&StoredJob>,
         at: Stamp,
     ) -> Restored {
+        // It may have left while the store was asked.
+        self.bring_back(id, job, at);
         let known = self.index[id.index()].contains_key(job);
         let Some(stored) = stored else {
             if known {
@@ -352,7 +375,7 @@ impl JobLog {
 
     /// Bytes that they take, with what waits for watchers.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.holds.bytes()
+        self.bytes + self.holds.bytes() + self.leaving.bytes()
     }
 
     /// Payloads so far that could not be merged into their job's state.
@@ -434,8 +457,12 @@ impl JobLog {
 
     fn forget(&mut self, place: u32) {
         self.unlink(place);
-        if let Some(record) = self.records[place as usize].take() {
+        if let Some(mut record) = self.records[place as usize].take() {
             self.bytes -= record.bytes;
+            if record.is_ahead_of_store() {
+                let JobToSave { job, stored, .. } = record.save(self.dialects.get(record.dialect));
+                self.leaving.add(record.dialect, job, stored);
+            }
             self.tails.leave(&record, self.sequence);
             self.index[record.dialect.index()].remove(&record.job);
             self.free.push(place);

@@ -48,6 +48,8 @@ pub(super) struct Record {
     before: Before,
     pub(super) dirty: bool,
     pub(super) urgent: bool,
+    /// The state is being written.
+    pub(super) is_saving: bool,
     pub(super) bytes: usize,
     pub(super) links: (Option<u32>, Option<u32>),
     /// Sequence at which the record was changed last.
@@ -160,6 +162,7 @@ impl Record {
             before: Before::default(),
             dirty: false,
             urgent: false,
+            is_saving: false,
             links: (None, None),
             touched: 0,
             tail: None,
@@ -436,6 +439,11 @@ impl Record {
         self.known == Known::Partly && !self.opened
     }
 
+    /// Whether the store does not have this state yet, and may be given it.
+    pub(super) fn is_ahead_of_store(&self) -> bool {
+        (self.dirty || self.is_saving) && !self.hides_stored_state()
+    }
+
     /// The state as a store keeps it.
     fn state(&mut self) -> Option<Bytes> {
         match self.merged_text() {
@@ -448,6 +456,7 @@ impl Record {
     pub(super) fn save(&mut self, dialect: &Dialect) -> JobToSave {
         self.dirty = false;
         self.urgent = false;
+        self.is_saving = true;
         let state = self.state();
         JobToSave {
             dialect: Arc::clone(&dialect.name),
