@@ -13,37 +13,54 @@ use super::{Api, Shared};
 use crate::broker::{Denied, Status};
 use crate::dialect::DialectId;
 
+/// Reason why no event can reach watchers.
+#[derive(Debug)]
+pub(in crate::relay) struct Unready {
+    code: &'static str,
+    /// Message for people.
+    pub(in crate::relay) message: String,
+}
+
+impl From<Unready> for ApiError {
+    fn from(Unready { code, message }: Unready) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+}
+
+impl Api {
+    /// Reason why no event can come now, of all dialects or of one that ever had a subscription; `None` while the relay is ready.
+    pub(in crate::relay) fn why_unready(&self) -> Option<Unready> {
+        let because = |code, message| Some(Unready { code, message });
+        let status = self.broker.status().borrow().clone();
+        if self.draining.load(Ordering::Relaxed) {
+            return because("going_away", "this relay is shutting down".to_owned());
+        }
+        if !status.connected {
+            let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
+            return because("broker_not_connected", message);
+        }
+        if !*self.has_history.borrow() {
+            return because("reading_history", "the history of the streams is being read".to_owned());
+        }
+        if let Some(doubt) = status.doubt {
+            return because("subscription_in_doubt", doubt);
+        }
+        let (dialect, Denied { name: channel, reason, .. }) = cut_off(self, &status)?;
+        let message = format!(
+            "no event of {} can come: {} no longer lets us subscribe {channel}: {reason}",
+            self.dialects.get(dialect).name,
+            self.broker.name()
+        );
+        because("subscription_denied", message)
+    }
+}
+
 /// `GET /ready`: 200 only while events can come, of every dialect that ever had a subscription.
 pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
-    let status = api.broker.status().borrow().clone();
-    if api.draining.load(Ordering::Relaxed) {
-        return Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "going_away",
-            "this relay is shutting down",
-        ));
+    match api.why_unready() {
+        Some(unready) => Err(unready.into()),
+        None => Ok(axum::Json(json!({ "ready": true })).into_response()),
     }
-    if !status.connected {
-        let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message));
-    }
-    if !*api.has_history.borrow() {
-        let message = "the history of the streams is being read".to_owned();
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reading_history", message));
-    }
-    if let Some(doubt) = status.doubt {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_in_doubt", doubt));
-    }
-    if let Some((dialect, denied)) = cut_off(&api, &status) {
-        let name = &api.dialects.get(dialect).name;
-        let Denied { name: channel, reason, .. } = denied;
-        let message = format!(
-            "no event of {name} can come: {} no longer lets us subscribe {channel}: {reason}",
-            api.broker.name()
-        );
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_denied", message));
-    }
-    Ok(axum::Json(json!({ "ready": true })).into_response())
 }
 
 /// A dialect whose subscriptions are all refused, and one of them that was not before. One that is refused everything
