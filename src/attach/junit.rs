@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::dialect::Outcome;
 use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
-use crate::text::{TestCase, TestOutcome, TestProblem, TestSuite};
+use crate::text::{TestCase, TestOutcome, TestProblem, TestSuite, counted};
 
 /// Most cases that are kept for jobs that have left the board. The names of jobs come from outside, so the list needs a limit.
 /// Further jobs are only counted.
@@ -63,7 +63,8 @@ impl Junit {
         cases.extend(board.streams().iter().map(|stream| case_of_stream(stream, why, now)));
         let mut notes = vec![format!("jobwire attach: {}", board.tally().words())];
         if self.left_out > 0 {
-            notes.push(format!("{} jobs more ended, and have no case here", self.left_out));
+            let verb = if self.left_out == 1 { "has" } else { "have" };
+            notes.push(format!("{} more ended, and {verb} no case here", counted(self.left_out, "job")));
         }
         let (began, since) = self.began;
         let took = now.saturating_duration_since(since);

@@ -70,6 +70,16 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Number with its noun: `1 event`, `2 events`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {}", noun_for(number, noun))
+}
+
+/// Form of a noun for a number: the noun itself for 1, and otherwise its plural, which ends with `s`.
+pub(crate) fn noun_for(number: u64, noun: &str) -> Cow<'_, str> {
+    if number == 1 { noun.into() } else { format!("{noun}s").into() }
+}
+
 /// Time span for people, in the largest unit (s, minutes, hours or days) of which it has at least two.
 pub(crate) fn span(seconds: f64) -> String {
     let whole = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).as_secs();
