@@ -148,9 +148,9 @@ fn case_of_stream(stream: &Stream, why: &Unended, now: Instant) -> TestCase {
 
 fn lost(problem: Option<&Failure>) -> TestOutcome {
     let kind = if problem.is_some_and(|problem| problem.exit == Exit::Refused) { "refused" } else { "lost" };
-    let message = problem.map_or_else(|| "the server was lost".to_owned(), |problem| problem.message.clone());
-    let hint = problem.and_then(|problem| problem.hint.as_ref()).map(|hint| format!("hint: {hint}"));
-    TestOutcome::Broken(TestProblem { kind, message, details: hint.unwrap_or_default() })
+    let message = problem.map_or("the server was lost", |problem| &problem.message);
+    let hint = problem.and_then(|problem| problem.hint.as_deref());
+    TestOutcome::Broken(TestProblem::hinted(kind, message, hint))
 }
 
 /// Last state and last message of a job.
