@@ -75,6 +75,20 @@ impl OutFile {
     }
 }
 
+/// Prints a report on stdout. A reader that has gone is no error, so the exit code stays that of the report.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    written(text).map_err(|error| Failure::stdout(&error))
+}
+
+/// Writes a text to stdout. A reader that has gone is no error.
+fn written(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
 /// Path of the file without links, so that the file is replaced and not a link to it. Different spellings of a path give the
 /// same result. `-` is kept.
 fn target(path: &Path) -> PathBuf {
@@ -154,14 +168,7 @@ impl OutPlace {
 
     fn write(mut self, text: &str) -> io::Result<()> {
         match &mut self {
-            Self::Stdout => {
-                let mut stdout = io::stdout().lock();
-                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                    // A reader that has gone is no error.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-                    written => written,
-                }
-            }
+            Self::Stdout => written(text),
             Self::Itself { file, .. } => {
                 if file.metadata()?.is_file() {
                     file.set_len(0)?;
