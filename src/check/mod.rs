@@ -55,8 +55,11 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// Checks the server and prints the findings on stdout. `stop` ends the check early.
 ///
 /// # Errors
-/// Bad options ([`Exit::Usage`]) and errors of standard output. Faults of the server are reported by the exit code.
+/// Bad options, such as a token file that cannot be read ([`Exit::Usage`]), and errors of standard output. Faults of the server
+/// are reported by the exit code.
 pub(crate) async fn run(options: &CheckOptions, stop: &CancellationToken) -> Result<Exit, Failure> {
+    // A token that cannot be read is an error before anything is tried. Another program may write a new one during the wait.
+    options.token.as_ref().map(TokenSource::read).transpose()?;
     let ledger = OnceCell::new();
     let mut check = Check { options, found: Vec::new(), began: (Timestamp::now(), Instant::now()) };
     let tried = stop.run_until_cancelled(check.all(&ledger)).await;

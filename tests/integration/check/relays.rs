@@ -387,6 +387,21 @@ fn a_slip_is_2_and_names_the_nearest() {
 }
 
 #[test]
+fn a_token_file_that_cannot_be_read_is_2_before_anything_is_tried() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let check = ["check", "--server", &server, "--token-file", "/nowhere/token"];
+    for more in [&[][..], &["--only", "tcp"], &["--wait", "1h"]] {
+        let output = jobwire(&[&check[..], more].concat());
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("could not read the token file /nowhere/token: "),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
 fn every_step_has_its_time_also_where_redis_does_not_answer() {
     let redis = RedisServer::start();
     let relay = Relay::on(&redis, &[]);
