@@ -20,6 +20,7 @@ use super::watching::{Heard, Watching};
 use crate::dialect::{Auth, Dialect, JobState, Sample};
 use crate::emit::Arrival;
 use crate::net::{NetError, http, http_url, login, token};
+use crate::text::counted;
 
 /// Time between two polls while the state of the job is missing.
 const POLL: Duration = Duration::from_millis(50);
@@ -141,19 +142,19 @@ impl Journey<'_> {
         self.tried.push(Tried { trial, dialect, took: began.elapsed(), finding });
     }
 
-    /// Gives up sending into a channel that others watch, unless the user named its dialect.
+    /// Gives up sending into a channel that others watch or may watch, unless the user named its dialect.
     async fn spare_others(&mut self) {
         let options = self.checked.options;
         if self.dialect.channels.is_none() || options.are_named || self.common.ledger.is_err() {
             return;
         }
-        let others = watchers(options, &self.route.job).await;
-        if others > 0 {
-            let (job, name) = (&self.route.job, &self.dialect.name);
-            self.route.going = Err(format!(
-                "'{job}' has {others} watchers, who would see the event (--dialect {name} sends it all the same)"
-            ));
-        }
+        let job = &self.route.job;
+        let why = match watchers(options, job).await {
+            Some(0) => return,
+            Some(others) => format!("'{job}' has {}, who would see the event", counted(others, "watcher")),
+            None => format!("the event could not be tried: the server does not tell who watches '{job}'"),
+        };
+        self.route.going = Err(format!("{why} (--dialect {} sends it all the same)", self.dialect.name));
     }
 
     /// Skips all remaining steps of the dialect.

@@ -292,7 +292,7 @@ fn a_channel_that_somebody_watches_gets_no_event_unless_its_dialect_is_named() {
     let found = report(&output);
     assert_eq!(output.code, 0, "{found:#}");
     let publish = step(&found, "channels/publish");
-    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watchers, who would"), "{publish}");
+    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watcher, who would"), "{publish}");
     assert!(!watcher.stdout().contains("jobwire-check"), "{}", watcher.stdout());
     let output = relay.jobwire(&["check", "--dialect", "channels", "--output", "json"]);
     assert_eq!(step(&report(&output), "channels/publish")["result"], "passed", "{}", output.stdout);

@@ -34,6 +34,15 @@ fn take(mut stream: TcpStream) {
     let _ = stream.write_all(http("200 OK", r#"{"subscribers":1,"sockets":1}"#).as_bytes());
 }
 
+/// Server of a relay's `/health` and `/ready` that gives every other request to `other`.
+fn half_a_relay(other: impl Fn(TcpStream, &str) + Send + Sync + 'static) -> Server {
+    Server::start(move |stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path => other(stream, path),
+    })
+}
+
 #[track_caller]
 fn assert_fails(output: &Output, name: &str, expected: &str) {
     let found = report(output);
@@ -284,6 +293,41 @@ fn a_relay_without_a_dialect_is_sent_no_event_of_it() {
     assert_eq!((output.code, named(&found, "failed")), (3, vec!["jobs/websocket".to_owned()]), "{found:#}");
     assert_eq!(step(&found, "jobs/publish")["message"], "websocket failed");
     assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_channel_whose_watchers_are_not_known_gets_no_event_unless_its_dialect_is_named() {
+    for (status, figures) in [
+        ("404 Not Found", ""),
+        ("200 OK", "<html>fine</html>"),
+        ("200 OK", r#"{"total_connections":1}"#),
+        ("200 OK", r#"{"channels":{"another":{"subscribers":0,"events":0}}}"#),
+    ] {
+        let (posted, seen) = mpsc::channel();
+        let server = half_a_relay(move |stream, path| match path {
+            "/ws/stats" => answer(stream, &http(status, figures)),
+            path if path.starts_with("/publish/") => {
+                posted.send(path.to_owned()).unwrap();
+                take(stream);
+            }
+            _ => answer(stream, &http("404 Not Found", "{}")),
+        });
+        let args = ["--publish-key", "k", "--only", "publish"];
+        let found = report(&check(&server, &args));
+        let publish = step(&found, "channels/publish");
+        assert_eq!(publish["result"], "skipped", "{publish}");
+        let message = publish["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("the event could not be tried: the server does not tell who watches 'ai'"),
+            "{publish}"
+        );
+        assert!(message.ends_with(" (--dialect channels sends it all the same)"), "{publish}");
+        let is_of_channel = |path: String| path.ends_with("ai");
+        assert!(!seen.try_iter().any(is_of_channel), "{found:#}");
+        let found = report(&check(&server, &[&args[..], &["--dialect", "channels"]].concat()));
+        assert_eq!(step(&found, "channels/publish")["result"], "passed", "{found:#}");
+        assert!(seen.try_iter().any(is_of_channel), "{found:#}");
+    }
 }
 
 #[test]
