@@ -195,13 +195,10 @@ impl Journey<'_> {
         let owner = owner.unwrap_or_else(|| NAME.to_owned());
         let Some(registration) = self.dialect.sample_registration(&owner) else { return true };
         let began = Instant::now();
-        if let Some(ending) = &self.route.ending {
-            ledger.opens(self.dialect, &self.route.job, ending);
-        }
-        match ledger.send(self.dialect, &self.route.job, &registration).await {
+        let Route { job, ending, .. } = &self.route;
+        match ledger.begin(self.dialect, job, &registration, ending.as_ref()).await {
             Ok(_) => true,
             Err(wrong) => {
-                ledger.ended(self.dialect, &self.route.job);
                 self.note(Trial::Publish, began, Finding::Wrong(wrong));
                 false
             }
@@ -223,18 +220,12 @@ impl Journey<'_> {
             }
             (Ok(ledger), Ok(going)) => (ledger, going.clone()),
         };
-        if self.dialect.channels.is_none()
-            && let Some(ending) = &self.route.ending
-        {
-            ledger.ended(self.dialect, &self.route.job);
-            ledger.opens(self.dialect, &self.route.job, ending);
-        }
-        let finding = match ledger.send(self.dialect, &self.route.job, &going).await {
+        let Route { job, ending, .. } = &self.route;
+        // Events of channels end no job.
+        let ending = ending.as_ref().filter(|_| self.dialect.channels.is_none());
+        let finding = match ledger.begin(self.dialect, job, &going, ending).await {
             Ok(arrival) => self.sent(ledger, &going, &arrival),
-            Err(wrong) => {
-                ledger.ended(self.dialect, &self.route.job);
-                Finding::Wrong(wrong)
-            }
+            Err(wrong) => Finding::Wrong(wrong),
         };
         let is_sent = matches!(finding, Finding::Good(_));
         self.note(Trial::Publish, began, finding);
@@ -451,10 +442,9 @@ impl Journey<'_> {
                 wrong.hint("does a proxy in between drop the query? Or the relay is an old one: upgrade it"),
             );
         };
-        if let Err(wrong) = ledger.send(self.dialect, &self.route.job, &ending).await {
+        if let Err(wrong) = ledger.end(self.dialect, &self.route.job, &ending).await {
             return Finding::Wrong(wrong);
         }
-        ledger.ended(self.dialect, &self.route.job);
         let mut watching = match self.door().resume(transport, &cursor).await {
             Ok(watching) => watching,
             Err(finding) => return finding,

@@ -28,10 +28,15 @@ fn check_within(server: &Server, limit: Duration, more: &[&str]) -> Output {
 }
 
 /// Accepts an event and answers that it has reached a socket.
-fn take(mut stream: TcpStream) {
+fn take(stream: TcpStream) {
+    reply(stream, &http("200 OK", r#"{"subscribers":1,"sockets":1}"#));
+}
+
+/// Reads an event and answers with this text.
+fn reply(mut stream: TcpStream, text: &str) {
     let mut taken = [0; 4096];
     let _ = stream.read(&mut taken);
-    let _ = stream.write_all(http("200 OK", r#"{"subscribers":1,"sockets":1}"#).as_bytes());
+    let _ = stream.write_all(text.as_bytes());
 }
 
 /// Server of a relay's `/health` and `/ready` that gives every other request to `other`.
@@ -293,6 +298,40 @@ fn a_relay_without_a_dialect_is_sent_no_event_of_it() {
     assert_eq!((output.code, named(&found, "failed")), (3, vec!["jobs/websocket".to_owned()]), "{found:#}");
     assert_eq!(step(&found, "jobs/publish")["message"], "websocket failed");
     assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_job_whose_start_may_have_arrived_is_ended() {
+    let (posted, seen) = mpsc::channel();
+    let server = half_a_relay(move |mut stream, path| {
+        if path.starts_with("/publish/") {
+            let mut request = String::new();
+            // The check closes the connection when its time is over.
+            stream.read_to_string(&mut request).unwrap();
+            posted.send(request).unwrap();
+        }
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "publish"];
+    assert_fails(&check(&server, &args), "scraping/publish", "did not take an event within 0.5 s");
+    for kind in ["job_progress", "job_completed"] {
+        let request = seen.recv_timeout(PATIENCE).unwrap();
+        assert!(request.contains(kind), "{request}");
+    }
+}
+
+#[test]
+fn a_job_whose_start_was_refused_is_not_ended() {
+    let (posted, seen) = mpsc::channel();
+    let server = half_a_relay(move |stream, path| {
+        if path.starts_with("/publish/") {
+            posted.send(()).unwrap();
+            reply(stream, &http("401 Unauthorized", r#"{"error":"bad_key","message":"no"}"#));
+        }
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "publish"];
+    let output = check(&server, &args);
+    assert_eq!((output.code, output.stderr.as_str()), (4, ""), "{}", output.stdout);
+    assert_eq!(seen.try_iter().count(), 1);
 }
 
 #[test]
