@@ -315,11 +315,10 @@ impl Stream {
 fn read(text: &str) -> Heard {
     let value = serde_json::from_str::<Value>(text).unwrap_or_default();
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let cursor = member("cursor");
-    match (member("type").as_deref(), cursor) {
-        (Some("cursor"), Some(cursor)) => Heard::Cursor(cursor),
-        (Some("gap"), _) if member("reason").is_some() => Heard::Gap(member("reason").unwrap_or_default()),
-        (_, cursor) => Heard::Text { text: text.to_owned(), cursor },
+    match (member("type").as_deref(), member("cursor"), member("reason")) {
+        (Some("cursor"), Some(cursor), _) => Heard::Cursor(cursor),
+        (Some("gap"), _, Some(reason)) => Heard::Gap(reason),
+        (_, cursor, _) => Heard::Text { text: text.to_owned(), cursor },
     }
 }
 
