@@ -66,7 +66,7 @@ impl Journeys<'_> {
         let (checked, route) = (self.checked, Route::new(dialect));
         let journey = Journey { common: self, checked, dialect, route, tried: Vec::new(), came: None };
         let mut tried = journey.travel().await;
-        tried.sort_by_key(|tried| Trial::ALL.iter().position(|trial| *trial == tried.trial));
+        tried.sort_by_key(|tried| tried.trial);
         tried.retain(|tried| checked.options.wants(tried.trial) || tried.wrong().is_some());
         tried
     }
