@@ -1,4 +1,4 @@
-//! Whether the relay is of use, for load balancers and for people.
+//! Readiness and health of the relay, for load balancers and for people.
 
 use std::sync::atomic::Ordering;
 
@@ -28,7 +28,7 @@ impl From<Unready> for ApiError {
 }
 
 impl Api {
-    /// Reason why no event can come now, of all dialects or of one that ever had a subscription; `None` while the relay is ready.
+    /// Reason why no event can come now, of all dialects or of one that had a subscription; `None` while the relay is ready.
     pub(in crate::relay) fn why_unready(&self) -> Option<Unready> {
         let because = |code, message| Some(Unready { code, message });
         let status = self.broker.status().borrow().clone();
@@ -55,7 +55,7 @@ impl Api {
     }
 }
 
-/// `GET /ready`: 200 only while events can come, of every dialect that ever had a subscription.
+/// `GET /ready`: 200 only while events of every dialect that had a subscription can come.
 pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
     match api.why_unready() {
         Some(unready) => Err(unready.into()),
@@ -63,8 +63,8 @@ pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
     }
 }
 
-/// A dialect whose subscriptions are all refused, and one of them that was not before. One that is refused everything
-/// since the start is nobody's surprise: the log said so, and a relay may be meant for the other dialects.
+/// Dialect whose subscriptions are all refused, and one of them that was accepted before. A dialect that is refused since the
+/// start does not count: the log says so, and a relay may be meant for the other dialects.
 fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)> {
     let revoked = status.denied.iter().filter(|denied| denied.revoked);
     let dialects = revoked.flat_map(|denied| {
@@ -79,7 +79,8 @@ fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)>
     all_denied.next()
 }
 
-/// `GET /health`: that the process is alive, how its broker is doing, and what is wrong with the state kept in Redis.
+/// `GET /health`: state of the broker, and troubles with the state of jobs in Redis. Any answer means that the process is
+/// alive.
 pub(super) async fn health(State(api): Shared) -> Response {
     let status = api.broker.status().borrow().clone();
     let well =
