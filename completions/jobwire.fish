@@ -50,7 +50,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Pr
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command 127.0.0.1:0]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file or pipe once it listens; a file is replaced in one step if its folder takes new files, and removed at the end' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database. Without one an embedded broker serves' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F

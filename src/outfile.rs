@@ -1,4 +1,7 @@
 //! Files for reports. Opening shows before the run that the file can be written; writing replaces its whole content.
+//!
+//! A regular file is replaced by a new one in one step. Pipes, devices and files in a folder without permission for new files are
+//! written in place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -66,7 +69,8 @@ impl OutFile {
         self.flag
     }
 
-    /// Writes the content. Readers find either the whole old content or the whole new content.
+    /// Writes the content. Readers of a replaced file find either the whole old content or the whole new content. Readers of a
+    /// file that is written in place may find it empty or cut while it is written.
     pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
         let Self { flag, path, place } = self;
         place.write(text).map_err(|error| {

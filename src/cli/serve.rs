@@ -75,7 +75,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", env = "JOBWIRE_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
 
-    /// Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end.
+    /// Write the port of the first listener to this file or pipe once it listens; a file is replaced in one step if its folder takes new files, and removed at the end.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_PORT_FILE", value_hint = ValueHint::FilePath)]
     port_file: Option<PathBuf>,
 
