@@ -407,15 +407,15 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust t
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects, comma-separated, and no others' -r -f -a "downloads\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'Prefix of the names of channels on Redis, as the relay has it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects alone, comma-separated, as in scraping,jobs' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
 celery\t''
 bullmq\t''
 jobs\t''
 tasks\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l only -d 'Try these steps, comma-separated, as in health,websocket; those that they need are made too, and shown where they fail' -r -f -a "tcp\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l only -d 'Try these steps alone, comma-separated, as in health,websocket. Steps that they need are taken too, and shown if they fail' -r -f -a "tcp\t''
 tls\t''
 health\t''
 ready\t''
@@ -428,9 +428,9 @@ sse\t''
 watch\t''
 polling\t''
 resume\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait at most this long for the relay to be ready, then check it' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'How long each step may take' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'What to print on stdout' -r -f -a "text\t'A line a step'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Longest wait until the relay is ready, as in 30s; without it, the check does not wait' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'Longest time of each step, more than 0' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'Format of the report on stdout' -r -f -a "text\t'One line for each step'
 json\t'A JSON document'
 junit\t'JUnit XML'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l config -d 'Read defaults for flags from this TOML file' -r -F
