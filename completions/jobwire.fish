@@ -50,7 +50,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "completions" -d 'Pr
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l listen -d 'Where to listen, as HOST:PORT; repeatable. Port 0 takes a free one [default: 127.0.0.1:8000, and with a command 127.0.0.1:0]' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l port-file -d 'Write the port of the first listener to this file or pipe once it listens; a file is replaced in one step if its folder takes new files, and removed at the end' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis -d 'The Redis to relay from: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, with user, password and database. Without one an embedded broker serves' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-ca -d 'Trust the certificates in this PEM file rather than the system\'s, at rediss://; a copy of a server\'s own self-signed one does' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-cert -d 'The certificate to show to Redis, with those that lead from it to an authority, as PEM' -r -F
@@ -407,15 +407,15 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l ca -d 'Trust t
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l publish-key -d 'The relay\'s publish key, for events that go through it [default: the one that `jobwire serve` left for its user]' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'What stands before the names of channels on Redis; the same as the relay\'s' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects, comma-separated, and no others' -r -f -a "downloads\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l channel-prefix -d 'Prefix of the names of channels on Redis, as the relay has it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l dialect -d 'Try these dialects alone, comma-separated, as in scraping,jobs' -r -f -a "downloads\t''
 scraping\t''
 channels\t''
 celery\t''
 bullmq\t''
 jobs\t''
 tasks\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l only -d 'Try these steps, comma-separated, as in health,websocket; those that they need are made too, and shown where they fail' -r -f -a "tcp\t''
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l only -d 'Try these steps alone, comma-separated, as in health,websocket. Steps that they need are taken too, and shown if they fail' -r -f -a "tcp\t''
 tls\t''
 health\t''
 ready\t''
@@ -428,9 +428,9 @@ sse\t''
 watch\t''
 polling\t''
 resume\t''"
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Wait at most this long for the relay to be ready, then check it' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'How long each step may take' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'What to print on stdout' -r -f -a "text\t'A line a step'
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l wait -d 'Longest wait until the relay is ready, as in 30s; without it, the check does not wait' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l step-timeout -d 'Longest time of each step, more than 0' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l output -d 'Format of the report on stdout' -r -f -a "text\t'One line for each step'
 json\t'A JSON document'
 junit\t'JUnit XML'"
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l config -d 'Read defaults for flags from this TOML file' -r -F

@@ -23,7 +23,7 @@ use crate::wire::watch::ServerMessage;
 /// One of channels, which is told nothing of what was before, is waited for.
 const HEAD_START: Duration = Duration::from_millis(300);
 
-/// How often it is looked whether all has come.
+/// Pause between two looks whether all events have come.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// How often attach may have its turn after everything has come, before it is stopped.

@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-/// What the process tells its caller. The numbers are a contract with scripts.
+/// Exit code of the process. The numbers are a contract with scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done; for attach: every job succeeded.
@@ -74,7 +74,7 @@ pub struct Failure {
     pub exit: Exit,
     /// Fact and object, lower case, no full stop.
     pub message: String,
-    /// What the user can do about it.
+    /// Advice for the user.
     pub hint: Option<String>,
 }
 
@@ -98,7 +98,7 @@ impl Failure {
         Self::new(exit, format!("could not write to stdout: {error}"))
     }
 
-    /// Adds what the user can do next.
+    /// Adds advice for the user.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -60,7 +60,7 @@
 //! | [`dialect`] | wire contracts as data, and their types for the developers of clients; pure |
 //! | [`progress`] | progress in lines of output: recordings of real programs decide what counts; pure |
 //! | [`text`] | texts from outside, made safe for a terminal, measured and cut; pure |
-//! | [`exit`], [`outfile`], [`telemetry`], [`usage`] | exit codes and failures; files that are written whole; logging; memory and CPU of processes |
+//! | [`exit`], [`outfile`], [`telemetry`], [`usage`] | exit codes and failures; files for reports; logging; memory and CPU of processes |
 //!
 //! # Direction of dependencies
 //! ```text

@@ -1,4 +1,7 @@
 //! Files for reports. Opening shows before the run that the file can be written; writing replaces its whole content.
+//!
+//! A regular file is replaced by a new one in one step. Pipes, devices and files in a folder without permission for new files are
+//! written in place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -66,12 +69,27 @@ impl OutFile {
         self.flag
     }
 
-    /// Writes the content. Readers find either the whole old content or the whole new content.
+    /// Writes the content. Readers of a replaced file find either the whole old content or the whole new content. Readers of a
+    /// file that is written in place may find it empty or cut while it is written.
     pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
         let Self { flag, path, place } = self;
         place.write(text).map_err(|error| {
             Failure::new(Exit::Failure, format!("could not write to {} ({flag}): {error}", path.display()))
         })
+    }
+}
+
+/// Prints a report on stdout. A reader that has gone is no error, so the exit code stays that of the report.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    written(text).map_err(|error| Failure::stdout(&error))
+}
+
+/// Writes a text to stdout. A reader that has gone is no error.
+fn written(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
     }
 }
 
@@ -154,14 +172,7 @@ impl OutPlace {
 
     fn write(mut self, text: &str) -> io::Result<()> {
         match &mut self {
-            Self::Stdout => {
-                let mut stdout = io::stdout().lock();
-                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-                    // A reader that has gone is no error.
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-                    written => written,
-                }
-            }
+            Self::Stdout => written(text),
             Self::Itself { file, .. } => {
                 if file.metadata()?.is_file() {
                     file.set_len(0)?;

@@ -12,7 +12,7 @@ use super::stream::Stream;
 use crate::dialect::Outcome;
 use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
-use crate::text::{TestCase, TestOutcome, TestProblem, TestSuite};
+use crate::text::{TestCase, TestOutcome, TestProblem, TestSuite, counted};
 
 /// Most cases that are kept for jobs that have left the board. The names of jobs come from outside, so the list needs a limit.
 /// Further jobs are only counted.
@@ -63,7 +63,8 @@ impl Junit {
         cases.extend(board.streams().iter().map(|stream| case_of_stream(stream, why, now)));
         let mut notes = vec![format!("jobwire attach: {}", board.tally().words())];
         if self.left_out > 0 {
-            notes.push(format!("{} jobs more ended, and have no case here", self.left_out));
+            let verb = if self.left_out == 1 { "has" } else { "have" };
+            notes.push(format!("{} more ended, and {verb} no case here", counted(self.left_out, "job")));
         }
         let (began, since) = self.began;
         let took = now.saturating_duration_since(since);
@@ -147,9 +148,9 @@ fn case_of_stream(stream: &Stream, why: &Unended, now: Instant) -> TestCase {
 
 fn lost(problem: Option<&Failure>) -> TestOutcome {
     let kind = if problem.is_some_and(|problem| problem.exit == Exit::Refused) { "refused" } else { "lost" };
-    let message = problem.map_or_else(|| "the server was lost".to_owned(), |problem| problem.message.clone());
-    let hint = problem.and_then(|problem| problem.hint.as_ref()).map(|hint| format!("hint: {hint}"));
-    TestOutcome::Broken(TestProblem { kind, message, details: hint.unwrap_or_default() })
+    let message = problem.map_or("the server was lost", |problem| &problem.message);
+    let hint = problem.and_then(|problem| problem.hint.as_deref());
+    TestOutcome::Broken(TestProblem::hinted(kind, message, hint))
 }
 
 /// Last state and last message of a job.

@@ -21,6 +21,7 @@ use super::stream::{Happening, Stream};
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Stop, Stops};
+use crate::text::counted;
 
 /// Reports on their way to the loop. A screenful of events; while it is full the followers wait.
 const QUEUE: usize = 256;
@@ -410,8 +411,8 @@ impl Watcher {
         let unknown = self.board.jobs().iter().filter(|job| job.is_doubted).count();
         match (self.board.exit(), unknown) {
             (Exit::Success, 1..) => {
-                let message =
-                    format!("nothing runs that is heard of, but the end of {unknown} jobs was missed");
+                let unknown = counted(unknown as u64, "job");
+                let message = format!("nothing runs that is heard of, but the end of {unknown} was missed");
                 (Exit::StillRunning, Some(Failure::new(Exit::StillRunning, message)))
             }
             (exit, _) => (exit, self.board.problem()),

@@ -13,6 +13,7 @@ use super::run::{self, Outcome};
 use super::summary::{Ceiling, Find, Mode, Probe, Summary, Watcher};
 use super::verdict;
 use crate::exit::{Exit, Failure};
+use crate::text::counted;
 
 /// The confirming run is so many times as long.
 const LONGER: u32 = 2;
@@ -150,13 +151,12 @@ impl Search<'_> {
 
     /// `probe 3: 400 connections`.
     fn named(&self, load: u64, confirm: bool) -> String {
-        let unit = match self.find.of {
-            FindOf::Rate => "/s",
-            FindOf::Connections if load == 1 => " connection",
-            FindOf::Connections => " connections",
+        let load = match self.find.of {
+            FindOf::Rate => format!("{load}/s"),
+            FindOf::Connections => counted(load, "connection"),
         };
         let why = if confirm { ", to confirm it" } else { "" };
-        format!("probe {}: {load}{unit}{why}", self.probes.len() + 1)
+        format!("probe {}: {load}{why}", self.probes.len() + 1)
     }
 
     fn note(&mut self, load: u64, outcome: &Outcome, one: &BenchOptions, confirm: bool) -> Trial {

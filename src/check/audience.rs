@@ -23,11 +23,11 @@ struct ChannelFigures {
     subscribers: u64,
 }
 
-/// Number of watchers of a channel at this relay; 0 where the server has no statistics.
-pub(super) async fn watchers(options: &CheckOptions, channel: &str) -> u64 {
+/// Number of watchers of a channel at this relay; `None` where the server does not tell.
+pub(super) async fn watchers(options: &CheckOptions, channel: &str) -> Option<u64> {
     let url = http_url(&options.server, STATS);
     let answer = http::request(Method::GET, &url, &[], Bytes::new(), &options.tls, options.timeout).await;
-    let body = answer.and_then(|answer| answer.success(&url)).unwrap_or_default();
-    let figures = serde_json::from_slice::<Figures>(&body).ok();
-    figures.and_then(|figures| Some(figures.channels.get(channel)?.subscribers)).unwrap_or_default()
+    let body = answer.and_then(|answer| answer.success(&url)).ok()?;
+    let figures = serde_json::from_slice::<Figures>(&body).ok()?;
+    Some(figures.channels.get(channel)?.subscribers)
 }

@@ -7,8 +7,8 @@ use super::options::CheckOptions;
 use super::server::Nature;
 use super::watching::{Shutting, Watching, Where};
 use crate::dialect::{CloseReason, Dialect};
-use crate::net::token_source::{Token, TokenSource};
-use crate::net::{NetError, token};
+use crate::net::NetError;
+use crate::net::token_source::Token;
 
 /// Advice for a proxy that blocks WebSockets.
 const UPGRADE_HINT: &str = "a proxy in between drops the headers Upgrade and Connection; for nginx: proxy_http_version 1.1; \
@@ -23,7 +23,7 @@ const BUFFER_HINT: &str =
 pub(super) struct Checked<'a> {
     pub(super) options: &'a CheckOptions,
     pub(super) nature: Nature,
-    /// Token, read once for the whole check.
+    /// Token, read once for all dialects.
     pub(super) token: Option<&'a Token>,
 }
 
@@ -85,12 +85,7 @@ impl Checked<'_> {
         }
         match (self.token, &self.options.token) {
             (Some(token), Some(source)) => {
-                let remarks = token::remarks(token.as_str()).join(", ");
-                let hint = match source {
-                    TokenSource::Given(_) => format!("the token that was given {remarks}"),
-                    TokenSource::File(path) => format!("the token in {} {remarks}", path.display()),
-                };
-                Finding::Wrong(Wrong::new(Blame::Refused, said).hint(hint))
+                Finding::Wrong(Wrong::new(Blame::Refused, said).hint(source.advice(token)))
             }
             _ => Finding::Skipped("it wants a token: give one with --token or --token-file".to_owned()),
         }

@@ -7,8 +7,8 @@ use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;
 use crate::net::{NetError, answer};
 
-/// Kind of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Kind of a step. The order is that of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Trial {
     /// Opens a TCP connection to the server.
     Tcp,
@@ -39,7 +39,7 @@ pub(crate) enum Trial {
 }
 
 impl Trial {
-    /// All steps, in the order of the report.
+    /// All steps, in their order.
     pub(crate) const ALL: [Self; 13] = [
         Self::Tcp,
         Self::Tls,
@@ -312,6 +312,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_step_is_known_by_its_name_and_a_slip_gets_the_nearest() {
+        assert!(Trial::ALL.is_sorted());
         for trial in Trial::ALL {
             assert_eq!(Trial::parse(trial.as_str()), Ok(trial));
         }

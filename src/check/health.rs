@@ -80,6 +80,7 @@ impl Health {
         }
         let denied = match self.denied.as_slice() {
             [] => String::new(),
+            [only] => format!("; the channel {} is denied to it", only.channel),
             [first, ..] => format!("; {} channels are denied to it, as {}", self.denied.len(), first.channel),
         };
         Finding::Good(format!("a relay, its broker is {broker}{denied}"))

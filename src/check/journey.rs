@@ -20,6 +20,7 @@ use super::watching::{Heard, Watching};
 use crate::dialect::{Auth, Dialect, JobState, Sample};
 use crate::emit::Arrival;
 use crate::net::{NetError, http, http_url, login, token};
+use crate::text::counted;
 
 /// Time between two polls while the state of the job is missing.
 const POLL: Duration = Duration::from_millis(50);
@@ -65,7 +66,7 @@ impl Journeys<'_> {
         let (checked, route) = (self.checked, Route::new(dialect));
         let journey = Journey { common: self, checked, dialect, route, tried: Vec::new(), came: None };
         let mut tried = journey.travel().await;
-        tried.sort_by_key(|tried| Trial::ALL.iter().position(|trial| *trial == tried.trial));
+        tried.sort_by_key(|tried| tried.trial);
         tried.retain(|tried| checked.options.wants(tried.trial) || tried.wrong().is_some());
         tried
     }
@@ -141,19 +142,19 @@ impl Journey<'_> {
         self.tried.push(Tried { trial, dialect, took: began.elapsed(), finding });
     }
 
-    /// Gives up sending into a channel that others watch, unless the user named its dialect.
+    /// Gives up sending into a channel that others watch or may watch, unless the user named its dialect.
     async fn spare_others(&mut self) {
         let options = self.checked.options;
         if self.dialect.channels.is_none() || options.are_named || self.common.ledger.is_err() {
             return;
         }
-        let others = watchers(options, &self.route.job).await;
-        if others > 0 {
-            let (job, name) = (&self.route.job, &self.dialect.name);
-            self.route.going = Err(format!(
-                "'{job}' has {others} watchers, who would see the event (--dialect {name} sends it all the same)"
-            ));
-        }
+        let job = &self.route.job;
+        let why = match watchers(options, job).await {
+            Some(0) => return,
+            Some(others) => format!("'{job}' has {}, who would see the event", counted(others, "watcher")),
+            None => format!("the event could not be tried: the server does not tell who watches '{job}'"),
+        };
+        self.route.going = Err(format!("{why} (--dialect {} sends it all the same)", self.dialect.name));
     }
 
     /// Skips all remaining steps of the dialect.
@@ -194,13 +195,10 @@ impl Journey<'_> {
         let owner = owner.unwrap_or_else(|| NAME.to_owned());
         let Some(registration) = self.dialect.sample_registration(&owner) else { return true };
         let began = Instant::now();
-        if let Some(ending) = &self.route.ending {
-            ledger.opens(self.dialect, &self.route.job, ending);
-        }
-        match ledger.send(self.dialect, &self.route.job, &registration).await {
+        let Route { job, ending, .. } = &self.route;
+        match ledger.begin(self.dialect, job, &registration, ending.as_ref()).await {
             Ok(_) => true,
             Err(wrong) => {
-                ledger.ended(self.dialect, &self.route.job);
                 self.note(Trial::Publish, began, Finding::Wrong(wrong));
                 false
             }
@@ -222,18 +220,12 @@ impl Journey<'_> {
             }
             (Ok(ledger), Ok(going)) => (ledger, going.clone()),
         };
-        if self.dialect.channels.is_none()
-            && let Some(ending) = &self.route.ending
-        {
-            ledger.ended(self.dialect, &self.route.job);
-            ledger.opens(self.dialect, &self.route.job, ending);
-        }
-        let finding = match ledger.send(self.dialect, &self.route.job, &going).await {
+        let Route { job, ending, .. } = &self.route;
+        // Events of channels end no job.
+        let ending = ending.as_ref().filter(|_| self.dialect.channels.is_none());
+        let finding = match ledger.begin(self.dialect, job, &going, ending).await {
             Ok(arrival) => self.sent(ledger, &going, &arrival),
-            Err(wrong) => {
-                ledger.ended(self.dialect, &self.route.job);
-                Finding::Wrong(wrong)
-            }
+            Err(wrong) => Finding::Wrong(wrong),
         };
         let is_sent = matches!(finding, Finding::Good(_));
         self.note(Trial::Publish, began, finding);
@@ -450,10 +442,9 @@ impl Journey<'_> {
                 wrong.hint("does a proxy in between drop the query? Or the relay is an old one: upgrade it"),
             );
         };
-        if let Err(wrong) = ledger.send(self.dialect, &self.route.job, &ending).await {
+        if let Err(wrong) = ledger.end(self.dialect, &self.route.job, &ending).await {
             return Finding::Wrong(wrong);
         }
-        ledger.ended(self.dialect, &self.route.job);
         let mut watching = match self.door().resume(transport, &cursor).await {
             Ok(watching) => watching,
             Err(finding) => return finding,

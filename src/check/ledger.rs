@@ -9,13 +9,20 @@ use tokio::time::timeout;
 
 use super::finding::{Blame, Wrong};
 use crate::dialect::{Dialect, Sample};
-use crate::emit::{Arrival, Content, Outgoing, Sink};
+use crate::emit::{Arrival, Content, Outgoing, Sink, Trouble, Undelivered};
 
 /// Sender of a check's events, with the open jobs: at most one for each dialect.
 pub(super) struct Ledger {
     sink: Sink,
     limit: Duration,
     open: Mutex<Vec<(Arc<Dialect>, String, Sample)>>,
+}
+
+/// Fault of an event that was not sent, as far as known.
+struct FailedSend {
+    wrong: Wrong,
+    /// Whether the event may have arrived nevertheless, because only the answer is missing.
+    may_have_arrived: bool,
 }
 
 impl Ledger {
@@ -28,30 +35,56 @@ impl Ledger {
         &self.sink
     }
 
-    /// Notes that a job is about to start, and the event that ends the job.
-    pub(super) fn opens(&self, dialect: &Arc<Dialect>, job: &str, ending: &Sample) {
+    /// Sends an event of a job that `ending` ends; `None`: nothing is to be ended. The job is open from now on, unless this is its
+    /// first event and surely did not arrive.
+    pub(super) async fn begin(
+        &self,
+        dialect: &Arc<Dialect>,
+        job: &str,
+        sample: &Sample,
+        ending: Option<&Sample>,
+    ) -> Result<Arrival, Wrong> {
+        // The job is noted before the event is sent, because a check may be stopped in between.
+        let is_first = ending.is_some_and(|ending| self.opens(dialect, job, ending));
+        self.send(dialect, job, sample).await.map_err(|failed| {
+            if is_first && !failed.may_have_arrived {
+                self.ended(dialect, job);
+            }
+            failed.wrong
+        })
+    }
+
+    /// Sends the event that ends a job. The job stays open where that fails.
+    pub(super) async fn end(&self, dialect: &Arc<Dialect>, job: &str, ending: &Sample) -> Result<(), Wrong> {
+        self.send(dialect, job, ending).await.map_err(|failed| failed.wrong)?;
+        self.ended(dialect, job);
+        Ok(())
+    }
+
+    /// Notes a job, and the event that ends the job. Returns `false` for a job that is open already.
+    fn opens(&self, dialect: &Arc<Dialect>, job: &str, ending: &Sample) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push((Arc::clone(dialect), job.to_owned(), ending.clone()));
+        let is_new = !open.iter().any(|(of, name, _)| of.name == dialect.name && name == job);
+        if is_new {
+            open.push((Arc::clone(dialect), job.to_owned(), ending.clone()));
+        }
+        is_new
     }
 
     /// Notes that a job has ended.
-    pub(super) fn ended(&self, dialect: &Dialect, job: &str) {
+    fn ended(&self, dialect: &Dialect, job: &str) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|(of, name, _)| of.name != dialect.name || name != job);
     }
 
     /// Registers the job where its dialect requires that, and publishes an event of the job, within the limit.
-    pub(super) async fn send(
-        &self,
-        dialect: &Arc<Dialect>,
-        job: &str,
-        sample: &Sample,
-    ) -> Result<Arrival, Wrong> {
+    async fn send(&self, dialect: &Arc<Dialect>, job: &str, sample: &Sample) -> Result<Arrival, FailedSend> {
         let (event, fields) = (sample.event.clone(), sample.fields.clone());
         let content = Content::Fields { event, fields };
         let outgoing = Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content };
         let payload = outgoing.payload(Timestamp::now()).map_err(|error| {
-            Wrong::new(Blame::Broken, format!("the event {} cannot be made: {error}", sample.event))
+            let message = format!("the event {} cannot be made: {error}", sample.event);
+            FailedSend { wrong: Wrong::new(Blame::Broken, message), may_have_arrived: false }
         })?;
         let channel = outgoing.channel();
         let sending = async {
@@ -59,18 +92,22 @@ impl Ledger {
             self.sink.publish(dialect, &channel, Bytes::from(payload.clone())).await
         };
         if let Ok(sent) = timeout(self.limit, sending).await {
-            return sent.map_err(|undelivered| undelivered.failure.into());
+            return sent.map_err(|Undelivered { failure, trouble }| FailedSend {
+                wrong: failure.into(),
+                may_have_arrived: trouble == Trouble::Passing,
+            });
         }
         let what = format!("{} did not take an event", self.sink.address());
         let hint = "does its Redis answer? the log of the relay tells; --step-timeout gives it longer";
-        Err(Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) }.hint(hint))
+        let wrong = Wrong { blame: Blame::Unreachable, ..Wrong::too_slow(&what, self.limit) }.hint(hint);
+        Err(FailedSend { wrong, may_have_arrived: true })
     }
 
     /// Ends the open jobs. The relay forgets jobs whose ending cannot be sent.
     pub(super) async fn end_all(&self) {
         let open = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         for (dialect, job, ending) in open {
-            if let Err(wrong) = self.send(&dialect, &job, &ending).await {
+            if let Err(FailedSend { wrong, .. }) = self.send(&dialect, &job, &ending).await {
                 tracing::warn!(
                     job = format!("{}/{job}", dialect.name),
                     "could not end the job of this check: {}",

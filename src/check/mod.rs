@@ -17,7 +17,6 @@ mod server;
 mod watching;
 
 use std::cell::OnceCell;
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
@@ -35,6 +34,8 @@ use crate::emit::Sink;
 use crate::exit::{Exit, Failure};
 use crate::net;
 use crate::net::backoff::Backoff;
+use crate::net::token_source::TokenSource;
+use crate::outfile::print;
 
 pub(crate) use self::finding::{Finding, Trial, Tried, Wrong};
 pub(crate) use self::options::{CheckOptions, CheckOutput};
@@ -54,8 +55,11 @@ const WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// Checks the server and prints the findings on stdout. `stop` ends the check early.
 ///
 /// # Errors
-/// Bad options ([`Exit::Usage`]) and errors of standard output. Faults of the server are reported by the exit code.
+/// Bad options, such as a token file that cannot be read ([`Exit::Usage`]), and errors of standard output. Faults of the server
+/// are reported by the exit code.
 pub(crate) async fn run(options: &CheckOptions, stop: &CancellationToken) -> Result<Exit, Failure> {
+    // A token that cannot be read is an error before anything is tried. Another program may write a new one during the wait.
+    options.token.as_ref().map(TokenSource::read).transpose()?;
     let ledger = OnceCell::new();
     let mut check = Check { options, found: Vec::new(), began: (Timestamp::now(), Instant::now()) };
     let tried = stop.run_until_cancelled(check.all(&ledger)).await;
@@ -99,7 +103,7 @@ impl Check<'_> {
                 Ok(opened.get_or_init(|| Ledger::new(sink, options.timeout)))
             }
         };
-        let token = options.token.as_ref().map(net::token_source::TokenSource::read).transpose()?;
+        let token = options.token.as_ref().map(TokenSource::read).transpose()?;
         let checked = Checked { options, nature, token: token.as_ref() };
         let journeys = Journeys { checked, redis: redis.as_deref(), ledger };
         let travels = options.dialects.iter().map(|dialect| journeys.travel(dialect));
@@ -210,14 +214,5 @@ impl Check<'_> {
             }
         })?;
         Ok(exit)
-    }
-}
-
-/// Prints on stdout. A reader that has gone is no error, so the exit code stays that of the findings.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
-        _ => Ok(()),
     }
 }

@@ -126,11 +126,9 @@ pub(super) fn junit(
         let outcome = match &tried.finding {
             Finding::Good(_) => TestOutcome::Passed,
             Finding::Skipped(why) => TestOutcome::Skipped(why.clone()),
-            Finding::Wrong(Wrong { blame, message, hint }) => TestOutcome::Failed(TestProblem {
-                kind: blame.as_str(),
-                message: message.clone(),
-                details: hint.as_ref().map(|hint| format!("hint: {hint}")).unwrap_or_default(),
-            }),
+            Finding::Wrong(Wrong { blame, message, hint }) => {
+                TestOutcome::Failed(TestProblem::hinted(blame.as_str(), message, hint.as_deref()))
+            }
         };
         let group = match &tried.dialect {
             Some(dialect) => format!("jobwire.check.{dialect}"),
@@ -140,8 +138,8 @@ pub(super) fn junit(
     };
     let mut cases: Vec<TestCase> = all.iter().map(case).collect();
     if is_stopped {
-        let message = "the check was interrupted before it was done".to_owned();
-        let problem = TestProblem { kind: "interrupted", message, details: String::new() };
+        let message = "the check was interrupted before it was done";
+        let problem = TestProblem::hinted("interrupted", message, None);
         let (name, group) = ("check".to_owned(), "jobwire.check".to_owned());
         cases.push(TestCase { name, group, took, outcome: TestOutcome::Broken(problem) });
     }

@@ -87,7 +87,7 @@ pub(super) async fn look(options: &CheckOptions) -> Look {
         let finding = redis(url, options.timeout).await;
         look.push(Trial::Redis, began, finding);
     }
-    look.tried.sort_by_key(|tried| Trial::ALL.iter().position(|trial| *trial == tried.trial));
+    look.tried.sort_by_key(|tried| tried.trial);
     look.tried.retain(|tried| options.wants(tried.trial) || tried.wrong().is_some());
     look
 }

@@ -96,6 +96,11 @@ pub(super) enum Shutting {
 const NOT_ALLOWED: &str = "not_allowed";
 
 impl Shutting {
+    /// End of a connection without a code and a reason.
+    const fn silent() -> Self {
+        Self::Closed { code: None, reason: String::new() }
+    }
+
     fn refused(code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Refused { code: code.into(), message: message.into() }
     }
@@ -110,7 +115,7 @@ impl Shutting {
 }
 
 /// Data of the event that ends a closed stream.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Closing {
     code: Option<u16>,
     #[serde(default)]
@@ -267,12 +272,12 @@ async fn heard(
 /// Returns the next message, or the way in which the connection ended; `None` at the deadline.
 async fn received(socket: &mut WebSocket, url: &Url, deadline: Instant) -> Option<Result<Message, Shutting>> {
     Some(match timeout_at(deadline, socket.next()).await.ok()? {
-        Some(Ok(Message::Close(frame))) => {
-            Err(closed(frame.map(|frame| (frame.code.into(), frame.reason.to_string()))))
-        }
+        Some(Ok(Message::Close(frame))) => Err(frame.map_or_else(Shutting::silent, |frame| {
+            Shutting::Closed { code: Some(frame.code.into()), reason: frame.reason.to_string() }
+        })),
         Some(Ok(message)) => Ok(message),
         Some(Err(error)) => Err(Shutting::Closed { code: None, reason: lost(url, &error).to_string() }),
-        None => Err(closed(None)),
+        None => Err(Shutting::silent()),
     })
 }
 
@@ -283,15 +288,11 @@ impl Stream {
                 return Some(heard);
             }
             let Some(piece) = timeout_at(deadline, self.body.next()).await.ok()? else {
-                return Some(Heard::Shut(closed(None)));
+                return Some(Heard::Shut(Shutting::silent()));
             };
             let heard = &mut self.heard;
             let fed = self.reader.feed(&piece, |incoming| match incoming {
-                Incoming::Event { name: "close", data, .. } => {
-                    let closing = serde_json::from_str::<Closing>(data).ok();
-                    let word = closing.map(|closing| (closing.code.unwrap_or_default(), closing.reason));
-                    heard.push_back(Heard::Shut(closed(word)));
-                }
+                Incoming::Event { name: "close", data, .. } => heard.push_back(Heard::Shut(closed(data))),
                 Incoming::Event { data, id, .. } => heard.push_back(match read(data) {
                     Heard::Text { text, .. } => {
                         Heard::Text { text, cursor: (!id.is_empty()).then(|| id.to_owned()) }
@@ -314,11 +315,10 @@ impl Stream {
 fn read(text: &str) -> Heard {
     let value = serde_json::from_str::<Value>(text).unwrap_or_default();
     let member = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
-    let cursor = member("cursor");
-    match (member("type").as_deref(), cursor) {
-        (Some("cursor"), Some(cursor)) => Heard::Cursor(cursor),
-        (Some("gap"), _) if member("reason").is_some() => Heard::Gap(member("reason").unwrap_or_default()),
-        (_, cursor) => Heard::Text { text: text.to_owned(), cursor },
+    match (member("type").as_deref(), member("cursor"), member("reason")) {
+        (Some("cursor"), Some(cursor), _) => Heard::Cursor(cursor),
+        (Some("gap"), _, Some(reason)) => Heard::Gap(reason),
+        (_, cursor, _) => Heard::Text { text: text.to_owned(), cursor },
     }
 }
 
@@ -335,8 +335,9 @@ fn read_watch(text: &str) -> Option<Heard> {
     }
 }
 
-fn closed(word: Option<(u16, String)>) -> Shutting {
-    let (code, reason) = word.map_or((None, String::new()), |(code, reason)| (Some(code), reason));
+/// End of an event stream, from the data of its event `close`.
+fn closed(data: &str) -> Shutting {
+    let Closing { code, reason } = serde_json::from_str(data).unwrap_or_default();
     Shutting::Closed { code, reason }
 }
 
@@ -367,6 +368,18 @@ mod tests {
         let text = r#"{"cursor":"a.2","job_id":1}"#;
         assert_eq!(read(text), Heard::Text { text: text.into(), cursor: Some("a.2".into()) });
         assert_eq!(read("pong"), Heard::Text { text: "pong".into(), cursor: None });
+    }
+
+    #[test]
+    fn a_stream_that_closes_without_a_code_has_none() {
+        for (data, code, reason) in [
+            (r#"{"code":1013,"reason":"too slow"}"#, Some(1013), "too slow"),
+            (r#"{"reason":"gone"}"#, None, "gone"),
+            (r#"{"code":1001}"#, Some(1001), ""),
+            ("bye", None, ""),
+        ] {
+            assert_eq!(closed(data), Shutting::Closed { code, reason: reason.into() });
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `check`.
+//! Flags of `check`.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -28,20 +28,21 @@ Examples:
   jobwire check --output junit > check.xml           for a CI server
   jobwire check --output json | jq -r '.steps[] | select(.result == \"failed\") | .name'
 
-The steps: tcp, tls, health, ready, version, clock and redis; and for each dialect publish, websocket, sse, watch, polling and \
-resume, as in scraping/websocket. Each has the time that --step-timeout gives it, and one that cannot be tried says why: no \
-publish key, no token, or the step before it failed.
+The steps of the server are tcp, tls, health, ready, version, clock and redis. The steps of each dialect are publish, websocket, \
+sse, watch, polling and resume, as in scraping/websocket. Each step takes at most the time of --step-timeout. A step that cannot be \
+tried is skipped, with the reason: no publish key, no token, or an earlier step that failed. The step clock fails where the clocks \
+differ by more than 5 seconds.
 
-An event is sent through the relay, or into Redis with --redis, and has to come out of each transport. Jobs that this makes are \
-called jobwire-check-NUMBER, or a number that begins with 24325 (CHECK on the keys of a telephone) where ids are numbers, and are \
-ended; lists show them as long as other jobs that have ended. Of channels it is an event about a resource of such a name. Where somebody \
-watches the channel at this relay, it is sent only if --dialect names the dialect.
+The check sends events through the relay, or into Redis with --redis, and expects them by each transport. Its jobs are called \
+jobwire-check-NUMBER, or 24325NUMBER where ids are numbers (CHECK on the keys of a telephone); NUMBER has 8 digits. The check ends its \
+jobs, and lists show them as long as other jobs that have ended. On a channel, the event is about a resource with such a name. It is \
+sent only where the relay tells that nobody watches the channel, or where --dialect names the dialect.
 
-Other servers of the contracts are checked as far as they go: what only a jobwire relay has is skipped, and so is a dialect \
-that the server does not speak, unless --dialect names it.
+Other servers of the contracts are checked too. Steps that need a jobwire relay are skipped, and so are dialects that the server does \
+not speak, unless --dialect names them.
 
-Exit codes: 0 nothing is wrong; 1 a step failed; 2 bad usage or configuration; 3 it is no relay, half of one or an old one, or \
-it or Redis cannot be reached; 4 the key or the token is refused, and nothing else is wrong.";
+Exit codes: 0 no step failed; 1 a step failed; 2 bad usage or configuration; 3 the server is no relay, an old relay or one that \
+delivers no event, or the server or Redis cannot be reached; 4 the key or the token is refused, and nothing else is wrong.";
 
 /// Smoke test: publish and receive through a relay, and say what is broken and what to do
 #[derive(Debug, Args)]
@@ -53,27 +54,27 @@ pub(crate) struct CheckArgs {
     #[command(flatten)]
     token: BearerArgs,
 
-    /// What stands before the names of channels on Redis; the same as the relay's.
+    /// Prefix of the names of channels on Redis, as the relay has it.
     #[arg(long, value_name = "PREFIX", env = "JOBWIRE_CHANNEL_PREFIX", default_value = "fliptechpro:")]
     channel_prefix: String,
 
-    /// Try these dialects, comma-separated, and no others.
+    /// Try these dialects alone, comma-separated, as in scraping,jobs.
     #[arg(long, value_name = "NAMES", env = "JOBWIRE_DIALECT", value_delimiter = ',')]
     dialect: Vec<String>,
 
-    /// Try these steps, comma-separated, as in health,websocket; those that they need are made too, and shown where they fail.
+    /// Try these steps alone, comma-separated, as in health,websocket. Steps that they need are taken too, and shown if they fail.
     #[arg(long, value_name = "STEPS", env = "JOBWIRE_ONLY", value_delimiter = ',', value_parser = Trial::parse)]
     only: Vec<Trial>,
 
-    /// Wait at most this long for the relay to be ready, then check it.
+    /// Longest wait until the relay is ready, as in 30s; without it, the check does not wait.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_WAIT", value_parser = duration)]
     wait: Option<Duration>,
 
-    /// How long each step may take.
+    /// Longest time of each step, more than 0.
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_STEP_TIMEOUT", default_value = "5s", value_parser = limit)]
     step_timeout: Duration,
 
-    /// What to print on stdout.
+    /// Format of the report on stdout.
     #[arg(long, value_enum, value_name = "FORMAT", env = "JOBWIRE_OUTPUT", default_value_t)]
     output: CheckFormat,
 }
@@ -81,7 +82,7 @@ pub(crate) struct CheckArgs {
 /// Format of the report, as written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum CheckFormat {
-    /// A line a step.
+    /// One line for each step.
     #[default]
     Text,
     /// A JSON document.

@@ -1,6 +1,5 @@
 //! `demo`.
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,6 +12,7 @@ use super::values::duration;
 use crate::demo::{self, DemoOptions};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
+use crate::outfile::print;
 use crate::publish::scenario::{DEMO_OWNER, ScenarioOptions};
 
 /// The share of scrapers that fail: some do even where every job succeeds.
@@ -83,8 +83,7 @@ impl DemoArgs {
         });
         let (report, interrupted) = report.map_err(as_usage)?;
         let summary = format!("\n{}seed      {seed}\n", report.summary());
-        // A closed pipe is no failure: whoever hung up has seen enough.
-        let _ = std::io::stdout().write_all(summary.as_bytes());
+        print(&summary)?;
         Ok(interrupted.unwrap_or(report.attach.exit))
     }
 }

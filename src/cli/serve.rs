@@ -75,7 +75,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", env = "JOBWIRE_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
 
-    /// Write the port of the first listener to this file or pipe, in one step once it listens; a file is removed at the end.
+    /// Write the port of the first listener to this file or pipe once it listens; a file is replaced in one step if its folder takes new files, and removed at the end.
     #[arg(long, value_name = "FILE", env = "JOBWIRE_PORT_FILE", value_hint = ValueHint::FilePath)]
     port_file: Option<PathBuf>,
 
@@ -241,7 +241,7 @@ impl ServeArgs {
             std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
-        self.check_command(globals)?;
+        self.check(globals)?;
         let redis = self.redis_tls.complete(self.redis.clone())?;
         let broker = self.broker(redis.as_deref(), options.max_payload)?;
         options.backend = self.simulate.backend(&broker, &dialects).map(|backend| backend as _);
@@ -291,7 +291,7 @@ impl ServeArgs {
     }
 
     /// Refuses `--` without a command. A script's variable is probably empty, and the script does not want a relay without end.
-    fn check_command(&self, globals: &Globals) -> Result<(), Failure> {
+    fn check(&self, globals: &Globals) -> Result<(), Failure> {
         let is_announced = globals.invocation.args.iter().any(|arg| arg == "--");
         if is_announced && self.command.is_empty() {
             return Err(Failure::usage("there is no command behind --").hint(

@@ -27,7 +27,7 @@ use self::scenario::Scenario;
 use self::source::Source;
 use crate::emit::{Outgoing, Sink, SinkOptions};
 use crate::exit::{Exit, Failure};
-use crate::text::printable_lines;
+use crate::text::{counted, printable_lines};
 
 /// What to publish, where, and how fast.
 #[derive(Debug)]
@@ -117,7 +117,8 @@ pub(crate) async fn run(
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
         let (sent, seconds) = (tally.sent, start.elapsed().as_secs_f64());
-        format!("published {sent} events of {jobs} jobs in {seconds:.1} s (seed {seed})")
+        let (events, jobs) = (counted(sent, "event"), counted(jobs as u64, "job"));
+        format!("published {events} of {jobs} in {seconds:.1} s (seed {seed})")
     });
     for line in published.into_iter().chain(added(&tally)).filter(|_| !is_quiet) {
         note(notes, &line);
@@ -173,10 +174,7 @@ async fn last_word_lost(sink: &Sink, event: Option<Outgoing>) -> u64 {
 /// Words for events that are in streams now.
 fn added(tally: &Tally) -> Option<String> {
     let first = tally.streams.first()?;
-    let events = match tally.sent {
-        1 => "1 event".to_owned(),
-        count => format!("{count} events"),
-    };
+    let events = counted(tally.sent, "event");
     Some(match tally.streams.len() {
         1 => format!("added {events} to the stream {}", first.escape_debug()),
         MOST_STREAMS => format!("added {events} to {MOST_STREAMS} streams or more"),

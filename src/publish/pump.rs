@@ -22,6 +22,7 @@ use crate::dialect::Standing;
 use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
+use crate::text::counted;
 
 use self::state::State;
 pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
@@ -393,8 +394,5 @@ impl<'a, W: Write> Pump<'a, W> {
 
 /// How many events were not sent, for people.
 pub(super) fn unsent(count: u64) -> String {
-    match count {
-        1 => "1 event was not sent".to_owned(),
-        count => format!("{count} events were not sent"),
-    }
+    format!("{} {} not sent", counted(count, "event"), if count == 1 { "was" } else { "were" })
 }

@@ -1,4 +1,4 @@
-//! The relay's HTTP side: upgrades, polling, publishing, health.
+//! HTTP side of the relay: upgrades, polling, publishing, health.
 
 mod access;
 mod health;
@@ -41,7 +41,7 @@ use crate::broker::{Broker, BrokerError, Trouble};
 use crate::dialect::{DialectId, Dialects, Topic, Undecodable};
 use crate::net::publish_key;
 
-/// What the handlers share.
+/// State that the handlers share.
 pub(super) struct Api {
     pub(super) dialects: Arc<Dialects>,
     pub(super) options: RelayOptions,
@@ -55,7 +55,7 @@ pub(super) struct Api {
     pub(super) shards: Vec<ShardHandle>,
     pub(super) stats: Arc<Stats>,
     pub(super) restore: Option<RestoreQueue>,
-    /// Whether the history of the streams was read; true where there are none.
+    /// Whether the history of the streams was read; true where there are no streams.
     pub(super) has_history: watch::Receiver<bool>,
     pub(super) troubles: Arc<Troubles>,
     pub(super) draining: AtomicBool,
@@ -68,12 +68,11 @@ impl Api {
         self.tokens.settings()
     }
 
-    /// Lets a request wait until the history of the streams was read, at most [`HISTORY_WAIT`]: before, nothing is known
-    /// of the jobs.
+    /// Waits until the history of the streams was read, at most [`HISTORY_WAIT`]. Without the history, jobs are not known.
     async fn wait_for_history(&self) {
         if !*self.has_history.borrow() {
             let mut has_history = self.has_history.clone();
-            // A request that waited in vain is served with what there is.
+            // After the wait, the request is served without the history.
             let _ = tokio::time::timeout(HISTORY_WAIT, has_history.wait_for(|has| *has)).await;
         }
     }
@@ -150,7 +149,7 @@ fn job_in(api: &Api, id: DialectId, route: &str, path: &str) -> String {
     api.dialects.get(id).job_in(route, path).unwrap_or_default()
 }
 
-/// Whom a request is from.
+/// Address of the client of a request.
 fn client_of(request: &Request) -> IpAddr {
     let ClientAddress(client) = request.extensions().get().expect("accepting gives every request one");
     *client
@@ -168,7 +167,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(key)
 }
 
-/// A browser says where its page is from; who says nothing is no browser.
+/// Checks the origin, which browsers send. A request without an origin passes.
 fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or("(not text)");
@@ -223,7 +222,7 @@ async fn poll(State(api): Shared, id: DialectId, request: Request) -> Result<Res
     }
 }
 
-/// Whether a subject may poll a job. It does not wait for an owner to appear.
+/// Whether a subject may poll a job. Does not wait for an owner to appear.
 fn may_poll(
     subject: &str,
     owner: Ownership<'_>,
@@ -234,7 +233,7 @@ fn may_poll(
     match owner {
         Ownership::Of(owner) if *owner == *subject => Ok(()),
         Ownership::Of(_) => refuse("the token's subject does not own this task"),
-        // Of a job that nobody has heard of, that is what the answer says.
+        // The answer says that the job is not known.
         Ownership::UnknownJob => Ok(()),
         Ownership::Nobody => match asked {
             Err(trouble) => {
@@ -264,7 +263,7 @@ async fn publish(State(api): Shared, request: Request) -> Result<Response, ApiEr
         dialect.decode_channel(channel.as_bytes(), &payload).map(|event| event::topics(id, &event))
     } else {
         dialect.decode(channel.as_bytes(), &payload).map(|decoded| {
-            // What is hidden no socket gets.
+            // Sockets do not get hidden events.
             let shown = !decoded.kind.is_some_and(|kind| kind.hidden);
             shown.then(|| Topic::job(id, decoded.job.as_ref())).into_iter().collect()
         })
@@ -307,7 +306,7 @@ async fn read_body(body: Body, api: &Api) -> Result<Bytes, ApiError> {
         let message = format!("a payload has at most {limit} bytes");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_big", message)
     };
-    // Who says that it is too long is not made to send it.
+    // A body whose announced length is too large is refused before it is sent.
     if hyper::body::Body::size_hint(&body).lower() > limit as u64 {
         return Err(too_big());
     }
@@ -333,8 +332,8 @@ fn undecodable(reason: Undecodable) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, reason.key(), format!("the payload is no event: {reason}"))
 }
 
-/// A publication that did not get as far as the broker's subscribers. A Redis that is there and refuses has a code for
-/// each reason: 503 where the same may succeed later, 502 where somebody has to change something first.
+/// Answer to a publication that the broker did not take. A Redis that refuses has a code for each reason: 503 where the same
+/// request may succeed later, 502 where a setting must change first.
 fn broker_failed(error: &BrokerError) -> ApiError {
     let trouble = error.trouble();
     match error {

@@ -38,6 +38,8 @@ mod stats;
 mod store;
 mod streams;
 mod subprotocol;
+#[cfg(test)]
+mod tests;
 mod threads;
 mod tokens;
 mod troubles;
@@ -207,21 +209,27 @@ impl Relay {
         self.api.stats.connections.get()
     }
 
-    /// Waits until events can reach watchers: the broker is connected, and the history of its streams was read.
+    /// Waits until events can reach watchers, as `/ready` tells it. Never resolves once the broker has gone for good.
     pub async fn ready(&self) {
-        let mut status = self.api.broker.status();
-        let mut has_history = self.api.has_history.clone();
-        // A broker that has gone for good never becomes ready.
-        if status.wait_for(|status| status.connected).await.is_err()
-            || has_history.wait_for(|has| *has).await.is_err()
-        {
-            std::future::pending::<()>().await;
+        let (mut status, mut has_history) = (self.api.broker.status(), self.api.has_history.clone());
+        loop {
+            // Each change after this look ends the wait below.
+            status.mark_unchanged();
+            has_history.mark_unchanged();
+            if self.api.why_unready().is_none() {
+                return;
+            }
+            tokio::select! {
+                Ok(()) = status.changed() => {}
+                Ok(()) = has_history.changed() => {}
+                else => std::future::pending().await,
+            }
         }
     }
 
-    /// Reason why no events can reach watchers now; `None` where there is none, or none is known.
+    /// Reason why no events can reach watchers now, as `/ready` tells it; `None` while the relay is ready.
     pub fn trouble(&self) -> Option<String> {
-        self.api.broker.status().borrow().error.clone()
+        self.api.why_unready().map(|unready| unready.message)
     }
 
     /// Goes by these settings from the next request on.
@@ -348,19 +356,4 @@ fn spawn_source(
     }
     begins.recv().map_err(io::Error::other)?;
     Ok(source)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::broker::MemoryBroker;
-
-    #[tokio::test]
-    async fn a_relay_that_has_started_has_a_source_to_publish_to() {
-        let broker = Arc::new(MemoryBroker::new());
-        let dialects = Arc::new(Dialects::builtin());
-        let _relay = Relay::start(Vec::new(), broker.clone(), dialects, RelayOptions::default()).unwrap();
-        let payload = br#"{"job_id":1}"#.as_slice().into();
-        assert_eq!(broker.publish("scraping_events", payload).await.unwrap(), 1);
-    }
 }

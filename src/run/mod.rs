@@ -43,7 +43,7 @@ use crate::dialect::Dialect;
 use crate::emit::{Sink, SinkOptions, attach_command, quoted};
 use crate::exit::{Exit, Failure};
 use crate::progress::ProgressPattern;
-use crate::text::printable_lines;
+use crate::text::{counted, printable_lines};
 
 /// Longest time for sending the last events after the end of the command.
 const LAST_WORD: Duration = Duration::from_secs(2);
@@ -288,15 +288,16 @@ impl Run {
         let target = self.reporter.target();
         if events + lines > 0 {
             let what = match (events, lines) {
-                (0, 1) => "1 line of output was".to_owned(),
-                (0, lines) => format!("{lines} lines of output were"),
-                (1, 0) => "1 event was".to_owned(),
-                (events, 0) => format!("{events} events were"),
-                (events, lines) => format!("{events} events and {lines} lines of output were"),
+                (0, lines) => format!("{} of output", counted(lines, "line")),
+                (events, 0) => counted(events, "event"),
+                (events, lines) => {
+                    format!("{} and {} of output", counted(events, "event"), counted(lines, "line"))
+                }
             };
+            let verb = if events + lines == 1 { "was" } else { "were" };
             let no_answer = || format!("no answer from {} in time", self.address);
             let why = account.failure.as_ref().map_or_else(no_answer, ToString::to_string);
-            note(notes, &format!("warning: {what} not sent for {target}: {why}"));
+            note(notes, &format!("warning: {what} {verb} not sent for {target}: {why}"));
             if let Some(hint) = account.failure.and_then(|failure| failure.hint) {
                 note(notes, &format!("hint: {hint}"));
             }

@@ -13,7 +13,7 @@ use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 use crate::progress::Progress;
-use crate::text::printable;
+use crate::text::{counted, printable};
 
 /// Longest text of a line or a message, in characters.
 const LONGEST: usize = 1000;
@@ -182,8 +182,9 @@ impl Teller {
             Item::Milestone(event) | Item::Ending(event) => Some((**event).clone()),
             Item::Progress(progress) => Some(self.reporter.progress(progress)),
             Item::Line(line) => self.reporter.line(Some(line.stream), &line.text),
-            Item::LeftOut(1) => self.reporter.line(None, "… 1 line left out"),
-            Item::LeftOut(lines) => self.reporter.line(None, &format!("… {lines} lines left out")),
+            Item::LeftOut(lines) => {
+                self.reporter.line(None, &format!("… {} left out", counted(*lines, "line")))
+            }
         }
     }
 

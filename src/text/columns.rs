@@ -19,7 +19,7 @@ pub(crate) enum Side {
     Right,
 }
 
-/// How many columns a text takes at most; the sequences that paint it take none.
+/// Most columns that a text takes. Sequences that paint take none.
 pub(crate) fn columns(text: &str) -> usize {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.len();
@@ -27,7 +27,7 @@ pub(crate) fn columns(text: &str) -> usize {
     pieces(text).filter(|(_, is_paint)| !is_paint).flat_map(|(piece, _)| piece.chars()).map(width).sum()
 }
 
-/// Cut to at most so many columns, with an ellipsis where something is missing; what paints it stays.
+/// Cuts a text to `most` columns, with an ellipsis where something is missing. Sequences that paint stay.
 pub(crate) fn fit(text: &str, most: usize) -> Cow<'_, str> {
     if columns(text) <= most {
         return Cow::Borrowed(text);
@@ -52,7 +52,7 @@ pub(crate) fn fit(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// Cut in the middle to at most so many columns, so that head and tail can be read. For texts without paint.
+/// Cuts a text without paint in the middle to `most` columns, so that its beginning and its end can be read.
 pub(crate) fn elided(text: &str, most: usize) -> Cow<'_, str> {
     if columns(text) <= most {
         return Cow::Borrowed(text);
@@ -65,7 +65,7 @@ pub(crate) fn elided(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(cut)
 }
 
-/// Padded with blanks to at least so many columns.
+/// Pads a text with blanks to at least `least` columns.
 pub(crate) fn padded(text: &str, least: usize, side: Side) -> String {
     let blanks = " ".repeat(least.saturating_sub(columns(text)));
     match side {
@@ -74,7 +74,7 @@ pub(crate) fn padded(text: &str, least: usize, side: Side) -> String {
     }
 }
 
-/// The most of a text's beginning that takes at most so many columns, with the marks on its last letter.
+/// Longest beginning of a text that takes at most `room` columns, with the marks on its last letter.
 fn head(text: &str, room: usize) -> &str {
     let mut taken = 0;
     let end = text.char_indices().find(|(_, c)| {
@@ -84,7 +84,7 @@ fn head(text: &str, room: usize) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// The most of a text's end that takes at most so many columns, and does not begin with a mark on a letter.
+/// Longest end of a text that takes at most `room` columns and does not begin with a mark on a letter.
 fn tail(text: &str, room: usize) -> &str {
     let (mut taken, mut from) = (0, text.len());
     for (at, c) in text.char_indices().rev() {
@@ -100,12 +100,12 @@ fn tail(text: &str, room: usize) -> &str {
     &text[from..]
 }
 
-/// The text's pieces, and whether each is a sequence that paints.
+/// Pieces of a text, each with whether it is a sequence that paints.
 fn pieces(text: &str) -> impl Iterator<Item = (&str, bool)> {
     AnsiCodeIterator::new(text)
 }
 
-/// The columns of one character, at most.
+/// Most columns of one character.
 fn width(c: char) -> usize {
     let by_table = c.width().unwrap_or(0);
     match c {

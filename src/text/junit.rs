@@ -67,6 +67,14 @@ pub(crate) struct TestProblem {
     pub details: String,
 }
 
+impl TestProblem {
+    /// Makes a fault whose details are the advice for the user, in a line that begins with `hint:`.
+    pub(crate) fn hinted(kind: &'static str, message: &str, hint: Option<&str>) -> Self {
+        let details = hint.map(|hint| format!("hint: {hint}")).unwrap_or_default();
+        Self { kind, message: message.to_owned(), details }
+    }
+}
+
 impl TestOutcome {
     /// Name of the XML element for the outcome; `None` for a case that passed.
     const fn element(&self) -> Option<&'static str> {
@@ -250,6 +258,15 @@ mod tests {
         assert_eq!(elements(&document, "skipped")[0].attribute("message"), Some("another failed first"));
         assert_eq!(elements(&document, "system-out")[0].text(), Some("one\ntwo & three"));
         assert_eq!(elements(&document, "testcase")[0].attribute("time"), Some("2.345"));
+    }
+
+    #[test]
+    fn the_advice_of_a_fault_is_its_details() {
+        assert_eq!(
+            TestProblem::hinted("failed", "no", Some("look there")),
+            problem("no", "hint: look there")
+        );
+        assert_eq!(TestProblem::hinted("failed", "no", None), problem("no", ""));
     }
 
     #[test]

@@ -16,19 +16,18 @@ use console::strip_ansi_codes;
 pub(crate) use columns::{Side, columns, elided, fit, padded};
 pub(crate) use junit::{TestCase, TestOutcome, TestProblem, TestSuite};
 
-/// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
-/// knows no such thing ignores it.
+/// Begins a synchronized update (DEC private mode 2026): the terminal shows all changes at once when the update ends. Other
+/// terminals ignore the sequence.
 pub(crate) const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
 /// Ends a synchronized update.
 pub(crate) const END_UPDATE: &str = "\u{1b}[?2026l";
 
-/// Characters of [`brief`], at most: one event must not fill the screen.
+/// Most characters of [`brief`]: one event must not fill the screen.
 pub(crate) const LONGEST: usize = 500;
 
-/// A text on one line that neither moves the cursor, paints, reaches the clipboard nor turns the direction of writing.
+/// Text on one line that does not move the cursor, paint, reach the clipboard or turn the direction of writing.
 ///
-/// Whole escape sequences go, then every other control character and every character that nobody sees. White space of
-/// any kind is a blank.
+/// Escape sequences, other control characters and invisible characters are removed. White space of any kind becomes a blank.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     clean(text, |_| false)
 }
@@ -40,7 +39,7 @@ pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
 
 /// [`printable`], cut after [`LONGEST`] characters.
 pub(crate) fn brief(text: &str) -> Cow<'_, str> {
-    // Cut before, too: a text of megabytes is not worth looking through. Sequences and the invisible take their share.
+    // The text is cut before it is cleaned too, because it may have megabytes. Removed characters count at this cut.
     let few = text.char_indices().nth(8 * LONGEST).map_or(text, |(at, _)| &text[..at]);
     let safe = printable(few);
     match safe.char_indices().nth(LONGEST) {
@@ -49,8 +48,8 @@ pub(crate) fn brief(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON in which every character that [`printable`] takes out of a text is written as `\uXXXX`: the same value, and
-/// safe to print. What stands between its tokens, ends of lines and tabs, stays.
+/// JSON that is safe to print. Each character that [`printable`] removes is written as `\uXXXX`, so that the value stays.
+/// Newlines and tabs between tokens stay too.
 pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
     let is_bad = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t');
     if !json.chars().any(is_bad) {
@@ -68,6 +67,16 @@ pub(crate) fn safe_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(safe)
+}
+
+/// Number with its noun: `1 event`, `2 events`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {}", noun_for(number, noun))
+}
+
+/// Form of a noun for a number: the noun itself for 1, and otherwise its plural, which ends with `s`.
+pub(crate) fn noun_for(number: u64, noun: &str) -> Cow<'_, str> {
+    if number == 1 { noun.into() } else { format!("{noun}s").into() }
 }
 
 /// Time span for people, in the largest unit (s, minutes, hours or days) of which it has at least two.
@@ -94,7 +103,7 @@ fn clean(text: &str, is_kept: fn(char) -> bool) -> Cow<'_, str> {
     let plain = strip_ansi_codes(&plain);
     let safe = plain.chars().filter_map(|c| match c {
         c if is_kept(c) => Some(c),
-        // The end of a DOS line is one, not two.
+        // CR and LF end one line.
         '\r' if is_kept('\n') => None,
         c if c.is_whitespace() => Some(' '),
         c => (!is_unsafe(c)).then_some(c),
@@ -106,7 +115,7 @@ fn is_changed(c: char) -> bool {
     is_unsafe(c) || (c.is_whitespace() && c != ' ')
 }
 
-/// The control characters of C1 as the sequences of ASCII that they stand for, so that what they introduce goes too.
+/// Replaces the control characters of C1 by their sequences in ASCII, so that whole sequences are removed.
 fn seven_bit(text: &str) -> Cow<'_, str> {
     let is_c1 = |c: char| matches!(c, '\u{80}'..='\u{9f}');
     if !text.contains(is_c1) {
@@ -115,7 +124,7 @@ fn seven_bit(text: &str) -> Cow<'_, str> {
     let mut plain = String::with_capacity(text.len() + 8);
     for c in text.chars() {
         match char::from_u32(u32::from(c).wrapping_sub(0x40)) {
-            // NEL and its like move the cursor alone; a blank keeps the words apart.
+            // NEL ends a line. A blank keeps the words apart.
             _ if c == '\u{85}' => plain.push(' '),
             Some(second) if is_c1(c) => plain.extend(['\u{1b}', second]),
             _ => plain.push(c),
@@ -124,15 +133,15 @@ fn seven_bit(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The marks that turn the direction of writing.
+/// Whether a character turns the direction of writing.
 const fn is_bidirectional(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Unicode's Default_Ignorable_Code_Point, the separators of lines and paragraphs, and the marks of annotations.
+/// Whether a character is in Unicode's Default_Ignorable_Code_Point, separates lines or paragraphs, or marks an annotation.
 ///
-/// Terminals disagree on their widths; with them a line wraps that should fit. Joiners and the selectors of variants are
-/// among them: without them a terminal draws the parts, whose widths are agreed on.
+/// Terminals disagree on the widths of these characters, so that a line that should fit wraps. Joiners and variation selectors
+/// are among them: without these, a terminal draws the parts, whose widths are known.
 const fn is_invisible(c: char) -> bool {
     matches!(
         c,

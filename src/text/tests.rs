@@ -3,6 +3,12 @@ use proptest::prelude::*;
 use super::*;
 
 #[test]
+fn a_number_takes_the_singular_only_where_it_is_one() {
+    let events = [0, 1, 2, 1000].map(|number| counted(number, "event"));
+    assert_eq!(events, ["0 events", "1 event", "2 events", "1000 events"]);
+}
+
+#[test]
 fn a_text_from_outside_commands_nothing() {
     let cases = [
         ("plain ✓", "plain ✓"),

@@ -58,7 +58,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("attach", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "text"]),
     ("run", &["emit", "broker", "wire", "net", "child", "dialect", "progress", "exit", "telemetry", "text"]),
     ("bench", &["broker", "wire", "net", "dialect", "exit", "outfile", "telemetry", "usage", "text"]),
-    ("check", &["emit", "broker", "wire", "net", "dialect", "exit", "text"]),
+    ("check", &["emit", "broker", "wire", "net", "dialect", "exit", "outfile", "text"]),
     // Each feature that sends events uses this module.
     ("emit", &["broker", "wire", "net", "dialect", "exit", "text"]),
     // For the back-off, and the streams that TLS is spoken over.

@@ -11,7 +11,7 @@ use crate::attach::board::{Board, Tally};
 use crate::attach::job::{Job, Link, Part, State};
 use crate::attach::stream::Stream;
 use crate::dialect::{Outcome, Phase};
-use crate::text::{Side, brief, columns, elided, fit, padded};
+use crate::text::{Side, brief, columns, counted, elided, fit, padded};
 
 /// A job that is under way and says nothing for longer than this is called quiet.
 const QUIET: Duration = Duration::from_secs(10);
@@ -110,10 +110,7 @@ impl Screen {
             board.streams().iter().filter(|stream| stream.is_lost()).filter_map(|s| self.stream(s, now)),
         );
         let took = clock(now.saturating_duration_since(board.began()));
-        let events = match board.events() {
-            1 => "1 event".to_owned(),
-            events => format!("{events} events"),
-        };
+        let events = counted(board.events(), "event");
         let words = Some(board.tally().words()).filter(|words| !words.is_empty());
         let summary = [words, Some(format!("{events} in {took}"))];
         let summary = summary.into_iter().flatten().collect::<Vec<_>>().join(" · ");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use colored::{Color, Colorize};
 
-use crate::text::{Side, fit, padded};
+use crate::text::{Side, counted, fit, padded};
 
 /// Cut or padded to exactly `width` columns.
 pub(super) fn column(text: &str, width: usize, side: Side) -> String {
@@ -30,7 +30,7 @@ pub(super) fn percent(percent: f64, exact: bool) -> String {
 
 /// `1 result`, `42 results`.
 pub(super) fn results(count: u64) -> String {
-    format!("{count} {}", if count == 1 { "result" } else { "results" })
+    counted(count, "result")
 }
 
 /// Paints, or does not. What the terminal can do was decided before; nothing here looks at the environment.

@@ -1,7 +1,7 @@
 //! Figures and texts as people read them, the same in every report.
 
 use crate::bench::numbers::{as_f64, whole};
-use crate::text::{brief, fit};
+use crate::text::{brief, fit, noun_for};
 
 /// The longest text from outside that a report repeats, in columns.
 const LONGEST: usize = 200;
@@ -62,9 +62,9 @@ pub(super) fn count(count: u64) -> String {
     grouped
 }
 
-/// A count and its noun: `1 connection`, `5,000 connections`.
+/// Number with separators and its noun: `1 connection`, `5,000 connections`.
 pub(super) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+    format!("{} {}", count(number), noun_for(number, noun))
 }
 
 /// Something a second: `499.8/s`, `9,000/s`.

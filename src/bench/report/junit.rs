@@ -43,11 +43,7 @@ pub fn junit(summary: &Summary) -> String {
 
 /// The document of a run that could not begin.
 pub fn unbegun(failure: &Failure) -> String {
-    let problem = TestProblem {
-        kind: "not-begun",
-        message: failure.message.clone(),
-        details: failure.hint.as_ref().map(|hint| format!("hint: {hint}")).unwrap_or_default(),
-    };
+    let problem = TestProblem::hinted("not-begun", &failure.message, failure.hint.as_deref());
     let case = TestCase {
         name: "run".to_owned(),
         group: "jobwire.bench".to_owned(),

@@ -1,6 +1,6 @@
 //! A search for the largest load, in the words that all reports share.
 
-use super::figures::{count, printable, seconds};
+use super::figures::{count, counted, printable, seconds};
 use crate::bench::summary::{Find, Mode};
 
 /// `Search for the most connections within lost==0`.
@@ -27,7 +27,7 @@ pub(super) fn rows(find: &Find) -> impl Iterator<Item = [String; 4]> + '_ {
 pub(super) fn found(find: &Find) -> String {
     let amount = |load| match find.of.as_str() {
         "rate" => format!("{}/s", count(load)),
-        "connections" if load == 1 => "1 connection".to_owned(),
+        "connections" => counted(load, "connection"),
         of => format!("{} {}", count(load), printable(of)),
     };
     if find.interrupted {

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use clap::{Args, ValueHint};
 
-use super::report::{OutputChoice, columns, print};
+use super::report::{OutputChoice, columns};
 use crate::bench::report::compare::{Comparison, Runs};
 use crate::cli::Globals;
 use crate::exit::Exit;
+use crate::outfile::print;
 
 /// Where nobody counts columns, none is left out.
 const UNBOUNDED: usize = 1000;

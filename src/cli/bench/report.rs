@@ -1,6 +1,6 @@
 //! `bench`: where its reports go.
 
-use std::io::{ErrorKind, IsTerminal, Write as _};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -10,6 +10,7 @@ use crate::bench::report::{self, OutputPaths, Outputs, live};
 use crate::bench::summary::{Summary, Watcher};
 use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
+use crate::outfile::print;
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: usize = 100;
@@ -117,14 +118,6 @@ impl Reports {
             Ok(()) => error,
             Err(unwritten) => error.context(unwritten.message),
         }
-    }
-}
-
-/// Prints a report. That its reader has gone is no failure, and does not change what the exit code tells.
-pub(super) fn print(text: &str) -> Result<(), Failure> {
-    match anstream::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::stdout(&error)),
-        _ => Ok(()),
     }
 }
 

@@ -111,7 +111,7 @@ async fn until_ready(relay: &Relay, signals: &mut CaughtSignals) -> Result<Optio
         () = relay.ready() => Ok(None),
         exit = ending(signals) => Ok(Some(exit)),
         () = late => {
-            let trouble = relay.trouble().unwrap_or_else(|| "the broker does not answer".to_owned());
+            let Some(trouble) = relay.trouble() else { return Ok(None) };
             let seconds = READY_WITHIN.as_secs();
             let message = format!("the command was not started: no events can come after {seconds} s: {trouble}");
             Err(Failure::new(Exit::Unreachable, message).into())

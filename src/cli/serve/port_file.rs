@@ -9,8 +9,7 @@ use crate::outfile::OutFile;
 /// Flag that names the file.
 const FLAG: &str = "--port-file";
 
-/// File with the port of the relay's first listener in one line. Dropping removes the file, unless another relay has replaced
-/// it.
+/// File with the port of the relay's first listener in one line. Dropping removes the file, unless it has another content by now.
 #[derive(Debug)]
 pub(super) struct PortFile {
     /// Path of the file; `None` for a pipe, a device or stdout, which are not removed.
@@ -24,7 +23,8 @@ impl PortFile {
         OutFile::open(FLAG, path, &[])
     }
 
-    /// Writes or replaces the file in one step. Readers never find half a line.
+    /// Writes or replaces the file. Readers find the whole line, or the old content before it, except where the file has to be
+    /// written in place ([`OutFile::write`]); there they may find nothing yet.
     pub(super) fn write(file: OutFile, port: u16) -> Result<Self, Failure> {
         let path = file.regular().map(Path::to_owned);
         file.write(&format!("{port}\n"))?;

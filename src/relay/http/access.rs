@@ -17,17 +17,17 @@ use crate::relay::session::ListAccess;
 use crate::relay::settings::ListsPolicy;
 use crate::relay::subprotocol;
 
-/// How long a client that has to come again for a token's keys is told to wait, in seconds.
+/// Value of Retry-After while the keys of a token are missing, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
-/// A request's token, taken out of it, and its client.
+/// Token and client of a request.
 pub(super) struct Asking {
     token: Option<Box<str>>,
     client: IpAddr,
 }
 
 impl Asking {
-    /// The token is in the query, in the header, or among the subprotocols, where a browser's socket can put it.
+    /// Takes the token from the query, the header, or the subprotocols, where a browser's socket can put it.
     pub(super) fn of(request: &Request) -> Self {
         let query = in_query(request, "token");
         let header = || bearer(request.headers()).or_else(|| subprotocol::token(request.headers()));
@@ -52,17 +52,18 @@ pub(super) async fn access(api: &Api, dialect: &Dialect, asking: Asking) -> Acce
     }
 }
 
-/// Checks the token of a request, whatever it is for. Waits as [`access`] does.
+/// Checks the token of any request. Waits as [`access`] does.
 pub(super) async fn claims(api: &Api, asking: &Asking) -> Result<Claims, Refusal> {
     let token = asking.token.as_deref();
     let checked = api.tokens.check_if_any(token);
     if api.tokens.may_know_more(&checked) { api.tokens.check_again(token).await } else { checked }
 }
 
-/// The right of a request to lists of jobs, besides what its token says.
+/// Right of a request to lists of jobs, besides the rights of its token.
 ///
-/// A list names jobs, whose ids open them. It is open without a key only to what addresses a loopback listener by a
-/// loopback name, and comes through no proxy: what a proxy stands in front of is no loopback listener.
+/// A list names jobs, whose ids give access to them. With the publish key or `--lists open` the list is open. Otherwise it is open
+/// only to requests that reach a loopback listener under a loopback name and through no proxy, because others reach a listener
+/// behind a proxy.
 pub(super) fn list_access(api: &Api, request: &Request) -> ListAccess {
     if check_key(api, request.headers()).is_ok() {
         return ListAccess::Key;
@@ -80,7 +81,7 @@ fn is_local(api: &Api, request: &Request) -> bool {
     let LoopbackListener(is_loopback) =
         request.extensions().get().copied().unwrap_or(LoopbackListener(false));
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    // Proxies that add nothing to a request's head often speak the old version.
+    // Proxies that add no header often speak HTTP/1.0.
     is_loopback
         && request.version() >= Version::HTTP_11
         && api.options.trusted_proxies.is_empty()
@@ -90,7 +91,7 @@ fn is_local(api: &Api, request: &Request) -> bool {
             .any(|name| PROXIED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
 }
 
-/// Whether a `Host` names this very machine.
+/// Whether a `Host` is a loopback name.
 fn is_loopback_name(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -112,7 +113,7 @@ impl Api {
     }
 }
 
-/// The answer to a request that may not see anything.
+/// Answer to a request whose token is refused.
 pub(super) fn refused(refusal: &Refusal) -> ApiError {
     let message = refusal.message();
     match refusal {

@@ -1,4 +1,4 @@
-//! Whether the relay is of use, for load balancers and for people.
+//! Readiness and health of the relay, for load balancers and for people.
 
 use std::sync::atomic::Ordering;
 
@@ -13,41 +13,58 @@ use super::{Api, Shared};
 use crate::broker::{Denied, Status};
 use crate::dialect::DialectId;
 
-/// `GET /ready`: 200 only while events can come, of every dialect that ever had a subscription.
-pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
-    let status = api.broker.status().borrow().clone();
-    if api.draining.load(Ordering::Relaxed) {
-        return Err(ApiError::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "going_away",
-            "this relay is shutting down",
-        ));
-    }
-    if !status.connected {
-        let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "broker_not_connected", message));
-    }
-    if !*api.has_history.borrow() {
-        let message = "the history of the streams is being read".to_owned();
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "reading_history", message));
-    }
-    if let Some(doubt) = status.doubt {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_in_doubt", doubt));
-    }
-    if let Some((dialect, denied)) = cut_off(&api, &status) {
-        let name = &api.dialects.get(dialect).name;
-        let Denied { name: channel, reason, .. } = denied;
-        let message = format!(
-            "no event of {name} can come: {} no longer lets us subscribe {channel}: {reason}",
-            api.broker.name()
-        );
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "subscription_denied", message));
-    }
-    Ok(axum::Json(json!({ "ready": true })).into_response())
+/// Reason why no event can reach watchers.
+#[derive(Debug)]
+pub(in crate::relay) struct Unready {
+    code: &'static str,
+    /// Message for people.
+    pub(in crate::relay) message: String,
 }
 
-/// A dialect whose subscriptions are all refused, and one of them that was not before. One that is refused everything
-/// since the start is nobody's surprise: the log said so, and a relay may be meant for the other dialects.
+impl From<Unready> for ApiError {
+    fn from(Unready { code, message }: Unready) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message)
+    }
+}
+
+impl Api {
+    /// Reason why no event can come now, of all dialects or of one that had a subscription; `None` while the relay is ready.
+    pub(in crate::relay) fn why_unready(&self) -> Option<Unready> {
+        let because = |code, message| Some(Unready { code, message });
+        let status = self.broker.status().borrow().clone();
+        if self.draining.load(Ordering::Relaxed) {
+            return because("going_away", "this relay is shutting down".to_owned());
+        }
+        if !status.connected {
+            let message = status.error.unwrap_or_else(|| "the broker is not connected yet".to_owned());
+            return because("broker_not_connected", message);
+        }
+        if !*self.has_history.borrow() {
+            return because("reading_history", "the history of the streams is being read".to_owned());
+        }
+        if let Some(doubt) = status.doubt {
+            return because("subscription_in_doubt", doubt);
+        }
+        let (dialect, Denied { name: channel, reason, .. }) = cut_off(self, &status)?;
+        let message = format!(
+            "no event of {} can come: {} no longer lets us subscribe {channel}: {reason}",
+            self.dialects.get(dialect).name,
+            self.broker.name()
+        );
+        because("subscription_denied", message)
+    }
+}
+
+/// `GET /ready`: 200 only while events of every dialect that had a subscription can come.
+pub(super) async fn ready(State(api): Shared) -> Result<Response, ApiError> {
+    match api.why_unready() {
+        Some(unready) => Err(unready.into()),
+        None => Ok(axum::Json(json!({ "ready": true })).into_response()),
+    }
+}
+
+/// Dialect whose subscriptions are all refused, and one of them that was accepted before. A dialect that is refused since the
+/// start does not count: the log says so, and a relay may be meant for the other dialects.
 fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)> {
     let revoked = status.denied.iter().filter(|denied| denied.revoked);
     let dialects = revoked.flat_map(|denied| {
@@ -62,7 +79,8 @@ fn cut_off<'a>(api: &Api, status: &'a Status) -> Option<(DialectId, &'a Denied)>
     all_denied.next()
 }
 
-/// `GET /health`: that the process is alive, how its broker is doing, and what is wrong with the state kept in Redis.
+/// `GET /health`: state of the broker, and troubles with the state of jobs in Redis. Any answer means that the process is
+/// alive.
 pub(super) async fn health(State(api): Shared) -> Response {
     let status = api.broker.status().borrow().clone();
     let well =

@@ -14,11 +14,12 @@ use crate::relay::error::ApiError;
 use crate::relay::joblog::Listed;
 use crate::relay::session::Credentials;
 
-/// Jobs that an answer has, unless the request says otherwise, and at most.
+/// Number of jobs in an answer to a request without `limit`.
 const LIMIT: usize = 100;
+/// Largest number of jobs in an answer.
 const MOST: usize = 1_000;
 
-/// States by their names.
+/// States, with their names.
 const STATES: [(&str, JobState); 5] = [
     ("queued", JobState::Queued),
     ("running", JobState::Running),
@@ -60,7 +61,7 @@ pub(super) async fn list(State(api): Shared, request: Request) -> Result<Respons
     Ok(axum::Json(json!({ "jobs": jobs })).into_response())
 }
 
-/// The dialects whose jobs may be listed, and whose jobs of each. Fails where there is none.
+/// Dialects whose jobs may be listed, each with the owner of the jobs. Fails where there is none.
 fn allowed(
     api: &Api,
     credentials: &Credentials,
@@ -93,7 +94,7 @@ fn not_allowed(message: String) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message)
 }
 
-/// The jobs as the answer has them.
+/// Jobs in the form of the answer.
 async fn rows(api: &Api, found: Vec<Listed>) -> Vec<Value> {
     let topics: Vec<Topic> = found.iter().map(|job| job.topic.clone()).collect();
     let mut watchers = vec![0_usize; topics.len()];

@@ -18,8 +18,9 @@ use crate::relay::error::ApiError;
 /// once.
 const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
-/// Time between two looks for the owner.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// Time between two polls of the job log for the owner of an ordered job. The log does not report new owners. A poll holds the
+/// log's lock for one look-up.
+const POLL: Duration = Duration::from_millis(2);
 
 /// Value of Retry-After while too many jobs are running, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -48,9 +49,10 @@ pub(super) async fn order(
     Ok(axum::Json(answer).into_response())
 }
 
+/// Waits until the relay has received the owner of a job.
 async fn until_heard_of(api: &Api, id: DialectId, job: &str) {
     while matches!(api.log().ownership(id, job), Ownership::UnknownJob | Ownership::Nobody) {
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(POLL).await;
     }
 }
 

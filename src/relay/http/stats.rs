@@ -1,4 +1,4 @@
-//! What the relay counts, for people and for monitoring.
+//! Counts of the relay, for people and for monitoring.
 
 use std::collections::HashSet;
 use std::sync::PoisonError;
@@ -16,10 +16,10 @@ use crate::relay::hub::Census;
 use crate::relay::jwks::Report;
 use crate::usage;
 
-/// Rooms that are named, the busiest ones.
+/// Number of rooms that are named: the busiest.
 const ROOMS: usize = 100;
 
-/// `GET /ws/stats`, and under the name that the outreach platform has for it.
+/// `GET /ws/stats` and `GET /api/v1/ws/stats`, the name of the outreach platform.
 pub(super) async fn answer(State(api): Shared) -> Response {
     let mut watched = HashSet::new();
     for shard in &api.shards {
@@ -79,7 +79,7 @@ pub(super) async fn answer(State(api): Shared) -> Response {
     .into_response()
 }
 
-/// Subscribers and events of every channel, and subscribers of the busiest rooms.
+/// Numbers of subscribers and events of each channel, and of subscribers of the busiest rooms.
 async fn subscribers(api: &Api) -> (Value, Value) {
     let Some((id, _)) = api.dialects.with_channels() else { return (json!({}), json!({})) };
     let mut census = Census::default();
@@ -115,7 +115,7 @@ fn tokens(api: &Api) -> Value {
     json!({ "secret": trusted.secret.is_some(), "keys": trusted.keys.len(), "jwks": sets })
 }
 
-/// How Redis is doing; `null` where there is none.
+/// State of the relay's Redis; `null` without one.
 fn redis(api: &Api, status: &Status) -> Value {
     if api.broker.name() != "redis" {
         return Value::Null;

@@ -25,13 +25,13 @@ use crate::relay::shard::message::{NewConnection, Newcomer, Wants};
 use crate::relay::{subprotocol, upgrade};
 use crate::wire::sse;
 
-/// The header with which an event stream comes back.
+/// Header with the cursor of an event stream that comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Time after which a stream that waits for its job's owner looks again.
+/// Time between two polls of the job log by a stream that waits for its job's owner.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// A request's wishes that all watching routes share.
+/// Wishes of a request that all watching routes share.
 struct Wishes {
     encoding: Encoding,
     since: Option<Since>,
@@ -76,8 +76,8 @@ impl Wishes {
     }
 }
 
-/// Whether a request is for an event stream: it asks for that media type, and not for a WebSocket. Some clients offer
-/// other protocols with every request, such as `h2c`.
+/// Whether a request asks for the media type of event streams and for no WebSocket. Some clients offer other protocols with
+/// every request, such as `h2c`.
 pub(super) fn is_event_stream(request: &Request) -> bool {
     let headers = request.headers();
     let wants = |value: &HeaderValue| {
@@ -118,7 +118,7 @@ pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> 
     let access = access(&api, &dialect, Asking::of(&request)).await;
     let access = api.restricted(access, &dialect, &job, client_of(&request));
     let job: Arc<str> = job.into();
-    // Before the head: whatever is published after it, the client gets.
+    // The reservation is made before the head is sent, so that the client gets all that is published after the head.
     let refused = matches!(access, Access::Refused(_));
     let reservation = (possible.is_ok() && !refused)
         .then(|| Box::new(Reservation::begin(&api.log, id, &job, wishes.replay)));
@@ -144,7 +144,7 @@ pub(super) async fn job(State(api): Shared, id: DialectId, request: Request) -> 
     open(api, wants, wishes, access, &request)
 }
 
-/// `GET` on one of the paths of a dialect's channels; some of them name one.
+/// `GET` on a path of a dialect's channels. Some of the paths name a channel.
 pub(super) async fn channels(
     State(api): Shared,
     id: DialectId,
@@ -202,14 +202,15 @@ pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Resp
     open(api, wants, wishes, Access::Everybody, &request)
 }
 
-/// The answer to a client of an event stream that is to come again: an end without an error, since browsers never come
-/// back from one. None where the relay can serve it.
+/// Answer to an event stream that is to come again, while the relay cannot serve it; `None` where it can. The answer is an end
+/// without an error, because browsers do not come back after an error.
 fn unready(api: &Api) -> Option<Response> {
     let reachable = api.broker.status().borrow().reachable;
     (api.draining.load(Ordering::Relaxed) || !reachable).then(come_again)
 }
 
-/// The answer to a client that goes on from a place, while streams were not read back: nobody knows yet what it missed.
+/// Answer to a client with a cursor while the history of the streams is being read, because it is not known yet what the
+/// client missed.
 fn unread(api: &Api, wishes: &Wishes) -> Result<Option<Response>, ApiError> {
     if wishes.since.is_none() || *api.has_history.borrow() {
         return Ok(None);
@@ -236,7 +237,7 @@ fn refused_stream(refusal: &Refusal) -> Result<Response, ApiError> {
     }
 }
 
-/// Headers of an event stream. Its end is the connection's.
+/// Sets the headers of an event stream, which ends with its connection.
 fn stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::MEDIA_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
@@ -244,16 +245,16 @@ fn stream_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// How it stands between a job and a subject.
+/// Relation of a subject to a job.
 enum Standing {
-    /// The job is the subject's to watch.
+    /// The subject may watch the job.
     Owned,
-    /// Nobody could be asked, or there is no time left to.
+    /// The owner could not be learned, because the store is away or the relay is not ready.
     Unanswered,
 }
 
-/// Waits until it is known that a job is the subject's, at most for its dialect's grace. An event stream is refused by
-/// its status alone, which comes with the head and is final, so that it is not refused because a store is away.
+/// Waits until it is known that a job is the subject's, at most for its dialect's grace. The status of an event stream is
+/// final, so a stream is not refused because a store is away.
 async fn wait_for_owner(
     api: &Api,
     (id, dialect): (DialectId, &Dialect),
@@ -294,7 +295,7 @@ fn not_owner(message: &str) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, "not_the_owner", message)
 }
 
-/// Answers a request with a socket or a stream, unless the hour or its headers forbid it.
+/// Answers a request with a socket or a stream, unless the relay is shutting down or the headers are wrong.
 fn open(
     api: Arc<Api>,
     wants: Wants,
@@ -334,11 +335,11 @@ fn open(
     Ok(response)
 }
 
-/// Ends a connection whose peer takes nothing for two ping intervals: the client of an event stream never answers.
+/// Ends a connection whose peer takes nothing for two ping intervals. Clients of event streams answer no pings.
 fn notice_death(stream: &TcpStream, interval: Duration) {
     #[cfg(target_os = "linux")]
     {
-        // Without it the stream ends when its outbox is full.
+        // Where the option cannot be set, the stream ends when its outbox is full.
         let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(interval * 2));
     }
     #[cfg(not(target_os = "linux"))]

@@ -6,10 +6,11 @@ use crate::dialect::CloseReason;
 use crate::relay::auth::{Ownerless, Ownership};
 use crate::relay::wheel::Millis;
 
-/// How often a job without a known owner is looked at again during its grace: its owner may be set in the store without a
-/// word. At first this often, then after half of the time that has passed, up to the other.
-const LOOK_EVERY: Millis = 250;
-const LOOK_AT_LEAST_EVERY: Millis = 2_000;
+/// Shortest pause between two looks for the owner of a job during its grace. The store does not report a new owner. A pause is half
+/// of the time that has passed, between the two limits.
+const SHORTEST_PAUSE: Millis = 250;
+/// Longest pause between two looks for the owner.
+const LONGEST_PAUSE: Millis = 2_000;
 
 /// Watches over one job: lets a client have it once the job is known to be its subject's.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Guard {
         if now >= until {
             return Verdict::Refuse(reason);
         }
-        let pause = ((now - since) / 2).clamp(LOOK_EVERY, LOOK_AT_LEAST_EVERY);
+        let pause = ((now - since) / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.standing = Standing::Waiting { since, until, next: until.min(now.saturating_add(pause)) };
         Verdict::Wait
     }

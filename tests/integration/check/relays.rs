@@ -292,7 +292,7 @@ fn a_channel_that_somebody_watches_gets_no_event_unless_its_dialect_is_named() {
     let found = report(&output);
     assert_eq!(output.code, 0, "{found:#}");
     let publish = step(&found, "channels/publish");
-    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watchers, who would"), "{publish}");
+    assert!(publish["message"].as_str().unwrap().starts_with("'ai' has 1 watcher, who would"), "{publish}");
     assert!(!watcher.stdout().contains("jobwire-check"), "{}", watcher.stdout());
     let output = relay.jobwire(&["check", "--dialect", "channels", "--output", "json"]);
     assert_eq!(step(&report(&output), "channels/publish")["result"], "passed", "{}", output.stdout);
@@ -383,6 +383,21 @@ fn a_slip_is_2_and_names_the_nearest() {
         let output = jobwire(args);
         assert_eq!(output.code, 2, "{}", output.stderr);
         assert!(output.stderr.contains(expected), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_2_before_anything_is_tried() {
+    let server = format!("ws://127.0.0.1:{}", free_port());
+    let check = ["check", "--server", &server, "--token-file", "/nowhere/token"];
+    for more in [&[][..], &["--only", "tcp"], &["--wait", "1h"]] {
+        let output = jobwire(&[&check[..], more].concat());
+        assert_eq!((output.code, output.stdout.as_str()), (2, ""), "{}", output.stderr);
+        assert!(
+            output.stderr.contains("could not read the token file /nowhere/token: "),
+            "{}",
+            output.stderr
+        );
     }
 }
 

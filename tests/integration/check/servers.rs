@@ -14,8 +14,13 @@ const HEALTH: &str = r#"{"status":"ok","broker":"embedded","connected":true,"wat
 
 /// Checks a server with half a second for each step.
 fn check(server: &Server, more: &[&str]) -> Output {
-    let url = server.ws("");
-    let args = [&["check", "--server", &url, "--step-timeout", "500ms", "--output", "json"], more].concat();
+    check_within(server, Duration::from_millis(500), more)
+}
+
+/// Checks a server with this time for each step.
+fn check_within(server: &Server, limit: Duration, more: &[&str]) -> Output {
+    let (url, limit) = (server.ws(""), format!("{}ms", limit.as_millis()));
+    let args = [&["check", "--server", &url, "--step-timeout", &limit, "--output", "json"], more].concat();
     let began = Instant::now();
     let output = Process::spawn(&mut command(&args)).finish(PATIENCE);
     assert!(began.elapsed() < Duration::from_secs(15), "a check never hangs: {:?}", began.elapsed());
@@ -23,10 +28,24 @@ fn check(server: &Server, more: &[&str]) -> Output {
 }
 
 /// Accepts an event and answers that it has reached a socket.
-fn take(mut stream: TcpStream) {
+fn take(stream: TcpStream) {
+    reply(stream, &http("200 OK", r#"{"subscribers":1,"sockets":1}"#));
+}
+
+/// Reads an event and answers with this text.
+fn reply(mut stream: TcpStream, text: &str) {
     let mut taken = [0; 4096];
     let _ = stream.read(&mut taken);
-    let _ = stream.write_all(http("200 OK", r#"{"subscribers":1,"sockets":1}"#).as_bytes());
+    let _ = stream.write_all(text.as_bytes());
+}
+
+/// Server of a relay's `/health` and `/ready` that gives every other request to `other`.
+fn half_a_relay(other: impl Fn(TcpStream, &str) + Send + Sync + 'static) -> Server {
+    Server::start(move |stream, path| match path {
+        "/health" => answer(stream, &http("200 OK", HEALTH)),
+        "/ready" => answer(stream, &http("200 OK", r#"{"ready":true}"#)),
+        path => other(stream, path),
+    })
 }
 
 #[track_caller]
@@ -66,15 +85,25 @@ fn what_does_not_speak_http_is_no_relay() {
 }
 
 #[test]
-fn an_answer_without_an_end_is_given_up() {
+fn a_server_that_stops_in_the_middle_of_an_answer_is_given_up() {
+    let server = Server::start(|mut stream: TcpStream, _| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<p>more</p>");
+        // Keep the connection open until the check has gone.
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    assert_fails(&check(&server, &[]), "health", "no answer from 127.0.0.1:");
+}
+
+#[test]
+fn an_answer_without_an_end_is_too_big() {
     let server = Server::start(|mut stream: TcpStream, _| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n");
-        while stream.write_all(b"<p>more</p>").is_ok() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let piece = [b' '; 16 << 10];
+        while stream.write_all(&piece).is_ok() {}
     });
-    let output = check(&server, &[]);
-    assert_eq!(output.code, 3, "{}", output.stdout);
+    // The time must not end before the size does.
+    let output = check_within(&server, PATIENCE, &[]);
+    assert_fails(&output, "health", " has over 1114112 bytes");
 }
 
 #[test]
@@ -269,6 +298,75 @@ fn a_relay_without_a_dialect_is_sent_no_event_of_it() {
     assert_eq!((output.code, named(&found, "failed")), (3, vec!["jobs/websocket".to_owned()]), "{found:#}");
     assert_eq!(step(&found, "jobs/publish")["message"], "websocket failed");
     assert!(seen.try_recv().is_err());
+}
+
+#[test]
+fn a_job_whose_start_may_have_arrived_is_ended() {
+    let (posted, seen) = mpsc::channel();
+    let server = half_a_relay(move |mut stream, path| {
+        if path.starts_with("/publish/") {
+            let mut request = String::new();
+            // The check closes the connection when its time is over.
+            stream.read_to_string(&mut request).unwrap();
+            posted.send(request).unwrap();
+        }
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "publish"];
+    assert_fails(&check(&server, &args), "scraping/publish", "did not take an event within 0.5 s");
+    for kind in ["job_progress", "job_completed"] {
+        let request = seen.recv_timeout(PATIENCE).unwrap();
+        assert!(request.contains(kind), "{request}");
+    }
+}
+
+#[test]
+fn a_job_whose_start_was_refused_is_not_ended() {
+    let (posted, seen) = mpsc::channel();
+    let server = half_a_relay(move |stream, path| {
+        if path.starts_with("/publish/") {
+            posted.send(()).unwrap();
+            reply(stream, &http("401 Unauthorized", r#"{"error":"bad_key","message":"no"}"#));
+        }
+    });
+    let args = ["--dialect", "scraping", "--publish-key", "k", "--only", "publish"];
+    let output = check(&server, &args);
+    assert_eq!((output.code, output.stderr.as_str()), (4, ""), "{}", output.stdout);
+    assert_eq!(seen.try_iter().count(), 1);
+}
+
+#[test]
+fn a_channel_whose_watchers_are_not_known_gets_no_event_unless_its_dialect_is_named() {
+    for (status, figures) in [
+        ("404 Not Found", ""),
+        ("200 OK", "<html>fine</html>"),
+        ("200 OK", r#"{"total_connections":1}"#),
+        ("200 OK", r#"{"channels":{"another":{"subscribers":0,"events":0}}}"#),
+    ] {
+        let (posted, seen) = mpsc::channel();
+        let server = half_a_relay(move |stream, path| match path {
+            "/ws/stats" => answer(stream, &http(status, figures)),
+            path if path.starts_with("/publish/") => {
+                posted.send(path.to_owned()).unwrap();
+                take(stream);
+            }
+            _ => answer(stream, &http("404 Not Found", "{}")),
+        });
+        let args = ["--publish-key", "k", "--only", "publish"];
+        let found = report(&check(&server, &args));
+        let publish = step(&found, "channels/publish");
+        assert_eq!(publish["result"], "skipped", "{publish}");
+        let message = publish["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("the event could not be tried: the server does not tell who watches 'ai'"),
+            "{publish}"
+        );
+        assert!(message.ends_with(" (--dialect channels sends it all the same)"), "{publish}");
+        let is_of_channel = |path: String| path.ends_with("ai");
+        assert!(!seen.try_iter().any(is_of_channel), "{found:#}");
+        let found = report(&check(&server, &[&args[..], &["--dialect", "channels"]].concat()));
+        assert_eq!(step(&found, "channels/publish")["result"], "passed", "{found:#}");
+        assert!(seen.try_iter().any(is_of_channel), "{found:#}");
+    }
 }
 
 #[test]
