@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Process, Pty, Relay, jobwire, until};
+use crate::support::{PATIENCE, Process, Pty, Relay, jobwire, search_path, until};
 
 /// What a line is completed to; in bash without what stands before the last `:` or `=`, which readline keeps.
 const OFFERS: [(&str, &[&str]); 29] = [
@@ -271,10 +271,8 @@ fn fish_completes_the_jobs_that_a_relay_knows() {
         ("attach downloads/a", "downloads/a b\tprocessing 40%"),
     ] {
         let mut command = Command::new("fish");
-        let program = crate::support::program().parent().unwrap().display();
-        let search = format!("{program}:{}", std::env::var("PATH").unwrap());
         let text = format!("source {}; complete -C'jobwire {line}'", path.display());
-        command.args(["--no-config", "-c", &text]).envs(relay.env()).env("PATH", search);
+        command.args(["--no-config", "-c", &text]).envs(relay.env()).env("PATH", search_path());
         let output = Process::spawn(&mut command).finish(PATIENCE);
         let offers = offers.replace("processing", "running");
         assert_eq!(

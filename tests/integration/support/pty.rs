@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PATIENCE, program, wait_for};
+use super::{PATIENCE, program, search_path, wait_for};
 
 /// Lines that have left the screen at its top and are still looked at.
 const SCROLLBACK: usize = 1000;
@@ -57,8 +57,7 @@ impl Pty {
 
     fn spawn(rows: u16, columns: u16, mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
         command.env_clear();
-        let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
-        command.env("PATH", path);
+        command.env("PATH", search_path());
         command.env("TERM", "xterm-256color");
         for (name, value) in env {
             command.env(name, value);
