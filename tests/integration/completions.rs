@@ -164,7 +164,7 @@ fn zsh_completes_on_a_terminal() {
     let path = script("_jobwire");
     assert_eq!(run("zsh", &["-f", "-n", path.to_str().unwrap()], ""), Vec::<String>::new());
     let home = TempDir::new().unwrap();
-    let mut shell = Pty::zsh(24, 100, &[("HOME", home.path().to_str().unwrap())]);
+    let mut shell = Pty::zsh(24, 100, &[("HOME", home.path().display().to_string())]);
     let folder = path.parent().unwrap().display().to_string();
     shell.send(&format!("fpath=('{folder}' $fpath); autoload -Uz compinit; compinit -u -D; echo loa''ded\r"));
     shell.until_shown("loaded");
@@ -228,9 +228,7 @@ fn type_jobs(shell: &mut Pty) {
 #[test]
 fn bash_completes_the_jobs_that_a_relay_knows() {
     let relay = relay_with_jobs();
-    let env = relay.env();
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut shell = Pty::shell(24, 100, &env);
+    let mut shell = Pty::shell(24, 100, &relay.env());
     shell.send(&format!("source '{}' && echo loa''ded\r", script("jobwire.bash").display()));
     shell.until_shown("loaded");
     type_jobs(&mut shell);
@@ -246,9 +244,7 @@ fn zsh_completes_the_jobs_that_a_relay_knows() {
     }
     let relay = relay_with_jobs();
     let home = TempDir::new().unwrap();
-    let env = relay.env();
-    let mut env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    env.push(("HOME", home.path().to_str().unwrap()));
+    let env = [&relay.env()[..], &[("HOME", home.path().display().to_string())]].concat();
     let mut shell = Pty::zsh(24, 100, &env);
     let folder = script("").display().to_string();
     shell.send(&format!("fpath=('{folder}' $fpath); autoload -Uz compinit; compinit -u -D; echo loa''ded\r"));
