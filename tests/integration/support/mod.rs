@@ -19,6 +19,7 @@ mod redis;
 mod redis_cluster;
 mod relay;
 mod sentinel;
+pub(crate) mod server;
 mod tls;
 mod token;
 mod ws;
