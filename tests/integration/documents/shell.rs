@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{search_path, wait_for};
 
 /// Longest time of a command of a document, and longest wait for its output.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A bash with a folder of its own that runs all commands of a document.
 pub(super) struct Shell {
