@@ -10,7 +10,7 @@ use super::place::Place;
 use super::verdict::Verdict;
 use crate::exit::{Exit, Failure};
 use crate::net::tls::Tls;
-use crate::net::{NetError, http, login};
+use crate::net::{NetError, http};
 
 /// What polling brought.
 pub(super) enum Polled {
@@ -28,12 +28,7 @@ pub(super) enum Polled {
 pub(super) async fn poll(place: &Place, access: &mut Access, tls: &Tls, limit: Duration) -> Polled {
     let Some(url) = &place.status else { return Polled::Nothing };
     let (url, header) = match access.token() {
-        // The URL's own user takes the header.
-        Ok(Some(token)) if login(url).is_some() => (token.in_query(url), None),
-        Ok(Some(token)) => {
-            let (url, header) = token.in_header(url);
-            (url, Some(header))
-        }
+        Ok(Some(token)) => token.for_request(url),
         Ok(None) => (url.clone(), None),
         // The next attempt says so.
         Err(_) => return Polled::Nothing,

@@ -1,4 +1,4 @@
-//! What comes after a connection, or an attempt at one: how often and when it is tried again.
+//! Next steps after a connection, or an attempt at one: how often and when another is made.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) enum End {
     Failed(NetError),
 }
 
-/// What to do next.
+/// Next step of a follower.
 pub(super) enum Next {
     /// Nothing.
     Stop,

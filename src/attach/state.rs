@@ -11,13 +11,13 @@ pub(crate) enum State {
     Connecting,
     /// There is a connection; nothing was heard of the job.
     Waiting,
-    /// It waits for its turn.
+    /// The job waits for its turn.
     Queued,
-    /// It is at work.
+    /// The job is at work.
     Running,
-    /// It had ended before anybody asked for a new run, which is waited for.
+    /// The job had ended before anybody asked for a new run, which is waited for.
     EndedBefore(Outcome),
-    /// It has ended; this counts.
+    /// The job has ended, and this counts.
     Ended(Outcome),
     /// The server is lost for good, or refused.
     Lost,
@@ -97,7 +97,7 @@ pub(crate) struct Part {
     pub changed: Instant,
 }
 
-/// What an input did to a job.
+/// Effect of an input on a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Nothing that was not known.
@@ -112,9 +112,9 @@ pub(crate) enum Effect {
     Remark(String),
     /// A line of the job's log.
     Log(LogView),
-    /// It had ended before; a new run is waited for.
+    /// The job had ended before. A new run is waited for.
     EndedBefore(Outcome),
-    /// It ended, and this counts.
+    /// The job ended, and this counts.
     Ended(Outcome),
 }
 

@@ -126,7 +126,7 @@ impl Stream {
         changed
     }
 
-    /// It is given up.
+    /// Gives the stream up.
     pub(super) fn lost(&mut self, problem: Failure, now: Instant) {
         self.link = (Link::Closed, now);
         self.problem = Some(problem);

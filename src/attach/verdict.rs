@@ -1,4 +1,4 @@
-//! What the end of a connection means: try again, wait for the job, or give up. Pure.
+//! Meaning of the end of a connection: try again, wait for the job, or give up. Pure.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;
 use crate::net::{NetError, answer};
 
-/// What to do after a connection, or an attempt at one, has ended.
+/// Next step after the end of a connection, or of an attempt at one.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// No attempt can do better.
@@ -19,7 +19,7 @@ pub(super) enum Verdict {
         /// For people.
         reason: String,
     },
-    /// What the server refused has changed since; this is no failed attempt.
+    /// The token that the server refused was replaced since. This is no failed attempt.
     Again {
         /// For people.
         reason: String,
@@ -60,7 +60,7 @@ impl Last {
     }
 }
 
-/// What a close code of the server means.
+/// Meaning of a close code of the server.
 pub(super) fn of_close(dialect: &Dialect, address: &str, code: Option<u16>, reason: &str) -> Verdict {
     let refused = || {
         let said = format!("{address} refused with {} {reason}", code.unwrap_or_default());
@@ -102,7 +102,7 @@ const REFUSALS: [(CloseReason, &[&str]); 6] = [
     (CloseReason::KeysAway, &["cannot be fetched", "not fetched"]),
 ];
 
-/// What a complaint of `/watch` about one target means: as the close code that a socket of its own would end with.
+/// Meaning of a complaint of `/watch` about one target: that of the close code of a socket for this target alone.
 /// `is_list`: the target is every job of the dialect.
 pub(super) fn of_complaint(
     dialect: &Dialect,
@@ -144,7 +144,7 @@ fn owner_hint(dialect: &Dialect) -> String {
     }
 }
 
-/// What a failure of the network means.
+/// Meaning of a failure of the network.
 pub(super) fn of_error(error: &NetError) -> Verdict {
     let said = error.to_string();
     let hint = match error {

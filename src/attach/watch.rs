@@ -463,7 +463,7 @@ async fn stopped(stops: Option<&mut Stops>) -> Stop {
     }
 }
 
-/// That time, if there is one.
+/// Waits until a time, or forever without one.
 async fn at(time: Option<tokio::time::Instant>) {
     match time {
         Some(time) => tokio::time::sleep_until(time).await,

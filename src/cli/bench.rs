@@ -43,8 +43,8 @@ pub(crate) struct BenchArgs {
     #[command(subcommand)]
     verb: Option<BenchVerb>,
 
-    /// What to do (fanout, connect, idle, echo, storm, worker), and what to watch: a dialect, JOB or DIALECT/JOB, channel:NAME,
-    /// room:KIND:ID or a ws:// URL [default: fanout jobs].
+    /// The mode (fanout, connect, idle, echo, storm or worker), and the target to watch: a dialect, JOB or DIALECT/JOB,
+    /// channel:NAME, room:KIND:ID or a ws:// URL [default: fanout jobs].
     #[arg(value_name = "MODE|TARGET", num_args = 0..=2)]
     what: Vec<String>,
 

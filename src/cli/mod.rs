@@ -17,6 +17,7 @@ mod generate;
 mod globals;
 mod help;
 mod keys;
+mod locale;
 mod publish;
 mod run;
 mod schema;

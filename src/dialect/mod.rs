@@ -61,6 +61,8 @@ pub use locate::line_at;
 pub use pointer::{Pointer, PointerError};
 pub use raw::scalars;
 pub use sample::Sample;
+#[cfg(test)]
+pub(crate) use schema::schema_words;
 pub use schema::{SchemaFormat, schema};
 pub use set::Dialects;
 pub use slip::{Slip, Slips};
@@ -185,6 +187,22 @@ pub enum JobState {
     Failed,
     /// Stopped.
     Cancelled,
+}
+
+impl JobState {
+    /// All states, from the first of a job to the last.
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Running, Self::Succeeded, Self::Failed, Self::Cancelled];
+
+    /// Name of the state, as the list of jobs and the descriptions of polling bodies have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// How the publisher writes the time into a payload.

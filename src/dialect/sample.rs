@@ -22,21 +22,18 @@ impl Dialect {
         let goes_on = |kind: &Kind| {
             kind.ends.is_none() && !(kind.hidden || kind.notice || kind.queued) && kind.entity.is_none()
         };
-        let mut samples: Vec<Sample> =
-            self.samples(job, text).filter(|(_, kind)| goes_on(kind)).map(|(sample, _)| sample).collect();
-        samples.sort_by_key(|sample| (Some(sample.event.as_str()) != shorthand, sample.fields.len()));
-        samples.into_iter().next()
+        self.samples(job, text)
+            .filter(|(_, kind)| goes_on(kind))
+            .map(|(sample, _)| sample)
+            .min_by_key(|sample| (Some(sample.event.as_str()) != shorthand, sample.fields.len()))
     }
 
     /// An event that ends a job successfully, with `text` as in [`Dialect::sample_progress`].
     pub fn sample_ending(&self, job: &str, text: &str) -> Option<Sample> {
-        let mut samples: Vec<Sample> = self
-            .samples(job, text)
+        self.samples(job, text)
             .filter(|(_, kind)| kind.ends == Some(Outcome::Succeeded))
             .map(|(sample, _)| sample)
-            .collect();
-        samples.sort_by_key(|sample| sample.fields.len());
-        samples.into_iter().next()
+            .min_by_key(|sample| sample.fields.len())
     }
 
     /// An event of a channel that begins and ends nothing and is in a room called after `id`, with the name of its channel.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::token;
+use super::{login, token};
 use crate::exit::Failure;
 
 /// Longest token, in bytes. Servers read no longer headers.
@@ -61,7 +61,7 @@ impl Token {
         &self.0
     }
 
-    /// URL of a socket with this token. Replaces a token in the URL.
+    /// URL with this token in its query. Replaces a token in the URL.
     pub(crate) fn in_query(&self, url: &Url) -> Url {
         let mut url = without(url);
         url.query_pairs_mut().append_pair(PARAMETER, &self.0);
@@ -71,6 +71,16 @@ impl Token {
     /// URL of a request without a token, and the header with this token.
     pub(crate) fn in_header(&self, url: &Url) -> (Url, String) {
         (without(url), format!("Bearer {}", self.0))
+    }
+
+    /// URL of a request, and its header `Authorization` where this token is sent there. Where the URL has a user, the header
+    /// is for the user's login, so that the token goes into the query.
+    pub(crate) fn for_request(&self, url: &Url) -> (Url, Option<String>) {
+        if login(url).is_some() {
+            return (self.in_query(url), None);
+        }
+        let (url, header) = self.in_header(url);
+        (url, Some(header))
     }
 }
 
@@ -142,8 +152,11 @@ mod tests {
         let token = Token::parse(" a.b-c_d \n").unwrap();
         let url = Url::parse("ws://h/ws/1?token=old&x=1&tokens=2&token").unwrap();
         assert_eq!(token.in_query(&url).as_str(), "ws://h/ws/1?x=1&tokens=2&token=a.b-c_d");
-        let (bare, header) = token.in_header(&Url::parse("http://h/task/1?token=old").unwrap());
-        assert_eq!((bare.as_str(), header.as_str()), ("http://h/task/1", "Bearer a.b-c_d"));
+        let (bare, header) = token.for_request(&Url::parse("http://h/task/1?token=old").unwrap());
+        assert_eq!((bare.as_str(), header.as_deref()), ("http://h/task/1", Some("Bearer a.b-c_d")));
+        // The user of the URL takes the header.
+        let (url, header) = token.for_request(&Url::parse("http://user@h/task/1?token=old").unwrap());
+        assert_eq!((url.as_str(), header), ("http://user@h/task/1?token=a.b-c_d", None));
         assert_eq!(format!("{:?}", TokenSource::Given(token)), "Given(Token(…))");
     }
 

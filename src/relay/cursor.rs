@@ -275,6 +275,10 @@ pub(super) enum Loss {
 }
 
 impl Loss {
+    /// All reasons, which the schema of the messages names too.
+    #[cfg(test)]
+    const ALL: [Self; 4] = [Self::TooOld, Self::Restarted, Self::Invalid, Self::SourceLost];
+
     const fn word(self) -> &'static str {
         match self {
             Self::TooOld => "too_old",
@@ -343,6 +347,11 @@ mod tests {
         fn any_text_is_read_without_harm(text: String) {
             Epoch(1).read(&text);
         }
+    }
+
+    #[test]
+    fn the_schema_names_exactly_the_reasons_of_a_gap() {
+        assert_eq!(crate::dialect::schema_words("GapMessage", "reason"), Loss::ALL.map(Loss::word));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Output, PATIENCE, Process, Relay, SECRET, command, jobwire, signed, unix_now};
+use crate::support::{Output, PATIENCE, Process, Pty, Relay, SECRET, command, jobwire, signed, unix_now};
 
 /// Runs `token` with the secret in the environment.
 fn with_secret(args: &[&str]) -> Output {
@@ -114,6 +114,21 @@ fn an_explanation_says_what_a_token_allows_or_all_that_is_wrong_with_it() {
     for output in [good, unsigned, bad] {
         assert!(!output.stdout.contains(&token) && !output.stdout.contains(SECRET), "{output:?}");
     }
+}
+
+#[test]
+fn a_terminal_without_utf_8_gets_an_explanation_in_ascii() {
+    let token = signed("HS256", &json!({"sub": "alice", "exp": unix_now() - 300.0}), "another");
+    let shown = |locale: &str| {
+        let env = [("JOBWIRE_JWT_SECRET", SECRET.to_owned()), ("LC_ALL", locale.to_owned())];
+        let mut terminal = Pty::jobwire(24, 100, &["token", "explain", &token], &env);
+        assert_eq!(terminal.finish(PATIENCE), 1);
+        terminal.raw()
+    };
+    let (ascii, utf8) = (shown("C"), shown("C.UTF-8"));
+    assert!(ascii.is_ascii(), "{ascii}");
+    assert!(ascii.contains("ok   alg        HS256") && ascii.contains("FAIL signature"), "{ascii}");
+    assert!(utf8.contains("✓ alg        HS256") && utf8.contains("✗ signature"), "{utf8}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) struct PlainLines {
     zone: TimeZone,
     /// Jobs that the server does not know yet, which is said once and not at every attempt.
     awaited: BTreeSet<usize>,
-    /// They go to the process's own stdout, whose reader may go.
+    /// Whether the lines go to the process's own stdout, whose reader may go.
     is_stdout: bool,
 }
 

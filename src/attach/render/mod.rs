@@ -126,7 +126,7 @@ pub(super) trait Renderer: Send {
         Ok(())
     }
 
-    /// It is over; leaves the terminal as it was found.
+    /// Ends the rendering, and leaves the terminal as it was found.
     fn finish(&mut self, _board: &Board, _now: Instant) -> io::Result<()> {
         self.flush()
     }

@@ -58,8 +58,11 @@ impl Taskbar {
 
     /// Escape sequence that shows the progress of the jobs. `None` where the terminal shows that already, or shows no progress.
     pub(super) fn show(&mut self, board: &Board) -> Option<String> {
+        if self.way == Way::None {
+            return None;
+        }
         let gauge = gauge(board)?;
-        if self.way == Way::None || self.shown.replace(gauge) == Some(gauge) {
+        if self.shown.replace(gauge) == Some(gauge) {
             return None;
         }
         let progress = match gauge {
@@ -111,16 +114,17 @@ fn gauge(board: &Board) -> Option<Gauge> {
     let tally = board.tally();
     let ended = tally.succeeded + tally.failed + tally.cancelled + tally.lost;
     let all = ended + tally.waiting + tally.queued + tally.running;
-    let under_way = || board.jobs().iter().filter(|job| !job.state.is_settled());
-    let percents = || under_way().filter_map(|job| job.facts.percent);
     if all == 0 {
         return None;
     }
-    if ended == 0 && percents().next().is_none() {
+    let under_way = board.jobs().iter().filter(|job| !job.state.is_settled());
+    let percents = under_way.filter_map(|job| job.facts.percent).map(|percent| percent.clamp(0.0, 100.0));
+    let sum = percents.reduce(|sum, percent| sum + percent);
+    if ended == 0 && sum.is_none() {
         return Some(Gauge::Busy);
     }
     let whole = |count: usize| u32::try_from(count).map_or(f64::from(u32::MAX), f64::from);
-    let sum = percents().map(|percent| percent.clamp(0.0, 100.0)).sum::<f64>() + 100.0 * whole(ended);
+    let sum = sum.unwrap_or_default() + 100.0 * whole(ended);
     // The cast rounds down, so that 100 means that all jobs have ended. The value is between 0 and 100, so the cast loses
     // nothing else.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is from 0 to 100")]

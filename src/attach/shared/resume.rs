@@ -66,7 +66,7 @@ struct Entry {
     asked: Asked,
     /// Where it goes on.
     place: Place,
-    /// It goes on from a cursor, and what it missed may still be coming.
+    /// Whether the target goes on from a cursor, and missed events may still come.
     replaying: bool,
     /// News that the user was told of it, on any connection.
     told: Told,
@@ -86,7 +86,7 @@ enum Told {
 /// Whether a target is watched on this connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Asked {
-    /// It is not.
+    /// The target is not watched.
     #[default]
     No,
     /// The relay was asked to watch it, and may not have read that.

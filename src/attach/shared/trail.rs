@@ -1,4 +1,4 @@
-//! What of one target was shown behind the last cursor, so that it is known when it comes again. Pure.
+//! Events of one target that were shown behind the last cursor, so that they are known when they come again. Pure.
 //!
 //! After a reconnect the relay repeats from the cursor on, in order: what was shown comes first, and what was missed follows. So
 //! a milestone that was shown is a repeat, and everything before it is older. Everything behind the last one that was shown
@@ -21,13 +21,13 @@ const MAX_HELD: usize = 1_024;
 /// Whether an event was shown before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It was not.
+    /// The event was not shown before.
     News,
-    /// It was.
+    /// The event was shown before.
     Repeat,
-    /// That is not known yet; it waits.
+    /// The answer is not known yet. The event waits.
     Held,
-    /// That is not known, and there is no room to wait; everything that waits is to be released.
+    /// The answer is not known, and there is no room to wait. Everything that waits is to be released.
     Full,
 }
 
@@ -35,9 +35,9 @@ pub(super) enum Verdict {
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     prints: VecDeque<u64>,
-    /// The first prints are of earlier connections, and may come again.
+    /// Number of prints of earlier connections, the first ones. Their events may come again.
     old: usize,
-    /// Of those, the first have come again.
+    /// Number of the old prints that have come again, from the first on.
     found: usize,
     held: Vec<String>,
     ended: Option<Outcome>,

@@ -1,12 +1,13 @@
 //! `token explain`.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 
 use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::cli::keys::{KeyArgs, SecretArg};
+use crate::cli::locale;
 use crate::exit::{Exit, Failure};
 use crate::jwt::{self, Finding, Soundness};
 use crate::net::token::bare;
@@ -52,7 +53,8 @@ impl ExplainArgs {
             return Err(Failure::usage("there is no token: it is an argument, or on standard input").into());
         }
         let findings = jwt::explain(token, &keys, audience.as_deref(), jwt::now());
-        let report = report(&findings);
+        let mark = if std::io::stdout().is_terminal() && !locale::is_utf8() { ascii_mark } else { mark };
+        let report = report(&findings, mark);
         anstream::stdout().write_all(report.as_bytes()).map_err(|error| Failure::stdout(&error))?;
         let is_refused = findings.iter().any(|finding| finding.soundness == Soundness::Faulty);
         Ok(if is_refused { Exit::Failure } else { Exit::Success })
@@ -65,8 +67,8 @@ fn read_input() -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Report with a line for each finding and a summary.
-fn report(findings: &[Finding]) -> String {
+/// Report with a line for each finding, which begins with its mark, and a summary.
+fn report(findings: &[Finding], mark: fn(Soundness) -> &'static str) -> String {
     let width = findings.iter().map(|finding| finding.part.len()).max().unwrap_or(0);
     let mut text = String::new();
     for Finding { part, text: said, soundness } in findings {
@@ -83,10 +85,20 @@ fn report(findings: &[Finding]) -> String {
     text
 }
 
-const fn mark(soundness: Soundness) -> char {
+/// Mark of a finding.
+const fn mark(soundness: Soundness) -> &'static str {
     match soundness {
-        Soundness::Sound => '✓',
-        Soundness::Faulty => '✗',
-        Soundness::Unchecked => '?',
+        Soundness::Sound => "✓",
+        Soundness::Faulty => "✗",
+        Soundness::Unchecked => "?",
+    }
+}
+
+/// Mark of a finding for a terminal that shows ASCII alone. All marks have one width.
+const fn ascii_mark(soundness: Soundness) -> &'static str {
+    match soundness {
+        Soundness::Sound => "ok  ",
+        Soundness::Faulty => "FAIL",
+        Soundness::Unchecked => "?   ",
     }
 }

@@ -44,6 +44,16 @@ pub fn schema(dialects: &[&Dialect], format: SchemaFormat) -> String {
     }
 }
 
+/// Words that the JSON Schema allows for a property of a type.
+#[cfg(test)]
+pub(crate) fn schema_words(name: &str, property: &str) -> Vec<String> {
+    let all = crate::dialect::Dialects::builtin();
+    let all: Vec<_> = all.iter().map(|(_, dialect)| &**dialect).collect();
+    let schema: serde_json::Value = serde_json::from_str(&schema(&all, SchemaFormat::JsonSchema)).unwrap();
+    let words = &schema["$defs"][name]["properties"][property]["enum"];
+    serde_json::from_value(words.clone()).unwrap_or_else(|error| panic!("{name}: {words}: {error}"))
+}
+
 /// Types of one dialect.
 #[derive(Debug)]
 struct DialectTypes {

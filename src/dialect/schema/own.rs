@@ -45,7 +45,7 @@ pub(super) fn own(dialect: &Dialect) -> Vec<Own> {
     all
 }
 
-/// Codes of a relay's error message.
+/// Codes of a relay's error message. A test of the relay compares them with those that it sends.
 const CODES: [&str; 4] = ["unknown_channel", "bad_message", "not_allowed", "limit"];
 
 /// Messages that every dialect with channels has.

@@ -3,7 +3,7 @@
 //! The messages are those of `wire::watch`. A test makes a relay send each of them.
 
 use super::types::{Attribute, Definition, ObjectType, ValueType, tagged};
-use crate::dialect::Outcome;
+use crate::dialect::{JobState, Outcome};
 
 /// Name of the type of the attributes that `?cursor=1` adds to messages.
 pub(super) const HAS_CURSOR: &str = "HasCursor";
@@ -12,14 +12,11 @@ pub(super) const CURSOR: &str = "CursorMessage";
 /// Name of the type of a message about missing events.
 pub(super) const GAP: &str = "GapMessage";
 
-/// Reasons of a gap.
+/// Reasons of a gap. A test of the relay compares them with those that it sends.
 const REASONS: [&str; 4] = ["too_old", "restarted", "invalid", "source_lost"];
 
-/// Codes of an error message on `/watch`.
+/// Codes of an error message on `/watch`. A test of the relay compares them with those that it sends.
 const CODES: [&str; 5] = ["bad_message", "unknown_target", "impossible_job_id", "not_allowed", "limit"];
-
-/// States of a job in a list of jobs.
-const STATES: [&str; 5] = ["queued", "running", "succeeded", "failed", "cancelled"];
 
 /// Forms of the targets that a client may name.
 const TARGETS: &str = "JOB, DIALECT/JOB, DIALECT/*, channel:NAME or room:KIND:ID.";
@@ -144,7 +141,7 @@ fn answers() -> [Definition; 4] {
             "A job in the list, which has the newest first.",
             object(vec![
                 text("target").about("DIALECT/JOB."),
-                word("state", &STATES),
+                word("state", &JobState::ALL.map(JobState::as_str)),
                 or_null("percent", ValueType::Number { min: None, max: None }),
                 or_null("message", ValueType::Text),
                 or_null("updated", ValueType::Text).about("UTC by ISO 8601."),

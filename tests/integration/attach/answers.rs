@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::server::{Server, Socket, answer, http};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Output, free_port, jobwire};
 
 /// Attaches without a second attempt.

@@ -92,9 +92,7 @@ fn a_channel_that_is_none_names_the_nearest() {
 #[test]
 fn a_terminal_has_bars_below_and_events_above() {
     let relay = Relay::start(&[]);
-    let own = relay.env();
-    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut terminal = Pty::jobwire(24, 80, &[&["attach"], &TARGETS[..]].concat(), &own);
+    let mut terminal = Pty::jobwire(24, 80, &[&["attach"], &TARGETS[..]].concat(), &relay.env());
     terminal.until_shown("waiting for events");
     subscribed(&relay);
     publish(&relay, "channels", "lead:created", &["lead_id=4", "lead_name=Ada"]);

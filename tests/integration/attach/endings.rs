@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::server::{Server, Socket, answer, http};
 use super::{attach, untimed};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{PATIENCE, RedisServer, Relay, jobwire, until};
 
 const STEP: &str = r#"{"type":"progress","task_id":"r3","step":2,"total_steps":5,"status":"Working"}"#;

@@ -2,8 +2,8 @@
 
 use rustix::process::Signal;
 
-use super::server::{Server, Socket, answer, http};
 use super::{attach, publish};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, Relay, command, free_port, jobwire, until};
 
 #[track_caller]

@@ -4,8 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use super::server::{Server, Socket, answer, http};
 use super::{json, untimed};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{PATIENCE, Process, command, jobwire};
 
 #[test]

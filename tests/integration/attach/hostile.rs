@@ -1,7 +1,7 @@
 //! Servers, publishers and arguments that try to command the terminal of whoever reads.
 
 use super::publish;
-use super::server::{Server, Socket, answer, http};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, Pty, RedisServer, Relay, command, jobwire, until};
 
 /// A cleared screen, a title, a clipboard, a C1 sequence, a bell, a NUL, a turned direction, an invisible letter; and

@@ -1,7 +1,7 @@
 //! Every job of a dialect: `attach 'scraping/*'`.
 
-use super::server::{Server, answer, http};
 use super::{json, known, publish};
+use crate::support::server::{Server, answer, http};
 use crate::support::{PATIENCE, Process, Relay, until};
 
 /// Watches every job of scraping, once it is connected.

@@ -11,7 +11,6 @@ mod lists;
 mod lost;
 mod printed;
 mod screen;
-pub(crate) mod server;
 mod shared;
 mod tasks;
 

@@ -7,10 +7,9 @@ use super::publish;
 use crate::support::{PATIENCE, Process, Pty, Relay, rows};
 
 /// Attaches on a terminal of that size, and waits for the sockets.
-fn bars(relay: &Relay, rows: u16, columns: u16, args: &[&str], env: &[(&str, &str)]) -> Pty {
-    let own = relay.env();
-    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let terminal = Pty::jobwire(rows, columns, &[&["attach"], args].concat(), &[&own[..], env].concat());
+fn bars(relay: &Relay, rows: u16, columns: u16, args: &[&str], env: &[(&str, String)]) -> Pty {
+    let terminal =
+        Pty::jobwire(rows, columns, &[&["attach"], args].concat(), &[&relay.env()[..], env].concat());
     let targets = args.iter().filter(|arg| arg.contains('/')).count();
     terminal.until_shown(&if targets == 1 { "connected".into() } else { format!("{targets} connected") });
     terminal
@@ -157,9 +156,7 @@ fn a_lost_relay_is_seen_and_the_bar_stays() {
 #[test]
 fn after_ctrl_c_the_terminal_is_as_it_was() {
     let relay = Relay::start(&[]);
-    let own = relay.env();
-    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut shell = Pty::shell(24, 80, &own);
+    let mut shell = Pty::shell(24, 80, &relay.env());
     shell.send("jobwire attach scraping/1 downloads/a; echo \"exit $?\"\n");
     shell.until_shown("2 connected");
     publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
@@ -209,10 +206,8 @@ fn the_last_picture_has_every_job_even_where_the_screen_has_not() {
 fn a_dumb_terminal_gets_lines() {
     let relay = Relay::start(&[]);
     publish(&relay, "scraping/1", "job_failed", &["message=captcha"]);
-    let env = relay.env();
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut terminal =
-        Pty::jobwire(24, 80, &["attach", "scraping/1"], &[&env[..], &[("TERM", "dumb")]].concat());
+    let env = [&relay.env()[..], &[("TERM", "dumb".to_owned())]].concat();
+    let mut terminal = Pty::jobwire(24, 80, &["attach", "scraping/1"], &env);
     assert_eq!(terminal.finish(PATIENCE), 1);
     assert!(terminal.rows().last().unwrap().ends_with(" scraping/1 failed captcha"));
     assert!(!terminal.raw().contains('\u{1b}'), "{:?}", terminal.raw());
@@ -222,12 +217,10 @@ fn a_dumb_terminal_gets_lines() {
 fn colour_is_there_unless_it_is_unwanted() {
     let relay = Relay::start(&[]);
     publish(&relay, "scraping/1", "job_failed", &["progress=50", "message=captcha"]);
-    let env = relay.env();
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let paints =
-        |args: &[&str], more: &[(&str, &str)]| {
+        |args: &[&str], more: &[(&str, String)]| {
             let args = [&["attach", "scraping/1"], args].concat();
-            let mut terminal = Pty::jobwire(24, 80, &args, &[&env[..], more].concat());
+            let mut terminal = Pty::jobwire(24, 80, &args, &[&relay.env()[..], more].concat());
             assert_eq!(terminal.finish(Duration::from_secs(20)), 1);
             // SGR: what ends in `m`.
             terminal.raw().split("\u{1b}[").skip(1).any(|rest| {
@@ -235,10 +228,10 @@ fn colour_is_there_unless_it_is_unwanted() {
             })
         };
     assert!(paints(&[], &[]));
-    assert!(!paints(&[], &[("NO_COLOR", "1")]));
+    assert!(!paints(&[], &[("NO_COLOR", "1".to_owned())]));
     assert!(!paints(&["--color", "never"], &[]));
-    assert!(!paints(&["--progress", "bars"], &[("TERM", "dumb")]));
-    assert!(paints(&["--color", "always"], &[("NO_COLOR", "1")]));
+    assert!(!paints(&["--progress", "bars"], &[("TERM", "dumb".to_owned())]));
+    assert!(paints(&["--color", "always"], &[("NO_COLOR", "1".to_owned())]));
 }
 
 #[test]
@@ -275,9 +268,7 @@ fn letters_of_every_script_leave_no_dead_rows_and_resizing_no_stale_ones() {
 #[test]
 fn a_frame_is_one_synchronized_update_and_the_cursor_comes_back_at_every_end() {
     let relay = Relay::start(&[]);
-    let own = relay.env();
-    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut shell = Pty::shell(24, 80, &own);
+    let mut shell = Pty::shell(24, 80, &relay.env());
     shell.send("jobwire attach scraping/1; echo \"exit $?\"\n");
     shell.until("a hidden cursor", |screen| screen.hide_cursor() && screen.contents().contains("connected"));
     let raw = shell.raw();
@@ -323,7 +314,7 @@ fn gauges(terminal: &Pty) -> Vec<String> {
 #[test]
 fn a_terminal_that_is_known_to_show_progress_is_told_it_and_told_when_it_is_over() {
     let relay = Relay::start(&[]);
-    let mut terminal = bars(&relay, 24, 80, &["scraping/1", "scraping/2"], &[("WT_SESSION", "1")]);
+    let mut terminal = bars(&relay, 24, 80, &["scraping/1", "scraping/2"], &[("WT_SESSION", "1".to_owned())]);
     publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
     terminal.until("a half of one of two", |_| gauges(&terminal).contains(&"1;25".to_owned()));
     publish(&relay, "scraping/2", "job_failed", &[]);
@@ -339,7 +330,7 @@ fn a_terminal_that_is_known_to_show_progress_is_told_it_and_told_when_it_is_over
 fn progress_in_the_taskbar_is_removed_however_attach_ends() {
     for (end, code) in [("\u{3}", 130), ("TERM", 143)] {
         let relay = Relay::start(&[]);
-        let mut terminal = bars(&relay, 24, 80, &["scraping/1"], &[("ConEmuANSI", "ON")]);
+        let mut terminal = bars(&relay, 24, 80, &["scraping/1"], &[("ConEmuANSI", "ON".to_owned())]);
         publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
         terminal.until("a half", |_| gauges(&terminal).contains(&"1;50".to_owned()));
         if end == "TERM" {
@@ -355,9 +346,7 @@ fn progress_in_the_taskbar_is_removed_however_attach_ends() {
 #[test]
 fn progress_in_the_taskbar_goes_while_attach_is_stopped_and_comes_again() {
     let relay = Relay::start(&[]);
-    let own = relay.env();
-    let own: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut shell = Pty::shell(24, 80, &[&own[..], &[("WT_SESSION", "1")]].concat());
+    let mut shell = Pty::shell(24, 80, &[&relay.env()[..], &[("WT_SESSION", "1".to_owned())]].concat());
     shell.send("jobwire attach scraping/1\r");
     shell.until_shown("connected");
     publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
@@ -380,7 +369,8 @@ fn a_terminal_of_which_nothing_is_known_is_told_no_progress_and_an_old_tmux_pass
         ("TERM_PROGRAM", "tmux"),
         ("TERM_PROGRAM_VERSION", "3.4"),
         ("WT_SESSION", "1"),
-    ];
+    ]
+    .map(|(name, value)| (name, value.to_owned()));
     let mut passed = bars(&relay, 24, 80, &["scraping/1"], &tmux);
     publish(&relay, "scraping/1", "job_progress", &["progress=50"]);
     unknown.until_shown("50%");

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{json, publish, untimed};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Cutter, Nginx, PATIENCE, Process, RedisServer, Relay, SECRET, command, token, until};
 
 /// Watches targets of a server with NDJSON, once each of them is connected.
@@ -256,14 +257,14 @@ fn a_server_elsewhere_is_asked_while_the_first_sockets_are_opened() {
         command(&["attach", "scraping/1", "--server", &format!("ws://0.0.0.0:{port}")]).output().unwrap();
     let stdout = String::from_utf8(output.stdout).unwrap();
     assert_eq!(untimed(&stdout), ["scraping/1 connected", "scraping/1 done 100% 7 results"]);
-    let server = super::server::Server::start(|stream, path| {
+    let server = Server::start(|stream, path| {
         if path == "/health" {
-            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+            return answer(stream, &http("404 Not Found", ""));
         }
         if path == "/watch" {
-            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+            return answer(stream, &http("404 Not Found", ""));
         }
-        let mut socket = super::server::Socket::accept(stream);
+        let mut socket = Socket::accept(stream);
         socket.send(&[&event("job_completed", 1, "end")]);
         socket.until_closed();
     });
@@ -279,15 +280,15 @@ fn what_is_published_once_attach_said_connected_is_asked_for_although_no_cursor_
     let (paths, asked) = std::sync::mpsc::channel();
     let (cut, cuts) = std::sync::mpsc::channel();
     let cuts = std::sync::Mutex::new(cuts);
-    let server = super::server::Server::start(move |stream, path| {
+    let server = Server::start(move |stream, path| {
         if path == "/health" {
-            return super::server::answer(stream, &super::server::http("200 OK", r#"{"watch":true}"#));
+            return answer(stream, &http("200 OK", r#"{"watch":true}"#));
         }
         if !path.starts_with("/watch") {
-            return super::server::answer(stream, &super::server::http("404 Not Found", ""));
+            return answer(stream, &http("404 Not Found", ""));
         }
         paths.send(path.to_owned()).unwrap();
-        let mut socket = super::server::Socket::accept(stream);
+        let mut socket = Socket::accept(stream);
         // The relay is still looking the job up.
         socket.send(&[r#"{"type":"watching","targets":["scraping/1"]}"#]);
         let _: Result<(), _> = cuts.lock().unwrap().recv_timeout(PATIENCE);

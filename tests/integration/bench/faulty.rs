@@ -117,6 +117,7 @@ impl Faulty {
                 if let Door::Closing(behind, pause) = door
                     && nth == behind
                 {
+                    // The door is closed for so long; nothing is waited for.
                     std::thread::sleep(pause);
                 }
                 let (sockets, posted, upgrades) =
@@ -205,6 +206,7 @@ fn serve(
             }
             continue;
         }
+        // The server's own work, not a wait for anything.
         std::thread::sleep(post.work);
         if posted.events.send(body).is_err() {
             return;
@@ -289,6 +291,7 @@ fn deliver(
         };
         let seq = mark(&event).0;
         let deal = if seq == (1 << 48) - 1 { Deal::plain() } else { deal(seq) };
+        // The server's own pause, not a wait for anything.
         std::thread::sleep(deal.pause);
         if deal.late {
             late = Some(event);

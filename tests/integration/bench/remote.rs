@@ -127,6 +127,7 @@ fn slow(port: u16, delay: Duration) -> String {
     let pass = move |mut from: TcpStream, mut to: TcpStream| {
         let mut chunk = [0; 4096];
         while let Ok(read @ 1..) = from.read(&mut chunk) {
+            // The way's length, not a wait for anything.
             std::thread::sleep(delay);
             if to.write_all(&chunk[..read]).is_err() {
                 return;

@@ -154,7 +154,8 @@ fn the_live_view_names_the_load_that_is_tried() {
     let relay = Relay::start(&[]);
     let server = format!("ws://{}", relay.address());
     let search = idle(&server, "1s");
-    let mut terminal = Pty::jobwire(30, 100, &[&["bench"], &search[..]].concat(), &[("TERM", "xterm")]);
+    let mut terminal =
+        Pty::jobwire(30, 100, &[&["bench"], &search[..]].concat(), &[("TERM", "xterm".to_owned())]);
     terminal.until_shown("probe 1: 10 connections");
     terminal.until_shown("probe 2: 20 connections");
     terminal.send("\u{3}");

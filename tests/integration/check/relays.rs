@@ -101,8 +101,7 @@ fn lines_name_each_step_and_are_ascii_off_a_terminal() {
 #[test]
 fn a_terminal_with_utf_8_gets_signs() {
     let relay = Relay::start(&[]);
-    let [server, runtime] = relay.env();
-    let env = [(server.0, server.1.as_str()), (runtime.0, runtime.1.as_str()), ("LANG", "C.UTF-8")];
+    let env = [&relay.env()[..], &[("LANG", "C.UTF-8".to_owned())]].concat();
     let mut pty = Pty::jobwire(30, 120, &["check", "--only", "tcp"], &env);
     let screen = pty.until_shown("1 passed");
     assert!(screen.contents().contains("\u{2713}  tcp"), "{}", screen.contents());

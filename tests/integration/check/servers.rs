@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::{named, report, step};
-use crate::attach::server::{Server, Socket, answer, http};
+use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, command, free_port};
 
 /// Answer of a relay to `GET /health`.

@@ -6,14 +6,13 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{Output, PATIENCE, Process, Relay, junit, junit_case, program};
+use crate::support::{Output, PATIENCE, Process, Relay, junit, junit_case, search_path};
 
 /// Runs the script in a folder of its own, as the command of a relay.
 fn smoke(relay: &Relay, folder: &TempDir, ending: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/smoke.sh");
-    let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut command = Command::new("sh");
-    command.arg(script).args(ending).current_dir(folder.path()).env("PATH", path).envs(relay.env());
+    command.arg(script).args(ending).current_dir(folder.path()).env("PATH", search_path()).envs(relay.env());
     Process::spawn(&mut command).finish(PATIENCE * 3)
 }
 

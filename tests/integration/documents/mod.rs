@@ -21,12 +21,12 @@ use shell::Shell;
 
 pub(crate) use read::shown_file;
 
-/// Defines a test for each document, and the list of these documents.
+/// Defines a test for each document, which has at least so many commands, and the list of these documents.
 macro_rules! follow {
-    ($($test:ident: $document:literal,)*) => {
+    ($($test:ident: $document:literal, $least:literal;)*) => {
         $(#[test]
         fn $test() {
-            follow($document);
+            follow($document, $least);
         })*
 
         const FOLLOWED: &[&str] = &[$($document),*];
@@ -34,23 +34,26 @@ macro_rules! follow {
 }
 
 follow! {
-    the_readme_is_true: "README.md",
-    the_page_about_attach_is_true: "man/jobwire-attach.1",
-    the_page_about_bench_is_true: "man/jobwire-bench.1",
-    the_page_about_comparisons_is_true: "man/jobwire-bench-compare.1",
-    the_page_about_the_demo_is_true: "man/jobwire-demo.1",
-    the_page_about_dialect_files_is_true: "man/jobwire-dialects.5",
-    the_page_about_the_protocol_is_true: "man/jobwire-protocol.7",
-    the_page_about_publish_is_true: "man/jobwire-publish.1",
-    the_page_about_redis_is_true: "man/jobwire-redis.7",
-    the_page_about_serve_is_true: "man/jobwire-serve.1",
-    the_page_about_tokens_is_true: "man/jobwire-tokens.7",
-    the_page_about_workers_is_true: "man/jobwire-workers.7",
-    the_page_about_configuration_is_true: "man/jobwire.toml.5",
+    the_readme_is_true: "README.md", 20;
+    the_page_about_attach_is_true: "man/jobwire-attach.1", 15;
+    the_page_about_bench_is_true: "man/jobwire-bench.1", 4;
+    the_page_about_comparisons_is_true: "man/jobwire-bench-compare.1", 2;
+    the_page_about_the_demo_is_true: "man/jobwire-demo.1", 1;
+    the_page_about_dialect_files_is_true: "man/jobwire-dialects.5", 4;
+    the_page_about_the_protocol_is_true: "man/jobwire-protocol.7", 4;
+    the_page_about_publish_is_true: "man/jobwire-publish.1", 12;
+    the_page_about_redis_is_true: "man/jobwire-redis.7", 4;
+    the_page_about_serve_is_true: "man/jobwire-serve.1", 4;
+    the_page_about_tokens_is_true: "man/jobwire-tokens.7", 3;
+    the_page_about_workers_is_true: "man/jobwire-workers.7", 6;
+    the_page_about_configuration_is_true: "man/jobwire.toml.5", 3;
 }
 
-/// Runs all commands of a document.
-fn follow(document: &str) {
+/// Runs all commands of a document. There must be at least `least`, so that none is overlooked in silence.
+fn follow(document: &str, least: usize) {
+    let items = items(document);
+    let commands = items.iter().filter(|item| matches!(item, Item::Step { .. })).count();
+    assert!(commands >= least, "{document} has {commands} commands, and {least} are expected at least");
     let redis = RedisServer::start();
     let ports = [("8000", free_port()), ("8001", free_port()), ("6379", redis.port())];
     let local = |text: &str| {
@@ -60,7 +63,7 @@ fn follow(document: &str) {
     };
     let start = || Shell::start(&local("127.0.0.1:8000"), redis.port());
     let mut shell = start();
-    for item in items(document) {
+    for item in items {
         match item {
             Item::File { name, text } => fs::write(shell.dir.path().join(name), local(&text)).unwrap(),
             Item::NewShell => {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use crate::support::{program, wait_for};
+use crate::support::{search_path, wait_for};
 
 /// Longest time of a command of a document, and longest wait for its output.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A bash with a folder of its own that runs all commands of a document.
 pub(super) struct Shell {
@@ -28,11 +28,10 @@ pub(super) struct Shell {
 impl Shell {
     pub(super) fn start(relay: &str, redis_port: u16) -> Self {
         let dir = TempDir::new().unwrap();
-        let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
         let (reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("bash");
         command.arg("--norc").env_clear().current_dir(dir.path()).process_group(0);
-        command.env("PATH", path).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path());
+        command.env("PATH", search_path()).env("HOME", dir.path()).env("XDG_RUNTIME_DIR", dir.path());
         command.env("JOBWIRE_LISTEN", relay).env("JOBWIRE_SERVER", format!("ws://{relay}"));
         command.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let mut bash = command.spawn().unwrap();

@@ -186,7 +186,8 @@ fn one_ctrl_c_is_one_sigint_for_the_command() {
     let folder = TempDir::new().unwrap();
     let text = "trap 'echo got' INT; trap 'echo bye; exit 5' QUIT; echo ready; while :; do sleep 0.02; done";
     let args = ["serve", "--", "sh", "-c", text];
-    let mut terminal = Pty::jobwire(24, 80, &args, &[("XDG_RUNTIME_DIR", folder.path().to_str().unwrap())]);
+    let mut terminal =
+        Pty::jobwire(24, 80, &args, &[("XDG_RUNTIME_DIR", folder.path().display().to_string())]);
     terminal.until_shown("ready");
     terminal.send("\u{3}");
     terminal.until_shown("got");

@@ -577,6 +577,7 @@ fn no_event_of_channels_and_rooms_is_missed_or_repeated_over_many_cuts() {
                 let channel = ["fliptechpro:campaigns", "fliptechpro:leads"][usize::try_from(n).unwrap() % 2];
                 let _: u64 = redis::cmd("PUBLISH").arg(channel).arg(event).query(&mut connection).unwrap();
                 if n % 10 == 0 {
+                    // A pace, not a wait for something.
                     std::thread::sleep(Duration::from_millis(3));
                 }
             }

@@ -19,6 +19,7 @@ mod redis;
 mod redis_cluster;
 mod relay;
 mod sentinel;
+pub(crate) mod server;
 mod tls;
 mod token;
 mod ws;
@@ -35,7 +36,7 @@ pub(crate) use issuer::Issuer;
 pub(crate) use junit::{JunitCase, junit, junit_case};
 pub(crate) use nginx::Nginx;
 pub(crate) use node::node_modules;
-pub(crate) use process::{Output, Process, children, command, jobwire, program, resident, runs};
+pub(crate) use process::{Output, Process, children, command, jobwire, program, resident, runs, search_path};
 pub(crate) use pty::{Pty, rows};
 pub(crate) use raw_socket::{
     BINARY, CLOSE, COMPRESSED, PING, PONG, RawFrame, RawSocket, TEXT, UPGRADE, frame,

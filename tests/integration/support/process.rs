@@ -15,6 +15,11 @@ pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_jobwire"))
 }
 
+/// PATH of a shell that is to find the binary under test, as `jobwire`.
+pub(crate) fn search_path() -> String {
+    format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap())
+}
+
 /// The binary under test, with nothing of the user's environment that could change what it does.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(program());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{PATIENCE, program, wait_for};
+use super::{PATIENCE, program, search_path, wait_for};
 
 /// Lines that have left the screen at its top and are still looked at.
 const SCROLLBACK: usize = 1000;
@@ -29,36 +29,36 @@ struct Seen {
 
 impl Pty {
     /// The binary under test, on a terminal of that size, with nothing else of the user's environment.
-    pub(crate) fn jobwire(rows: u16, columns: u16, args: &[&str], env: &[(&str, &str)]) -> Self {
+    pub(crate) fn jobwire(rows: u16, columns: u16, args: &[&str], env: &[(&str, String)]) -> Self {
         let mut command = CommandBuilder::new(program());
         command.args(args);
         Self::spawn(rows, columns, command, env)
     }
 
     /// An interactive shell that finds the binary under test as `jobwire`; its prompt is `$ `.
-    pub(crate) fn shell(rows: u16, columns: u16, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn shell(rows: u16, columns: u16, env: &[(&str, String)]) -> Self {
         let mut command = CommandBuilder::new("bash");
         command.args(["--norc", "--noprofile", "-i"]);
-        let env = [&[("PS1", "$ "), ("HISTFILE", "")], env].concat();
+        let own = [("PS1", "$ ".to_owned()), ("HISTFILE", String::new())];
+        let env = [&own[..], env].concat();
         let shell = Self::spawn(rows, columns, command, &env);
         shell.until("the prompt", |screen| screen.contents().contains('$'));
         shell
     }
 
     /// An interactive zsh of the same kind, without anybody's settings.
-    pub(crate) fn zsh(rows: u16, columns: u16, env: &[(&str, &str)]) -> Self {
+    pub(crate) fn zsh(rows: u16, columns: u16, env: &[(&str, String)]) -> Self {
         let mut command = CommandBuilder::new("zsh");
         command.args(["-f", "-i"]);
-        let env = [&[("PS1", "$ ")], env].concat();
+        let env = [&[("PS1", "$ ".to_owned())][..], env].concat();
         let shell = Self::spawn(rows, columns, command, &env);
         shell.until("the prompt", |screen| screen.contents().contains('$'));
         shell
     }
 
-    fn spawn(rows: u16, columns: u16, mut command: CommandBuilder, env: &[(&str, &str)]) -> Self {
+    fn spawn(rows: u16, columns: u16, mut command: CommandBuilder, env: &[(&str, String)]) -> Self {
         command.env_clear();
-        let path = format!("{}:{}", program().parent().unwrap().display(), std::env::var("PATH").unwrap());
-        command.env("PATH", path);
+        command.env("PATH", search_path());
         command.env("TERM", "xterm-256color");
         for (name, value) in env {
             command.env(name, value);

@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 
 use super::escape;
 
-/// Of the drawing, in its own units; the page scales it.
+/// Sizes of the drawing in its own units, which the page scales.
 const WIDTH: f64 = 1000.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
-/// A line; where it has no value (`None`) it is interrupted.
+/// A line, interrupted where it has no value (`None`).
 #[derive(Debug)]
 pub(super) struct Curve {
     pub(super) name: String,
     pub(super) points: Vec<(f64, Option<f64>)>,
 }
 
-/// How values become heights.
+/// Scale of the vertical axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
     /// From 0.
@@ -27,7 +27,7 @@ pub(super) enum Scale {
     Log,
 }
 
-/// A stretch of the chart that says something when pointed at, or is shaded.
+/// A stretch of the horizontal axis that is shaded, or shows its title under the pointer.
 #[derive(Debug)]
 pub(super) struct Stretch {
     pub(super) from: f64,
@@ -35,19 +35,19 @@ pub(super) struct Stretch {
     pub(super) title: String,
 }
 
-/// What is drawn.
+/// A chart: its axes, lines and stretches.
 #[derive(Debug)]
 pub(super) struct Chart {
     pub(super) height: f64,
     pub(super) scale: Scale,
     /// First and last of the horizontal axis.
     pub(super) span: (f64, f64),
-    /// Where the horizontal axis is labelled.
+    /// Labels of the horizontal axis, each with its place.
     pub(super) ticks: Vec<(f64, String)>,
     pub(super) lines: Vec<Curve>,
     pub(super) shaded: Vec<Stretch>,
     pub(super) hovers: Vec<Stretch>,
-    /// How a value is written.
+    /// Writes a value of the vertical axis.
     pub(super) label: fn(f64) -> String,
 }
 

@@ -1,4 +1,4 @@
-//! What is drawn of a run: its percentiles, and how it went second by second.
+//! Charts of a run: its percentiles, and its course second by second.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use crate::bench::report::figures::{count, duration, micros};
 use crate::bench::report::timings::{self, Named};
 use crate::bench::summary::{Interval, Mode, Summary};
 
-/// More intervals than these cannot be pointed at one by one.
+/// Most intervals that can be pointed at one by one.
 const POINTED_AT: usize = 600;
 
-/// Lines in a chart at most: as many as there are colours.
+/// Most lines in a chart: as many as there are colours.
 const LINES: usize = 4;
 
-/// All of them; a run without anything to draw has none.
+/// Writes all charts. A run without anything to draw has none.
 pub(super) fn all(out: &mut String, summary: &Summary) {
     percentiles(out, summary);
     if summary.intervals.len() > 1 {
@@ -60,7 +60,7 @@ fn percentiles(out: &mut String, summary: &Summary) {
     section(out, title, &chart);
 }
 
-/// How many nines a percentile has: 0 at 0 %, 1 at 90 %, 2 at 99 %.
+/// Number of nines of a percentile: 0 at 0 %, 1 at 90 %, 2 at 99 %.
 fn nines(percent: f64) -> f64 {
     -(1.0 - percent / 100.0).log10()
 }

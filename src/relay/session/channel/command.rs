@@ -32,6 +32,10 @@ pub(in crate::relay) enum Code {
 }
 
 impl Code {
+    /// All codes, which the schema of the messages names too.
+    #[cfg(test)]
+    const ALL: [Self; 4] = [Self::UnknownChannel, Self::BadMessage, Self::NotAllowed, Self::Limit];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::UnknownChannel => "unknown_channel",
@@ -143,11 +147,17 @@ pub(super) fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::schema_words;
 
     fn refusal(text: &str) -> String {
         let complaint = Command::parse(text).unwrap_err();
         assert_eq!(complaint.code, Code::BadMessage, "{text}");
         complaint.message
+    }
+
+    #[test]
+    fn the_schema_names_exactly_the_codes_of_a_complaint() {
+        assert_eq!(schema_words("ChannelsError", "code"), Code::ALL.map(Code::as_str));
     }
 
     #[test]

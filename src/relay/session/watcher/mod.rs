@@ -41,6 +41,11 @@ pub(in crate::relay) enum Code {
 }
 
 impl Code {
+    /// All codes, which the schema of the messages names too.
+    #[cfg(test)]
+    const ALL: [Self; 5] =
+        [Self::BadMessage, Self::UnknownTarget, Self::ImpossibleJobId, Self::NotAllowed, Self::Limit];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::BadMessage => "bad_message",

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::dialect::Auth;
+use crate::dialect::{Auth, schema_words};
 use crate::jwt::{Claims, Grant};
 use crate::relay::auth::Refusal;
 use crate::relay::event::testing::event_of;
@@ -228,4 +228,9 @@ fn another_token_ends_what_it_does_not_cover() {
     fixture.session.renew(claims("bob", None), 60, &mut out);
     let (_, told) = fixture.sorted(out);
     assert_eq!(told[1], json!({ "ended": "tasks/t" }), "its guard knows alice");
+}
+
+#[test]
+fn the_schema_names_exactly_the_codes_of_an_error() {
+    assert_eq!(schema_words("WatchError", "code"), Code::ALL.map(Code::as_str));
 }

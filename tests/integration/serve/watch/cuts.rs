@@ -89,6 +89,7 @@ fn no_milestone_is_missed_or_comes_twice_however_often_the_socket_is_cut() {
                 }
                 let _: () = pipe.query(&mut connection).unwrap();
                 n += 1;
+                // The rate of the load, not a wait for anything.
                 std::thread::sleep(Duration::from_millis(3));
             }
             n
@@ -159,6 +160,7 @@ fn on_one_socket_no_milestone_comes_twice_while_targets_come_and_go() {
                 }
                 let _: () = pipe.query(&mut connection).unwrap();
                 n += 1;
+                // The rate of the load, not a wait for anything.
                 std::thread::sleep(Duration::from_micros(500));
             }
             n

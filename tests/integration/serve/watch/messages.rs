@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Watcher;
+use super::{Watcher, short};
 use crate::serve::scraping;
 use crate::support::{BINARY, PATIENCE, RawTcp, RedisServer, Relay, TEXT, until};
 
@@ -196,19 +196,32 @@ fn a_thousand_targets_fit_on_a_socket_and_one_more_does_not() {
 }
 
 #[test]
-fn targets_in_excess_cost_no_more_than_they_say() {
+fn targets_in_excess_are_refused_one_by_one_and_the_socket_goes_on() {
     let relay = Relay::start(&[]);
     let mut watcher = Watcher::open(&relay, "target=scraping/1");
     watcher.watching();
-    let many = vec!["/"; 12_000];
-    watcher.say(&json!({"type": "watch", "targets": many}));
-    watcher.say(&json!({"type": "watch", "targets": ["scraping/2"]}));
-    loop {
-        let next = watcher.news();
-        if next["type"] == "watching" && next["targets"].as_array().unwrap().len() == 2 {
-            break;
+    // Errors up to a list of so many targets, in short.
+    let until_watching = |watcher: &mut Watcher, wanted: usize| {
+        let mut errors = Vec::new();
+        loop {
+            let next = watcher.news();
+            match next["targets"].as_array() {
+                Some(targets) if targets.len() == wanted => return errors,
+                Some(_) => {}
+                None => errors.push(short(&next)),
+            }
         }
-    }
+    };
+    watcher.say(&json!({"type": "watch", "targets": vec!["/"; 12_000]}));
+    watcher.say(&json!({"type": "watch", "targets": ["scraping/2"]}));
+    let unknown = until_watching(&mut watcher, 2);
+    assert_eq!(unknown, vec!["error unknown_target /"; 12_000]);
+    // Each of them could be watched, but not so many.
+    let possible: Vec<String> = (1..=8_000).map(|job| format!("{job:04}")).collect();
+    watcher.say(&json!({"type": "watch", "targets": possible}));
+    let excess = until_watching(&mut watcher, 1_000);
+    let last = possible[998..].iter().map(|job| format!("error limit {job}"));
+    assert_eq!(excess, last.collect::<Vec<_>>());
     relay.publish(EVENTS, &started(2));
     watcher.expect(&["event scraping/2 job_started 0"]);
 }
@@ -227,11 +240,14 @@ fn ends_and_errors_of_channels_are_no_endings_of_jobs() {
     let other = r#"{"type":"scraper:completed","scraper_id":"b","n":2}"#;
     relay.publish("fliptechpro:scrapers", completed);
     relay.publish("fliptechpro:scrapers", other);
-    relay.publish("fliptechpro:leads", r#"{"type":"lead:created","scraper_id":"a","lead_id":1,"n":3}"#);
+    let failed = r#"{"type":"scraper:failed","scraper_id":"a","error":"Captcha wall","n":3}"#;
+    relay.publish("fliptechpro:scrapers", failed);
+    relay.publish("fliptechpro:leads", r#"{"type":"lead:created","scraper_id":"a","lead_id":1,"n":4}"#);
     watcher.expect(&[
         "event room:scraper:a scraper:completed 1",
         "event channel:scrapers scraper:completed 2",
-        "event room:scraper:a lead:created 3",
+        "event room:scraper:a scraper:failed 3",
+        "event room:scraper:a lead:created 4",
     ]);
     watcher.expect_silence();
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use crate::support::PATIENCE;
+use super::PATIENCE;
 
 /// Answers each connection on a thread of its own, as long as the test runs.
 pub(crate) struct Server {
