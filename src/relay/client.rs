@@ -151,6 +151,11 @@ impl Clients {
         Client { address, of: Arc::clone(self) }
     }
 
+    /// The addresses that have a socket, and how many each has.
+    pub(super) fn sockets(&self) -> HashMap<IpAddr, u32> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// How many addresses have a socket, and how many the one with the most has.
     pub(super) fn spread(&self) -> (usize, u32) {
         let sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,13 +5,16 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use memchr::memmem;
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
 use super::cursor::{Cursor, Sources};
 use super::event::Event;
+use crate::dialect::{DialectId, Dialects};
 use crate::wire::deflate::{self, Compressor};
+use crate::wire::view::EventView;
 use crate::wire::{Frame, Payload, messagepack, sse, websocket};
 
 /// Form in which a client's messages are written.
@@ -36,6 +39,15 @@ pub(super) enum Shape {
     Cursor,
     /// The envelope of `/watch`: target, cursor, and the event as it was published.
     Envelope,
+    /// That envelope with what the event says, in the same words for each dialect.
+    Viewed,
+}
+
+impl Shape {
+    /// Whether it is an envelope of `/watch`.
+    pub(super) fn is_envelope(self) -> bool {
+        matches!(self, Self::Envelope | Self::Viewed)
+    }
 }
 
 /// How a client wants its messages.
@@ -64,21 +76,29 @@ impl Encoding {
 /// The rest of an event's message for one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address<'a> {
-    /// The target that the client knows the event by; only for [`Shape::Envelope`].
+    /// The target that the client knows the event by; only for envelopes.
     pub target: &'a str,
+    /// The dialect that the event is of.
+    pub dialect: DialectId,
     /// Cursor behind the event, where it is true of all that the client watches.
     pub cursor: Option<&'a Cursor>,
 }
 
 /// Makes frames of messages. One a shard: it keeps the state of a compression, which is large, and scratch space.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Encoder {
+    dialects: Arc<Dialects>,
     compressor: Option<Box<Compressor>>,
     packer: messagepack::Encoder,
     scratch: Vec<u8>,
 }
 
 impl Encoder {
+    /// Nothing encoded yet.
+    pub(super) fn new(dialects: Arc<Dialects>) -> Self {
+        Self { dialects, compressor: None, packer: messagepack::Encoder::default(), scratch: Vec::new() }
+    }
+
     /// A frame of a text that is no event: an answer, a greeting, a heartbeat.
     pub(super) fn message(&mut self, encoding: Encoding, text: &[u8]) -> Frame {
         self.frame(encoding, text, None)
@@ -107,19 +127,30 @@ impl Encoder {
         address: Address<'_>,
         is_snapshot: bool,
     ) -> Frame {
-        let Address { target, cursor } = address;
+        let Address { target, dialect, cursor } = address;
         let text = match (encoding.shape, cursor) {
             (Shape::Contract, _) | (Shape::Cursor, None) => Cow::Borrowed(payload.text()),
             (Shape::Cursor, Some(cursor)) => Cow::Owned(with_cursor(payload.text(), cursor)),
-            (Shape::Envelope, _) => Cow::Owned(enveloped(
-                payload.published(),
-                target,
-                cursor.filter(|_| !is_snapshot),
-                is_snapshot,
-            )),
+            (Shape::Envelope | Shape::Viewed, _) => {
+                let view = if encoding.shape == Shape::Viewed { self.view(dialect, payload) } else { None };
+                Cow::Owned(enveloped(
+                    payload.published(),
+                    target,
+                    cursor.filter(|_| !is_snapshot),
+                    is_snapshot,
+                    view.as_deref(),
+                ))
+            }
         };
-        let id = cursor.filter(|_| !(is_snapshot && encoding.shape == Shape::Envelope));
+        let id = cursor.filter(|_| !(is_snapshot && encoding.shape.is_envelope()));
         self.frame(encoding, &text, id)
+    }
+
+    /// What an event says, as JSON; `None` where it says nothing.
+    fn view(&self, dialect: DialectId, payload: &Payload) -> Option<String> {
+        let text = std::str::from_utf8(payload.text()).ok()?;
+        let view = EventView::from(self.dialects.get(dialect).view(text)?);
+        Some(serde_json::to_string(&view).expect("texts and numbers are JSON"))
     }
 
     fn frame(&mut self, encoding: Encoding, text: &[u8], id: Option<&Cursor>) -> Frame {
@@ -158,7 +189,7 @@ pub(super) struct Encodings<'e, C> {
     /// Gives the cursor behind the event, for clients of some sources.
     cursor_of: C,
     plain: Frame,
-    /// Few: a client's encoding is one of twelve, and most events have one target and one set of sources.
+    /// Few: a client's encoding is one of sixteen, and most events have one target and one set of sources.
     made: Vec<(Variant, Frame)>,
 }
 
@@ -166,7 +197,7 @@ pub(super) struct Encodings<'e, C> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Variant {
     encoding: Encoding,
-    /// Place of the target's topic among those of the event; only for [`Shape::Envelope`].
+    /// Place of the target's topic among those of the event; only for envelopes.
     topic: u16,
     /// Sources of the client's cursor, where it gets one.
     cursor: Option<Sources>,
@@ -192,13 +223,13 @@ impl<'e, C: Fn(Sources) -> Cursor> Encodings<'e, C> {
         cursor: Option<Sources>,
         target: impl FnOnce() -> String,
     ) -> &Frame {
-        let is_enveloped = encoding.shape == Shape::Envelope;
+        let is_enveloped = encoding.shape.is_envelope();
         let topic = if is_enveloped { u16::try_from(topic).unwrap_or(u16::MAX) } else { 0 };
         let variant = Variant { encoding, topic, cursor };
         let at = self.made.iter().position(|(made, _)| *made == variant).unwrap_or_else(|| {
             let target = if is_enveloped { target() } else { String::new() };
             let cursor = cursor.map(&self.cursor_of);
-            let address = Address { target: &target, cursor: cursor.as_ref() };
+            let address = Address { target: &target, dialect: self.event.dialect(), cursor: cursor.as_ref() };
             let frame = encoder.event(encoding, &self.event.payload, address, false);
             self.made.push((variant, frame));
             self.made.len() - 1
@@ -250,7 +281,13 @@ impl<'de> Visitor<'de> for Members {
 }
 
 /// The message of `/watch` for an event, or for a topic's state.
-fn enveloped(published: &[u8], target: &str, cursor: Option<&Cursor>, is_snapshot: bool) -> Vec<u8> {
+fn enveloped(
+    published: &[u8],
+    target: &str,
+    cursor: Option<&Cursor>,
+    is_snapshot: bool,
+    view: Option<&str>,
+) -> Vec<u8> {
     let target = serde_json::Value::from(target);
     let mut head = format!(r#"{{"type":"event","target":{target}"#);
     if let Some(cursor) = cursor {
@@ -260,13 +297,17 @@ fn enveloped(published: &[u8], target: &str, cursor: Option<&Cursor>, is_snapsho
     if is_snapshot {
         head.push_str(r#","snapshot":true"#);
     }
+    if let Some(view) = view {
+        // Writing to a string does not fail.
+        let _ = write!(head, r#","view":{view}"#);
+    }
     [head.as_bytes(), br#","event":"#, published, b"}"].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialect::{Dialects, Topic};
+    use crate::dialect::Topic;
     use crate::relay::cursor::Epoch;
     use crate::relay::event::testing::event_of;
 
@@ -302,7 +343,7 @@ mod tests {
     #[test]
     fn an_encoding_is_made_once_and_the_plain_one_never() {
         let event = event(r#"{"a":1}"#);
-        let (mut encoder, epoch) = (Encoder::default(), Epoch::random());
+        let (mut encoder, epoch) = (Encoder::new(Arc::new(Dialects::builtin())), Epoch::random());
         let mut encodings = Encodings::new(&event, |_| epoch.cursor(7));
         assert_eq!(encodings.plain(), &event.payload.frame());
         let envelope = Encoding { shape: Shape::Envelope, ..Encoding::default() };
@@ -323,10 +364,15 @@ mod tests {
     fn each_form_has_the_same_text() {
         let text = format!(r#"{{"a":"{}"}}"#, "b".repeat(400));
         let event = event(&text);
-        let mut encoder = Encoder::default();
+        let mut encoder = Encoder::new(Arc::new(Dialects::builtin()));
         let mut of = |form, deflate| {
             let encoding = Encoding { form, deflate, ..Encoding::default() };
-            encoder.event(encoding, &event.payload, Address { target: "", cursor: None }, false)
+            encoder.event(
+                encoding,
+                &event.payload,
+                Address { target: "", dialect: event.dialect(), cursor: None },
+                false,
+            )
         };
         assert_eq!(of(Form::Text, false), event.payload.frame());
         assert_eq!(*of(Form::EventStream, false), *format!("data: {text}\n\n").as_bytes());

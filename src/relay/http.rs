@@ -1,6 +1,7 @@
 //! HTTP side of the relay: upgrades, polling, publishing, health.
 
 mod access;
+mod clients;
 mod health;
 mod jobs;
 mod order;
@@ -105,6 +106,7 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/ready", get(health::ready))
         .route("/watch", get(watching::targets))
         .route("/jobs", get(jobs::list))
+        .route("/clients", get(clients::list))
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
@@ -159,6 +161,17 @@ fn client_of(request: &Request) -> IpAddr {
 fn in_query<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
     let query = request.uri().query().unwrap_or_default();
     url::form_urlencoded::parse(query.as_bytes()).find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// The parameter `limit` of the query, from 1 to `most`; `usual` where there is none.
+fn limit(request: &Request, usual: usize, most: usize) -> Result<usize, ApiError> {
+    let Some(text) = in_query(request, "limit") else { return Ok(usual) };
+    let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
+    limit.ok_or_else(|| bad_query(format!("limit is a number from 1 to {most}")))
+}
+
+fn bad_query(message: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message)
 }
 
 /// The key or token in `Authorization: Bearer`.

@@ -12,6 +12,7 @@
 mod accept;
 mod auth;
 mod backend;
+mod backlogs;
 mod client;
 mod cursor;
 mod encoding;

@@ -1,7 +1,9 @@
 //! What waits for a socket that pushes back.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
+use super::backlogs::Backlog;
 use super::event::{ConflationKey, Event};
 use crate::dialect::DialectId;
 use crate::wire::Frame;
@@ -47,8 +49,10 @@ const PLACE: usize = size_of::<Waiting>() + 32;
 /// newer frame with the same key removes the older one and goes to the end. Frames without a key are never dropped;
 /// when even they exceed the bound, [`Outbox::push`] says so and the connection is to be closed. The rest of a frame
 /// that the socket has begun with does not count, nor does a job's state, which the job log bounds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outbox {
+    /// When the socket began to push back.
+    since: Instant,
     queue: VecDeque<Waiting>,
     /// Key → number of its frame, counted from the first one ever queued.
     newest: HashMap<OutboxKey, u64>,
@@ -62,6 +66,22 @@ pub(super) struct Outbox {
     /// Frames at the head that do not count against it.
     exempt_frames: usize,
     replaced: usize,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            queue: VecDeque::new(),
+            newest: HashMap::new(),
+            first: 0,
+            written: 0,
+            bytes: 0,
+            exempt: 0,
+            exempt_frames: 0,
+            replaced: 0,
+        }
+    }
 }
 
 impl Outbox {
@@ -189,6 +209,12 @@ impl Outbox {
     /// Bytes that wait, those outside of the bound included.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What waits, for a list of those that are slow.
+    pub(super) fn backlog(&self) -> Backlog {
+        let messages = self.queue.len() - self.replaced;
+        Backlog { sockets: 1, bytes: self.bytes, messages, longest: self.since.elapsed() }
     }
 }
 

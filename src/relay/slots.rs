@@ -59,6 +59,11 @@ impl<T> Slots<T> {
         self.len
     }
 
+    /// All values.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.places.iter().filter_map(|place| place.1.as_ref())
+    }
+
     /// The ids of all values.
     pub(super) fn ids(&self) -> impl Iterator<Item = ConnId> {
         self.places.iter().enumerate().filter(|(_, place)| place.1.is_some()).map(|(index, place)| ConnId {

@@ -12,6 +12,7 @@ pub(crate) mod redis;
 pub(crate) mod resp;
 pub(crate) mod sse;
 pub(crate) mod stream;
+pub(crate) mod view;
 pub(crate) mod watch;
 pub(crate) mod websocket;
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::view::EventView;
+
 /// Targets that one connection may watch.
 pub(crate) const MAX_TARGETS: usize = 1_000;
 
@@ -51,6 +53,9 @@ pub(crate) enum ServerMessage<'a> {
         /// Whether it is a job's state.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         snapshot: bool,
+        /// What the event says, for clients that asked for `view=1`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        view: Option<Box<EventView>>,
         /// The payload as published.
         event: &'a RawValue,
     },
@@ -113,6 +118,8 @@ struct Members<'a> {
     cursor: Option<Cow<'a, str>>,
     #[serde(default)]
     snapshot: bool,
+    #[serde(default)]
+    view: Option<Box<EventView>>,
     #[serde(borrow, default)]
     event: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -128,10 +135,10 @@ struct Members<'a> {
 impl<'a> ServerMessage<'a> {
     /// Reads a text. `None` where it is no message that is known here; a later relay may have more of them.
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let Members { kind, target, targets, cursor, snapshot, event, outcome, reason, code, message } =
+        let Members { kind, target, targets, cursor, snapshot, view, event, outcome, reason, code, message } =
             serde_json::from_str(text).ok()?;
         Some(match &*kind {
-            "event" => Self::Event { target: target?, cursor, snapshot, event: event? },
+            "event" => Self::Event { target: target?, cursor, snapshot, view, event: event? },
             "watching" => Self::Watching { targets, cursor },
             "ended" => Self::Ended { target: target?, outcome: outcome? },
             "gap" => Self::Gap { reason: reason?, target, cursor },
@@ -159,6 +166,7 @@ mod tests {
             target: "scraping/1".into(),
             cursor,
             snapshot,
+            view: None,
             event: &raw,
         };
         let gap = ServerMessage::Gap { reason: "too_old".into(), target: None, cursor: Some("a.1".into()) };

@@ -270,7 +270,7 @@ impl<'a> Session<'a> {
     ) -> Result<(), Error> {
         let now = Instant::now();
         match ServerMessage::read(text) {
-            Some(ServerMessage::Event { target, cursor, snapshot, event }) => {
+            Some(ServerMessage::Event { target, cursor, snapshot, event, .. }) => {
                 if let Some(observer) = &self.settings.observer {
                     observer(&target, event.get(), now);
                 }

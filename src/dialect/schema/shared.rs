@@ -31,7 +31,7 @@ pub(super) fn definitions(events: ValueType) -> Vec<Definition> {
     let members = [names(&sent), vec![CURSOR.to_owned(), GAP.to_owned()]].concat();
     let message = union("WatchMessage", "A message of the socket at /watch.", members);
     let command = union("WatchCommand", "A message that a client sends on /watch.", names(&taken));
-    [vec![message], sent, vec![command], taken, cursors().into(), answers().into()].concat()
+    [vec![message], sent, views().into(), vec![command], taken, cursors().into(), answers().into()].concat()
 }
 
 fn define(name: &str, about: &str, value: ValueType) -> Definition {
@@ -73,6 +73,8 @@ fn watch_messages(events: ValueType) -> Vec<Definition> {
                     target(),
                     cursor(),
                     snapshot.about("Whether it is the state that the job was in before, and no news."),
+                    some(Attribute::always("view", ValueType::Named("EventView".to_owned())))
+                        .about("What the event says; with `?view=1`."),
                     Attribute::always("event", events),
                 ],
             ),
@@ -93,6 +95,49 @@ fn watch_messages(events: ValueType) -> Vec<Definition> {
             tagged("error", [word("code", &CODES), some(text("target")), text("message")]),
         ),
         define("WatchPong", "The answer to `ping`.", tagged("pong", [])),
+    ]
+}
+
+/// Facts of an event, beside it on `/watch`.
+fn views() -> [Definition; 3] {
+    let whole = |name| some(Attribute::always(name, ValueType::Whole { min: Some(0.0), max: None }));
+    let named = |name, of: &str| some(Attribute::always(name, ValueType::Named(of.to_owned())));
+    let members = vec![
+        text("kind").about("Kind of the event, as its payload spells it."),
+        some(word("state", &JobState::ALL.map(JobState::as_str)))
+            .about("State that the event gives its job."),
+        some(word("opens", &["always", "after_ending", "after_failure"])).about("When it opens a new run."),
+        some(Attribute::always("percent", ValueType::Number { min: Some(0.0), max: Some(100.0) })),
+        whole("step"),
+        whole("total"),
+        whole("count"),
+        some(text("message")),
+        some(text("error")),
+        some(text("result")),
+        named("part", "PartView"),
+        named("log", "LineView"),
+        some(text("resource")),
+    ];
+    [
+        define(
+            "EventView",
+            "What an event says, in the same words for each dialect.",
+            ValueType::Object(ObjectType::of(members)),
+        ),
+        define(
+            "PartView",
+            "What an event says of a part of its job.",
+            ValueType::Object(ObjectType::of([
+                text("name"),
+                some(word("state", &["running", "succeeded", "failed"])),
+                some(Attribute::always("count", ValueType::Whole { min: Some(0.0), max: None })),
+            ])),
+        ),
+        define(
+            "LineView",
+            "A line of a job's log.",
+            ValueType::Object(ObjectType::of([text("line"), some(text("stream"))])),
+        ),
     ]
 }
 
@@ -135,7 +180,15 @@ fn answers() -> [Definition; 4] {
     let whole = |name, min| Attribute::always(name, ValueType::Whole { min, max: None });
     let rows = ValueType::List(Box::new(ValueType::Named("ListedJob".to_owned())));
     [
-        define("JobList", "The answer to GET /jobs.", object(vec![Attribute::always("jobs", rows)])),
+        define(
+            "JobList",
+            "The answer to GET /jobs.",
+            object(vec![
+                Attribute::always("jobs", rows),
+                whole("total", Some(0.0)).about("How many jobs there are, whatever the limit."),
+                texts("dialects").about("Dialects whose jobs are in the list."),
+            ]),
+        ),
         define(
             "ListedJob",
             "A job in the list, which has the newest first.",
@@ -146,6 +199,8 @@ fn answers() -> [Definition; 4] {
                 or_null("message", ValueType::Text),
                 or_null("updated", ValueType::Text).about("UTC by ISO 8601."),
                 whole("watchers", Some(0.0)),
+                or_null("started", ValueType::Text)
+                    .about("When the first event of its run came, UTC by ISO 8601."),
             ]),
         ),
         define(

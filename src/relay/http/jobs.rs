@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::access::{Asking, claims, list_access};
-use super::{Api, Shared, check_origin, in_query};
+use super::{Api, Shared, bad_query, check_origin, in_query, limit};
 use crate::dialect::{DialectId, JobState, Topic};
 use crate::relay::auth::Whose;
 use crate::relay::error::ApiError;
@@ -17,38 +17,14 @@ use crate::relay::session::Credentials;
 /// Number of jobs in an answer to a request without `limit`.
 const LIMIT: usize = 100;
 /// Largest number of jobs in an answer.
-const MOST: usize = 1_000;
+const MOST: usize = 10_000;
 
-/// States, with their names.
-const STATES: [(&str, JobState); 5] = [
-    ("queued", JobState::Queued),
-    ("running", JobState::Running),
-    ("succeeded", JobState::Succeeded),
-    ("failed", JobState::Failed),
-    ("cancelled", JobState::Cancelled),
-];
-
-/// `GET /jobs?dialect=celery&state=running&limit=100`, newest first.
+/// `GET /jobs?dialect=celery&state=queued,running&limit=100`, newest first.
 pub(super) async fn list(State(api): Shared, request: Request) -> Result<Response, ApiError> {
     api.wait_for_history().await;
     check_origin(&api, &request)?;
-    let bad = |message: String| ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message);
-    let state = match in_query(&request, "state") {
-        None => None,
-        Some(name) => {
-            Some(STATES.iter().find(|(known, _)| *known == name).map(|(_, state)| *state).ok_or_else(
-                || bad("state is one of queued, running, succeeded, failed and cancelled".to_owned()),
-            )?)
-        }
-    };
-    let limit = match in_query(&request, "limit") {
-        None => LIMIT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=MOST).contains(limit))
-            .ok_or_else(|| bad(format!("limit is a number from 1 to {MOST}")))?,
-    };
+    let states = in_query(&request, "state").map(|names| states(&names)).transpose().map_err(bad_query)?;
+    let limit = limit(&request, LIMIT, MOST)?;
     let named = in_query(&request, "dialect").map(std::borrow::Cow::into_owned);
     let lists = list_access(&api, &request);
     let asking = Asking::of(&request);
@@ -56,9 +32,20 @@ pub(super) async fn list(State(api): Shared, request: Request) -> Result<Respons
     let is_open = api.settings().auth.is_open();
     let credentials = Credentials::new(claims(&api, &asking).await, is_open, lists);
     let dialects = allowed(&api, &credentials, named.as_deref())?;
-    let found = api.log().list(&dialects, state, limit);
+    let (found, total) = api.log().list(&dialects, &states.unwrap_or_default(), limit);
     let jobs = rows(&api, found).await;
-    Ok(axum::Json(json!({ "jobs": jobs })).into_response())
+    let listed: Vec<&str> = dialects.iter().map(|(id, _)| &*api.dialects.get(*id).name).collect();
+    Ok(axum::Json(json!({ "jobs": jobs, "total": total, "dialects": listed })).into_response())
+}
+
+/// The states of a list of names.
+fn states(names: &str) -> Result<Vec<JobState>, String> {
+    let state = |name: &str| JobState::ALL.into_iter().find(|state| state.as_str() == name);
+    let states = names.split(',').map(|name| state(name.trim())).collect::<Option<_>>();
+    states.ok_or_else(|| {
+        "state is a list of queued, running, succeeded, failed and cancelled, with commas between them"
+            .to_owned()
+    })
 }
 
 /// Dialects whose jobs may be listed, each with the owner of the jobs. Fails where there is none.
@@ -111,16 +98,20 @@ fn row(api: &Api, job: &Listed, watchers: usize) -> Value {
         .payload
         .as_ref()
         .and_then(|payload| std::str::from_utf8(payload.text()).ok().and_then(|text| dialect.view(text)));
-    let state = STATES.iter().find(|(_, state)| *state == job.state).map_or("running", |(name, _)| name);
-    let updated = i64::try_from(job.updated).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
     let mut row = Map::new();
     row.insert("target".to_owned(), format!("{}/{}", dialect.name, job.topic.name).into());
-    row.insert("state".to_owned(), state.into());
+    row.insert("state".to_owned(), job.state.as_str().into());
     row.insert("percent".to_owned(), job.percent.clone().map_or(Value::Null, Value::Number));
     let message = view.and_then(|view| view.error.or(view.message).or(view.result));
     row.insert("message".to_owned(), message.map_or(Value::Null, Value::from));
-    let updated = updated.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string());
-    row.insert("updated".to_owned(), updated.map_or(Value::Null, Value::from));
+    row.insert("updated".to_owned(), time(job.updated));
     row.insert("watchers".to_owned(), watchers.into());
+    row.insert("started".to_owned(), if job.started == 0 { Value::Null } else { time(job.started) });
     row.into()
+}
+
+/// A time as the answer has it, from microseconds since the Unix epoch.
+fn time(micros: u64) -> Value {
+    let at = i64::try_from(micros).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    at.map_or(Value::Null, |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string().into())
 }

@@ -51,6 +51,7 @@ impl Wishes {
             Form::Text
         };
         let shape = match in_query(request, "cursor") {
+            _ if is_enveloped && in_query(request, "view").is_some_and(|value| value == "1") => Shape::Viewed,
             _ if is_enveloped => Shape::Envelope,
             Some(value) if value == "1" && !is_stream => Shape::Cursor,
             _ => Shape::Contract,

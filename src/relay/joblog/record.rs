@@ -66,6 +66,8 @@ pub(super) struct Record {
     updated: u64,
     /// When the run was seen to begin, in microseconds since the Unix epoch; 0 if it was not seen.
     began: u64,
+    /// When the first event of the run came here, in microseconds since the Unix epoch; 0 if its state was read back.
+    first: u64,
     /// The hash of the last state of the run before, if that ended.
     run_before: Option<u64>,
     /// The newest event was read where another system keeps it, and may still come live.
@@ -90,6 +92,8 @@ pub(in crate::relay) struct Listed {
     pub percent: Option<Number>,
     /// When the newest event came, in microseconds since the Unix epoch.
     pub updated: u64,
+    /// When the first event of its run came, in microseconds since the Unix epoch; 0 where its state was read back.
+    pub started: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -173,6 +177,7 @@ impl Record {
             reopens: Opens::Never,
             updated: 0,
             began: 0,
+            first: 0,
             run_before: None,
             read: false,
             newest: None,
@@ -231,6 +236,9 @@ impl Record {
         event.place(sequence, incoming.entry);
         let event = Arc::new(event);
         if news {
+            if self.newest.is_none() {
+                self.first = at.micros;
+            }
             if let Some(percent) = &decoded.percent {
                 self.percent = Some(percent.clone());
             }
@@ -266,6 +274,7 @@ impl Record {
         self.kept.clear();
         self.merged = None;
         self.began = 0;
+        self.first = 0;
         let owner = self.owner.as_ref().map_or(0, |owner| owner.len());
         self.bytes = OVERHEAD + self.job.len() + owner + self.tail_bytes();
     }
@@ -421,6 +430,7 @@ impl Record {
             payload,
             percent: self.percent.clone(),
             updated: self.updated,
+            started: self.first,
         }
     }
 

@@ -334,30 +334,33 @@ impl JobLog {
         }
     }
 
-    /// The jobs of some dialects, the newest first: those of the owners that are named beside each.
+    /// The jobs of some dialects, the newest first, and how many there are: those of the owners that are named beside each, in any
+    /// of the states, or in all where none is named.
     pub(in crate::relay) fn list(
         &mut self,
         dialects: &[(DialectId, Whose)],
-        state: Option<JobState>,
+        states: &[JobState],
         most: usize,
-    ) -> Vec<Listed> {
+    ) -> (Vec<Listed>, usize) {
         let is_asked_for = |record: &&Record| {
             let of = dialects.iter().find(|(id, _)| *id == record.dialect);
             let dialect = self.dialects.get(record.dialect);
             of.is_some_and(|(_, whose)| whose.includes(record.owner()))
-                && state.is_none_or(|state| record.state_of(dialect) == state)
+                && (states.is_empty() || states.contains(&record.state_of(dialect)))
         };
-        let found: Vec<(DialectId, Arc<str>)> = self
-            .newest_first()
-            .filter(is_asked_for)
-            .take(most)
-            .map(|record| (record.dialect, Arc::clone(&record.job)))
-            .collect();
+        let mut found: Vec<(DialectId, Arc<str>)> = Vec::new();
+        let mut total = 0;
+        for record in self.newest_first().filter(is_asked_for) {
+            total += 1;
+            if total <= most {
+                found.push((record.dialect, Arc::clone(&record.job)));
+            }
+        }
         let listed = found.into_iter().filter_map(|(id, job)| {
             let place = *self.index[id.index()].get(&job)?;
             Some(self.change(place, Record::listed))
         });
-        listed.collect()
+        (listed.collect(), total)
     }
 
     /// The state of a job that has not ended, if the event that it is of came before its owner was known.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use tokio::net::TcpStream;
 
 use crate::dialect::CloseReason;
+use crate::relay::backlogs::Backlog;
 use crate::relay::client::Client;
 use crate::relay::encoding::{Encoding, Form};
 use crate::relay::outbox::{Outbox, OutboxKey};
@@ -114,6 +115,11 @@ impl Conn {
     /// Whether something waits for the socket.
     pub(super) const fn is_backed_up(&self) -> bool {
         self.outbox.is_some()
+    }
+
+    /// What waits for the socket, if anything does.
+    pub(super) fn backlog(&self) -> Option<Backlog> {
+        self.outbox.as_ref().map(|outbox| outbox.backlog())
     }
 
     /// Queues what the socket did not take of a frame that was written before the connection came here.

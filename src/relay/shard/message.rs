@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::dialect::{DialectId, Topic};
 use crate::relay::auth::Access;
+use crate::relay::backlogs::Backlogs;
 use crate::relay::client::Client;
 use crate::relay::cursor::{Since, Sources};
 use crate::relay::encoding::Encoding;
@@ -86,6 +87,7 @@ pub(super) enum Message {
     Watchers(Arc<[Topic]>, oneshot::Sender<Vec<usize>>),
     Jobs(oneshot::Sender<HashSet<(DialectId, String)>>),
     Census(DialectId, oneshot::Sender<Census>),
+    Backlogs(oneshot::Sender<Backlogs>),
     Drain(Duration, oneshot::Sender<()>),
     Host(Hosted),
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use self::message::{Hosted, LostSource, Message, NewConnection, WeakHandle, jobs};
 use self::state::{Shared, State};
 use super::auth::Ownerless;
+use super::backlogs::Backlogs;
 use super::cursor::{Cursor, Epoch, Sources};
 use super::event::Delivery;
 use super::hub::Census;
@@ -219,6 +220,13 @@ impl ShardHandle {
         census.await.unwrap_or_default()
     }
 
+    /// What waits for its connections that read too slowly.
+    pub(super) async fn backlogs(&self) -> Backlogs {
+        let (answer, backlogs) = oneshot::channel();
+        let _ = self.queue.send(Message::Backlogs(answer)).await;
+        backlogs.await.unwrap_or_default()
+    }
+
     /// Closes all connections with 1001, spread over `window`; resolves when none is left.
     pub(super) async fn drain(&self, window: Duration) {
         let (answer, drained) = oneshot::channel();
@@ -257,6 +265,9 @@ async fn handle(shared: &Shared, message: Message) {
         }
         Message::Census(dialect, answer) => {
             let _ = answer.send(shared.census(dialect));
+        }
+        Message::Backlogs(answer) => {
+            let _ = answer.send(shared.backlogs());
         }
         Message::Drain(window, answer) => shared.drain(window, answer),
         Message::Host(work) => {

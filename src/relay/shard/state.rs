@@ -13,6 +13,7 @@ mod traffic;
 use std::cell::{RefCell, RefMut};
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -24,6 +25,7 @@ use super::ShardSettings;
 use super::conn::{Conn, Phase, Wrote};
 use super::message::WeakHandle;
 use crate::dialect::{CloseReason, DialectId, Topic};
+use crate::relay::backlogs::Backlogs;
 use crate::relay::encoding::Encoder;
 use crate::relay::hub::{Census, Hub, Subscriber};
 use crate::relay::session::{Action, PingInterval, Watch};
@@ -68,14 +70,13 @@ impl State {
     pub(super) fn new(settings: ShardSettings, answers: WeakHandle) -> Self {
         Self {
             interval: PingInterval::new(settings.ping_interval),
-            settings,
             answers,
             began: Instant::now(),
             conns: Slots::new(),
             hub: Hub::default(),
             wheel: Wheel::new(),
             random: StdRng::from_rng(&mut rand::rng()),
-            encoder: Encoder::default(),
+            encoder: Encoder::new(Arc::clone(&settings.dialects)),
             inflater: Inflater::default(),
             delivered: 0,
             streams: SharedTable::default(),
@@ -86,6 +87,7 @@ impl State {
             due: Vec::new(),
             closing: false,
             drained: None,
+            settings,
         }
     }
 
@@ -212,6 +214,17 @@ impl Shared {
 
     pub(super) fn census(&self, dialect: DialectId) -> Census {
         self.state().hub.census(dialect)
+    }
+
+    pub(super) fn backlogs(&self) -> Backlogs {
+        let state = self.state();
+        let mut backlogs = Backlogs::default();
+        for conn in state.conns.values() {
+            if let Some(backlog) = conn.backlog() {
+                backlogs.add(conn.client.address(), backlog);
+            }
+        }
+        backlogs
     }
 
     /// Closes everything, each connection at its own moment of the window.

@@ -90,6 +90,13 @@ fn one_who_stops_reading_gets_the_newest_state_later_and_nobody_else_notices() {
     let stats = relay.stats();
     assert!(stats["conflated"].as_u64().unwrap() > 1_000, "{stats}");
     assert_eq!(stats["slow_consumers"], 0);
+    let clients = relay.exchange("GET", "/clients", &[], b"").json();
+    let one = &clients["clients"][0];
+    assert_eq!((&one["address"], &one["slow"]), (&"127.0.0.1".into(), &1.into()), "{clients}");
+    assert_eq!(one["sockets"], 1 + OTHERS, "{clients}");
+    for waiting in ["waiting_bytes", "waiting_messages", "waiting_ms"] {
+        assert!(one[waiting].as_u64().unwrap() > 0, "{clients}");
+    }
     let grown = resident(relay.id()).saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
 

@@ -116,11 +116,11 @@ impl Record {
         let opens = decoded.kind.is_some_and(|kind| kind.opens == Opens::Always);
         // An ending that is known and not the stored one is of a run before; so is everything before an opening.
         let kept = if self.ended.is_some() || opens { Vec::new() } else { std::mem::take(&mut self.kept) };
-        let (began, updated) = (self.began, self.updated);
+        let (began, first, updated) = (self.began, self.first, self.updated);
         self.forget_run();
         if !kept.is_empty() {
             self.bytes += kept.iter().map(Kept::bytes).sum::<usize>();
-            (self.kept, self.began) = (kept, began);
+            (self.kept, self.began, self.first) = (kept, began, first);
         }
         self.adopt(dialect, decoded, (stored, ended), sequence, at);
         self.updated = self.updated.max(updated);
@@ -145,7 +145,7 @@ impl Record {
         sequence: u64,
         at: Stamp,
     ) {
-        let began = self.began;
+        let (began, first) = (self.began, self.first);
         let percent = stored.percent.as_deref().and_then(|text| text.parse().ok());
         let known = self.percent.take().or(percent);
         let incoming = Incoming { payload: Payload::wrapped(decoded.text_parts()), entry: None };
@@ -156,7 +156,7 @@ impl Record {
             self.keep(Kept { event: change.event, entity: change.entity });
         }
         self.percent = self.percent.take().or(known);
-        (self.updated, self.began) = (stored.updated, began);
+        (self.updated, self.began, self.first) = (stored.updated, began, first);
         self.ended = ended.or(self.ended);
         (self.opened, self.reopens) = (false, Opens::Never);
         self.before = Before::default();

@@ -196,7 +196,7 @@ impl Shared {
                 if cursor.is_some() {
                     conn.session.tell(event.sequence);
                 }
-                let address = Address { target: &target, cursor: cursor.as_ref() };
+                let address = Address { target: &target, dialect: event.dialect(), cursor: cursor.as_ref() };
                 wrote = conn.write_state(&encoder.event(conn.encoding, &event.payload, address, false));
                 settings.stats.deliveries.add(1);
             }

@@ -9,7 +9,7 @@ use super::super::{ShardSettings, timestamp, timestamp_zulu};
 use super::{GOOD_BYE, SLOW_GOOD_BYE, Shared, State};
 use crate::dialect::{CloseReason, TopicKind};
 use crate::relay::cursor::{self, Loss, Start};
-use crate::relay::encoding::{Address, Encoder, Shape};
+use crate::relay::encoding::{Address, Encoder};
 use crate::relay::event::{Event, Snapshot};
 use crate::relay::outbox::OutboxKey;
 use crate::relay::refusals::Why;
@@ -50,7 +50,7 @@ impl Shared {
             }
             Action::Listed(job, snapshot) => {
                 let target = conn.session.name_of(&job).unwrap_or_default();
-                let address = Address { target: &target, cursor: None };
+                let address = Address { target: &target, dialect: job.dialect, cursor: None };
                 conn.write_state(&encoder.event(conn.encoding, &snapshot.payload, address, true))
             }
             Action::Event(watch, event) => send_held((settings, streams), encoder, conn, watch, &event),
@@ -147,13 +147,16 @@ fn send_state(
     snapshot: &Snapshot,
 ) -> Wrote {
     let target = name_of(conn, watch).unwrap_or_default();
-    let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
+    let alone = conn.encoding.has_cursors() && !conn.encoding.shape.is_envelope();
     let sources = conn.session.sources(streams);
     let cursor = alone.then(|| settings.cursor(sources, snapshot.sequence));
     if cursor.is_some() {
         conn.session.tell(snapshot.sequence);
     }
-    let address = Address { target: &target, cursor: cursor.as_ref() };
+    let Some(dialect) = conn.session.watch(watch).map(|watch| watch.topic().dialect) else {
+        return Wrote::Whole;
+    };
+    let address = Address { target: &target, dialect, cursor: cursor.as_ref() };
     let frame = encoder.event(conn.encoding, &snapshot.payload, address, true);
     conn.write_state(&frame)
 }
@@ -167,13 +170,13 @@ fn send_held(
     event: &Arc<Event>,
 ) -> Wrote {
     let target = name_of(conn, watch).unwrap_or_default();
-    let alone = conn.encoding.has_cursors() && conn.encoding.shape != Shape::Envelope;
+    let alone = conn.encoding.has_cursors() && !conn.encoding.shape.is_envelope();
     let sources = conn.session.sources(streams);
     let cursor = alone.then(|| settings.cursor(sources, event.sequence));
     if cursor.is_some() {
         conn.session.tell(event.sequence);
     }
-    let address = Address { target: &target, cursor: cursor.as_ref() };
+    let address = Address { target: &target, dialect: event.dialect(), cursor: cursor.as_ref() };
     let frame = encoder.event(conn.encoding, &event.payload, address, false);
     conn.write_state(&frame)
 }

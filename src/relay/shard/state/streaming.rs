@@ -169,7 +169,7 @@ impl Shared {
             let sources = conn.session.sources(streams);
             let places = conn.session.replaying_places().filter(|_| has_cursor);
             let cursor = places.and_then(|places| settings.log().cursor_of(sources, places));
-            let address = Address { target: &target, cursor: cursor.as_ref() };
+            let address = Address { target: &target, dialect: event.dialect(), cursor: cursor.as_ref() };
             wrote = conn.write_state(&encoder.event(conn.encoding, &event.payload, address, false));
             settings.stats.deliveries.add(1);
         }

@@ -15,11 +15,14 @@ fn claims(subject: &str, watch: &Value) -> String {
 
 /// `GET /jobs` with a host of one's own.
 fn jobs(relay: &Relay, query: &str, host: &str, headers: &[(&str, &str)]) -> Answer {
+    get(relay, &format!("/jobs{query}"), host, headers)
+}
+
+fn get(relay: &Relay, path: &str, host: &str, headers: &[(&str, &str)]) -> Answer {
     let mut tcp = RawTcp::connect(relay.address());
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let lines = lines.concat();
-    tcp.send(format!("GET /jobs{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n"))
-        .unwrap();
+    tcp.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{lines}\r\n")).unwrap();
     Answer::parse(&tcp.read_to_end(PATIENCE))
 }
 
@@ -117,8 +120,9 @@ fn the_list_of_jobs_has_its_fields_filters_order_and_limit() {
     let body = all.json();
     for job in body["jobs"].as_array().unwrap() {
         let fields: Vec<_> = job.as_object().unwrap().keys().cloned().collect();
-        assert_eq!(fields, ["target", "state", "percent", "message", "updated", "watchers"]);
+        assert_eq!(fields, ["target", "state", "percent", "message", "updated", "watchers", "started"]);
         assert!(job["updated"].as_str().unwrap().ends_with('Z'));
+        assert!(job["started"].as_str().unwrap() <= job["updated"].as_str().unwrap(), "{job}");
     }
     let states: Vec<_> =
         body["jobs"].as_array().unwrap().iter().map(|job| job["state"].as_str().unwrap()).collect();
@@ -131,10 +135,30 @@ fn the_list_of_jobs_has_its_fields_filters_order_and_limit() {
     assert_eq!(list("state=running"), ["downloads/a", "scraping/1"]);
     assert_eq!(list("dialect=scraping&state=running&limit=1"), ["scraping/1"]);
     assert_eq!(list("limit=2"), ["downloads/q", "scraping/2"]);
+    assert_eq!(list("state=queued,running"), ["downloads/q", "downloads/a", "scraping/1"]);
+    assert_eq!(list("state=failed,%20queued&limit=1"), ["downloads/q"]);
+    assert_eq!(body["total"], 4);
+    let names: Vec<&str> =
+        body["dialects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert!(
+        names.contains(&"scraping") && names.contains(&"celery") && !names.contains(&"channels"),
+        "{names:?}"
+    );
+    let one = relay.exchange("GET", "/jobs?dialect=scraping&state=running,failed&limit=1", &[], b"").json();
+    assert_eq!((&one["total"], &one["dialects"]), (&json!(2), &json!(["scraping"])));
     assert_eq!(list("dialect=celery"), [""; 0]);
-    for query in
-        ["state=", "state=done", "limit=0", "limit=-1", "limit=1001", "limit=x", "limit=", "limit=1e2"]
-    {
+    for query in [
+        "state=",
+        "state=done",
+        "state=running,",
+        "state=running,done",
+        "limit=0",
+        "limit=-1",
+        "limit=10001",
+        "limit=x",
+        "limit=",
+        "limit=1e2",
+    ] {
         let answer = relay.exchange("GET", &format!("/jobs?{query}"), &[], b"");
         assert_eq!(answer.refusal(), (400, "bad_query".to_owned()), "{query}");
     }
@@ -177,4 +201,25 @@ fn tasks_are_listed_for_their_owner_and_with_the_key_for_all_that_have_one() {
     let row = relay.exchange("GET", "/jobs?dialect=scraping", &[], b"").json()["jobs"][0].clone();
     assert_eq!((&row["target"], &row["state"]), (&"scraping/5".into(), &"succeeded".into()), "{row}");
     assert_eq!(row["updated"], "2023-11-14T22:13:20.000Z", "{row}");
+    assert_eq!(row["started"], Value::Null, "{row}");
+}
+
+#[test]
+fn clients_are_listed_by_address_to_operators() {
+    let relay = Relay::start(&["--jwt-secret", SECRET]);
+    let _socket = relay.connect("/ws/scraping/1");
+    relay.until_connections(1);
+    let answer = relay.exchange("GET", "/clients", &[], b"").json();
+    let wanted = json!({"address":"127.0.0.1","sockets":1,"slow":0,"waiting_bytes":0,"waiting_messages":0,"waiting_ms":0});
+    assert_eq!(answer, json!({"clients": [wanted], "addresses": 1}));
+    let foreign = |headers: &[(&str, &str)]| get(&relay, "/clients", "relay.example", headers);
+    assert_eq!(foreign(&[]).refusal(), (403, "not_allowed".to_owned()));
+    let claim = format!("Bearer {}", claims("alice", &json!(["scraping/*", "celery/*"])));
+    assert_eq!(foreign(&[("Authorization", &claim)]).refusal(), (403, "not_allowed".to_owned()));
+    let key = std::fs::read_to_string(relay.key_file()).unwrap();
+    assert_eq!(foreign(&[("Authorization", &format!("Bearer {}", key.trim()))]).status, 200);
+    for query in ["limit=0", "limit=1001", "limit=x"] {
+        let answer = relay.exchange("GET", &format!("/clients?{query}"), &[], b"");
+        assert_eq!(answer.refusal(), (400, "bad_query".to_owned()), "{query}");
+    }
 }

@@ -5,6 +5,7 @@ mod lists;
 mod messages;
 mod owners;
 mod together;
+mod views;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
