@@ -42,6 +42,7 @@ use crate::child::{self, CaughtSignal, CaughtSignals, Passing, SignalSender};
 use crate::dialect::Dialect;
 use crate::emit::{Sink, SinkOptions, attach_command, quoted};
 use crate::exit::{Exit, Failure};
+use crate::net::host_name;
 use crate::progress::ProgressPattern;
 use crate::text::printable_lines;
 
@@ -139,7 +140,7 @@ impl Run {
     ) -> (Result<Exit, Failure>, Ending) {
         *lock(&self.passing) = Passing::new(running.kinship == Kinship::SameGroup);
         let name = options.command.name(options.shows_command);
-        self.tellings.milestone(self.reporter.started(&host(), running.id, &name));
+        self.tellings.milestone(self.reporter.started(&host_name(), running.id, &name));
         match self.follow(&mut running, &mut events, options).await {
             Ok(Some(status)) => {
                 let is_heard = &mut self.is_interrupted;
@@ -376,13 +377,6 @@ async fn at(time: Option<Instant>) {
 
 fn signal_name(number: i32) -> String {
     signal_hook::low_level::signal_name(number).map_or_else(|| number.to_string(), str::to_owned)
-}
-
-/// Name of this machine.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
 }
 
 /// Prints a line. A stderr that nobody reads does not stop the run.

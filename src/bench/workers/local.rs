@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::bench::process;
 use crate::exit::{Exit, Failure};
+use crate::net::host_name;
 
 /// The variable that tells a worker whose child it is: the run's number in hexadecimal.
 pub(super) const RUN: &str = "JOBWIRE_BENCH_RUN";
@@ -52,7 +52,7 @@ impl Children {
 
     /// How one has ended that did not appear.
     pub(super) fn stillborn(&mut self, has_appeared: impl Fn(&str) -> bool) -> Option<String> {
-        let host = process::host();
+        let host = host_name();
         self.0.iter_mut().find_map(|child| {
             let status = child.try_wait().ok()??;
             let name = format!("{host}/{}", child.id());
