@@ -10,9 +10,11 @@ use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::child::{self, CaughtSignals, Passing};
+use crate::cli::dialect_files::{DIALECT_FILES, dialect_files};
 use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::relay::Relay;
+use crate::wire::redis::redis_environment;
 
 /// Longest time until events can come. After it the command is not started.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -47,19 +49,17 @@ impl<'a> ServedCommand<'a> {
         let published = || dialects.iter().filter(|(_, dialect)| dialect.publisher.is_none());
         let streamed = published().filter(|(_, dialect)| dialect.streams).count();
         if streamed == 0 || streamed == published().count() {
-            self.set("JOBWIRE_REDIS", url);
+            self.environment.extend(redis_environment(url));
             self.set("JOBWIRE_DURABLE", (streamed > 0).to_string());
         } else {
             self.environment.extend([("JOBWIRE_REDIS", None), ("JOBWIRE_DURABLE", None)]);
         }
     }
 
-    /// Sets the dialect files. Does nothing if a name contains a comma, which divides the list.
+    /// Sets the dialect files, where the environment can hold them.
     pub(super) fn set_dialect_files(&mut self, files: &[PathBuf]) {
-        let absolute = files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
-        let names: Vec<OsString> = absolute.map(PathBuf::into_os_string).collect();
-        if !names.is_empty() && !names.iter().any(|name| name.as_encoded_bytes().contains(&b',')) {
-            self.set("JOBWIRE_DIALECT_FILE", names.join(OsString::from(",").as_os_str()));
+        if let Some(files) = dialect_files(files) {
+            self.set(DIALECT_FILES, files);
         }
     }
 
@@ -156,21 +156,6 @@ mod tests {
             ("10.0.0.7:80", "10.0.0.7:80"),
         ] {
             assert_eq!(reachable(listener.parse().unwrap()), reached.parse().unwrap());
-        }
-    }
-
-    #[test]
-    fn dialect_files_are_absolute_in_the_environment() {
-        let words = [OsString::from("true")];
-        let set = |files: &[&str]| {
-            let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
-            command.set_dialect_files(&files.iter().map(PathBuf::from).collect::<Vec<_>>());
-            command.environment.pop().unwrap()
-        };
-        assert_eq!(set(&["/a.toml", "/b.toml"]), ("JOBWIRE_DIALECT_FILE", Some("/a.toml,/b.toml".into())));
-        assert!(PathBuf::from(set(&["a.toml"]).1.unwrap()).is_absolute());
-        for unset in [&[][..], &["/a,b.toml"]] {
-            assert_eq!(set(unset).0, "JOBWIRE_PUBLISH_KEY");
         }
     }
 
