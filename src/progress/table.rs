@@ -5,6 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
 use super::forms::FORMS;
+use super::marks::Marks;
 use super::row::Row;
 use super::tools::TOOLS;
 use super::transfers::TRANSFERS;
@@ -46,17 +47,18 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// Rows that may recognise a line: rows whose pattern matches, and rows without a pattern.
+    /// Rows that may recognise a line with these marks: rows whose pattern matches, and rows without a pattern.
     pub(super) fn candidates(
         &'static self,
         line: &[u8],
+        marks: Marks,
     ) -> impl Iterator<Item = (&'static Row, Option<&'static Regex>)> {
         let matches = self.set.matches(line);
         let mut patterns = 0;
         rows().zip(&self.each).filter_map(move |(row, pattern)| {
             let is_candidate = pattern.is_none() || matches.matched(patterns);
             patterns += usize::from(pattern.is_some());
-            is_candidate.then_some((row, pattern.as_ref().map(Pattern::regex)))
+            (is_candidate && marks.has(row.mark)).then(|| (row, pattern.as_ref().map(Pattern::regex)))
         })
     }
 }
