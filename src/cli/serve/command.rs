@@ -166,14 +166,25 @@ mod tests {
             let dialects = Dialects::builtin().with_streams(streams).unwrap();
             let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
             command.set_redis("redis://r", &dialects);
-            let value =
-                |(_, value): (&str, Option<OsString>)| value.map(|value| value.into_string().unwrap());
-            let durable = command.environment.pop().and_then(value);
-            (command.environment.pop().and_then(value), durable)
+            let value = |name: &str| {
+                let (_, value) = command.environment.iter().rfind(|(known, _)| *known == name).unwrap();
+                value.clone().map(|value| value.into_string().unwrap())
+            };
+            (value("JOBWIRE_REDIS"), value("JOBWIRE_DURABLE"))
         };
         let some = |redis: &str, durable: &str| (Some(redis.to_owned()), Some(durable.to_owned()));
         assert_eq!(set(&[]), some("redis://r", "false"));
         assert_eq!(set(&["downloads", "scraping", "channels", "jobs", "tasks"]), some("redis://r", "true"));
         assert_eq!(set(&["scraping"]), (None, None));
+    }
+
+    #[test]
+    fn a_command_gets_no_other_settings_of_redis_than_those_in_the_url() {
+        let words = [OsString::from("true")];
+        let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
+        command.set_redis("rediss://r?ssl_ca_certs=new", &Dialects::builtin());
+        for name in ["JOBWIRE_REDIS_CA", "JOBWIRE_REDIS_INSECURE", "JOBWIRE_REDIS_SENTINEL_PASSWORD"] {
+            assert!(command.environment.contains(&(name, None)), "{name}");
+        }
     }
 }
