@@ -141,7 +141,7 @@ pub(crate) fn send(id: Option<u32>, signal: Signal) {
 
 /// Ends this process by SIGINT.
 pub(crate) fn end_by_interrupt() {
-    // The call returns where the signal is blocked. The exit code then says the same.
+    // The call returns where the signal is blocked. The exit code then stands for the signal.
     let _ = signal_hook::low_level::emulate_default_handler(Signal::INT.as_raw());
 }
 

@@ -13,7 +13,7 @@ use super::transfers::TRANSFERS;
 /// Limit of the compiled set of patterns and of its search cache, in bytes. The default is too small for the set.
 const CACHE: usize = 8 << 20;
 
-/// All rows. The first row that recognises a line wins, so programs come before the forms that anybody writes.
+/// All rows. The first row that recognises a line counts, so programs come before the forms that anybody writes.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TOOLS.iter().chain(TRANSFERS).chain(FORMS)
 }

@@ -69,7 +69,8 @@ impl Output {
     }
 
     /// Moves output for which the observer has no room to jobwire's own stream without copying it, except for the newest
-    /// [`NEWEST`] bytes. `false` where that stream takes nothing in this way, or takes nothing at all, which the next write tells.
+    /// [`NEWEST`] bytes. `false` where the stream allows no move or no write. The next write finds the
+    /// error.
     fn move_unseen(&self) -> bool {
         let waiting = ioctl_fionread(&self.from).unwrap_or(0);
         let mut unseen = usize::try_from(waiting).unwrap_or(usize::MAX).saturating_sub(NEWEST);
@@ -85,7 +86,7 @@ impl Output {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let mut polled = [PollFd::new(&self.to, PollFlags::OUT)];
-                    // The next attempt tells what is wrong.
+                    // The next attempt finds the error.
                     let _ = poll(&mut polled, None);
                 }
                 Err(_) => return false,

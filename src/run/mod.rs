@@ -2,7 +2,7 @@
 //!
 //! The reporting never holds up the command. Threads copy the command's streams and wait for nobody else ([`copy`]). Other
 //! threads look for progress in the copied output as far as they keep up ([`glance`], [`observer`]). A task sends what they
-//! find ([`teller`]) from a bounded queue in which the newest progress wins ([`queue`]). Where the command has a terminal of
+//! find ([`teller`]) from a bounded queue that keeps only the newest progress ([`queue`]). Where the command has a terminal of
 //! its own, a process between jobwire and the command leads the command's session ([`session`]).
 
 mod command;
