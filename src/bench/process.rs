@@ -3,14 +3,8 @@
 use std::fs;
 
 use super::summary::Machine;
+use crate::net::host_name;
 use crate::usage::memory;
-
-/// The name of this machine, as far as the system tells it.
-pub fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
-}
 
 /// Facts of this machine; what the system does not tell is empty.
 pub fn machine() -> Machine {
@@ -18,7 +12,7 @@ pub fn machine() -> Machine {
     let cpu = read("/proc/cpuinfo");
     let processor = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     Machine {
-        host: host(),
+        host: host_name(),
         system: format!(
             "{} {}",
             read("/proc/sys/kernel/ostype").trim(),

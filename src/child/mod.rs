@@ -21,7 +21,7 @@ pub(crate) use self::caught::{CaughtSignal, CaughtSignals, SignalSender};
 pub(crate) use self::passing::{Addressee, Passing};
 use crate::exit::{Exit, Failure};
 
-/// Time within which all processes in the foreground of a terminal receive a signal of its.
+/// Longest time until all processes in the foreground of a terminal have received the terminal's signal.
 const TOGETHER: Duration = Duration::from_millis(100);
 
 /// Starts a command.
@@ -79,7 +79,8 @@ pub(crate) async fn wait(
             biased;
             status = child.wait() => {
                 let status = status?;
-                hear_interrupt(status, signals, |caught| {
+                let mut is_heard = passing.is_interrupted();
+                hear_interrupt(status, signals, &mut is_heard, |caught| {
                     pass_on(child, caught, passing);
                     passing.is_interrupted()
                 })
@@ -91,15 +92,21 @@ pub(crate) async fn wait(
     }
 }
 
-/// Hands on what this process receives within [`TOGETHER`] after SIGINT has ended its command, until `hear` says that it was
-/// the terminal's SIGINT. The terminal sends it to one process after the other.
+/// Waits for the terminal's SIGINT after SIGINT has ended the command, since the terminal sends it to one process after the
+/// other. `is_heard` says whether this process has received it, and `is_it` whether a signal is it. The wait takes [`TOGETHER`]
+/// at most, and no time where the SIGINT is heard already.
 pub(crate) async fn hear_interrupt(
     status: ExitStatus,
     signals: &mut CaughtSignals,
-    mut hear: impl FnMut(CaughtSignal) -> bool,
+    is_heard: &mut bool,
+    mut is_it: impl FnMut(CaughtSignal) -> bool,
 ) {
     if status.signal() == Some(Signal::INT.as_raw()) {
-        let late = async { while !hear(signals.next().await) {} };
+        let late = async {
+            while !*is_heard {
+                *is_heard = is_it(signals.next().await);
+            }
+        };
         // A process may have sent the SIGINT to the command alone.
         let _ = timeout(TOGETHER, late).await;
     }
@@ -134,7 +141,7 @@ pub(crate) fn send(id: Option<u32>, signal: Signal) {
 
 /// Ends this process by SIGINT.
 pub(crate) fn end_by_interrupt() {
-    // The call returns where the signal is blocked. The exit code then says the same.
+    // The call returns where the signal is blocked. The exit code then stands for the signal.
     let _ = signal_hook::low_level::emulate_default_handler(Signal::INT.as_raw());
 }
 
@@ -152,6 +159,8 @@ pub(crate) fn exit(status: ExitStatus, is_interrupted: bool) -> Exit {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
 
     use super::*;
 
@@ -181,6 +190,17 @@ mod tests {
             let failure = refused(&program);
             assert_eq!(failure.exit.code(), code, "{failure}");
             assert!(failure.message.contains(said), "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_interrupt_that_was_heard_is_not_waited_for() {
+        let mut signals = CaughtSignals::catch().unwrap();
+        let mut context = Context::from_waker(Waker::noop());
+        for (raw, was_heard, is_done) in [(2, true, true), (2, false, false), (15, false, true)] {
+            let (status, mut is_heard) = (ExitStatus::from_raw(raw), was_heard);
+            let wait = pin!(hear_interrupt(status, &mut signals, &mut is_heard, |_| false));
+            assert_eq!(wait.poll(&mut context).is_ready(), is_done, "{raw} {was_heard}");
         }
     }
 

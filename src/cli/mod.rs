@@ -12,6 +12,7 @@ mod check;
 mod complete;
 mod config;
 mod demo;
+mod dialect_files;
 mod errors;
 mod generate;
 mod globals;

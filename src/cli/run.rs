@@ -1,7 +1,6 @@
 //! `run`: its flags, and the options made from them.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +8,7 @@ use clap::{Args, ValueEnum};
 use rand::RngExt as _;
 
 use super::Globals;
+use super::dialect_files::{DIALECT_FILES, dialect_files};
 use super::sink::SinkArgs;
 use super::values::duration;
 use crate::dialect::{Dialects, Target};
@@ -16,6 +16,7 @@ use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
 use crate::progress::{PatternError, ProgressPattern};
 use crate::run::{self, CommandLine, PtyChoice, RunOptions, name_of};
+use crate::wire::redis::redis_environment;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,12 +124,8 @@ impl RunArgs {
             Failure::usage(format!("--progress-regex: {error}")).hint(PatternError::hint())
         })?;
         let mut environment = vec![set("JOBWIRE_TARGET", format!("{}/{job}", dialect.name))];
-        if !globals.dialect_files.is_empty() {
-            let files: Vec<PathBuf> =
-                globals.dialect_files.iter().filter_map(|path| std::path::absolute(path).ok()).collect();
-            let files: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-            environment.push(set("JOBWIRE_DIALECT_FILE", files.join(",")));
-        }
+        let files = dialect_files(&globals.dialect_files);
+        environment.extend(files.map(|files| (DIALECT_FILES.into(), Some(files))));
         let sink = self.sink.options()?;
         match &sink {
             SinkOptions::Redis { url, durable } => {
@@ -166,17 +163,14 @@ fn set(name: &str, value: String) -> (OsString, Option<OsString>) {
     (name.into(), Some(value.into()))
 }
 
-/// Variables by which a jobwire inside the command finds the same Redis. The URL contains the TLS settings, so variables for
-/// these are removed.
+/// Variables by which a jobwire inside the command finds the same Redis; none where the command inherits them.
 fn of_redis(url: &str) -> Vec<(OsString, Option<OsString>)> {
     let is_known =
         ["JOBWIRE_REDIS", "REDIS_URL"].iter().find_map(std::env::var_os).is_some_and(|own| own == url);
     if is_known {
         return Vec::new();
     }
-    let folded = ["CA", "CERT", "KEY", "INSECURE", "SENTINEL_PASSWORD"];
-    let removed = folded.iter().map(|name| (format!("JOBWIRE_REDIS_{name}").into(), None));
-    std::iter::once(set("JOBWIRE_REDIS", url.to_owned())).chain(removed).collect()
+    redis_environment(url).map(|(name, value)| (name.into(), value)).collect()
 }
 
 /// Dialect and name of the job.

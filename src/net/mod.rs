@@ -25,6 +25,13 @@ use self::answer::Redirect;
 use self::tls::TlsProblem;
 use crate::text::printable;
 
+/// Name of this machine; `localhost` where the system gives none.
+pub(crate) fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
 /// What went wrong between this process and a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {

@@ -7,13 +7,13 @@ use memchr::{memchr, memchr2};
 use super::plain::{BACKSPACE, ESCAPE, plain, take_back};
 use super::sequence::{Motion, Sequence};
 
-/// Bytes of a line that are kept. A program that draws a bar in colours on a wide terminal needs some thousand of them.
+/// Longest part of a line that is kept, in bytes. A bar in colours on a wide terminal has some thousand bytes.
 pub(crate) const LONGEST: usize = 16 * 1024;
 
-/// Bytes of the longest update that is told where backspaces follow it: as many as a terminal of 200 columns shows, in colours.
+/// Longest update that is passed on before backspaces, in bytes. A line in colours on a terminal of 200 columns has as many.
 const LONGEST_TAKEN_BACK: usize = 1024;
 
-/// A line of output, or an update that the next one overwrites.
+/// Line of output, or an update that the next one overwrites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
     /// The line without its end: the first [`LONGEST`] bytes of it, or more of a [`Literal`] one.
@@ -22,75 +22,76 @@ pub(crate) struct Line<'a> {
     pub left_out: u64,
     /// Number of the line, from 1. `\n`, `\r`, and both together end a line here; a move of the cursor does not.
     pub number: u64,
-    /// What the line ended with.
+    /// End of the line.
     pub end: LineEnd,
 }
 
-/// What a line ended with.
+/// End of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineEnd {
     /// `\n`, or `\r` and `\n`.
     Newline,
-    /// `\n` after a `\r` that was the last byte before: the line was told with [`LineEnd::Return`], and is told again.
+    /// `\n` after a `\r` that was the last byte of the bytes before. The line was passed on with [`LineEnd::Return`], and is
+    /// passed on again.
     LateNewline,
-    /// `\r` alone: an update, which the next one overwrites.
+    /// `\r` alone. The line is an update, which the next one overwrites.
     Return,
-    /// Backspaces, or a sequence that moves the cursor elsewhere: an update as well.
+    /// Backspaces, or a sequence that moves the cursor elsewhere. The line is an update.
     Move,
-    /// Nothing yet: an update that follows a `\r` or a move, or the end of the output.
+    /// No end yet. The line is an update after a `\r` or a move, or the last line of the output.
     Open,
 }
 
 impl LineEnd {
-    /// Whether the line is on the screen to stay.
+    /// Whether the line stays on the screen.
     pub(crate) const fn is_newline(self) -> bool {
         matches!(self, Self::Newline | Self::LateNewline)
     }
 }
 
-/// Lines that are kept as they were written, whatever control characters are in them: they are no output for a terminal.
+/// Kind of lines that are kept with all control characters, since they are no output for a terminal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Literal {
-    /// Whether a line that begins so is one. Looks at its first bytes only.
+    /// Whether a line with this beginning is literal. The first bytes decide.
     pub is_one: fn(&[u8]) -> bool,
-    /// Bytes of one that are kept; at least [`LONGEST`].
+    /// Longest part of a literal line that is kept, in bytes; at least [`LONGEST`].
     pub longest: usize,
 }
 
-/// Cutter of a stream of bytes into lines. Memory: [`LONGEST`] bytes, or as many as a literal line may have; what a line has
-/// beyond that is counted and dropped.
+/// Cutter of a stream of bytes into lines. It keeps [`LONGEST`] bytes, or as many as a literal line may have. Further bytes of
+/// a line are counted and dropped.
 ///
-/// - An empty update is not told: programs write `\r` before an update as well as behind it.
-/// - An escape sequence that moves the cursor to another line or to the first column is left out, and ends an update as `\r` does.
-/// - Backspaces end an update, and take back characters of it: what stands before these begins the next one.
-/// - An update that was begun by a `\r` and has no end so far is told at once, as [`LineEnd::Open`], and once more with its end:
-///   the end comes with the next update, which may be minutes away. What backspaces have left of one is told once more follows.
-/// - A line whose `\r` was the last byte so far is told as an update, and again with [`LineEnd::LateNewline`] if `\n` follows.
-/// - A literal line is told once it is whole. Only `\n`, `\r` and the end of the output end it.
+/// - Empty updates are not passed on, since programs write `\r` before an update as well as after it.
+/// - An escape sequence that moves the cursor to another line or to the first column is removed, and ends an update as `\r` does.
+/// - Backspaces end an update and remove its last characters. The other characters begin the next update.
+/// - An update after a `\r` that has no end yet is passed on at once, as [`LineEnd::Open`], and again with its end. The end comes
+///   with the next update, which may be minutes later. The rest that backspaces leave is passed on once more bytes follow.
+/// - A line whose `\r` was the last byte so far is passed on as an update, and again with [`LineEnd::LateNewline`] if `\n` follows.
+/// - A literal line is passed on once it is whole. Only `\n`, `\r` and the end of the output end it.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     kept: Vec<u8>,
     left_out: u64,
-    /// Count of the lines before this one.
+    /// Number of lines before this one.
     ended: u64,
     literal: Option<Literal>,
-    /// Count of `\r` that were the last bytes. The line before them is told, and still kept.
+    /// Number of `\r` at the end of the bytes so far. The line before them was passed on and is still kept.
     returns: u64,
-    /// The line that is kept follows a `\r`, or what does the same.
+    /// Whether the kept line follows a `\r`, a backspace or a move of the cursor.
     is_update: bool,
-    /// The last byte was a backspace.
+    /// Whether the last byte was a backspace.
     is_taken_back: bool,
-    /// Escape sequence that the last byte is a part of, and where it begins in `kept`.
+    /// Escape sequence of the last byte, and the place in `kept` where it begins.
     sequence: Option<(Sequence, usize)>,
 }
 
 impl Lines {
-    /// Cutter of a stream that has literal lines.
+    /// Makes a cutter of a stream with literal lines.
     pub(crate) fn with(literal: Literal) -> Self {
         Self { literal: Some(literal), ..Self::default() }
     }
 
-    /// Takes the next bytes, and tells each line that ends in them.
+    /// Adds bytes, and calls `each` with every line that ends in them.
     pub(crate) fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(Line<'_>)) {
         if self.returns > 0 {
             bytes = self.after_return(bytes, &mut each);
@@ -124,7 +125,7 @@ impl Lines {
         }
     }
 
-    /// Tells the last line, if it has no end.
+    /// Ends the output, and calls `each` with a last line that has no end.
     pub(crate) fn end(&mut self, mut each: impl FnMut(Line<'_>)) {
         if self.returns == 0 {
             self.tell_kept(LineEnd::Open, &mut each);
@@ -132,7 +133,7 @@ impl Lines {
         *self = Self { literal: self.literal, ..Self::default() };
     }
 
-    /// Goes on after a `\r` that was the last byte; returns the bytes of the next line.
+    /// Continues after a `\r` that was the last byte. Returns the bytes of the next line.
     fn after_return<'a>(&mut self, bytes: &'a [u8], each: &mut impl FnMut(Line<'_>)) -> &'a [u8] {
         let returns = bytes.iter().take_while(|byte| **byte == b'\r').count();
         let rest = &bytes[returns..];
@@ -149,7 +150,7 @@ impl Lines {
         &rest[usize::from(is_newline)..]
     }
 
-    /// Tells the line that ends with `part`.
+    /// Passes on the line that ends with `part`.
     fn tell(&mut self, part: &[u8], end: LineEnd, each: &mut impl FnMut(Line<'_>)) {
         if self.kept.is_empty() && part.len() <= LONGEST && !self.draws(part) {
             if end == LineEnd::Newline || !part.is_empty() {
@@ -165,12 +166,12 @@ impl Lines {
         self.clear();
     }
 
-    /// Whether more is to do for bytes than to keep them.
+    /// Whether bytes have escape sequences or backspaces, or continue a sequence.
     fn draws(&self, part: &[u8]) -> bool {
         self.sequence.is_some() || memchr2(ESCAPE, BACKSPACE, part).is_some()
     }
 
-    /// Keeps bytes without an end of a line, and tells each update that ends in them.
+    /// Keeps bytes without an end of a line, and passes on each update that ends in them.
     fn take(&mut self, mut part: &[u8], each: &mut impl FnMut(Line<'_>)) {
         while let Some((&first, rest)) = part.split_first() {
             if let Some((sequence, start)) = self.sequence.take() {
@@ -201,7 +202,7 @@ impl Lines {
         }
     }
 
-    /// Obeys a sequence that begins at `start` of what is kept.
+    /// Applies a sequence that begins at `start` in `kept`.
     fn moved(&mut self, motion: Motion, start: usize, each: &mut impl FnMut(Line<'_>)) {
         match motion {
             Motion::Stays => {}
@@ -218,7 +219,7 @@ impl Lines {
         }
     }
 
-    /// Tells the update, and takes back its last characters.
+    /// Passes on the update, and removes its last characters.
     fn taken_back(&mut self, columns: usize, each: &mut impl FnMut(Line<'_>)) {
         if !self.is_taken_back {
             if self.kept.len() <= LONGEST_TAKEN_BACK {
@@ -250,7 +251,7 @@ impl Lines {
         self.left_out += rest.len() as u64;
     }
 
-    /// Keeps bytes of the line up to a length of it; returns the others.
+    /// Keeps bytes up to this length of the line. Returns the other bytes.
     fn keep_up_to<'a>(&mut self, length: usize, part: &'a [u8]) -> &'a [u8] {
         let (kept, rest) = part.split_at(part.len().min(length.saturating_sub(self.kept.len())));
         self.kept.extend_from_slice(kept);
@@ -274,7 +275,7 @@ mod tests {
 
     use super::*;
 
-    /// Lines told of chunks, as text with a mark for the end: `.` a newline, `<` a return, `^` a move, `_` none.
+    /// Lines of chunks, as text with a mark for the end: `.` a newline, `<` a return, `^` a move, `_` none.
     fn cut(chunks: &[&[u8]]) -> Vec<String> {
         let mut told = Vec::new();
         let mut each = |line: Line<'_>| {

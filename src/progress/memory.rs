@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-use super::parts::{amounts, bar};
+use super::parts::{amounts, bar, compile};
 use super::reading::{Progress, decimal, message, read, share};
 
 /// Rising numbers on lines of their own that come before the first one that counts as a percent.
@@ -92,10 +92,6 @@ impl Memory {
         self.last = Some(number);
         (self.run > RUN && !self.is_counting).then(|| Progress::of(f64::from(number)))
     }
-}
-
-fn compile(pattern: &str) -> Regex {
-    Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a constant, and tests use it")
 }
 
 #[cfg(test)]

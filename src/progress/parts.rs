@@ -1,5 +1,7 @@
 //! Patterns of numbers and bars, for use in larger patterns. All patterns match bytes.
 
+use regex::bytes::Regex;
+
 /// A percent.
 macro_rules! percent {
     () => {
@@ -40,6 +42,11 @@ macro_rules! end {
     () => {
         r"(?:$|[\s\]),;|])"
     };
+}
+
+/// Compiles a constant pattern.
+pub(super) fn compile(pattern: &str) -> Regex {
+    Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a constant, and tests use it")
 }
 
 pub(super) use {amount, amounts, bar, end, percent, ratio};

@@ -1,5 +1,9 @@
 //! Removal of escape sequences and control characters.
 
+use std::ops::ControlFlow;
+
+use super::sequence::Sequence;
+
 pub(super) const ESCAPE: u8 = 0x1b;
 pub(super) const BACKSPACE: u8 = 0x08;
 
@@ -44,30 +48,22 @@ const fn is_control(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t') || byte == 0x7f
 }
 
-/// Skips the rest of an escape sequence.
+/// Skips the rest of an escape sequence, up to the end of the line if the sequence has no end.
 fn sequence<'a>(after: &'a [u8], text: &mut Vec<u8>) -> &'a [u8] {
-    match after.split_first() {
-        Some((b'[', parameters)) => {
-            let Some(end) = parameters.iter().position(|byte| matches!(byte, 0x40..=0x7e)) else {
-                return &[];
-            };
-            // CUU to CUP, VPA and HVP move the cursor, so the text after them stands elsewhere.
-            if matches!(parameters[end], b'A'..=b'H' | b'd' | b'f') {
-                text.push(b' ');
+    let mut sequence = Sequence::Begun;
+    for (at, &byte) in after.iter().enumerate() {
+        match sequence.next(byte) {
+            ControlFlow::Continue(next) => sequence = next,
+            ControlFlow::Break(_) => {
+                // CUU to CUP, VPA and HVP move the cursor, so the text after them stands elsewhere.
+                if matches!((sequence, byte), (Sequence::Control(_), b'A'..=b'H' | b'd' | b'f')) {
+                    text.push(b' ');
+                }
+                return &after[at + 1..];
             }
-            &parameters[end + 1..]
         }
-        // OSC, DCS, SOS, PM and APC contain a text that ends with BEL, or with ESC and a backslash.
-        Some((b']' | b'P' | b'X' | b'^' | b'_', string)) => {
-            let Some(end) = string.iter().position(|byte| matches!(byte, 0x07 | &ESCAPE)) else { return &[] };
-            let rest = &string[end..];
-            rest.strip_prefix(&[ESCAPE, b'\\']).or_else(|| rest.strip_prefix(&[0x07])).unwrap_or(rest)
-        }
-        // The choice of a character set has one intermediate byte and a final byte.
-        Some((b'(' | b')' | b'*' | b'+' | b'#' | b'%', set)) => set.get(1..).unwrap_or_default(),
-        Some((_, rest)) => rest,
-        None => &[],
     }
+    &[]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use regex::bytes::{Captures, Regex};
 use super::lines::LONGEST;
 use super::marks::Marks;
 use super::memory::Memory;
+use super::parts::compile;
 use super::pattern::ProgressPattern;
 use super::plain::plain;
 use super::reading::{Progress, read};
@@ -62,7 +63,7 @@ impl Recogniser {
             [] => false,
         };
         let line = if is_log { without_prefix(line) } else { line };
-        let mut rows = PATTERNS.candidates(line).filter(|(row, _)| marks.has(row.mark));
+        let mut rows = PATTERNS.candidates(line, marks);
         rows.find_map(|(row, pattern)| Some((row.name, by_row(row, pattern, memory, line)?)))
     }
 }
@@ -96,8 +97,4 @@ fn without_prefix(line: &[u8]) -> &[u8] {
         )
     });
     PREFIX.find(line).map_or(line, |prefix| &line[prefix.end()..])
-}
-
-fn compile(pattern: &str) -> Regex {
-    Regex::new(&format!("(?-u){pattern}")).expect("the pattern is a constant, and tests use it")
 }

@@ -4,7 +4,7 @@ use super::marks::Marks;
 use super::memory::Memory;
 use super::reading::Progress;
 
-/// One form of progress.
+/// Form of progress.
 pub(super) struct Row {
     /// Name of the program, or of the form.
     pub name: &'static str,

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 use regex::bytes::{Regex, RegexSet, RegexSetBuilder};
 
 use super::forms::FORMS;
+use super::marks::Marks;
 use super::row::Row;
 use super::tools::TOOLS;
 use super::transfers::TRANSFERS;
@@ -12,7 +13,7 @@ use super::transfers::TRANSFERS;
 /// Limit of the compiled set of patterns and of its search cache, in bytes. The default is too small for the set.
 const CACHE: usize = 8 << 20;
 
-/// All rows. The first row that recognises a line wins, so programs come before the forms that anybody writes.
+/// All rows. The first row that recognises a line counts, so programs come before the forms that anybody writes.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     TOOLS.iter().chain(TRANSFERS).chain(FORMS)
 }
@@ -46,17 +47,18 @@ impl Pattern {
 }
 
 impl Patterns {
-    /// Rows that may recognise a line: rows whose pattern matches, and rows without a pattern.
+    /// Rows that may recognise a line with these marks: rows whose pattern matches, and rows without a pattern.
     pub(super) fn candidates(
         &'static self,
         line: &[u8],
+        marks: Marks,
     ) -> impl Iterator<Item = (&'static Row, Option<&'static Regex>)> {
         let matches = self.set.matches(line);
         let mut patterns = 0;
         rows().zip(&self.each).filter_map(move |(row, pattern)| {
             let is_candidate = pattern.is_none() || matches.matched(patterns);
             patterns += usize::from(pattern.is_some());
-            is_candidate.then_some((row, pattern.as_ref().map(Pattern::regex)))
+            (is_candidate && marks.has(row.mark)).then(|| (row, pattern.as_ref().map(Pattern::regex)))
         })
     }
 }

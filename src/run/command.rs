@@ -14,7 +14,7 @@ use rustix::termios::{LocalModes, tcsetwinsize};
 use tokio::process::Child;
 
 use super::layout::{Fitting, Layout, Outside, PtyChoice};
-use super::pty::{Keyboard, Pty, Use, controlling_terminal, manner, size, terminal_at};
+use super::pty::{Keyboard, Pty, Use, controlling_terminal, key_modes, size, terminal_at};
 use super::session;
 use crate::child;
 use crate::exit::{Exit, Failure};
@@ -69,8 +69,8 @@ pub(super) struct Running {
     pub(super) keyboard: Option<Arc<Mutex<Keyboard>>>,
     /// Masters of the command's ptys, to set their sizes.
     ptys: Vec<OwnedFd>,
-    /// Mode of the first pty before the start.
-    manner: LocalModes,
+    /// Modes of the first pty before the start.
+    key_modes: LocalModes,
 }
 
 /// Reading end of a stream.
@@ -104,12 +104,12 @@ impl Running {
         let streams = Streams::open(layout, keyboard.as_ref()).map_err(failed)?;
         let mut command = command(line, kinship);
         streams.connect(&mut command, layout).map_err(failed)?;
-        // Read the mode before the command can change it.
-        let manner = streams.ptys.first().map_or(LocalModes::empty(), manner);
+        // Read the modes before the command can change it.
+        let key_modes = streams.ptys.first().map_or(LocalModes::empty(), key_modes);
         let (child, id) = start(command, line, kinship)?;
         let Streams { outputs, ptys, .. } = streams;
         let keyboard = keyboard.map(|keyboard| Arc::new(Mutex::new(keyboard)));
-        Ok(Self { child, id, kinship, outputs, keyboard, ptys, manner })
+        Ok(Self { child, id, kinship, outputs, keyboard, ptys, key_modes })
     }
 
     /// Process id of the child, until the child was waited for.
@@ -167,7 +167,7 @@ impl Running {
     /// always in a session of its own, else while a program reads single keys from the pty.
     pub(super) fn look_for_keys(&self) {
         let is_wanted = self.kinship == Kinship::Session
-            || self.ptys.first().is_some_and(|master| manner(master) != self.manner);
+            || self.ptys.first().is_some_and(|master| key_modes(master) != self.key_modes);
         self.with_keyboard(|keyboard| keyboard.capture_if(is_wanted));
     }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ impl Output {
         widen(&self.from);
         let mut buffer = vec![0; CHUNK];
         let mut is_read = true;
-        let mut can_move = !self.is_pty;
+        let mut can_move = !self.is_pty && takes_moved_output(&self.to);
         while self.has_output() {
             if can_move {
                 can_move = self.move_unseen();
@@ -68,8 +69,8 @@ impl Output {
     }
 
     /// Moves output for which the observer has no room to jobwire's own stream without copying it, except for the newest
-    /// [`NEWEST`] bytes. `false` where that stream takes nothing in this way, such as a terminal or a file that is appended to, or
-    /// takes nothing at all, which the next write tells.
+    /// [`NEWEST`] bytes. `false` where the stream allows no move or no write. The next write finds the
+    /// error.
     fn move_unseen(&self) -> bool {
         let waiting = ioctl_fionread(&self.from).unwrap_or(0);
         let mut unseen = usize::try_from(waiting).unwrap_or(usize::MAX).saturating_sub(NEWEST);
@@ -85,7 +86,7 @@ impl Output {
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
                     let mut polled = [PollFd::new(&self.to, PollFlags::OUT)];
-                    // The next attempt tells what is wrong.
+                    // The next attempt finds the error.
                     let _ = poll(&mut polled, None);
                 }
                 Err(_) => return false,
@@ -145,6 +146,13 @@ impl Output {
     }
 }
 
+/// Whether output may be moved to a stream: to a pipe, a socket or a character device. A file has a position, which a move does
+/// not lock as a write does. Others that write to the same open file would overwrite the output and lose their own.
+fn takes_moved_output(to: &File) -> bool {
+    let kind = to.metadata().map(|metadata| metadata.file_type());
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket() || kind.is_char_device())
+}
+
 /// Enlarges a pipe. A kernel that refuses leaves the size unchanged; a pty has no such size.
 fn widen(pipe: &OwnedFd) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE);
@@ -193,6 +201,28 @@ pub(super) fn copy_input(mut from: File, mut to: File, may_read: impl Fn(), type
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn output_is_moved_to_no_file() {
+        let (pipe, socket) = (io::pipe().unwrap().1, UnixStream::pair().unwrap().0);
+        let device = File::options().write(true).open("/dev/null").unwrap();
+        for (to, is_moved) in [
+            (OwnedFd::from(pipe), true),
+            (OwnedFd::from(socket), true),
+            (OwnedFd::from(device), true),
+            (OwnedFd::from(tempfile::tempfile().unwrap()), false),
+        ] {
+            let to = File::from(to);
+            assert_eq!(takes_moved_output(&to), is_moved, "{to:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The reporting never holds up the command. Threads copy the command's streams and wait for nobody else ([`copy`]). Other
 //! threads look for progress in the copied output as far as they keep up ([`glance`], [`observer`]). A task sends what they
-//! find ([`teller`]) from a bounded queue in which the newest progress wins ([`queue`]). Where the command has a terminal of
+//! find ([`teller`]) from a bounded queue that keeps only the newest progress ([`queue`]). Where the command has a terminal of
 //! its own, a process between jobwire and the command leads the command's session ([`session`]).
 
 mod command;
@@ -42,6 +42,7 @@ use crate::child::{self, CaughtSignal, CaughtSignals, Passing, SignalSender};
 use crate::dialect::Dialect;
 use crate::emit::{Sink, SinkOptions, attach_command, quoted};
 use crate::exit::{Exit, Failure};
+use crate::net::host_name;
 use crate::progress::ProgressPattern;
 use crate::text::{counted, printable_lines};
 
@@ -139,17 +140,12 @@ impl Run {
     ) -> (Result<Exit, Failure>, Ending) {
         *lock(&self.passing) = Passing::new(running.kinship == Kinship::SameGroup);
         let name = options.command.name(options.shows_command);
-        self.tellings.milestone(self.reporter.started(&host(), running.id, &name));
+        self.tellings.milestone(self.reporter.started(&host_name(), running.id, &name));
         match self.follow(&mut running, &mut events, options).await {
             Ok(Some(status)) => {
-                if !self.is_interrupted {
-                    let is_interrupted = &mut self.is_interrupted;
-                    child::hear_interrupt(status, &mut self.signals, |caught| {
-                        *is_interrupted |= is_interrupt(caught);
-                        *is_interrupted
-                    })
+                let is_heard = &mut self.is_interrupted;
+                child::hear_interrupt(status, &mut self.signals, is_heard, |caught| is_interrupt(&caught))
                     .await;
-                }
                 (Ok(child::exit(status, self.is_interrupted)), self.ending(status))
             }
             Ok(None) => {
@@ -207,7 +203,7 @@ impl Run {
 
     /// Notes whether the terminal has sent INT.
     fn hear(&mut self, caught: CaughtSignal) {
-        self.is_interrupted |= is_interrupt(caught);
+        self.is_interrupted |= is_interrupt(&caught);
     }
 
     /// Sends a caught signal to the command, where the command has not received the signal already. Returns the signal that was
@@ -229,17 +225,15 @@ impl Run {
     /// Waits until the output is copied and looked at. A reader that takes no output holds this up, as it would hold up the
     /// command. A signal ends the wait.
     async fn until_copied(&mut self, threads: &mut Threads) {
-        while threads.copiers > 0 {
+        loop {
             tokio::select! {
-                Some(()) = threads.copied.recv() => threads.copiers -= 1,
+                _ = threads.copied.recv() => break,
                 caught = self.signals.next() => {
                     self.hear(caught);
-                    let is_order = !matches!(caught.signal, Signal::USR1 | Signal::USR2);
-                    if is_order && !is_own(&caught) && caught.sender != SignalSender::Terminal {
+                    if is_order(&caught) {
                         return;
                     }
                 }
-                else => return,
             }
         }
         let look = async { while threads.looked.recv().await.is_some() {} };
@@ -265,12 +259,10 @@ impl Run {
     /// Gives the teller time to send the end, until another signal asks jobwire to end.
     async fn last_word(&mut self) {
         // Signals that came before the end of the command do not shorten the time after it.
-        while let Some(caught) = self.signals.next_if_ready() {
-            self.hear(caught);
-        }
+        while self.signals.next_if_ready().is_some() {}
         let told = timeout(LAST_WORD, &mut self.telling);
         let signals = &mut self.signals;
-        let order = async { while is_own(&signals.next().await) {} };
+        let order = async { while !is_order(&signals.next().await) {} };
         tokio::select! {
             _ = told => {}
             () = order => {}
@@ -350,10 +342,20 @@ fn resume(running: &mut Running) {
     }
 }
 
-/// Whether the terminal has sent INT. While it is in raw mode, jobwire itself sends the signal of a typed key.
-fn is_interrupt(caught: CaughtSignal) -> bool {
-    let is_typed = is_own(&caught) || caught.sender == SignalSender::Terminal;
-    is_typed && caught.signal == Signal::INT
+/// Whether the signal is INT for a typed Ctrl-C.
+fn is_interrupt(caught: &CaughtSignal) -> bool {
+    is_typed(caught) && caught.signal == Signal::INT
+}
+
+/// Whether a signal asks jobwire to end, after the command has ended. USR1 and USR2 are for the command alone. A typed signal
+/// is for all programs in the foreground and may be late.
+fn is_order(caught: &CaughtSignal) -> bool {
+    !is_typed(caught) && !matches!(caught.signal, Signal::USR1 | Signal::USR2)
+}
+
+/// Whether the signal stands for a typed key. The terminal sends it, or jobwire itself while the terminal is in raw mode.
+fn is_typed(caught: &CaughtSignal) -> bool {
+    is_own(caught) || caught.sender == SignalSender::Terminal
 }
 
 /// Whether jobwire itself sent the signal, to all of its group.
@@ -378,14 +380,31 @@ fn signal_name(number: i32) -> String {
     signal_hook::low_level::signal_name(number).map_or_else(|| number.to_string(), str::to_owned)
 }
 
-/// Name of this machine.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
-}
-
 /// Prints a line. A stderr that nobody reads does not stop the run.
 fn note(notes: &mut impl Write, text: &str) {
     let _ = writeln!(notes, "jobwire: {}", printable_lines(text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_of_processes_are_orders_unless_they_are_for_the_command_alone() {
+        let process = SignalSender::Process(Some(1));
+        let own = SignalSender::Process(Some(std::process::id()));
+        for (signal, sender, expected) in [
+            (Signal::INT, process, true),
+            (Signal::TERM, process, true),
+            (Signal::HUP, process, true),
+            (Signal::TERM, SignalSender::Process(None), true),
+            (Signal::USR1, process, false),
+            (Signal::USR2, process, false),
+            (Signal::INT, SignalSender::Terminal, false),
+            (Signal::QUIT, SignalSender::Terminal, false),
+            (Signal::INT, own, false),
+        ] {
+            assert_eq!(is_order(&CaughtSignal { signal, sender }), expected, "{signal:?} {sender:?}");
+        }
+    }
 }

@@ -159,7 +159,7 @@ impl Drop for Keyboard {
 }
 
 /// Local modes of a pty that a program changes to read single keys.
-pub(super) fn manner(pty: impl AsFd) -> LocalModes {
+pub(super) fn key_modes(pty: impl AsFd) -> LocalModes {
     let modes = tcgetattr(pty).map_or(LocalModes::empty(), |settings| settings.local_modes);
     modes & (LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG)
 }

@@ -45,6 +45,17 @@ pub(super) enum Item {
     Ending(Box<Outgoing>),
 }
 
+impl Item {
+    /// Number of lines that the item stands for; `None` for an event of another kind.
+    pub(super) const fn lines(&self) -> Option<u64> {
+        match self {
+            Self::Line(_) => Some(1),
+            Self::LeftOut(lines) => Some(*lines),
+            Self::Milestone(_) | Self::Progress(_) | Self::Ending(_) => None,
+        }
+    }
+}
+
 /// Answer of the queue: what the teller is to do next.
 #[derive(Debug)]
 pub(super) enum Turn {

@@ -149,13 +149,13 @@ impl Leader {
         loop {
             let caught: Vec<i32> = self.signals.wait().collect();
             for number in caught {
-                let Some(signal) = Signal::from_named_raw(number) else { continue };
-                // Signals to a group that has ended fail. The loop finds the end by itself.
-                let _ = match signal {
-                    Signal::CHILD => Ok(()),
-                    KILL => kill_process_group(self.command, Signal::KILL),
-                    signal => kill_process_group(self.command, signal),
+                let signal = match Signal::from_named_raw(number) {
+                    None | Some(Signal::CHILD) => continue,
+                    Some(KILL) => Signal::KILL,
+                    Some(signal) => signal,
                 };
+                // Signals to a group that has ended fail. The loop finds the end by itself.
+                let _ = kill_process_group(self.command, signal);
             }
             if getppid() != self.parent {
                 self.restore();

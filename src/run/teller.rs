@@ -13,7 +13,7 @@ use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 use crate::progress::Progress;
-use crate::text::{counted, printable};
+use crate::text::{brief_to, counted};
 
 /// Longest text of a line or a message, in characters.
 const LONGEST: usize = 1000;
@@ -46,12 +46,24 @@ pub(super) struct Account {
     pub(super) sent: u64,
     /// Whether an event has reached a watcher, or may have.
     pub(super) is_heard: bool,
-    /// Events that the sink refused for good.
+    /// Events that the sink refused for good, without lines.
     pub(super) refused: u64,
+    /// Lines that the sink refused for good.
+    pub(super) refused_lines: u64,
     /// Reason why the last attempt failed, if it did.
     pub(super) failure: Option<Failure>,
     /// Explanation for an event that reached nobody.
     pub(super) nobody: Option<String>,
+}
+
+impl Account {
+    /// Counts a refused item, which stands for this number of lines, or for an event.
+    fn refuse(&mut self, lines: Option<u64>) {
+        match lines {
+            Some(lines) => self.refused_lines += lines,
+            None => self.refused += 1,
+        }
+    }
 }
 
 impl Tellings {
@@ -74,15 +86,15 @@ impl Tellings {
     }
 
     pub(super) fn progress(&self, mut progress: Progress) {
-        progress.message = progress.message.map(|text| short(&printable(&text)));
+        progress.message = progress.message.map(|text| brief_to(&text, LONGEST).into_owned());
         self.add(|queue| queue.progress(progress));
     }
 
     /// Adds a line of output; `left_out` is the number of bytes that were cut off at its end.
     pub(super) fn line(&self, stream: &'static str, line: &[u8], left_out: u64) {
         let text = String::from_utf8_lossy(line);
-        let mut text = short(&printable(&text));
-        if left_out > 0 {
+        let mut text = brief_to(&text, LONGEST).into_owned();
+        if left_out > 0 && !text.ends_with('…') {
             text.push('…');
         }
         self.add(|queue| queue.line(LogLine { stream, text }));
@@ -102,7 +114,9 @@ impl Tellings {
     pub(super) fn account(&self) -> (Account, u64, u64) {
         let state = self.lock();
         let (events, lines) = state.queue.waiting();
-        (state.account.clone(), events + state.account.refused, lines)
+        let account = state.account.clone();
+        let (events, lines) = (events + account.refused, lines + account.refused_lines);
+        (account, events, lines)
     }
 }
 
@@ -190,6 +204,7 @@ impl Teller {
 
     /// Sends an event. An item that may be sent later goes back into the queue.
     async fn send(&self, event: &Outgoing, item: Item) -> Result<(), Trouble> {
+        let lines = item.lines();
         let unsent = Unsent { tellings: &self.tellings, item: Some(item) };
         let result = match event.payload(Timestamp::now()) {
             Ok(payload) => {
@@ -210,7 +225,7 @@ impl Teller {
             Err(Undelivered { failure, trouble }) => {
                 if trouble == Trouble::OfEvent {
                     unsent.forget();
-                    self.tellings.lock().account.refused += 1;
+                    self.tellings.lock().account.refuse(lines);
                 }
                 self.tellings.lock().account.failure = Some(failure);
                 Err(trouble)
@@ -229,7 +244,7 @@ impl Teller {
         account.sent += 1;
         account.is_heard |= nobody.is_none();
         account.nobody = nobody;
-        if account.refused == 0 {
+        if account.refused + account.refused_lines == 0 {
             account.failure = None;
         }
     }
@@ -268,9 +283,18 @@ impl Drop for Unsent<'_> {
     }
 }
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST) {
-        None => text.to_owned(),
-        Some((at, _)) => format!("{}…", &text[..at]),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_lines_count_as_lines() {
+        let tellings = Tellings::new();
+        let line = LogLine { stream: "stdout", text: "one".to_owned() };
+        for item in [Item::Line(line), Item::LeftOut(3), Item::Progress(Progress::default())] {
+            tellings.lock().account.refuse(item.lines());
+        }
+        let (_, events, lines) = tellings.account();
+        assert_eq!((events, lines), (1, 4));
     }
 }

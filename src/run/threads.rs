@@ -34,10 +34,9 @@ pub(super) struct Wanted<'a> {
 pub(super) struct Threads {
     /// Raised when the command has ended.
     pub(super) ended: Arc<Wake>,
-    /// Receives a message from each copier that is done.
+    /// Closed once all copiers are done or have panicked.
     pub(super) copied: mpsc::Receiver<()>,
-    pub(super) copiers: usize,
-    /// Closed once all observers are done.
+    /// Closed once all observers are done or have panicked.
     pub(super) looked: mpsc::Receiver<()>,
 }
 
@@ -49,15 +48,13 @@ impl Threads {
         passing: &Arc<Mutex<Passing>>,
     ) -> io::Result<Self> {
         let ended = Arc::new(Wake::new()?);
-        let (done, copied) = mpsc::channel(2);
+        let (done, copied) = mpsc::channel(1);
         let (looks, looked) = mpsc::channel(1);
-        let mut copiers = 0;
         let first = running.outputs.0.take();
         let second = running.outputs.1.take();
         let streams = [("stdout", first, own(io::stdout())?), ("stderr", second, own(io::stderr())?)];
         for (stream, source, to) in streams {
             let Some(Source { from, is_pty }) = source else { continue };
-            copiers += 1;
             let glance = Arc::new(Glance::new(wanted.logs));
             let output = Output {
                 from,
@@ -70,8 +67,7 @@ impl Threads {
             let done = done.clone();
             spawn(stream, move || {
                 output.copy();
-                // The send fails where jobwire is ending and nobody receives.
-                let _ = done.blocking_send(());
+                drop(done);
             })?;
             let recogniser = Recogniser::new(wanted.pattern);
             let observer =
@@ -93,7 +89,7 @@ impl Threads {
                 copy_input(from, to, || keys.await_turn(), |typed, pty| keys.typed(typed, pty));
             })?;
         }
-        Ok(Self { ended, copied, copiers, looked })
+        Ok(Self { ended, copied, looked })
     }
 }
 

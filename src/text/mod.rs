@@ -39,10 +39,15 @@ pub(crate) fn printable_lines(text: &str) -> Cow<'_, str> {
 
 /// [`printable`], cut after [`LONGEST`] characters.
 pub(crate) fn brief(text: &str) -> Cow<'_, str> {
+    brief_to(text, LONGEST)
+}
+
+/// [`printable`], cut after `most` characters.
+pub(crate) fn brief_to(text: &str, most: usize) -> Cow<'_, str> {
     // The text is cut before it is cleaned too, because it may have megabytes. Removed characters count at this cut.
-    let few = text.char_indices().nth(8 * LONGEST).map_or(text, |(at, _)| &text[..at]);
+    let few = text.char_indices().nth(8 * most).map_or(text, |(at, _)| &text[..at]);
     let safe = printable(few);
-    match safe.char_indices().nth(LONGEST) {
+    match safe.char_indices().nth(most) {
         Some((at, _)) => Cow::Owned(format!("{}…", safe[..at].trim_end())),
         None => safe,
     }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::bench::process;
 use crate::exit::{Exit, Failure};
+use crate::net::host_name;
+use crate::wire::redis::redis_environment;
 
 /// The variable that tells a worker whose child it is: the run's number in hexadecimal.
 pub(super) const RUN: &str = "JOBWIRE_BENCH_RUN";
@@ -39,10 +40,12 @@ impl Children {
                 command.arg("--dialect-file").arg(file);
             }
             // A URL may hold a password, which nobody must find in a list of processes; and Ctrl-C is the coordinator's.
-            command.env("JOBWIRE_REDIS", redis).env(RUN, format!("{run:08x}")).process_group(0);
-            // The URL has whom to trust in it already.
-            for variable in ["CA", "CERT", "KEY", "INSECURE"] {
-                command.env_remove(format!("JOBWIRE_REDIS_{variable}"));
+            command.env(RUN, format!("{run:08x}")).process_group(0);
+            for (name, value) in redis_environment(redis) {
+                match value {
+                    Some(value) => command.env(name, value),
+                    None => command.env_remove(name),
+                };
             }
             command.stdin(Stdio::null()).stdout(Stdio::null());
             children.0.push(command.spawn().map_err(failed)?);
@@ -52,7 +55,7 @@ impl Children {
 
     /// How one has ended that did not appear.
     pub(super) fn stillborn(&mut self, has_appeared: impl Fn(&str) -> bool) -> Option<String> {
-        let host = process::host();
+        let host = host_name();
         self.0.iter_mut().find_map(|child| {
             let status = child.try_wait().ok()??;
             let name = format!("{host}/{}", child.id());

@@ -10,9 +10,11 @@ use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::child::{self, CaughtSignals, Passing};
+use crate::cli::dialect_files::{DIALECT_FILES, dialect_files};
 use crate::dialect::Dialects;
 use crate::exit::{Exit, Failure};
 use crate::relay::Relay;
+use crate::wire::redis::redis_environment;
 
 /// Longest time until events can come. After it the command is not started.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -47,19 +49,17 @@ impl<'a> ServedCommand<'a> {
         let published = || dialects.iter().filter(|(_, dialect)| dialect.publisher.is_none());
         let streamed = published().filter(|(_, dialect)| dialect.streams).count();
         if streamed == 0 || streamed == published().count() {
-            self.set("JOBWIRE_REDIS", url);
+            self.environment.extend(redis_environment(url));
             self.set("JOBWIRE_DURABLE", (streamed > 0).to_string());
         } else {
             self.environment.extend([("JOBWIRE_REDIS", None), ("JOBWIRE_DURABLE", None)]);
         }
     }
 
-    /// Sets the dialect files. Does nothing if a name contains a comma, which divides the list.
+    /// Sets the dialect files, where the environment can hold them.
     pub(super) fn set_dialect_files(&mut self, files: &[PathBuf]) {
-        let absolute = files.iter().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.clone()));
-        let names: Vec<OsString> = absolute.map(PathBuf::into_os_string).collect();
-        if !names.is_empty() && !names.iter().any(|name| name.as_encoded_bytes().contains(&b',')) {
-            self.set("JOBWIRE_DIALECT_FILE", names.join(OsString::from(",").as_os_str()));
+        if let Some(files) = dialect_files(files) {
+            self.set(DIALECT_FILES, files);
         }
     }
 
@@ -160,35 +160,31 @@ mod tests {
     }
 
     #[test]
-    fn dialect_files_are_absolute_in_the_environment() {
-        let words = [OsString::from("true")];
-        let set = |files: &[&str]| {
-            let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
-            command.set_dialect_files(&files.iter().map(PathBuf::from).collect::<Vec<_>>());
-            command.environment.pop().unwrap()
-        };
-        assert_eq!(set(&["/a.toml", "/b.toml"]), ("JOBWIRE_DIALECT_FILE", Some("/a.toml,/b.toml".into())));
-        assert!(PathBuf::from(set(&["a.toml"]).1.unwrap()).is_absolute());
-        for unset in [&[][..], &["/a,b.toml"]] {
-            assert_eq!(set(unset).0, "JOBWIRE_PUBLISH_KEY");
-        }
-    }
-
-    #[test]
     fn a_command_appends_to_streams_where_its_relay_reads_them() {
         let words = [OsString::from("true")];
         let set = |streams: &[&str]| {
             let dialects = Dialects::builtin().with_streams(streams).unwrap();
             let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
             command.set_redis("redis://r", &dialects);
-            let value =
-                |(_, value): (&str, Option<OsString>)| value.map(|value| value.into_string().unwrap());
-            let durable = command.environment.pop().and_then(value);
-            (command.environment.pop().and_then(value), durable)
+            let value = |name: &str| {
+                let (_, value) = command.environment.iter().rfind(|(known, _)| *known == name).unwrap();
+                value.clone().map(|value| value.into_string().unwrap())
+            };
+            (value("JOBWIRE_REDIS"), value("JOBWIRE_DURABLE"))
         };
         let some = |redis: &str, durable: &str| (Some(redis.to_owned()), Some(durable.to_owned()));
         assert_eq!(set(&[]), some("redis://r", "false"));
         assert_eq!(set(&["downloads", "scraping", "channels", "jobs", "tasks"]), some("redis://r", "true"));
         assert_eq!(set(&["scraping"]), (None, None));
+    }
+
+    #[test]
+    fn a_command_gets_no_other_settings_of_redis_than_those_in_the_url() {
+        let words = [OsString::from("true")];
+        let mut command = ServedCommand::new(&words, "127.0.0.1:1".parse().unwrap(), "key");
+        command.set_redis("rediss://r?ssl_ca_certs=new", &Dialects::builtin());
+        for name in ["JOBWIRE_REDIS_CA", "JOBWIRE_REDIS_INSECURE", "JOBWIRE_REDIS_SENTINEL_PASSWORD"] {
+            assert!(command.environment.contains(&(name, None)), "{name}");
+        }
     }
 }

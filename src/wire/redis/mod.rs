@@ -2,6 +2,7 @@
 
 mod append;
 mod endpoint;
+mod environment;
 mod error;
 mod hosts;
 mod parameters;
@@ -10,6 +11,7 @@ mod url;
 
 pub(crate) use self::append::append;
 pub(crate) use self::endpoint::{Address, Endpoint, Sentinels, Topology};
+pub(crate) use self::environment::redis_environment;
 pub(crate) use self::error::RedisUrlError;
 pub(crate) use self::parameters::with_parameters;
 

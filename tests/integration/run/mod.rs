@@ -253,7 +253,6 @@ fn a_flood_of_output_passes_whole_and_its_last_progress_is_told() {
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("output");
-    // What is appended to takes no moved pages.
     for is_appended in [false, true] {
         let file = std::fs::File::options().create(true).write(true).append(is_appended).open(&path).unwrap();
         let status =
@@ -262,6 +261,28 @@ fn a_flood_of_output_passes_whole_and_its_last_progress_is_told() {
     }
     let written = std::fs::read_to_string(&path).unwrap();
     assert!(written == whole.repeat(2), "{} bytes of twice {}", written.len(), whole.len());
+}
+
+#[test]
+fn two_floods_into_one_stream_are_both_whole() {
+    let redis = RedisServer::start();
+    let folder = tempfile::tempdir().unwrap();
+    let flood = "head -c $0 /dev/zero | tr '\\0' o & head -c $0 /dev/zero | tr '\\0' e >&2; wait";
+    let length = 50_000_000;
+    for into in ["> file 2>&1", "2>&1 | cat > file"] {
+        let mut bash = Command::new("bash");
+        let script = format!("rm -f file; \"$@\" {into}");
+        let run = run(&redis.url(), &[], &["sh", "-c", flood, &length.to_string()]);
+        bash.args(["-c", &script, "bash"]).arg(run.get_program()).args(run.get_args()).env_clear();
+        bash.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(&folder);
+        assert_eq!(Process::spawn(&mut bash).finish(PATIENCE).code, 0);
+        let written = std::fs::read(folder.path().join("file")).unwrap();
+        for (stream, byte) in [("stdout", b'o'), ("stderr", b'e')] {
+            let count = memchr::memchr_iter(byte, &written).count();
+            assert_eq!(count, length, "{into}: {stream}");
+        }
+        assert_eq!(written.len(), 2 * length, "{into}");
+    }
 }
 
 #[test]
