@@ -20,7 +20,6 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::line::InputLines;
-
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
