@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::line::InputLines;
 use self::pace::Pace;
-use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
+use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
 use self::source::Source;
 use crate::emit::{Outgoing, Sink, SinkOptions};
@@ -106,7 +106,7 @@ pub(crate) async fn run(
         }
     };
     let sink = Sink::new(options.sink)?;
-    let pump = Pump::new(notes, Manner { is_reported: options.require_subscribers, is_quiet }, persistence);
+    let pump = Pump::new(notes, persistence, is_quiet, options.require_subscribers);
     let finished = tokio::select! {
         biased;
         () = stop.cancelled() => None,

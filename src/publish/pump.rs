@@ -41,24 +41,16 @@ pub(super) struct Pump<'a, W> {
     wanted: Notify,
     /// An event waits, or the source has ended.
     filled: Notify,
-    manner: Manner,
+    /// Whether the caller reports events that reached nobody.
+    is_reported: bool,
     persistence: Persistence,
 }
 
-/// Messages that a pump does not print.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    /// Whether the caller reports events that reached nobody.
-    pub(super) is_reported: bool,
-    /// Whether to print errors only, without notes and warnings.
-    pub(super) is_quiet: bool,
-}
-
 impl<'a, W: Write> Pump<'a, W> {
-    pub(super) fn new(notes: &'a mut W, manner: Manner, persistence: Persistence) -> Self {
-        let state = State::new(notes, manner.is_quiet, persistence);
-        let (wanted, filled) = (Notify::new(), Notify::new());
-        Self { state: Mutex::new(state), wanted, filled, manner, persistence }
+    /// With `is_quiet`, only errors are printed. With `is_reported`, the caller reports events that reached nobody.
+    pub(super) fn new(notes: &'a mut W, persistence: Persistence, is_quiet: bool, is_reported: bool) -> Self {
+        let state = Mutex::new(State::new(notes, is_quiet, persistence));
+        Self { state, wanted: Notify::new(), filled: Notify::new(), is_reported, persistence }
     }
 
     /// Sends all of the source's events. The error is a [`Failure`], or one of reading the source.
@@ -381,7 +373,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
             let nobody = sink.nobody(dialect, channel, reach);
-            if !self.manner.is_reported {
+            if !self.is_reported {
                 let is_kept = reach.is_at_a_relay() && dialect.channels.is_none();
                 self.say(&format!("{}: {nobody}", if is_kept { "note" } else { "warning" }));
             }
