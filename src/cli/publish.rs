@@ -65,8 +65,8 @@ are a whole run then: if the job has ended before, a new run is opened first. A 
 the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and \
 take it with --end exit; without such a line the job has failed. Or end the job in a command of its own: jobwire publish \
 TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others \
-failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish \
-is its own.
+failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled, \
+unless its end was read already: then that end is sent. The exit code of publish is its own.
 
 Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
 relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \

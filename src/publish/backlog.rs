@@ -27,6 +27,8 @@ pub(super) struct Message {
     pub(super) payload: String,
     /// Whether the event is for the relay alone and goes to no socket.
     pub(super) is_hidden: bool,
+    /// Whether the run of the job is over once the event is sent.
+    pub(super) is_run_over: bool,
     /// Present where a newer event may replace it.
     progress: Option<Replaceable>,
 }
@@ -44,7 +46,7 @@ type Slot = (String, String, Option<String>);
 
 impl Message {
     /// The event as of `now`.
-    pub(super) fn new(event: Outgoing, now: Timestamp) -> Result<Self, FieldError> {
+    pub(super) fn new(event: Outgoing, is_run_over: bool, now: Timestamp) -> Result<Self, FieldError> {
         let payload = event.payload(now)?;
         let channel = event.channel();
         let Outgoing { dialect, job, .. } = event;
@@ -65,7 +67,7 @@ impl Message {
                 progress = Some(Replaceable { slot, names: names(event.inner) });
             }
         }
-        Ok(Self { dialect, job, channel, payload, is_hidden, progress })
+        Ok(Self { dialect, job, channel, payload, is_hidden, is_run_over, progress })
     }
 }
 
@@ -81,7 +83,7 @@ fn names(object: &str) -> HashSet<String> {
 /// is full the oldest progress goes, and without any the oldest event; what goes is counted as lost.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    waiting: BTreeMap<u64, Message>,
+    waiting: BTreeMap<u64, Arc<Message>>,
     newest: HashMap<Slot, u64>,
     next: u64,
     bytes: usize,
@@ -114,12 +116,12 @@ impl Backlog {
             self.replaced += 1;
         }
         self.bytes += message.payload.len();
-        self.waiting.insert(number, message);
+        self.waiting.insert(number, Arc::new(message));
         self.make_room();
     }
 
     /// The oldest event and its number.
-    pub(super) fn pop(&mut self) -> Option<(u64, Message)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, Arc<Message>)> {
         let (number, message) = self.waiting.pop_first()?;
         self.bytes -= message.payload.len();
         self.forget(number, &message);
@@ -127,7 +129,7 @@ impl Backlog {
     }
 
     /// Puts an event back that [`Backlog::pop`] gave, unless it was replaced meanwhile.
-    pub(super) fn put_back(&mut self, number: u64, message: Message) {
+    pub(super) fn put_back(&mut self, number: u64, message: Arc<Message>) {
         if let Some(progress) = &message.progress {
             let newer = self.newest.get(&progress.slot);
             if newer
@@ -142,6 +144,13 @@ impl Backlog {
         self.bytes += message.payload.len();
         self.waiting.insert(number, message);
         self.make_room();
+    }
+
+    /// Takes out the event that ended the job, where it waits and no event behind it opened the job again.
+    pub(super) fn take_end(&mut self) -> Option<Arc<Message>> {
+        let after = self.waiting.iter().rev().take_while(|(_, message)| message.is_run_over);
+        let number = *after.last()?.0;
+        self.remove(number)
     }
 
     /// Gives up all that waits.
@@ -163,11 +172,11 @@ impl Backlog {
         }
     }
 
-    fn remove(&mut self, number: u64) {
-        if let Some(message) = self.waiting.remove(&number) {
-            self.bytes -= message.payload.len();
-            self.forget(number, &message);
-        }
+    fn remove(&mut self, number: u64) -> Option<Arc<Message>> {
+        let message = self.waiting.remove(&number)?;
+        self.bytes -= message.payload.len();
+        self.forget(number, &message);
+        Some(message)
     }
 
     fn forget(&mut self, number: u64, message: &Message) {
@@ -196,7 +205,8 @@ mod tests {
         static BUILTIN: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
         let dialect = Arc::clone(BUILTIN.named(dialect).unwrap().1);
         let content = Content::Whole(payload.to_owned());
-        Message::new(Outgoing { dialect, job: job.to_owned(), content }, Timestamp::UNIX_EPOCH).unwrap()
+        Message::new(Outgoing { dialect, job: job.to_owned(), content }, false, Timestamp::UNIX_EPOCH)
+            .unwrap()
     }
 
     fn scraping(kind: &str, job: u32, progress: u32) -> Message {
@@ -205,7 +215,7 @@ mod tests {
     }
 
     fn drained(backlog: &mut Backlog) -> Vec<String> {
-        std::iter::from_fn(|| backlog.pop()).map(|(_, message)| message.payload).collect()
+        std::iter::from_fn(|| backlog.pop()).map(|(_, message)| message.payload.clone()).collect()
     }
 
     #[test]

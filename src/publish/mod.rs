@@ -12,6 +12,7 @@ pub(crate) mod scenario;
 mod source;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use tokio::io::AsyncBufRead;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::backlog::Message;
 use self::line::InputLines;
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
@@ -107,11 +109,9 @@ pub(crate) async fn run(
     };
     let sink = Sink::new(options.sink)?;
     let pump = Pump::new(notes, persistence, is_quiet, options.require_subscribers);
-    let finished = tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        result = pump.run(&sink, source, Pace::new(start, rate)) => Some(result),
-    };
+    let finished = pump.run(&sink, source, Pace::new(start, rate), &stop).await;
+    let is_cut_off = finished.is_none() && last_word.is_some();
+    let end = if is_cut_off { pump.take_end() } else { None };
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
@@ -123,8 +123,8 @@ pub(crate) async fn run(
     }
     match finished {
         None => {
-            let last_word = last_word.filter(|_| !is_run_over);
-            let lost = tally.lost + tally.waiting + last_word_lost(&sink, last_word).await;
+            let last_word = last_word.filter(|_| !is_run_over && end.is_none());
+            let lost = tally.lost + tally.waiting + last_word_lost(&sink, end, last_word).await;
             if lost > 0 && !is_quiet {
                 note(notes, &format!("warning: {}", unsent(lost)));
             }
@@ -154,17 +154,26 @@ impl PublishOptions {
     }
 }
 
-/// Sends the event that ends a job whose input was cut off. Returns the number of events that could not be sent.
-async fn last_word_lost(sink: &Sink, event: Option<Outgoing>) -> u64 {
-    let Some(mut event) = event else { return 0 };
+/// Sends the event that ends a job whose input was cut off: `end` where the input had it, and otherwise `interrupted`. Returns
+/// the number of events that could not be sent.
+async fn last_word_lost(sink: &Sink, end: Option<Arc<Message>>, interrupted: Option<Outgoing>) -> u64 {
+    if end.is_none() && interrupted.is_none() {
+        return 0;
+    }
     let sending = async {
-        if event.needs_standing()
-            && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
-        {
-            event.carry(&standing);
-        }
-        let payload = event.payload(Timestamp::now()).ok()?;
-        sink.publish(&event.dialect, &event.channel(), payload.into()).await.ok()
+        let message = match end {
+            Some(end) => end,
+            None => {
+                let mut event = interrupted?;
+                if event.needs_standing()
+                    && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
+                {
+                    event.carry(&standing);
+                }
+                Arc::new(Message::new(event, true, Timestamp::now()).ok()?)
+            }
+        };
+        sink.publish(&message.dialect, &message.channel, message.payload.clone().into()).await.ok()
     };
     u64::from(!matches!(timeout(LAST_WORD, sending).await, Ok(Some(_))))
 }

@@ -6,24 +6,24 @@
 mod state;
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use tokio::io::AsyncBufRead;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::backlog::Message;
 use super::pace::Pace;
 use super::source::{Next, Source};
-use crate::dialect::Standing;
+use crate::dialect::{Dialect, Standing};
 use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 
-use self::state::State;
+use self::state::{Held, State};
 pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
 /// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
@@ -53,28 +53,63 @@ impl<'a, W: Write> Pump<'a, W> {
         Self { state, wanted: Notify::new(), filled: Notify::new(), is_reported, persistence }
     }
 
-    /// Sends all of the source's events. The error is a [`Failure`], or one of reading the source.
+    /// Sends all of the source's events; `None` where `stop` came first. The error is a [`Failure`], or one of reading the
+    /// source.
+    ///
+    /// An event that is being sent when `stop` comes gets [`STALL`] for its answer. All other events that were read and not
+    /// sent are in the tally.
     pub(super) async fn run(
         &self,
         sink: &Sink,
         source: Source<impl AsyncBufRead + Unpin>,
         pace: Pace,
-    ) -> anyhow::Result<()> {
+        stop: &CancellationToken,
+    ) -> Option<anyhow::Result<()>> {
         // Boxed, since each holds an event and an attempt to send it.
         let mut gather = Box::pin(self.gather(sink, source, pace.start()));
         let mut deliver = Box::pin(self.deliver(sink, pace));
+        let both = async {
+            tokio::select! {
+                biased;
+                delivered = &mut deliver => match delivered {
+                    Err(failure) if !self.persistence.drains => (Ok(()), Err(failure)),
+                    delivered => ((&mut gather).await, delivered),
+                },
+                gathered = &mut gather => (gathered, (&mut deliver).await),
+            }
+        };
         let (gathered, delivered) = tokio::select! {
             biased;
-            delivered = &mut deliver => match delivered {
-                Err(failure) if !self.persistence.drains => (Ok(()), Err(failure)),
-                delivered => (gather.await, delivered),
-            },
-            gathered = &mut gather => (gathered, deliver.await),
+            () = stop.cancelled() => {
+                self.stop(deliver).await;
+                return None;
+            }
+            both = both => both,
         };
-        if let Err(failure) = delivered {
-            return Err(self.not_sent(failure).into());
+        Some(match delivered {
+            Err(failure) => Err(self.not_sent(failure).into()),
+            Ok(()) => gathered.context("could not read standard input"),
+        })
+    }
+
+    /// Stops the pump. Waits up to [`STALL`] for `deliver` where an event is being sent.
+    async fn stop(&self, deliver: impl Future<Output = Result<(), Failure>>) {
+        let is_sending = self.with(|state| {
+            state.is_stopped = true;
+            state.is_sending()
+        });
+        if is_sending && let Ok(Err(failure)) = timeout(STALL, deliver).await {
+            self.say(&format!("warning: {failure}"));
         }
-        gathered.context("could not read standard input")
+        self.with(|state| {
+            state.put_back();
+            state.take_held();
+        });
+    }
+
+    /// Event that ended the job, where it was read and not sent. The event is not in the tally then.
+    pub(super) fn take_end(&self) -> Option<Arc<Message>> {
+        self.with(State::take_end)
     }
 
     /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
@@ -82,7 +117,7 @@ impl<'a, W: Write> Pump<'a, W> {
         self.with(State::take_tally)
     }
 
-    /// Whether the last line of the source so far has ended the job.
+    /// Whether the newest event that was sent ended the job.
     pub(super) fn is_run_over(&self) -> bool {
         self.with(|state| state.is_run_over)
     }
@@ -121,19 +156,17 @@ impl<'a, W: Write> Pump<'a, W> {
                     };
                     self.say(&format!("warning: standard input has ended, and {told}"));
                 }
-                Ok(Some(Next::Event(event, at))) => {
-                    self.with(|state| state.is_run_over = source.is_ended());
-                    if let Some(at) = at {
-                        sleep_until(start + at).await;
+                Ok(Some(Next::Event { event, due, is_run_over })) => {
+                    if let Some(due) = due {
+                        sleep_until(start + due).await;
                     }
+                    let opening = source.opening(&event);
+                    self.with(|state| state.held = Some(Held { event, is_run_over }));
                     self.room().await;
-                    if let Some(opening) = source.opening(&event)
-                        && self.standing(sink, &opening).await.is_some_and(|standing| standing.has_ended())
-                    {
-                        self.take(sink, opening).await;
-                        self.room().await;
+                    if let Some(opening) = opening {
+                        self.open(sink, opening).await;
                     }
-                    self.take(sink, event).await;
+                    self.take_held(sink).await;
                 }
             }
         };
@@ -149,46 +182,56 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Takes an event from the source. An event that lacks the state of its job gets the known state. Where the state cannot be
-    /// found out, the defaults of the event apply.
-    async fn take(&self, sink: &Sink, mut event: Outgoing) {
-        if event.needs_standing()
-            && let Some(standing) = self.standing(sink, &event).await
-        {
-            event.carry(&standing);
+    /// Takes the event that opens a run of its job, if the job has ended. Waits for room for the event behind it.
+    async fn open(&self, sink: &Sink, mut opening: Outgoing) {
+        let standing = self.standing(sink, &opening.dialect, &opening.job).await;
+        let Some(standing) = standing.filter(Standing::has_ended) else { return };
+        if opening.needs_standing() {
+            opening.carry(&standing);
         }
-        match Message::new(event, Timestamp::now()) {
-            Ok(message) => self.push(message),
-            Err(error) => {
-                self.with(|state| state.tally.lost += 1);
-                self.complain(&format!("error: {error}"));
-            }
-        }
+        self.with(|state| state.take(opening, false));
+        self.filled.notify_one();
+        self.room().await;
     }
 
-    /// State of the event's job; `None` where it is not known. After an attempt that failed or took longer than [`STALL`] the
-    /// state is not asked for again.
-    async fn standing(&self, sink: &Sink, event: &Outgoing) -> Option<Standing> {
+    /// Takes the held event. An event that lacks the state of its job gets the known state. Where the state cannot be found
+    /// out, the defaults of the event apply. Until then the event stays held, so that a pump that is stopped counts it.
+    async fn take_held(&self, sink: &Sink) {
+        let incomplete = self.with(|state| {
+            let event = &state.held.as_ref()?.event;
+            event.needs_standing().then(|| (Arc::clone(&event.dialect), event.job.clone()))
+        });
+        let standing = match incomplete {
+            Some((dialect, job)) => self.standing(sink, &dialect, &job).await,
+            None => None,
+        };
+        self.with(|state| {
+            if let (Some(held), Some(standing)) = (&mut state.held, standing) {
+                held.event.carry(&standing);
+            }
+            state.take_held();
+        });
+        self.filled.notify_one();
+    }
+
+    /// State of a job; `None` where it is not known. After an attempt that failed or took longer than [`STALL`] the state is
+    /// not asked for again.
+    async fn standing(&self, sink: &Sink, dialect: &Dialect, job: &str) -> Option<Standing> {
         if self.with(|state| state.away || state.closed || state.is_blind) {
             return None;
         }
-        if let Ok(Ok(standing)) = timeout(STALL, sink.standing(&event.dialect, &event.job)).await {
+        if let Ok(Ok(standing)) = timeout(STALL, sink.standing(dialect, job)).await {
             return standing;
         }
         self.with(|state| state.is_blind = true);
         None
     }
 
-    fn push(&self, message: Message) {
-        self.with(|state| state.push(message));
-        self.filled.notify_one();
-    }
-
     /// The next event to send; `None` once the source has ended and nothing waits.
-    async fn next(&self) -> Option<(u64, Message)> {
+    async fn next(&self) -> Option<Arc<Message>> {
         loop {
             let next = self.with(|state| {
-                let next = state.backlog.pop();
+                let next = state.pop();
                 state.ready = next.is_none();
                 if next.is_none() && state.ended.is_some() { None } else { Some(next) }
             })?;
@@ -209,13 +252,13 @@ impl<'a, W: Write> Pump<'a, W> {
                 if let Some(due) = pace.next(Instant::now()) {
                     sleep_until(due).await;
                 }
-                let Some((number, message)) = self.next().await else { return Ok(()) };
+                let Some(message) = self.next().await else { return Ok(()) };
                 match self.attempt(sink, self.send(sink, &message)).await {
                     Err(undelivered) if undelivered.trouble == Trouble::OfEvent => {
                         self.refused(undelivered)?
                     }
                     Err(undelivered) => {
-                        self.with(|state| state.backlog.put_back(number, message));
+                        self.with(State::put_back);
                         Err(undelivered)
                     }
                     Ok(()) => {
@@ -226,6 +269,9 @@ impl<'a, W: Write> Pump<'a, W> {
             } else {
                 self.attempt(sink, sink.check()).await
             };
+            if self.with(|state| state.is_stopped) {
+                return attempt.map_err(|undelivered| undelivered.failure);
+            }
             match attempt {
                 Ok(()) => {
                     is_checked = true;
@@ -317,7 +363,7 @@ impl<'a, W: Write> Pump<'a, W> {
     /// An event that is refused while others may pass. Where it is the only one, its failure is that of all.
     fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
         let Undelivered { failure, .. } = undelivered;
-        self.with(|state| state.tally.lost += 1);
+        self.with(State::refused);
         if !self.persistence.reads_on {
             return Err(failure);
         }

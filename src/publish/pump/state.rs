@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::emit::Outgoing;
 use crate::exit::Failure;
 use crate::net::seldom::Seldom;
 use crate::publish::backlog::{Backlog, Message};
@@ -53,6 +56,10 @@ pub(in crate::publish) struct Tally {
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct State<'a, W> {
     pub(super) backlog: Backlog,
+    /// Event that the source gave and the backlog has not taken yet.
+    pub(super) held: Option<Held>,
+    /// Event that is being sent, with its number in the backlog.
+    in_flight: Option<(u64, Arc<Message>)>,
     pub(super) tally: Tally,
     notes: &'a mut W,
     is_quiet: bool,
@@ -69,14 +76,23 @@ pub(super) struct State<'a, W> {
     pub(super) returned: Option<Instant>,
     /// The current state of jobs could not be read.
     pub(super) is_blind: bool,
-    /// The newest event of the source ended the job.
+    /// The newest event that was sent ended the job.
     pub(super) is_run_over: bool,
+    /// The pump was stopped: no further event is sent.
+    pub(super) is_stopped: bool,
     /// End of the source.
     pub(super) ended: Option<Instant>,
     /// Time at which an event was last sent.
     last: Option<Instant>,
     pub(super) outage: Option<Outage>,
     seldom: Seldom<()>,
+}
+
+/// An event as the source gave it.
+pub(super) struct Held {
+    pub(super) event: Outgoing,
+    /// Whether the run of the job is over once the event is sent.
+    pub(super) is_run_over: bool,
 }
 
 /// A time in which the sink is away.
@@ -91,6 +107,8 @@ impl<'a, W: Write> State<'a, W> {
     pub(super) fn new(notes: &'a mut W, is_quiet: bool, persistence: Persistence) -> Self {
         Self {
             backlog: Backlog::default(),
+            held: None,
+            in_flight: None,
             tally: Tally::default(),
             notes,
             is_quiet,
@@ -102,6 +120,7 @@ impl<'a, W: Write> State<'a, W> {
             returned: None,
             is_blind: false,
             is_run_over: false,
+            is_stopped: false,
             ended: None,
             last: None,
             outage: None,
@@ -134,7 +153,7 @@ impl<'a, W: Write> State<'a, W> {
     }
 
     /// Keeps an event until it is sent.
-    pub(super) fn push(&mut self, message: Message) {
+    fn push(&mut self, message: Message) {
         if self.closed {
             self.tally.lost += 1;
         } else {
@@ -142,10 +161,60 @@ impl<'a, W: Write> State<'a, W> {
         }
     }
 
-    /// Counts an event that was sent.
+    /// Moves the held event to the backlog. An event that cannot be built is lost, and its error is printed.
+    pub(super) fn take_held(&mut self) {
+        let Some(Held { event, is_run_over }) = self.held.take() else { return };
+        self.take(event, is_run_over);
+    }
+
+    /// Adds an event to the backlog. An event that cannot be built is lost, and its error is printed.
+    pub(super) fn take(&mut self, event: Outgoing, is_run_over: bool) {
+        match Message::new(event, is_run_over, Timestamp::now()) {
+            Ok(message) => self.push(message),
+            Err(error) => {
+                self.tally.lost += 1;
+                self.complain(&format!("error: {error}"));
+            }
+        }
+    }
+
+    /// Takes the oldest waiting event, which is to be sent now.
+    pub(super) fn pop(&mut self) -> Option<Arc<Message>> {
+        let (number, message) = self.backlog.pop()?;
+        self.in_flight = Some((number, Arc::clone(&message)));
+        Some(message)
+    }
+
+    /// Whether an event is being sent.
+    pub(super) const fn is_sending(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Counts the event that was being sent as sent.
     pub(super) fn sent(&mut self) {
         self.tally.sent += 1;
         self.last = Some(Instant::now());
+        if let Some((_, message)) = self.in_flight.take() {
+            self.is_run_over = message.is_run_over;
+        }
+    }
+
+    /// Counts the event that was being sent as lost.
+    pub(super) fn refused(&mut self) {
+        self.tally.lost += 1;
+        self.in_flight = None;
+    }
+
+    /// Puts the event that was being sent back, to be sent again.
+    pub(super) fn put_back(&mut self) {
+        if let Some((number, message)) = self.in_flight.take() {
+            self.backlog.put_back(number, message);
+        }
+    }
+
+    /// Event that ended the job, where it was read and not sent. The event no longer counts as waiting.
+    pub(super) fn take_end(&mut self) -> Option<Arc<Message>> {
+        if self.is_run_over { None } else { self.backlog.take_end() }
     }
 
     /// Keeps the key of a stream that an event was added to.
