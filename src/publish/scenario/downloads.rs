@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Said, pick, short};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said, short};
 
 const TITLES: [&str; 6] =
     ["Lecture", "Trailer", "Interview", "Concert recording", "Product tour", "Field report"];
@@ -72,10 +71,6 @@ fn downloading(share: f64) -> u8 {
 impl Act {
     /// The event's fields; `theme` says what is downloaded.
     pub(super) fn said(self, theme: u64) -> Said {
-        let said = |event, fields: Vec<(&str, Value)>| Said {
-            event,
-            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
-        };
         match self {
             Self::Queued => said("queued", Vec::new()),
             Self::Progress(INFO) => {

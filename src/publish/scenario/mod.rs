@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 
 use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, with_nearest};
 use crate::emit::{Content, Outgoing};
@@ -123,10 +124,16 @@ struct Course {
     part_fail_rate: f64,
 }
 
-/// What one event of a job says.
+/// Name and fields of one event of a job.
 struct Said {
     event: &'static str,
     fields: Vec<Assignment>,
+}
+
+/// An event of this name with these fields.
+fn said(event: &'static str, fields: Vec<(&str, Value)>) -> Said {
+    let fields = fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect();
+    Said { event, fields }
 }
 
 impl Scenario {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Course, Said, pick};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said};
 
 const SOURCES: [&str; 4] = ["flights", "hotels", "trains", "cars"];
 const ROUTES: [&str; 6] = ["MUC-BCN", "BER-LIS", "VIE-OSL", "ZRH-ATH", "HAM-FCO", "CDG-PRG"];
@@ -142,17 +141,14 @@ impl Act {
     pub(super) fn said(self, theme: u64) -> Said {
         let source = pick(&SOURCES, theme);
         let route = pick(&ROUTES, theme / 4);
-        let scraper = |n: u8| {
-            vec![Assignment::json("scraper_name", format!("{source}-{n}")), Assignment::json("route", route)]
-        };
-        let said = |event, fields| Said { event, fields };
+        let scraper = |n: u8| vec![("scraper_name", json!(format!("{source}-{n}"))), ("route", json!(route))];
         match self {
             Self::Started => said(
                 "job_started",
                 vec![
-                    Assignment::json("message", format!("Searching {source} for {route}")),
-                    Assignment::json("job_type", source),
-                    Assignment::json("source", "orchestrator"),
+                    ("message", json!(format!("Searching {source} for {route}"))),
+                    ("job_type", json!(source)),
+                    ("source", json!("orchestrator")),
                 ],
             ),
             Self::ScraperStarted { scraper: n, results } => {
@@ -176,9 +172,7 @@ impl Act {
                 "job_progress",
                 with(tally.fields(), [("message", json!(format!("{} {source} so far", tally.results)))]),
             ),
-            Self::Results { results } => {
-                said("results_updated", with(Vec::new(), [("results_count", json!(results))]))
-            }
+            Self::Results { results } => said("results_updated", vec![("results_count", json!(results))]),
             Self::Completed(tally) => tally.ending(
                 "job_completed",
                 [
@@ -195,33 +189,29 @@ impl Act {
 }
 
 impl Tally {
-    fn percent(self) -> serde_json::Value {
+    fn percent(self) -> Value {
         json!(f64::from(self.permille) / 10.0)
     }
 
-    fn fields(self) -> Vec<Assignment> {
-        with(
-            Vec::new(),
-            [
-                ("progress", self.percent()),
-                ("results_count", json!(self.results)),
-                ("successful_scrapers", json!(self.successful)),
-                ("failed_scrapers", json!(self.failed)),
-            ],
-        )
+    fn fields(self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("progress", self.percent()),
+            ("results_count", json!(self.results)),
+            ("successful_scrapers", json!(self.successful)),
+            ("failed_scrapers", json!(self.failed)),
+        ]
     }
 
-    fn ending(self, event: &'static str, more: [(&str, serde_json::Value); 2]) -> Said {
+    fn ending(self, event: &'static str, more: [(&'static str, Value); 2]) -> Said {
         let metadata = json!({"successful_scrapers": self.successful, "failed_scrapers": self.failed});
-        let common = [("results_count", json!(self.results)), ("metadata", metadata)];
-        Said { event, fields: with(with(Vec::new(), common), more) }
+        said(event, with(vec![("results_count", json!(self.results)), ("metadata", metadata)], more))
     }
 }
 
 fn with<const N: usize>(
-    mut fields: Vec<Assignment>,
-    more: [(&str, serde_json::Value); N],
-) -> Vec<Assignment> {
-    fields.extend(more.map(|(name, value)| Assignment::json(name, value)));
+    mut fields: Vec<(&'static str, Value)>,
+    more: [(&'static str, Value); N],
+) -> Vec<(&'static str, Value)> {
+    fields.extend(more);
     fields
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Course, Said, pick, short};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said, short};
 
 /// What a worker reports, in order: the step, its status, and details.
 const REPORTS: [(u8, &str, &str); 8] = [
@@ -67,10 +66,6 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 impl Act {
     /// The event's fields; `theme` says what is cooked.
     pub(super) fn said(self, theme: u64, owner: &str) -> Said {
-        let said = |event, fields: Vec<(&str, Value)>| Said {
-            event,
-            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
-        };
         match self {
             Self::Registered => said("registered", vec![("user_id", json!(owner))]),
             Self::Progress(nth) => {

@@ -7,8 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::super::{Course, Said, pick};
-use super::said;
+use super::super::{Course, Said, pick, said};
 
 const NAMES: [&str; 6] =
     ["Q1 outreach", "Spring launch", "Product update", "Winback", "Webinar invitation", "Year in review"];

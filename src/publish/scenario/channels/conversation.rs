@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Said, pick};
-use super::said;
+use super::super::{Course, Said, pick, said};
 
 const RESPONSES: [&str; 4] = [
     "Thank you for your interest! Would Tuesday at ten suit you?",

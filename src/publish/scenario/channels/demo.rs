@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Said, pick, short};
-use super::said;
+use super::super::{Course, Said, pick, said, short};
 
 /// From which percent on each stage is at work, and what it says.
 const STAGES: [(f64, &str, &str); 4] = [

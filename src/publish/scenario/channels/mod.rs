@@ -9,10 +9,9 @@ mod scraper;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Course, Said};
-use crate::dialect::Assignment;
+use super::{Course, Said, said};
 
 /// What a job is, in turn.
 const STORIES: u32 = 4;
@@ -86,9 +85,4 @@ impl Act {
 
 fn wrap<A>(steps: Vec<(Duration, A)>, act: fn(A) -> Act) -> impl Iterator<Item = (Duration, Act)> {
     steps.into_iter().map(move |(at, step)| (at, act(step)))
-}
-
-fn said(event: &'static str, fields: Vec<(&str, Value)>) -> Said {
-    let fields = fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect();
-    Said { event, fields }
 }
