@@ -144,14 +144,15 @@ impl InputLines {
     pub(crate) fn ending(self, end: InputEnd) -> Result<Self, EndingError> {
         let opening = self.job.as_deref().and_then(|job| ending::opening(&self.dialect, job)).map(Box::new);
         let lines = Self { end: Some(end), opening, ..self };
-        let possible = match end {
-            InputEnd::Ending(ending) => vec![ending],
-            InputEnd::AsTold(_) => {
-                vec![Ending::Exit(0), Ending::Exit(1), Ending::Exit(130), Ending::Outcome(Outcome::Failed)]
-            }
-        };
         // Whether the dialect can say so is found out before the first line.
-        possible.into_iter().try_for_each(|ending| lines.end_event(ending).map(drop))?;
+        let check = |ending| lines.end_event(ending).map(drop);
+        match end {
+            InputEnd::Ending(ending) => check(ending)?,
+            InputEnd::AsTold(_) => {
+                let codes = (0..=u8::MAX).map(Ending::Exit);
+                codes.chain([Ending::Outcome(Outcome::Failed)]).try_for_each(check)?;
+            }
+        }
         Ok(lines)
     }
 
@@ -168,7 +169,7 @@ impl InputLines {
             InputEnd::Ending(ending) => ending,
             InputEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
         };
-        self.end_event(ending).expect("`ending` has tried")
+        self.end_event(ending).expect("`ending` has tried this one, or all codes")
     }
 
     /// What a line is that is too long for one, by its beginning: an error if it was to be an event, and otherwise output.

@@ -138,6 +138,34 @@ fn the_end_of_the_lines_ends_the_job_once() {
 }
 
 #[test]
+fn an_exit_code_that_the_dialect_cannot_say_is_an_error_before_the_first_line() {
+    let text = r#"name = "mine"
+        route = "/ws/mine/{job}"
+        channel = "mine:{job}"
+        [pointers]
+        kind = "/event"
+        error = "/error"
+        [kinds]
+        done = { ends = "succeeded" }
+        broken = { ends = "failed" }
+        [publish.events.done]
+        [publish.events.broken]
+        fields = [
+          { name = "event", fill = "event" },
+          { name = "error", type = "string", required = true, values = ["failed", "exit code 1", "exit code 130"] },
+        ]"#;
+    let mine = Arc::new(Dialect::from_toml(text, "mine.toml").unwrap());
+    let lines = |end| InputLines::new(Arc::clone(&mine), Some("a".to_owned())).ending(end);
+    assert_eq!(
+        lines(InputEnd::AsTold(None)).unwrap_err().to_string(),
+        "the dialect mine cannot say that a job ended with exit code 2: broken needs error"
+    );
+    let mut known = lines(InputEnd::Ending(Ending::Exit(130))).unwrap();
+    let event = known.end().unwrap().payload(Timestamp::UNIX_EPOCH).unwrap();
+    assert!(event.contains("exit code 130"), "{event}");
+}
+
+#[test]
 fn blank_lines_are_nothing() {
     let mut lines = lines("downloads", Some("a"));
     for line in ["", "\n", "\r\n", " \t "] {
