@@ -80,11 +80,43 @@ pub(crate) struct InputLines {
     message: Option<String>,
     first: bool,
     output: ProgramOutput,
+    step_fields: StepFields,
     /// Whether the last event ended the job.
     is_ended: bool,
     end: Option<InputEnd>,
     /// Event that opens a run of the job; `None` once the first event came.
     opening: Option<Box<Outgoing>>,
+}
+
+/// Names of the fields for step and total in the dialect's event of progress.
+#[derive(Debug, Default)]
+struct StepFields {
+    step: Option<String>,
+    total: Option<String>,
+}
+
+impl StepFields {
+    fn find(dialect: &Dialect, job: Option<&str>) -> Self {
+        let (Some(job), Some(Shorthand { event, .. })) = (job, &dialect.catalogue.progress) else {
+            return Self::default();
+        };
+        let Ok(def) = dialect.catalogue.event(event) else { return Self::default() };
+        let field = |sees: &dyn Fn(&View) -> bool| {
+            probe::field(dialect, (def, job), FieldType::Int, &1.into(), sees).map(str::to_owned)
+        };
+        Self {
+            step: field(&|view| view.step == Some(1) && view.total.is_none()),
+            total: field(&|view| view.total == Some(1) && view.step.is_none()),
+        }
+    }
+
+    /// Step and total of a progress that has both, in their fields.
+    fn assignments(&self, progress: &Progress) -> Vec<Assignment> {
+        let (Some(step), Some(total)) = (progress.step, progress.total) else { return Vec::new() };
+        let step = self.step.as_ref().map(|name| Assignment::json(name, step));
+        let total = self.total.as_ref().map(|name| Assignment::json(name, total));
+        step.into_iter().chain(total).collect()
+    }
 }
 
 /// What is known of lines that are output of a program.
@@ -122,6 +154,7 @@ impl InputLines {
     /// and without it every event goes to the channel of its type.
     pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
         Self {
+            step_fields: StepFields::find(&dialect, job.as_deref()),
             dialect,
             job,
             checked: true,
@@ -287,15 +320,18 @@ impl InputLines {
         event
     }
 
-    /// The event of progress in output. Where the dialect takes whole percents only, it is rounded down.
+    /// The event of progress in output. Where the dialect takes whole percents only, the percent is rounded down. Where the
+    /// dialect does not take the step or the total, both are left out.
     fn shown_event(&mut self, progress: &Progress) -> Option<Outgoing> {
         let percent = progress.percent?;
         let shorthand = self.dialect.catalogue.progress.clone();
         let message = progress.message.as_deref();
-        let steps = self.steps(shorthand.as_ref()?, progress);
-        let (text, event) = [percent, percent.floor()].iter().find_map(|percent| {
+        let steps = self.step_fields.assignments(progress);
+        let mut attempts =
+            [&steps[..], &[]].into_iter().flat_map(|steps| [(percent, steps), (percent.floor(), steps)]);
+        let (text, event) = attempts.find_map(|(percent, steps)| {
             let text = percent.to_string();
-            let event = self.short(shorthand.as_ref(), "progress", Some(&text), message, &steps).ok()?;
+            let event = self.short(shorthand.as_ref(), "progress", Some(&text), message, steps).ok()?;
             Some((text, event))
         })?;
         self.progress = Some(text);
@@ -303,21 +339,6 @@ impl InputLines {
             self.message = Some(message.to_owned());
         }
         Some(event)
-    }
-
-    /// Step and total, in the fields that the dialect has for them.
-    fn steps(&self, Shorthand { event, .. }: &Shorthand, progress: &Progress) -> Vec<Assignment> {
-        let (Some(step), Some(total), Some(job)) = (progress.step, progress.total, &self.job) else {
-            return Vec::new();
-        };
-        let Ok(def) = self.dialect.catalogue.event(event) else { return Vec::new() };
-        let field = |value: u64, sees: &dyn Fn(&View) -> bool| {
-            let name = probe::field(&self.dialect, (def, job), FieldType::Int, &value.into(), sees)?;
-            Some(Assignment::json(name, value))
-        };
-        let step = field(step, &|view| view.step == Some(step) && view.total.is_none());
-        let total = field(total, &|view| view.total == Some(total) && view.step.is_none());
-        step.into_iter().chain(total).collect()
     }
 
     fn whole(&mut self, text: &str) -> Result<Outgoing, LineError> {
