@@ -147,7 +147,7 @@ impl Backlog {
     }
 
     /// Takes out the event that ended the job, where it waits and no event behind it opened the job again.
-    pub(super) fn take_end(&mut self) -> Option<Arc<Message>> {
+    pub(super) fn take_ending(&mut self) -> Option<Arc<Message>> {
         let after = self.waiting.iter().rev().take_while(|(_, message)| message.is_run_over);
         let number = *after.last()?.0;
         self.remove(number)

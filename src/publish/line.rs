@@ -81,9 +81,11 @@ pub(crate) struct InputLines {
     first: bool,
     output: ProgramOutput,
     step_fields: StepFields,
-    /// Whether the last event ended the job.
-    is_ended: bool,
+    /// Whether the run of the job is over after the last event.
+    is_run_over: bool,
     end: Option<InputEnd>,
+    /// Exit code of the last line of the form `exit:CODE`, for [`InputEnd::Told`].
+    told: Option<u8>,
     /// Event that opens a run of the job; `None` once the first event came.
     opening: Option<Box<Outgoing>>,
 }
@@ -143,10 +145,10 @@ impl ProgramOutput {
 /// What the end of the lines says of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InputEnd {
-    /// The job ends so.
-    Ending(Ending),
-    /// The job ends as a line of the form `exit:CODE` says; without such a line it has failed.
-    AsTold(Option<u8>),
+    /// The job ends this way.
+    Given(Ending),
+    /// A line of the form `exit:CODE` gives the ending. Without such a line the job has failed.
+    Told,
 }
 
 impl InputLines {
@@ -167,21 +169,22 @@ impl InputLines {
                 is_heard: false,
                 silent: 0,
             },
-            is_ended: false,
+            is_run_over: false,
             end: None,
+            told: None,
             opening: None,
         }
     }
 
     /// The same, and the end of the lines ends the job, unless an event of theirs did. So the lines are a whole run of it.
-    pub(crate) fn ending(self, end: InputEnd) -> Result<Self, EndingError> {
+    pub(crate) fn until(self, end: InputEnd) -> Result<Self, EndingError> {
         let opening = self.job.as_deref().and_then(|job| ending::opening(&self.dialect, job)).map(Box::new);
         let lines = Self { end: Some(end), opening, ..self };
         // Whether the dialect can say so is found out before the first line.
-        let check = |ending| lines.end_event(ending).map(drop);
+        let check = |ending| lines.ending(ending).map(drop);
         match end {
-            InputEnd::Ending(ending) => check(ending)?,
-            InputEnd::AsTold(_) => {
+            InputEnd::Given(ending) => check(ending)?,
+            InputEnd::Told => {
                 let codes = (0..=u8::MAX).map(Ending::Exit);
                 codes.chain([Ending::Outcome(Outcome::Failed)]).try_for_each(check)?;
             }
@@ -198,11 +201,11 @@ impl InputLines {
 
     /// The event that ends the job after the last line, once; `None` where none is wanted, or a line ended the job.
     pub(super) fn end(&mut self) -> Option<Outgoing> {
-        let ending = match self.end.take().filter(|_| !self.is_ended)? {
-            InputEnd::Ending(ending) => ending,
-            InputEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
+        let ending = match self.end.take().filter(|_| !self.is_run_over)? {
+            InputEnd::Given(ending) => ending,
+            InputEnd::Told => self.told.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
         };
-        self.end_event(ending).expect("`ending` has tried this one, or all codes")
+        self.ending(ending).expect("`until` has tried this one, or all codes")
     }
 
     /// What a line is that is too long for one, by its beginning: an error if it was to be an event, and otherwise output.
@@ -218,12 +221,12 @@ impl InputLines {
     /// The event for lines that were cut off by a signal, where their end would have ended the job.
     pub(super) fn interrupted(&self) -> Option<Outgoing> {
         self.end?;
-        self.end_event(Ending::Exit(130)).ok().flatten()
+        self.ending(Ending::Exit(130)).ok().flatten()
     }
 
-    /// Whether the newest event of the lines ended the job.
-    pub(super) const fn is_ended(&self) -> bool {
-        self.is_ended
+    /// Whether the run of the job is over after the newest event of the lines.
+    pub(super) const fn is_run_over(&self) -> bool {
+        self.is_run_over
     }
 
     /// Count of lines of output, where none of all lines was an event or said progress.
@@ -231,7 +234,8 @@ impl InputLines {
         (!self.output.is_heard && self.output.silent > 0).then_some(self.output.silent)
     }
 
-    fn end_event(&self, ending: Ending) -> Result<Option<Outgoing>, EndingError> {
+    /// Event that ends the job; `None` without a job.
+    fn ending(&self, ending: Ending) -> Result<Option<Outgoing>, EndingError> {
         self.job.as_deref().map(|job| ending.event(&self.dialect, job)).transpose()
     }
 
@@ -301,8 +305,10 @@ impl InputLines {
 
     /// The event of a line of output, if it says progress, and another than the last one.
     fn output(&mut self, line: &[u8], text: &str) -> Option<Outgoing> {
-        if let (Some(InputEnd::AsTold(code)), Some(told)) = (&mut self.end, exit_code(text)) {
-            *code = Some(told);
+        if self.end == Some(InputEnd::Told)
+            && let Some(code) = exit_code(text)
+        {
+            self.told = Some(code);
             return None;
         }
         let progress = self.output.read(line);
@@ -365,7 +371,7 @@ impl InputLines {
             if kind.opens == Opens::Always {
                 (self.progress, self.message) = (None, None);
             }
-            self.is_ended = kind.ends.is_some();
+            self.is_run_over = kind.ends.is_some();
         }
         if let Some(percent) = decoded.percent {
             self.progress = Some(percent.to_string());

@@ -71,8 +71,8 @@ pub(crate) enum SourceOptions {
     },
 }
 
-/// Longest time for the end event of a job whose publisher was interrupted.
-const LAST_WORD: Duration = Duration::from_secs(2);
+/// Longest time for the event that ends a job whose publisher was interrupted.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a sink that is away is tried again after the end of a source, unless the user says.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -90,11 +90,11 @@ pub(crate) async fn run(
     let persistence = options.persistence();
     // The times of a scenario are its own.
     let rate = options.rate.filter(|_| !matches!(options.source, SourceOptions::Scenario { .. }));
-    let (is_quiet, mut summary, mut last_word) = (options.is_quiet, None, None);
+    let (is_quiet, mut summary, mut interrupted) = (options.is_quiet, None, None);
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
         SourceOptions::Lines(lines) => {
-            last_word = lines.interrupted();
+            interrupted = lines.interrupted();
             Source::lines(input, lines)
         }
         SourceOptions::Scenario { scenario, seed } => {
@@ -110,8 +110,8 @@ pub(crate) async fn run(
     let sink = Sink::new(options.sink)?;
     let pump = Pump::new(notes, persistence, is_quiet, options.require_subscribers);
     let finished = pump.run(&sink, source, Pace::new(start, rate), &stop).await;
-    let is_cut_off = finished.is_none() && last_word.is_some();
-    let end = if is_cut_off { pump.take_end() } else { None };
+    let is_cut_off = finished.is_none() && interrupted.is_some();
+    let ending = if is_cut_off { pump.take_ending() } else { None };
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
@@ -123,8 +123,8 @@ pub(crate) async fn run(
     }
     match finished {
         None => {
-            let last_word = last_word.filter(|_| !is_run_over && end.is_none());
-            let lost = tally.lost + tally.waiting + last_word_lost(&sink, end, last_word).await;
+            let interrupted = interrupted.filter(|_| !is_run_over && ending.is_none());
+            let lost = tally.lost + tally.waiting + ending_lost(&sink, ending, interrupted).await;
             if lost > 0 && !is_quiet {
                 note(notes, &format!("warning: {}", unsent(lost)));
             }
@@ -154,15 +154,15 @@ impl PublishOptions {
     }
 }
 
-/// Sends the event that ends a job whose input was cut off: `end` where the input had it, and otherwise `interrupted`. Returns
+/// Sends the event that ends a job whose input was cut off: `ending` where the input had it, and otherwise `interrupted`. Returns
 /// the number of events that could not be sent.
-async fn last_word_lost(sink: &Sink, end: Option<Arc<Message>>, interrupted: Option<Outgoing>) -> u64 {
-    if end.is_none() && interrupted.is_none() {
+async fn ending_lost(sink: &Sink, ending: Option<Arc<Message>>, interrupted: Option<Outgoing>) -> u64 {
+    if ending.is_none() && interrupted.is_none() {
         return 0;
     }
     let sending = async {
-        let message = match end {
-            Some(end) => end,
+        let message = match ending {
+            Some(ending) => ending,
             None => {
                 let mut event = interrupted?;
                 if event.needs_standing()
@@ -175,7 +175,7 @@ async fn last_word_lost(sink: &Sink, end: Option<Arc<Message>>, interrupted: Opt
         };
         sink.publish(&message.dialect, &message.channel, message.payload.clone().into()).await.ok()
     };
-    u64::from(!matches!(timeout(LAST_WORD, sending).await, Ok(Some(_))))
+    u64::from(!matches!(timeout(ENDING_TIMEOUT, sending).await, Ok(Some(_))))
 }
 
 /// Words for events that are in streams now.

@@ -108,8 +108,8 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 
     /// Event that ended the job, where it was read and not sent. The event is not in the tally then.
-    pub(super) fn take_end(&self) -> Option<Arc<Message>> {
-        self.with(State::take_end)
+    pub(super) fn take_ending(&self) -> Option<Arc<Message>> {
+        self.with(State::take_ending)
     }
 
     /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.

@@ -140,7 +140,7 @@ fn read(lines: &mut InputLines, line: &Line<'_>, extent: Option<Extent>) -> Opti
     };
     match read {
         Ok(event) => {
-            let is_run_over = lines.is_ended();
+            let is_run_over = lines.is_run_over();
             event.map(|event| Next::Event { event, due: None, is_run_over })
         }
         Err(error) => Some(Next::Bad(line.number, error)),

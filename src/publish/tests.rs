@@ -273,8 +273,8 @@ async fn lines_are_sent_as_they_come_and_bad_ones_reported_by_number() {
 #[tokio::test]
 async fn output_of_a_program_is_searched_for_progress_and_its_end_ends_the_job() {
     let mut relay = Relay::good().await;
-    let end = line::InputEnd::AsTold(None);
-    let lines = InputLines::new(dialect("scraping"), Some("7".to_owned())).ending(end).unwrap();
+    let end = line::InputEnd::Told;
+    let lines = InputLines::new(dialect("scraping"), Some("7".to_owned())).until(end).unwrap();
     let options = options(SourceOptions::Lines(lines), relay.sink());
     let input =
         b"make: Entering directory 'a'\n[ 50%] Building a.o\na.c:1:2: 100% wrong\n[2/2] Linking\nexit:2\n";

@@ -213,8 +213,8 @@ impl<'a, W: Write> State<'a, W> {
     }
 
     /// Event that ended the job, where it was read and not sent. The event no longer counts as waiting.
-    pub(super) fn take_end(&mut self) -> Option<Arc<Message>> {
-        if self.is_run_over { None } else { self.backlog.take_end() }
+    pub(super) fn take_ending(&mut self) -> Option<Arc<Message>> {
+        if self.is_run_over { None } else { self.backlog.take_ending() }
     }
 
     /// Keeps the key of a stream that an event was added to.

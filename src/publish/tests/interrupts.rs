@@ -16,8 +16,8 @@ use crate::publish::{SourceOptions, run};
 async fn an_interrupt_cancels_a_job_that_the_end_of_the_lines_would_have_ended() {
     let mut relay = Relay::good().await;
     let stop = CancellationToken::new();
-    let end = InputEnd::Ending(Ending::Exit(0));
-    let lines = InputLines::new(dialect("downloads"), Some("a".to_owned())).ending(end).unwrap();
+    let end = InputEnd::Given(Ending::Exit(0));
+    let lines = InputLines::new(dialect("downloads"), Some("a".to_owned())).until(end).unwrap();
     let (mut writer, reader) = tokio::io::duplex(64);
     let (options, stopped) = (options(SourceOptions::Lines(lines), relay.sink()), stop.clone());
     let task = tokio::spawn(async move {
@@ -44,7 +44,7 @@ fn publish_run(
 ) -> JoinHandle<(Exit, String)> {
     let lines = InputLines::new(dialect("downloads"), Some("a".to_owned()));
     let lines = match end {
-        Some(end) => lines.ending(InputEnd::Ending(end)).unwrap(),
+        Some(end) => lines.until(InputEnd::Given(end)).unwrap(),
         None => lines,
     };
     let (options, stop) = (options(SourceOptions::Lines(lines), relay.sink()), stop.clone());
