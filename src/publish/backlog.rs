@@ -9,19 +9,19 @@ use serde_json::value::RawValue;
 use crate::dialect::{Dialect, FieldError};
 use crate::emit::Outgoing;
 
-/// The most events that wait.
+/// Largest number of events that wait.
 const EVENTS: usize = 10_000;
-/// The most bytes of payload that wait.
+/// Largest number of bytes of payload that wait.
 const BYTES: usize = 16 << 20;
 
-/// An event as it is sent: its time is that of its making, however long it waits.
+/// An event as it is sent. Its time is the time at which it was read, however long it waits.
 #[derive(Debug)]
 pub(super) struct Message {
     /// The event's dialect.
     pub(super) dialect: Arc<Dialect>,
     /// The event's job; the name of a channel in a dialect with channels.
     pub(super) job: String,
-    /// The channel that it goes to.
+    /// Channel that the event is sent to.
     pub(super) channel: String,
     /// The event as it is sent.
     pub(super) payload: String,
@@ -29,7 +29,7 @@ pub(super) struct Message {
     pub(super) is_hidden: bool,
     /// Whether the run of the job is over once the event is sent.
     pub(super) is_run_over: bool,
-    /// Present where a newer event may replace it.
+    /// Conditions for replacing the event; `None` where it always stays.
     progress: Option<Replaceable>,
 }
 
@@ -79,17 +79,17 @@ fn names(object: &str) -> HashSet<String> {
 
 /// Events in their order, at most 10,000 and 16 MiB of them.
 ///
-/// Progress replaces older progress of its job, kind and part that says no more than it does; everything else stays. When it
-/// is full the oldest progress goes, and without any the oldest event; what goes is counted as lost.
+/// Progress replaces older progress of the same job, kind and part, if the older one has no field that the newer one lacks. A
+/// full backlog drops the oldest progress, or the oldest event where no progress waits. Dropped events are counted as lost.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     waiting: BTreeMap<u64, Arc<Message>>,
     newest: HashMap<Slot, u64>,
     next: u64,
     bytes: usize,
-    /// Events that went because there was no room.
+    /// Number of events that were dropped.
     pub(super) lost: u64,
-    /// Progress that newer progress replaced.
+    /// Number of events of progress that newer progress replaced.
     pub(super) replaced: u64,
 }
 
@@ -99,7 +99,7 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
-    /// Events that wait.
+    /// Number of waiting events.
     pub(super) fn len(&self) -> u64 {
         self.waiting.len() as u64
     }
@@ -153,7 +153,7 @@ impl Backlog {
         self.remove(number)
     }
 
-    /// Gives up all that waits.
+    /// Drops all waiting events.
     pub(super) fn give_up(&mut self) {
         self.lost += self.len();
         self.waiting.clear();

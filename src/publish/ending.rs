@@ -98,7 +98,7 @@ fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
     let events = if dialect.channels.is_some() { &[][..] } else { &dialect.catalogue.events };
     events.iter().find(|def| {
         let named = dialect.kind(&def.name).or_else(|| {
-            // Where the event's name is not its kind, a field's default names the kind.
+            // A field's default names the kind where the event's name is not the kind.
             let values = def.fields.iter().filter_map(|field| field.default.as_ref()?.as_str());
             values.filter_map(|value| dialect.kind(value)).find(|kind| kind.ends.is_some())
         });

@@ -15,22 +15,22 @@ use crate::progress::{Progress, Recogniser};
 /// The longest line, in bytes: a relay takes no longer payload.
 pub(crate) const MAX_LINE: usize = 1 << 20;
 
-/// Why a line is no event.
+/// Reason why a line is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
-    /// Over [`MAX_LINE`].
+    /// Line longer than [`MAX_LINE`].
     #[error("longer than 1 MiB")]
     TooLong,
-    /// Not UTF-8.
+    /// Line that is not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// None of the forms.
+    /// Line of an unknown form.
     #[error("neither a JSON object, nor a number such as 45 or 45%, nor '# text'")]
     Shape,
-    /// A number that is no percentage.
+    /// Number outside of 0 to 100.
     #[error("a progress is from 0 to 100, got {0}")]
     Percent(String),
-    /// Just the `#`.
+    /// Message without a text.
     #[error("no text after '#'")]
     NoText,
     /// The dialect has no event for it.
@@ -41,7 +41,7 @@ pub(crate) enum LineError {
         /// `progress` or `message`.
         what: &'static str,
     },
-    /// Short forms need a job.
+    /// Short form without a job.
     #[error("names no job; only whole events do, so give the target as {0}/JOB")]
     NoJob(String),
     /// A whole event that cannot be published.
@@ -52,16 +52,16 @@ pub(crate) enum LineError {
     Field(#[from] FieldError),
 }
 
-/// How much of a line is there.
+/// Extent of a line that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// All of it, as it was written.
+    /// Whole line, as it was written.
     Whole,
-    /// All that is left of it where backspaces or moves of the cursor took back the rest.
+    /// Rest of a line after backspaces or moves of the cursor.
     Rest,
-    /// An update of it that a move of the cursor ended.
+    /// Update of a line that a move of the cursor ended.
     Update,
-    /// Its beginning; more may follow.
+    /// Beginning of a line; more may follow.
     Beginning,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct InputLines {
     job: Option<String>,
     /// Whether whole events are held against the catalogue.
     checked: bool,
-    /// As the user wrote it.
+    /// Last progress, as it was written.
     progress: Option<String>,
     message: Option<String>,
     first: bool,
@@ -121,7 +121,7 @@ impl StepFields {
     }
 }
 
-/// What is known of lines that are output of a program.
+/// State of lines that are output of a program.
 #[derive(Debug)]
 struct ProgramOutput {
     recogniser: Recogniser,
@@ -142,7 +142,7 @@ impl ProgramOutput {
     }
 }
 
-/// What the end of the lines says of the job.
+/// Effect of the end of the lines on the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InputEnd {
     /// The job ends this way.
@@ -152,8 +152,8 @@ pub(crate) enum InputEnd {
 }
 
 impl InputLines {
-    /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
-    /// and without it every event goes to the channel of its type.
+    /// Reader of events of `job`. Without a job each event names its own. Where the dialect has channels, `job` is the name of
+    /// a channel, and without it each event goes to the channel of its type.
     pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
         Self {
             step_fields: StepFields::find(&dialect, job.as_deref()),
@@ -176,7 +176,7 @@ impl InputLines {
         }
     }
 
-    /// The same, and the end of the lines ends the job, unless an event of theirs did. So the lines are a whole run of it.
+    /// Makes the lines a whole run of the job: their end ends the job, unless an event of theirs did.
     pub(crate) fn until(self, end: InputEnd) -> Result<Self, EndingError> {
         let opening = self.job.as_deref().and_then(|job| ending::opening(&self.dialect, job)).map(Box::new);
         let lines = Self { end: Some(end), opening, ..self };
@@ -208,7 +208,7 @@ impl InputLines {
         self.ending(ending).expect("`until` has tried this one, or all codes")
     }
 
-    /// What a line is that is too long for one, by its beginning: an error if it was to be an event, and otherwise output.
+    /// Result of a line that is too long, by its beginning: an error for an event, and nothing for output.
     pub(super) fn cut(&mut self, start: &[u8], left_out: u64) -> Result<Option<Outgoing>, LineError> {
         if self.takes_output() && !is_literal(start) {
             self.output.silent += 1;
@@ -239,7 +239,7 @@ impl InputLines {
         self.job.as_deref().map(|job| ending.event(&self.dialect, job)).transpose()
     }
 
-    /// The same, for whole events of any kind with any fields.
+    /// Allows whole events of any kind with any fields.
     #[must_use]
     pub(crate) fn unchecked(self) -> Self {
         Self { checked: false, ..self }
@@ -271,7 +271,7 @@ impl InputLines {
     fn event(&mut self, line: &[u8], extent: Extent) -> Result<Option<Outgoing>, LineError> {
         let text = String::from_utf8_lossy(line);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
-        // Some programs begin what they write with a byte order mark.
+        // A byte order mark begins the output of some programs.
         let text = if self.first { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         self.first = false;
@@ -288,7 +288,7 @@ impl InputLines {
         if self.takes_output() && !is_event {
             return Ok(self.output(line, text));
         }
-        // What a machine reads may not be guessed at.
+        // Replacement characters would change an event.
         if !is_text {
             return Err(LineError::NotUtf8);
         }
@@ -430,7 +430,7 @@ impl InputLines {
         if let (Some(name), Some(text)) =
             (field(&dialect.catalogue.message), message.or(self.message.as_deref()))
         {
-            // Not as text: a message `null` is a message.
+            // JSON rather than text, since the message may be `null`.
             fields.push(Assignment::json(&name, text));
         }
         fields.extend_from_slice(more);

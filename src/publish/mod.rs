@@ -30,16 +30,16 @@ use crate::emit::{Outgoing, Sink, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::text::printable_lines;
 
-/// What to publish, where, and how fast.
+/// Settings of `publish`.
 #[derive(Debug)]
 pub(crate) struct PublishOptions {
-    /// Where events come from.
+    /// Source of the events.
     pub source: SourceOptions,
-    /// Where they go.
+    /// Sink of the events.
     pub sink: SinkOptions,
-    /// At most so many a second; positive and finite. A scenario has its own times.
+    /// Largest number of events a second; positive and finite. A scenario has its own times.
     pub rate: Option<f64>,
-    /// How long a sink that is away is tried again: from the end of standard input or a scenario on (default
+    /// Time for which a sink that is away is tried again: from the end of standard input or a scenario on (default
     /// [`PATIENCE`]), and for a first event (default: not at all).
     pub patience: Option<Duration>,
     /// An event that reaches nobody is a failure.
@@ -50,23 +50,23 @@ pub(crate) struct PublishOptions {
     pub is_quiet: bool,
 }
 
-/// Where events come from.
+/// Source of events.
 #[derive(Debug)]
 pub(crate) enum SourceOptions {
-    /// One event, this many times, each with its own timestamp.
+    /// One event, sent several times, each with its own timestamp.
     Event {
         /// The event.
         event: Outgoing,
-        /// How often.
+        /// Number of times.
         repeat: u64,
     },
-    /// One event a line.
+    /// Events that are read from lines.
     Lines(InputLines),
     /// Simulated jobs.
     Scenario {
         /// The planned steps.
         scenario: Scenario,
-        /// What repeats them, for the summary.
+        /// Seed of the steps, for the summary.
         seed: u64,
     },
 }
@@ -74,7 +74,7 @@ pub(crate) enum SourceOptions {
 /// Longest time for the event that ends a job whose publisher was interrupted.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a sink that is away is tried again after the end of a source, unless the user says.
+/// Default time for which a sink that is away is tried again after the end of a source.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes until the source ends or `stop`. `input` is standard input, read only for [`SourceOptions::Lines`] and then to
@@ -141,8 +141,8 @@ pub(crate) async fn run(
 }
 
 impl PublishOptions {
-    /// How long to go on without the sink: a single event is worth no wait unless the user says so, and a scenario needs a
-    /// sink to begin with.
+    /// Limits of the time for which a sink that is away is tried again. By default a single event does not wait, and a
+    /// scenario does not begin without its sink.
     fn persistence(&self) -> Persistence {
         Persistence {
             gathers: !matches!(self.source, SourceOptions::Event { .. }),

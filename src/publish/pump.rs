@@ -1,6 +1,6 @@
-//! From a source to a sink, through outages: one future takes events from the source, another sends them.
+//! Pump from a source to a sink, through outages: one future takes events from the source, another sends them.
 //!
-//! While all is well they go hand in hand, one event at a time, so that a source is read no faster than the sink takes it.
+//! While the sink answers, the futures take turns for each event, so that the source is read no faster than events are sent.
 //! While the sink is away, or has not answered for a second, the source is read on and its events wait in the backlog.
 
 mod state;
@@ -26,12 +26,12 @@ use crate::net::backoff::Backoff;
 use self::state::{Held, State};
 pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
-/// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
+/// Longest time for an answer before the source is read on without it. A worker must not wait for its reporting.
 const STALL: Duration = Duration::from_secs(1);
-/// The first wait between two attempts, and the longest: a sink that is back is used within a second.
+/// First and longest wait between two attempts. A sink that is back is used within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// For how long an event that nobody got is sent again after an outage: a relay subscribes anew within a second of its Redis.
+/// Time for which an event that nobody got is sent again after an outage. A relay subscribes again within a second of its Redis.
 const RESUBSCRIBING: Duration = Duration::from_secs(2);
 
 /// State that the reading and the sending future share. The lock is held for moments, never across an `await`.
@@ -311,7 +311,7 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Waits until the source has ended and there was time enough after that; for ever where the source can wait itself.
+    /// Waits until the time for attempts after the end of the source is over; for ever where the source can wait.
     async fn out_of_patience(&self) {
         if !self.persistence.gathers {
             return std::future::pending().await;
@@ -350,7 +350,7 @@ impl<'a, W: Write> Pump<'a, W> {
         Ok(())
     }
 
-    /// Sends no more: what waits is lost, and whatever the source still gives.
+    /// Gives up sending. Waiting events and those that the source still gives are lost.
     fn close(&self, failure: Failure, why: &str) -> Failure {
         let goes_on = self.with(State::close);
         if goes_on {
@@ -360,7 +360,7 @@ impl<'a, W: Write> Pump<'a, W> {
         failure
     }
 
-    /// An event that is refused while others may pass. Where it is the only one, its failure is that of all.
+    /// Counts an event that was refused while others may pass. Where the source ends with it, its failure is the result.
     fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
         let Undelivered { failure, .. } = undelivered;
         self.with(State::refused);
@@ -371,7 +371,7 @@ impl<'a, W: Write> Pump<'a, W> {
         Ok(Ok(()))
     }
 
-    /// The failure of a run that could not send everything, with the number of events where that is not plain.
+    /// Adds the number of lost events to a failure, unless the source is a single event.
     fn not_sent(&self, failure: Failure) -> Failure {
         let lost = self.with(|state| state.tally.lost + state.backlog.lost);
         if lost == 0 || !self.persistence.gathers {
@@ -402,7 +402,7 @@ impl<'a, W: Write> Pump<'a, W> {
 
     async fn send(&self, sink: &Sink, message: &Message) -> Result<(), Undelivered> {
         let Message { dialect, channel, payload, .. } = message;
-        // First, so that a relay which reads it back knows no less than one that hears of it.
+        // Before the event, so that a relay that reads the owner from Redis finds it.
         if !sink.register(dialect, channel, payload).await? {
             let job = message.job.escape_debug();
             self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
@@ -429,7 +429,7 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 }
 
-/// How many events were not sent, for people.
+/// Number of events that were not sent, in words.
 pub(super) fn unsent(count: u64) -> String {
     match count {
         1 => "1 event was not sent".to_owned(),

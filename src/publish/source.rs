@@ -1,4 +1,4 @@
-//! Where events come from: the command line, standard input, or a scenario.
+//! Sources of events: the command line, standard input, or a scenario.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,17 +14,17 @@ use crate::progress::{Line, LineEnd, Lines, Literal};
 
 /// Events, one after the other.
 pub(super) enum Source<R> {
-    /// The same one several times.
+    /// An event that is sent several times.
     Event {
         event: Box<Outgoing>,
         left: u64,
     },
-    /// One a line.
+    /// Events that are read from lines.
     Lines(Box<LineSource<R>>),
     Scenario(Box<Scenario>),
 }
 
-/// What a source has next.
+/// Next item of a source.
 pub(super) enum Next {
     Event {
         event: Outgoing,
@@ -33,9 +33,9 @@ pub(super) enum Next {
         /// Whether the run of the job that the source is of is over after the event.
         is_run_over: bool,
     },
-    /// A line that is none, counted from 1.
+    /// A line that is no event: its number, counted from 1, and its error.
     Bad(u64, LineError),
-    /// The end of lines of which none was an event or said progress, with their number.
+    /// End of the lines where none was an event or said progress. The number is that of the lines.
     InVain(u64),
 }
 
@@ -73,8 +73,8 @@ pub(super) struct LineSource<R> {
     input: R,
     cutter: Lines,
     lines: InputLines,
-    /// What the bytes that were read last say: the progress of updates, and of one line at most. So it is bounded by the buffer
-    /// of the input.
+    /// Items of the bytes that were read last: the progress of updates, and one line at most. The buffer of the input is the
+    /// limit.
     told: VecDeque<Next>,
     /// The cursor was moved within the line.
     is_drawn: bool,
@@ -105,7 +105,7 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
                 self.is_at_end = true;
                 continue;
             }
-            // Up to the end of a line, since a line may end the job.
+            // One line at a time, since a line may end the job.
             let used = memchr2(b'\n', b'\r', chunk).map_or(chunk.len(), |end| end + 1);
             cutter.feed(&chunk[..used], |line| {
                 told.extend(read(lines, &line, extent(line.end, is_drawn, false)));
@@ -115,7 +115,7 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
     }
 }
 
-/// How much of a line there is; `None` where it was told before.
+/// Extent of a line; `None` where the line was read before.
 const fn extent(end: LineEnd, is_drawn: &mut bool, is_last: bool) -> Option<Extent> {
     match end {
         LineEnd::LateNewline => None,
@@ -131,7 +131,7 @@ const fn extent(end: LineEnd, is_drawn: &mut bool, is_last: bool) -> Option<Exte
     }
 }
 
-/// What a line says.
+/// Item of a line; `None` where the line says nothing.
 fn read(lines: &mut InputLines, line: &Line<'_>, extent: Option<Extent>) -> Option<Next> {
     let read = match extent? {
         extent if line.left_out == 0 => lines.read(line.bytes, extent),

@@ -40,7 +40,7 @@ pub(in crate::publish) struct Persistence {
 pub(in crate::publish) struct Tally {
     /// Events that were sent.
     pub(in crate::publish) sent: u64,
-    /// Events that were not, and never will be.
+    /// Events that were not sent and will not be sent.
     pub(in crate::publish) lost: u64,
     /// Events that wait.
     pub(in crate::publish) waiting: u64,
@@ -70,7 +70,7 @@ pub(super) struct State<'a, W> {
     pub(super) away: bool,
     /// Sending was given up: events that wait, and those that still come, count as lost.
     pub(super) closed: bool,
-    /// Somebody got an event.
+    /// At least one event has reached somebody.
     pub(super) is_heard: bool,
     /// End of the last outage.
     pub(super) returned: Option<Instant>,
@@ -237,7 +237,7 @@ impl<'a, W: Write> State<'a, W> {
         }
     }
 
-    /// Begins an outage, or goes on with it. Whether it began now.
+    /// Begins an outage, or goes on with it. Returns whether the outage is new.
     pub(super) fn begin_outage(&mut self, now: Instant) -> bool {
         self.away = self.persistence.gathers;
         let is_new = self.outage.is_none();
@@ -246,7 +246,7 @@ impl<'a, W: Write> State<'a, W> {
         is_new
     }
 
-    /// Says that the sink is away, unless it goes and comes all the time.
+    /// Says that the sink is away, at most once in [`TELL_EVERY`].
     pub(super) fn tell_of_outage(&mut self, failure: &Failure) {
         let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
         if let (Some(_), Some(outage)) = (self.seldom.due(()), &mut self.outage) {
@@ -274,7 +274,7 @@ impl<'a, W: Write> State<'a, W> {
         self.say(&format!("note: back after {seconds:.1} s{waiting}{replaced}"));
     }
 
-    /// Sends no more: what waits is lost. Whether the source is read to its end all the same.
+    /// Gives up sending: waiting events are lost. Returns whether the source is read to its end all the same.
     pub(super) fn close(&mut self) -> bool {
         self.closed = true;
         self.backlog.give_up();

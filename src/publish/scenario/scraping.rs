@@ -28,7 +28,7 @@ pub(super) enum Act {
     Failed { tally: Tally, error: u8 },
 }
 
-/// How far a job is.
+/// Progress of a job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tally {
     /// Tenths of a percent.
@@ -38,7 +38,7 @@ pub(super) struct Tally {
     failed: u8,
 }
 
-/// One scraper's part in the job, as shares of its course.
+/// A scraper of a job, with its times as shares of the job's course.
 struct Scraper {
     from: f64,
     to: f64,
@@ -47,7 +47,7 @@ struct Scraper {
     found: u32,
 }
 
-/// What happens at a share of the course; in the order in which things that coincide happen.
+/// Occasion of an event at a share of the course.
 enum Cue {
     Start(usize),
     Report(usize),
@@ -65,7 +65,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
     cues.extend(reports.into_iter().enumerate().map(|(nth, share)| (share, Cue::Report(nth))));
     cues.sort_by(|(a, _), (b, _)| a.total_cmp(b));
 
-    // A failing job is cut off where it fails: its course is short, and so is its progress.
+    // A failing job ends before its progress is whole.
     let reach = if course.fails { rng.random_range(0.3..0.9) } else { 1.0 };
     let mut tally = Tally { permille: 0, results: 0, successful: 0, failed: 0 };
     let mut steps = vec![(course.start, Act::Started)];
@@ -98,7 +98,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 
 fn scrapers(course: Course, rng: &mut StdRng) -> Vec<Scraper> {
     let count = rng.random_range(2..=5);
-    // Of a job that fails, most do.
+    // Most scrapers of a failing job fail.
     let fail = if course.fails { 0.7 } else { course.part_fail_rate };
     let mut scrapers: Vec<Scraper> = (0..count)
         .map(|_| Scraper {
@@ -110,7 +110,7 @@ fn scrapers(course: Course, rng: &mut StdRng) -> Vec<Scraper> {
         .collect();
     scrapers.sort_by(|a, b| a.from.total_cmp(&b.from));
     if !course.fails {
-        // Who found nothing anywhere would not have completed.
+        // A job without any successful scraper would not have completed.
         scrapers[0].fails = false;
     }
     scrapers
@@ -137,7 +137,7 @@ fn permille(share: f64) -> u16 {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what the job is about.
+    /// Event and fields of the act. `theme` selects the source and the route.
     pub(super) fn said(self, theme: u64) -> Said {
         let source = pick(&SOURCES, theme);
         let route = pick(&ROUTES, theme / 4);

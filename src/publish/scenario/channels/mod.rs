@@ -13,10 +13,10 @@ use serde_json::json;
 
 use super::{Course, Said, said};
 
-/// What a job is, in turn.
+/// Number of kinds of resources, which jobs are in turn.
 const STORIES: u32 = 4;
 
-/// What administrators are told.
+/// Notices for administrators: the text and its level.
 const NOTICES: [(&str, &str); 2] = [
     ("Outreach run has begun", "info"),
     ("A campaign was paused: too many of its mails came back", "warning"),
@@ -25,7 +25,7 @@ const NOTICES: [(&str, &str); 2] = [
 /// One event of the platform.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
-    /// Which of the notices.
+    /// Index of the notice.
     Notice(u8),
     Campaign(campaign::Act),
     Scraper(scraper::Act),
@@ -67,7 +67,7 @@ fn number(job: u32) -> u32 {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what it is all about.
+    /// Event and fields of the act. `theme` selects names and texts.
     pub(super) fn said(self, job: u32, theme: u64) -> Said {
         let number = number(job);
         match self {
