@@ -238,6 +238,36 @@ async fn nobody_listening_is_unreachable_with_a_hint() {
     assert!(failure.contains(&address.to_string()) && !failure.contains("secret"), "{failure}");
 }
 
+#[tokio::test]
+async fn an_event_of_a_line_that_is_refused_is_left_out_and_the_rest_go_on() {
+    let body = json!({"error": "e", "message": "too big"});
+    let mut relay = Relay::start(StatusCode::PAYLOAD_TOO_LARGE, body).await;
+    let lines = SourceOptions::Lines(InputLines::new(dialect("downloads"), Some("a".to_owned())));
+    let (exit, notes, failure) = outcome(options(lines, relay.sink()), b"45%\n46%\n").await;
+    assert_eq!((exit, failure.as_str()), (Exit::Failure, "2 events were not sent; "));
+    let complaints: Vec<&str> = notes.lines().collect();
+    assert_eq!(complaints.len(), 2, "{notes}");
+    for complaint in complaints {
+        let is_whole = complaint.starts_with("error: ") && complaint.ends_with("; the event is left out");
+        assert!(is_whole && complaint.contains("too big"), "{complaint}");
+    }
+    for percent in [45, 46] {
+        assert_eq!(relay.next().await.1["progress"], percent);
+    }
+}
+
+#[test]
+fn events_in_streams_are_summed_up_with_their_streams() {
+    let told = |sent, streams: usize| {
+        let streams = (0..streams).map(|nth| format!("s{nth}")).collect();
+        added(&Tally { sent, streams, ..Tally::default() })
+    };
+    assert_eq!(told(0, 0), None);
+    assert_eq!(told(1, 1).unwrap(), "added 1 event to the stream s0");
+    assert_eq!(told(3, 2).unwrap(), "added 3 events to 2 streams");
+    assert_eq!(told(5000, MOST_STREAMS).unwrap(), "added 5000 events to 1000 streams or more");
+}
+
 fn follow(
     relay: &Relay,
     stop: &CancellationToken,

@@ -285,13 +285,88 @@ impl<'a, W: Write> State<'a, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialects;
+    use crate::emit::Content;
+    use crate::exit::Exit;
+
+    fn persistence() -> Persistence {
+        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
+        Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last }
+    }
+
+    fn event(payload: &str) -> Outgoing {
+        let dialect = Arc::clone(Dialects::builtin().named("downloads").unwrap().1);
+        Outgoing { dialect, job: "a".to_owned(), content: Content::Whole(payload.to_owned()) }
+    }
+
+    #[test]
+    fn the_end_of_an_outage_says_what_waited_and_what_was_replaced() {
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        assert!(state.begin_outage(Instant::now()));
+        assert!(!state.begin_outage(Instant::now()));
+        state.tell_of_outage(&Failure::new(Exit::Unreachable, "away"));
+        for percent in [1, 2] {
+            state.take(
+                event(&format!(r#"{{"jobId":"a","status":"processing","progress":{percent}}}"#)),
+                false,
+            );
+        }
+        state.back();
+        state.back();
+        let notes = String::from_utf8(notes).unwrap();
+        let lines: Vec<&str> = notes.lines().collect();
+        assert_eq!(lines[0], "warning: away; events are kept until it is back");
+        assert!(lines[1].starts_with("note: back after "), "{notes}");
+        assert!(
+            lines[1].ends_with("; events that waited: 1; progress replaced by newer progress: 1"),
+            "{notes}"
+        );
+        assert_eq!(lines.len(), 2, "{notes}");
+    }
+
+    #[test]
+    fn the_ending_of_a_job_is_taken_where_it_waits_and_no_event_behind_it_opened_the_job() {
+        let completed = r#"{"jobId":"a","status":"completed"}"#;
+        let queued = r#"{"jobId":"a","status":"queued"}"#;
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        assert!(state.take_ending().is_none());
+        state.take(event(queued), false);
+        assert!(state.take_ending().is_none());
+        state.take(event(completed), true);
+        assert_eq!(state.take_ending().unwrap().payload, completed);
+        assert_eq!(state.take_tally().waiting, 1);
+        state.take(event(completed), true);
+        state.take(event(queued), false);
+        assert!(state.take_ending().is_none());
+        // The newer `queued` has replaced the older one.
+        assert_eq!(state.take_tally().waiting, 2);
+    }
+
+    #[test]
+    fn an_event_counts_where_it_was_read_or_is_being_sent() {
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        state.take(event(r#"{"jobId":"a","status":"completed"}"#), true);
+        assert!(!state.is_sending());
+        state.pop().unwrap();
+        assert!(state.is_sending() && !state.is_run_over);
+        state.held = Some(Held { event: event(r#"{"jobId":"a","status":"queued"}"#), is_run_over: false });
+        state.put_back();
+        state.take_held();
+        assert!(!state.is_sending());
+        assert_eq!(state.take_tally().waiting, 2);
+        state.pop().unwrap();
+        state.sent();
+        assert!(state.is_run_over && state.take_ending().is_none());
+        assert_eq!(state.take_tally().waiting, 1);
+    }
 
     #[test]
     fn keys_of_streams_are_kept_up_to_a_limit() {
-        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
-        let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
         let mut notes = Vec::new();
-        let mut state = State::new(&mut notes, false, persistence);
+        let mut state = State::new(&mut notes, false, persistence());
         for nth in 0..3 * MOST_STREAMS {
             state.added_to(format!("tasks:{}", nth / 2));
         }
