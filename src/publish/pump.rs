@@ -23,7 +23,7 @@ use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 
-use self::state::{Held, State};
+use self::state::{HeldEvent, State};
 pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
 /// Longest time for an answer before the source is read on without it. A worker must not wait for its reporting.
@@ -161,7 +161,7 @@ impl<'a, W: Write> Pump<'a, W> {
                         sleep_until(start + due).await;
                     }
                     let opening = source.opening(&event);
-                    self.with(|state| state.held = Some(Held { event, is_run_over }));
+                    self.with(|state| state.held = Some(HeldEvent { event, is_run_over }));
                     self.room().await;
                     if let Some(opening) = opening {
                         self.open(sink, opening).await;

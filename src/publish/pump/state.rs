@@ -57,7 +57,7 @@ pub(in crate::publish) struct Tally {
 pub(super) struct State<'a, W> {
     pub(super) backlog: Backlog,
     /// Event that the source gave and the backlog has not taken yet.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<HeldEvent>,
     /// Event that is being sent, with its number in the backlog.
     in_flight: Option<(u64, Arc<Message>)>,
     pub(super) tally: Tally,
@@ -89,7 +89,7 @@ pub(super) struct State<'a, W> {
 }
 
 /// An event as the source gave it.
-pub(super) struct Held {
+pub(super) struct HeldEvent {
     pub(super) event: Outgoing,
     /// Whether the run of the job is over once the event is sent.
     pub(super) is_run_over: bool,
@@ -163,7 +163,7 @@ impl<'a, W: Write> State<'a, W> {
 
     /// Moves the held event to the backlog. An event that cannot be built is lost, and its error is printed.
     pub(super) fn take_held(&mut self) {
-        let Some(Held { event, is_run_over }) = self.held.take() else { return };
+        let Some(HeldEvent { event, is_run_over }) = self.held.take() else { return };
         self.take(event, is_run_over);
     }
 
@@ -352,7 +352,8 @@ mod tests {
         assert!(!state.is_sending());
         state.pop().unwrap();
         assert!(state.is_sending() && !state.is_run_over);
-        state.held = Some(Held { event: event(r#"{"jobId":"a","status":"queued"}"#), is_run_over: false });
+        state.held =
+            Some(HeldEvent { event: event(r#"{"jobId":"a","status":"queued"}"#), is_run_over: false });
         state.put_back();
         state.take_held();
         assert!(!state.is_sending());
