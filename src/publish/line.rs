@@ -79,7 +79,8 @@ pub(crate) struct InputLines {
     progress: Option<String>,
     message: Option<String>,
     first: bool,
-    output: ProgramOutput,
+    /// Boxed, so that the reader stays small beside other sources.
+    output: Box<ProgramOutput>,
     step_fields: StepFields,
     /// Whether the run of the job is over after the last event.
     is_run_over: bool,
@@ -163,12 +164,12 @@ impl InputLines {
             progress: None,
             message: None,
             first: true,
-            output: ProgramOutput {
+            output: Box::new(ProgramOutput {
                 recogniser: Recogniser::new(None),
                 shown: None,
                 is_heard: false,
                 silent: 0,
-            },
+            }),
             is_run_over: false,
             end: None,
             told: None,

@@ -161,17 +161,16 @@ async fn ending_lost(sink: &Sink, ending: Option<Arc<Message>>, interrupted: Opt
         return 0;
     }
     let sending = async {
-        let message = match ending {
-            Some(ending) => ending,
-            None => {
-                let mut event = interrupted?;
-                if event.needs_standing()
-                    && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
-                {
-                    event.carry(&standing);
-                }
-                Arc::new(Message::new(event, true, Timestamp::now()).ok()?)
+        let message = if let Some(ending) = ending {
+            ending
+        } else {
+            let mut event = interrupted?;
+            if event.needs_standing()
+                && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
+            {
+                event.carry(&standing);
             }
+            Arc::new(Message::new(event, true, Timestamp::now()).ok()?)
         };
         sink.publish(&message.dialect, &message.channel, message.payload.clone().into()).await.ok()
     };
