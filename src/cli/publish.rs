@@ -65,8 +65,8 @@ are a whole run then: if the job has ended before, a new run is opened first. A 
 the shell knows it only when the pipe is done. So let the command's shell write the code as the last line, exit:CODE, and \
 take it with --end exit; without such a line the job has failed. Or end the job in a command of its own: jobwire publish \
 TARGET --end exit:$?, in bash \"exit:${PIPESTATUS[0]}\". 0 is succeeded, 130 and 143 are cancelled (SIGINT, SIGTERM), others \
-failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled. The exit code of publish \
-is its own.
+failed, with the code. Where a signal ends a publish that was to end the job, the job is cancelled, \
+unless its end was read already: then that end is sent. The exit code of publish is its own.
 
 Standard input is read to its end whatever happens, so that its writer is never killed by reporting. While Redis or the \
 relay is away, or has not answered for a second, events wait, 10,000 and 16 MiB of them at most: newer progress of a job \
@@ -123,7 +123,7 @@ pub(crate) struct PublishArgs {
     /// End the job: succeeded, failed, cancelled, or as a command whose exit code is given, as in exit:$?; with --stdin
     /// after its last line, where `exit` alone takes the code from a line exit:CODE of the input.
     #[arg(long, value_name = "HOW", env = "JOBWIRE_END", value_parser = end)]
-    end: Option<End>,
+    end: Option<InputEnd>,
 
     /// Publish the event so many times.
     #[arg(long, value_name = "N", env = "JOBWIRE_REPEAT", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
@@ -269,31 +269,24 @@ impl PublishArgs {
     }
 
     fn lines(&self, place: Place) -> Result<InputLines, Failure> {
-        let end = match self.end {
-            None => None,
-            Some(end) => {
-                check_job_of_end(&place)?;
-                Some(match end {
-                    End::Known(ending) => InputEnd::Ending(ending),
-                    End::Told => InputEnd::AsTold(None),
-                })
-            }
-        };
+        if self.end.is_some() {
+            check_job_of_end(&place)?;
+        }
         let lines = InputLines::new(place.dialect, place.job);
         let lines = if self.unchecked { lines.unchecked() } else { lines };
-        match end {
+        match self.end {
             None => Ok(lines),
-            Some(end) => lines.ending(end).map_err(|error| Failure::usage(format!("--end: {error}"))),
+            Some(end) => lines.until(end).map_err(|error| Failure::usage(format!("--end: {error}"))),
         }
     }
 
     /// Source that consists of the event that ends a job.
-    fn ending(&self, place: &Place, end: End) -> Result<SourceOptions, Failure> {
+    fn ending(&self, place: &Place, end: InputEnd) -> Result<SourceOptions, Failure> {
         if let Some(event) = &self.event {
             let event = event.escape_debug();
             return Err(Failure::usage(format!("--end is an event of its own; '{event}' is one too many")));
         }
-        let End::Known(ending) = end else {
+        let InputEnd::Given(ending) = end else {
             return Err(Failure::usage("--end exit takes the code from a line of standard input")
                 .hint("add --stdin, or give the code, as in --end exit:$?"));
         };
@@ -413,18 +406,10 @@ async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
     Ok(if exit == Exit::Interrupted { signal.exit() } else { exit })
 }
 
-/// Value of `--end`.
-#[derive(Debug, Clone, Copy)]
-enum End {
-    /// The flag gives the ending.
-    Known(Ending),
-    /// The input gives the ending.
-    Told,
-}
-
-fn end(text: &str) -> Result<End, String> {
+/// Parses the value of `--end`.
+fn end(text: &str) -> Result<InputEnd, String> {
     let ending = match text {
-        "exit" => return Ok(End::Told),
+        "exit" => return Ok(InputEnd::Told),
         "succeeded" => Ending::Outcome(Outcome::Succeeded),
         "failed" => Ending::Outcome(Outcome::Failed),
         "cancelled" => Ending::Outcome(Outcome::Cancelled),
@@ -435,7 +420,7 @@ fn end(text: &str) -> Result<End, String> {
             )?)
         }
     };
-    Ok(End::Known(ending))
+    Ok(InputEnd::Given(ending))
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,12 +1,12 @@
-//! What a scenario is going to publish, and how to watch it.
+//! Announcement of a scenario: the command that watches its jobs.
 
 use super::scenario::Scenario;
 use crate::emit::{SinkOptions, attach_command, quoted};
 
-/// Targets that are written out; a command with more is no help.
+/// Number of targets that are written out. A longer command is hard to read.
 const WRITTEN_OUT: usize = 12;
 
-/// Lines for people: the command that watches the scenario's jobs, and whose they are.
+/// Lines for people: the command that watches the scenario's jobs, and the owner of the jobs.
 pub(super) fn announce(scenario: &Scenario, sink: &SinkOptions) -> Vec<String> {
     let targets: Vec<String> = scenario.targets().iter().map(|target| quoted(&target.to_string())).collect();
     let owner = scenario.owner();

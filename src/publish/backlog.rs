@@ -9,25 +9,27 @@ use serde_json::value::RawValue;
 use crate::dialect::{Dialect, FieldError};
 use crate::emit::Outgoing;
 
-/// The most events that wait.
+/// Largest number of events that wait.
 const EVENTS: usize = 10_000;
-/// The most bytes of payload that wait.
+/// Largest number of bytes of payload that wait.
 const BYTES: usize = 16 << 20;
 
-/// An event as it is sent: its time is that of its making, however long it waits.
+/// An event as it is sent. Its time is the time at which it was read, however long it waits.
 #[derive(Debug)]
 pub(super) struct Message {
     /// The event's dialect.
     pub(super) dialect: Arc<Dialect>,
     /// The event's job; the name of a channel in a dialect with channels.
     pub(super) job: String,
-    /// The channel that it goes to.
+    /// Channel that the event is sent to.
     pub(super) channel: String,
     /// The event as it is sent.
     pub(super) payload: String,
     /// Whether the event is for the relay alone and goes to no socket.
     pub(super) is_hidden: bool,
-    /// Present where a newer event may replace it.
+    /// Whether the run of the job is over once the event is sent.
+    pub(super) is_run_over: bool,
+    /// Conditions for replacing the event; `None` where it always stays.
     progress: Option<Replaceable>,
 }
 
@@ -44,7 +46,7 @@ type Slot = (String, String, Option<String>);
 
 impl Message {
     /// The event as of `now`.
-    pub(super) fn new(event: Outgoing, now: Timestamp) -> Result<Self, FieldError> {
+    pub(super) fn new(event: Outgoing, is_run_over: bool, now: Timestamp) -> Result<Self, FieldError> {
         let payload = event.payload(now)?;
         let channel = event.channel();
         let Outgoing { dialect, job, .. } = event;
@@ -65,7 +67,7 @@ impl Message {
                 progress = Some(Replaceable { slot, names: names(event.inner) });
             }
         }
-        Ok(Self { dialect, job, channel, payload, is_hidden, progress })
+        Ok(Self { dialect, job, channel, payload, is_hidden, is_run_over, progress })
     }
 }
 
@@ -77,17 +79,17 @@ fn names(object: &str) -> HashSet<String> {
 
 /// Events in their order, at most 10,000 and 16 MiB of them.
 ///
-/// Progress replaces older progress of its job, kind and part that says no more than it does; everything else stays. When it
-/// is full the oldest progress goes, and without any the oldest event; what goes is counted as lost.
+/// Progress replaces older progress of the same job, kind and part, if the older one has no field that the newer one lacks. A
+/// full backlog drops the oldest progress, or the oldest event where no progress waits. Dropped events are counted as lost.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    waiting: BTreeMap<u64, Message>,
+    waiting: BTreeMap<u64, Arc<Message>>,
     newest: HashMap<Slot, u64>,
     next: u64,
     bytes: usize,
-    /// Events that went because there was no room.
+    /// Number of events that were dropped.
     pub(super) lost: u64,
-    /// Progress that newer progress replaced.
+    /// Number of events of progress that newer progress replaced.
     pub(super) replaced: u64,
 }
 
@@ -97,7 +99,7 @@ impl Backlog {
         self.waiting.is_empty()
     }
 
-    /// Events that wait.
+    /// Number of waiting events.
     pub(super) fn len(&self) -> u64 {
         self.waiting.len() as u64
     }
@@ -114,12 +116,12 @@ impl Backlog {
             self.replaced += 1;
         }
         self.bytes += message.payload.len();
-        self.waiting.insert(number, message);
+        self.waiting.insert(number, Arc::new(message));
         self.make_room();
     }
 
     /// The oldest event and its number.
-    pub(super) fn pop(&mut self) -> Option<(u64, Message)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, Arc<Message>)> {
         let (number, message) = self.waiting.pop_first()?;
         self.bytes -= message.payload.len();
         self.forget(number, &message);
@@ -127,7 +129,7 @@ impl Backlog {
     }
 
     /// Puts an event back that [`Backlog::pop`] gave, unless it was replaced meanwhile.
-    pub(super) fn put_back(&mut self, number: u64, message: Message) {
+    pub(super) fn put_back(&mut self, number: u64, message: Arc<Message>) {
         if let Some(progress) = &message.progress {
             let newer = self.newest.get(&progress.slot);
             if newer
@@ -144,7 +146,14 @@ impl Backlog {
         self.make_room();
     }
 
-    /// Gives up all that waits.
+    /// Takes out the event that ended the job, where it waits and no event behind it opened the job again.
+    pub(super) fn take_ending(&mut self) -> Option<Arc<Message>> {
+        let after = self.waiting.iter().rev().take_while(|(_, message)| message.is_run_over);
+        let number = *after.last()?.0;
+        self.remove(number)
+    }
+
+    /// Drops all waiting events.
     pub(super) fn give_up(&mut self) {
         self.lost += self.len();
         self.waiting.clear();
@@ -163,11 +172,11 @@ impl Backlog {
         }
     }
 
-    fn remove(&mut self, number: u64) {
-        if let Some(message) = self.waiting.remove(&number) {
-            self.bytes -= message.payload.len();
-            self.forget(number, &message);
-        }
+    fn remove(&mut self, number: u64) -> Option<Arc<Message>> {
+        let message = self.waiting.remove(&number)?;
+        self.bytes -= message.payload.len();
+        self.forget(number, &message);
+        Some(message)
     }
 
     fn forget(&mut self, number: u64, message: &Message) {
@@ -196,7 +205,8 @@ mod tests {
         static BUILTIN: LazyLock<Dialects> = LazyLock::new(Dialects::builtin);
         let dialect = Arc::clone(BUILTIN.named(dialect).unwrap().1);
         let content = Content::Whole(payload.to_owned());
-        Message::new(Outgoing { dialect, job: job.to_owned(), content }, Timestamp::UNIX_EPOCH).unwrap()
+        Message::new(Outgoing { dialect, job: job.to_owned(), content }, false, Timestamp::UNIX_EPOCH)
+            .unwrap()
     }
 
     fn scraping(kind: &str, job: u32, progress: u32) -> Message {
@@ -205,7 +215,7 @@ mod tests {
     }
 
     fn drained(backlog: &mut Backlog) -> Vec<String> {
-        std::iter::from_fn(|| backlog.pop()).map(|(_, message)| message.payload).collect()
+        std::iter::from_fn(|| backlog.pop()).map(|(_, message)| message.payload.clone()).collect()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Events that end a job, and events that open it again. They are found in the catalogue by their effect, not by their names.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -31,9 +32,25 @@ pub(crate) enum EndingError {
         /// Wanted outcome.
         outcome: Outcome,
     },
-    /// The event needs fields beside the outcome.
-    #[error(transparent)]
-    Field(#[from] FieldError),
+    /// The event needs other fields, or its fields do not take the exit code.
+    #[error("the dialect {dialect} cannot say that a job ended with {ending}: {error}")]
+    Field {
+        /// Name of the dialect.
+        dialect: String,
+        /// Wanted ending.
+        ending: Ending,
+        /// Error of the event.
+        error: FieldError,
+    },
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Outcome(outcome) => write!(f, "the outcome '{}'", outcome.as_str()),
+            Self::Exit(code) => write!(f, "exit code {code}"),
+        }
+    }
 }
 
 impl Ending {
@@ -68,8 +85,10 @@ impl Ending {
         let content = Content::Fields { event: def.name.clone(), fields };
         let event = Outgoing { dialect: Arc::clone(dialect), job: job.to_owned(), content };
         // The check does not depend on the time.
-        event.payload(Timestamp::UNIX_EPOCH)?;
-        Ok(event)
+        match event.payload(Timestamp::UNIX_EPOCH) {
+            Ok(_) => Ok(event),
+            Err(error) => Err(EndingError::Field { dialect: dialect.name.to_string(), ending: self, error }),
+        }
     }
 }
 
@@ -79,7 +98,7 @@ fn event(dialect: &Dialect, outcome: Outcome) -> Option<&EventDef> {
     let events = if dialect.channels.is_some() { &[][..] } else { &dialect.catalogue.events };
     events.iter().find(|def| {
         let named = dialect.kind(&def.name).or_else(|| {
-            // Where the event's name is not its kind, a field's default names the kind.
+            // A field's default names the kind where the event's name is not the kind.
             let values = def.fields.iter().filter_map(|field| field.default.as_ref()?.as_str());
             values.filter_map(|value| dialect.kind(value)).find(|kind| kind.ends.is_some())
         });

@@ -15,22 +15,22 @@ use crate::progress::{Progress, Recogniser};
 /// The longest line, in bytes: a relay takes no longer payload.
 pub(crate) const MAX_LINE: usize = 1 << 20;
 
-/// Why a line is no event.
+/// Reason why a line is no event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LineError {
-    /// Over [`MAX_LINE`].
+    /// Line longer than [`MAX_LINE`].
     #[error("longer than 1 MiB")]
     TooLong,
-    /// Not UTF-8.
+    /// Line that is not UTF-8.
     #[error("not UTF-8")]
     NotUtf8,
-    /// None of the forms.
+    /// Line of an unknown form.
     #[error("neither a JSON object, nor a number such as 45 or 45%, nor '# text'")]
     Shape,
-    /// A number that is no percentage.
+    /// Number outside of 0 to 100.
     #[error("a progress is from 0 to 100, got {0}")]
     Percent(String),
-    /// Just the `#`.
+    /// Message without a text.
     #[error("no text after '#'")]
     NoText,
     /// The dialect has no event for it.
@@ -41,7 +41,7 @@ pub(crate) enum LineError {
         /// `progress` or `message`.
         what: &'static str,
     },
-    /// Short forms need a job.
+    /// Short form without a job.
     #[error("names no job; only whole events do, so give the target as {0}/JOB")]
     NoJob(String),
     /// A whole event that cannot be published.
@@ -52,16 +52,16 @@ pub(crate) enum LineError {
     Field(#[from] FieldError),
 }
 
-/// How much of a line is there.
+/// Extent of a line that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extent {
-    /// All of it, as it was written.
+    /// Whole line, as it was written.
     Whole,
-    /// All that is left of it where backspaces or moves of the cursor took back the rest.
+    /// Rest of a line after backspaces or moves of the cursor.
     Rest,
-    /// An update of it that a move of the cursor ended.
+    /// Update of a line that a move of the cursor ended.
     Update,
-    /// Its beginning; more may follow.
+    /// Beginning of a line; more may follow.
     Beginning,
 }
 
@@ -75,19 +75,54 @@ pub(crate) struct InputLines {
     job: Option<String>,
     /// Whether whole events are held against the catalogue.
     checked: bool,
-    /// As the user wrote it.
+    /// Last progress, as it was written.
     progress: Option<String>,
     message: Option<String>,
     first: bool,
-    output: ProgramOutput,
-    /// Whether the last event ended the job.
-    is_ended: bool,
+    /// Boxed, so that the reader stays small beside other sources.
+    output: Box<ProgramOutput>,
+    step_fields: StepFields,
+    /// Whether the run of the job is over after the last event.
+    is_run_over: bool,
     end: Option<InputEnd>,
+    /// Exit code of the last line of the form `exit:CODE`, for [`InputEnd::Told`].
+    told: Option<u8>,
     /// Event that opens a run of the job; `None` once the first event came.
     opening: Option<Box<Outgoing>>,
 }
 
-/// What is known of lines that are output of a program.
+/// Names of the fields for step and total in the dialect's event of progress.
+#[derive(Debug, Default)]
+struct StepFields {
+    step: Option<String>,
+    total: Option<String>,
+}
+
+impl StepFields {
+    fn find(dialect: &Dialect, job: Option<&str>) -> Self {
+        let (Some(job), Some(Shorthand { event, .. })) = (job, &dialect.catalogue.progress) else {
+            return Self::default();
+        };
+        let Ok(def) = dialect.catalogue.event(event) else { return Self::default() };
+        let field = |sees: &dyn Fn(&View) -> bool| {
+            probe::field(dialect, (def, job), FieldType::Int, &1.into(), sees).map(str::to_owned)
+        };
+        Self {
+            step: field(&|view| view.step == Some(1) && view.total.is_none()),
+            total: field(&|view| view.total == Some(1) && view.step.is_none()),
+        }
+    }
+
+    /// Step and total of a progress that has both, in their fields.
+    fn assignments(&self, progress: &Progress) -> Vec<Assignment> {
+        let (Some(step), Some(total)) = (progress.step, progress.total) else { return Vec::new() };
+        let step = self.step.as_ref().map(|name| Assignment::json(name, step));
+        let total = self.total.as_ref().map(|name| Assignment::json(name, total));
+        step.into_iter().chain(total).collect()
+    }
+}
+
+/// State of lines that are output of a program.
 #[derive(Debug)]
 struct ProgramOutput {
     recogniser: Recogniser,
@@ -108,50 +143,53 @@ impl ProgramOutput {
     }
 }
 
-/// What the end of the lines says of the job.
+/// Effect of the end of the lines on the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InputEnd {
-    /// The job ends so.
-    Ending(Ending),
-    /// The job ends as a line of the form `exit:CODE` says; without such a line it has failed.
-    AsTold(Option<u8>),
+    /// The job ends this way.
+    Given(Ending),
+    /// A line of the form `exit:CODE` gives the ending. Without such a line the job has failed.
+    Told,
 }
 
 impl InputLines {
-    /// For events of `job`; without one every event names its own. Where the dialect has channels, `job` is one of them,
-    /// and without it every event goes to the channel of its type.
+    /// Reader of events of `job`. Without a job each event names its own. Where the dialect has channels, `job` is the name of
+    /// a channel, and without it each event goes to the channel of its type.
     pub(crate) fn new(dialect: Arc<Dialect>, job: Option<String>) -> Self {
         Self {
+            step_fields: StepFields::find(&dialect, job.as_deref()),
             dialect,
             job,
             checked: true,
             progress: None,
             message: None,
             first: true,
-            output: ProgramOutput {
+            output: Box::new(ProgramOutput {
                 recogniser: Recogniser::new(None),
                 shown: None,
                 is_heard: false,
                 silent: 0,
-            },
-            is_ended: false,
+            }),
+            is_run_over: false,
             end: None,
+            told: None,
             opening: None,
         }
     }
 
-    /// The same, and the end of the lines ends the job, unless an event of theirs did. So the lines are a whole run of it.
-    pub(crate) fn ending(self, end: InputEnd) -> Result<Self, EndingError> {
+    /// Makes the lines a whole run of the job: their end ends the job, unless an event of theirs did.
+    pub(crate) fn until(self, end: InputEnd) -> Result<Self, EndingError> {
         let opening = self.job.as_deref().and_then(|job| ending::opening(&self.dialect, job)).map(Box::new);
         let lines = Self { end: Some(end), opening, ..self };
-        let possible = match end {
-            InputEnd::Ending(ending) => vec![ending],
-            InputEnd::AsTold(_) => {
-                vec![Ending::Exit(0), Ending::Exit(1), Ending::Exit(130), Ending::Outcome(Outcome::Failed)]
-            }
-        };
         // Whether the dialect can say so is found out before the first line.
-        possible.into_iter().try_for_each(|ending| lines.end_event(ending).map(drop))?;
+        let check = |ending| lines.ending(ending).map(drop);
+        match end {
+            InputEnd::Given(ending) => check(ending)?,
+            InputEnd::Told => {
+                let codes = (0..=u8::MAX).map(Ending::Exit);
+                codes.chain([Ending::Outcome(Outcome::Failed)]).try_for_each(check)?;
+            }
+        }
         Ok(lines)
     }
 
@@ -164,14 +202,14 @@ impl InputLines {
 
     /// The event that ends the job after the last line, once; `None` where none is wanted, or a line ended the job.
     pub(super) fn end(&mut self) -> Option<Outgoing> {
-        let ending = match self.end.take().filter(|_| !self.is_ended)? {
-            InputEnd::Ending(ending) => ending,
-            InputEnd::AsTold(code) => code.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
+        let ending = match self.end.take().filter(|_| !self.is_run_over)? {
+            InputEnd::Given(ending) => ending,
+            InputEnd::Told => self.told.map_or(Ending::Outcome(Outcome::Failed), Ending::Exit),
         };
-        self.end_event(ending).expect("`ending` has tried")
+        self.ending(ending).expect("`until` has tried this one, or all codes")
     }
 
-    /// What a line is that is too long for one, by its beginning: an error if it was to be an event, and otherwise output.
+    /// Result of a line that is too long, by its beginning: an error for an event, and nothing for output.
     pub(super) fn cut(&mut self, start: &[u8], left_out: u64) -> Result<Option<Outgoing>, LineError> {
         if self.takes_output() && !is_literal(start) {
             self.output.silent += 1;
@@ -184,12 +222,12 @@ impl InputLines {
     /// The event for lines that were cut off by a signal, where their end would have ended the job.
     pub(super) fn interrupted(&self) -> Option<Outgoing> {
         self.end?;
-        self.end_event(Ending::Exit(130)).ok().flatten()
+        self.ending(Ending::Exit(130)).ok().flatten()
     }
 
-    /// Whether the newest event of the lines ended the job.
-    pub(super) const fn is_ended(&self) -> bool {
-        self.is_ended
+    /// Whether the run of the job is over after the newest event of the lines.
+    pub(super) const fn is_run_over(&self) -> bool {
+        self.is_run_over
     }
 
     /// Count of lines of output, where none of all lines was an event or said progress.
@@ -197,11 +235,12 @@ impl InputLines {
         (!self.output.is_heard && self.output.silent > 0).then_some(self.output.silent)
     }
 
-    fn end_event(&self, ending: Ending) -> Result<Option<Outgoing>, EndingError> {
+    /// Event that ends the job; `None` without a job.
+    fn ending(&self, ending: Ending) -> Result<Option<Outgoing>, EndingError> {
         self.job.as_deref().map(|job| ending.event(&self.dialect, job)).transpose()
     }
 
-    /// The same, for whole events of any kind with any fields.
+    /// Allows whole events of any kind with any fields.
     #[must_use]
     pub(crate) fn unchecked(self) -> Self {
         Self { checked: false, ..self }
@@ -233,7 +272,7 @@ impl InputLines {
     fn event(&mut self, line: &[u8], extent: Extent) -> Result<Option<Outgoing>, LineError> {
         let text = String::from_utf8_lossy(line);
         let is_text = matches!(text, std::borrow::Cow::Borrowed(_));
-        // Some programs begin what they write with a byte order mark.
+        // A byte order mark begins the output of some programs.
         let text = if self.first { text.strip_prefix('\u{feff}').unwrap_or(&text) } else { &text };
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
         self.first = false;
@@ -250,7 +289,7 @@ impl InputLines {
         if self.takes_output() && !is_event {
             return Ok(self.output(line, text));
         }
-        // What a machine reads may not be guessed at.
+        // Replacement characters would change an event.
         if !is_text {
             return Err(LineError::NotUtf8);
         }
@@ -267,8 +306,10 @@ impl InputLines {
 
     /// The event of a line of output, if it says progress, and another than the last one.
     fn output(&mut self, line: &[u8], text: &str) -> Option<Outgoing> {
-        if let (Some(InputEnd::AsTold(code)), Some(told)) = (&mut self.end, exit_code(text)) {
-            *code = Some(told);
+        if self.end == Some(InputEnd::Told)
+            && let Some(code) = exit_code(text)
+        {
+            self.told = Some(code);
             return None;
         }
         let progress = self.output.read(line);
@@ -286,15 +327,18 @@ impl InputLines {
         event
     }
 
-    /// The event of progress in output. Where the dialect takes whole percents only, it is rounded down.
+    /// The event of progress in output. Where the dialect takes whole percents only, the percent is rounded down. Where the
+    /// dialect does not take the step or the total, both are left out.
     fn shown_event(&mut self, progress: &Progress) -> Option<Outgoing> {
         let percent = progress.percent?;
         let shorthand = self.dialect.catalogue.progress.clone();
         let message = progress.message.as_deref();
-        let steps = self.steps(shorthand.as_ref()?, progress);
-        let (text, event) = [percent, percent.floor()].iter().find_map(|percent| {
+        let steps = self.step_fields.assignments(progress);
+        let mut attempts =
+            [&steps[..], &[]].into_iter().flat_map(|steps| [(percent, steps), (percent.floor(), steps)]);
+        let (text, event) = attempts.find_map(|(percent, steps)| {
             let text = percent.to_string();
-            let event = self.short(shorthand.as_ref(), "progress", Some(&text), message, &steps).ok()?;
+            let event = self.short(shorthand.as_ref(), "progress", Some(&text), message, steps).ok()?;
             Some((text, event))
         })?;
         self.progress = Some(text);
@@ -302,21 +346,6 @@ impl InputLines {
             self.message = Some(message.to_owned());
         }
         Some(event)
-    }
-
-    /// Step and total, in the fields that the dialect has for them.
-    fn steps(&self, Shorthand { event, .. }: &Shorthand, progress: &Progress) -> Vec<Assignment> {
-        let (Some(step), Some(total), Some(job)) = (progress.step, progress.total, &self.job) else {
-            return Vec::new();
-        };
-        let Ok(def) = self.dialect.catalogue.event(event) else { return Vec::new() };
-        let field = |value: u64, sees: &dyn Fn(&View) -> bool| {
-            let name = probe::field(&self.dialect, (def, job), FieldType::Int, &value.into(), sees)?;
-            Some(Assignment::json(name, value))
-        };
-        let step = field(step, &|view| view.step == Some(step) && view.total.is_none());
-        let total = field(total, &|view| view.total == Some(total) && view.step.is_none());
-        step.into_iter().chain(total).collect()
     }
 
     fn whole(&mut self, text: &str) -> Result<Outgoing, LineError> {
@@ -343,7 +372,7 @@ impl InputLines {
             if kind.opens == Opens::Always {
                 (self.progress, self.message) = (None, None);
             }
-            self.is_ended = kind.ends.is_some();
+            self.is_run_over = kind.ends.is_some();
         }
         if let Some(percent) = decoded.percent {
             self.progress = Some(percent.to_string());
@@ -402,7 +431,7 @@ impl InputLines {
         if let (Some(name), Some(text)) =
             (field(&dialect.catalogue.message), message.or(self.message.as_deref()))
         {
-            // Not as text: a message `null` is a message.
+            // JSON rather than text, since the message may be `null`.
             fields.push(Assignment::json(&name, text));
         }
         fields.extend_from_slice(more);

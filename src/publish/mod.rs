@@ -12,6 +12,7 @@ pub(crate) mod scenario;
 mod source;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,26 +20,26 @@ use tokio::io::AsyncBufRead;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::backlog::Message;
 use self::line::InputLines;
-
 use self::pace::Pace;
-use self::pump::{MOST_STREAMS, Manner, Persistence, Pump, Tally, unsent};
+use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
 use self::scenario::Scenario;
 use self::source::Source;
 use crate::emit::{Outgoing, Sink, SinkOptions};
 use crate::exit::{Exit, Failure};
 use crate::text::{counted, printable_lines};
 
-/// What to publish, where, and how fast.
+/// Settings of `publish`.
 #[derive(Debug)]
 pub(crate) struct PublishOptions {
-    /// Where events come from.
+    /// Source of the events.
     pub source: SourceOptions,
-    /// Where they go.
+    /// Sink of the events.
     pub sink: SinkOptions,
-    /// At most so many a second; positive and finite. A scenario has its own times.
+    /// Largest number of events a second; positive and finite. A scenario has its own times.
     pub rate: Option<f64>,
-    /// How long a sink that is away is tried again: from the end of standard input or a scenario on (default
+    /// Time for which a sink that is away is tried again: from the end of standard input or a scenario on (default
     /// [`PATIENCE`]), and for a first event (default: not at all).
     pub patience: Option<Duration>,
     /// An event that reaches nobody is a failure.
@@ -49,31 +50,31 @@ pub(crate) struct PublishOptions {
     pub is_quiet: bool,
 }
 
-/// Where events come from.
+/// Source of events.
 #[derive(Debug)]
 pub(crate) enum SourceOptions {
-    /// One event, this many times, each with its own timestamp.
+    /// One event, sent several times, each with its own timestamp.
     Event {
         /// The event.
         event: Outgoing,
-        /// How often.
+        /// Number of times.
         repeat: u64,
     },
-    /// One event a line.
+    /// Events that are read from lines.
     Lines(InputLines),
     /// Simulated jobs.
     Scenario {
         /// The planned steps.
         scenario: Scenario,
-        /// What repeats them, for the summary.
+        /// Seed of the steps, for the summary.
         seed: u64,
     },
 }
 
-/// Longest time for the end event of a job whose publisher was interrupted.
-const LAST_WORD: Duration = Duration::from_secs(2);
+/// Longest time for the event that ends a job whose publisher was interrupted.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a sink that is away is tried again after the end of a source, unless the user says.
+/// Default time for which a sink that is away is tried again after the end of a source.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Publishes until the source ends or `stop`. `input` is standard input, read only for [`SourceOptions::Lines`] and then to
@@ -89,11 +90,11 @@ pub(crate) async fn run(
     let persistence = options.persistence();
     // The times of a scenario are its own.
     let rate = options.rate.filter(|_| !matches!(options.source, SourceOptions::Scenario { .. }));
-    let (is_quiet, mut summary, mut last_word) = (options.is_quiet, None, None);
+    let (is_quiet, mut summary, mut interrupted) = (options.is_quiet, None, None);
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
         SourceOptions::Lines(lines) => {
-            last_word = lines.interrupted();
+            interrupted = lines.interrupted();
             Source::lines(input, lines)
         }
         SourceOptions::Scenario { scenario, seed } => {
@@ -107,12 +108,10 @@ pub(crate) async fn run(
         }
     };
     let sink = Sink::new(options.sink)?;
-    let pump = Pump::new(notes, Manner { is_reported: options.require_subscribers, is_quiet }, persistence);
-    let finished = tokio::select! {
-        biased;
-        () = stop.cancelled() => None,
-        result = pump.run(&sink, source, Pace::new(start, rate)) => Some(result),
-    };
+    let pump = Pump::new(notes, persistence, is_quiet, options.require_subscribers);
+    let finished = pump.run(&sink, source, Pace::new(start, rate), &stop).await;
+    let is_cut_off = finished.is_none() && interrupted.is_some();
+    let ending = if is_cut_off { pump.take_ending() } else { None };
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
@@ -125,8 +124,8 @@ pub(crate) async fn run(
     }
     match finished {
         None => {
-            let last_word = last_word.filter(|_| !is_run_over);
-            let lost = tally.lost + tally.waiting + last_word_lost(&sink, last_word).await;
+            let interrupted = interrupted.filter(|_| !is_run_over && ending.is_none());
+            let lost = tally.lost + tally.waiting + ending_lost(&sink, ending, interrupted).await;
             if lost > 0 && !is_quiet {
                 note(notes, &format!("warning: {}", unsent(lost)));
             }
@@ -143,8 +142,8 @@ pub(crate) async fn run(
 }
 
 impl PublishOptions {
-    /// How long to go on without the sink: a single event is worth no wait unless the user says so, and a scenario needs a
-    /// sink to begin with.
+    /// Limits of the time for which a sink that is away is tried again. By default a single event does not wait, and a
+    /// scenario does not begin without its sink.
     fn persistence(&self) -> Persistence {
         Persistence {
             gathers: !matches!(self.source, SourceOptions::Event { .. }),
@@ -156,19 +155,27 @@ impl PublishOptions {
     }
 }
 
-/// Sends the event that ends a job whose input was cut off. Returns the number of events that could not be sent.
-async fn last_word_lost(sink: &Sink, event: Option<Outgoing>) -> u64 {
-    let Some(mut event) = event else { return 0 };
+/// Sends the event that ends a job whose input was cut off: `ending` where the input had it, and otherwise `interrupted`. Returns
+/// the number of events that could not be sent.
+async fn ending_lost(sink: &Sink, ending: Option<Arc<Message>>, interrupted: Option<Outgoing>) -> u64 {
+    if ending.is_none() && interrupted.is_none() {
+        return 0;
+    }
     let sending = async {
-        if event.needs_standing()
-            && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
-        {
-            event.carry(&standing);
-        }
-        let payload = event.payload(Timestamp::now()).ok()?;
-        sink.publish(&event.dialect, &event.channel(), payload.into()).await.ok()
+        let message = if let Some(ending) = ending {
+            ending
+        } else {
+            let mut event = interrupted?;
+            if event.needs_standing()
+                && let Ok(Some(standing)) = sink.standing(&event.dialect, &event.job).await
+            {
+                event.carry(&standing);
+            }
+            Arc::new(Message::new(event, true, Timestamp::now()).ok()?)
+        };
+        sink.publish(&message.dialect, &message.channel, message.payload.clone().into()).await.ok()
     };
-    u64::from(!matches!(timeout(LAST_WORD, sending).await, Ok(Some(_))))
+    u64::from(!matches!(timeout(ENDING_TIMEOUT, sending).await, Ok(Some(_))))
 }
 
 /// Words for events that are in streams now.

@@ -1,10 +1,10 @@
-//! When the next event may go, where there is a rate.
+//! Times at which events may be sent, under a limit of their rate.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How far the schedule may lag behind before the lag is forgotten instead of caught up with.
+/// Longest lag of the schedule that is caught up with. A longer lag is cut to this one.
 const MAX_LAG: Duration = Duration::from_secs(1);
 
 /// Spaces events at a rate, or not at all.
@@ -16,17 +16,17 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// At most `rate` events a second, from `start` on.
+    /// Pace of at most `rate` events a second from `start` on; `None` sets no limit.
     pub(super) fn new(start: Instant, rate: Option<f64>) -> Self {
         Self { start, gap: rate.map(|rate| Duration::from_secs_f64(rate.recip())), due: start }
     }
 
-    /// When it began.
+    /// Beginning of the schedule.
     pub(super) const fn start(&self) -> Instant {
         self.start
     }
 
-    /// When the next event may go; `None` is at once.
+    /// Time at which the next event may be sent; `None` means at once.
     pub(super) fn next(&mut self, now: Instant) -> Option<Instant> {
         let gap = self.gap?;
         let due = now.checked_sub(MAX_LAG).map_or(self.due, |earliest| self.due.max(earliest));

@@ -1,38 +1,38 @@
-//! From a source to a sink, through outages: one future takes events from the source, another sends them.
+//! Pump from a source to a sink, through outages: one future takes events from the source, another sends them.
 //!
-//! While all is well they go hand in hand, one event at a time, so that a source is read no faster than the sink takes it.
+//! While the sink answers, the futures take turns for each event, so that the source is read no faster than events are sent.
 //! While the sink is away, or has not answered for a second, the source is read on and its events wait in the backlog.
 
 mod state;
 
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use tokio::io::AsyncBufRead;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::backlog::Message;
 use super::pace::Pace;
 use super::source::{Next, Source};
-use crate::dialect::Standing;
+use crate::dialect::{Dialect, Standing};
 use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
 use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 use crate::text::counted;
 
-use self::state::State;
+use self::state::{HeldEvent, State};
 pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
-/// How long an answer may take before the source is read on without it: a worker must not wait for its reporting.
+/// Longest time for an answer before the source is read on without it. A worker must not wait for its reporting.
 const STALL: Duration = Duration::from_secs(1);
-/// The first wait between two attempts, and the longest: a sink that is back is used within a second.
+/// First and longest wait between two attempts. A sink that is back is used within a second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
-/// For how long an event that nobody got is sent again after an outage: a relay subscribes anew within a second of its Redis.
+/// Time for which an event that nobody got is sent again after an outage. A relay subscribes again within a second of its Redis.
 const RESUBSCRIBING: Duration = Duration::from_secs(2);
 
 /// State that the reading and the sending future share. The lock is held for moments, never across an `await`.
@@ -42,48 +42,75 @@ pub(super) struct Pump<'a, W> {
     wanted: Notify,
     /// An event waits, or the source has ended.
     filled: Notify,
-    manner: Manner,
+    /// Whether the caller reports events that reached nobody.
+    is_reported: bool,
     persistence: Persistence,
 }
 
-/// Messages that a pump does not print.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
-    /// Whether the caller reports events that reached nobody.
-    pub(super) is_reported: bool,
-    /// Whether to print errors only, without notes and warnings.
-    pub(super) is_quiet: bool,
-}
-
 impl<'a, W: Write> Pump<'a, W> {
-    pub(super) fn new(notes: &'a mut W, manner: Manner, persistence: Persistence) -> Self {
-        let state = State::new(notes, manner.is_quiet, persistence);
-        let (wanted, filled) = (Notify::new(), Notify::new());
-        Self { state: Mutex::new(state), wanted, filled, manner, persistence }
+    /// With `is_quiet`, only errors are printed. With `is_reported`, the caller reports events that reached nobody.
+    pub(super) fn new(notes: &'a mut W, persistence: Persistence, is_quiet: bool, is_reported: bool) -> Self {
+        let state = Mutex::new(State::new(notes, is_quiet, persistence));
+        Self { state, wanted: Notify::new(), filled: Notify::new(), is_reported, persistence }
     }
 
-    /// Sends all of the source's events. The error is a [`Failure`], or one of reading the source.
+    /// Sends all of the source's events; `None` where `stop` came first. The error is a [`Failure`], or one of reading the
+    /// source.
+    ///
+    /// An event that is being sent when `stop` comes gets [`STALL`] for its answer. All other events that were read and not
+    /// sent are in the tally.
     pub(super) async fn run(
         &self,
         sink: &Sink,
         source: Source<impl AsyncBufRead + Unpin>,
         pace: Pace,
-    ) -> anyhow::Result<()> {
+        stop: &CancellationToken,
+    ) -> Option<anyhow::Result<()>> {
         // Boxed, since each holds an event and an attempt to send it.
         let mut gather = Box::pin(self.gather(sink, source, pace.start()));
         let mut deliver = Box::pin(self.deliver(sink, pace));
+        let both = async {
+            tokio::select! {
+                biased;
+                delivered = &mut deliver => match delivered {
+                    Err(failure) if !self.persistence.drains => (Ok(()), Err(failure)),
+                    delivered => ((&mut gather).await, delivered),
+                },
+                gathered = &mut gather => (gathered, (&mut deliver).await),
+            }
+        };
         let (gathered, delivered) = tokio::select! {
             biased;
-            delivered = &mut deliver => match delivered {
-                Err(failure) if !self.persistence.drains => (Ok(()), Err(failure)),
-                delivered => (gather.await, delivered),
-            },
-            gathered = &mut gather => (gathered, deliver.await),
+            () = stop.cancelled() => {
+                self.stop(deliver).await;
+                return None;
+            }
+            both = both => both,
         };
-        if let Err(failure) = delivered {
-            return Err(self.not_sent(failure).into());
+        Some(match delivered {
+            Err(failure) => Err(self.not_sent(failure).into()),
+            Ok(()) => gathered.context("could not read standard input"),
+        })
+    }
+
+    /// Stops the pump. Waits up to [`STALL`] for `deliver` where an event is being sent.
+    async fn stop(&self, deliver: impl Future<Output = Result<(), Failure>>) {
+        let is_sending = self.with(|state| {
+            state.is_stopped = true;
+            state.is_sending()
+        });
+        if is_sending && let Ok(Err(failure)) = timeout(STALL, deliver).await {
+            self.say(&format!("warning: {failure}"));
         }
-        gathered.context("could not read standard input")
+        self.with(|state| {
+            state.put_back();
+            state.take_held();
+        });
+    }
+
+    /// Event that ended the job, where it was read and not sent. The event is not in the tally then.
+    pub(super) fn take_ending(&self) -> Option<Arc<Message>> {
+        self.with(State::take_ending)
     }
 
     /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
@@ -91,7 +118,7 @@ impl<'a, W: Write> Pump<'a, W> {
         self.with(State::take_tally)
     }
 
-    /// Whether the last line of the source so far has ended the job.
+    /// Whether the newest event that was sent ended the job.
     pub(super) fn is_run_over(&self) -> bool {
         self.with(|state| state.is_run_over)
     }
@@ -130,19 +157,17 @@ impl<'a, W: Write> Pump<'a, W> {
                     };
                     self.say(&format!("warning: standard input has ended, and {told}"));
                 }
-                Ok(Some(Next::Event(event, at))) => {
-                    self.with(|state| state.is_run_over = source.is_ended());
-                    if let Some(at) = at {
-                        sleep_until(start + at).await;
+                Ok(Some(Next::Event { event, due, is_run_over })) => {
+                    if let Some(due) = due {
+                        sleep_until(start + due).await;
                     }
+                    let opening = source.opening(&event);
+                    self.with(|state| state.held = Some(HeldEvent { event, is_run_over }));
                     self.room().await;
-                    if let Some(opening) = source.opening(&event)
-                        && self.standing(sink, &opening).await.is_some_and(|standing| standing.has_ended())
-                    {
-                        self.take(sink, opening).await;
-                        self.room().await;
+                    if let Some(opening) = opening {
+                        self.open(sink, opening).await;
                     }
-                    self.take(sink, event).await;
+                    self.take_held(sink).await;
                 }
             }
         };
@@ -158,46 +183,56 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Takes an event from the source. An event that lacks the state of its job gets the known state. Where the state cannot be
-    /// found out, the defaults of the event apply.
-    async fn take(&self, sink: &Sink, mut event: Outgoing) {
-        if event.needs_standing()
-            && let Some(standing) = self.standing(sink, &event).await
-        {
-            event.carry(&standing);
+    /// Takes the event that opens a run of its job, if the job has ended. Waits for room for the event behind it.
+    async fn open(&self, sink: &Sink, mut opening: Outgoing) {
+        let standing = self.standing(sink, &opening.dialect, &opening.job).await;
+        let Some(standing) = standing.filter(Standing::has_ended) else { return };
+        if opening.needs_standing() {
+            opening.carry(&standing);
         }
-        match Message::new(event, Timestamp::now()) {
-            Ok(message) => self.push(message),
-            Err(error) => {
-                self.with(|state| state.tally.lost += 1);
-                self.complain(&format!("error: {error}"));
-            }
-        }
+        self.with(|state| state.take(opening, false));
+        self.filled.notify_one();
+        self.room().await;
     }
 
-    /// State of the event's job; `None` where it is not known. After an attempt that failed or took longer than [`STALL`] the
-    /// state is not asked for again.
-    async fn standing(&self, sink: &Sink, event: &Outgoing) -> Option<Standing> {
+    /// Takes the held event. An event that lacks the state of its job gets the known state. Where the state cannot be found
+    /// out, the defaults of the event apply. Until then the event stays held, so that a pump that is stopped counts it.
+    async fn take_held(&self, sink: &Sink) {
+        let incomplete = self.with(|state| {
+            let event = &state.held.as_ref()?.event;
+            event.needs_standing().then(|| (Arc::clone(&event.dialect), event.job.clone()))
+        });
+        let standing = match incomplete {
+            Some((dialect, job)) => self.standing(sink, &dialect, &job).await,
+            None => None,
+        };
+        self.with(|state| {
+            if let (Some(held), Some(standing)) = (&mut state.held, standing) {
+                held.event.carry(&standing);
+            }
+            state.take_held();
+        });
+        self.filled.notify_one();
+    }
+
+    /// State of a job; `None` where it is not known. After an attempt that failed or took longer than [`STALL`] the state is
+    /// not asked for again.
+    async fn standing(&self, sink: &Sink, dialect: &Dialect, job: &str) -> Option<Standing> {
         if self.with(|state| state.away || state.closed || state.is_blind) {
             return None;
         }
-        if let Ok(Ok(standing)) = timeout(STALL, sink.standing(&event.dialect, &event.job)).await {
+        if let Ok(Ok(standing)) = timeout(STALL, sink.standing(dialect, job)).await {
             return standing;
         }
         self.with(|state| state.is_blind = true);
         None
     }
 
-    fn push(&self, message: Message) {
-        self.with(|state| state.push(message));
-        self.filled.notify_one();
-    }
-
     /// The next event to send; `None` once the source has ended and nothing waits.
-    async fn next(&self) -> Option<(u64, Message)> {
+    async fn next(&self) -> Option<Arc<Message>> {
         loop {
             let next = self.with(|state| {
-                let next = state.backlog.pop();
+                let next = state.pop();
                 state.ready = next.is_none();
                 if next.is_none() && state.ended.is_some() { None } else { Some(next) }
             })?;
@@ -218,13 +253,13 @@ impl<'a, W: Write> Pump<'a, W> {
                 if let Some(due) = pace.next(Instant::now()) {
                     sleep_until(due).await;
                 }
-                let Some((number, message)) = self.next().await else { return Ok(()) };
+                let Some(message) = self.next().await else { return Ok(()) };
                 match self.attempt(sink, self.send(sink, &message)).await {
                     Err(undelivered) if undelivered.trouble == Trouble::OfEvent => {
                         self.refused(undelivered)?
                     }
                     Err(undelivered) => {
-                        self.with(|state| state.backlog.put_back(number, message));
+                        self.with(State::put_back);
                         Err(undelivered)
                     }
                     Ok(()) => {
@@ -235,6 +270,9 @@ impl<'a, W: Write> Pump<'a, W> {
             } else {
                 self.attempt(sink, sink.check()).await
             };
+            if self.with(|state| state.is_stopped) {
+                return attempt.map_err(|undelivered| undelivered.failure);
+            }
             match attempt {
                 Ok(()) => {
                     is_checked = true;
@@ -274,7 +312,7 @@ impl<'a, W: Write> Pump<'a, W> {
         }
     }
 
-    /// Waits until the source has ended and there was time enough after that; for ever where the source can wait itself.
+    /// Waits until the time for attempts after the end of the source is over; for ever where the source can wait.
     async fn out_of_patience(&self) {
         if !self.persistence.gathers {
             return std::future::pending().await;
@@ -313,7 +351,7 @@ impl<'a, W: Write> Pump<'a, W> {
         Ok(())
     }
 
-    /// Sends no more: what waits is lost, and whatever the source still gives.
+    /// Gives up sending. Waiting events and those that the source still gives are lost.
     fn close(&self, failure: Failure, why: &str) -> Failure {
         let goes_on = self.with(State::close);
         if goes_on {
@@ -323,10 +361,10 @@ impl<'a, W: Write> Pump<'a, W> {
         failure
     }
 
-    /// An event that is refused while others may pass. Where it is the only one, its failure is that of all.
+    /// Counts an event that was refused while others may pass. Where the source ends with it, its failure is the result.
     fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
         let Undelivered { failure, .. } = undelivered;
-        self.with(|state| state.tally.lost += 1);
+        self.with(State::refused);
         if !self.persistence.reads_on {
             return Err(failure);
         }
@@ -334,7 +372,7 @@ impl<'a, W: Write> Pump<'a, W> {
         Ok(Ok(()))
     }
 
-    /// The failure of a run that could not send everything, with the number of events where that is not plain.
+    /// Adds the number of lost events to a failure, unless the source is a single event.
     fn not_sent(&self, failure: Failure) -> Failure {
         let lost = self.with(|state| state.tally.lost + state.backlog.lost);
         if lost == 0 || !self.persistence.gathers {
@@ -365,7 +403,7 @@ impl<'a, W: Write> Pump<'a, W> {
 
     async fn send(&self, sink: &Sink, message: &Message) -> Result<(), Undelivered> {
         let Message { dialect, channel, payload, .. } = message;
-        // First, so that a relay which reads it back knows no less than one that hears of it.
+        // Before the event, so that a relay that reads the owner from Redis finds it.
         if !sink.register(dialect, channel, payload).await? {
             let job = message.job.escape_debug();
             self.say(&format!("warning: {}/{job} has another owner already, who stays", dialect.name));
@@ -382,7 +420,7 @@ impl<'a, W: Write> Pump<'a, W> {
         let is_at_its_place = reach.is_at_a_relay() && message.is_hidden;
         if reach.is_nobody() && !is_at_its_place && self.with(|state| state.tally.nobody.is_none()) {
             let nobody = sink.nobody(dialect, channel, reach);
-            if !self.manner.is_reported {
+            if !self.is_reported {
                 let is_kept = reach.is_at_a_relay() && dialect.channels.is_none();
                 self.say(&format!("{}: {nobody}", if is_kept { "note" } else { "warning" }));
             }
@@ -392,7 +430,7 @@ impl<'a, W: Write> Pump<'a, W> {
     }
 }
 
-/// How many events were not sent, for people.
+/// Number of events that were not sent, in words.
 pub(super) fn unsent(count: u64) -> String {
     format!("{} {} not sent", counted(count, "event"), if count == 1 { "was" } else { "were" })
 }

@@ -1,4 +1,4 @@
-//! Where events come from: the command line, standard input, or a scenario.
+//! Sources of events: the command line, standard input, or a scenario.
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,23 +14,28 @@ use crate::progress::{Line, LineEnd, Lines, Literal};
 
 /// Events, one after the other.
 pub(super) enum Source<R> {
-    /// The same one several times.
+    /// An event that is sent several times.
     Event {
         event: Box<Outgoing>,
         left: u64,
     },
-    /// One a line.
+    /// Events that are read from lines.
     Lines(Box<LineSource<R>>),
     Scenario(Box<Scenario>),
 }
 
-/// What a source has next.
+/// Next item of a source.
 pub(super) enum Next {
-    /// An event, and when it is due after the beginning, if the source says so.
-    Event(Outgoing, Option<Duration>),
-    /// A line that is none, counted from 1.
+    Event {
+        event: Outgoing,
+        /// Time after the beginning at which the event is due, in a scenario.
+        due: Option<Duration>,
+        /// Whether the run of the job that the source is of is over after the event.
+        is_run_over: bool,
+    },
+    /// A line that is no event: its number, counted from 1, and its error.
     Bad(u64, LineError),
-    /// The end of lines of which none was an event or said progress, with their number.
+    /// End of the lines where none was an event or said progress. The number is that of the lines.
     InVain(u64),
 }
 
@@ -47,22 +52,18 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
         }
     }
 
-    /// Whether the last event that it gave ended the job that the source is a run of.
-    pub(super) fn is_ended(&self) -> bool {
-        matches!(self, Self::Lines(lines) if lines.lines.is_ended())
-    }
-
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
         match self {
             Self::Event { left: 0, .. } => Ok(None),
             Self::Event { event, left } => {
                 *left -= 1;
-                Ok(Some(Next::Event((**event).clone(), None)))
+                Ok(Some(Next::Event { event: (**event).clone(), due: None, is_run_over: false }))
             }
             Self::Lines(lines) => lines.next().await,
-            Self::Scenario(scenario) => {
-                Ok(scenario.next().map(|step| Next::Event(step.event, Some(step.at))))
-            }
+            Self::Scenario(scenario) => Ok(scenario.next().map(|step| {
+                let (event, due) = (step.event, Some(step.at));
+                Next::Event { event, due, is_run_over: false }
+            })),
         }
     }
 }
@@ -72,8 +73,8 @@ pub(super) struct LineSource<R> {
     input: R,
     cutter: Lines,
     lines: InputLines,
-    /// What the bytes that were read last say: the progress of updates, and of one line at most. So it is bounded by the buffer
-    /// of the input.
+    /// Items of the bytes that were read last: the progress of updates, and one line at most. The buffer of the input is the
+    /// limit.
     told: VecDeque<Next>,
     /// The cursor was moved within the line.
     is_drawn: bool,
@@ -93,7 +94,8 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
                 return Ok(Some(next));
             }
             if self.is_at_end {
-                return Ok(self.lines.end().map(|event| Next::Event(event, None)));
+                let end = self.lines.end();
+                return Ok(end.map(|event| Next::Event { event, due: None, is_run_over: true }));
             }
             let Self { input, cutter, lines, told, is_drawn, .. } = self;
             let chunk = input.fill_buf().await?;
@@ -103,7 +105,7 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
                 self.is_at_end = true;
                 continue;
             }
-            // Up to the end of a line, since a line may end the job.
+            // One line at a time, since a line may end the job.
             let used = memchr2(b'\n', b'\r', chunk).map_or(chunk.len(), |end| end + 1);
             cutter.feed(&chunk[..used], |line| {
                 told.extend(read(lines, &line, extent(line.end, is_drawn, false)));
@@ -113,7 +115,7 @@ impl<R: AsyncBufRead + Unpin> LineSource<R> {
     }
 }
 
-/// How much of a line there is; `None` where it was told before.
+/// Extent of a line; `None` where the line was read before.
 const fn extent(end: LineEnd, is_drawn: &mut bool, is_last: bool) -> Option<Extent> {
     match end {
         LineEnd::LateNewline => None,
@@ -129,7 +131,7 @@ const fn extent(end: LineEnd, is_drawn: &mut bool, is_last: bool) -> Option<Exte
     }
 }
 
-/// What a line says.
+/// Item of a line; `None` where the line says nothing.
 fn read(lines: &mut InputLines, line: &Line<'_>, extent: Option<Extent>) -> Option<Next> {
     let read = match extent? {
         extent if line.left_out == 0 => lines.read(line.bytes, extent),
@@ -137,7 +139,10 @@ fn read(lines: &mut InputLines, line: &Line<'_>, extent: Option<Extent>) -> Opti
         Extent::Update | Extent::Beginning => Ok(None),
     };
     match read {
-        Ok(event) => event.map(|event| Next::Event(event, None)),
+        Ok(event) => {
+            let is_run_over = lines.is_run_over();
+            event.map(|event| Next::Event { event, due: None, is_run_over })
+        }
         Err(error) => Some(Next::Bad(line.number, error)),
     }
 }
@@ -161,7 +166,7 @@ mod tests {
         let mut told = Vec::new();
         while let Some(next) = source.next().await.unwrap() {
             told.push(match next {
-                Next::Event(event, _) => {
+                Next::Event { event, .. } => {
                     let payload = event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap();
                     let event: serde_json::Value = serde_json::from_str(&payload).unwrap();
                     format!("{} {}", event["event"].as_str().unwrap(), event["percent"])
@@ -204,12 +209,12 @@ mod tests {
         let input = b"{\"event\":\"progress\",\"percent\":5,\"x\":\"\\b\\u001b[1G \xc3\xa9\"}\r\n{\"event\":\"\x08\x08\"}\n# \x1b[1Gx\n";
         for size in [1, 2, 3, 1000] {
             let mut source = Source::lines(BufReader::with_capacity(size, &input[..]), jobs().unchecked());
-            let Some(Next::Event(event, _)) = source.next().await.unwrap() else { panic!("no event") };
+            let Some(Next::Event { event, .. }) = source.next().await.unwrap() else { panic!("no event") };
             let payload = event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap();
             assert!(payload.contains("\"x\":\"\\b\\u001b[1G \u{e9}\""), "{payload}");
             let Some(Next::Bad(2, error)) = source.next().await.unwrap() else { panic!("no error") };
             assert!(error.to_string().contains("control character"), "{error}");
-            assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+            assert!(matches!(source.next().await.unwrap(), Some(Next::Event { .. })));
             assert!(source.next().await.unwrap().is_none());
         }
     }
@@ -265,7 +270,7 @@ mod tests {
             let mut seen = Vec::new();
             while let Some(next) = source.next().await.unwrap() {
                 seen.push(match next {
-                    Next::Event(event, _) => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
+                    Next::Event { event, .. } => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
                     Next::Bad(number, _) => number.to_string(),
                     Next::InVain(_) => unreachable!("there are events"),
                 });
@@ -282,11 +287,11 @@ mod tests {
         let mut source =
             Source::lines(BufReader::new(reader), InputLines::new(scraping(), Some("7".to_owned())));
         writer.write_all(b"5\n\n101\n").await.unwrap();
-        assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Event { .. })));
         assert!(matches!(source.next().await.unwrap(), Some(Next::Bad(3, LineError::Percent(_)))));
         writer.write_all(b"6").await.unwrap();
         drop(writer);
-        assert!(matches!(source.next().await.unwrap(), Some(Next::Event(..))));
+        assert!(matches!(source.next().await.unwrap(), Some(Next::Event { .. })));
         assert!(source.next().await.unwrap().is_none());
     }
 }

@@ -1,3 +1,5 @@
+mod interrupts;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use url::Url;
 
 use super::scenario::ScenarioOptions;
@@ -26,6 +28,8 @@ const KEY: &str = "sesame";
 /// A relay that answers every publication the same and hands on what it got.
 struct Relay {
     server: Url,
+    /// Permits for answers, one for each.
+    answers: Arc<Semaphore>,
     got: mpsc::UnboundedReceiver<(String, String)>,
 }
 
@@ -34,6 +38,7 @@ struct Answer {
     status: StatusCode,
     body: Value,
     got: mpsc::UnboundedSender<(String, String)>,
+    permits: Arc<Semaphore>,
 }
 
 async fn answer(request: Request<Incoming>, answer: Answer) -> hyper::Result<Response<Full<bytes::Bytes>>> {
@@ -44,6 +49,7 @@ async fn answer(request: Request<Incoming>, answer: Answer) -> hyper::Result<Res
         let channel = path.strip_prefix("/publish/").unwrap().to_owned();
         // Some tests do not look at what came.
         let _ = answer.got.send((channel, String::from_utf8(body.to_vec()).unwrap()));
+        answer.permits.acquire().await.unwrap().forget();
         (answer.status, answer.body.to_string())
     } else {
         (StatusCode::UNAUTHORIZED, json!({"error": "unauthorized", "message": "no"}).to_string())
@@ -53,8 +59,18 @@ async fn answer(request: Request<Incoming>, answer: Answer) -> hyper::Result<Res
 
 impl Relay {
     async fn start(status: StatusCode, body: Value) -> Self {
+        Self::with_answers(status, body, Semaphore::MAX_PERMITS).await
+    }
+
+    /// A relay that takes events and answers none of them until `answers` gets permits.
+    async fn silent() -> Self {
+        Self::with_answers(StatusCode::OK, json!({"subscribers": 1, "sockets": 2}), 0).await
+    }
+
+    async fn with_answers(status: StatusCode, body: Value, count: usize) -> Self {
         let (sender, got) = mpsc::unbounded_channel();
-        let answers = Answer { status, body, got: sender };
+        let permits = Arc::new(Semaphore::new(count));
+        let answers = Answer { status, body, got: sender, permits: Arc::clone(&permits) };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Url::parse(&format!("ws://{}", listener.local_addr().unwrap())).unwrap();
         tokio::spawn(async move {
@@ -64,7 +80,7 @@ impl Relay {
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
             }
         });
-        Self { server, got }
+        Self { server, answers: permits, got }
     }
 
     async fn good() -> Self {
@@ -222,6 +238,36 @@ async fn nobody_listening_is_unreachable_with_a_hint() {
     assert!(failure.contains(&address.to_string()) && !failure.contains("secret"), "{failure}");
 }
 
+#[tokio::test]
+async fn an_event_of_a_line_that_is_refused_is_left_out_and_the_rest_go_on() {
+    let body = json!({"error": "e", "message": "too big"});
+    let mut relay = Relay::start(StatusCode::PAYLOAD_TOO_LARGE, body).await;
+    let lines = SourceOptions::Lines(InputLines::new(dialect("downloads"), Some("a".to_owned())));
+    let (exit, notes, failure) = outcome(options(lines, relay.sink()), b"45%\n46%\n").await;
+    assert_eq!((exit, failure.as_str()), (Exit::Failure, "2 events were not sent; "));
+    let complaints: Vec<&str> = notes.lines().collect();
+    assert_eq!(complaints.len(), 2, "{notes}");
+    for complaint in complaints {
+        let is_whole = complaint.starts_with("error: ") && complaint.ends_with("; the event is left out");
+        assert!(is_whole && complaint.contains("too big"), "{complaint}");
+    }
+    for percent in [45, 46] {
+        assert_eq!(relay.next().await.1["progress"], percent);
+    }
+}
+
+#[test]
+fn events_in_streams_are_summed_up_with_their_streams() {
+    let told = |sent, streams: usize| {
+        let streams = (0..streams).map(|nth| format!("s{nth}")).collect();
+        added(&Tally { sent, streams, ..Tally::default() })
+    };
+    assert_eq!(told(0, 0), None);
+    assert_eq!(told(1, 1).unwrap(), "added 1 event to the stream s0");
+    assert_eq!(told(3, 2).unwrap(), "added 3 events to 2 streams");
+    assert_eq!(told(5000, MOST_STREAMS).unwrap(), "added 5000 events to 1000 streams or more");
+}
+
 fn follow(
     relay: &Relay,
     stop: &CancellationToken,
@@ -257,8 +303,8 @@ async fn lines_are_sent_as_they_come_and_bad_ones_reported_by_number() {
 #[tokio::test]
 async fn output_of_a_program_is_searched_for_progress_and_its_end_ends_the_job() {
     let mut relay = Relay::good().await;
-    let end = line::InputEnd::AsTold(None);
-    let lines = InputLines::new(dialect("scraping"), Some("7".to_owned())).ending(end).unwrap();
+    let end = line::InputEnd::Told;
+    let lines = InputLines::new(dialect("scraping"), Some("7".to_owned())).until(end).unwrap();
     let options = options(SourceOptions::Lines(lines), relay.sink());
     let input =
         b"make: Entering directory 'a'\n[ 50%] Building a.o\na.c:1:2: 100% wrong\n[2/2] Linking\nexit:2\n";
@@ -289,38 +335,6 @@ async fn output_without_any_progress_is_noted_unless_it_is_to_be_quiet() {
         let (exit, notes, _) = outcome(options, input.as_bytes()).await;
         assert_eq!((exit, notes.as_str()), (Exit::Success, expected));
     }
-}
-
-#[tokio::test]
-async fn an_interrupt_cancels_a_job_that_the_end_of_the_lines_would_have_ended() {
-    let mut relay = Relay::good().await;
-    let stop = CancellationToken::new();
-    let end = line::InputEnd::Ending(ending::Ending::Exit(0));
-    let lines = InputLines::new(dialect("downloads"), Some("a".to_owned())).ending(end).unwrap();
-    let (mut writer, reader) = tokio::io::duplex(64);
-    let (options, stopped) = (options(SourceOptions::Lines(lines), relay.sink()), stop.clone());
-    let task = tokio::spawn(async move {
-        run(options, tokio::io::BufReader::new(reader), &mut Vec::new(), stopped).await.unwrap()
-    });
-    writer.write_all(b"45%\n").await.unwrap();
-    assert_eq!(relay.next().await.1["progress"], 45);
-    stop.cancel();
-    // The dialect `downloads` has no event for a cancelled job.
-    let (_, event) = relay.next().await;
-    assert_eq!((&event["status"], &event["error"]), (&json!("failed"), &json!("exit code 130")));
-    assert_eq!(timeout(DEADLINE, task).await.expect("an end").unwrap(), Exit::Interrupted);
-}
-
-#[tokio::test]
-async fn an_interrupt_ends_the_wait_for_a_line() {
-    let mut relay = Relay::good().await;
-    let stop = CancellationToken::new();
-    let (mut writer, task) = follow(&relay, &stop);
-    writer.write_all(b"1\n").await.unwrap();
-    relay.next().await;
-    stop.cancel();
-    let (exit, _) = timeout(DEADLINE, task).await.expect("an end").unwrap();
-    assert_eq!(exit, Exit::Interrupted);
 }
 
 #[tokio::test]

@@ -117,24 +117,52 @@ fn lines_without_any_progress_are_counted() {
 #[test]
 fn the_end_of_the_lines_ends_the_job_once() {
     let end = |end, input: &[&str]| {
-        let mut lines = lines("downloads", Some("a")).ending(end).unwrap();
+        let mut lines = lines("downloads", Some("a")).until(end).unwrap();
         for line in input {
             payload(&mut lines, line);
         }
         let event = lines.end()?;
         Some(serde_json::from_str::<Value>(&event.payload(Timestamp::UNIX_EPOCH).unwrap()).unwrap())
     };
-    let ending = |code| InputEnd::Ending(Ending::Exit(code));
+    let ending = |code| InputEnd::Given(Ending::Exit(code));
     assert_eq!(end(ending(0), &["45%"]).unwrap()["status"], "completed");
     assert_eq!(end(ending(2), &["45%"]).unwrap()["error"], "exit code 2");
     assert_eq!(end(ending(2), &[r#"{"status":"completed"}"#]), None, "it ended already");
     let again = [r#"{"status":"completed"}"#, r#"{"status":"queued"}"#];
     assert_eq!(end(ending(0), &again).unwrap()["status"], "completed");
-    assert_eq!(end(InputEnd::AsTold(None), &["make: done", "exit:3"]).unwrap()["error"], "exit code 3");
-    assert_eq!(end(InputEnd::AsTold(None), &["exit:0"]).unwrap()["status"], "completed");
-    assert_eq!(end(InputEnd::AsTold(None), &["exit:300", "exit"]).unwrap()["status"], "failed");
-    let channels = lines("channels", Some("leads")).ending(ending(0));
+    assert_eq!(end(InputEnd::Told, &["make: done", "exit:3"]).unwrap()["error"], "exit code 3");
+    assert_eq!(end(InputEnd::Told, &["exit:0"]).unwrap()["status"], "completed");
+    assert_eq!(end(InputEnd::Told, &["exit:300", "exit"]).unwrap()["status"], "failed");
+    let channels = lines("channels", Some("leads")).until(ending(0));
     assert!(channels.unwrap_err().to_string().contains("has no event that says 'succeeded'"));
+}
+
+#[test]
+fn an_exit_code_that_the_dialect_cannot_say_is_an_error_before_the_first_line() {
+    let text = r#"name = "mine"
+        route = "/ws/mine/{job}"
+        channel = "mine:{job}"
+        [pointers]
+        kind = "/event"
+        error = "/error"
+        [kinds]
+        done = { ends = "succeeded" }
+        broken = { ends = "failed" }
+        [publish.events.done]
+        [publish.events.broken]
+        fields = [
+          { name = "event", fill = "event" },
+          { name = "error", type = "string", required = true, values = ["failed", "exit code 1", "exit code 130"] },
+        ]"#;
+    let mine = Arc::new(Dialect::from_toml(text, "mine.toml").unwrap());
+    let lines = |end| InputLines::new(Arc::clone(&mine), Some("a".to_owned())).until(end);
+    assert_eq!(
+        lines(InputEnd::Told).unwrap_err().to_string(),
+        "the dialect mine cannot say that a job ended with exit code 2: broken needs error"
+    );
+    let mut known = lines(InputEnd::Given(Ending::Exit(130))).unwrap();
+    let event = known.end().unwrap().payload(Timestamp::UNIX_EPOCH).unwrap();
+    assert!(event.contains("exit code 130"), "{event}");
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::emit::Outgoing;
 use crate::exit::Failure;
 use crate::net::seldom::Seldom;
 use crate::publish::backlog::{Backlog, Message};
@@ -37,7 +40,7 @@ pub(in crate::publish) struct Persistence {
 pub(in crate::publish) struct Tally {
     /// Events that were sent.
     pub(in crate::publish) sent: u64,
-    /// Events that were not, and never will be.
+    /// Events that were not sent and will not be sent.
     pub(in crate::publish) lost: u64,
     /// Events that wait.
     pub(in crate::publish) waiting: u64,
@@ -53,6 +56,10 @@ pub(in crate::publish) struct Tally {
 #[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(super) struct State<'a, W> {
     pub(super) backlog: Backlog,
+    /// Event that the source gave and the backlog has not taken yet.
+    pub(super) held: Option<HeldEvent>,
+    /// Event that is being sent, with its number in the backlog.
+    in_flight: Option<(u64, Arc<Message>)>,
     pub(super) tally: Tally,
     notes: &'a mut W,
     is_quiet: bool,
@@ -63,20 +70,29 @@ pub(super) struct State<'a, W> {
     pub(super) away: bool,
     /// Sending was given up: events that wait, and those that still come, count as lost.
     pub(super) closed: bool,
-    /// Somebody got an event.
+    /// At least one event has reached somebody.
     pub(super) is_heard: bool,
     /// End of the last outage.
     pub(super) returned: Option<Instant>,
     /// The current state of jobs could not be read.
     pub(super) is_blind: bool,
-    /// The newest event of the source ended the job.
+    /// The newest event that was sent ended the job.
     pub(super) is_run_over: bool,
+    /// The pump was stopped: no further event is sent.
+    pub(super) is_stopped: bool,
     /// End of the source.
     pub(super) ended: Option<Instant>,
     /// Time at which an event was last sent.
     last: Option<Instant>,
     pub(super) outage: Option<Outage>,
     seldom: Seldom<()>,
+}
+
+/// An event as the source gave it.
+pub(super) struct HeldEvent {
+    pub(super) event: Outgoing,
+    /// Whether the run of the job is over once the event is sent.
+    pub(super) is_run_over: bool,
 }
 
 /// A time in which the sink is away.
@@ -91,6 +107,8 @@ impl<'a, W: Write> State<'a, W> {
     pub(super) fn new(notes: &'a mut W, is_quiet: bool, persistence: Persistence) -> Self {
         Self {
             backlog: Backlog::default(),
+            held: None,
+            in_flight: None,
             tally: Tally::default(),
             notes,
             is_quiet,
@@ -102,6 +120,7 @@ impl<'a, W: Write> State<'a, W> {
             returned: None,
             is_blind: false,
             is_run_over: false,
+            is_stopped: false,
             ended: None,
             last: None,
             outage: None,
@@ -134,7 +153,7 @@ impl<'a, W: Write> State<'a, W> {
     }
 
     /// Keeps an event until it is sent.
-    pub(super) fn push(&mut self, message: Message) {
+    fn push(&mut self, message: Message) {
         if self.closed {
             self.tally.lost += 1;
         } else {
@@ -142,10 +161,60 @@ impl<'a, W: Write> State<'a, W> {
         }
     }
 
-    /// Counts an event that was sent.
+    /// Moves the held event to the backlog. An event that cannot be built is lost, and its error is printed.
+    pub(super) fn take_held(&mut self) {
+        let Some(HeldEvent { event, is_run_over }) = self.held.take() else { return };
+        self.take(event, is_run_over);
+    }
+
+    /// Adds an event to the backlog. An event that cannot be built is lost, and its error is printed.
+    pub(super) fn take(&mut self, event: Outgoing, is_run_over: bool) {
+        match Message::new(event, is_run_over, Timestamp::now()) {
+            Ok(message) => self.push(message),
+            Err(error) => {
+                self.tally.lost += 1;
+                self.complain(&format!("error: {error}"));
+            }
+        }
+    }
+
+    /// Takes the oldest waiting event, which is to be sent now.
+    pub(super) fn pop(&mut self) -> Option<Arc<Message>> {
+        let (number, message) = self.backlog.pop()?;
+        self.in_flight = Some((number, Arc::clone(&message)));
+        Some(message)
+    }
+
+    /// Whether an event is being sent.
+    pub(super) const fn is_sending(&self) -> bool {
+        self.in_flight.is_some()
+    }
+
+    /// Counts the event that was being sent as sent.
     pub(super) fn sent(&mut self) {
         self.tally.sent += 1;
         self.last = Some(Instant::now());
+        if let Some((_, message)) = self.in_flight.take() {
+            self.is_run_over = message.is_run_over;
+        }
+    }
+
+    /// Counts the event that was being sent as lost.
+    pub(super) fn refused(&mut self) {
+        self.tally.lost += 1;
+        self.in_flight = None;
+    }
+
+    /// Puts the event that was being sent back, to be sent again.
+    pub(super) fn put_back(&mut self) {
+        if let Some((number, message)) = self.in_flight.take() {
+            self.backlog.put_back(number, message);
+        }
+    }
+
+    /// Event that ended the job, where it was read and not sent. The event no longer counts as waiting.
+    pub(super) fn take_ending(&mut self) -> Option<Arc<Message>> {
+        if self.is_run_over { None } else { self.backlog.take_ending() }
     }
 
     /// Keeps the key of a stream that an event was added to.
@@ -168,7 +237,7 @@ impl<'a, W: Write> State<'a, W> {
         }
     }
 
-    /// Begins an outage, or goes on with it. Whether it began now.
+    /// Begins an outage, or goes on with it. Returns whether the outage is new.
     pub(super) fn begin_outage(&mut self, now: Instant) -> bool {
         self.away = self.persistence.gathers;
         let is_new = self.outage.is_none();
@@ -177,7 +246,7 @@ impl<'a, W: Write> State<'a, W> {
         is_new
     }
 
-    /// Says that the sink is away, unless it goes and comes all the time.
+    /// Says that the sink is away, at most once in [`TELL_EVERY`].
     pub(super) fn tell_of_outage(&mut self, failure: &Failure) {
         let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
         if let (Some(_), Some(outage)) = (self.seldom.due(()), &mut self.outage) {
@@ -205,7 +274,7 @@ impl<'a, W: Write> State<'a, W> {
         self.say(&format!("note: back after {seconds:.1} s{waiting}{replaced}"));
     }
 
-    /// Sends no more: what waits is lost. Whether the source is read to its end all the same.
+    /// Gives up sending: waiting events are lost. Returns whether the source is read to its end all the same.
     pub(super) fn close(&mut self) -> bool {
         self.closed = true;
         self.backlog.give_up();
@@ -216,13 +285,89 @@ impl<'a, W: Write> State<'a, W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::Dialects;
+    use crate::emit::Content;
+    use crate::exit::Exit;
+
+    fn persistence() -> Persistence {
+        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
+        Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last }
+    }
+
+    fn event(payload: &str) -> Outgoing {
+        let dialect = Arc::clone(Dialects::builtin().named("downloads").unwrap().1);
+        Outgoing { dialect, job: "a".to_owned(), content: Content::Whole(payload.to_owned()) }
+    }
+
+    #[test]
+    fn the_end_of_an_outage_says_what_waited_and_what_was_replaced() {
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        assert!(state.begin_outage(Instant::now()));
+        assert!(!state.begin_outage(Instant::now()));
+        state.tell_of_outage(&Failure::new(Exit::Unreachable, "away"));
+        for percent in [1, 2] {
+            state.take(
+                event(&format!(r#"{{"jobId":"a","status":"processing","progress":{percent}}}"#)),
+                false,
+            );
+        }
+        state.back();
+        state.back();
+        let notes = String::from_utf8(notes).unwrap();
+        let lines: Vec<&str> = notes.lines().collect();
+        assert_eq!(lines[0], "warning: away; events are kept until it is back");
+        assert!(lines[1].starts_with("note: back after "), "{notes}");
+        assert!(
+            lines[1].ends_with("; events that waited: 1; progress replaced by newer progress: 1"),
+            "{notes}"
+        );
+        assert_eq!(lines.len(), 2, "{notes}");
+    }
+
+    #[test]
+    fn the_ending_of_a_job_is_taken_where_it_waits_and_no_event_behind_it_opened_the_job() {
+        let completed = r#"{"jobId":"a","status":"completed"}"#;
+        let queued = r#"{"jobId":"a","status":"queued"}"#;
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        assert!(state.take_ending().is_none());
+        state.take(event(queued), false);
+        assert!(state.take_ending().is_none());
+        state.take(event(completed), true);
+        assert_eq!(state.take_ending().unwrap().payload, completed);
+        assert_eq!(state.take_tally().waiting, 1);
+        state.take(event(completed), true);
+        state.take(event(queued), false);
+        assert!(state.take_ending().is_none());
+        // The newer `queued` has replaced the older one.
+        assert_eq!(state.take_tally().waiting, 2);
+    }
+
+    #[test]
+    fn an_event_counts_where_it_was_read_or_is_being_sent() {
+        let mut notes = Vec::new();
+        let mut state = State::new(&mut notes, false, persistence());
+        state.take(event(r#"{"jobId":"a","status":"completed"}"#), true);
+        assert!(!state.is_sending());
+        state.pop().unwrap();
+        assert!(state.is_sending() && !state.is_run_over);
+        state.held =
+            Some(HeldEvent { event: event(r#"{"jobId":"a","status":"queued"}"#), is_run_over: false });
+        state.put_back();
+        state.take_held();
+        assert!(!state.is_sending());
+        assert_eq!(state.take_tally().waiting, 2);
+        state.pop().unwrap();
+        state.sent();
+        assert!(state.is_run_over && state.take_ending().is_none());
+        assert_eq!(state.take_tally().waiting, 1);
+    }
 
     #[test]
     fn keys_of_streams_are_kept_up_to_a_limit() {
-        let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
-        let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
         let mut notes = Vec::new();
-        let mut state = State::new(&mut notes, false, persistence);
+        let mut state = State::new(&mut notes, false, persistence());
         for nth in 0..3 * MOST_STREAMS {
             state.added_to(format!("tasks:{}", nth / 2));
         }

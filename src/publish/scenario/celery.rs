@@ -1,4 +1,4 @@
-//! A Celery task: what its result backend would publish. For the demo alone, since in earnest Celery does it itself.
+//! A simulated Celery task: the publications of its result backend, for the demo alone.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const STAGES: [&str; 4] = ["reading the archive", "resizing", "writing thumbnail
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
     Started,
-    /// Steps that are done.
+    /// Number of finished steps.
     Progress(u8),
     Success,
     Failure,
@@ -42,7 +42,7 @@ fn steps_done(share: f64) -> u8 {
 }
 
 impl Act {
-    /// The payload, as Celery writes it.
+    /// Payload of the act, as Celery writes it.
     pub(super) fn payload(self, job: &str) -> String {
         let (status, result) = match self {
             Self::Started => ("STARTED", json!({ "pid": 4711, "hostname": "celery@demo" })),

@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::{Course, Said, pick, short};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said, short};
 
 const TITLES: [&str; 6] =
     ["Lecture", "Trailer", "Interview", "Concert recording", "Product tour", "Field report"];
@@ -20,7 +19,7 @@ const ERRORS: [&str; 4] = [
     "upload to storage timed out",
 ];
 
-/// When the stages that have a percentage of their own come, as shares of the course.
+/// Stages with a percentage of their own: the share of the course, and the percent.
 const STAGES: [(f64, u8); 5] = [(0.03, 5), (0.08, 10), (0.86, 90), (0.89, 92), (0.97, 98)];
 const INFO: u8 = 10;
 
@@ -46,7 +45,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
         shares.push((share, downloading((share - from) / (to - from))));
     }
     shares.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-    // A failing job is cut off where it fails.
+    // A failing job ends early.
     let reach = if course.fails { rng.random_range(0.1..0.95) } else { 1.0 };
     let mut steps = vec![(course.start, Act::Queued)];
     let mut percent = 0;
@@ -70,12 +69,8 @@ fn downloading(share: f64) -> u8 {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what is downloaded.
+    /// Event and fields of the act. `theme` selects the video.
     pub(super) fn said(self, theme: u64) -> Said {
-        let said = |event, fields: Vec<(&str, Value)>| Said {
-            event,
-            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
-        };
         match self {
             Self::Queued => said("queued", Vec::new()),
             Self::Progress(INFO) => {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Course, Said, pick};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said};
 
 /// Number of steps of a build.
 const TOTAL: u8 = 48;
@@ -93,10 +92,6 @@ fn part_of(step: u8) -> u8 {
 impl Act {
     /// Event and fields of the act. `theme` selects the names of the sources.
     pub(super) fn said(self, theme: u64) -> Said {
-        let said = |event, fields: Vec<(&str, Value)>| Said {
-            event,
-            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
-        };
         let part = |nth: u8| PARTS[usize::from(nth)];
         let source = |step: u8| pick(&SOURCES, theme.wrapping_add(step.into()));
         match self {

@@ -1,4 +1,4 @@
-//! Simulated jobs: what believable workers would publish, and when. Pure: the same options give the same events.
+//! Simulated jobs: events of imaginary workers with their times. Equal options give equal events.
 
 mod celery;
 mod channels;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 
 use crate::dialect::{Assignment, Auth, Dialect, Dialects, JobIdType, Target, with_nearest};
 use crate::emit::{Content, Outgoing};
@@ -28,41 +29,41 @@ const CELERY: &str = "celery";
 /// The name for all of them at once.
 pub(crate) const ALL: &str = "all";
 
-/// Whose the tasks are unless somebody is named.
+/// Default owner of the tasks.
 pub(crate) const DEMO_OWNER: &str = "demo-user";
 
-/// More jobs than this are refused: all their steps are planned ahead.
+/// Largest number of jobs. All steps are planned ahead and kept in memory.
 pub(crate) const MAX_JOBS: u32 = 100_000;
 
-/// What is simulated.
+/// Settings of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ScenarioOptions {
-    /// How many jobs, over all dialects. Of channels a job is a campaign, a scraper, a demo or a conversation, in turn.
+    /// Number of jobs of all dialects together. A job of channels is a campaign, a scraper, a demo or a conversation, in turn.
     pub jobs: u32,
-    /// The time within which all jobs begin and end, at speed 1.
+    /// Time within which all jobs begin and end, at speed 1.
     pub duration: Duration,
-    /// How much faster than that; the events are the same.
+    /// Factor by which the jobs are faster. The events stay the same.
     pub speed: f64,
-    /// The share of jobs that fail, 0 to 1; a campaign that would is paused instead, and a conversation goes on.
+    /// Share of jobs that fail, 0 to 1. A campaign is paused instead, and a conversation never fails.
     pub fail_rate: f64,
     /// The share of the parts of jobs (scrapers) that fail while their job goes on, 0 to 1.
     pub part_fail_rate: f64,
-    /// The same seed gives the same events.
+    /// Seed of the events.
     pub seed: u64,
     /// Id of the first job, from which the ids of the other jobs are made. `None`: 1, 2, …, or video-1, task-1 or build-1 and
     /// so on.
     pub first_job: Option<String>,
-    /// Whose the tasks are.
+    /// Owner of the tasks.
     pub owner: String,
 }
 
-/// Why nothing can be simulated.
+/// Reason why nothing can be simulated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ScenarioError {
-    /// No such scenario.
+    /// Unknown or replaced scenario.
     #[error("{0}")]
     Unknown(String),
-    /// An option has no sense.
+    /// Option with an invalid value.
     #[error("{0}")]
     Options(String),
 }
@@ -70,7 +71,7 @@ pub(crate) enum ScenarioError {
 /// One event of a simulated job.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// When it is due, after the beginning.
+    /// Time after the beginning at which the event is due.
     pub at: Duration,
     /// The event.
     pub event: Outgoing,
@@ -113,20 +114,26 @@ enum Act {
     Job(jobs::Act),
 }
 
-/// From when to when a job runs, and how it ends.
+/// Start, end and result of a job.
 #[derive(Debug, Clone, Copy)]
 struct Course {
     start: Duration,
     end: Duration,
     fails: bool,
-    /// Passed on to the parts of a job.
+    /// Share of the parts that fail, 0 to 1.
     part_fail_rate: f64,
 }
 
-/// What one event of a job says.
+/// Name and fields of one event of a job.
 struct Said {
     event: &'static str,
     fields: Vec<Assignment>,
+}
+
+/// An event of this name with these fields.
+fn said(event: &'static str, fields: Vec<(&str, Value)>) -> Said {
+    let fields = fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect();
+    Said { event, fields }
 }
 
 impl Scenario {
@@ -174,7 +181,7 @@ impl Scenario {
             .map(|(job, part)| (&part.dialect, part.id(job)))
     }
 
-    /// What to watch in order to see all of it: every job, and every channel that events come on.
+    /// Targets that show the whole scenario: each job, and each channel with events.
     pub(crate) fn targets(&self) -> Vec<Target> {
         let jobs = self.jobs().filter(|(dialect, _)| dialect.channels.is_none());
         let jobs = jobs.map(|(dialect, job)| Target::Job { dialect: Arc::clone(dialect), job });
@@ -185,7 +192,7 @@ impl Scenario {
         jobs.chain(channels).collect()
     }
 
-    /// Whose the jobs are, where there are any that belong to somebody.
+    /// Owner of the jobs; `None` where no job has an owner.
     pub(crate) fn owner(&self) -> Option<&str> {
         let mut owned = self.parts.iter().filter(|part| part.jobs > 0 && part.dialect.auth == Auth::Owner);
         owned.next().map(|part| &*part.owner)
@@ -333,7 +340,7 @@ fn course(job: u32, jobs: u32, options: &ScenarioOptions, rng: &mut StdRng) -> C
     let start = place * 0.33 + rng.random_range(0.0..0.02);
     let end: f64 = rng.random_range(0.7..0.99);
     let fails = rng.random_bool(options.fail_rate);
-    // One that fails gives up on the way.
+    // A failing job ends early.
     let end = if fails { start + (end - start) * rng.random_range(0.3..0.9) } else { end };
     Course {
         start: options.duration.mul_f64(start),
@@ -358,7 +365,7 @@ fn planner(scenario: &str) -> Option<Plan> {
     })
 }
 
-/// The one of these that a number falls on.
+/// Element that belongs to a number.
 fn pick<T: Copy>(from: &[T], nth: u64) -> T {
     from[usize::try_from(nth % from.len() as u64).unwrap_or(0)]
 }
@@ -373,7 +380,7 @@ fn wrap<A>(steps: Vec<(Duration, A)>, act: fn(A) -> Act) -> Vec<(Duration, Act)>
 }
 
 impl Course {
-    /// The moment at a share of the course.
+    /// Time at a share of the course.
     fn at(&self, share: f64) -> Duration {
         self.start + self.length().mul_f64(share)
     }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Course, Said, pick};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said};
 
 const SOURCES: [&str; 4] = ["flights", "hotels", "trains", "cars"];
 const ROUTES: [&str; 6] = ["MUC-BCN", "BER-LIS", "VIE-OSL", "ZRH-ATH", "HAM-FCO", "CDG-PRG"];
@@ -29,7 +28,7 @@ pub(super) enum Act {
     Failed { tally: Tally, error: u8 },
 }
 
-/// How far a job is.
+/// Progress of a job.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tally {
     /// Tenths of a percent.
@@ -39,7 +38,7 @@ pub(super) struct Tally {
     failed: u8,
 }
 
-/// One scraper's part in the job, as shares of its course.
+/// A scraper of a job, with its times as shares of the job's course.
 struct Scraper {
     from: f64,
     to: f64,
@@ -48,7 +47,7 @@ struct Scraper {
     found: u32,
 }
 
-/// What happens at a share of the course; in the order in which things that coincide happen.
+/// Occasion of an event at a share of the course.
 enum Cue {
     Start(usize),
     Report(usize),
@@ -66,7 +65,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
     cues.extend(reports.into_iter().enumerate().map(|(nth, share)| (share, Cue::Report(nth))));
     cues.sort_by(|(a, _), (b, _)| a.total_cmp(b));
 
-    // A failing job is cut off where it fails: its course is short, and so is its progress.
+    // A failing job ends before its progress is whole.
     let reach = if course.fails { rng.random_range(0.3..0.9) } else { 1.0 };
     let mut tally = Tally { permille: 0, results: 0, successful: 0, failed: 0 };
     let mut steps = vec![(course.start, Act::Started)];
@@ -99,7 +98,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 
 fn scrapers(course: Course, rng: &mut StdRng) -> Vec<Scraper> {
     let count = rng.random_range(2..=5);
-    // Of a job that fails, most do.
+    // Most scrapers of a failing job fail.
     let fail = if course.fails { 0.7 } else { course.part_fail_rate };
     let mut scrapers: Vec<Scraper> = (0..count)
         .map(|_| Scraper {
@@ -111,7 +110,7 @@ fn scrapers(course: Course, rng: &mut StdRng) -> Vec<Scraper> {
         .collect();
     scrapers.sort_by(|a, b| a.from.total_cmp(&b.from));
     if !course.fails {
-        // Who found nothing anywhere would not have completed.
+        // A job without any successful scraper would not have completed.
         scrapers[0].fails = false;
     }
     scrapers
@@ -138,21 +137,18 @@ fn permille(share: f64) -> u16 {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what the job is about.
+    /// Event and fields of the act. `theme` selects the source and the route.
     pub(super) fn said(self, theme: u64) -> Said {
         let source = pick(&SOURCES, theme);
         let route = pick(&ROUTES, theme / 4);
-        let scraper = |n: u8| {
-            vec![Assignment::json("scraper_name", format!("{source}-{n}")), Assignment::json("route", route)]
-        };
-        let said = |event, fields| Said { event, fields };
+        let scraper = |n: u8| vec![("scraper_name", json!(format!("{source}-{n}"))), ("route", json!(route))];
         match self {
             Self::Started => said(
                 "job_started",
                 vec![
-                    Assignment::json("message", format!("Searching {source} for {route}")),
-                    Assignment::json("job_type", source),
-                    Assignment::json("source", "orchestrator"),
+                    ("message", json!(format!("Searching {source} for {route}"))),
+                    ("job_type", json!(source)),
+                    ("source", json!("orchestrator")),
                 ],
             ),
             Self::ScraperStarted { scraper: n, results } => {
@@ -176,9 +172,7 @@ impl Act {
                 "job_progress",
                 with(tally.fields(), [("message", json!(format!("{} {source} so far", tally.results)))]),
             ),
-            Self::Results { results } => {
-                said("results_updated", with(Vec::new(), [("results_count", json!(results))]))
-            }
+            Self::Results { results } => said("results_updated", vec![("results_count", json!(results))]),
             Self::Completed(tally) => tally.ending(
                 "job_completed",
                 [
@@ -195,33 +189,29 @@ impl Act {
 }
 
 impl Tally {
-    fn percent(self) -> serde_json::Value {
+    fn percent(self) -> Value {
         json!(f64::from(self.permille) / 10.0)
     }
 
-    fn fields(self) -> Vec<Assignment> {
-        with(
-            Vec::new(),
-            [
-                ("progress", self.percent()),
-                ("results_count", json!(self.results)),
-                ("successful_scrapers", json!(self.successful)),
-                ("failed_scrapers", json!(self.failed)),
-            ],
-        )
+    fn fields(self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("progress", self.percent()),
+            ("results_count", json!(self.results)),
+            ("successful_scrapers", json!(self.successful)),
+            ("failed_scrapers", json!(self.failed)),
+        ]
     }
 
-    fn ending(self, event: &'static str, more: [(&str, serde_json::Value); 2]) -> Said {
+    fn ending(self, event: &'static str, more: [(&'static str, Value); 2]) -> Said {
         let metadata = json!({"successful_scrapers": self.successful, "failed_scrapers": self.failed});
-        let common = [("results_count", json!(self.results)), ("metadata", metadata)];
-        Said { event, fields: with(with(Vec::new(), common), more) }
+        said(event, with(vec![("results_count", json!(self.results)), ("metadata", metadata)], more))
     }
 }
 
 fn with<const N: usize>(
-    mut fields: Vec<Assignment>,
-    more: [(&str, serde_json::Value); N],
-) -> Vec<Assignment> {
-    fields.extend(more.map(|(name, value)| Assignment::json(name, value)));
+    mut fields: Vec<(&'static str, Value)>,
+    more: [(&'static str, Value); N],
+) -> Vec<(&'static str, Value)> {
+    fields.extend(more);
     fields
 }

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Course, Said, pick, short};
-use crate::dialect::Assignment;
+use super::{Course, Said, pick, said, short};
 
-/// What a worker reports, in order: the step, its status, and details.
+/// Reports of a worker in order: the step, its status, and details.
 const REPORTS: [(u8, &str, &str); 8] = [
     (1, "Starting...", "Checking the address of the video"),
     (2, "Scraping video...", "Starting Apify scraper"),
@@ -21,7 +20,7 @@ const REPORTS: [(u8, &str, &str); 8] = [
     (5, "Saving recipe...", "Writing the recipe to the database"),
 ];
 
-/// What goes wrong in each of the steps: the error, and what users are told.
+/// Errors of the steps: the error, and the message for users.
 const ERRORS: [(&str, &str); 5] = [
     ("Unsupported address", "This link leads to no video"),
     ("TikTok scraping failed", "Unable to process video"),
@@ -43,16 +42,16 @@ const RECIPES: [&str; 6] = [
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
     Registered,
-    /// Which of the reports.
+    /// Index of the report.
     Progress(u8),
     Completed,
-    /// In which step, from 1.
+    /// Number of the failing step, counted from 1.
     Failed(u8),
 }
 
 pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
     let all = u8::try_from(REPORTS.len()).unwrap_or(u8::MAX);
-    // One that fails gives up on the way, but not before it has begun.
+    // A failing task makes at least one report.
     let reports = if course.fails { rng.random_range(1..all) } else { all };
     let mut steps = vec![(course.start, Act::Registered)];
     for nth in 0..reports {
@@ -65,12 +64,8 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what is cooked.
+    /// Event and fields of the act. `theme` selects the recipe.
     pub(super) fn said(self, theme: u64, owner: &str) -> Said {
-        let said = |event, fields: Vec<(&str, Value)>| Said {
-            event,
-            fields: fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect(),
-        };
         match self {
             Self::Registered => said("registered", vec![("user_id", json!(owner))]),
             Self::Progress(nth) => {

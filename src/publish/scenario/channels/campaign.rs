@@ -1,5 +1,5 @@
-//! A campaign: launched, mails on their way, figures that grow, an end. One cannot fail; where it would, too many of its
-//! mails come back, and it is paused for a while.
+//! A campaign: its launch, mails, growing figures, and its end. A campaign cannot fail. Instead, too many of its mails
+//! bounce, and it is paused.
 
 use std::time::Duration;
 
@@ -7,8 +7,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
 
-use super::super::{Course, Said, pick};
-use super::said;
+use super::super::{Course, Said, pick, said};
 
 const NAMES: [&str; 6] =
     ["Q1 outreach", "Spring launch", "Product update", "Winback", "Webinar invitation", "Year in review"];
@@ -16,7 +15,7 @@ const PEOPLE: [&str; 8] = ["ada", "ben", "chen", "dora", "emil", "fatima", "gora
 const COMPANIES: [&str; 5] =
     ["acme.example", "globex.example", "initech.example", "umbra.example", "vandelay.example"];
 
-/// When one in trouble is paused and when it goes on, as shares of the course.
+/// Start and end of the pause of a campaign with many bounces, as shares of the course.
 const PAUSE: (f64, f64) = (0.45, 0.6);
 
 /// One event of a campaign.
@@ -25,7 +24,7 @@ pub(in super::super) enum Act {
     Launched {
         recipients: u32,
     },
-    /// Of one mail, counted from 1.
+    /// Number of the mail, counted from 1, and its event.
     Mail(u32, Mail),
     Stats(Figures),
     Paused,
@@ -33,10 +32,10 @@ pub(in super::super) enum Act {
     Completed(Figures),
 }
 
-/// What happens to a mail.
+/// Event of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Mail {
-    /// As the campaign reports it.
+    /// Event that the campaign reports.
     Handed,
     Sent,
     Delivered,
@@ -44,11 +43,11 @@ pub(in super::super) enum Mail {
     Clicked,
     Unsubscribed,
     Bounced,
-    /// As the campaign reports it.
+    /// Event that the campaign reports.
     Failed,
 }
 
-/// How far a campaign is.
+/// Figures of a campaign.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct Figures {
     sent: u32,
@@ -88,7 +87,7 @@ pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
     steps
 }
 
-/// What happens to one mail, each with how much later, as a share of the campaign's course.
+/// Events of one mail, each with its delay as a share of the campaign's course.
 fn mail(bounce: f64, rng: &mut StdRng) -> Vec<(f64, Mail)> {
     if rng.random_bool(bounce / 4.0) {
         return vec![(0.0, Mail::Failed)];

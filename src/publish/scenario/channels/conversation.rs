@@ -1,4 +1,4 @@
-//! A conversation that an AI helps with: tasks that are taken up and done, a reply among them every time. None fails.
+//! A conversation that an AI helps with: several tasks, the first of them a reply. No task fails.
 
 use std::time::Duration;
 
@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Said, pick};
-use super::said;
+use super::super::{Course, Said, pick, said};
 
 const RESPONSES: [&str; 4] = [
     "Thank you for your interest! Would Tuesday at ten suit you?",
@@ -19,7 +18,7 @@ const SUBJECTS: [&str; 3] = ["Your question about pricing", "A short demo for yo
 const MODELS: [&str; 2] = ["gpt-4o-mini", "gpt-4o"];
 const SENTIMENTS: [&str; 3] = ["positive", "neutral", "curious"];
 
-/// What the AI does in turn.
+/// Operations of the AI, in turn.
 const OPERATIONS: [&str; 4] = ["draft_reply", "analyze_lead", "generate_email", "analyze_conversation"];
 
 /// One event of a conversation.
@@ -30,11 +29,11 @@ pub(in super::super) enum Act {
     /// A task is done.
     Ready {
         task: u32,
-        /// Of a thousand.
+        /// Thousandths.
         confidence: u16,
         tokens: u16,
     },
-    /// All of them are.
+    /// All tasks are done.
     Processed { tasks: u32 },
 }
 

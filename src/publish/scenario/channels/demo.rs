@@ -6,10 +6,9 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Said, pick, short};
-use super::said;
+use super::super::{Course, Said, pick, said, short};
 
-/// From which percent on each stage is at work, and what it says.
+/// Stages: the percent at which the stage begins, its event, and its message.
 const STAGES: [(f64, &str, &str); 4] = [
     (0.0, "demo:generating", "Writing the script"),
     (25.0, "demo:recording", "Recording the screen"),
@@ -32,12 +31,12 @@ pub(in super::super) enum Act {
     Completed {
         millis: u32,
     },
-    /// At so many tenths of a percent.
+    /// Tenths of a percent at which the video failed.
     Failed(u16),
 }
 
 pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
-    // One that fails is cut off where it fails.
+    // A failing video ends early.
     let reach = if course.fails { rng.random_range(0.1..0.95) } else { 1.0 };
     let mut steps = vec![(course.start, Act::Working(0))];
     let mut permille = 0;
@@ -55,7 +54,7 @@ fn tenths(share: f64) -> u16 {
     (share * 1000.0) as u16
 }
 
-/// Which stage is at work at so many tenths of a percent.
+/// Index of the stage at these tenths of a percent.
 fn stage(permille: u16) -> usize {
     STAGES.iter().rposition(|(from, _, _)| f64::from(permille) / 10.0 >= *from).unwrap_or(0)
 }

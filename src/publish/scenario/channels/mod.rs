@@ -9,15 +9,14 @@ mod scraper;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Course, Said};
-use crate::dialect::Assignment;
+use super::{Course, Said, said};
 
-/// What a job is, in turn.
+/// Number of kinds of resources, which jobs are in turn.
 const STORIES: u32 = 4;
 
-/// What administrators are told.
+/// Notices for administrators: the text and its level.
 const NOTICES: [(&str, &str); 2] = [
     ("Outreach run has begun", "info"),
     ("A campaign was paused: too many of its mails came back", "warning"),
@@ -26,7 +25,7 @@ const NOTICES: [(&str, &str); 2] = [
 /// One event of the platform.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
-    /// Which of the notices.
+    /// Index of the notice.
     Notice(u8),
     Campaign(campaign::Act),
     Scraper(scraper::Act),
@@ -68,7 +67,7 @@ fn number(job: u32) -> u32 {
 }
 
 impl Act {
-    /// The event's fields; `theme` says what it is all about.
+    /// Event and fields of the act. `theme` selects names and texts.
     pub(super) fn said(self, job: u32, theme: u64) -> Said {
         let number = number(job);
         match self {
@@ -86,9 +85,4 @@ impl Act {
 
 fn wrap<A>(steps: Vec<(Duration, A)>, act: fn(A) -> Act) -> impl Iterator<Item = (Duration, Act)> {
     steps.into_iter().map(move |(at, step)| (at, act(step)))
-}
-
-fn said(event: &'static str, fields: Vec<(&str, Value)>) -> Said {
-    let fields = fields.into_iter().map(|(name, value)| Assignment::json(name, value)).collect();
-    Said { event, fields }
 }

@@ -6,8 +6,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use serde_json::json;
 
-use super::super::{Course, Said, pick};
-use super::said;
+use super::super::{Course, Said, pick, said};
 
 /// The progress event and the source of each kind.
 const KINDS: [(&str, &str); 4] = [
@@ -31,7 +30,7 @@ pub(in super::super) enum Act {
         total: u32,
         leads: u32,
     },
-    /// Counted from 1.
+    /// Number of the lead, counted from 1.
     LeadFound(u32),
     LeadCreated(u32),
     Completed {
@@ -47,7 +46,7 @@ pub(in super::super) enum Act {
 
 pub(super) fn plan(course: Course, rng: &mut StdRng) -> Vec<(Duration, Act)> {
     let total: u32 = rng.random_range(40..400);
-    // One that fails is cut off where it fails.
+    // A failing scraper ends early.
     let reach = if course.fails { rng.random_range(0.3..0.9) } else { 1.0 };
     let mut leads = 0;
     let mut steps = vec![(course.start, Act::Started { total })];
