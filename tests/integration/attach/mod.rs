@@ -10,6 +10,7 @@ mod junit;
 mod lists;
 mod lost;
 mod printed;
+mod recording;
 mod screen;
 pub(crate) mod server;
 mod shared;
