@@ -18,6 +18,7 @@ mod globals;
 mod help;
 mod keys;
 mod publish;
+mod recording;
 mod run;
 mod schema;
 mod serve;

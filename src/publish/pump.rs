@@ -68,6 +68,7 @@ impl<'a, W: Write> Pump<'a, W> {
         source: Source<impl AsyncBufRead + Unpin>,
         pace: Pace,
     ) -> anyhow::Result<()> {
+        let input = source.input();
         // Boxed, since each holds an event and an attempt to send it.
         let mut gather = Box::pin(self.gather(sink, source, pace.start()));
         let mut deliver = Box::pin(self.deliver(sink, pace));
@@ -82,7 +83,7 @@ impl<'a, W: Write> Pump<'a, W> {
         if let Err(failure) = delivered {
             return Err(self.not_sent(failure).into());
         }
-        gathered.context("could not read standard input")
+        gathered.with_context(|| format!("could not read {input}"))
     }
 
     /// Takes the counts out, with those of the backlog: events that it lost and events that wait in it.
@@ -114,11 +115,17 @@ impl<'a, W: Write> Pump<'a, W> {
         mut source: Source<impl AsyncBufRead + Unpin>,
         start: Instant,
     ) -> std::io::Result<()> {
+        // The first event that has a time may have waited for the sink. The times between the events count.
+        let mut start = Start::Planned(start);
         let result = loop {
             match source.next().await {
                 Err(error) => break Err(error),
                 Ok(None) => break Ok(()),
                 Ok(Some(Next::Bad(line, error))) => {
+                    self.with(|state| state.tally.bad_lines += 1);
+                    self.complain(&format!("error: line {line}: {error}"));
+                }
+                Ok(Some(Next::Unplayable(line, error))) => {
                     self.with(|state| state.tally.bad_lines += 1);
                     self.complain(&format!("error: line {line}: {error}"));
                 }
@@ -132,9 +139,12 @@ impl<'a, W: Write> Pump<'a, W> {
                 Ok(Some(Next::Event(event, at))) => {
                     self.with(|state| state.is_run_over = source.is_ended());
                     if let Some(at) = at {
-                        sleep_until(start + at).await;
+                        sleep_until(start.at() + at).await;
                     }
                     self.room().await;
+                    if let Some(at) = at {
+                        start.took(at);
+                    }
                     if let Some(opening) = source.opening(&event)
                         && self.standing(sink, &opening).await.is_some_and(|standing| standing.has_ended())
                     {
@@ -326,7 +336,7 @@ impl<'a, W: Write> Pump<'a, W> {
     fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
         let Undelivered { failure, .. } = undelivered;
         self.with(|state| state.tally.lost += 1);
-        if !self.persistence.reads_on {
+        if !self.persistence.reads_on && !self.persistence.leaves_out {
             return Err(failure);
         }
         self.complain(&format!("error: {failure}; the event is left out"));
@@ -388,6 +398,28 @@ impl<'a, W: Write> Pump<'a, W> {
             self.with(|state| state.tally.nobody = Some(nobody));
         }
         Ok(())
+    }
+}
+
+/// Time that a source counts from.
+enum Start {
+    /// No event that has a time was taken yet.
+    Planned(Instant),
+    Actual(Instant),
+}
+
+impl Start {
+    const fn at(&self) -> Instant {
+        let (Self::Planned(start) | Self::Actual(start)) = self;
+        *start
+    }
+
+    /// An event that is due at this time is taken now.
+    fn took(&mut self, at: Duration) {
+        if let Self::Planned(start) = self {
+            let now = Instant::now();
+            *self = Self::Actual(now.checked_sub(at).map_or(*start, |first| first.max(*start)));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where events come from: the command line, standard input, or a scenario.
+//! Where events come from: the command line, standard input, a recording, or a scenario.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,6 +8,7 @@ use memchr::memchr2;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::line::{Extent, InputLines, LineError, MAX_LINE, is_literal};
+use super::replay::{ReplayError, ReplaySource};
 use super::scenario::Scenario;
 use crate::emit::Outgoing;
 use crate::progress::{Line, LineEnd, Lines, Literal};
@@ -21,6 +22,7 @@ pub(super) enum Source<R> {
     },
     /// One a line.
     Lines(Box<LineSource<R>>),
+    Replay(Box<ReplaySource<R>>),
     Scenario(Box<Scenario>),
 }
 
@@ -30,6 +32,8 @@ pub(super) enum Next {
     Event(Outgoing, Option<Duration>),
     /// A line that is none, counted from 1.
     Bad(u64, LineError),
+    /// A line of a recording that is not played, counted from 1.
+    Unplayable(u64, ReplayError),
     /// The end of lines of which none was an event or said progress, with their number.
     InVain(u64),
 }
@@ -43,8 +47,13 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
     pub(super) fn opening(&mut self, first: &Outgoing) -> Option<Outgoing> {
         match self {
             Self::Lines(lines) => lines.lines.opening(first),
-            Self::Event { .. } | Self::Scenario(_) => None,
+            Self::Event { .. } | Self::Replay(_) | Self::Scenario(_) => None,
         }
+    }
+
+    /// What it is read from, for an error of reading.
+    pub(super) fn input(&self) -> &'static str {
+        if matches!(self, Self::Replay(_)) { "the recording" } else { "standard input" }
     }
 
     /// Whether the last event that it gave ended the job that the source is a run of.
@@ -60,6 +69,10 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
                 Ok(Some(Next::Event((**event).clone(), None)))
             }
             Self::Lines(lines) => lines.next().await,
+            Self::Replay(recording) => Ok(recording.next().await?.map(|step| match step {
+                Ok(step) => Next::Event(step.event, step.at),
+                Err((line, error)) => Next::Unplayable(line, error),
+            })),
             Self::Scenario(scenario) => {
                 Ok(scenario.next().map(|step| Next::Event(step.event, Some(step.at))))
             }
@@ -168,6 +181,7 @@ mod tests {
                 }
                 Next::Bad(number, error) => format!("line {number}: {error}"),
                 Next::InVain(lines) => format!("{lines} lines in vain"),
+                Next::Unplayable(number, error) => format!("line {number}: {error}"),
             });
         }
         told
@@ -267,7 +281,7 @@ mod tests {
                 seen.push(match next {
                     Next::Event(event, _) => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
                     Next::Bad(number, _) => number.to_string(),
-                    Next::InVain(_) => unreachable!("there are events"),
+                    Next::InVain(_) | Next::Unplayable(..) => unreachable!("there are events"),
                 });
             }
             assert_eq!(seen.len(), 5, "{seen:?}");

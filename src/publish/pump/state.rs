@@ -19,11 +19,14 @@ pub(in crate::publish) const MOST_STREAMS: usize = 1000;
 
 /// Limits of the time for which a sink that is away is tried again.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(in crate::publish) struct Persistence {
     /// The source cannot wait: it is read on while the sink is away, and its events are kept.
     pub(in crate::publish) gathers: bool,
     /// Events come as they come: one that is refused ends nothing, and a sink that is away may come later.
     pub(in crate::publish) reads_on: bool,
+    /// An event that is refused ends nothing, even where the source can wait.
+    pub(in crate::publish) leaves_out: bool,
     /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
     pub(in crate::publish) drains: bool,
     /// Time from the beginning of an outage, where the source can wait or nothing was sent yet.
@@ -220,7 +223,8 @@ mod tests {
     #[test]
     fn keys_of_streams_are_kept_up_to_a_limit() {
         let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
-        let persistence = Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last };
+        let persistence =
+            Persistence { gathers: true, reads_on: true, leaves_out: true, drains: true, at_first, at_last };
         let mut notes = Vec::new();
         let mut state = State::new(&mut notes, false, persistence);
         for nth in 0..3 * MOST_STREAMS {
