@@ -137,7 +137,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__attach)
-            opts="-h --token --token-file --server --ca --insecure --progress --events --fail-fast --new --timeout --until-idle --publish-key --junit --retries --dialect --config --dialect-file --color --log-level --help"
+            opts="-h --token --token-file --server --ca --insecure --progress --events --fail-fast --new --timeout --until-idle --publish-key --junit --record --retries --dialect --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -202,6 +202,21 @@ _jobwire() {
                     return 0
                     ;;
                 --junit)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --record)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -758,7 +773,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__demo)
-            opts="-h --duration --jobs --fail-rate --seed --progress --config --dialect-file --color --log-level --help"
+            opts="-h --duration --jobs --fail-rate --seed --replay --speed --progress --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -777,6 +792,25 @@ _jobwire() {
                     return 0
                     ;;
                 --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --speed)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1048,7 +1082,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__publish)
-            opts="-h --channel --unchecked --channel-prefix --stdin --end --repeat --rate --scenario --jobs --duration --speed --fail-rate --owner --seed --require-subscribers --quiet --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
+            opts="-h --channel --unchecked --channel-prefix --stdin --end --repeat --rate --scenario --jobs --duration --speed --replay --as --fail-rate --owner --seed --require-subscribers --quiet --patience --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --durable --server --ca --insecure --publish-key --list --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1087,6 +1121,25 @@ _jobwire() {
                     return 0
                     ;;
                 --speed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --replay)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --as)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1778,7 +1831,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --claim | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --end | --events | --exp | --fail-rate | --find | --format | --header | --header-timeout | --heartbeat | --hgrm | --hlog | --html | --jobs | --junit | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --only | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --port-file | --probe | --progress | --progress-regex | --pty | --publish-key | --publish-url | --ramp | --rate | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --retries | --scenario | --seed | --server | --server-pid | --shards | --simulate-duration | --slow | --slow-rate | --source-ip | --speed | --stalled | --step-timeout | --stream-history | --streams | --sub | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --wait | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --as | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --claim | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --end | --events | --exp | --fail-rate | --find | --format | --header | --header-timeout | --heartbeat | --hgrm | --hlog | --html | --jobs | --junit | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --only | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --port-file | --probe | --progress | --progress-regex | --pty | --publish-key | --publish-url | --ramp | --rate | --record | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --replay | --retries | --scenario | --seed | --server | --server-pid | --shards | --simulate-duration | --slow | --slow-rate | --source-ip | --speed | --stalled | --step-timeout | --stream-history | --streams | --sub | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --wait | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in

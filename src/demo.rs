@@ -1,7 +1,8 @@
-//! All of it at once: an embedded relay, simulated jobs, and attach's bars over real sockets, in one process.
+//! All of it at once: an embedded relay, simulated or recorded jobs, and attach's bars over real sockets, in one process.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
+use std::io::BufRead;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,7 +15,9 @@ use url::Url;
 use crate::attach::{self, AttachOptions, AttachReport, Observer, ProgressMode};
 use crate::broker::{Broker, MemoryBroker};
 use crate::dialect::{Dialects, Target};
+use crate::emit::Outgoing;
 use crate::exit::Exit;
+use crate::publish::replay::{ReplayOptions, ReplaySteps, Survey};
 use crate::publish::scenario::{Scenario, ScenarioOptions};
 use crate::relay::{self, AuthPolicy, Relay, RelayOptions, Reloadable};
 use crate::wire::watch::ServerMessage;
@@ -33,14 +36,91 @@ const TURNS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Settings of a demo.
-#[derive(Debug, Clone)]
 pub(crate) struct DemoOptions {
-    /// What is simulated.
-    pub scenario: ScenarioOptions,
+    /// What is shown.
+    pub source: DemoSource,
     /// How it is shown.
     pub progress: ProgressMode,
     /// Whether to paint.
     pub color: bool,
+}
+
+/// Where the events of a demo come from.
+pub(crate) enum DemoSource {
+    /// Simulated jobs.
+    Scenario(ScenarioOptions),
+    /// A recording.
+    Recording {
+        /// What is in it.
+        survey: Survey,
+        /// The recording, from its beginning.
+        input: Box<dyn BufRead + Send>,
+        /// How it is played.
+        options: ReplayOptions,
+    },
+}
+
+/// Events and what watches them.
+struct Play {
+    targets: Vec<Target>,
+    /// Campaigns and the like, of which nothing ends.
+    resources: usize,
+    /// Whether attach may go on for ever: a stream has no end, and a recorded job may have none.
+    is_endless: bool,
+    duration: Duration,
+    steps: Box<dyn Iterator<Item = (Duration, Outgoing)> + Send>,
+}
+
+impl Play {
+    fn of(source: DemoSource, dialects: &Dialects) -> Result<Self> {
+        Ok(match source {
+            DemoSource::Scenario(options) => {
+                let scenario = Scenario::of_demo(dialects, &options)?;
+                let targets = scenario.targets();
+                Self {
+                    resources: scenario.jobs().filter(|(dialect, _)| dialect.channels.is_some()).count(),
+                    is_endless: targets.iter().any(|target| matches!(target, Target::Channel { .. })),
+                    targets,
+                    duration: options.duration.div_f64(options.speed),
+                    steps: Box::new(scenario.map(|step| (step.at, step.event))),
+                }
+            }
+            DemoSource::Recording { survey, input, options } => {
+                let target = |(dialect, job): &(String, String)| {
+                    let dialect = dialects.require(dialect)?;
+                    Ok(match &dialect.channels {
+                        Some(_) => Target::Channel { name: job.as_str().into(), dialect },
+                        None => Target::Job { dialect, job: job.clone() },
+                    })
+                };
+                let targets = survey.targets.iter().map(target).collect::<Result<Vec<_>>>()?;
+                let resources =
+                    targets.iter().filter(|target| matches!(target, Target::Channel { .. })).count();
+                let steps = recorded(ReplaySteps::new(input, options));
+                let duration = survey.duration;
+                Self { resources, is_endless: true, targets, duration, steps: Box::new(steps) }
+            }
+        })
+    }
+}
+
+/// The events of a recording. Lines that cannot be played were told before.
+fn recorded(
+    mut steps: ReplaySteps<Box<dyn BufRead + Send>>,
+) -> impl Iterator<Item = (Duration, Outgoing)> + Send {
+    std::iter::from_fn(move || {
+        loop {
+            match steps.next() {
+                Ok(Some(Ok(step))) => return Some((step.at.unwrap_or_default(), step.event)),
+                Ok(Some(Err(_))) => {}
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::error!(%error, "could not read the recording");
+                    return None;
+                }
+            }
+        }
+    })
 }
 
 /// How a demo went.
@@ -67,7 +147,7 @@ pub(crate) async fn run(
     dialects: &Dialects,
     stop: CancellationToken,
 ) -> Result<DemoReport> {
-    let scenario = Scenario::of_demo(dialects, &options.scenario)?;
+    let Play { targets, resources, is_endless, duration, steps } = Play::of(options.source, dialects)?;
     let broker = Arc::new(MemoryBroker::new());
     let listener =
         relay::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("could not open a port")?;
@@ -80,13 +160,11 @@ pub(crate) async fn run(
         .context("could not start the relay")?;
     let server = Url::parse(&format!("ws://{}", relay.addresses()[0])).context("could not name the relay")?;
 
-    let resources = scenario.jobs().filter(|(dialect, _)| dialect.channels.is_some()).count();
-    let targets = scenario.targets();
     let streams = targets.iter().any(|target| matches!(target, Target::Channel { .. }));
     let watching = AttachOptions {
         progress: options.progress,
         color: options.color,
-        timeout: Some(HEAD_START + options.scenario.duration.div_f64(options.scenario.speed) + PATIENCE),
+        timeout: Some(HEAD_START + duration + PATIENCE),
         ..AttachOptions::new(targets, server)
     };
     let stopwatch = Arc::new(Stopwatch::new()?);
@@ -96,13 +174,13 @@ pub(crate) async fn run(
         let (stopwatch, enough) = (Arc::clone(&stopwatch), enough.clone());
         tokio::spawn(async move {
             stopwatch.until(HEAD_START, PATIENCE, |times| times.connected || !streams).await;
-            publish(scenario, broker, &stopwatch, &enough).await;
+            publish(steps, broker, &stopwatch, &enough).await;
             stopwatch.until(Duration::ZERO, PATIENCE, |times| times.latency.len() >= times.published).await;
             // What has come is put on the board by another task, which has its turn each time that this one sleeps.
             for _ in 0..TURNS {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            if streams {
+            if is_endless {
                 enough.cancel();
             }
         })
@@ -128,26 +206,26 @@ pub(crate) async fn run(
 
 /// Publishes every step at its time.
 async fn publish(
-    scenario: Scenario,
+    steps: impl Iterator<Item = (Duration, Outgoing)>,
     broker: Arc<MemoryBroker>,
     stopwatch: &Stopwatch,
     stop: &CancellationToken,
 ) {
     let began = tokio::time::Instant::now();
-    for step in scenario {
+    for (at, event) in steps {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep_until(began + step.at) => {}
+            () = tokio::time::sleep_until(began + at) => {}
         }
-        let channel = step.event.channel();
-        let payload = match step.event.payload(jiff::Timestamp::now()) {
+        let channel = event.channel();
+        let payload = match event.payload(jiff::Timestamp::now()) {
             Ok(payload) => payload,
             Err(error) => {
                 tracing::error!(%error, "the scenario made an event that its dialect refuses");
                 continue;
             }
         };
-        stopwatch.published(&step.event.dialect, &channel, &payload);
+        stopwatch.published(&event.dialect, &channel, &payload);
         if let Err(error) = broker.publish(&channel, payload.into()).await {
             tracing::error!(%error, "could not publish");
         }

@@ -1,4 +1,5 @@
-//! Files for reports. Opening shows before the run that the file can be written; writing replaces its whole content.
+//! Files for reports and recordings. Opening shows before the run that the file can be written. Writing replaces its whole
+//! content, at once or piece by piece.
 //!
 //! A regular file is replaced by a new one in one step. Pipes, devices and files in a folder without permission for new files are
 //! written in place.
@@ -73,10 +74,52 @@ impl OutFile {
     /// file that is written in place may find it empty or cut while it is written.
     pub(crate) fn write(self, text: &str) -> Result<(), Failure> {
         let Self { flag, path, place } = self;
-        place.write(text).map_err(|error| {
-            Failure::new(Exit::Failure, format!("could not write to {} ({flag}): {error}", path.display()))
-        })
+        place.write(text).map_err(|error| not_written(flag, &path, &error))
     }
+
+    /// Begins writing piece by piece. From now on the file has its name and is empty; readers that have the old file open
+    /// keep its content.
+    pub(crate) fn stream(self) -> Result<OutStream, Failure> {
+        let Self { flag, path, mut place } = self;
+        match place.begin() {
+            Ok(file) => Ok(OutStream { flag, path, file }),
+            Err(error) => Err(not_written(flag, &path, &error)),
+        }
+    }
+}
+
+/// A file that is written piece by piece.
+#[derive(Debug)]
+pub(crate) struct OutStream {
+    flag: &'static str,
+    path: PathBuf,
+    /// `None`: stdout.
+    file: Option<File>,
+}
+
+impl OutStream {
+    /// Whether the file is stdout.
+    pub(crate) const fn is_stdout(&self) -> bool {
+        self.file.is_none()
+    }
+
+    /// Writes a piece at once.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(file) = &mut self.file {
+            return file.write_all(bytes);
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush())
+    }
+
+    /// Failure for an error of [`OutStream::write`].
+    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
+        not_written(self.flag, &self.path, error)
+    }
+}
+
+fn not_written(flag: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Exit::Failure, format!("could not write to {} ({flag}): {error}", path.display()))
 }
 
 /// Prints a report on stdout. A reader that has gone is no error, so the exit code stays that of the report.
@@ -170,6 +213,23 @@ impl OutPlace {
         }
     }
 
+    /// The file under its name, without content; `None` for stdout.
+    fn begin(&mut self) -> io::Result<Option<File>> {
+        match self {
+            Self::Stdout => Ok(None),
+            Self::Itself { file, .. } => {
+                if file.metadata()?.is_file() {
+                    file.set_len(0)?;
+                }
+                file.try_clone().map(Some)
+            }
+            Self::Beside { file, path, target } => {
+                fs::rename(path, target)?;
+                file.try_clone().map(Some)
+            }
+        }
+    }
+
     fn write(mut self, text: &str) -> io::Result<()> {
         match &mut self {
             Self::Stdout => written(text),
@@ -203,6 +263,29 @@ mod tests {
     use std::os::fd::AsRawFd as _;
 
     use super::*;
+
+    #[test]
+    fn a_file_that_is_written_piece_by_piece_has_its_name_and_its_permissions_from_the_beginning() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::TempDir::new().unwrap();
+        let (path, link) = (folder.path().join("a"), folder.path().join("link"));
+        fs::write(&path, "old and long").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let file = OutFile::open("--out", &link, &[]).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old and long");
+        let other = OutFile::open("--other", &path, &[&file]).unwrap_err();
+        assert!(other.message.contains("--out and --other both write to"), "{other}");
+        let mut stream = file.stream().unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        for piece in ["one\n", "two\n"] {
+            stream.write(piece.as_bytes()).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !stream.is_stdout());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_pipe_of_the_shell_is_written_as_it_is() {

@@ -13,6 +13,7 @@ mod options;
 mod pace;
 mod place;
 mod poll;
+mod record;
 mod render;
 mod report;
 mod retry;
@@ -32,6 +33,7 @@ use crate::exit::{Exit, Failure};
 use crate::outfile::OutFile;
 use junit::Junit;
 pub(crate) use options::{AttachOptions, ProgressMode};
+use record::Recording;
 use render::{Bars, Filter, Json, Paint, PlainLines, Quiet, Renderer};
 use report::Timing;
 
@@ -53,7 +55,7 @@ pub(crate) struct AttachReport {
 }
 
 impl AttachReport {
-    /// Adds the result of writing the JUnit file. A failure of the jobs is more important.
+    /// Adds the result of writing a file. A failure of the jobs is more important.
     #[must_use]
     fn with(self, written: Result<(), Failure>) -> Self {
         match written {
@@ -83,7 +85,12 @@ pub(crate) async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<AttachReport> {
     options.check()?;
-    let file = options.junit.as_deref().map(|path| OutFile::open("--junit", path, &[])).transpose()?;
+    let junit = options.junit.as_deref().map(|path| OutFile::open("--junit", path, &[])).transpose()?;
+    let others: Vec<&OutFile> = junit.iter().collect();
+    let record =
+        options.record.as_deref().map(|path| OutFile::open("--record", path, &others)).transpose()?;
+    // The recording begins here: no error of the options can follow.
+    let recording = Recording::new(record.map(OutFile::stream).transpose()?, &options.places());
     let paint = Paint::new(options.color);
     let filter = Filter(options.events.clone());
     let renderer: Box<dyn Renderer> = match options.progress {
@@ -92,8 +99,8 @@ pub(crate) async fn run(
         ProgressMode::Json => Box::new(Json::stdout(filter)),
         ProgressMode::Quiet => Box::new(Quiet),
     };
-    let watched =
-        watch::watch(&options, observer, &stop, renderer, Junit::new(file), Timing::default()).await;
+    let outputs = watch::Outputs { renderer, junit: Junit::new(junit), recording };
+    let watched = watch::watch(&options, observer, &stop, outputs, Timing::default()).await;
     watched.map_err(|error| match options.progress {
         ProgressMode::Bars => anyhow::Error::new(error).context("could not draw on the terminal"),
         _ => Failure::stdout(&error).into(),

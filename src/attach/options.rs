@@ -55,6 +55,8 @@ pub(crate) struct AttachOptions {
     pub publish_key: Option<String>,
     /// File for the results of the jobs, as JUnit XML.
     pub junit: Option<PathBuf>,
+    /// File for a recording of all that comes.
+    pub record: Option<PathBuf>,
 }
 
 impl AttachOptions {
@@ -75,6 +77,7 @@ impl AttachOptions {
             until_idle: None,
             publish_key: None,
             junit: None,
+            record: None,
         }
     }
 
@@ -90,10 +93,11 @@ impl AttachOptions {
         given.or_else(|| publish_key::for_server(&self.server)).filter(|_| self.has_lists())
     }
 
-    /// Kinds of event that a server is asked for; empty: all. Bars show all of them, and a new run is known by its first
-    /// event. Endings tell what came of a job, beside its outcome.
+    /// Kinds of event that a server is asked for; empty: all. Bars show all of them, a recording has all of them, and a new run
+    /// is known by its first event. Endings tell what came of a job, beside its outcome.
     pub(super) fn kinds(&self) -> Vec<String> {
-        if self.events.is_empty() || self.new || self.progress == ProgressMode::Bars {
+        let wants_all = self.new || self.record.is_some() || self.progress == ProgressMode::Bars;
+        if self.events.is_empty() || wants_all {
             return Vec::new();
         }
         let jobs =
@@ -148,9 +152,11 @@ impl AttachOptions {
                 .hint("watch one with DIALECT/*, as in 'scraping/*'; named jobs end by themselves"));
         }
         let prints = matches!(self.progress, ProgressMode::Plain | ProgressMode::Json);
-        if prints && self.junit.as_deref().is_some_and(|path| path.as_os_str() == "-") {
-            return Err(Failure::usage("--junit - and --progress both write to stdout")
-                .hint("give --junit a file, or nothing else to print with --progress quiet"));
+        for (flag, path) in [("--junit", &self.junit), ("--record", &self.record)] {
+            if prints && path.as_deref().is_some_and(|path| path.as_os_str() == "-") {
+                return Err(Failure::usage(format!("{flag} - and --progress both write to stdout"))
+                    .hint(format!("give {flag} a file, or nothing else to print with --progress quiet")));
+            }
         }
         for name in &self.events {
             if !dialects().any(|dialect| dialect.kind(name).is_some()) {

@@ -24,6 +24,8 @@ pub(super) struct Place {
     pub(super) commands: Vec<String>,
     /// Its targets as `/watch` names them; none of a URL, which is a socket of its own wherever it leads.
     pub(super) targets: Vec<String>,
+    /// The id of its job, where it is one job's and that is known.
+    pub(super) job: Option<String>,
     /// It is every job of its dialect.
     pub(super) is_every: bool,
     /// Where it is polled, if it can be.
@@ -93,6 +95,7 @@ impl AttachOptions {
         Place {
             label: name.clone(),
             targets: vec![name.clone()],
+            job: Some(job.to_owned()),
             is_every: false,
             name,
             socket,
@@ -131,6 +134,7 @@ impl AttachOptions {
             label: name.clone(),
             name,
             targets: names,
+            job: None,
             is_every: false,
             first: socket.clone(),
             socket,
@@ -147,6 +151,7 @@ impl AttachOptions {
         Place {
             label: name.clone(),
             targets: vec![name.clone()],
+            job: None,
             is_every: true,
             name,
             first: socket.clone(),
@@ -183,6 +188,7 @@ fn foreign(url: &Url, dialect: &Arc<Dialect>, job: Option<&str>) -> Place {
         first: url.clone(),
         commands: Vec::new(),
         targets: Vec::new(),
+        job: job.map(str::to_owned),
         is_every: false,
         status,
         dialect: Arc::clone(dialect),

@@ -96,9 +96,9 @@ pub(super) enum Report {
     Resumes,
     /// The server did not do what it was told.
     Warning(String),
-    /// Something of a job that a pattern brought.
+    /// Something of one target among those of a stream: of a job that a pattern brought, or of a channel or room.
     Of {
-        /// The job, as a target.
+        /// The target.
         name: String,
         /// What it is.
         report: Box<Report>,

@@ -11,7 +11,7 @@ use url::Url;
 use super::watch::watch;
 use super::*;
 use crate::dialect::{Dialects, Target};
-use support::{Page, Server, answer, close, play, play_onto, send, timing, until_closed};
+use support::{Page, Server, answer, close, outputs, play, play_onto, send, timing, until_closed};
 
 mod channels;
 mod support;
@@ -318,11 +318,7 @@ async fn a_stop_interrupts_and_the_observer_saw_every_text() {
         until_closed(socket).await;
     };
     let both = async {
-        tokio::join!(
-            watch(&options, Some(observer), &stop, Box::new(Quiet), Junit::new(None), timing()),
-            script
-        )
-        .0
+        tokio::join!(watch(&options, Some(observer), &stop, outputs(Box::new(Quiet)), timing()), script).0
     };
     let report = timeout(DEADLINE, both).await.unwrap().unwrap();
     assert_eq!(report.exit, Exit::Interrupted);
@@ -343,8 +339,7 @@ async fn plain_lines_tell_each_change_once() {
         until_closed(socket).await;
     };
     let (options, stop) = (server.options(&["scraping/1"]), CancellationToken::new());
-    let both =
-        async { tokio::join!(watch(&options, None, &stop, renderer, Junit::new(None), timing()), script).0 };
+    let both = async { tokio::join!(watch(&options, None, &stop, outputs(renderer), timing()), script).0 };
     timeout(DEADLINE, both).await.unwrap().unwrap();
     let text = page.text();
     let lines: Vec<&str> = text.lines().map(|line| line.split_once(' ').unwrap().1).collect();

@@ -1,5 +1,7 @@
 //! The loop: reports onto the board and to the renderer, until it is over.
 
+mod flow;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +16,11 @@ use super::board::{Board, Input, Source};
 use super::follow::Follower;
 use super::job::{Effect, Job, Link, State, When, print_of};
 use super::junit::{Junit, Unended};
-use super::render::{Flow, Flowed, Renderer, Seen, What};
+use super::record::Recording;
+use super::render::{Renderer, Seen, What};
 use super::report::{Envelope, Over, Report, Timing};
 use super::shared::{Member, Settings, Shared};
-use super::stream::{Happening, Stream};
+use super::stream::Stream;
 use super::{AttachOptions, AttachReport, Observer};
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::{Stop, Stops};
@@ -36,6 +39,7 @@ struct Watcher {
     board: Board,
     renderer: Box<dyn Renderer>,
     junit: Junit,
+    recording: Recording,
     /// A token per job that the user named, to close its socket with.
     stops: Vec<CancellationToken>,
     /// What was sent last of each job, to know a repeat after a reconnect.
@@ -49,13 +53,19 @@ struct Watcher {
     hints: Vec<String>,
 }
 
-/// [`super::run`] with any renderer and timing.
+/// What is made of what happens.
+pub(super) struct Outputs {
+    pub(super) renderer: Box<dyn Renderer>,
+    pub(super) junit: Junit,
+    pub(super) recording: Recording,
+}
+
+/// [`super::run`] with any outputs and timing.
 pub(super) async fn watch(
     options: &AttachOptions,
     observer: Option<Observer>,
     stop: &CancellationToken,
-    renderer: Box<dyn Renderer>,
-    junit: Junit,
+    outputs: Outputs,
     timing: Timing,
 ) -> io::Result<AttachReport> {
     let now = Instant::now();
@@ -103,24 +113,30 @@ pub(super) async fn watch(
         followers.spawn(Shared { settings, members: shared }.run());
     }
     drop(reports);
-    let last = vec![None; jobs.len()];
     let board = Board::new(jobs, now).with_streams(streams);
-    let (fail_fast, until_idle) = (options.fail_fast, options.until_idle);
-    let mut watcher =
-        Watcher { board, renderer, junit, stops, last, fail_fast, until_idle, idle: None, hints: Vec::new() };
+    let mut watcher = Watcher::new(outputs, board, stops, options);
     for warning in options.warnings() {
         watcher.renderer.note(&format!("warning: {warning}"))?;
     }
     // The inbox goes with the loop: what the followers still say then is nobody's business, and they do not wait.
     let over = watcher.run(inbox, stop, options.timeout).await;
     let written = watcher.write_junit(over.as_ref().ok(), options.timeout);
+    let recorded = watcher.recording.end();
     let over = over?;
     all.cancel();
     let _ = timeout(GOODBYE, async { while followers.join_next().await.is_some() {} }).await;
-    Ok(watcher.report(&over, options.timeout).with(written))
+    Ok(watcher.report(&over, options.timeout).with(written).with(recorded))
 }
 
 impl Watcher {
+    fn new(outputs: Outputs, board: Board, stops: Vec<CancellationToken>, options: &AttachOptions) -> Self {
+        let Outputs { renderer, junit, recording } = outputs;
+        let last = vec![None; board.jobs().len()];
+        let (fail_fast, until_idle) = (options.fail_fast, options.until_idle);
+        let (idle, hints) = (None, Vec::new());
+        Self { board, renderer, junit, recording, stops, last, fail_fast, until_idle, idle, hints }
+    }
+
     async fn run(
         &mut self,
         mut inbox: mpsc::Receiver<Envelope>,
@@ -129,11 +145,22 @@ impl Watcher {
     ) -> io::Result<Over> {
         let over = self.until_over(&mut inbox, stop, limit).await;
         let result = over.and_then(|over| self.known_by(over, &mut inbox));
-        let finished = self.renderer.finish(&self.board, Instant::now());
+        let finished = self.finish();
         match result.and_then(|over| finished.map(|()| over)) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Over::Unread),
             other => other,
         }
+    }
+
+    /// Completes what is shown and what is recorded.
+    fn finish(&mut self) -> io::Result<()> {
+        let now = Instant::now();
+        let recorded = self.recording.finish(&self.board, now);
+        let finished = self.renderer.finish(&self.board, now);
+        if let Some(told) = recorded? {
+            self.renderer.note(&told)?;
+        }
+        finished
     }
 
     async fn until_over(
@@ -142,7 +169,7 @@ impl Watcher {
         stop: &CancellationToken,
         limit: Option<Duration>,
     ) -> io::Result<Over> {
-        let mut redraws = self.renderer.interval().map(|period| {
+        let mut redraws = self.renderer.interval().or(self.recording.interval()).map(|period| {
             let mut redraws = interval(period);
             redraws.set_missed_tick_behavior(MissedTickBehavior::Delay);
             redraws
@@ -169,7 +196,7 @@ impl Watcher {
                 () = stop.cancelled() => return Ok(Over::Stopped),
                 () = &mut time_up => return Ok(Over::Time),
                 stopped = stopped(stops.as_mut()) => self.stopped(stopped)?,
-                () = tick(redraws.as_mut()) => self.renderer.draw(&self.board, Instant::now())?,
+                () = tick(redraws.as_mut()) => self.draw()?,
                 envelope = inbox.recv() => match envelope {
                     Some(envelope) => self.take_all(envelope, inbox)?,
                     // Every follower has gone, each with a last report, so the board is settled.
@@ -218,6 +245,11 @@ impl Watcher {
         }
     }
 
+    fn draw(&mut self) -> io::Result<()> {
+        self.recording.look()?;
+        self.renderer.draw(&self.board, Instant::now())
+    }
+
     /// Takes what is there, at most a queueful, and only then flushes.
     fn take_all(&mut self, first: Envelope, inbox: &mut mpsc::Receiver<Envelope>) -> io::Result<()> {
         self.take(first)?;
@@ -230,6 +262,9 @@ impl Watcher {
                 Err(_) => break,
             }
         }
+        if let Some(told) = self.recording.flush()? {
+            self.renderer.note(&told)?;
+        }
         self.renderer.flush()
     }
 
@@ -237,7 +272,7 @@ impl Watcher {
         let Envelope { source, received_at, report } = envelope;
         let index = match source {
             Source::Job(index) => index,
-            Source::Stream(index) => return self.take_flow(index, &received_at, report),
+            Source::Stream(index) => return self.take_flow(index, &received_at, report, None),
         };
         let job = &self.board.jobs()[index];
         if job.is_settled() && !self.board.is_member(index) {
@@ -298,69 +333,6 @@ impl Watcher {
         self.after(index, &effect)
     }
 
-    /// Takes something of a job that the pattern at `stream` has brought.
-    fn take_member(
-        &mut self,
-        stream: usize,
-        name: &str,
-        received_at: Timestamp,
-        report: Report,
-    ) -> io::Result<()> {
-        let is_event = matches!(report, Report::Text { .. });
-        let (index, retired) = self.board.member(stream, name, Instant::now());
-        if let Some(job) = retired {
-            self.last[index] = None;
-            self.junit.retired(&job, Instant::now());
-            self.renderer.retired(&job)?;
-        }
-        self.last.resize(self.board.jobs().len(), None);
-        if is_event {
-            self.board.brought(stream);
-        }
-        self.take(Envelope { source: Source::Job(index), received_at, report })
-    }
-
-    fn take_flow(&mut self, index: usize, received_at: &Timestamp, report: Report) -> io::Result<()> {
-        let now = Instant::now();
-        let board = &mut self.board;
-        match report {
-            Report::Text { text, .. } => {
-                let view = board.streams()[index].dialect.view(&text);
-                let happening = board.message(index, view.as_ref(), &text, now);
-                let flow = Flow::Event { text: &text, view: view.as_ref(), happening: &happening };
-                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
-            }
-            Report::Link(link) => {
-                if !board.stream_linked(index, link.clone(), now) {
-                    return Ok(());
-                }
-                self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Link(&link) }, &self.board)
-            }
-            Report::Hint(hint) => self.hint(hint),
-            Report::Lost(failure) => {
-                let said = failure.message.clone();
-                board.stream_lost(index, failure, now);
-                self.renderer.flowed(&Flowed { index, received_at, flow: Flow::Lost(&said) }, &self.board)
-            }
-            Report::Resumes => {
-                board.resumes(index);
-                Ok(())
-            }
-            Report::Of { name, report } => self.take_member(index, &name, *received_at, *report),
-            Report::Gap { reason, repeats } => {
-                board.doubt(index);
-                let flow = Flow::Gap { reason: &reason, repeats };
-                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
-            }
-            Report::Warning(warning) => {
-                let flow = Flow::Event { text: "", view: None, happening: &Happening::Warning(warning) };
-                self.renderer.flowed(&Flowed { index, received_at, flow }, &self.board)
-            }
-            // A stream is not polled, and has no end to be told of.
-            Report::Status(_) | Report::Told | Report::Outcome(_) => Ok(()),
-        }
-    }
-
     /// Says once what the user can do: many targets of one server share their fate.
     fn hint(&mut self, hint: String) -> io::Result<()> {
         if self.hints.contains(&hint) {
@@ -389,7 +361,9 @@ impl Watcher {
         what: What<'_>,
         effect: &Effect,
     ) -> io::Result<()> {
-        self.renderer.seen(&Seen { index, received_at, what, effect }, &self.board)
+        let seen = Seen { index, received_at, what, effect };
+        self.recording.seen(&seen, &self.board);
+        self.renderer.seen(&seen, &self.board)
     }
 
     fn report(&self, over: &Over, limit: Option<Duration>) -> AttachReport {

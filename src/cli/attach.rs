@@ -98,6 +98,11 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "FILE", env = "JOBWIRE_JUNIT", value_hint = ValueHint::FilePath)]
     junit: Option<PathBuf>,
 
+    /// Record all that comes, whatever is shown of it: NDJSON with times, which `publish --replay` plays. `-` is stdout. A file that is
+    /// there is replaced at the beginning.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_RECORD", value_hint = ValueHint::FilePath)]
+    record: Option<PathBuf>,
+
     /// Failed attempts to connect in a row that are followed by another.
     #[arg(long, value_name = "N", env = "JOBWIRE_RETRIES", default_value_t = 10)]
     retries: u32,
@@ -198,6 +203,7 @@ impl AttachArgs {
             until_idle: self.until_idle,
             publish_key: self.publish_key,
             junit: self.junit,
+            record: self.record,
             ..AttachOptions::new(targets, self.relay.server)
         })
     }

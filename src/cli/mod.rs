@@ -20,6 +20,7 @@ mod help;
 mod keys;
 mod locale;
 mod publish;
+mod recording;
 mod run;
 mod schema;
 mod serve;

@@ -2,12 +2,15 @@
 
 mod list;
 mod place;
+mod replay;
 
+use std::fs::File;
 use std::io::{IsTerminal as _, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::Args;
+use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use tokio::io::BufReader;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::place::Place;
 use super::Globals;
 use super::asked::Asked;
+use super::recording::parse_speed;
 use super::sink::{ServerArgs, SinkArgs};
 use super::values::duration;
 use crate::dialect::{Assignment, Dialect, Dialects, Outcome, Source};
@@ -24,6 +28,7 @@ use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
 use crate::publish::ending::Ending;
 use crate::publish::line::{InputEnd, InputLines};
+use crate::publish::replay::Speed;
 use crate::publish::scenario::{ALL, DEMO_OWNER, Scenario, ScenarioOptions};
 use crate::publish::{self, PublishOptions, SourceOptions};
 use crate::text::printable_lines;
@@ -44,6 +49,7 @@ Examples:
   jobwire publish --scenario all --jobs 20 --fail-rate 0.2 --seed 7
   jobwire publish --scenario tasks --owner ann
   jobwire publish --durable scraping/123 job_completed results_count=87
+  jobwire publish --replay run.ndjson --speed 2 --as celery/again
   jobwire publish channels campaign:launched --list
 
 Fields are name=value, typed by the event's catalogue, or name:=json. Ids, kind, timestamp and defaults are filled in; \
@@ -74,6 +80,14 @@ replaces older, and when there is no more room the oldest progress goes first, t
 a second after it is back; one whose answer was lost is sent again, so that it may come twice. After the end of the input \
 --patience decides how long that is tried; what could not be sent is counted, and the exit code is then 1, or 3 if nothing \
 was sent at all. A scenario that has begun goes on in the same way.
+
+--replay publishes the events that `attach --record FILE` wrote down, of jobs, channels and rooms, with the times between them, or \
+--speed times as fast; --speed max leaves out the pauses, of which a recording of a long job has long ones. Payloads go out byte for \
+byte, with the times that stand in them. --as TARGET changes the id of the one recorded job, in the payload and the channel. Of a \
+server that wraps its events in the way relays do, what is in the envelope is published. A recorded state that repeats \
+earlier events is passed over, and so are lines that are no events; the last note counts them. A line that is cut off, is no line of a \
+recording, goes back in time, or is of another job or dialect than its target, is reported with its number, and the rest goes \
+on; the exit code is then 1. Events of a dialect that another program publishes in a stream of its own (bullmq) are refused.
 
 With --durable an event is appended to the stream of its channel (XADD, about 100,000 entries are kept), and its channel hears nothing: a \
 relay has to read the dialect from streams, as in `jobwire serve --streams scraping`. Once it is there it reaches whoever watches, \
@@ -146,9 +160,18 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "TIME", env = "JOBWIRE_DURATION", default_value = "20s", value_parser = duration)]
     duration: Duration,
 
-    /// How much faster than that to go.
-    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value_t = 1.0)]
-    speed: f64,
+    /// How much faster than that, or than it was recorded, to go: 2 is twice as fast, 0.5 half as fast; max plays a recording without
+    /// pauses.
+    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value = "1", value_parser = parse_speed)]
+    speed: Speed,
+
+    /// Publish the events of a recording (`attach --record`) with the times between them; `-` is standard input.
+    #[arg(long, value_name = "FILE", env = "JOBWIRE_REPLAY", value_hint = ValueHint::FilePath)]
+    replay: Option<PathBuf>,
+
+    /// With --replay: publish the events as those of this job, or on this channel; everything but the job's id stays.
+    #[arg(long = "as", value_name = "TARGET", env = "JOBWIRE_AS", requires = "replay")]
+    renamed: Option<String>,
 
     /// The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and
     /// conversations go on.
@@ -195,12 +218,12 @@ impl PublishArgs {
                 .map_err(|error| Failure::stdout(&error))?;
             return Ok(Exit::Success);
         }
-        let options = self.resolve(&dialects)?;
+        let (options, file) = self.resolve(&dialects)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("could not start the runtime")?;
-        let exit = runtime.block_on(until_interrupted(options));
+        let exit = runtime.block_on(until_interrupted(options, file));
         // Somebody may still be waiting for a line of standard input, and for ever.
         runtime.shutdown_background();
         exit
@@ -213,14 +236,18 @@ impl PublishArgs {
         Some(Asked { bearer: key, tls: tls.quiet()?, server })
     }
 
-    fn resolve(self, dialects: &Dialects) -> Result<PublishOptions, Failure> {
-        let source = self.source(dialects)?;
+    /// The settings, and the file that events are read from in place of standard input.
+    fn resolve(self, dialects: &Dialects) -> Result<(PublishOptions, Option<File>), Failure> {
+        let (source, file) = match &self.replay {
+            Some(path) => self.recording(path, dialects)?,
+            None => (self.source(dialects)?, None),
+        };
         if self.sink.durable && self.require_subscribers {
             let message =
                 "--durable and --require-subscribers cannot be used together: a stream has no subscribers";
             return Err(Failure::usage(message).hint("what is in a stream reaches those who come later, too"));
         }
-        Ok(PublishOptions {
+        let options = PublishOptions {
             source,
             sink: self.sink.options()?,
             rate: self.rate,
@@ -228,7 +255,8 @@ impl PublishArgs {
             require_subscribers: self.require_subscribers,
             is_typed: std::io::stdin().is_terminal(),
             is_quiet: self.quiet,
-        })
+        };
+        Ok((options, file))
     }
 
     fn source(&self, dialects: &Dialects) -> Result<SourceOptions, Failure> {
@@ -350,11 +378,14 @@ impl PublishArgs {
         if self.channel.is_some() {
             return Err(Failure::usage("--channel and --scenario cannot be used together"));
         }
+        let Speed::Times(times) = self.speed else {
+            return Err(Failure::usage("--speed max is for --replay; a scenario has --duration"));
+        };
         let seed = self.seed.unwrap_or_else(rand::random);
         let options = ScenarioOptions {
             jobs: self.jobs,
             duration: self.duration,
-            speed: self.speed,
+            speed: times,
             fail_rate: self.fail_rate,
             // A part fails more often than the whole.
             part_fail_rate: (self.fail_rate * 1.5).clamp(0.0, 0.4),
@@ -390,10 +421,14 @@ fn refuse_foreign(dialect: &Dialect) -> Result<(), Failure> {
         .hint(format!("`jobwire attach {name}/{job}` watches one; there is nothing to publish")))
 }
 
-async fn until_interrupted(options: PublishOptions) -> Result<Exit> {
+async fn until_interrupted(options: PublishOptions, file: Option<File>) -> Result<Exit> {
     let stop = CancellationToken::new();
     let mut signals = Signals::catch().context("could not catch signals")?;
     let mut notes = anstream::stderr();
+    if let Some(file) = file {
+        // A file is read as standard input is, on a thread that may wait for a pipe.
+        rustix::stdio::dup2_stdin(&file).context("could not read the recording")?;
+    }
     let input = BufReader::new(tokio::io::stdin());
     let mut publishing = std::pin::pin!(publish::run(options, input, &mut notes, stop.clone()));
     let signal = tokio::select! {

@@ -21,6 +21,7 @@ mod job;
 mod locate;
 mod pointer;
 mod raw;
+mod recorded;
 mod redact;
 mod sample;
 mod schema;
@@ -60,6 +61,7 @@ pub use job::{ImpossibleJob, MAX_JOB_BYTES};
 pub use locate::line_at;
 pub use pointer::{Pointer, PointerError};
 pub use raw::scalars;
+pub use recorded::{Recorded, RecordedError};
 pub use sample::Sample;
 #[cfg(test)]
 pub(crate) use schema::schema_words;

@@ -1,4 +1,4 @@
-//! Emitting events: a source (arguments, standard input, a scenario), a pace, and a sink (channels or streams of Redis, or a
+//! Emitting events: a source (arguments, standard input, a recording, a scenario), a pace, and a sink (channels or streams of Redis, or a
 //! relay over HTTP); each goes with each.
 
 mod announce;
@@ -8,11 +8,12 @@ pub(crate) mod line;
 mod pace;
 mod probe;
 mod pump;
+pub(crate) mod replay;
 pub(crate) mod scenario;
 mod source;
 
 use std::io::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ use self::backlog::Message;
 use self::line::InputLines;
 use self::pace::Pace;
 use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
+use self::replay::{Replay, ReplayOptions, ReplaySource, ReplayTally};
 use self::scenario::Scenario;
 use self::source::Source;
 use crate::emit::{Outgoing, Sink, SinkOptions};
@@ -62,6 +64,13 @@ pub(crate) enum SourceOptions {
     },
     /// Events that are read from lines.
     Lines(InputLines),
+    /// A recording.
+    Replay {
+        /// How it is played.
+        options: ReplayOptions,
+        /// Whether the input is a file, which can wait, and not standard input.
+        is_file: bool,
+    },
     /// Simulated jobs.
     Scenario {
         /// The planned steps.
@@ -77,9 +86,9 @@ const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 /// Default time for which a sink that is away is tried again after the end of a source.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Publishes until the source ends or `stop`. `input` is standard input, read only for [`SourceOptions::Lines`] and then to
-/// its end, unless `stop` comes first; what there is to say goes to `notes`. Errors are [`Failure`]s wherever the user can
-/// act.
+/// Publishes until the source ends or `stop`. `input` is standard input or a recording, read only for [`SourceOptions::Lines`]
+/// and [`SourceOptions::Replay`], and then to its end, unless `stop` comes first; what there is to say goes to `notes`. Errors
+/// are [`Failure`]s wherever the user can act.
 pub(crate) async fn run(
     options: PublishOptions,
     input: impl AsyncBufRead + Unpin,
@@ -88,8 +97,9 @@ pub(crate) async fn run(
 ) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let persistence = options.persistence();
-    // The times of a scenario are its own.
-    let rate = options.rate.filter(|_| !matches!(options.source, SourceOptions::Scenario { .. }));
+    // The times of a scenario and of a recording are their own.
+    let is_timed = matches!(options.source, SourceOptions::Scenario { .. } | SourceOptions::Replay { .. });
+    let rate = options.rate.filter(|_| !is_timed);
     let (is_quiet, mut summary, mut interrupted) = (options.is_quiet, None, None);
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
@@ -97,13 +107,18 @@ pub(crate) async fn run(
             interrupted = lines.interrupted();
             Source::lines(input, lines)
         }
+        SourceOptions::Replay { options, .. } => {
+            let replay = Replay::new(options);
+            summary = Some(Summary::Recording(replay.tally()));
+            Source::Replay(Box::new(ReplaySource::new(input, replay)))
+        }
         SourceOptions::Scenario { scenario, seed } => {
             for line in announce::announce(&scenario, &options.sink) {
                 if !is_quiet {
                     note(notes, &line);
                 }
             }
-            summary = Some((scenario.jobs().count(), seed));
+            summary = Some(Summary::Scenario { jobs: scenario.jobs().count(), seed });
             Source::Scenario(Box::new(scenario))
         }
     };
@@ -114,12 +129,9 @@ pub(crate) async fn run(
     let ending = if is_cut_off { pump.take_ending() } else { None };
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
-    let published = summary.filter(|_| !failed || tally.sent > 0).map(|(jobs, seed)| {
-        let (sent, seconds) = (tally.sent, start.elapsed().as_secs_f64());
-        let (events, jobs) = (counted(sent, "event"), counted(jobs as u64, "job"));
-        format!("published {events} of {jobs} in {seconds:.1} s (seed {seed})")
-    });
-    for line in published.into_iter().chain(added(&tally)).filter(|_| !is_quiet) {
+    let summary = summary.filter(|_| !failed || tally.sent > 0);
+    let lines = summary.map(|summary| summary.lines(&tally, start.elapsed().as_secs_f64()));
+    for line in lines.into_iter().flatten().chain(added(&tally)).filter(|_| !is_quiet) {
         note(notes, &line);
     }
     match finished {
@@ -145,10 +157,16 @@ impl PublishOptions {
     /// Limits of the time for which a sink that is away is tried again. By default a single event does not wait, and a
     /// scenario does not begin without its sink.
     fn persistence(&self) -> Persistence {
+        let is_read = match self.source {
+            SourceOptions::Lines(_) => true,
+            SourceOptions::Replay { is_file, .. } => !is_file,
+            SourceOptions::Event { .. } | SourceOptions::Scenario { .. } => false,
+        };
         Persistence {
             gathers: !matches!(self.source, SourceOptions::Event { .. }),
-            reads_on: matches!(self.source, SourceOptions::Lines(_)),
-            drains: matches!(self.source, SourceOptions::Lines(_)) && !self.is_typed,
+            reads_on: is_read,
+            leaves_out: matches!(self.source, SourceOptions::Replay { .. }),
+            drains: is_read && !self.is_typed,
             at_first: self.patience.unwrap_or_default(),
             at_last: self.patience.unwrap_or(PATIENCE),
         }
@@ -176,6 +194,33 @@ async fn ending_lost(sink: &Sink, ending: Option<Arc<Message>>, interrupted: Opt
         sink.publish(&message.dialect, &message.channel, message.payload.clone().into()).await.ok()
     };
     u64::from(!matches!(timeout(ENDING_TIMEOUT, sending).await, Ok(Some(_))))
+}
+
+/// What there is to say of a whole source at its end.
+enum Summary {
+    Scenario { jobs: usize, seed: u64 },
+    Recording(Arc<Mutex<ReplayTally>>),
+}
+
+impl Summary {
+    fn lines(&self, tally: &Tally, seconds: f64) -> Vec<String> {
+        let sent = tally.sent;
+        match self {
+            Self::Scenario { jobs, seed } => {
+                let (events, jobs) = (counted(sent, "event"), counted(*jobs as u64, "job"));
+                vec![format!("published {events} of {jobs} in {seconds:.1} s (seed {seed})")]
+            }
+            Self::Recording(replayed) => {
+                let (targets, passed) = replayed.lock().unwrap_or_else(PoisonError::into_inner).words();
+                let events = counted(sent, "event");
+                let published = format!("published {events} of {targets} in {seconds:.1} s");
+                let left_out = (tally.bad_lines > 0).then(|| {
+                    format!("left out {} that could not be played", counted(tally.bad_lines, "line"))
+                });
+                [Some(published), passed, left_out].into_iter().flatten().collect()
+            }
+        }
+    }
 }
 
 /// Words for events that are in streams now.

@@ -66,6 +66,7 @@ impl<'a, W: Write> Pump<'a, W> {
         pace: Pace,
         stop: &CancellationToken,
     ) -> Option<anyhow::Result<()>> {
+        let input = source.input();
         // Boxed, since each holds an event and an attempt to send it.
         let mut gather = Box::pin(self.gather(sink, source, pace.start()));
         let mut deliver = Box::pin(self.deliver(sink, pace));
@@ -89,7 +90,7 @@ impl<'a, W: Write> Pump<'a, W> {
         };
         Some(match delivered {
             Err(failure) => Err(self.not_sent(failure).into()),
-            Ok(()) => gathered.context("could not read standard input"),
+            Ok(()) => gathered.with_context(|| format!("could not read {input}")),
         })
     }
 
@@ -142,11 +143,17 @@ impl<'a, W: Write> Pump<'a, W> {
         mut source: Source<impl AsyncBufRead + Unpin>,
         start: Instant,
     ) -> std::io::Result<()> {
+        // The first event that has a time may have waited for the sink. The times between the events count.
+        let mut start = Start::Planned(start);
         let result = loop {
             match source.next().await {
                 Err(error) => break Err(error),
                 Ok(None) => break Ok(()),
                 Ok(Some(Next::Bad(line, error))) => {
+                    self.with(|state| state.tally.bad_lines += 1);
+                    self.complain(&format!("error: line {line}: {error}"));
+                }
+                Ok(Some(Next::Unplayable(line, error))) => {
                     self.with(|state| state.tally.bad_lines += 1);
                     self.complain(&format!("error: line {line}: {error}"));
                 }
@@ -159,11 +166,14 @@ impl<'a, W: Write> Pump<'a, W> {
                 }
                 Ok(Some(Next::Event { event, due, is_run_over })) => {
                     if let Some(due) = due {
-                        sleep_until(start + due).await;
+                        sleep_until(start.at() + due).await;
                     }
                     let opening = source.opening(&event);
                     self.with(|state| state.held = Some(HeldEvent { event, is_run_over }));
                     self.room().await;
+                    if let Some(due) = due {
+                        start.took(due);
+                    }
                     if let Some(opening) = opening {
                         self.open(sink, opening).await;
                     }
@@ -365,7 +375,7 @@ impl<'a, W: Write> Pump<'a, W> {
     fn refused(&self, undelivered: Undelivered) -> Result<Result<(), Undelivered>, Failure> {
         let Undelivered { failure, .. } = undelivered;
         self.with(State::refused);
-        if !self.persistence.reads_on {
+        if !self.persistence.reads_on && !self.persistence.leaves_out {
             return Err(failure);
         }
         self.complain(&format!("error: {failure}; the event is left out"));
@@ -427,6 +437,28 @@ impl<'a, W: Write> Pump<'a, W> {
             self.with(|state| state.tally.nobody = Some(nobody));
         }
         Ok(())
+    }
+}
+
+/// Time that a source counts from.
+enum Start {
+    /// No event that has a time was taken yet.
+    Planned(Instant),
+    Actual(Instant),
+}
+
+impl Start {
+    const fn at(&self) -> Instant {
+        let (Self::Planned(start) | Self::Actual(start)) = self;
+        *start
+    }
+
+    /// An event that is due at this time is taken now.
+    fn took(&mut self, at: Duration) {
+        if let Self::Planned(start) = self {
+            let now = Instant::now();
+            *self = Self::Actual(now.checked_sub(at).map_or(*start, |first| first.max(*start)));
+        }
     }
 }
 

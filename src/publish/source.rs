@@ -1,4 +1,4 @@
-//! Sources of events: the command line, standard input, or a scenario.
+//! Sources of events: the command line, standard input, a recording, or a scenario.
 
 use std::collections::VecDeque;
 use std::io;
@@ -8,6 +8,7 @@ use memchr::memchr2;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt};
 
 use super::line::{Extent, InputLines, LineError, MAX_LINE, is_literal};
+use super::replay::{ReplayError, ReplaySource};
 use super::scenario::Scenario;
 use crate::emit::Outgoing;
 use crate::progress::{Line, LineEnd, Lines, Literal};
@@ -21,6 +22,7 @@ pub(super) enum Source<R> {
     },
     /// Events that are read from lines.
     Lines(Box<LineSource<R>>),
+    Replay(Box<ReplaySource<R>>),
     Scenario(Box<Scenario>),
 }
 
@@ -35,6 +37,8 @@ pub(super) enum Next {
     },
     /// A line that is no event: its number, counted from 1, and its error.
     Bad(u64, LineError),
+    /// A line of a recording that is not played: its number, counted from 1, and its error.
+    Unplayable(u64, ReplayError),
     /// End of the lines where none was an event or said progress. The number is that of the lines.
     InVain(u64),
 }
@@ -48,8 +52,13 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
     pub(super) fn opening(&mut self, first: &Outgoing) -> Option<Outgoing> {
         match self {
             Self::Lines(lines) => lines.lines.opening(first),
-            Self::Event { .. } | Self::Scenario(_) => None,
+            Self::Event { .. } | Self::Replay(_) | Self::Scenario(_) => None,
         }
+    }
+
+    /// Input of the source, in words for an error.
+    pub(super) fn input(&self) -> &'static str {
+        if matches!(self, Self::Replay(_)) { "the recording" } else { "standard input" }
     }
 
     pub(super) async fn next(&mut self) -> io::Result<Option<Next>> {
@@ -60,6 +69,10 @@ impl<R: AsyncBufRead + Unpin> Source<R> {
                 Ok(Some(Next::Event { event: (**event).clone(), due: None, is_run_over: false }))
             }
             Self::Lines(lines) => lines.next().await,
+            Self::Replay(recording) => Ok(recording.next().await?.map(|step| match step {
+                Ok(step) => Next::Event { event: step.event, due: step.at, is_run_over: false },
+                Err((line, error)) => Next::Unplayable(line, error),
+            })),
             Self::Scenario(scenario) => Ok(scenario.next().map(|step| {
                 let (event, due) = (step.event, Some(step.at));
                 Next::Event { event, due, is_run_over: false }
@@ -173,6 +186,7 @@ mod tests {
                 }
                 Next::Bad(number, error) => format!("line {number}: {error}"),
                 Next::InVain(lines) => format!("{lines} lines in vain"),
+                Next::Unplayable(number, error) => format!("line {number}: {error}"),
             });
         }
         told
@@ -272,7 +286,7 @@ mod tests {
                 seen.push(match next {
                     Next::Event { event, .. } => event.payload(jiff::Timestamp::UNIX_EPOCH).unwrap(),
                     Next::Bad(number, _) => number.to_string(),
-                    Next::InVain(_) => unreachable!("there are events"),
+                    Next::InVain(_) | Next::Unplayable(..) => unreachable!("there are events"),
                 });
             }
             assert_eq!(seen.len(), 5, "{seen:?}");

@@ -4,6 +4,7 @@ mod bars;
 mod event;
 mod frame;
 mod json;
+mod json_line;
 mod layout;
 mod lines;
 mod taskbar;
@@ -23,6 +24,7 @@ use crate::text::brief;
 
 pub(super) use bars::Bars;
 pub(super) use json::Json;
+pub(super) use json_line::JsonLine;
 pub(super) use lines::PlainLines;
 pub(super) use text::Paint;
 
@@ -163,7 +165,7 @@ impl Filter {
 pub(super) type Out = io::BufWriter<Box<dyn Write + Send>>;
 
 /// How often it is looked whether anybody still reads stdout: only a write would tell, and there may be nothing to write.
-const LOOK_FOR_READER: Duration = Duration::from_millis(200);
+pub(super) const LOOK_FOR_READER: Duration = Duration::from_millis(200);
 
 /// Fails with a broken pipe once nobody reads stdout any more.
 fn still_read() -> io::Result<()> {

@@ -467,8 +467,10 @@ impl<'a> Session<'a> {
         if let Some(target) = self.resume.find(name) {
             let Some((last, others)) = self.owners[target].split_last() else { return };
             for member in others {
-                self.report(*member, report.again()).await;
+                let report = self.of_target(*member, name, report.again());
+                self.report(*member, report).await;
             }
+            let report = self.of_target(*last, name, report);
             return self.report(*last, report).await;
         }
         let Some(pattern) = self.resume.pattern_of(name) else { return };
@@ -476,6 +478,16 @@ impl<'a> Session<'a> {
         if let Some(member) = self.owners[pattern].first() {
             let report = Report::Of { name: name.to_owned(), report: Box::new(report) };
             self.report(*member, report).await;
+        }
+    }
+
+    /// The report, with its target where the member has several.
+    fn of_target(&self, member: usize, name: &str, report: Report) -> Report {
+        match self.members.get(member) {
+            Some(member) if member.place.targets.len() > 1 => {
+                Report::Of { name: name.to_owned(), report: Box::new(report) }
+            }
+            _ => report,
         }
     }
 

@@ -34,8 +34,7 @@ async fn interrupted(
         .unwrap();
         stop.cancel();
     };
-    let both =
-        async { tokio::join!(watch(options, None, &stop, renderer, Junit::new(None), timing()), script).0 };
+    let both = async { tokio::join!(watch(options, None, &stop, outputs(renderer), timing()), script).0 };
     timeout(DEADLINE, both).await.unwrap().unwrap()
 }
 

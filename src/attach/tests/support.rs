@@ -166,7 +166,11 @@ pub(super) async fn play_onto<T>(
     let out = io::BufWriter::new(Box::new(page.clone()) as Box<dyn Write + Send>);
     let renderer = Box::new(Json::new(out, Filter(options.events.clone())));
     let stop = CancellationToken::new();
-    let both =
-        async { tokio::join!(watch(&options, None, &stop, renderer, Junit::new(None), timing), script).0 };
+    let both = async { tokio::join!(watch(&options, None, &stop, outputs(renderer), timing), script).0 };
     timeout(DEADLINE, both).await.expect("it ends").unwrap()
+}
+
+/// Outputs of a renderer alone.
+pub(super) fn outputs(renderer: Box<dyn Renderer>) -> watch::Outputs {
+    watch::Outputs { renderer, junit: Junit::new(None), recording: Recording::new(None, &[]) }
 }

@@ -159,8 +159,7 @@ async fn an_unknown_task_is_awaited_and_said_once() {
         until_closed(socket).await;
     };
     let stop = CancellationToken::new();
-    let both =
-        async { tokio::join!(watch(&options, None, &stop, renderer, Junit::new(None), timing()), script).0 };
+    let both = async { tokio::join!(watch(&options, None, &stop, outputs(renderer), timing()), script).0 };
     let report = timeout(DEADLINE, both).await.unwrap().unwrap();
     assert_eq!(report.exit, Exit::Success);
     let text = page.text();

@@ -12,7 +12,7 @@ struct Typed {
 
 fn resolve(line: &[&str]) -> Result<PublishOptions, Failure> {
     let line = std::iter::once("publish").chain(line.iter().copied());
-    Typed::try_parse_from(line).unwrap().args.resolve(&Dialects::builtin())
+    Typed::try_parse_from(line).unwrap().args.resolve(&Dialects::builtin()).map(|(options, _)| options)
 }
 
 fn refused(line: &[&str]) -> String {

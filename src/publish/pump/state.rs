@@ -22,11 +22,14 @@ pub(in crate::publish) const MOST_STREAMS: usize = 1000;
 
 /// Limits of the time for which a sink that is away is tried again.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each says another thing, and any of them may hold")]
 pub(in crate::publish) struct Persistence {
     /// The source cannot wait: it is read on while the sink is away, and its events are kept.
     pub(in crate::publish) gathers: bool,
     /// Events come as they come: one that is refused ends nothing, and a sink that is away may come later.
     pub(in crate::publish) reads_on: bool,
+    /// An event that is refused ends nothing, even where the source can wait.
+    pub(in crate::publish) leaves_out: bool,
     /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
     pub(in crate::publish) drains: bool,
     /// Time from the beginning of an outage, where the source can wait or nothing was sent yet.
@@ -291,7 +294,7 @@ mod tests {
 
     fn persistence() -> Persistence {
         let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
-        Persistence { gathers: true, reads_on: true, drains: true, at_first, at_last }
+        Persistence { gathers: true, reads_on: true, leaves_out: false, drains: true, at_first, at_last }
     }
 
     fn event(payload: &str) -> Outgoing {

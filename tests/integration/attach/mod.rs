@@ -10,6 +10,7 @@ mod junit;
 mod lists;
 mod lost;
 mod printed;
+mod recording;
 mod screen;
 mod shared;
 mod tasks;

@@ -1,5 +1,6 @@
 //! The dialect `celery`, with the real Celery and with payloads as it writes them.
 
+mod recording;
 mod sentinel;
 mod state;
 mod worker;

@@ -6,6 +6,7 @@ mod durable;
 mod many;
 mod outage;
 mod refused;
+mod replay;
 
 use std::process::Command;
 

@@ -1,0 +1,385 @@
+//! Recordings, played again (`--replay`): the lines of `attach --record` become events, with the times between them.
+//!
+//! A [`Replay`] decides without a clock and without input. [`Replay::line`] is called for each line, in order.
+
+mod entry;
+mod error;
+mod lines;
+mod repeats;
+mod source;
+mod survey;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::entry::{Entry, Other, RecordedEvent};
+use self::lines::{LineCutter, RecordLine};
+use self::repeats::Repeats;
+use crate::dialect::{Dialect, Dialects, Recorded, RecordedError, Source, Target, WholeError};
+use crate::emit::{Content, Outgoing};
+
+pub(crate) use self::error::ReplayError;
+pub(super) use self::source::ReplaySource;
+pub(crate) use self::survey::{ReplaySteps, Survey, survey};
+
+/// Longest time from the first event to another: for ever, as far as anybody will see.
+const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
+
+/// Targets that are counted.
+const MOST_TARGETS: usize = 100_000;
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Speed {
+    /// So many times as fast as it was recorded; positive and finite.
+    Times(f64),
+    /// Without pauses.
+    Max,
+}
+
+/// What to play, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct ReplayOptions {
+    /// Dialects of the targets.
+    pub dialects: Dialects,
+    /// How fast.
+    pub speed: Speed,
+    /// The job or channel that the recorded one becomes.
+    pub renamed: Option<Place>,
+    /// Whether events go to streams.
+    pub is_durable: bool,
+}
+
+/// A job, or a channel of a dialect with channels.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Its dialect.
+    pub dialect: Arc<Dialect>,
+    /// The job's id, or the channel's name.
+    pub job: String,
+}
+
+/// An event of a recording.
+#[derive(Debug)]
+pub(crate) struct ReplayStep {
+    /// When it is due after the first one; `None` where there are no pauses.
+    pub at: Option<Duration>,
+    /// The event.
+    pub event: Outgoing,
+}
+
+/// An event of a recording, or the number of a line that is not published and why.
+type Played = Result<ReplayStep, (u64, ReplayError)>;
+
+/// What comes of bytes of a recording.
+enum Taken {
+    /// Nothing so far.
+    Nothing,
+    Step(Played),
+    /// The recording has ended.
+    End,
+}
+
+/// Counts of a replay.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayTally {
+    /// Jobs and channels with an event, up to [`MOST_TARGETS`].
+    targets: BTreeSet<(Arc<str>, String)>,
+    /// Lines that are no events, by the member that they have.
+    others: BTreeMap<&'static str, u64>,
+    /// States that repeat earlier events.
+    repeats: u64,
+}
+
+/// A recording that is being played.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    options: ReplayOptions,
+    repeats: Repeats,
+    schedule: Schedule,
+    /// The target that is renamed.
+    first: Option<String>,
+    tally: Arc<Mutex<ReplayTally>>,
+    /// The target of the newest event, as it was parsed.
+    newest: Option<(String, Parsed)>,
+}
+
+/// What a line's target is.
+#[derive(Debug, Clone)]
+enum Parsed {
+    At(Place),
+    /// A room, or channels and rooms of which any may have brought an event.
+    Rooms(Arc<Dialect>, Option<String>),
+}
+
+/// Times of the events.
+#[derive(Debug)]
+struct Schedule {
+    speed: Speed,
+    first: Option<Timestamp>,
+    /// Time and number of the newest event's line.
+    newest: Option<(Timestamp, u64)>,
+}
+
+impl Schedule {
+    /// When an event is due after the first one.
+    fn due(&mut self, at: Timestamp, line: u64) -> Result<Option<Duration>, ReplayError> {
+        if let Some((_, before)) = self.newest.filter(|(newest, _)| *newest > at) {
+            return Err(ReplayError::Backwards(before));
+        }
+        let first = *self.first.get_or_insert(at);
+        self.newest = Some((at, line));
+        let passed = Duration::try_from(at.duration_since(first)).unwrap_or_default();
+        Ok(match self.speed {
+            Speed::Max => None,
+            Speed::Times(times) => {
+                let due = Duration::try_from_secs_f64(passed.as_secs_f64() / times).unwrap_or(LONGEST);
+                Some(due.min(LONGEST))
+            }
+        })
+    }
+}
+
+impl Place {
+    /// The target, as users write it.
+    fn name(&self) -> String {
+        match &self.dialect.channels {
+            Some(_) => format!("channel:{}", self.job),
+            None => format!("{}/{}", self.dialect.name, self.job),
+        }
+    }
+}
+
+impl Replay {
+    /// A replay of a recording from its first line on.
+    pub(crate) fn new(options: ReplayOptions) -> Self {
+        let schedule = Schedule { speed: options.speed, first: None, newest: None };
+        let (repeats, first, newest) = (Repeats::default(), None, None);
+        Self { options, repeats, schedule, first, tally: Arc::default(), newest }
+    }
+
+    /// The counts, which go on while the recording is played.
+    pub(super) fn tally(&self) -> Arc<Mutex<ReplayTally>> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Takes bytes of the recording, none at its end. Returns how many it has used, and what comes of them.
+    fn take(&mut self, cutter: &mut LineCutter, bytes: &[u8]) -> (usize, Taken) {
+        let (used, is_ended) = cutter.take(bytes);
+        let is_end = bytes.is_empty();
+        let is_whole = is_ended || (is_end && cutter.has_rest());
+        if !is_whole {
+            return (used, if is_end { Taken::End } else { Taken::Nothing });
+        }
+        let line = cutter.line(is_ended);
+        let number = line.number;
+        let taken = match self.line(&line) {
+            Ok(None) => Taken::Nothing,
+            Ok(Some(step)) => Taken::Step(Ok(step)),
+            Err(error) => Taken::Step(Err((number, error))),
+        };
+        cutter.clear();
+        (used, taken)
+    }
+
+    /// The event of a line; `None` where the line is no event, or a state that repeats earlier ones.
+    fn line(&mut self, line: &RecordLine<'_>) -> Result<Option<ReplayStep>, ReplayError> {
+        let bytes = line.bytes.ok_or(ReplayError::TooLong)?;
+        match entry::read(bytes, line.number == 1, line.is_ended)? {
+            Entry::Blank => Ok(None),
+            Entry::Event(event) => self.event(&event, line.number),
+            Entry::Other { target, what } => {
+                if let Some(target) = target.filter(|_| what == Other::Connected) {
+                    self.repeats.connected(&target);
+                }
+                self.count(|tally| *tally.others.entry(what.name()).or_default() += 1);
+                Ok(None)
+            }
+        }
+    }
+
+    fn event(&mut self, recorded: &RecordedEvent<'_>, line: u64) -> Result<Option<ReplayStep>, ReplayError> {
+        let RecordedEvent { target, at, text, is_state } = recorded;
+        let parsed = self.target(target)?;
+        let (place, payload, inner) = match parsed {
+            Parsed::At(place) if place.dialect.channels.is_none() => self.of_job(target, place, text)?,
+            parsed => {
+                let place = self.of_channel(target, parsed, text)?;
+                (place, Cow::Borrowed(&**text), None)
+            }
+        };
+        let at = self.schedule.due(*at, line)?;
+        if self.repeats.is_repeat(target, text, *is_state, inner) {
+            self.count(|tally| tally.repeats += 1);
+            return Ok(None);
+        }
+        let payload = payload.into_owned();
+        self.count(|tally| {
+            let key = (Arc::clone(&place.dialect.name), place.job.clone());
+            if tally.targets.len() < MOST_TARGETS {
+                tally.targets.insert(key);
+            }
+        });
+        let Place { dialect, job } = place;
+        Ok(Some(ReplayStep { at, event: Outgoing { dialect, job, content: Content::Whole(payload) } }))
+    }
+
+    /// Where a job's event goes, its payload, and the object that states are merged from.
+    fn of_job<'a>(
+        &mut self,
+        target: &str,
+        place: Place,
+        text: &'a str,
+    ) -> Result<(Place, Cow<'a, str>, Option<&'a str>), ReplayError> {
+        self.check_dialect(&place.dialect)?;
+        let payload = place.dialect.unwrapped(text);
+        let recorded = place.dialect.recorded(payload, &place.job);
+        if !recorded.as_ref().is_ok_and(Recorded::is_sure)
+            && let Some(event) = self.other_dialect(&place.dialect, payload)
+        {
+            return Err(ReplayError::OtherDialect { event, target: place.dialect.name.to_string() });
+        }
+        let recorded = recorded?;
+        let inner = place.dialect.merges().then_some(recorded.inner());
+        Ok(match self.renamed(target, &place.dialect)? {
+            None => (place, Cow::Borrowed(payload), inner),
+            Some(new) => {
+                let id = new.dialect.job_value(&new.job).to_string();
+                (new, recorded.with_job(&id), inner)
+            }
+        })
+    }
+
+    /// The channel that an event of a channel or a room goes to.
+    fn of_channel(&mut self, target: &str, parsed: Parsed, text: &str) -> Result<Place, ReplayError> {
+        let (Parsed::At(Place { dialect, .. }) | Parsed::Rooms(dialect, _)) = &parsed;
+        let (kind, _) = dialect.kind_and_rooms(text);
+        let is_known = dialect.channels.as_ref().is_some_and(|channels| channels.of_kind(&kind).is_some());
+        if let Some(event) = self.other_dialect(dialect, text).filter(|_| !is_known) {
+            return Err(ReplayError::OtherDialect { event, target: dialect.name.to_string() });
+        }
+        match parsed {
+            Parsed::At(place) => {
+                place.dialect.check_recorded(text, &place.job)?;
+                Ok(self.renamed(target, &place.dialect)?.unwrap_or(place))
+            }
+            Parsed::Rooms(dialect, room) => {
+                let job = dialect.channel_of_room(text, room.as_deref());
+                let renamed = self.renamed(target, &dialect)?;
+                match (job, renamed) {
+                    (Ok(_) | Err(RecordedError::NoChannel(_)), Some(place)) => Ok(place),
+                    (job, _) => Ok(Place { job: job?, dialect }),
+                }
+            }
+        }
+    }
+
+    fn count(&self, count: impl FnOnce(&mut ReplayTally)) {
+        count(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The target of a line, in the forms in which recordings and `--progress json` write it.
+    fn target(&mut self, text: &str) -> Result<Parsed, ReplayError> {
+        if let Some((_, parsed)) = self.newest.as_ref().filter(|(newest, _)| newest == text) {
+            return Ok(parsed.clone());
+        }
+        let dialects = &self.options.dialects;
+        let is_of_channels = text.starts_with("channel:") || text.starts_with("room:");
+        if !is_of_channels && !text.contains('/') {
+            let text = text.escape_debug();
+            return Err(ReplayError::Target(format!("'{text}' names no dialect, as scraping/123 does")));
+        }
+        let parsed = match Target::parse(text, dialects, None) {
+            // A socket of several channels and rooms is one target of `--progress json`.
+            _ if is_of_channels && (text.contains(" channel:") || text.contains(" room:")) => None,
+            Err(error) => return Err(ReplayError::Target(error.to_string())),
+            Ok(Target::Job { dialect, job } | Target::Url { dialect, job: Some(job), .. }) => {
+                Some(Parsed::At(Place { dialect, job }))
+            }
+            Ok(Target::Channel { dialect, name }) => {
+                Some(Parsed::At(Place { dialect, job: name.to_string() }))
+            }
+            Ok(Target::Room { dialect, room }) => Some(Parsed::Rooms(dialect, Some(room))),
+            Ok(Target::Url { dialect, job: None, .. }) if dialect.channels.is_some() => None,
+            Ok(Target::Every { .. } | Target::Url { .. }) => {
+                let text = text.escape_debug();
+                return Err(ReplayError::Target(format!("'{text}' does not say which job it is")));
+            }
+        };
+        let parsed = match (parsed, dialects.with_channels()) {
+            (Some(parsed), _) => parsed,
+            (None, Some((_, dialect))) => Parsed::Rooms(Arc::clone(dialect), None),
+            (None, None) => return Err(ReplayError::Target("no dialect that is on has channels".to_owned())),
+        };
+        self.newest = Some((text.to_owned(), parsed.clone()));
+        Ok(parsed)
+    }
+
+    /// Refuses events that another program alone can publish.
+    fn check_dialect(&self, dialect: &Dialect) -> Result<(), ReplayError> {
+        match &dialect.publisher {
+            Some(publisher) if matches!(dialect.source, Source::Queues { .. }) => {
+                Err(ReplayError::Foreign { publisher: publisher.clone(), dialect: dialect.name.to_string() })
+            }
+            Some(_) if self.options.is_durable => Err(ReplayError::NotDurable(dialect.name.to_string())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Another dialect whose event a payload is by all that it says, where it does not name a job of `own`.
+    fn other_dialect(&self, own: &Dialect, payload: &str) -> Option<String> {
+        let is_event = |dialect: &Dialect| match dialect.check_whole(payload, None) {
+            Ok(_) => true,
+            // A dialect with channels knows an event by its type.
+            Err(WholeError::Field(_)) => dialect.channels.is_some(),
+            Err(_) => false,
+        };
+        let others = self.options.dialects.iter().map(|(_, dialect)| dialect);
+        let mut others = others.filter(|dialect| dialect.name != own.name);
+        others.find(|dialect| is_event(dialect)).map(|dialect| dialect.name.to_string())
+    }
+
+    /// What `--as` makes of a target; `None` without it.
+    fn renamed(&mut self, target: &str, dialect: &Dialect) -> Result<Option<Place>, ReplayError> {
+        let Some(renamed) = &self.options.renamed else { return Ok(None) };
+        if renamed.dialect.name != dialect.name {
+            return Err(ReplayError::OtherThanAs { line: shown(target), renamed: renamed.name() });
+        }
+        let first = self.first.get_or_insert_with(|| target.to_owned());
+        if *first != target {
+            return Err(ReplayError::Several { first: shown(first), line: shown(target) });
+        }
+        Ok(Some(renamed.clone()))
+    }
+}
+
+/// A target, safe to print.
+fn shown(target: &str) -> String {
+    target.escape_debug().to_string()
+}
+
+impl ReplayTally {
+    /// What was played, and what was passed over, for people.
+    pub(crate) fn words(&self) -> (String, Option<String>) {
+        let targets = match self.targets.len() {
+            1 => "1 target".to_owned(),
+            MOST_TARGETS => format!("{MOST_TARGETS} targets or more"),
+            count => format!("{count} targets"),
+        };
+        let mut passed: Vec<String> =
+            self.others.iter().map(|(name, count)| format!("{count} {name}")).collect();
+        if self.repeats > 0 {
+            passed.push(format!("{} repeated state", self.repeats));
+        }
+        let passed = (!passed.is_empty())
+            .then(|| format!("passed over, since they are no news: {}", passed.join(", ")));
+        (targets, passed)
+    }
+}
+
+#[cfg(test)]
+mod tests;
