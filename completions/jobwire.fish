@@ -121,7 +121,9 @@ jobs\t''
 all\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l jobs -d 'How many jobs to simulate; of channels one is a campaign, a scraper, a demo or a conversation, in turn, and all shares them out' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l duration -d 'How long the simulated jobs take together, as in 20s or 5m' -r
-complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that to go' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l speed -d 'How much faster than that, or than it was recorded, to go: 2 is twice as fast, 0.5 half as fast; max plays a recording without pauses' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l replay -d 'Publish the events of a recording (`attach --record`) with the times between them; `-` is standard input' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l as -d 'With --replay: publish the events as those of this job, or on this channel; everything but the job\'s id stays' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l fail-rate -d 'The share of simulated jobs that fail, 0 to 1; of those of jobs some are cancelled instead, a campaign is paused, and conversations go on' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l owner -d 'Whose the simulated tasks are: a watcher\'s token names the same subject' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand publish" -l seed -d 'Simulate the same events again; the seed of every run is printed [default: random]' -r
@@ -243,6 +245,7 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l timeout -d 'S
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l until-idle -d 'With DIALECT/*: end when no job has run for this time' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l publish-key -d 'The relay\'s publish key, which lets DIALECT/* be watched; a relay of this user on this machine leaves it where attach finds it' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l junit -d 'Write what came of the jobs as JUnit XML, a test case for each, for CI servers; written at every end, by a signal or --timeout too' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l record -d 'Record all that comes, whatever is shown of it: NDJSON with times, which `publish --replay` plays. `-` is stdout. A file that is there is replaced at the beginning' -r -F
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l retries -d 'Failed attempts to connect in a row that are followed by another' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand attach" -l dialect -d 'The dialect of targets that name none, in place of jobs, and of ws:// URLs whose path does not tell it' -r -f -a "downloads\t''
 scraping\t''
@@ -485,6 +488,8 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l duration -d 'Ho
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l jobs -d 'Jobs, shared out among the dialects' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l fail-rate -d 'The share of jobs that fail, 0 to 1; with any the demo exits 1' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l seed -d 'The same seed gives the same jobs [default: a random one, shown at the end]' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l replay -d 'Show the events of a recording (`attach --record`) in place of simulated jobs; `-` is standard input' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l speed -d 'With --replay: how much faster than it was recorded to go; max leaves out the pauses' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand demo" -l progress -d 'How to show it; auto: bars on a terminal, plain lines elsewhere' -r -f -a "auto\t'Bars on a terminal, plain lines elsewhere'
 bars\t'Live bars on stderr'
 plain\t'A line per change on stdout'
@@ -568,7 +573,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --end --events --exp --fail-rate --find --format --header --header-timeout --heartbeat --hgrm --hlog --html --jobs --junit --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --only --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --progress-regex --pty --publish-key --publish-url --ramp --rate --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --retries --scenario --seed --server --server-pid --shards --simulate-duration --slow --slow-rate --source-ip --speed --stalled --step-timeout --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --wait --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --as --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --end --events --exp --fail-rate --find --format --header --header-timeout --heartbeat --hgrm --hlog --html --jobs --junit --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --only --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --progress-regex --pty --publish-key --publish-url --ramp --rate --record --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --replay --retries --scenario --seed --server --server-pid --shards --simulate-duration --slow --slow-rate --source-ip --speed --stalled --step-timeout --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --wait --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
