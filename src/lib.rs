@@ -45,7 +45,7 @@
 //! | [`cli`] | clap types, one file a verb, and their conversion into options |
 //! | [`demo`] | relay, simulated jobs and bars in one process; above the features |
 //! | [`simulate`] | a backend that takes orders for tasks which do not exist; above the features |
-//! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP |
+//! | [`relay`] | accept, tokens, shard, hub, outbox, session, job log, HTTP, the page for browsers |
 //! | [`publish`] | events from arguments, stdin or a scenario, into Redis or over HTTP |
 //! | [`run`](mod@run) | a command as a job: its output passes through, its progress and its end are told |
 //! | [`attach`] | follow jobs, keep the board, render it |

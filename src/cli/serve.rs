@@ -145,6 +145,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_DRAIN", default_value = "5s", value_parser = duration)]
     drain: Duration,
 
+    /// Serve no page at /, which shows browsers the jobs that they may see.
+    #[arg(long, env = "JOBWIRE_NO_PAGE")]
+    no_page: bool,
+
     /// How long a job that nobody has heard of may take to appear [default: what its dialect says].
     #[arg(long, value_name = "DURATION", env = "JOBWIRE_UNKNOWN_GRACE", value_parser = duration)]
     unknown_grace: Option<Duration>,
@@ -361,6 +365,7 @@ impl ServeArgs {
             max_lifetime: self.access.max_lifetime,
             echo_polling: self.access.echo_polling,
             lists: self.access.lists(),
+            page: !self.no_page,
             drain: self.drain,
             backend: None,
         })

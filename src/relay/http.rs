@@ -5,6 +5,7 @@ mod clients;
 mod health;
 mod jobs;
 mod order;
+mod page;
 mod stats;
 mod watching;
 
@@ -110,6 +111,10 @@ pub(super) fn router(api: Arc<Api>) -> Router {
         .route("/ws/stats", get(stats::answer))
         .route("/api/v1/ws/stats", get(stats::answer))
         .route("/publish/{*channel}", post(publish));
+    if api.options.page {
+        let page = page::Page::new();
+        router = router.route("/", get(async move |request: Request| page.answer(&request)));
+    }
     if let Some(backend) = &api.options.backend
         && let Some((id, _)) = api.dialects.named(backend.dialect())
     {
@@ -194,6 +199,15 @@ fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     let origin = origin.escape_debug();
     let message = format!("pages of origin {origin} may not connect; allowed: {list} (ALLOWED_ORIGINS)");
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
+}
+
+/// As [`check_origin`], and lets the relay's own page in: its origin is what the request is addressed to.
+fn check_page_or_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
+    let is_own =
+        origin.zip(text(header::HOST)).is_some_and(|((_, page), host)| page.eq_ignore_ascii_case(host));
+    if api.options.page && is_own { Ok(()) } else { check_origin(api, request) }
 }
 
 /// `GET` on a dialect's polling route.

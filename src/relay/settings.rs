@@ -47,6 +47,8 @@ pub struct RelayOptions {
     pub echo_polling: bool,
     /// Who may list the jobs of a dialect.
     pub lists: ListsPolicy,
+    /// Serve the page at `/`.
+    pub page: bool,
     /// How long closing all sockets may take at shutdown.
     pub drain: Duration,
     /// Backend that takes orders for jobs, if any.
@@ -85,6 +87,7 @@ impl Default for RelayOptions {
             max_lifetime: None,
             echo_polling: false,
             lists: ListsPolicy::default(),
+            page: true,
             drain: Duration::from_secs(5),
             backend: None,
         }

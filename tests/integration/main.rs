@@ -20,6 +20,7 @@ mod documents;
 mod failover;
 mod generated;
 mod layering;
+mod page;
 mod protocol_page;
 mod proxy;
 mod publish;

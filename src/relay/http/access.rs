@@ -34,6 +34,11 @@ impl Asking {
         let token = query.or_else(|| header().map(Cow::Borrowed));
         Self { token: token.map(|text| token::bare(&text).into()), client: client_of(request) }
     }
+
+    /// Whether the request brings what has the form of a token: three parts, where a wrong publish key seldom has them.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.as_deref().is_some_and(|token| token.matches('.').count() == 2)
+    }
 }
 
 /// Checks the token of a request for a dialect. Waits up to `Timing::patience` where the token's key may be in a key

@@ -6,13 +6,13 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::access::{Asking, claims, list_access};
+use super::access::{Asking, claims, list_access, refused};
 use super::{Api, Shared, bad_query, check_origin, in_query, limit};
 use crate::dialect::{DialectId, JobState, Topic};
-use crate::relay::auth::Whose;
+use crate::relay::auth::{Refusal, Whose};
 use crate::relay::error::ApiError;
 use crate::relay::joblog::Listed;
-use crate::relay::session::Credentials;
+use crate::relay::session::{Credentials, ListAccess};
 
 /// Number of jobs in an answer to a request without `limit`.
 const LIMIT: usize = 100;
@@ -30,7 +30,16 @@ pub(super) async fn list(State(api): Shared, request: Request) -> Result<Respons
     let asking = Asking::of(&request);
     drop(request);
     let is_open = api.settings().auth.is_open();
-    let credentials = Credentials::new(claims(&api, &asking).await, is_open, lists);
+    let claims = claims(&api, &asking).await;
+    if let Err(refusal @ Refusal::Token(_)) = &claims
+        && asking.has_token()
+        && lists != ListAccess::Key
+        && !is_open
+    {
+        // Told as what it is even where lists are open, so that the client gets itself another one.
+        return Err(refused(refusal));
+    }
+    let credentials = Credentials::new(claims, is_open, lists);
     let dialects = allowed(&api, &credentials, named.as_deref())?;
     let (found, total) = api.log().list(&dialects, &states.unwrap_or_default(), limit);
     let jobs = rows(&api, found).await;

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::access::{self, Asking, access, claims, list_access};
-use super::{Api, Shared, check_origin, client_of, in_query, job_in};
+use super::{Api, Shared, check_origin, check_page_or_origin, client_of, in_query, job_in};
 use crate::dialect::{Dialect, DialectId};
 use crate::relay::auth::{Access, Ownerless, Ownership, Refusal};
 use crate::relay::cursor::Since;
@@ -177,7 +177,7 @@ pub(super) async fn channels(
 pub(super) async fn targets(State(api): Shared, request: Request) -> Result<Response, ApiError> {
     api.wait_for_history().await;
     let wishes = Wishes::of(&api, &request, true);
-    check_origin(&api, &request)?;
+    check_page_or_origin(&api, &request)?;
     if let Some(answer) = unread(&api, &wishes)? {
         return Ok(answer);
     }

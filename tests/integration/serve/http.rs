@@ -6,7 +6,7 @@ use crate::support::Relay;
 fn errors_are_json() {
     let relay = Relay::start(&[]);
     let refusal = |method, path| relay.exchange(method, path, &[], b"").refusal();
-    for path in ["/", "/nothing", "/ws/", "/ws/scraping/", "/publish/", "/api/status/", "/task/"] {
+    for path in ["/nothing", "/ws/", "/ws/scraping/", "/publish/", "/api/status/", "/task/"] {
         assert_eq!(refusal("GET", path), (404, "not_found".to_owned()), "{path}");
     }
     let not_allowed = (405, "method_not_allowed".to_owned());

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// Packages that scripts/test installs too.
-const PACKAGES: [&str; 4] = ["redis", "bullmq", "ioredis", "typescript"];
+const PACKAGES: [&str; 6] = ["redis", "bullmq", "ioredis", "typescript", "playwright-core", "axe-core"];
 
 /// The folder `node_modules` with [`PACKAGES`], which are installed where they are missing.
 pub(crate) fn node_modules() -> &'static Path {

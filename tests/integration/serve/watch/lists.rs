@@ -71,6 +71,11 @@ fn lists_are_open_to_a_loopback_name_on_a_loopback_listener_and_to_the_key() {
         403
     );
 
+    // A token that is no good is told as such, even where nobody needs one.
+    for host in ["evil.example", "localhost"] {
+        assert_eq!(status(&relay, host, &[("Authorization", "Bearer no.good.token")]), 401, "{host}");
+    }
+
     let open = Relay::start(&["--lists", "open"]);
     assert_eq!(status(&open, "evil.example", &[("X-Forwarded-For", "1.2.3.4")]), 200);
     let behind = Relay::start(&["--trust-proxy", "127.0.0.1"]);
