@@ -1411,7 +1411,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__serve)
-            opts="-h --listen --port-file --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --bullmq-prefix --bullmq-queues --probe --ping-interval --drain --unknown-grace --print-config --auth --jwt-secret --jwt-key --jwks --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --lists --streams --stream-history --simulate --simulate-duration --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --tail --shards --config --dialect-file --color --log-level --help"
+            opts="-h --listen --port-file --redis --redis-ca --redis-cert --redis-key --redis-insecure --redis-sentinel-password --allowed-origins --trust-proxy --publish-key --channel-prefix --celery-prefix --celery-traceback --bullmq-prefix --bullmq-queues --probe --ping-interval --drain --no-page --unknown-grace --print-config --auth --jwt-secret --jwt-key --jwks --jwt-audience --no-auth --ownerless --max-lifetime --echo-polling --lists --streams --stream-history --simulate --simulate-duration --max-payload --max-frame --max-header --header-timeout --outbox --keep-jobs --keep-bytes --keep-ended --tail --shards --config --dialect-file --color --log-level --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -103,6 +103,7 @@ debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l redis-insecure -d 'Trust whoever answers at rediss://, whatever the certificate; ?ssl_cert_reqs=none in the URL does so too'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l celery-traceback -d 'Show watchers of Celery\'s tasks their traceback, args and kwargs, which are null otherwise'
+complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-page -d 'Serve no page at /, which shows browsers the jobs that they may see'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l print-config -d 'Print the effective configuration as TOML, with the origin of each value and without secrets, and exit'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l no-auth -d 'Ask nobody for a token: everybody may watch everything. Goes before --jwt-secret, --jwt-key and --jwks'
 complete -c jobwire -n "__fish_jobwire_using_subcommand serve" -l echo-polling -d 'Send the polling body after each event of a task, for clients that understand nothing else'
