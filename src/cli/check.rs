@@ -17,6 +17,7 @@ use crate::dialect::{Dialect, Dialects};
 use crate::emit::SinkOptions;
 use crate::exit::{Exit, Failure};
 use crate::net::shutdown::Signals;
+use crate::text::is_utf8;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -146,16 +147,6 @@ fn named(all: &Dialects, names: &[String]) -> Result<Vec<Arc<Dialect>>, Failure>
     Ok(found)
 }
 
-/// Whether the locale uses UTF-8, by the first of the three variables that is set.
-fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
-    let names = ["LC_ALL", "LC_CTYPE", "LANG"];
-    let set = names.into_iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
-    set.is_some_and(|value| {
-        let value = value.to_ascii_lowercase();
-        value.contains("utf-8") || value.contains("utf8")
-    })
-}
-
 /// Parses a time limit, which must not be zero.
 fn limit(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -182,18 +173,6 @@ async fn until_signal(options: &CheckOptions) -> Result<Exit> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_first_variable_that_is_set_says_whether_there_is_utf_8() {
-        let is = |all: &[(&str, &str)]| {
-            is_utf8(|name| all.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned()))
-        };
-        assert!(is(&[("LANG", "en_GB.UTF-8")]) && is(&[("LC_CTYPE", "C.utf8")]));
-        assert!(!is(&[]) && !is(&[("LANG", "C")]));
-        assert!(
-            !is(&[("LC_ALL", "POSIX"), ("LANG", "C.UTF-8")]) && is(&[("LC_ALL", ""), ("LANG", "C.UTF-8")])
-        );
-    }
 
     #[test]
     fn a_dialect_is_tried_once_and_a_slip_names_the_nearest() {

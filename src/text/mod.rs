@@ -5,7 +5,9 @@
 //! [`safe_json`]. Nobody who publishes an event, and no server, gets to command the terminal of those who watch.
 
 mod columns;
+mod figures;
 mod junit;
+mod locale;
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -14,7 +16,9 @@ use std::time::Duration;
 use console::strip_ansi_codes;
 
 pub(crate) use columns::{Side, columns, elided, fit, padded};
+pub(crate) use figures::{bytes, clock, grouped, percent};
 pub(crate) use junit::{TestCase, TestOutcome, TestProblem, TestSuite};
+pub(crate) use locale::is_utf8;
 
 /// Begins a synchronized update (DEC private mode 2026): the terminal shows what follows at once when it ends. One that
 /// knows no such thing ignores it.
