@@ -31,3 +31,4 @@ mod snippets;
 mod support;
 mod tls;
 mod token;
+mod top;
