@@ -52,6 +52,7 @@
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`check`](mod@check) | smoke test of a relay, step by step |
 //! | [`top`](mod@top) | what a relay is doing, live or once: jobs, rates, slow clients, Redis |
+//! | [`pick`](mod@pick) | choice of jobs to attach to, from a list on a terminal |
 //! | [`screen`] | the terminal as one full screen: taken and given back, keys, a table of jobs |
 //! | [`lists`] | what a relay lists: jobs, clients, counters; as types |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
@@ -67,7 +68,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo, simulate → {relay, publish, attach, run, bench, check, top} → emit, screen → broker, lists → wire → net, child, jwt → dialect → text
+//! main → cli → demo, simulate → {relay, publish, attach, run, bench, check, top, pick} → emit, screen → broker, lists → wire → net, child, jwt → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and
 //! [`progress`] knows nothing else. A test reads the sources and fails on any other arrow. Flags
@@ -93,6 +94,7 @@ mod jwt;
 mod lists;
 mod net;
 mod outfile;
+mod pick;
 mod progress;
 mod publish;
 pub mod relay;

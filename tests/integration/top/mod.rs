@@ -2,6 +2,7 @@
 
 mod live;
 mod once;
+mod pick;
 
 use crate::support::{PATIENCE, Pty, Relay, until};
 
