@@ -51,6 +51,10 @@
 //! | [`attach`] | follow jobs, keep the board, render it |
 //! | [`bench`](mod@bench) | load on any server: plan, subscriber threads, publisher, accounts, verdict, summary |
 //! | [`check`](mod@check) | smoke test of a relay, step by step |
+//! | [`top`](mod@top) | what a relay is doing, live or once: jobs, rates, slow clients, Redis |
+//! | [`pick`](mod@pick) | choice of jobs to attach to, from a list on a terminal |
+//! | [`screen`] | the terminal as one full screen: taken and given back, keys, a table of jobs |
+//! | [`lists`] | what a relay lists: jobs, clients, counters; as types |
 //! | [`emit`] | where events are sent: channels or streams of Redis, or a relay over HTTP |
 //! | [`broker`] | the trait with its guarantees; embedded and Redis behind it |
 //! | [`child`] | a command of the user's: its start, the signals passed on to it, its exit code |
@@ -64,7 +68,7 @@
 //!
 //! # Direction of dependencies
 //! ```text
-//! main → cli → demo, simulate → {relay, publish, attach, run, bench, check} → emit → broker → wire → net, child, jwt → dialect → text
+//! main → cli → demo, simulate → {relay, publish, attach, run, bench, check, top, pick} → emit, screen → broker, lists → wire → net, child, jwt → dialect → text
 //! ```
 //! Features never import each other and know no clap; a dialect knows no tokio. Everybody may import [`text`], and
 //! [`progress`] knows nothing else. A test reads the sources and fails on any other arrow. Flags
@@ -87,14 +91,18 @@ pub mod dialect;
 mod emit;
 mod exit;
 mod jwt;
+mod lists;
 mod net;
 mod outfile;
+mod pick;
 mod progress;
 mod publish;
 pub mod relay;
 mod run;
+mod screen;
 mod simulate;
 mod telemetry;
 mod text;
+mod top;
 mod usage;
 mod wire;

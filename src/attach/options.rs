@@ -89,8 +89,7 @@ impl AttachOptions {
     /// The key that opens lists of jobs, where there are lists among the targets: the one that was given, or that a relay of
     /// this user on this machine left.
     pub(super) fn list_key(&self) -> Option<String> {
-        let given = self.publish_key.clone();
-        given.or_else(|| publish_key::for_server(&self.server)).filter(|_| self.has_lists())
+        publish_key::given_or_left(self.publish_key.as_deref(), &self.server).filter(|_| self.has_lists())
     }
 
     /// Kinds of event that a server is asked for; empty: all. Bars show all of them, a recording has all of them, and a new run

@@ -5,20 +5,25 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory as _, ValueEnum, ValueHint};
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::Globals;
 use super::asked::Asked;
 use super::bearer::BearerArgs;
+use super::config::with_environment;
+use super::locale;
 use super::sink::ServerArgs;
 use super::values::{duration, publish_key};
+use super::{Cli, Globals, Invocation};
 use crate::attach::{self, AttachOptions, AttachReport, ProgressMode};
 use crate::dialect::Target;
 use crate::exit::{Exit, Failure};
+use crate::lists::ListClient;
 use crate::net::publish_key::for_server;
 use crate::net::shutdown::Signals;
+use crate::pick::{PickOptions, Picked, pick};
+use crate::screen::{Abilities, Place, is_on_terminal};
 
 /// Watch jobs until they end, or channels: bars, lines or JSON, and the jobs' result as the exit code
 ///
@@ -38,11 +43,16 @@ use crate::net::shutdown::Signals;
 /// DIALECT/* is every job of a dialect, those that begin later included. It goes on until it is interrupted, or with
 /// `--until-idle` until nothing runs any more; the newest run of each job makes the exit code.
 ///
+/// Without a target, on a terminal, the jobs that are queued or running are listed, the newest first, to pick from: Space marks
+/// one, Enter attaches to the marked ones or to the one under the cursor, `/` finds a text in names and messages, Esc, q or Ctrl-C
+/// leaves with exit code 130. The list is drawn on stderr. Elsewhere a missing target is bad usage.
+///
 /// Channels and rooms have no end: with one among the targets attach runs until it is interrupted (130), the time is up
 /// (8) or the server is lost (3), and a resource that fails is shown and changes no exit code.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     jobwire attach build-42                              bars on a terminal, lines elsewhere\n  \
+    jobwire attach                                       pick from the jobs that are queued or running\n  \
     jobwire attach celery/6b1f0c5e                       a Celery task, which needs no line of code\n  \
     jobwire attach bullmq/videos:1                       a job of a BullMQ queue, which needs none either\n  \
     jobwire attach --timeout 10m downloads/a downloads/b both, but not for ever\n  \
@@ -55,7 +65,8 @@ use crate::net::shutdown::Signals;
     jobwire attach channel:emails --events email:bounced --progress plain")]
 pub(crate) struct AttachArgs {
     /// Jobs, as in build-42 or scraping/123, every job of a dialect, as in 'scraping/*', channel:NAME, room:KIND:ID, or whole ws:// URLs.
-    #[arg(required = true, value_name = "TARGET")]
+    /// Without one, on a terminal, the jobs that are queued or running are listed to pick from.
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 
     #[command(flatten)]
@@ -149,9 +160,20 @@ impl ProgressChoice {
 
 impl AttachArgs {
     pub(crate) fn run(self, globals: &Globals) -> Result<Exit> {
-        let options = self.options(globals)?;
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().context("could not start")?;
+        let options = if self.targets.is_empty() {
+            if !is_on_terminal(Place::Stderr) {
+                return Err(no_target(&globals.invocation));
+            }
+            match runtime.block_on(pick(&self.pick_options(globals)?))? {
+                Picked::Jobs(names) => self.options(globals, listed(&names, globals)?)?,
+                Picked::None(exit) => return Ok(exit),
+            }
+        } else {
+            let targets = self.targets(globals)?;
+            self.options(globals, targets)?
+        };
         let (report, signal) = runtime.block_on(until_signal(options))?;
         match (signal, report.problem) {
             (Some(exit), problem) if report.exit == Exit::Interrupted => match problem {
@@ -177,14 +199,35 @@ impl AttachArgs {
         })
     }
 
-    fn options(self, globals: &Globals) -> Result<AttachOptions, Failure> {
+    /// The targets that were typed.
+    fn targets(&self, globals: &Globals) -> Result<Vec<Target>, Failure> {
         let parse = |text: &String| {
             Target::parse(text, &globals.dialects, self.dialect.as_deref())
                 .map_err(|error| Failure::usage(error.to_string()))
         };
+        self.targets.iter().map(parse).collect()
+    }
+
+    /// Settings of the list to pick from.
+    fn pick_options(&self, globals: &Globals) -> Result<PickOptions, Failure> {
+        let dialect = self.dialect.as_deref().map(|name| globals.dialects.require(name)).transpose();
+        let dialect = dialect.map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(PickOptions {
+            relay: ListClient {
+                server: self.relay.server.clone(),
+                // Attach itself warns where certificates are not checked.
+                tls: self.relay.tls.quiet().map_or_else(|| self.relay.tls.tls(), Ok)?,
+                token: self.token.clone().source()?,
+                publish_key: self.publish_key.clone(),
+            },
+            dialect: dialect.map(|dialect| dialect.name.to_string()),
+            abilities: Abilities { color: globals.color.on_stderr(), unicode: locale::is_utf8() },
+        })
+    }
+
+    fn options(self, globals: &Globals, targets: Vec<Target>) -> Result<AttachOptions, Failure> {
         let token = self.token.source()?;
         let tls = self.relay.tls.tls()?;
-        let targets = self.targets.iter().map(parse).collect::<Result<_, _>>()?;
         let progress = self.progress.resolve()?;
         let color = match progress {
             ProgressMode::Bars => globals.color.on_stderr(),
@@ -206,6 +249,26 @@ impl AttachArgs {
             record: self.record,
             ..AttachOptions::new(targets, self.relay.server)
         })
+    }
+}
+
+/// The targets of jobs that a relay lists, whatever characters are in their names.
+fn listed(names: &[String], globals: &Globals) -> Result<Vec<Target>, Failure> {
+    let target = |name: &String| {
+        Target::listed(name, &globals.dialects).map_err(|error| {
+            Failure::usage(error.to_string()).hint("--dialect-file loads a dialect that only the relay has")
+        })
+    };
+    names.iter().map(target).collect()
+}
+
+/// The error of a command line without a target, as of one without a required argument.
+fn no_target(invocation: &Invocation) -> anyhow::Error {
+    let required = |attach: clap::Command| attach.mut_arg("targets", |targets| targets.required(true));
+    let command = with_environment(Cli::command()).mut_subcommand("attach", required);
+    match command.try_get_matches_from(&invocation.args) {
+        Err(error) => error.into(),
+        Ok(_) => Failure::usage("a target is missing").into(),
     }
 }
 

@@ -142,6 +142,7 @@ fn more(name: &str) -> String {
         "jobwire-demo" => include_str!("generate/demo.roff").to_owned(),
         "jobwire-publish" => include_str!("generate/publish.roff").to_owned(),
         "jobwire-serve" => include_str!("generate/serve.roff").to_owned(),
+        "jobwire-top" => include_str!("generate/top.roff").to_owned(),
         _ => String::new(),
     }
 }

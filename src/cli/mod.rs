@@ -29,6 +29,7 @@ mod sink;
 mod tests;
 mod tls;
 mod token;
+mod top;
 mod values;
 
 use std::ffi::OsString;
@@ -50,10 +51,12 @@ Examples:
   jobwire serve --redis redis://127.0.0.1:6379       relay what workers PUBLISH there
   jobwire run build-42 -- make                       run a command as a job
   jobwire attach build-42                            watch a job; its result is the exit code
+  jobwire attach                                     pick from the jobs that run
   jobwire attach celery/6b1f0c5e                     watch a Celery task
   jobwire publish build-42 progress percent=45       report from a script
   jobwire publish --list                             every dialect's events and their fields
   jobwire check --wait 30s                           does a relay do what it should?
+  jobwire top                                        what a relay is doing, live
   jobwire serve -- ./smoke.sh                        a relay for as long as a command takes
 
 Every flag can stand in the environment (JOBWIRE_ and its name) and in the TOML file of --config; the flag beats the \
@@ -118,6 +121,7 @@ enum Verb {
     Run(Box<run::RunArgs>),
     Bench(Box<bench::BenchArgs>),
     Check(Box<check::CheckArgs>),
+    Top(Box<top::TopArgs>),
     Token(Box<token::TokenArgs>),
     Demo(Box<demo::DemoArgs>),
     Schema(schema::SchemaArgs),
@@ -145,6 +149,7 @@ impl Verb {
             Self::Run(args) => args.run(globals),
             Self::Bench(args) => args.run(globals),
             Self::Check(args) => args.run(globals),
+            Self::Top(args) => args.run(globals),
             Self::Token(args) => args.run(),
             Self::Demo(args) => args.run(globals),
             Self::Schema(args) => args.run(globals),

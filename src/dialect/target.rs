@@ -126,6 +126,12 @@ impl Target {
         Self::of_dialect(dialects.require(name)?, job, text)
     }
 
+    /// The target that a relay lists under this name, whatever characters are in it.
+    pub fn listed(text: &str, dialects: &Dialects) -> Result<Self, TargetError> {
+        let (name, job) = text.split_once('/').unwrap_or((text, ""));
+        Self::of_dialect(dialects.require(name)?, job, text)
+    }
+
     /// Target of one job of a dialect, or of all its jobs. `text` is the whole target, for errors.
     fn of_dialect(dialect: Arc<Dialect>, job: &str, text: &str) -> Result<Self, TargetError> {
         let name = &dialect.name;

@@ -26,7 +26,7 @@ pub(crate) struct Response {
     pub status: u16,
     /// The headers of the answer.
     pub headers: HeaderMap,
-    /// The body, at most [`MAX_BODY`] bytes.
+    /// The body, at most [`MAX_BODY`] bytes unless the caller allowed another length.
     pub body: Bytes,
 }
 
@@ -53,7 +53,19 @@ pub(crate) async fn request(
     timeout: Duration,
 ) -> Result<Response, NetError> {
     let request = prepared(method, url, headers, body)?;
-    within(url, timeout, exchange(url, request, tls)).await
+    within(url, timeout, exchange(url, request, tls, MAX_BODY)).await
+}
+
+/// Sends a GET as [`request`] does, and reads an answer of at most `most` bytes.
+pub(crate) async fn get_at_most(
+    most: usize,
+    url: &Url,
+    headers: &[(&str, &str)],
+    tls: &Tls,
+    timeout: Duration,
+) -> Result<Response, NetError> {
+    let request = prepared(Method::GET, url, headers, Bytes::new())?;
+    within(url, timeout, exchange(url, request, tls, most)).await
 }
 
 /// Sends a GET and reads the head of the answer, both within `timeout`. A status other than 2xx is an error.
@@ -147,7 +159,12 @@ fn prepared(
     })
 }
 
-async fn exchange(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result<Response, NetError> {
+async fn exchange(
+    url: &Url,
+    request: Request<Full<Bytes>>,
+    tls: &Tls,
+    most: usize,
+) -> Result<Response, NetError> {
     let stream = establish(url, tls).await?;
     let lost = |error: hyper::Error| classify(url, &error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
@@ -155,10 +172,10 @@ async fn exchange(url: &Url, request: Request<Full<Bytes>>, tls: &Tls) -> Result
         let response = sender.send_request(request).await.map_err(lost)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
+        let body = Limited::new(response.into_body(), most).collect().await;
         let body = body.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                return NetError::TooBig { address: address(url), limit: MAX_BODY };
+                return NetError::TooBig { address: address(url), limit: most };
             }
             NetError::Closed { address: address(url), reason: "in the middle of an answer".into() }
         })?;

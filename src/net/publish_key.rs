@@ -47,6 +47,13 @@ pub(crate) fn for_server(server: &Url) -> Option<String> {
     server.port_or_known_default().filter(|_| is_loopback(server)).and_then(find)
 }
 
+/// The key that was given, else the one that a relay of this user left for the server.
+///
+/// A relay that starts again leaves another key, so a client that comes back asks again.
+pub(crate) fn given_or_left(given: Option<&str>, server: &Url) -> Option<String> {
+    given.map(str::to_owned).or_else(|| for_server(server))
+}
+
 /// Whether two keys are the same, in a time that tells their lengths and not where they differ.
 pub(crate) fn matches(a: &str, b: &str) -> bool {
     a.as_bytes().ct_eq(b.as_bytes()).into()

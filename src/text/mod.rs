@@ -5,6 +5,7 @@
 //! [`safe_json`]. Nobody who publishes an event, and no server, gets to command the terminal of those who watch.
 
 mod columns;
+mod figures;
 mod junit;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use console::strip_ansi_codes;
 
 pub(crate) use columns::{Side, columns, elided, fit, padded};
+pub(crate) use figures::{bytes, clock, grouped, percent};
 pub(crate) use junit::{TestCase, TestOutcome, TestProblem, TestSuite};
 
 /// Begins a synchronized update (DEC private mode 2026): the terminal shows all changes at once when the update ends. Other

@@ -32,3 +32,4 @@ mod snippets;
 mod support;
 mod tls;
 mod token;
+mod top;

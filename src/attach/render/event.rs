@@ -4,13 +4,12 @@ use colored::Color;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::text::{clock, percent};
 use super::{Flow, Paint};
 use crate::attach::job::{Job, Link};
 use crate::attach::stream::Happening;
 use crate::attach::telling::telling;
 use crate::dialect::{Dialect, LogView, Outcome, View};
-use crate::text::brief;
+use crate::text::{brief, clock, percent};
 
 /// The local time, as lines begin with.
 pub(super) fn time(at: &Timestamp, zone: &TimeZone, paint: Paint) -> String {

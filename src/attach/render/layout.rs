@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use colored::Color;
 
 use super::Paint;
-use super::text::{clock, column, percent, results};
+use super::text::{column, results};
 use crate::attach::board::{Board, Tally};
 use crate::attach::job::{Job, Link, Part, State};
 use crate::attach::stream::Stream;
 use crate::dialect::{Outcome, Phase};
-use crate::text::{Side, brief, columns, counted, elided, fit, padded};
+use crate::text::{Side, brief, clock, columns, counted, elided, fit, padded, percent};
 
 /// A job that is under way and says nothing for longer than this is called quiet.
 const QUIET: Duration = Duration::from_secs(10);

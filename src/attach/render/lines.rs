@@ -8,13 +8,13 @@ use colored::Color;
 use jiff::tz::TimeZone;
 
 use super::event::{gap_words, link_words, log_words, remark, time, words};
-use super::text::{percent, results};
+use super::text::results;
 use super::{Filter, Flow, Flowed, LOOK_FOR_READER, Out, Paint, Renderer, Seen, What, stdout, still_read};
 use crate::attach::board::Board;
 use crate::attach::job::{Effect, Job, Link, State};
 use crate::attach::stream::Happening;
 use crate::dialect::{Outcome, Phase};
-use crate::text::brief;
+use crate::text::{brief, percent};
 
 /// Writes the lines.
 pub(crate) struct PlainLines {

@@ -1,6 +1,4 @@
-//! Times, figures and colours, as the renderers write them.
-
-use std::time::Duration;
+//! Columns, figures and colours, as the renderers write them.
 
 use colored::{Color, Colorize};
 
@@ -9,23 +7,6 @@ use crate::text::{Side, counted, fit, padded};
 /// Cut or padded to exactly `width` columns.
 pub(super) fn column(text: &str, width: usize, side: Side) -> String {
     padded(&fit(text, width), width, side)
-}
-
-/// `0:07`, `12:34`, `1:02:03`.
-pub(super) fn clock(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
-}
-
-/// `45%`, or `45.5%` where a percent has a fraction and there is room for it.
-pub(super) fn percent(percent: f64, exact: bool) -> String {
-    // Never 100 % before it is: rounding down is what a person expects of progress.
-    if exact && percent.fract() > 0.0 {
-        format!("{:.1}%", (percent * 10.0).floor() / 10.0)
-    } else {
-        format!("{}%", percent.floor())
-    }
 }
 
 /// `1 result`, `42 results`.
@@ -63,11 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_and_percents_read_well() {
-        assert_eq!(clock(Duration::from_secs(7)), "0:07");
-        assert_eq!(clock(Duration::from_secs(3723)), "1:02:03");
-        assert_eq!((percent(99.96, true), percent(99.96, false)), ("99.9%".into(), "99%".into()));
-        assert_eq!(percent(45.0, true), "45%");
+    fn a_column_is_cut_by_what_a_terminal_draws() {
         assert_eq!(column("ä日本語", 6, Side::Left), "ä日本…");
     }
 }

@@ -1,0 +1,16 @@
+//! What a relay lists: its jobs, its clients, its counters, and whether it is of use.
+//!
+//! [`ListClient`] asks over HTTP, one connection a question. An old relay has fewer members in its answers and no list of
+//! clients; what is missing is `None`, never an invented zero. What failed is a [`Failure`](crate::exit::Failure) with the
+//! exit code and a hint.
+
+mod answer;
+mod client;
+mod failure;
+mod poll;
+
+#[cfg(test)]
+pub(crate) use answer::RedisFacts;
+pub(crate) use answer::{ClientList, ClientRow, JobList, JobRow, RelayStats, state_name};
+pub(crate) use client::{Clients, JobQuery, ListClient, MOST_JOBS, Readiness, RelaySample};
+pub(crate) use poll::{PollResult, Wanted, poll};
