@@ -52,6 +52,9 @@ _jobwire() {
             jobwire,token)
                 cmd="jobwire__subcmd__token"
                 ;;
+            jobwire,top)
+                cmd="jobwire__subcmd__top"
+                ;;
             jobwire__subcmd__bench,compare)
                 cmd="jobwire__subcmd__bench__subcmd__compare"
                 ;;
@@ -91,6 +94,9 @@ _jobwire() {
             jobwire__subcmd__help,token)
                 cmd="jobwire__subcmd__help__subcmd__token"
                 ;;
+            jobwire__subcmd__help,top)
+                cmd="jobwire__subcmd__help__subcmd__top"
+                ;;
             jobwire__subcmd__help__subcmd__bench,compare)
                 cmd="jobwire__subcmd__help__subcmd__bench__subcmd__compare"
                 ;;
@@ -107,7 +113,7 @@ _jobwire() {
 
     case "${cmd}" in
         jobwire)
-            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach run bench check token demo schema completions man help"
+            opts="-h -V --config --dialect-file --color --log-level --help --version serve publish attach run bench check top token demo schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -842,7 +848,7 @@ _jobwire() {
             return 0
             ;;
         jobwire__subcmd__help)
-            opts="serve publish attach run bench check token demo schema completions man help"
+            opts="serve publish attach run bench check top token demo schema completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1040,6 +1046,20 @@ _jobwire() {
         jobwire__subcmd__help__subcmd__token__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        jobwire__subcmd__help__subcmd__top)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1754,6 +1774,102 @@ _jobwire() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        jobwire__subcmd__top)
+            opts="-h --token --token-file --server --ca --insecure --publish-key --interval --once --output --state --dialect --sort --limit --config --dialect-file --color --log-level --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ca)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --publish-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "text json" -- "${cur}"))
+                    return 0
+                    ;;
+                --state)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect)
+                    COMPREPLY=($(compgen -W "downloads scraping channels celery bullmq jobs tasks" -- "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -W "state name percent elapsed watchers updated started" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --dialect-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --log-level)
+                    COMPREPLY=($(compgen -W "off error warn info debug trace" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
@@ -1831,7 +1947,7 @@ _jobwire_targets() {
             continue
         fi
         case $word in
-            --allowed-origins | --as | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --claim | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --end | --events | --exp | --fail-rate | --find | --format | --header | --header-timeout | --heartbeat | --hgrm | --hlog | --html | --jobs | --junit | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --only | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --port-file | --probe | --progress | --progress-regex | --pty | --publish-key | --publish-url | --ramp | --rate | --record | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --replay | --retries | --scenario | --seed | --server | --server-pid | --shards | --simulate-duration | --slow | --slow-rate | --source-ip | --speed | --stalled | --step-timeout | --stream-history | --streams | --sub | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --wait | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
+            --allowed-origins | --as | --assert | --auth | --bullmq-prefix | --bullmq-queues | --ca | --celery-prefix | --channel | --channel-prefix | --churn | --claim | --color | --config | --connect-rate | --connections | --csv | --cut | --dialect | --dialect-file | --drain | --duration | --echo | --end | --events | --exp | --fail-rate | --find | --format | --header | --header-timeout | --heartbeat | --hgrm | --hlog | --html | --interval | --jobs | --junit | --jwks | --jwt-audience | --jwt-key | --jwt-secret | --keep-bytes | --keep-ended | --keep-jobs | --limit | --listen | --lists | --log-level | --markdown | --max-clock-error | --max-frame | --max-header | --max-lifetime | --max-payload | --milestones | --only | --outbox | --output | --owner | --ownerless | --patience | --payload-size | --ping-interval | --port-file | --probe | --progress | --progress-regex | --pty | --publish-key | --publish-url | --ramp | --rate | --record | --redis | --redis-ca | --redis-cert | --redis-key | --redis-sentinel-password | --remote-workers | --repeat | --replay | --retries | --scenario | --seed | --server | --server-pid | --shards | --simulate-duration | --slow | --slow-rate | --sort | --source-ip | --speed | --stalled | --state | --step-timeout | --stream-history | --streams | --sub | --tail | --targets-per-connection | --threads | --timeout | --token | --token-file | --transport | --trust-proxy | --unknown-grace | --until-idle | --wait | --warm-up | --within | --workers | -H | -c | -d | -n | -r) skip=1 flag=$word ;;
             -*) ;;
             *)
                 case $((positionals++)) in

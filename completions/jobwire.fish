@@ -43,6 +43,7 @@ complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "attach" -d 'Watch j
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "run" -d 'Run a command and tell of it as a job: start, progress, end'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
+complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "top" -d 'What a relay is doing, live: its jobs, watchers, rates, slow clients and its Redis'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
 complete -c jobwire -n "__fish_jobwire_needs_command" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
@@ -452,6 +453,44 @@ complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l redis-insecure
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l durable -d 'Append events to Redis Streams, for relays with --streams, rather than publish them; needs --redis or REDIS_URL'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
 complete -c jobwire -n "__fish_jobwire_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l token -d 'The token that says who you are, for relays that want one; the server is sent it, or the one that all URLs name, and no other. A JWT with exp and, as sub, the job\'s owner where that counts' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l token-file -d 'A file with that token, read at every attempt to connect, so that a token that is refreshed there carries on' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l server -d 'The relay, or another server of the contracts: a ws, wss, http or https URL' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l ca -d 'Trust the certificates in this PEM file rather than the system\'s, at wss:// and https://; a copy of a server\'s own self-signed one does' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l publish-key -d 'The relay\'s publish key, which lets jobs and clients be listed; a relay of this user on this machine leaves it where top finds it' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l interval -d 'Time between two looks at the relay, and over which rates are measured' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l output -d 'With --once: what to print' -r -f -a "text\t'Lines for people'
+json\t'One JSON object'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l state -d 'Show jobs in these states, comma-separated: running, queued, failed, cancelled, succeeded' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l dialect -d 'Show jobs of this dialect' -r -f -a "downloads\t''
+scraping\t''
+channels\t''
+celery\t''
+bullmq\t''
+jobs\t''
+tasks\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l sort -d 'Order of the jobs' -r -f -a "state\t'Those at work first, the newest first'
+name\t'By name'
+percent\t'The furthest first'
+elapsed\t'The longest first'
+watchers\t'The most watched first'
+updated\t'The last heard of first'
+started\t'The last begun first'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l limit -d 'With --once: print at most so many jobs, the first by the order' -r
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l config -d 'Read defaults for flags from this TOML file' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l dialect-file -d 'Load a job dialect of your own; repeatable' -r -F
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l color -d 'When to use colour; auto honours NO_COLOR' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l log-level -d 'What to log on stderr: error, warn, info, debug, trace, off, or a filter such as jobwire::relay=debug [default: info for serve, warn otherwise]' -r -f -a "off\t''
+error\t''
+warn\t''
+info\t''
+debug\t''
+trace\t''"
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l insecure -d 'Trust whoever answers at wss:// and https://, whatever the certificate'
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -l once -d 'Print one sample on stdout and end'
+complete -c jobwire -n "__fish_jobwire_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l sub -d 'Whose the token is: the owner of the jobs that it opens' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l exp -d 'How long it is good for' -r
 complete -c jobwire -n "__fish_jobwire_using_subcommand token; and not __fish_seen_subcommand_from explain" -l claim -d 'Another claim: NAME=TEXT, or NAME:=JSON; watch=PATTERN,PATTERN restricts the token to these targets (celery/*, channel:campaigns, room:lead:7); repeatable' -r
@@ -546,18 +585,19 @@ info\t''
 debug\t''
 trace\t''"
 complete -c jobwire -n "__fish_jobwire_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "run" -d 'Run a command and tell of it as a job: start, progress, end'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
-complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check token demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "serve" -d 'Run the relay: publications in, WebSocket frames out'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "publish" -d 'Emit events: into Redis, or over HTTP to a relay'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "attach" -d 'Watch jobs until they end, or channels: bars, lines or JSON, and the jobs\' result as the exit code'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "run" -d 'Run a command and tell of it as a job: start, progress, end'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "bench" -d 'Load a server with connections and events: latency, losses, memory, a verdict'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "check" -d 'Smoke test: publish and receive through a relay, and say what is broken and what to do'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "top" -d 'What a relay is doing, live: its jobs, watchers, rates, slow clients and its Redis'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "token" -d 'Make a token (JWT) for those who watch, or explain one'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "demo" -d 'See it all at once: a relay, simulated jobs and their bars, with nothing to install'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "schema" -d 'Print types of the events of a dialect, of its polling body and of the messages of sockets: JSON Schema or TypeScript'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "completions" -d 'Print shell completions: verbs, flags, targets, events and their fields'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "man" -d 'Write the manual pages, one for each verb and others by subject, into a directory'
+complete -c jobwire -n "__fish_jobwire_using_subcommand help; and not __fish_seen_subcommand_from serve publish attach run bench check top token demo schema completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from bench" -f -a "compare" -d 'Say what got better or worse between runs, beyond noise'
 complete -c jobwire -n "__fish_jobwire_using_subcommand help; and __fish_seen_subcommand_from token" -f -a "explain" -d 'Say what a token allows, and all that is wrong with it'
 
@@ -574,7 +614,7 @@ function __fish_jobwire_positionals
             continue
         end
         switch $word
-            case --allowed-origins --as --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --end --events --exp --fail-rate --find --format --header --header-timeout --heartbeat --hgrm --hlog --html --jobs --junit --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --only --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --progress-regex --pty --publish-key --publish-url --ramp --rate --record --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --replay --retries --scenario --seed --server --server-pid --shards --simulate-duration --slow --slow-rate --source-ip --speed --stalled --step-timeout --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --wait --warm-up --within --workers -H -c -d -n -r
+            case --allowed-origins --as --assert --auth --bullmq-prefix --bullmq-queues --ca --celery-prefix --channel --channel-prefix --churn --claim --color --config --connect-rate --connections --csv --cut --dialect --dialect-file --drain --duration --echo --end --events --exp --fail-rate --find --format --header --header-timeout --heartbeat --hgrm --hlog --html --interval --jobs --junit --jwks --jwt-audience --jwt-key --jwt-secret --keep-bytes --keep-ended --keep-jobs --limit --listen --lists --log-level --markdown --max-clock-error --max-frame --max-header --max-lifetime --max-payload --milestones --only --outbox --output --owner --ownerless --patience --payload-size --ping-interval --port-file --probe --progress --progress-regex --pty --publish-key --publish-url --ramp --rate --record --redis --redis-ca --redis-cert --redis-key --redis-sentinel-password --remote-workers --repeat --replay --retries --scenario --seed --server --server-pid --shards --simulate-duration --slow --slow-rate --sort --source-ip --speed --stalled --state --step-timeout --stream-history --streams --sub --tail --targets-per-connection --threads --timeout --token --token-file --transport --trust-proxy --unknown-grace --until-idle --wait --warm-up --within --workers -H -c -d -n -r
                 set skip yes
             case '-*'
             case '*'
