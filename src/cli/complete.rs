@@ -14,7 +14,6 @@ use anyhow::Result;
 use bytes::Bytes;
 use clap::{ArgMatches, CommandFactory, FromArgMatches as _};
 use hyper::Method;
-use serde::Deserialize;
 
 use super::asked::Asked;
 use super::attach::AttachArgs;
@@ -22,6 +21,7 @@ use super::publish::PublishArgs;
 use super::{Cli, Globals, config, globals};
 use crate::dialect::{Dialects, Target};
 use crate::exit::{Exit, Failure};
+use crate::lists::{JobList, JobRow};
 use crate::net::{http, http_url};
 use crate::text::brief;
 
@@ -41,20 +41,6 @@ pub(super) struct Completing {
     words: Vec<OsString>,
 }
 
-/// The relay's answer.
-#[derive(Debug, Deserialize)]
-struct Jobs {
-    jobs: Vec<ListedJob>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ListedJob {
-    target: String,
-    state: String,
-    percent: Option<f64>,
-    message: Option<String>,
-}
-
 impl Completing {
     /// Command line to complete, where these arguments call the verb.
     pub(super) fn of(args: &[OsString]) -> Option<Self> {
@@ -72,7 +58,7 @@ impl Completing {
     }
 
     /// Answer of the command line's relay; `None` without an answer in time.
-    fn jobs(&self) -> Option<Jobs> {
+    fn jobs(&self) -> Option<JobList> {
         let asked = asked(&settings(&self.words)?)?;
         let mut url = http_url(&asked.server, "/jobs");
         url.query_pairs_mut().append_pair("limit", &MOST.to_string());
@@ -84,7 +70,7 @@ impl Completing {
             runtime.block_on(http::request(Method::GET, &url, &headers, Bytes::new(), &asked.tls, DEADLINE));
         // The runtime must not wait for a look-up of a name that is still going on.
         runtime.shutdown_background();
-        serde_json::from_slice(&answer.ok()?.success(&url).ok()?).ok()
+        JobList::read(&answer.ok()?.success(&url).ok()?)
     }
 }
 
@@ -111,7 +97,7 @@ fn asked(matches: &ArgMatches) -> Option<Asked> {
 ///
 /// The target without its dialect is offered only where it means the same job. Targets with control characters are left out,
 /// since they cannot be typed. Quotes and backslashes are ignored, since they may belong to the shell.
-fn offers(rows: &[ListedJob], current: &str, dialects: &Dialects) -> String {
+fn offers(rows: &[JobRow], current: &str, dialects: &Dialects) -> String {
     let bare = |text: &str| text.replace(['\'', '"', '\\'], "");
     let current = bare(current);
     let mut out = String::new();
@@ -140,9 +126,9 @@ fn is_same(one: &str, other: &str, dialects: &Dialects) -> bool {
 }
 
 /// State of a job in a few words.
-fn state(row: &ListedJob) -> String {
+fn state(row: &JobRow) -> String {
     let percent = row.percent.map(|percent| format!("{percent:.0}%"));
-    let words = [Some(row.state.clone()), percent, row.message.clone()];
+    let words = [Some(row.state.as_str().to_owned()), percent, row.message.clone()];
     let words: Vec<String> = words.into_iter().flatten().map(|word| brief(&word).into_owned()).collect();
     words.join(" ")
 }
@@ -150,13 +136,17 @@ fn state(row: &ListedJob) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::JobState;
 
-    fn row(target: &str, percent: Option<f64>) -> ListedJob {
-        ListedJob {
+    fn row(target: &str, percent: Option<f64>) -> JobRow {
+        JobRow {
             target: target.to_owned(),
-            state: "running".to_owned(),
+            state: JobState::Running,
             percent,
             message: Some("a\nb\u{1b}[1m".to_owned()),
+            started: None,
+            updated: None,
+            watchers: 0,
         }
     }
 

@@ -6,20 +6,6 @@ use serde_json::Value;
 
 use crate::dialect::JobState;
 
-/// States by their names, in the order in which a person asks for them.
-const STATES: [(&str, JobState); 5] = [
-    ("running", JobState::Running),
-    ("queued", JobState::Queued),
-    ("failed", JobState::Failed),
-    ("cancelled", JobState::Cancelled),
-    ("succeeded", JobState::Succeeded),
-];
-
-/// Name of a state, as relays write it.
-pub(crate) fn state_name(state: JobState) -> &'static str {
-    STATES.iter().find(|(_, known)| *known == state).map_or("running", |(name, _)| name)
-}
-
 /// Answer of `/jobs`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct JobList {
@@ -151,7 +137,7 @@ pub(crate) struct Usage {
 
 impl JobList {
     /// Reads the answer; `None` where it is something else. A row that makes no sense is left out.
-    pub(super) fn read(body: &[u8]) -> Option<Self> {
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct Body {
             jobs: Vec<Value>,
@@ -180,8 +166,8 @@ fn job(value: Value) -> Option<JobRow> {
     let row: Row = serde_json::from_value(value).ok()?;
     let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
     // A state that is not known here is one of a job that has not ended.
-    let state = STATES.iter().find(|(name, _)| *name == row.state);
-    let state = state.map_or(JobState::Running, |(_, state)| *state);
+    let state = JobState::ALL.into_iter().find(|state| state.as_str() == row.state);
+    let state = state.unwrap_or(JobState::Running);
     let percent = row.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
     // Many a job succeeds without a last percent.
     let percent = if state == JobState::Succeeded { Some(100.0) } else { percent };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::{ClientList, JobList, RelayStats, object, state_name};
+use super::answer::{ClientList, JobList, RelayStats, object};
 use super::failure::{no_relay, of_error};
 use crate::dialect::JobState;
 use crate::exit::Failure;
@@ -141,7 +141,7 @@ impl ListClient {
             let mut pairs = url.query_pairs_mut();
             pairs.append_pair("limit", &query.limit.clamp(1, MOST_JOBS).to_string());
             if !query.states.is_empty() {
-                let states: Vec<&str> = query.states.iter().map(|state| state_name(*state)).collect();
+                let states: Vec<&str> = query.states.iter().map(|state| state.as_str()).collect();
                 pairs.append_pair("state", &states.join(","));
             }
             if let Some(dialect) = &query.dialect {

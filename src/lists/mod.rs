@@ -11,6 +11,6 @@ mod poll;
 
 #[cfg(test)]
 pub(crate) use answer::RedisFacts;
-pub(crate) use answer::{ClientList, ClientRow, JobList, JobRow, RelayStats, state_name};
+pub(crate) use answer::{ClientList, ClientRow, JobList, JobRow, RelayStats};
 pub(crate) use client::{Clients, JobQuery, ListClient, MOST_JOBS, Readiness, RelaySample};
 pub(crate) use poll::{PollResult, Wanted, poll};

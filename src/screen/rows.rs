@@ -8,7 +8,7 @@ use super::columns::{Column, layout};
 use super::table::{JobTable, Order};
 use super::time::{elapsed, remaining};
 use crate::dialect::JobState;
-use crate::lists::{JobRow, state_name};
+use crate::lists::JobRow;
 use crate::text::{Side, brief, clock, columns, elided, grouped, percent};
 
 /// Glyph of a state, and its tone.
@@ -90,7 +90,7 @@ fn cell(
             let tone = if is_marked { Tone::Bold } else { Tone::Plain };
             canvas.field(at, width, Side::Left, &elided(&name, width.into()), tone);
         }
-        Column::Word => canvas.field(at, width, Side::Left, state_name(job.state), tone),
+        Column::Word => canvas.field(at, width, Side::Left, job.state.as_str(), tone),
         Column::Percent => {
             let done = job.percent.map(|done| percent(done, false)).unwrap_or_default();
             canvas.field(at, width, Side::Right, &done, Tone::Plain);

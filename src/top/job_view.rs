@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::job::{JobPage, LineKind, PageLine, PagePart, Watch};
 use super::picture::{Moment, Texts};
 use crate::dialect::JobState;
-use crate::lists::{JobRow, state_name};
+use crate::lists::JobRow;
 use crate::screen::{Canvas, Tone, elapsed, glyph, remaining};
 use crate::text::{Side, clock, columns, elided, grouped, percent};
 
@@ -21,7 +21,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, page: &JobPage, moment: &Moment) -> 
     let mut title: Texts<'_> = vec![
         (format!("{sign} ").into(), tone),
         (name.into(), Tone::Bold),
-        (format!("  {}", state_name(page.state)).into(), tone),
+        (format!("  {}", page.state.as_str()).into(), tone),
     ];
     title.push(match &page.watch {
         Watch::Connecting => ("  connecting".into(), Tone::Warn),

@@ -10,7 +10,7 @@ use super::figures::{Between, Rates, between};
 use super::options::{OnceFormat, TopOptions};
 use super::picture::{rate, waiting};
 use crate::exit::{Exit, Failure};
-use crate::lists::{ClientRow, Clients, JobQuery, JobRow, MOST_JOBS, Readiness, RelaySample, state_name};
+use crate::lists::{ClientRow, Clients, JobQuery, JobRow, MOST_JOBS, Readiness, RelaySample};
 use crate::net::address;
 use crate::screen::{JobTable, elapsed, remaining};
 use crate::text::{brief, bytes, clock, grouped, percent, printable, safe_json};
@@ -136,7 +136,7 @@ fn job(row: &JobRow, now: Timestamp) -> Value {
     let seconds = |time: Option<std::time::Duration>| time.map(|time| rounded(time.as_secs_f64()));
     let mut object = Map::new();
     object.insert("target".into(), row.target.clone().into());
-    object.insert("state".into(), state_name(row.state).into());
+    object.insert("state".into(), row.state.as_str().into());
     object.insert("percent".into(), row.percent.into());
     object.insert("message".into(), row.message.clone().into());
     object.insert("started".into(), time(row.started));
@@ -219,7 +219,7 @@ fn aligned(jobs: &[&JobRow], now: Timestamp) -> Vec<String> {
     let row = |job: &&JobRow| {
         [
             brief(&job.target).into_owned(),
-            state_name(job.state).to_owned(),
+            job.state.as_str().to_owned(),
             job.percent.map_or_else(dash, |done| percent(done, false)),
             elapsed(job, now).map_or_else(dash, clock),
             remaining(job, now).map_or_else(dash, clock),

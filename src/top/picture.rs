@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::state::{Away, Focus, TopState};
 use crate::dialect::JobState;
-use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample, RelayStats, state_name};
+use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample, RelayStats};
 use crate::net::address;
 use crate::screen::{Canvas, RowFilter, Tone, draw_table};
 use crate::text::{bytes, grouped, percent, span};
@@ -113,7 +113,7 @@ fn title<'t>(state: &TopState, server: &url::Url) -> Texts<'t> {
         .enumerate()
         {
             texts.push((if nth == 0 { ": " } else { ", " }.into(), Tone::Plain));
-            texts.push((format!("{} {}", grouped(tally(state) as u64), state_name(state)).into(), tone));
+            texts.push((format!("{} {}", grouped(tally(state) as u64), state.as_str()).into(), tone));
         }
     }
     if state.is_paused {
@@ -261,7 +261,7 @@ fn foot(canvas: &mut Canvas<'_>, state: &TopState, drawn: Option<(usize, usize)>
         filters.push(format!("\"{}\"", filter.text));
     }
     if !filter.states.is_empty() {
-        filters.push(filter.states.iter().map(|state| state_name(*state)).collect::<Vec<_>>().join("+"));
+        filters.push(filter.states.iter().map(|state| state.as_str()).collect::<Vec<_>>().join("+"));
     }
     filters.extend(filter.dialect.iter().map(|dialect| format!("{dialect}/*")));
     let hidden = state.table.rows().len() - shown;
