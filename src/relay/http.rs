@@ -201,13 +201,18 @@ fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
 }
 
-/// As [`check_origin`], and lets the relay's own page in: its origin is what the request is addressed to.
+/// As [`check_origin`], and lets the relay's own page in: its origin is what the request is addressed to. On a loopback listener
+/// that has to be a loopback name, unless a proxy is in between: any other name is one that somebody has pointed at this machine.
 fn check_page_or_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));
     let is_own =
         origin.zip(text(header::HOST)).is_some_and(|((_, page), host)| page.eq_ignore_ascii_case(host));
-    if api.options.page && is_own { Ok(()) } else { check_origin(api, request) }
+    if api.options.page && is_own && !access::is_rebound(api, request) {
+        Ok(())
+    } else {
+        check_origin(api, request)
+    }
 }
 
 /// `GET` on a dialect's polling route.

@@ -111,8 +111,9 @@ fn upgrade(relay: &Relay, path: &str, host: &str, origin: &str) -> u16 {
 
 #[test]
 fn the_page_may_watch_from_wherever_it_was_loaded() {
-    let relay = Relay::start(&[]);
+    let relay = Relay::listening_on("0.0.0.0:0", &[]);
     let bare = Relay::start(&["--no-page"]);
+    let local = Relay::start(&[]);
     for (host, origin, status) in [
         ("relay.example.com", "https://relay.example.com", 101),
         ("10.0.0.5:8000", "http://10.0.0.5:8000", 101),
@@ -124,6 +125,8 @@ fn the_page_may_watch_from_wherever_it_was_loaded() {
     ] {
         assert_eq!(upgrade(&relay, "/watch", host, origin), status, "{host} {origin}");
         assert_eq!(upgrade(&bare, "/watch", host, origin), 403, "without the page: {host} {origin}");
+        // A name that somebody has pointed at this machine.
+        assert_eq!(upgrade(&local, "/watch", host, origin), 403, "on a loopback listener: {host} {origin}");
     }
     let own = ("relay.example.com", "https://relay.example.com");
     assert_eq!(upgrade(&relay, "/ws/scraping/1", own.0, own.1), 403, "the page uses /watch alone");

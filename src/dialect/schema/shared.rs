@@ -199,8 +199,7 @@ fn answers() -> [Definition; 4] {
                 or_null("message", ValueType::Text),
                 or_null("updated", ValueType::Text).about("UTC by ISO 8601."),
                 whole("watchers", Some(0.0)),
-                or_null("started", ValueType::Text)
-                    .about("When the first event of its run came, UTC by ISO 8601."),
+                or_null("started", ValueType::Text).about("When its run was seen to begin, UTC by ISO 8601."),
             ]),
         ),
         define(

@@ -79,29 +79,48 @@ pub(super) fn list_access(api: &Api, request: &Request) -> ListAccess {
     ListAccess::Token
 }
 
-fn is_local(api: &Api, request: &Request) -> bool {
+/// Whether a request comes from this machine: to a loopback listener, under a loopback name, and through no proxy.
+pub(super) fn is_local(api: &Api, request: &Request) -> bool {
+    is_direct(api, request) && names_loopback(request)
+}
+
+/// Whether a request comes from this machine under another name than a loopback one, as a page's that has let its name point
+/// here.
+pub(super) fn is_rebound(api: &Api, request: &Request) -> bool {
+    is_direct(api, request) && !names_loopback(request)
+}
+
+/// Whether a request has reached a loopback listener through no proxy.
+fn is_direct(api: &Api, request: &Request) -> bool {
     const PROXIED: [&str; 6] =
         ["cf-connecting-ip", "forwarded", "true-client-ip", "via", "x-client-ip", "x-real-ip"];
-    let headers = request.headers();
     let LoopbackListener(is_loopback) =
         request.extensions().get().copied().unwrap_or(LoopbackListener(false));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     // Proxies that add no header often speak HTTP/1.0.
     is_loopback
         && request.version() >= Version::HTTP_11
         && api.options.trusted_proxies.is_empty()
-        && host.is_some_and(is_loopback_name)
-        && !headers
+        && !request
+            .headers()
             .keys()
             .any(|name| PROXIED.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
 }
 
+fn names_loopback(request: &Request) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    host.is_some_and(is_loopback_name)
+}
+
 /// Whether a `Host` is a loopback name.
 fn is_loopback_name(host: &str) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    let (name, port) = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or_default(),
+        None => host.split_at(host.rfind(':').unwrap_or(host.len())),
     };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+        return false;
+    }
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -5,20 +5,19 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::access::list_access;
-use super::{Shared, check_origin, limit};
+use super::access::is_local;
+use super::{Shared, check_key, check_origin, limit};
 use crate::relay::backlogs::Backlogs;
 use crate::relay::error::ApiError;
-use crate::relay::session::ListAccess;
 
 /// Addresses that an answer has, unless the request says otherwise, and at most.
 const LIMIT: usize = 100;
 const MOST: usize = 1_000;
 
-/// `GET /clients?limit=100`. Addresses are for operators: a token opens no list of them.
+/// `GET /clients?limit=100`. Addresses are for operators: neither a token nor `--lists open` opens a list of them.
 pub(super) async fn list(State(api): Shared, request: Request) -> Result<Response, ApiError> {
     check_origin(&api, &request)?;
-    if list_access(&api, &request) == ListAccess::Token {
+    if !is_local(&api, &request) && check_key(&api, request.headers()).is_err() {
         let message = "the addresses of clients are for bearers of the publish key; send it as 'Authorization: Bearer KEY'";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "not_allowed", message.to_owned()));
     }

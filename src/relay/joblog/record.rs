@@ -66,7 +66,7 @@ pub(super) struct Record {
     updated: u64,
     /// When the run was seen to begin, in microseconds since the Unix epoch; 0 if it was not seen.
     began: u64,
-    /// When the first event of the run came here, in microseconds since the Unix epoch; 0 if its state was read back.
+    /// When the first event of the run came, in microseconds since the Unix epoch; 0 unless that was seen to be its beginning.
     first: u64,
     /// The hash of the last state of the run before, if that ended.
     run_before: Option<u64>,
@@ -92,7 +92,7 @@ pub(in crate::relay) struct Listed {
     pub percent: Option<Number>,
     /// When the newest event came, in microseconds since the Unix epoch.
     pub updated: u64,
-    /// When the first event of its run came, in microseconds since the Unix epoch; 0 where its state was read back.
+    /// When its run was seen to begin, in microseconds since the Unix epoch; 0 where that was not seen.
     pub started: u64,
 }
 
@@ -138,6 +138,14 @@ const fn held(bytes: usize) -> usize {
     } else {
         step
     })
+}
+
+/// Whether an event looks like the first of its run: it opens one, is queued, or has done nothing yet. A relay that began in the
+/// middle of the run does not know when that began.
+fn is_beginning(decoded: &Decoded<'_>) -> bool {
+    let percent = decoded.percent.as_ref().and_then(Number::as_f64);
+    decoded.kind.is_some_and(|kind| kind.opens != Opens::Never || kind.queued)
+        || percent.is_some_and(|percent| percent <= 1.0)
 }
 
 /// Changes made by taking an event.
@@ -236,7 +244,7 @@ impl Record {
         event.place(sequence, incoming.entry);
         let event = Arc::new(event);
         if news {
-            if self.newest.is_none() {
+            if self.newest.is_none() && is_beginning(decoded) {
                 self.first = at.micros;
             }
             if let Some(percent) = &decoded.percent {

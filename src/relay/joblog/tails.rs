@@ -348,12 +348,18 @@ impl JobLog {
             of.is_some_and(|(_, whose)| whose.includes(record.owner()))
                 && (states.is_empty() || states.contains(&record.state_of(dialect)))
         };
+        // Where all jobs of the dialects are meant, those that are not listed need not be looked at.
+        let all = states.is_empty() && dialects.iter().all(|(_, whose)| *whose == Whose::Anybody);
+        let count = dialects.iter().map(|(id, _)| self.index[id.index()].len()).sum();
         let mut found: Vec<(DialectId, Arc<str>)> = Vec::new();
         let mut total = 0;
         for record in self.newest_first().filter(is_asked_for) {
             total += 1;
             if total <= most {
                 found.push((record.dialect, Arc::clone(&record.job)));
+            } else if all {
+                total = count;
+                break;
             }
         }
         let listed = found.into_iter().filter_map(|(id, job)| {
