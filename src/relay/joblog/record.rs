@@ -144,7 +144,7 @@ const fn held(bytes: usize) -> usize {
 /// middle of the run does not know when that began.
 fn is_beginning(decoded: &Decoded<'_>) -> bool {
     let percent = decoded.percent.as_ref().and_then(Number::as_f64);
-    decoded.kind.is_some_and(|kind| kind.opens != Opens::Never || kind.queued)
+    decoded.kind.is_some_and(|kind| matches!(kind.opens, Opens::AfterEnding | Opens::Always) || kind.queued)
         || percent.is_some_and(|percent| percent <= 1.0)
 }
 
