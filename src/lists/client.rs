@@ -1,12 +1,13 @@
 //! The client: questions to a relay, with its key and token.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::{ClientList, JobList, RelayStats, object};
+use super::answer::{ClientList, JobList, JobRow, RelayStats, object};
 use super::failure::{no_relay, of_error};
 use crate::dialect::JobState;
 use crate::exit::Failure;
@@ -101,6 +102,21 @@ impl ListClient {
             tokio::join!(self.jobs(query), self.stats(), self.clients(), self.ready());
         let (at, stats) = stats?;
         Ok(RelaySample { at, jobs: jobs?, stats, clients: clients?, ready: ready? })
+    }
+
+    /// Takes a sample like [`ListClient::sample`]. Where the relay has more jobs than the query gets, the queued and running
+    /// ones among the others are asked for as well, so that no old job that still runs is missing.
+    ///
+    /// # Errors
+    /// The relay is away, is none, or refuses its list of jobs.
+    pub(crate) async fn sample_with_unfinished(&self, query: &JobQuery) -> Result<RelaySample, Failure> {
+        let mut sample = self.sample(query).await?;
+        let jobs = &mut sample.jobs;
+        if query.states.is_empty() && jobs.is_cut() {
+            let states = vec![JobState::Running, JobState::Queued];
+            jobs.add(self.jobs(&JobQuery { states, ..query.clone() }).await?.jobs);
+        }
+        Ok(sample)
     }
 
     /// Lists jobs. Of a relay that does not know this query, more are asked for and others left out here.
@@ -235,6 +251,17 @@ impl ListClient {
 }
 
 impl JobList {
+    /// Whether the relay has more jobs of this query than are listed. `false` where an old relay does not say.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.total.is_some_and(|total| total > self.jobs.len() as u64)
+    }
+
+    /// Adds the jobs that are not listed yet.
+    fn add(&mut self, jobs: Vec<JobRow>) {
+        let listed: HashSet<String> = self.jobs.iter().map(|job| job.target.clone()).collect();
+        self.jobs.extend(jobs.into_iter().filter(|job| !listed.contains(&job.target)));
+    }
+
     /// Without the jobs that a relay listed although they were not asked for.
     fn filtered(mut self, query: &JobQuery) -> Self {
         if !query.states.is_empty() {

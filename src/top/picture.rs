@@ -95,7 +95,7 @@ fn title<'t>(state: &TopState, server: &url::Url) -> Texts<'t> {
         let listed = sample.jobs.jobs.len();
         let jobs = match sample.jobs.total {
             Some(total) if total > listed as u64 => {
-                format!("newest {} of {} jobs", grouped(listed as u64), grouped(total))
+                format!("{} of {} jobs", grouped(listed as u64), grouped(total))
             }
             _ => format!("{} {}", grouped(listed as u64), if listed == 1 { "job" } else { "jobs" }),
         };
@@ -282,7 +282,10 @@ fn foot(canvas: &mut Canvas<'_>, state: &TopState, drawn: Option<(usize, usize)>
     let (order, is_reversed) = state.table.order();
     let order = format!("by {}{}", order.name(), if is_reversed { " ↑" } else { "" });
     let facts = [Some(place.trim_end().to_owned()).filter(|place| !place.is_empty()), Some(order)];
-    let facts: Vec<String> = facts.into_iter().flatten().chain(filters).collect();
+    let mut facts: Vec<String> = facts.into_iter().flatten().chain(filters).collect();
+    if let Some(jobs) = state.sample.as_ref().map(|sample| &sample.jobs).filter(|jobs| jobs.is_cut()) {
+        facts.push(format!("order and counts only of these {}", grouped(jobs.jobs.len() as u64)));
+    }
     canvas.highlight(y);
     let x = canvas.put((0, y), area.width, &facts.join(" · "), Tone::Reversed);
     let keys = ["? help", "q quit", "/ find", "⏎ open", "s state", "d dialect", "p pause"];

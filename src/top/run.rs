@@ -40,7 +40,7 @@ pub(crate) async fn run(options: TopOptions) -> anyhow::Result<Exit> {
     // Who got the server's name wrong is told so by an error, not by a screen.
     let query = state.wanted().query;
     let first = tokio::select! {
-        first = options.relay.sample(&query) => first?,
+        first = options.relay.sample_with_unfinished(&query) => first?,
         signal = signals.next() => return Ok(signal.exit()),
     };
     state.take(first, &query, Timestamp::now());
@@ -82,7 +82,7 @@ impl Shown {
         let (wish, wanted) = watch::channel(self.state.wanted());
         let (sender, mut samples) = mpsc::channel(1);
         let (relay, period) = (self.options.relay.clone(), self.options.interval);
-        let asking = poll(period, wanted, sender, async |query: &_| relay.sample(query).await);
+        let asking = poll(period, wanted, sender, async |query: &_| relay.sample_with_unfinished(query).await);
         tokio::pin!(asking);
         let mut open: Option<OpenJob> = None;
         let mut seconds = interval(Duration::from_secs(1));

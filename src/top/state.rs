@@ -15,7 +15,8 @@ use crate::exit::Failure;
 use crate::lists::{Clients, JobQuery, MOST_JOBS, RelaySample, Wanted};
 use crate::screen::{JobTable, KeyPress, Order, RowFilter};
 
-/// Jobs that are asked for every time. With a text to look for, all that a relay gives are.
+/// Limit of the jobs that are asked for every time; the queued and running ones beyond it follow. With a text to look for,
+/// the limit is [`MOST_JOBS`].
 const LISTED: usize = 1_000;
 
 /// States that one key goes through.
