@@ -35,13 +35,14 @@ pub(crate) async fn run(options: TopOptions) -> anyhow::Result<Exit> {
     let mut state = TopState::new(&options);
     // Caught before the terminal is taken, so that it is given back whatever comes.
     let mut signals = Signals::catch().context("could not catch signals")?;
-    let stops = Stops::catch().context("could not catch signals")?;
+    let mut stops = Stops::catch().context("could not catch signals")?;
     let wake = Wake::catch().context("could not catch signals")?;
     // Who got the server's name wrong is told so by an error, not by a screen.
     let query = state.wanted().query;
-    let first = tokio::select! {
-        first = options.relay.sample_with_unfinished(&query) => first?,
-        signal = signals.next() => return Ok(signal.exit()),
+    let first = stops.unless_ended(&mut signals, options.relay.sample_with_unfinished(&query)).await;
+    let first = match first.context("could not stop the process")? {
+        Ok(first) => first?,
+        Err(exit) => return Ok(exit),
     };
     state.take(first, &query, Timestamp::now());
     let terminal = |error: io::Error| anyhow::Error::new(error).context("could not draw on the terminal");
@@ -94,7 +95,7 @@ impl Shown {
                 signal = signals.next() => return Ok(signal.exit()),
                 stop = stops.next() => match stop {
                     Stop::Pause => self.screen.suspend().map(|()| true)?,
-                    Stop::End(code) => return Ok(ended_by(code)),
+                    Stop::End(exit) => return Ok(exit),
                 },
                 was_stopped = wake.next() => {
                     if was_stopped { self.screen.resume()?; }
@@ -107,7 +108,7 @@ impl Shown {
                 }
                 key = keyboard.next() => {
                     // A terminal that is gone has no keys.
-                    let Some(key) = key else { return Ok(ended_by(128 + HANGUP)) };
+                    let Some(key) = key else { return Ok(Stops::HUNG_UP) };
                     match self.press(key, &wish, &mut open)? {
                         Some(exit) => return Ok(exit),
                         None => true,
@@ -194,14 +195,6 @@ pub(super) fn paint(canvas: &mut Canvas<'_>, state: &mut TopState, options: &Top
         Focus::Job(page) => state.page = job_view::draw(canvas, page, moment),
         Focus::List | Focus::Search => draw(canvas, state, &options.relay.server, moment),
     }
-}
-
-/// Number of SIGHUP, as shells count it.
-const HANGUP: i32 = 1;
-
-/// Exit code of a signal that ends the process, as a shell has it.
-fn ended_by(code: i32) -> Exit {
-    u8::try_from(code).map_or(Exit::Failure, Exit::Command)
 }
 
 /// That time, if there is one.
