@@ -110,6 +110,22 @@ fn after_the_list_signals_stop_and_end_attach_as_without_it() {
 }
 
 #[test]
+fn options_that_fit_no_job_are_refused_before_anything_is_asked() {
+    for (args, said) in [
+        (&["--until-idle", "1s"][..], "--until-idle is for every job of a dialect"),
+        (&["--record", "-", "--progress", "json"], "--record - and --progress both write to stdout"),
+        (&["--events", "nonsense"], "there is no event 'nonsense'"),
+        (&["--dialect", "channels"], "channels, which list no jobs"),
+        (&["--events", "job_progress", "--dialect", "downloads"], "there is no event 'job_progress'"),
+    ] {
+        let args = [&["attach", "--server", "ws://127.0.0.1:1"], args].concat();
+        let mut terminal = Pty::jobwire(24, 80, &args, &[]);
+        assert_eq!(terminal.finish(PATIENCE), 2, "{args:?}");
+        assert!(terminal.screen().contents().contains(said), "{args:?}: {:#?}", terminal.rows());
+    }
+}
+
+#[test]
 fn the_list_is_of_one_dialect_where_one_is_named() {
     let relay = Relay::start(&[]);
     tell(&relay, "build", "progress", r#","percent":50"#);
