@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::state::{Away, Focus, TopState};
 use crate::dialect::JobState;
-use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample, RelayStats};
+use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample};
 use crate::net::address;
 use crate::screen::{Canvas, RowFilter, Tone, draw_table};
 use crate::text::{bytes, grouped, percent, span};
@@ -68,7 +68,7 @@ fn nothing(state: &TopState) -> &'static str {
 fn head<'t>(state: &'t TopState, server: &url::Url, moment: &Moment) -> Vec<Texts<'t>> {
     let mut rows = vec![title(state, server)];
     if let Some(sample) = &state.sample {
-        rows.push(traffic(state, &sample.stats, &sample.clients));
+        rows.push(traffic(state, sample, moment));
         rows.push(insides(state, sample, moment));
     }
     let clock = |at: Timestamp| at.to_zoned(moment.zone.clone()).strftime("%H:%M:%S").to_string();
@@ -76,6 +76,8 @@ fn head<'t>(state: &'t TopState, server: &url::Url, moment: &Moment) -> Vec<Text
         let wait = again.saturating_duration_since(moment.instant).as_secs_f64().ceil();
         let text = format!("relay away since {}: {}; again in {wait:.0} s", clock(*since), failure.message);
         rows.push(vec![(text.into(), Tone::Bad)]);
+    } else if let Some(silence) = state.silence(moment.instant) {
+        rows.push(vec![(format!("no answer for {} s", silence.as_secs()).into(), Tone::Bad)]);
     } else if let Some(Readiness::Not(reason)) = state.sample.as_ref().map(|sample| &sample.ready)
         && state.redis_away.is_none()
     {
@@ -133,7 +135,9 @@ pub(super) fn rate(per_second: f64) -> String {
 }
 
 /// Connections and rates.
-fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Texts<'t> {
+fn traffic<'t>(state: &TopState, sample: &RelaySample, moment: &Moment) -> Texts<'t> {
+    let (figures, clients) = (&sample.stats, &sample.clients);
+    let is_silent = state.away.is_some() || state.silence(moment.instant).is_some();
     let plural = |count: u64, one: &str, many: &str| {
         format!("{} {}", grouped(count), if count == 1 { one } else { many })
     };
@@ -147,7 +151,7 @@ fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Tex
     }
     let mut texts: Texts<'t> = vec![(words.into(), Tone::Plain)];
     match &state.rates {
-        Some(rates) => {
+        Some(rates) if !is_silent => {
             let events =
                 format!(" · {} events/s · {} deliveries/s", rate(rates.events), rate(rates.deliveries));
             texts.push((events.into(), Tone::Plain));
@@ -155,8 +159,8 @@ fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Tex
                 texts.push((format!(" · {} conflated/s", rate(rates.conflated)).into(), Tone::Warn));
             }
         }
-        None if state.away.is_some() => texts.push((" · rates unknown".into(), Tone::Dim)),
-        None => texts.push((" · rates follow".into(), Tone::Dim)),
+        _ if is_silent => texts.push((" · rates unknown".into(), Tone::Dim)),
+        _ => texts.push((" · rates follow".into(), Tone::Dim)),
     }
     if let Some(closed) = figures.slow_consumers.filter(|closed| *closed > 0) {
         texts.push((format!(" · {} closed as too slow", grouped(closed)).into(), Tone::Warn));
@@ -171,7 +175,8 @@ fn insides<'t>(state: &TopState, sample: &RelaySample, moment: &Moment) -> Texts
     if let Some(rss) = figures.process.rss_bytes {
         texts.push((format!(" {}", bytes(rss)).into(), Tone::Plain));
     }
-    if let Some(cpu) = state.rates.and_then(|rates| rates.cpu) {
+    let is_heard = state.silence(moment.instant).is_none();
+    if let Some(cpu) = state.rates.filter(|_| is_heard).and_then(|rates| rates.cpu) {
         texts.push((format!(", {} CPU", percent(cpu.round(), false)).into(), Tone::Plain));
     }
     match (&figures.redis, figures.broker.as_deref()) {

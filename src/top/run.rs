@@ -98,7 +98,10 @@ impl Shown {
                     Stop::End(exit) => return Ok(exit),
                 },
                 was_stopped = wake.next() => {
-                    if was_stopped { self.screen.resume()?; }
+                    if was_stopped {
+                        self.screen.resume()?;
+                        self.state.ask_again(Timestamp::now(), Instant::now());
+                    }
                     true
                 }
                 () = at(due) => {
@@ -148,6 +151,9 @@ impl Shown {
             }
             Wish::Ask => {
                 let wanted = self.state.wanted();
+                if wish.borrow().is_paused && !wanted.is_paused {
+                    self.state.ask_again(Timestamp::now(), Instant::now());
+                }
                 // Only another question is asked at once.
                 wish.send_if_modified(|now| std::mem::replace(now, wanted.clone()) != wanted);
             }

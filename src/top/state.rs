@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -64,15 +65,22 @@ pub(super) enum Wish {
     Suspend,
 }
 
-/// A relay that does not answer.
+/// Failed attempts to ask the relay.
 #[derive(Debug)]
 pub(super) struct Away {
-    /// Why.
+    /// Error of the last attempt.
     pub(super) failure: Failure,
-    /// Since when.
+    /// Time of the last answer.
     pub(super) since: Timestamp,
-    /// When the next attempt is made.
+    /// Time of the next attempt.
     pub(super) again: Instant,
+}
+
+/// Moment from which silence of the relay counts: the last answer, or the time at which the screen began to ask again.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    at: Timestamp,
+    instant: Instant,
 }
 
 /// All that the screen shows.
@@ -84,6 +92,9 @@ pub(super) struct TopState {
     pub(super) sample: Option<RelaySample>,
     pub(super) rates: Option<Rates>,
     pub(super) away: Option<Away>,
+    heard: Option<Heard>,
+    /// Time between two questions.
+    interval: Duration,
     /// Since when its Redis is away.
     pub(super) redis_away: Option<Timestamp>,
     /// Said once, until a key is pressed.
@@ -106,6 +117,8 @@ impl TopState {
             sample: None,
             rates: None,
             away: None,
+            heard: None,
+            interval: options.interval,
             redis_away: None,
             note: None,
             is_paused: false,
@@ -125,12 +138,15 @@ impl TopState {
 
     /// Takes a sample, unless it answers another question than the one that counts now.
     pub(super) fn take(&mut self, sample: RelaySample, query: &JobQuery, now: Timestamp) {
+        self.heard = Some(Heard { at: now, instant: sample.at });
         if self.is_paused || (query.states.as_slice(), &query.dialect) != self.asked() {
             return;
         }
         let was_away = self.away.take().is_some();
         match self.sample.as_ref().map(|before| between(before, &sample)) {
             // Over an outage nothing was measured.
+            // Over a very short time, as after another query, rates say nothing: the last ones stay.
+            Some(Between::Rates(rates)) if !was_away && rates.seconds < self.interval.as_secs_f64() / 2.0 => {}
             Some(Between::Rates(rates)) if !was_away => self.rates = Some(rates),
             Some(Between::Restarted) => {
                 self.rates = None;
@@ -174,9 +190,24 @@ impl TopState {
 
     /// The relay did not answer.
     pub(super) fn lose(&mut self, failure: Failure, again: Instant, now: Timestamp) {
-        let since = self.away.as_ref().map_or(now, |away| away.since);
+        let since = self.away.as_ref().map(|away| away.since).or(self.heard.map(|heard| heard.at));
+        let since = since.unwrap_or(now);
         self.rates = None;
         self.away = Some(Away { failure, since, again });
+    }
+
+    /// The screen asks again after a pause, so that the relay's silence before that says nothing.
+    pub(super) fn ask_again(&mut self, now: Timestamp, instant: Instant) {
+        if self.away.is_none() {
+            self.heard = Some(Heard { at: now, instant });
+        }
+    }
+
+    /// How long the relay has owed an answer, where that is longer than two intervals and a second.
+    pub(super) fn silence(&self, instant: Instant) -> Option<Duration> {
+        let silent = instant.saturating_duration_since(self.heard?.instant);
+        let is_asked = !self.is_paused && self.away.is_none();
+        (is_asked && silent > 2 * self.interval + Duration::from_secs(1)).then_some(silent)
     }
 
     /// Obeys a key.
