@@ -173,7 +173,8 @@ impl AttachArgs {
                 Some(dialect) => options.check_for(&[dialect])?,
                 None => {
                     let all = globals.dialects.iter().map(|(_, dialect)| &**dialect);
-                    options.check_for(&all.filter(|dialect| dialect.channels.is_none()).collect::<Vec<_>>())?;
+                    options
+                        .check_for(&all.filter(|dialect| dialect.channels.is_none()).collect::<Vec<_>>())?;
                 }
             }
             match runtime.block_on(pick(&pick_options(&options, dialect.as_deref(), globals)))? {

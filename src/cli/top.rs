@@ -151,7 +151,7 @@ impl TopArgs {
         self.check()?;
         let options = self.options(globals)?;
         if !once && std::io::stderr().is_terminal() {
-            // What is logged would be written into the picture.
+            // Log lines would be written into the picture.
             globals.log.set("off")?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

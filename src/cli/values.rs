@@ -30,8 +30,11 @@ pub(super) fn dialect_of_jobs(
     let dialect = dialects.require(name).map_err(|error| Failure::usage(error.to_string()))?;
     if let Some(channels) = &dialect.channels {
         let first = channels.names.first().map_or("NAME", |name| name);
-        return Err(Failure::usage(format!("--dialect {}: it has channels, which list no jobs", dialect.name))
-            .hint(format!("`jobwire attach channel:NAME` watches one of them, as in channel:{first}")));
+        return Err(Failure::usage(format!(
+            "--dialect {}: it has channels, which list no jobs",
+            dialect.name
+        ))
+        .hint(format!("`jobwire attach channel:NAME` watches one of them, as in channel:{first}")));
     }
     Ok(Some(dialect))
 }

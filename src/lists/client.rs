@@ -20,7 +20,7 @@ use crate::net::{NetError, address, http_url, publish_key, socket_url};
 /// Jobs that one question is answered with at most: more is refused by relays of version 0.1.
 pub(crate) const MOST_JOBS: usize = 10_000;
 
-/// The same of an old relay.
+/// Limit of the jobs in one answer of an old relay.
 const MOST_OF_OLD: usize = 1_000;
 
 /// The longest answer that is read: 10,000 jobs of which each has a name of 256 bytes and a message of a kilobyte or more. An
@@ -68,16 +68,16 @@ pub(crate) enum Clients {
     Refused,
 }
 
-/// Whether the relay is of use.
+/// Whether the relay gets events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Readiness {
     /// Events can come.
     Ready,
-    /// Why none can come.
+    /// No events can come, for this reason.
     Not(String),
 }
 
-/// What a relay said at one moment.
+/// Answers of a relay at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct RelaySample {
     /// When the counters were read.
@@ -88,7 +88,7 @@ pub(crate) struct RelaySample {
     pub stats: RelayStats,
     /// Its clients.
     pub clients: Clients,
-    /// Whether it is of use.
+    /// Whether the relay gets events.
     pub ready: Readiness,
 }
 
@@ -241,7 +241,7 @@ impl ListClient {
         opened.map_err(|error| of_error(&error))
     }
 
-    /// Whether the token can be read.
+    /// Checks that the token can be read.
     ///
     /// # Errors
     /// Its file cannot be read, or holds none.
@@ -251,7 +251,7 @@ impl ListClient {
 }
 
 impl JobList {
-    /// Whether the relay has more jobs of this query than are listed. `false` where an old relay does not say.
+    /// Tells whether the relay has more jobs of this query than are listed. `false` where an old relay does not say.
     pub(crate) fn is_cut(&self) -> bool {
         self.total.is_some_and(|total| total > self.jobs.len() as u64)
     }
@@ -262,7 +262,7 @@ impl JobList {
         self.jobs.extend(jobs.into_iter().filter(|job| !listed.contains(&job.target)));
     }
 
-    /// Without the jobs that a relay listed although they were not asked for.
+    /// Leaves out the jobs that a relay listed although they were not asked for.
     fn filtered(mut self, query: &JobQuery) -> Self {
         if !query.states.is_empty() {
             self.jobs.retain(|job| query.states.contains(&job.state));

@@ -1,4 +1,4 @@
-//! What a failed question means for whoever asked it. Pure.
+//! Failed questions as errors with exit codes and hints. Pure.
 
 use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;

@@ -1,7 +1,7 @@
-//! What a relay lists: its jobs, its clients, its counters, and whether it is of use.
+//! Lists of a relay: its jobs, its clients, its counters, and whether it gets events.
 //!
 //! [`ListClient`] asks over HTTP, one connection a question. An old relay has fewer members in its answers and no list of
-//! clients; what is missing is `None`, never an invented zero. What failed is a [`Failure`](crate::exit::Failure) with the
+//! clients; what is missing is `None`, never an invented zero. An error is a [`Failure`](crate::exit::Failure) with the
 //! exit code and a hint.
 
 mod answer;

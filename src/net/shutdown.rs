@@ -70,7 +70,11 @@ pub(crate) enum Stop {
 }
 
 /// Exit code of a process that ends because of a signal, as shells count it: 128 plus the number of the signal.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "signals have numbers from 1 to 64")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "signals have numbers from 1 to 64"
+)]
 const fn ended_by(signal: rustix::process::Signal) -> Exit {
     Exit::Command(128 + signal.as_raw() as u8)
 }

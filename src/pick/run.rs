@@ -27,11 +27,11 @@ pub(crate) struct PickOptions {
     pub relay: ListClient,
     /// Dialect of the jobs; absent: all.
     pub dialect: Option<String>,
-    /// What the terminal can show.
+    /// Abilities of the terminal.
     pub abilities: Abilities,
 }
 
-/// What came of it.
+/// Choice of the user.
 #[derive(Debug)]
 pub(crate) enum Picked {
     /// Names of the chosen jobs, at least one.
@@ -108,7 +108,7 @@ impl List<'_> {
                     // A terminal that is gone has no keys.
                     let Some(key) = key else { return Ok(Picked::None(Stops::HUNG_UP)) };
                     let mut next = Some(key);
-                    // What was typed meanwhile needs no picture of its own.
+                    // Keys that wait need no picture each.
                     while let Some(key) = next {
                         if let Some(picked) = self.press(key)? {
                             return Ok(picked);

@@ -17,12 +17,12 @@ use crate::text::{bytes, grouped, percent, span};
 /// The least screen that says anything, in columns and rows.
 pub(super) const LEAST: (u16, u16) = (40, 10);
 
-/// Moments of a picture.
+/// Times that a picture is drawn with.
 #[derive(Debug, Clone)]
 pub(super) struct Moment {
     /// Time of day.
     pub(super) now: Timestamp,
-    /// The same for waits.
+    /// Monotonic time, for waits.
     pub(super) instant: Instant,
     /// Zone of the times that are shown.
     pub(super) zone: TimeZone,
@@ -53,7 +53,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &mut TopState, server: &url::
     foot(canvas, state, drawn);
 }
 
-/// What stands where no job does.
+/// Text in place of the jobs where there are none.
 fn nothing(state: &TopState) -> &'static str {
     match &state.sample {
         None => "asking the relay",
@@ -124,11 +124,14 @@ fn title<'t>(state: &TopState, server: &url::Url) -> Texts<'t> {
     texts
 }
 
-/// A rate with as many digits as say something.
+/// A rate: whole from 10 on, else with one decimal.
 pub(super) fn rate(per_second: f64) -> String {
     if per_second >= 10.0 {
-        // Of a rate that is not negative.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is not negative"
+        )]
         return grouped(per_second.round() as u64);
     }
     format!("{per_second:.1}")
@@ -231,7 +234,7 @@ fn slow<'t>(state: &TopState, room: usize) -> Vec<Texts<'t>> {
     rows
 }
 
-/// What waits for a client.
+/// Text about a client and the messages that wait for it.
 pub(super) fn waiting(client: &ClientRow) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let seconds = client.waiting_ms as f64 / 1_000.0;
@@ -247,7 +250,7 @@ pub(super) fn waiting(client: &ClientRow) -> String {
     )
 }
 
-/// The last row: what is typed, or what is shown of how much and the keys.
+/// Draws the last row: the text that is typed, or the numbers of the rows, the order, the filters and the keys.
 fn foot(canvas: &mut Canvas<'_>, state: &TopState, drawn: Option<(usize, usize)>) {
     let area = canvas.area();
     let y = area.bottom().saturating_sub(1);

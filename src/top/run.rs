@@ -20,13 +20,13 @@ use crate::lists::{PollResult, RelaySample, poll};
 use crate::net::shutdown::{Signals, Stop, Stops};
 use crate::screen::{Canvas, FullScreen, KeyPress, Keyboard, Place, Wake};
 
-/// Shortest time between two pictures: smooth to the eye, and cheap.
+/// Shortest time between two pictures, 25 a second.
 const FRAME: Duration = Duration::from_millis(40);
 
 /// Messages of the open job on their way; while it is full the socket is not read.
 const QUEUE: usize = 256;
 
-/// Shows the relay until the user has seen enough.
+/// Shows the relay until the user quits.
 ///
 /// # Errors
 /// The relay is away or refuses at the first attempt, or the terminal is gone.
@@ -37,7 +37,7 @@ pub(crate) async fn run(options: TopOptions) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch().context("could not catch signals")?;
     let mut stops = Stops::catch().context("could not catch signals")?;
     let wake = Wake::catch().context("could not catch signals")?;
-    // Who got the server's name wrong is told so by an error, not by a screen.
+    // A wrong name of the server is an error, not a screen.
     let query = state.wanted().query;
     let first = stops.unless_ended(&mut signals, options.relay.sample_with_unfinished(&query)).await;
     let first = match first.context("could not stop the process")? {
@@ -60,7 +60,7 @@ struct Shown {
     zone: TimeZone,
 }
 
-/// The task that watches the open job. It ends when this is dropped.
+/// The task that watches the open job. Dropping this ends the task.
 struct OpenJob {
     task: JoinHandle<()>,
     heard: mpsc::Receiver<Heard>,
@@ -83,7 +83,8 @@ impl Shown {
         let (wish, wanted) = watch::channel(self.state.wanted());
         let (sender, mut samples) = mpsc::channel(1);
         let (relay, period) = (self.options.relay.clone(), self.options.interval);
-        let asking = poll(period, wanted, sender, async |query: &_| relay.sample_with_unfinished(query).await);
+        let asking =
+            poll(period, wanted, sender, async |query: &_| relay.sample_with_unfinished(query).await);
         tokio::pin!(asking);
         let mut open: Option<OpenJob> = None;
         let mut seconds = interval(Duration::from_secs(1));
@@ -118,7 +119,7 @@ impl Shown {
                     }
                 }
                 sample = samples.recv() => { self.take(sample); true }
-                // It asks as long as its answers are taken.
+                // The task asks as long as its answers are taken.
                 () = &mut asking => return Ok(Exit::Failure),
                 heard = next(open.as_mut()) => { self.hear(heard, open.as_mut()); true }
                 _ = seconds.tick() => true,
@@ -190,7 +191,7 @@ impl Shown {
     }
 }
 
-/// Draws whatever the keys are about.
+/// Draws the part of the screen that the keys act on.
 pub(super) fn paint(canvas: &mut Canvas<'_>, state: &mut TopState, options: &TopOptions, moment: &Moment) {
     let area = canvas.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
@@ -203,7 +204,7 @@ pub(super) fn paint(canvas: &mut Canvas<'_>, state: &mut TopState, options: &Top
     }
 }
 
-/// That time, if there is one.
+/// Waits until that time; for ever without one.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -211,19 +212,19 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// What is heard next of the open job, if there is one.
+/// The next news of the open job, if there is one.
 async fn next(open: Option<&mut OpenJob>) -> Option<Heard> {
     match open {
         Some(open) => match open.heard.recv().await {
             Some(heard) => Some(heard),
-            // Its task has ended, which it does only with this loop.
+            // The task ends only with this loop.
             None => std::future::pending().await,
         },
         None => std::future::pending().await,
     }
 }
 
-/// The failure of a terminal that is none.
+/// The error where standard output or input is no terminal.
 pub(crate) fn off_terminal() -> Failure {
     Failure::usage("top draws on a terminal, and keys come from one").hint(
         "`jobwire top --once` prints one sample, as text or with --output json; `jobwire attach` watches jobs anywhere",

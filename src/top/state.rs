@@ -1,4 +1,4 @@
-//! What is on the screen: the last sample, the table, what is typed, the job that is open. Pure: keys and samples go in,
+//! State of the screen: the last sample, the table, what is typed, the job that is open. Pure: keys and samples go in,
 //! wishes come out.
 
 use std::collections::BTreeSet;
@@ -31,7 +31,7 @@ const STATES: [&[JobState]; 7] = [
     &[JobState::Succeeded],
 ];
 
-/// What the keys are about.
+/// Part of the screen that the keys act on.
 #[derive(Debug)]
 pub(super) enum Focus {
     /// The list of jobs.
@@ -44,7 +44,7 @@ pub(super) enum Focus {
     Job(Box<JobPage>),
 }
 
-/// What the loop has to do after a key.
+/// Task of the loop after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// Draw.
@@ -95,14 +95,14 @@ pub(super) struct TopState {
     heard: Option<Heard>,
     /// Time between two questions.
     interval: Duration,
-    /// Since when its Redis is away.
+    /// Time since which its Redis is away.
     pub(super) redis_away: Option<Timestamp>,
-    /// Said once, until a key is pressed.
+    /// Text that is shown until a key is pressed.
     pub(super) note: Option<String>,
     pub(super) is_paused: bool,
     /// Rows of a page, by the last picture.
     pub(super) page: usize,
-    /// What was said of an old relay.
+    /// The note about an old relay was shown.
     has_told_age: bool,
     /// Dialects that had jobs.
     dialects: BTreeSet<String>,
@@ -128,7 +128,7 @@ impl TopState {
         }
     }
 
-    /// What to ask the relay for.
+    /// Question to the relay.
     pub(super) fn wanted(&self) -> Wanted {
         let filter = self.table.filter();
         let limit = if filter.text.is_empty() { LISTED } else { MOST_JOBS };
@@ -144,9 +144,9 @@ impl TopState {
         }
         let was_away = self.away.take().is_some();
         match self.sample.as_ref().map(|before| between(before, &sample)) {
-            // Over an outage nothing was measured.
-            // Over a very short time, as after another query, rates say nothing: the last ones stay.
-            Some(Between::Rates(rates)) if !was_away && rates.seconds < self.interval.as_secs_f64() / 2.0 => {}
+            // Rates over a very short time, as after another query, mean nothing: the last ones stay.
+            Some(Between::Rates(rates)) if !was_away && rates.seconds < self.interval.as_secs_f64() / 2.0 => {
+            }
             Some(Between::Rates(rates)) if !was_away => self.rates = Some(rates),
             Some(Between::Restarted) => {
                 self.rates = None;
@@ -176,7 +176,7 @@ impl TopState {
         (&filter.states, &filter.dialect)
     }
 
-    /// Says once what a relay does not tell.
+    /// Notes once which figures a relay does not tell.
     fn tell_age(&mut self, sample: &RelaySample) {
         let mut missing = Vec::new();
         if sample.jobs.total.is_none() {
@@ -203,7 +203,7 @@ impl TopState {
         }
     }
 
-    /// How long the relay has owed an answer, where that is longer than two intervals and a second.
+    /// Time for which the relay has owed an answer, where that is longer than two intervals and a second.
     pub(super) fn silence(&self, instant: Instant) -> Option<Duration> {
         let silent = instant.saturating_duration_since(self.heard?.instant);
         let is_asked = !self.is_paused && self.away.is_none();

@@ -27,7 +27,8 @@ impl Bench {
     fn new(samples: Vec<RelaySample>) -> Self {
         let options = options();
         let state = TopState::new(&options);
-        let mut bench = Self { options, state, now: Timestamp::from_second(1_000_000).unwrap(), later: Duration::ZERO };
+        let mut bench =
+            Self { options, state, now: Timestamp::from_second(1_000_000).unwrap(), later: Duration::ZERO };
         for sample in samples {
             bench.take(sample);
         }

@@ -186,8 +186,13 @@ fn a_server_that_only_polls_leaves_its_states() {
 fn a_recording_is_complete_up_to_any_end_and_replaces_the_file() {
     let (relay, place) = (Relay::start(&[]), Place::new());
     let started = r#"{"job_id":1,"event_type":"job_started","progress":0}"#;
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131), (Signal::KILL, 137)]
-    {
+    for (signal, code) in [
+        (Signal::INT, 130),
+        (Signal::TERM, 143),
+        (Signal::HUP, 129),
+        (Signal::QUIT, 131),
+        (Signal::KILL, 137),
+    ] {
         fs::write(&place.1, "old\n".repeat(1_000)).unwrap();
         let watching = attach(&relay, &["scraping/1", "--record", &place.1]);
         relay.publish("scraping_events", started);
