@@ -9,8 +9,8 @@ mod client;
 mod failure;
 mod poll;
 
+pub(crate) use answer::{ClientList, ClientRow, JobList, JobRow};
 #[cfg(test)]
-pub(crate) use answer::RedisFacts;
-pub(crate) use answer::{ClientList, ClientRow, JobList, JobRow, RelayStats};
+pub(crate) use answer::{RedisFacts, RelayStats};
 pub(crate) use client::{Clients, JobQuery, ListClient, MOST_JOBS, Readiness, RelaySample};
 pub(crate) use poll::{PollResult, Wanted, poll};

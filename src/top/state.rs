@@ -348,7 +348,7 @@ pub(super) mod tests {
                 token: None,
                 publish_key: None,
             },
-            interval: std::time::Duration::from_secs(1),
+            interval: Duration::from_secs(1),
             dialects: Dialects::builtin(),
             abilities: Abilities { color: true, unicode: true },
             order: Order::State,
