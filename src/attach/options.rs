@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::dialect::{Target, nearest, with_nearest};
+use crate::dialect::{Dialect, Target, nearest, with_nearest};
 use crate::exit::Failure;
 use crate::net::tls::Tls;
 use crate::net::token_source::TokenSource;
@@ -142,7 +142,15 @@ impl AttachOptions {
 
     /// Refuses kinds of event that no target's dialect has, and a file without a token.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let dialects = || self.targets.iter().map(Target::dialect);
+        let dialects: Vec<&Dialect> = self.targets.iter().map(|target| &**target.dialect()).collect();
+        self.check_for(&dialects)
+    }
+
+    /// Checks the options for targets of these dialects, before the targets are known.
+    ///
+    /// # Errors
+    /// None of the dialects has a kind of event that is named, the file of the token cannot be read, or options contradict.
+    pub(crate) fn check_for(&self, dialects: &[&Dialect]) -> Result<(), Failure> {
         if let Some(token) = &self.token {
             token.read()?;
         }
@@ -158,8 +166,8 @@ impl AttachOptions {
             }
         }
         for name in &self.events {
-            if !dialects().any(|dialect| dialect.kind(name).is_some()) {
-                let kinds = dialects().flat_map(|dialect| dialect.kinds()).map(|kind| &*kind.name);
+            if !dialects.iter().any(|dialect| dialect.kind(name).is_some()) {
+                let kinds = dialects.iter().flat_map(|dialect| dialect.kinds()).map(|kind| &*kind.name);
                 let mut known: Vec<&str> = kinds.filter(|name| !name.starts_with('*')).collect();
                 known.sort_unstable();
                 known.dedup();

@@ -181,8 +181,8 @@ impl Watcher {
             }
         };
         tokio::pin!(time_up);
-        let catches = self.renderer.holds_terminal() || self.junit.is_wanted();
-        let mut stops = if catches { Some(Stops::catch()?) } else { None };
+        // Always: after the picker the signals have handlers, which only this loop listens to.
+        let mut stops = Stops::catch()?;
         loop {
             if self.is_settled() {
                 return Ok(Over::Settled);
@@ -195,7 +195,7 @@ impl Watcher {
                 biased;
                 () = stop.cancelled() => return Ok(Over::Stopped),
                 () = &mut time_up => return Ok(Over::Time),
-                stopped = stopped(stops.as_mut()) => self.stopped(stopped)?,
+                stopped = stops.next() => self.stopped(stopped)?,
                 () = tick(redraws.as_mut()) => self.draw()?,
                 envelope = inbox.recv() => match envelope {
                     Some(envelope) => self.take_all(envelope, inbox)?,
@@ -237,10 +237,11 @@ impl Watcher {
         self.renderer.pause()?;
         match stop {
             Stop::Pause => Stops::pause(),
-            Stop::End(code) => {
-                // After a signal the exit code stays that of the signal, even where the file cannot be written.
+            Stop::End(exit) => {
+                // After a signal the exit code stays that of the signal, even where a file cannot be written.
+                let _ = self.recording.finish(&self.board, Instant::now());
                 let _ = self.write_junit(Some(&Over::Stopped), None);
-                std::process::exit(code)
+                std::process::exit(exit.code().into())
             }
         }
     }
@@ -426,14 +427,6 @@ impl Watcher {
         };
         let failure = Failure::new(Exit::Unreachable, format!("{reason} (the time was up after {limit} s)"));
         Failure { hint: problem.and_then(|problem| problem.hint), ..failure }
-    }
-}
-
-/// The next signal that stops the process, where they are caught.
-async fn stopped(stops: Option<&mut Stops>) -> Stop {
-    match stops {
-        Some(stops) => stops.next().await,
-        None => std::future::pending().await,
     }
 }
 

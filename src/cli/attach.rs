@@ -14,10 +14,10 @@ use super::bearer::BearerArgs;
 use super::config::with_environment;
 use super::locale;
 use super::sink::ServerArgs;
-use super::values::{duration, publish_key};
+use super::values::{dialect_of_jobs, duration, publish_key};
 use super::{Cli, Globals, Invocation};
 use crate::attach::{self, AttachOptions, AttachReport, ProgressMode};
-use crate::dialect::Target;
+use crate::dialect::{Dialect, Target};
 use crate::exit::{Exit, Failure};
 use crate::lists::ListClient;
 use crate::net::publish_key::for_server;
@@ -166,8 +166,19 @@ impl AttachArgs {
             if !is_on_terminal(Place::Stderr) {
                 return Err(no_target(&globals.invocation));
             }
-            match runtime.block_on(pick(&self.pick_options(globals)?))? {
-                Picked::Jobs(names) => self.options(globals, listed(&names, globals)?)?,
+            let dialect = dialect_of_jobs(self.dialect.as_deref(), &globals.dialects)?;
+            // Nobody picks jobs for options that are refused then.
+            let options = self.options(globals, Vec::new())?;
+            match &dialect {
+                Some(dialect) => options.check_for(&[dialect])?,
+                None => {
+                    let all = globals.dialects.iter().map(|(_, dialect)| &**dialect);
+                    options
+                        .check_for(&all.filter(|dialect| dialect.channels.is_none()).collect::<Vec<_>>())?;
+                }
+            }
+            match runtime.block_on(pick(&pick_options(&options, dialect.as_deref(), globals)))? {
+                Picked::Jobs(names) => AttachOptions { targets: listed(&names, globals)?, ..options },
                 Picked::None(exit) => return Ok(exit),
             }
         } else {
@@ -208,23 +219,6 @@ impl AttachArgs {
         self.targets.iter().map(parse).collect()
     }
 
-    /// Settings of the list to pick from.
-    fn pick_options(&self, globals: &Globals) -> Result<PickOptions, Failure> {
-        let dialect = self.dialect.as_deref().map(|name| globals.dialects.require(name)).transpose();
-        let dialect = dialect.map_err(|error| Failure::usage(error.to_string()))?;
-        Ok(PickOptions {
-            relay: ListClient {
-                server: self.relay.server.clone(),
-                // Attach itself warns where certificates are not checked.
-                tls: self.relay.tls.quiet().map_or_else(|| self.relay.tls.tls(), Ok)?,
-                token: self.token.clone().source()?,
-                publish_key: self.publish_key.clone(),
-            },
-            dialect: dialect.map(|dialect| dialect.name.to_string()),
-            abilities: Abilities { color: globals.color.on_stderr(), unicode: locale::is_utf8() },
-        })
-    }
-
     fn options(self, globals: &Globals, targets: Vec<Target>) -> Result<AttachOptions, Failure> {
         let token = self.token.source()?;
         let tls = self.relay.tls.tls()?;
@@ -249,6 +243,20 @@ impl AttachArgs {
             record: self.record,
             ..AttachOptions::new(targets, self.relay.server)
         })
+    }
+}
+
+/// Settings of the list to pick from, for these settings of attach.
+fn pick_options(options: &AttachOptions, dialect: Option<&Dialect>, globals: &Globals) -> PickOptions {
+    PickOptions {
+        relay: ListClient {
+            server: options.server.clone(),
+            tls: options.tls.clone(),
+            token: options.token.clone(),
+            publish_key: options.publish_key.clone(),
+        },
+        dialect: dialect.map(|dialect| dialect.name.to_string()),
+        abilities: Abilities { color: globals.color.on_stderr(), unicode: locale::is_utf8() },
     }
 }
 

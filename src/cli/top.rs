@@ -10,7 +10,7 @@ use super::Globals;
 use super::bearer::BearerArgs;
 use super::locale;
 use super::sink::ServerArgs;
-use super::values::{duration, publish_key};
+use super::values::{dialect_of_jobs, duration, publish_key};
 use crate::dialect::{JobState, with_nearest};
 use crate::exit::{Exit, Failure};
 use crate::lists::{ListClient, MOST_JOBS};
@@ -134,18 +134,11 @@ impl SortChoice {
 
 /// Parses a state.
 fn state(text: &str) -> Result<JobState, String> {
-    const STATES: [(&str, JobState); 5] = [
-        ("running", JobState::Running),
-        ("queued", JobState::Queued),
-        ("failed", JobState::Failed),
-        ("cancelled", JobState::Cancelled),
-        ("succeeded", JobState::Succeeded),
-    ];
     let name = text.trim().to_ascii_lowercase();
-    let found = STATES.iter().find(|(known, _)| *known == name);
-    found
-        .map(|(_, state)| *state)
-        .ok_or_else(|| with_nearest("there is no such state", &name, STATES.iter().map(|(name, _)| *name)))
+    let found = JobState::ALL.into_iter().find(|state| state.as_str() == name);
+    found.ok_or_else(|| {
+        with_nearest("there is no such state", &name, JobState::ALL.iter().map(|state| state.as_str()))
+    })
 }
 
 impl TopArgs {
@@ -158,7 +151,7 @@ impl TopArgs {
         self.check()?;
         let options = self.options(globals)?;
         if !once && std::io::stderr().is_terminal() {
-            // What is logged would be written into the picture.
+            // Log lines would be written into the picture.
             globals.log.set("off")?;
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -193,8 +186,7 @@ impl TopArgs {
     }
 
     fn options(self, globals: &Globals) -> Result<TopOptions, Failure> {
-        let dialect = self.dialect.map(|name| globals.dialects.require(&name));
-        let dialect = dialect.transpose().map_err(|error| Failure::usage(error.to_string()))?;
+        let dialect = dialect_of_jobs(self.dialect.as_deref(), &globals.dialects)?;
         Ok(TopOptions {
             relay: ListClient {
                 tls: self.relay.tls.tls()?,

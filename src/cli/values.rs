@@ -1,10 +1,13 @@
 //! Forms of values that several flags share.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use crate::broker::RedisBroker;
 pub(super) use crate::dialect::duration;
-use crate::dialect::{Auth, with_nearest};
+use crate::dialect::{Auth, Dialect, Dialects, with_nearest};
+use crate::exit::Failure;
 use crate::relay::Origins;
 
 /// Reads a switch of the environment or the file; empty is off, as if it were unset.
@@ -16,6 +19,24 @@ pub(super) fn switch(text: &str) -> Result<bool, &'static str> {
         "" | "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
         _ => Err("a switch is true or false, yes or no, on or off, 1 or 0"),
     }
+}
+
+/// The dialect of that name, for a list of jobs.
+pub(super) fn dialect_of_jobs(
+    name: Option<&str>,
+    dialects: &Dialects,
+) -> Result<Option<Arc<Dialect>>, Failure> {
+    let Some(name) = name else { return Ok(None) };
+    let dialect = dialects.require(name).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(channels) = &dialect.channels {
+        let first = channels.names.first().map_or("NAME", |name| name);
+        return Err(Failure::usage(format!(
+            "--dialect {}: it has channels, which list no jobs",
+            dialect.name
+        ))
+        .hint(format!("`jobwire attach channel:NAME` watches one of them, as in channel:{first}")));
+    }
+    Ok(Some(dialect))
 }
 
 /// `65536`, `64KiB`, `1MiB`, `2GiB`; also `64k` and `1m`.

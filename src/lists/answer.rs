@@ -11,7 +11,7 @@ use crate::dialect::JobState;
 pub(crate) struct JobList {
     /// The jobs, newest first.
     pub jobs: Vec<JobRow>,
-    /// How many jobs fit the query and may be listed; an old relay does not say.
+    /// Number of jobs that fit the query and may be listed; an old relay does not say.
     pub total: Option<u64>,
     /// Dialects whose jobs may be listed; an old relay does not say.
     pub dialects: Option<Vec<String>>,
@@ -20,24 +20,24 @@ pub(crate) struct JobList {
 /// One job of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobRow {
-    /// Name of the job, with its dialect. It may hold any character.
+    /// Name of the job, with its dialect. A name may hold any character.
     pub target: String,
     /// State of its newest run.
     pub state: JobState,
     /// Percent done, 0 to 100.
     pub percent: Option<f64>,
-    /// Its last message, error or result.
+    /// Last message, error or result of the run.
     pub message: Option<String>,
-    /// When its run was seen to begin.
+    /// Time at which its run was seen to begin.
     pub started: Option<Timestamp>,
-    /// When its last event came.
+    /// Time of its last event.
     pub updated: Option<Timestamp>,
     /// Connections that watch it.
     pub watchers: u64,
 }
 
 impl JobRow {
-    /// Whether its run has not ended.
+    /// Tells whether its newest run has not ended.
     pub(crate) const fn is_unfinished(&self) -> bool {
         matches!(self.state, JobState::Queued | JobState::Running)
     }
@@ -81,7 +81,7 @@ pub(crate) struct ClientRow {
     pub waiting_ms: u64,
 }
 
-/// Answer of `/ws/stats`, as far as it is of interest. A server of the contract that is no relay has two of the members.
+/// Answer of `/ws/stats`, in part. A server of the contract that is no relay has two of the members.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RelayStats {
@@ -105,11 +105,11 @@ pub(crate) struct RelayStats {
     pub broker: Option<String>,
     /// The Redis that publications come from.
     pub redis: Option<RedisFacts>,
-    /// What the process uses.
+    /// Resources that the process uses.
     pub process: Usage,
 }
 
-/// How the relay's Redis is doing.
+/// State of the relay's Redis.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RedisFacts {
@@ -119,7 +119,7 @@ pub(crate) struct RedisFacts {
     pub server: Option<String>,
     /// `master`, `replica` and the like.
     pub role: Option<String>,
-    /// Why it is not connected.
+    /// Error of the last attempt to connect.
     pub error: Option<String>,
     /// Connections after the first.
     pub reconnects: u64,
@@ -169,7 +169,7 @@ fn job(value: Value) -> Option<JobRow> {
     let state = JobState::ALL.into_iter().find(|state| state.as_str() == row.state);
     let state = state.unwrap_or(JobState::Running);
     let percent = row.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
-    // Many a job succeeds without a last percent.
+    // Many jobs succeed without an event that says 100 percent.
     let percent = if state == JobState::Succeeded { Some(100.0) } else { percent };
     Some(JobRow {
         state,

@@ -1,12 +1,13 @@
 //! The client: questions to a relay, with its key and token.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::{ClientList, JobList, RelayStats, object};
+use super::answer::{ClientList, JobList, JobRow, RelayStats, object};
 use super::failure::{no_relay, of_error};
 use crate::dialect::JobState;
 use crate::exit::Failure;
@@ -19,7 +20,7 @@ use crate::net::{NetError, address, http_url, publish_key, socket_url};
 /// Jobs that one question is answered with at most: more is refused by relays of version 0.1.
 pub(crate) const MOST_JOBS: usize = 10_000;
 
-/// The same of an old relay.
+/// Limit of the jobs in one answer of an old relay.
 const MOST_OF_OLD: usize = 1_000;
 
 /// The longest answer that is read: 10,000 jobs of which each has a name of 256 bytes and a message of a kilobyte or more. An
@@ -67,16 +68,16 @@ pub(crate) enum Clients {
     Refused,
 }
 
-/// Whether the relay is of use.
+/// Whether the relay gets events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Readiness {
     /// Events can come.
     Ready,
-    /// Why none can come.
+    /// No events can come, for this reason.
     Not(String),
 }
 
-/// What a relay said at one moment.
+/// Answers of a relay at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct RelaySample {
     /// When the counters were read.
@@ -87,7 +88,7 @@ pub(crate) struct RelaySample {
     pub stats: RelayStats,
     /// Its clients.
     pub clients: Clients,
-    /// Whether it is of use.
+    /// Whether the relay gets events.
     pub ready: Readiness,
 }
 
@@ -101,6 +102,21 @@ impl ListClient {
             tokio::join!(self.jobs(query), self.stats(), self.clients(), self.ready());
         let (at, stats) = stats?;
         Ok(RelaySample { at, jobs: jobs?, stats, clients: clients?, ready: ready? })
+    }
+
+    /// Takes a sample like [`ListClient::sample`]. Where the relay has more jobs than the query gets, the queued and running
+    /// ones among the others are asked for as well, so that no old job that still runs is missing.
+    ///
+    /// # Errors
+    /// The relay is away, is none, or refuses its list of jobs.
+    pub(crate) async fn sample_with_unfinished(&self, query: &JobQuery) -> Result<RelaySample, Failure> {
+        let mut sample = self.sample(query).await?;
+        let jobs = &mut sample.jobs;
+        if query.states.is_empty() && jobs.is_cut() {
+            let states = vec![JobState::Running, JobState::Queued];
+            jobs.add(self.jobs(&JobQuery { states, ..query.clone() }).await?.jobs);
+        }
+        Ok(sample)
     }
 
     /// Lists jobs. Of a relay that does not know this query, more are asked for and others left out here.
@@ -225,7 +241,7 @@ impl ListClient {
         opened.map_err(|error| of_error(&error))
     }
 
-    /// Whether the token can be read.
+    /// Checks that the token can be read.
     ///
     /// # Errors
     /// Its file cannot be read, or holds none.
@@ -235,7 +251,18 @@ impl ListClient {
 }
 
 impl JobList {
-    /// Without the jobs that a relay listed although they were not asked for.
+    /// Tells whether the relay has more jobs of this query than are listed. `false` where an old relay does not say.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.total.is_some_and(|total| total > self.jobs.len() as u64)
+    }
+
+    /// Adds the jobs that are not listed yet.
+    fn add(&mut self, jobs: Vec<JobRow>) {
+        let listed: HashSet<String> = self.jobs.iter().map(|job| job.target.clone()).collect();
+        self.jobs.extend(jobs.into_iter().filter(|job| !listed.contains(&job.target)));
+    }
+
+    /// Leaves out the jobs that a relay listed although they were not asked for.
     fn filtered(mut self, query: &JobQuery) -> Self {
         if !query.states.is_empty() {
             self.jobs.retain(|job| query.states.contains(&job.state));

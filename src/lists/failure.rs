@@ -1,12 +1,12 @@
-//! What a failed question means for whoever asked it. Pure.
+//! Failed questions as errors with exit codes and hints. Pure.
 
 use crate::exit::{Exit, Failure};
 use crate::net::tls::Peer;
 use crate::net::{NetError, answer};
 
-/// Who may read lists.
-const WHO: &str = "jobs are listed for who has the relay's publish key (--publish-key), or a token whose claim watch covers \
-                   them (--token), and for everybody by a relay with --lists open";
+/// Advice after a refusal. The relay's own message says whom it lists jobs for.
+const REFUSED: &str =
+    "--publish-key gives the relay's key, --token a token; a relay with --lists open asks for neither";
 
 /// The failure of a question for a list.
 pub(super) fn of_error(error: &NetError) -> Failure {
@@ -17,7 +17,7 @@ pub(super) fn of_error(error: &NetError) -> Failure {
     };
     match error {
         NetError::Status { status: 401 | 403, redirect: None, .. } => {
-            Failure::new(Exit::Refused, said).hint(WHO)
+            Failure::new(Exit::Refused, said).hint(REFUSED)
         }
         NetError::Status { address, status: 404 | 405 | 410 | 501, .. } => no_relay(address),
         NetError::Status { .. } => {

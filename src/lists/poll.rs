@@ -9,13 +9,13 @@ use super::client::JobQuery;
 use crate::exit::Failure;
 use crate::net::backoff::Backoff;
 
-/// Longest wait for the next attempt at a relay that is away. A person is looking, so it is short.
+/// Longest wait before the next attempt at a relay that is away; short, since a user is looking.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// First wait of that kind.
+/// First wait before the next attempt.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// What is to be asked for.
+/// Question that is asked again and again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     /// Which jobs.
@@ -24,14 +24,14 @@ pub(crate) struct Wanted {
     pub is_paused: bool,
 }
 
-/// What came of a question.
+/// Result of a question.
 #[derive(Debug)]
 pub(crate) enum PollResult<T> {
     /// An answer to this query.
     Answer(T, JobQuery),
     /// No answer; the next attempt follows at that time.
     Lost {
-        /// Why.
+        /// Error of this attempt.
         failure: Failure,
         /// Time of the next attempt.
         again: Instant,

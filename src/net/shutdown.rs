@@ -49,13 +49,15 @@ impl Signals {
     }
 }
 
-/// SIGTSTP (Ctrl-Z), caught from the moment this is made, for who has a terminal to leave in order; and SIGQUIT and SIGHUP,
-/// which end a process without any.
+/// SIGTSTP (Ctrl-Z), SIGQUIT and SIGHUP, caught from the moment this is made, for a program that has something to leave in
+/// order. A signal that was ignored when the process began, such as SIGHUP under nohup, stays ignored.
+///
+/// Tokio's handlers stay for the life of the process: once this was made, somebody has to listen for the signals until the end.
 #[derive(Debug)]
 pub(crate) struct Stops {
-    stop: Stream,
-    quit: Stream,
-    hangup: Stream,
+    stop: Option<Stream>,
+    quit: Option<Stream>,
+    hangup: Option<Stream>,
 }
 
 /// Kind of signal that [`Stops`] caught.
@@ -63,29 +65,67 @@ pub(crate) struct Stops {
 pub(crate) enum Stop {
     /// SIGTSTP: the process is to stop until it is told to go on.
     Pause,
-    /// SIGQUIT or SIGHUP: the process is to end at once, with this code.
-    End(i32),
+    /// SIGQUIT or SIGHUP: the process is to end at once, with this exit code.
+    End(Exit),
+}
+
+/// Exit code of a process that ends because of a signal, as shells count it: 128 plus the number of the signal.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "signals have numbers from 1 to 64"
+)]
+const fn ended_by(signal: rustix::process::Signal) -> Exit {
+    Exit::Command(128 + signal.as_raw() as u8)
 }
 
 impl Stops {
+    /// Exit code of a process whose terminal has gone: that of SIGHUP.
+    pub(crate) const HUNG_UP: Exit = ended_by(rustix::process::Signal::HUP);
+
     /// Catches the signals; on a tokio runtime.
     pub(crate) fn catch() -> io::Result<Self> {
-        // The kind has no name of its own in tokio.
-        let stop = SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw());
+        let ignored = ignored();
+        let catch = |caught: rustix::process::Signal| {
+            let number = caught.as_raw();
+            let is_ignored = (ignored >> (number - 1)) & 1 == 1;
+            // Tokio has no name for SIGTSTP.
+            (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
+        };
         Ok(Self {
-            stop: signal(stop)?,
-            quit: signal(SignalKind::quit())?,
-            hangup: signal(SignalKind::hangup())?,
+            stop: catch(rustix::process::Signal::TSTP)?,
+            quit: catch(rustix::process::Signal::QUIT)?,
+            hangup: catch(rustix::process::Signal::HUP)?,
         })
     }
 
     /// The next signal; pends for ever where none comes.
     pub(crate) async fn next(&mut self) -> Stop {
         tokio::select! {
-            Some(()) = self.stop.recv() => Stop::Pause,
-            Some(()) = self.quit.recv() => Stop::End(128 + rustix::process::Signal::QUIT.as_raw()),
-            Some(()) = self.hangup.recv() => Stop::End(128 + rustix::process::Signal::HUP.as_raw()),
-            else => std::future::pending().await,
+            () = received(self.stop.as_mut()) => Stop::Pause,
+            () = received(self.quit.as_mut()) => Stop::End(ended_by(rustix::process::Signal::QUIT)),
+            () = received(self.hangup.as_mut()) => Stop::End(Self::HUNG_UP),
+        }
+    }
+
+    /// Waits for an answer while no screen is held: a SIGTSTP stops the process and lets it go on waiting. The error is the exit
+    /// code of a signal that came first.
+    pub(crate) async fn unless_ended<T>(
+        &mut self,
+        signals: &mut Signals,
+        answer: impl Future<Output = T>,
+    ) -> io::Result<Result<T, Exit>> {
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.next() => return Ok(Err(signal.exit())),
+                stop = self.next() => match stop {
+                    Stop::Pause => Self::pause()?,
+                    Stop::End(exit) => return Ok(Err(exit)),
+                },
+                answer = &mut answer => return Ok(Ok(answer)),
+            }
         }
     }
 
@@ -93,6 +133,23 @@ impl Stops {
     pub(crate) fn pause() -> io::Result<()> {
         Ok(rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?)
     }
+}
+
+/// The next signal of a stream; pends for ever without a stream.
+async fn received(stream: Option<&mut Stream>) {
+    if let Some(stream) = stream
+        && stream.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Signals that this process ignores, as a mask whose lowest bit is signal 1. Zero where the system has no /proc.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Whether whoever was given this process's standard output has gone. A file and a terminal that is there never do.

@@ -68,7 +68,7 @@ pub(super) fn draw(
     foot(canvas, state, drawn);
 }
 
-/// The last row: what is typed, or the keys.
+/// Draws the last row: the text that is typed, or the keys.
 fn foot(canvas: &mut Canvas<'_>, state: &PickState, drawn: Option<(usize, usize)>) {
     let area = canvas.area();
     let y = area.bottom().saturating_sub(1);

@@ -27,11 +27,11 @@ pub(crate) struct PickOptions {
     pub relay: ListClient,
     /// Dialect of the jobs; absent: all.
     pub dialect: Option<String>,
-    /// What the terminal can show.
+    /// Abilities of the terminal.
     pub abilities: Abilities,
 }
 
-/// What came of it.
+/// Choice of the user.
 #[derive(Debug)]
 pub(crate) enum Picked {
     /// Names of the chosen jobs, at least one.
@@ -48,12 +48,13 @@ pub(crate) async fn pick(options: &PickOptions) -> anyhow::Result<Picked> {
     options.relay.check()?;
     let mut state = PickState::new(options.dialect.clone());
     let mut signals = Signals::catch().context("could not catch signals")?;
-    let stops = Stops::catch().context("could not catch signals")?;
+    let mut stops = Stops::catch().context("could not catch signals")?;
     let wake = Wake::catch().context("could not catch signals")?;
     let query = state.query();
-    let first = tokio::select! {
-        first = options.relay.jobs(&query) => first?,
-        signal = signals.next() => return Ok(Picked::None(signal.exit())),
+    let first = stops.unless_ended(&mut signals, options.relay.jobs(&query)).await;
+    let first = match first.context("could not stop the process")? {
+        Ok(first) => first?,
+        Err(exit) => return Ok(Picked::None(exit)),
     };
     state.take(first, Timestamp::now());
     let (_wish, wanted) = watch::channel(Wanted { query, is_paused: false });
@@ -98,16 +99,16 @@ impl List<'_> {
                 signal = signals.next() => return Ok(Picked::None(signal.exit())),
                 stop = stops.next() => match stop {
                     Stop::Pause => self.screen.suspend()?,
-                    Stop::End(code) => return Ok(Picked::None(ended_by(code))),
+                    Stop::End(exit) => return Ok(Picked::None(exit)),
                 },
                 was_stopped = wake.next() => if was_stopped {
                     self.screen.resume()?;
                 },
                 key = keyboard.next() => {
                     // A terminal that is gone has no keys.
-                    let Some(key) = key else { return Ok(Picked::None(ended_by(129))) };
+                    let Some(key) = key else { return Ok(Picked::None(Stops::HUNG_UP)) };
                     let mut next = Some(key);
-                    // What was typed meanwhile needs no picture of its own.
+                    // Keys that wait need no picture each.
                     while let Some(key) = next {
                         if let Some(picked) = self.press(key)? {
                             return Ok(picked);
@@ -145,9 +146,4 @@ impl List<'_> {
             draw(&mut canvas, state, &server, zone, (Timestamp::now(), Instant::now()));
         })
     }
-}
-
-/// Exit code of a signal that ends the process, as a shell has it.
-fn ended_by(code: i32) -> Exit {
-    u8::try_from(code).map_or(Exit::Failure, Exit::Command)
 }

@@ -1,4 +1,4 @@
-//! What the list shows and which jobs are marked. Pure: keys and lists go in, the choice comes out.
+//! The listed jobs, and which of them are marked. Pure: keys and lists go in, the choice comes out.
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use crate::screen::{JobTable, KeyPress, Order, RowFilter};
 /// Jobs that are asked for: as many as a relay of any age gives.
 const LISTED: usize = 1_000;
 
-/// What came of a key.
+/// Result of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     /// Nothing yet.
@@ -20,9 +20,9 @@ pub(super) enum Choice {
     Redraw,
     /// Stop the process until it is told to go on.
     Suspend,
-    /// These jobs, as they are called.
+    /// Names of the chosen jobs.
     Jobs(Vec<String>),
-    /// None.
+    /// Leave without a job.
     Leave,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct PickState {
     pub(super) is_typing: bool,
     /// Unfinished jobs, listed or not, as far as the relay says it.
     pub(super) total: Option<u64>,
-    /// Why the relay does not answer, since when, and when it is asked again.
+    /// Error of the relay, the time since which it does not answer, and the time of the next attempt.
     pub(super) away: Option<(Failure, Timestamp, Instant)>,
     /// Rows of a page, by the last picture.
     pub(super) page: usize,
@@ -48,7 +48,7 @@ impl PickState {
         Self { table, is_typing: false, total: None, away: None, page: 10 }
     }
 
-    /// What to ask for.
+    /// Question to the relay.
     pub(super) fn query(&self) -> JobQuery {
         let states = vec![JobState::Running, JobState::Queued];
         JobQuery { states, dialect: self.table.filter().dialect.clone(), limit: LISTED }

@@ -8,25 +8,25 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::text::{Side, columns, fit, padded, printable};
 
-/// How a text looks. Without colour only bold, dim and reversed are left, which are none.
+/// Look of a text. Without colour only bold, dim and reversed text differs from plain text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// As the terminal writes.
+    /// The look of the terminal's own text.
     #[default]
     Plain,
     /// Less conspicuous.
     Dim,
     /// A title or a figure to be seen first.
     Bold,
-    /// What goes well.
+    /// Success.
     Good,
-    /// What went wrong.
+    /// Failure.
     Bad,
-    /// What may be wrong.
+    /// Warning.
     Warn,
-    /// What is at work.
+    /// Work under way.
     Busy,
-    /// What waits.
+    /// Waiting.
     Idle,
     /// The line under the cursor, and a line of keys.
     Reversed,
@@ -50,12 +50,12 @@ impl Tone {
     }
 }
 
-/// What a terminal can show.
+/// Abilities of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Abilities {
-    /// Whether it may be painted.
+    /// Colours may be sent.
     pub(crate) color: bool,
-    /// Whether it shows characters beyond ASCII.
+    /// Characters beyond ASCII are shown.
     pub(crate) unicode: bool,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Canvas<'a> {
         Self { buffer, abilities }
     }
 
-    /// The whole of it.
+    /// Area of the buffer.
     pub(crate) fn area(&self) -> Rect {
         self.buffer.area
     }
@@ -120,7 +120,7 @@ impl<'a> Canvas<'a> {
         self.buffer.set_style(row, Tone::Reversed.style(self.abilities.color));
     }
 
-    /// Its rows, without blanks at their ends.
+    /// Rows of the canvas, without blanks at their ends.
     #[cfg(test)]
     pub(crate) fn rows(&self) -> Vec<String> {
         let area = self.buffer.area;
@@ -142,7 +142,7 @@ fn bar(percent: f64, width: usize) -> (String, String) {
 
 /// A text as it is shown: printable, on one line, in characters of which all terminals agree how wide they are, and cut.
 fn shown(text: &str, width: u16, unicode: bool) -> Cow<'_, str> {
-    // More than a screen is as wide is not looked at.
+    // Text beyond the width of a screen is not read.
     let text = text.char_indices().nth(8 * usize::from(width) + 64).map_or(text, |(at, _)| &text[..at]);
     let mut safe = printable(text);
     if safe.chars().any(is_disputed) {
@@ -160,7 +160,7 @@ fn shown(text: &str, width: u16, unicode: bool) -> Cow<'_, str> {
     }
 }
 
-/// Whether terminals disagree on the width of the character beside others: parts of flags and of composed pictures.
+/// Tells whether terminals disagree on the width of the character beside others: parts of flags and of composed pictures.
 const fn is_disputed(c: char) -> bool {
     matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{1f1e6}'..='\u{1f1ff}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{20e3}')
 }

@@ -3,7 +3,7 @@
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Column {
-    /// Whether the row is marked.
+    /// Mark of the row.
     Mark,
     /// State as one character.
     State,
@@ -13,15 +13,15 @@ pub(super) enum Column {
     Word,
     /// Percent done.
     Percent,
-    /// The same as a bar.
+    /// Percent done, as a bar.
     Bar,
-    /// How long the job has run.
+    /// Time for which the job has run.
     Elapsed,
-    /// How long it still takes.
+    /// Estimated time to its end.
     Left,
-    /// How many watch it.
+    /// Number of its watchers.
     Watchers,
-    /// Its last message.
+    /// Last message of the job.
     Message,
 }
 
@@ -41,7 +41,7 @@ impl Column {
     }
 }
 
-/// In this order columns stand on the screen.
+/// Order of the columns on the screen.
 const ORDER: [Column; 10] = [
     Column::Mark,
     Column::State,
@@ -55,7 +55,7 @@ const ORDER: [Column; 10] = [
     Column::Message,
 ];
 
-/// In this order columns are given up, the last of them first.
+/// Columns that a narrow screen lacks; the last one goes first.
 const WORTH: [Column; 6] =
     [Column::Message, Column::Bar, Column::Elapsed, Column::Watchers, Column::Left, Column::Word];
 

@@ -50,7 +50,7 @@ impl Keyboard {
 }
 
 impl Drop for Keyboard {
-    /// Ends the thread, so that what is typed from here on is another reader's.
+    /// Ends the thread, so that later keys go to the next reader of the terminal.
     fn drop(&mut self) {
         self.keys.close();
         drop(self.waker.take());

@@ -54,7 +54,7 @@ pub(super) struct KeyReader {
     begun: Vec<u8>,
 }
 
-/// What the beginning of some bytes is.
+/// First item in some bytes.
 enum Begin {
     /// This many bytes are this key, or none that is known.
     Key(usize, Option<KeyPress>),
@@ -81,7 +81,7 @@ impl KeyReader {
         self.begun.drain(..at);
     }
 
-    /// Whether bytes wait for others.
+    /// Tells whether bytes wait for others.
     pub(super) fn is_waiting(&self) -> bool {
         !self.begun.is_empty()
     }

@@ -10,23 +10,23 @@ use super::time::elapsed;
 use crate::dialect::JobState;
 use crate::lists::JobRow;
 
-/// What rows are ordered by.
+/// Order of the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Those at work first, then those that wait, then those that have ended; of each the newest first.
+    /// By state: running jobs, then queued, then ended ones; of each the newest first.
     #[default]
     State,
     /// By name.
     Name,
-    /// The furthest first.
+    /// By percent, the highest first.
     Percent,
-    /// The longest first.
+    /// By elapsed time, the longest first.
     Elapsed,
-    /// The most watched first.
+    /// By watchers, the most first.
     Watchers,
-    /// The last heard of first.
+    /// By the time of the last event, the newest first.
     Updated,
-    /// The last begun first.
+    /// By start, the newest first.
     Started,
 }
 
@@ -71,7 +71,7 @@ const fn rank(state: JobState) -> u8 {
     }
 }
 
-/// Which rows are shown.
+/// Filter of the rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct RowFilter {
     /// Part of a name or a message, in small or big letters; empty: all.
@@ -111,7 +111,7 @@ impl RowFilter {
     }
 }
 
-/// The rows, and what of them is shown.
+/// The rows, and the ones among them that are shown.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobTable {
     rows: Vec<JobRow>,
@@ -171,7 +171,7 @@ impl JobTable {
         }
     }
 
-    /// Orders by something else, or the other way round where it is ordered so already.
+    /// Orders the rows by this; a second time, in reverse.
     pub(crate) fn order_by(&mut self, order: Order) {
         self.is_reversed = self.order == order && !self.is_reversed;
         self.order = order;
@@ -195,7 +195,7 @@ impl JobTable {
         self.arrange();
     }
 
-    /// Which rows are shown.
+    /// The filter of the rows.
     pub(crate) const fn filter(&self) -> &RowFilter {
         &self.filter
     }
@@ -253,7 +253,7 @@ impl JobTable {
         self.top
     }
 
-    /// Whether the row, counted from the first that is shown, is under the cursor.
+    /// Tells whether the row, counted from the first that is shown, is under the cursor.
     pub(crate) const fn is_under_cursor(&self, row: usize) -> bool {
         self.at == row
     }

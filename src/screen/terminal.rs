@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-/// Whether a full screen is possible: keys come from a terminal, the screen is one, and it moves a cursor.
+/// Tells whether a full screen is possible: keys come from a terminal, the screen is one, and it moves a cursor.
 pub(crate) fn is_on_terminal(place: Place) -> bool {
     let is_drawn = match place {
         Place::Stdout => io::stdout().is_terminal(),

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use crate::lists::JobRow;
 
-/// How long the job has run: to now, or to its last event once it has ended. `None` where its beginning is unknown.
+/// Time for which the job has run: to now, or to its last event once it has ended. `None` where its beginning is unknown.
 pub(crate) fn elapsed(job: &JobRow, now: Timestamp) -> Option<Duration> {
     let started = job.started?;
     let end = if job.is_unfinished() { now } else { job.updated? };
     Some(Duration::try_from(end.duration_since(started)).unwrap_or(Duration::ZERO))
 }
 
-/// How long a running job still takes if it goes on as it did. `None` where that cannot be told.
+/// Estimated time to the end of a running job, at its average speed so far. `None` where that cannot be told.
 pub(crate) fn remaining(job: &JobRow, now: Timestamp) -> Option<Duration> {
     use crate::dialect::JobState::Running;
     /// An estimate from less says nothing.

@@ -2,7 +2,7 @@
 
 use crate::lists::RelaySample;
 
-/// What happened between two samples, a second.
+/// Counts between two samples, per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Rates {
     /// Time between the samples, in seconds.
@@ -17,7 +17,7 @@ pub(super) struct Rates {
     pub cpu: Option<f64>,
 }
 
-/// What two samples say together.
+/// Result of comparing two samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Between {
     /// The rates.
@@ -28,7 +28,7 @@ pub(super) enum Between {
     Unknown,
 }
 
-/// What happened from one sample to the next.
+/// Compares a sample with the one before it.
 pub(super) fn between(before: &RelaySample, after: &RelaySample) -> Between {
     /// Counters of the relay.
     fn counters(sample: &RelaySample) -> Option<[u64; 3]> {

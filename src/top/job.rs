@@ -18,26 +18,26 @@ const PARTS: usize = 2_000;
 /// State of the socket that watches the job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Watch {
-    /// It is being opened.
+    /// The socket is being opened.
     Connecting,
-    /// It is open and caught up.
+    /// The socket is open, and all earlier events have come.
     Live,
-    /// It is gone; the reason.
+    /// The socket is closed, for this reason.
     Lost(String),
 }
 
 /// A line of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PageLine {
-    /// When it came; absent of what was told about the past.
+    /// Time of arrival; absent for events of the past, which the relay told on connecting.
     pub(super) at: Option<Timestamp>,
-    /// What it is about.
+    /// Subject of the line.
     pub(super) kind: LineKind,
-    /// Its words.
+    /// Text of the line.
     pub(super) text: String,
 }
 
-/// What a line is about.
+/// Subject of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineKind {
     /// An event.
@@ -57,11 +57,11 @@ pub(super) struct PagePart {
     pub(super) state: Option<String>,
     /// Its own results.
     pub(super) count: Option<u64>,
-    /// What its last event said.
+    /// Text of its last event.
     pub(super) text: Option<String>,
 }
 
-/// What is known of a job.
+/// All that is known of a job.
 #[derive(Debug)]
 pub(super) struct JobPage {
     /// Name of the job.
@@ -85,25 +85,25 @@ pub(super) struct JobPage {
     pub(super) back: usize,
 }
 
-/// What the socket says of the job.
+/// News from the socket of the job.
 #[derive(Debug)]
 pub(super) enum Heard {
-    /// It is open; all that the relay still had was told.
+    /// The socket is open; all events that the relay still had were told.
     Live,
-    /// It is gone.
+    /// The socket is closed.
     Lost(String),
     /// An event, or with `is_state` the state of the job.
     Event {
-        /// What it says; absent where it says nothing of its dialect.
+        /// Contents by the dialect; absent where the dialect reads nothing in it.
         view: Option<Box<EventView>>,
         /// The payload, where it says nothing of its dialect.
         text: String,
-        /// Whether it is a state that was told on connecting.
+        /// The event is a state that was told on connecting.
         is_state: bool,
     },
-    /// The job has ended so.
+    /// The job has ended, with this outcome.
     Ended(String),
-    /// Events are missing; the relay's word for why.
+    /// Events are missing, for this reason of the relay.
     Gap(String),
     /// The relay does not let the job be watched.
     Refused(String),
@@ -120,7 +120,7 @@ impl JobPage {
             step: None,
             total: None,
             count: None,
-            // Of a job that has ended, its error or its result stands there, which its events tell better.
+            // The message of a job that has ended is its error or its result, which its events tell better.
             message: row.message.clone().filter(|_| row.is_unfinished()),
             error: None,
             result: None,
@@ -156,7 +156,7 @@ impl JobPage {
                 }
             }
             Heard::Event { view, text, is_state } => {
-                // What was told on connecting has no time of its own.
+                // A state that was told on connecting has no time.
                 let at = (self.watch == Watch::Live && !is_state).then_some(now);
                 match view {
                     Some(view) => self.event(&view, is_state, at),
@@ -188,7 +188,7 @@ impl JobPage {
         }
     }
 
-    /// Whether an event begins a new run of the job.
+    /// Tells whether an event begins a new run of the job.
     fn begins(&self, view: &EventView) -> bool {
         let has_ended = !matches!(self.state, JobState::Queued | JobState::Running);
         match view.opens.as_deref() {
@@ -246,7 +246,7 @@ impl JobPage {
             self.lines.pop_front();
         }
         self.lines.push_back(PageLine { at, kind, text: brief(text).into_owned() });
-        // Who has scrolled back goes on looking at the same lines.
+        // A user who has scrolled back goes on seeing the same lines.
         if self.back > 0 {
             self.scroll(1);
         }
@@ -265,7 +265,7 @@ fn state(name: &str) -> Option<JobState> {
     })
 }
 
-/// What an event says on one line.
+/// Text of an event on one line.
 fn words(view: &EventView) -> String {
     let part = view.part.as_ref().map(|part| part.name.clone());
     let percent = view.percent.map(|percent| crate::text::percent(percent, true));

@@ -28,12 +28,12 @@ pub(crate) async fn once(options: &TopOptions, format: OnceFormat) -> Result<Exi
         limit: MOST_JOBS,
     };
     let (sample, rates) = if options.interval.is_zero() {
-        (options.relay.sample(&query).await?, None)
+        (options.relay.sample_with_unfinished(&query).await?, None)
     } else {
         let few = JobQuery { limit: 1, ..query.clone() };
         let before = options.relay.sample(&few).await?;
         sleep(options.interval).await;
-        let after = options.relay.sample(&query).await?;
+        let after = options.relay.sample_with_unfinished(&query).await?;
         let rates = match between(&before, &after) {
             Between::Rates(rates) => Some(rates),
             Between::Restarted | Between::Unknown => None,

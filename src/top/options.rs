@@ -15,7 +15,7 @@ pub(crate) struct TopOptions {
     pub interval: Duration,
     /// Dialects, to read events of a relay that does not say what they mean.
     pub dialects: Dialects,
-    /// What the terminal can show.
+    /// Abilities of the terminal.
     pub abilities: Abilities,
     /// Order of the jobs.
     pub order: Order,

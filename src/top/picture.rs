@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::state::{Away, Focus, TopState};
 use crate::dialect::JobState;
-use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample, RelayStats};
+use crate::lists::{ClientList, ClientRow, Clients, Readiness, RelaySample};
 use crate::net::address;
 use crate::screen::{Canvas, RowFilter, Tone, draw_table};
 use crate::text::{bytes, grouped, percent, span};
@@ -17,12 +17,12 @@ use crate::text::{bytes, grouped, percent, span};
 /// The least screen that says anything, in columns and rows.
 pub(super) const LEAST: (u16, u16) = (40, 10);
 
-/// Moments of a picture.
+/// Times that a picture is drawn with.
 #[derive(Debug, Clone)]
 pub(super) struct Moment {
     /// Time of day.
     pub(super) now: Timestamp,
-    /// The same for waits.
+    /// Monotonic time, for waits.
     pub(super) instant: Instant,
     /// Zone of the times that are shown.
     pub(super) zone: TimeZone,
@@ -53,7 +53,7 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, state: &mut TopState, server: &url::
     foot(canvas, state, drawn);
 }
 
-/// What stands where no job does.
+/// Text in place of the jobs where there are none.
 fn nothing(state: &TopState) -> &'static str {
     match &state.sample {
         None => "asking the relay",
@@ -68,7 +68,7 @@ fn nothing(state: &TopState) -> &'static str {
 fn head<'t>(state: &'t TopState, server: &url::Url, moment: &Moment) -> Vec<Texts<'t>> {
     let mut rows = vec![title(state, server)];
     if let Some(sample) = &state.sample {
-        rows.push(traffic(state, &sample.stats, &sample.clients));
+        rows.push(traffic(state, sample, moment));
         rows.push(insides(state, sample, moment));
     }
     let clock = |at: Timestamp| at.to_zoned(moment.zone.clone()).strftime("%H:%M:%S").to_string();
@@ -76,6 +76,8 @@ fn head<'t>(state: &'t TopState, server: &url::Url, moment: &Moment) -> Vec<Text
         let wait = again.saturating_duration_since(moment.instant).as_secs_f64().ceil();
         let text = format!("relay away since {}: {}; again in {wait:.0} s", clock(*since), failure.message);
         rows.push(vec![(text.into(), Tone::Bad)]);
+    } else if let Some(silence) = state.silence(moment.instant) {
+        rows.push(vec![(format!("no answer for {} s", silence.as_secs()).into(), Tone::Bad)]);
     } else if let Some(Readiness::Not(reason)) = state.sample.as_ref().map(|sample| &sample.ready)
         && state.redis_away.is_none()
     {
@@ -95,7 +97,7 @@ fn title<'t>(state: &TopState, server: &url::Url) -> Texts<'t> {
         let listed = sample.jobs.jobs.len();
         let jobs = match sample.jobs.total {
             Some(total) if total > listed as u64 => {
-                format!("newest {} of {} jobs", grouped(listed as u64), grouped(total))
+                format!("{} of {} jobs", grouped(listed as u64), grouped(total))
             }
             _ => format!("{} {}", grouped(listed as u64), if listed == 1 { "job" } else { "jobs" }),
         };
@@ -122,18 +124,23 @@ fn title<'t>(state: &TopState, server: &url::Url) -> Texts<'t> {
     texts
 }
 
-/// A rate with as many digits as say something.
+/// A rate: whole from 10 on, else with one decimal.
 pub(super) fn rate(per_second: f64) -> String {
     if per_second >= 10.0 {
-        // Of a rate that is not negative.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is not negative"
+        )]
         return grouped(per_second.round() as u64);
     }
     format!("{per_second:.1}")
 }
 
 /// Connections and rates.
-fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Texts<'t> {
+fn traffic<'t>(state: &TopState, sample: &RelaySample, moment: &Moment) -> Texts<'t> {
+    let (figures, clients) = (&sample.stats, &sample.clients);
+    let is_silent = state.away.is_some() || state.silence(moment.instant).is_some();
     let plural = |count: u64, one: &str, many: &str| {
         format!("{} {}", grouped(count), if count == 1 { one } else { many })
     };
@@ -147,7 +154,7 @@ fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Tex
     }
     let mut texts: Texts<'t> = vec![(words.into(), Tone::Plain)];
     match &state.rates {
-        Some(rates) => {
+        Some(rates) if !is_silent => {
             let events =
                 format!(" · {} events/s · {} deliveries/s", rate(rates.events), rate(rates.deliveries));
             texts.push((events.into(), Tone::Plain));
@@ -155,8 +162,8 @@ fn traffic<'t>(state: &TopState, figures: &RelayStats, clients: &Clients) -> Tex
                 texts.push((format!(" · {} conflated/s", rate(rates.conflated)).into(), Tone::Warn));
             }
         }
-        None if state.away.is_some() => texts.push((" · rates unknown".into(), Tone::Dim)),
-        None => texts.push((" · rates follow".into(), Tone::Dim)),
+        _ if is_silent => texts.push((" · rates unknown".into(), Tone::Dim)),
+        _ => texts.push((" · rates follow".into(), Tone::Dim)),
     }
     if let Some(closed) = figures.slow_consumers.filter(|closed| *closed > 0) {
         texts.push((format!(" · {} closed as too slow", grouped(closed)).into(), Tone::Warn));
@@ -171,7 +178,8 @@ fn insides<'t>(state: &TopState, sample: &RelaySample, moment: &Moment) -> Texts
     if let Some(rss) = figures.process.rss_bytes {
         texts.push((format!(" {}", bytes(rss)).into(), Tone::Plain));
     }
-    if let Some(cpu) = state.rates.and_then(|rates| rates.cpu) {
+    let is_heard = state.silence(moment.instant).is_none();
+    if let Some(cpu) = state.rates.filter(|_| is_heard).and_then(|rates| rates.cpu) {
         texts.push((format!(", {} CPU", percent(cpu.round(), false)).into(), Tone::Plain));
     }
     match (&figures.redis, figures.broker.as_deref()) {
@@ -226,7 +234,7 @@ fn slow<'t>(state: &TopState, room: usize) -> Vec<Texts<'t>> {
     rows
 }
 
-/// What waits for a client.
+/// Text about a client and the messages that wait for it.
 pub(super) fn waiting(client: &ClientRow) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let seconds = client.waiting_ms as f64 / 1_000.0;
@@ -242,7 +250,7 @@ pub(super) fn waiting(client: &ClientRow) -> String {
     )
 }
 
-/// The last row: what is typed, or what is shown of how much and the keys.
+/// Draws the last row: the text that is typed, or the numbers of the rows, the order, the filters and the keys.
 fn foot(canvas: &mut Canvas<'_>, state: &TopState, drawn: Option<(usize, usize)>) {
     let area = canvas.area();
     let y = area.bottom().saturating_sub(1);
@@ -282,7 +290,10 @@ fn foot(canvas: &mut Canvas<'_>, state: &TopState, drawn: Option<(usize, usize)>
     let (order, is_reversed) = state.table.order();
     let order = format!("by {}{}", order.name(), if is_reversed { " ↑" } else { "" });
     let facts = [Some(place.trim_end().to_owned()).filter(|place| !place.is_empty()), Some(order)];
-    let facts: Vec<String> = facts.into_iter().flatten().chain(filters).collect();
+    let mut facts: Vec<String> = facts.into_iter().flatten().chain(filters).collect();
+    if let Some(jobs) = state.sample.as_ref().map(|sample| &sample.jobs).filter(|jobs| jobs.is_cut()) {
+        facts.push(format!("order and counts only of these {}", grouped(jobs.jobs.len() as u64)));
+    }
     canvas.highlight(y);
     let x = canvas.put((0, y), area.width, &facts.join(" · "), Tone::Reversed);
     let keys = ["? help", "q quit", "/ find", "⏎ open", "s state", "d dialect", "p pause"];

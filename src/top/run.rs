@@ -20,13 +20,13 @@ use crate::lists::{PollResult, RelaySample, poll};
 use crate::net::shutdown::{Signals, Stop, Stops};
 use crate::screen::{Canvas, FullScreen, KeyPress, Keyboard, Place, Wake};
 
-/// Shortest time between two pictures: smooth to the eye, and cheap.
+/// Shortest time between two pictures, 25 a second.
 const FRAME: Duration = Duration::from_millis(40);
 
 /// Messages of the open job on their way; while it is full the socket is not read.
 const QUEUE: usize = 256;
 
-/// Shows the relay until the user has seen enough.
+/// Shows the relay until the user quits.
 ///
 /// # Errors
 /// The relay is away or refuses at the first attempt, or the terminal is gone.
@@ -35,13 +35,14 @@ pub(crate) async fn run(options: TopOptions) -> anyhow::Result<Exit> {
     let mut state = TopState::new(&options);
     // Caught before the terminal is taken, so that it is given back whatever comes.
     let mut signals = Signals::catch().context("could not catch signals")?;
-    let stops = Stops::catch().context("could not catch signals")?;
+    let mut stops = Stops::catch().context("could not catch signals")?;
     let wake = Wake::catch().context("could not catch signals")?;
-    // Who got the server's name wrong is told so by an error, not by a screen.
+    // A wrong name of the server is an error, not a screen.
     let query = state.wanted().query;
-    let first = tokio::select! {
-        first = options.relay.sample(&query) => first?,
-        signal = signals.next() => return Ok(signal.exit()),
+    let first = stops.unless_ended(&mut signals, options.relay.sample_with_unfinished(&query)).await;
+    let first = match first.context("could not stop the process")? {
+        Ok(first) => first?,
+        Err(exit) => return Ok(exit),
     };
     state.take(first, &query, Timestamp::now());
     let terminal = |error: io::Error| anyhow::Error::new(error).context("could not draw on the terminal");
@@ -59,7 +60,7 @@ struct Shown {
     zone: TimeZone,
 }
 
-/// The task that watches the open job. It ends when this is dropped.
+/// The task that watches the open job. Dropping this ends the task.
 struct OpenJob {
     task: JoinHandle<()>,
     heard: mpsc::Receiver<Heard>,
@@ -82,7 +83,8 @@ impl Shown {
         let (wish, wanted) = watch::channel(self.state.wanted());
         let (sender, mut samples) = mpsc::channel(1);
         let (relay, period) = (self.options.relay.clone(), self.options.interval);
-        let asking = poll(period, wanted, sender, async |query: &_| relay.sample(query).await);
+        let asking =
+            poll(period, wanted, sender, async |query: &_| relay.sample_with_unfinished(query).await);
         tokio::pin!(asking);
         let mut open: Option<OpenJob> = None;
         let mut seconds = interval(Duration::from_secs(1));
@@ -94,10 +96,13 @@ impl Shown {
                 signal = signals.next() => return Ok(signal.exit()),
                 stop = stops.next() => match stop {
                     Stop::Pause => self.screen.suspend().map(|()| true)?,
-                    Stop::End(code) => return Ok(ended_by(code)),
+                    Stop::End(exit) => return Ok(exit),
                 },
                 was_stopped = wake.next() => {
-                    if was_stopped { self.screen.resume()?; }
+                    if was_stopped {
+                        self.screen.resume()?;
+                        self.state.ask_again(Timestamp::now(), Instant::now());
+                    }
                     true
                 }
                 () = at(due) => {
@@ -107,14 +112,14 @@ impl Shown {
                 }
                 key = keyboard.next() => {
                     // A terminal that is gone has no keys.
-                    let Some(key) = key else { return Ok(ended_by(128 + HANGUP)) };
+                    let Some(key) = key else { return Ok(Stops::HUNG_UP) };
                     match self.press(key, &wish, &mut open)? {
                         Some(exit) => return Ok(exit),
                         None => true,
                     }
                 }
                 sample = samples.recv() => { self.take(sample); true }
-                // It asks as long as its answers are taken.
+                // The task asks as long as its answers are taken.
                 () = &mut asking => return Ok(Exit::Failure),
                 heard = next(open.as_mut()) => { self.hear(heard, open.as_mut()); true }
                 _ = seconds.tick() => true,
@@ -147,6 +152,9 @@ impl Shown {
             }
             Wish::Ask => {
                 let wanted = self.state.wanted();
+                if wish.borrow().is_paused && !wanted.is_paused {
+                    self.state.ask_again(Timestamp::now(), Instant::now());
+                }
                 // Only another question is asked at once.
                 wish.send_if_modified(|now| std::mem::replace(now, wanted.clone()) != wanted);
             }
@@ -183,7 +191,7 @@ impl Shown {
     }
 }
 
-/// Draws whatever the keys are about.
+/// Draws the part of the screen that the keys act on.
 pub(super) fn paint(canvas: &mut Canvas<'_>, state: &mut TopState, options: &TopOptions, moment: &Moment) {
     let area = canvas.area();
     if area.width < LEAST.0 || area.height < LEAST.1 {
@@ -196,15 +204,7 @@ pub(super) fn paint(canvas: &mut Canvas<'_>, state: &mut TopState, options: &Top
     }
 }
 
-/// Number of SIGHUP, as shells count it.
-const HANGUP: i32 = 1;
-
-/// Exit code of a signal that ends the process, as a shell has it.
-fn ended_by(code: i32) -> Exit {
-    u8::try_from(code).map_or(Exit::Failure, Exit::Command)
-}
-
-/// That time, if there is one.
+/// Waits until that time; for ever without one.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,
@@ -212,19 +212,19 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-/// What is heard next of the open job, if there is one.
+/// The next news of the open job, if there is one.
 async fn next(open: Option<&mut OpenJob>) -> Option<Heard> {
     match open {
         Some(open) => match open.heard.recv().await {
             Some(heard) => Some(heard),
-            // Its task has ended, which it does only with this loop.
+            // The task ends only with this loop.
             None => std::future::pending().await,
         },
         None => std::future::pending().await,
     }
 }
 
-/// The failure of a terminal that is none.
+/// The error where standard output or input is no terminal.
 pub(crate) fn off_terminal() -> Failure {
     Failure::usage("top draws on a terminal, and keys come from one").hint(
         "`jobwire top --once` prints one sample, as text or with --output json; `jobwire attach` watches jobs anywhere",

@@ -1,8 +1,9 @@
-//! What is on the screen: the last sample, the table, what is typed, the job that is open. Pure: keys and samples go in,
+//! State of the screen: the last sample, the table, what is typed, the job that is open. Pure: keys and samples go in,
 //! wishes come out.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -15,7 +16,8 @@ use crate::exit::Failure;
 use crate::lists::{Clients, JobQuery, MOST_JOBS, RelaySample, Wanted};
 use crate::screen::{JobTable, KeyPress, Order, RowFilter};
 
-/// Jobs that are asked for every time. With a text to look for, all that a relay gives are.
+/// Limit of the jobs that are asked for every time; the queued and running ones beyond it follow. With a text to look for,
+/// the limit is [`MOST_JOBS`].
 const LISTED: usize = 1_000;
 
 /// States that one key goes through.
@@ -29,7 +31,7 @@ const STATES: [&[JobState]; 7] = [
     &[JobState::Succeeded],
 ];
 
-/// What the keys are about.
+/// Part of the screen that the keys act on.
 #[derive(Debug)]
 pub(super) enum Focus {
     /// The list of jobs.
@@ -42,7 +44,7 @@ pub(super) enum Focus {
     Job(Box<JobPage>),
 }
 
-/// What the loop has to do after a key.
+/// Task of the loop after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     /// Draw.
@@ -63,15 +65,22 @@ pub(super) enum Wish {
     Suspend,
 }
 
-/// A relay that does not answer.
+/// Failed attempts to ask the relay.
 #[derive(Debug)]
 pub(super) struct Away {
-    /// Why.
+    /// Error of the last attempt.
     pub(super) failure: Failure,
-    /// Since when.
+    /// Time of the last answer.
     pub(super) since: Timestamp,
-    /// When the next attempt is made.
+    /// Time of the next attempt.
     pub(super) again: Instant,
+}
+
+/// Moment from which silence of the relay counts: the last answer, or the time at which the screen began to ask again.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    at: Timestamp,
+    instant: Instant,
 }
 
 /// All that the screen shows.
@@ -83,14 +92,17 @@ pub(super) struct TopState {
     pub(super) sample: Option<RelaySample>,
     pub(super) rates: Option<Rates>,
     pub(super) away: Option<Away>,
-    /// Since when its Redis is away.
+    heard: Option<Heard>,
+    /// Time between two questions.
+    interval: Duration,
+    /// Time since which its Redis is away.
     pub(super) redis_away: Option<Timestamp>,
-    /// Said once, until a key is pressed.
+    /// Text that is shown until a key is pressed.
     pub(super) note: Option<String>,
     pub(super) is_paused: bool,
     /// Rows of a page, by the last picture.
     pub(super) page: usize,
-    /// What was said of an old relay.
+    /// The note about an old relay was shown.
     has_told_age: bool,
     /// Dialects that had jobs.
     dialects: BTreeSet<String>,
@@ -105,6 +117,8 @@ impl TopState {
             sample: None,
             rates: None,
             away: None,
+            heard: None,
+            interval: options.interval,
             redis_away: None,
             note: None,
             is_paused: false,
@@ -114,7 +128,7 @@ impl TopState {
         }
     }
 
-    /// What to ask the relay for.
+    /// Question to the relay.
     pub(super) fn wanted(&self) -> Wanted {
         let filter = self.table.filter();
         let limit = if filter.text.is_empty() { LISTED } else { MOST_JOBS };
@@ -124,12 +138,15 @@ impl TopState {
 
     /// Takes a sample, unless it answers another question than the one that counts now.
     pub(super) fn take(&mut self, sample: RelaySample, query: &JobQuery, now: Timestamp) {
+        self.heard = Some(Heard { at: now, instant: sample.at });
         if self.is_paused || (query.states.as_slice(), &query.dialect) != self.asked() {
             return;
         }
         let was_away = self.away.take().is_some();
         match self.sample.as_ref().map(|before| between(before, &sample)) {
-            // Over an outage nothing was measured.
+            // Rates over a very short time, as after another query, mean nothing: the last ones stay.
+            Some(Between::Rates(rates)) if !was_away && rates.seconds < self.interval.as_secs_f64() / 2.0 => {
+            }
             Some(Between::Rates(rates)) if !was_away => self.rates = Some(rates),
             Some(Between::Restarted) => {
                 self.rates = None;
@@ -159,7 +176,7 @@ impl TopState {
         (&filter.states, &filter.dialect)
     }
 
-    /// Says once what a relay does not tell.
+    /// Notes once which figures a relay does not tell.
     fn tell_age(&mut self, sample: &RelaySample) {
         let mut missing = Vec::new();
         if sample.jobs.total.is_none() {
@@ -173,9 +190,24 @@ impl TopState {
 
     /// The relay did not answer.
     pub(super) fn lose(&mut self, failure: Failure, again: Instant, now: Timestamp) {
-        let since = self.away.as_ref().map_or(now, |away| away.since);
+        let since = self.away.as_ref().map(|away| away.since).or(self.heard.map(|heard| heard.at));
+        let since = since.unwrap_or(now);
         self.rates = None;
         self.away = Some(Away { failure, since, again });
+    }
+
+    /// The screen asks again after a pause, so that the relay's silence before that says nothing.
+    pub(super) fn ask_again(&mut self, now: Timestamp, instant: Instant) {
+        if self.away.is_none() {
+            self.heard = Some(Heard { at: now, instant });
+        }
+    }
+
+    /// Time for which the relay has owed an answer, where that is longer than two intervals and a second.
+    pub(super) fn silence(&self, instant: Instant) -> Option<Duration> {
+        let silent = instant.saturating_duration_since(self.heard?.instant);
+        let is_asked = !self.is_paused && self.away.is_none();
+        (is_asked && silent > 2 * self.interval + Duration::from_secs(1)).then_some(silent)
     }
 
     /// Obeys a key.
@@ -316,7 +348,7 @@ pub(super) mod tests {
                 token: None,
                 publish_key: None,
             },
-            interval: std::time::Duration::from_secs(1),
+            interval: Duration::from_secs(1),
             dialects: Dialects::builtin(),
             abilities: Abilities { color: true, unicode: true },
             order: Order::State,

@@ -95,7 +95,7 @@ impl JobWatcher {
         }
     }
 
-    /// What a message says.
+    /// Reads a message.
     fn heard(&mut self, text: &str) -> Option<Heard> {
         let (heard, cursor) = match ServerMessage::read(text)? {
             ServerMessage::Event { cursor, snapshot, view, event, .. } => {
@@ -104,7 +104,7 @@ impl JobWatcher {
                 let text = if view.is_none() { event.get().to_owned() } else { String::new() };
                 (Some(Heard::Event { view, text, is_state: snapshot }), cursor)
             }
-            // It comes once right after the opening, and with a cursor as soon as all was told.
+            // The relay sends this once right after the opening, and again with a cursor as soon as all was told.
             ServerMessage::Watching { targets, cursor } => {
                 let is_caught_up = cursor.is_some() && !targets.is_empty();
                 (is_caught_up.then_some(Heard::Live), cursor)

@@ -234,10 +234,6 @@ impl<T: TermLike + Send + Sync + 'static> Renderer for Bars<T> {
         self.tell(|taskbar| taskbar.show(board))
     }
 
-    fn holds_terminal(&self) -> bool {
-        true
-    }
-
     fn pause(&mut self) -> io::Result<()> {
         self.tell(Taskbar::remove)?;
         // Anew, since the terminal echoed the key into it, as `^Z`. The next picture begins below what is written meanwhile.

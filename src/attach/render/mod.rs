@@ -118,11 +118,6 @@ pub(super) trait Renderer: Send {
         Ok(())
     }
 
-    /// Whether it has the terminal in a state that it has to be left in order from.
-    fn holds_terminal(&self) -> bool {
-        false
-    }
-
     /// The process is about to be stopped: leaves the terminal as it was found for that long.
     fn pause(&mut self) -> io::Result<()> {
         Ok(())

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
 
@@ -17,13 +19,16 @@ struct Bench {
     options: TopOptions,
     state: TopState,
     now: Timestamp,
+    /// Time since the samples were taken.
+    later: Duration,
 }
 
 impl Bench {
     fn new(samples: Vec<RelaySample>) -> Self {
         let options = options();
         let state = TopState::new(&options);
-        let mut bench = Self { options, state, now: Timestamp::from_second(1_000_000).unwrap() };
+        let mut bench =
+            Self { options, state, now: Timestamp::from_second(1_000_000).unwrap(), later: Duration::ZERO };
         for sample in samples {
             bench.take(sample);
         }
@@ -41,7 +46,7 @@ impl Bench {
 
     fn rows(&mut self, width: u16, height: u16) -> Vec<String> {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        let moment = Moment { now: self.now, instant: Instant::now(), zone: TimeZone::UTC };
+        let moment = Moment { now: self.now, instant: Instant::now() + self.later, zone: TimeZone::UTC };
         let mut canvas = Canvas::new(&mut buffer, self.options.abilities);
         paint(&mut canvas, &mut self.state, &self.options, &moment);
         canvas.rows()
@@ -73,7 +78,7 @@ fn the_first_rows_are_the_relay_and_the_last_ones_who_is_slow_and_the_keys() {
     before.stats.broker = Some("embedded".into());
     before.clients = Clients::Known(ClientList { clients: vec![client("10.0.0.7", 183_422)], addresses: 12 });
     let mut after = before.clone();
-    after.at += std::time::Duration::from_secs(2);
+    after.at += Duration::from_secs(2);
     (after.stats.events, after.stats.deliveries) = (Some(9), Some(24_060));
     let rows = Bench::new(vec![before, after]).rows(80, 12);
     assert_eq!(rows[0], "jobwire top · h:1 · 1 job: 1 running");
@@ -107,13 +112,35 @@ fn a_relay_that_is_away_is_said_to_be_with_what_was_known_and_an_old_one_is_told
     bench.take(old);
     assert!(bench.rows(80, 12).iter().all(|row| !row.contains("old relay")));
     let failure = || Failure::new(Exit::Unreachable, "nothing listens at h:1");
-    let again = Instant::now() + std::time::Duration::from_millis(1_900);
+    let again = Instant::now() + Duration::from_millis(1_900);
+    // Noticed ten seconds after the last answer.
+    bench.now = Timestamp::from_second(1_000_010).unwrap();
     bench.state.lose(failure(), again, bench.now);
     bench.now = Timestamp::from_second(1_000_099).unwrap();
     bench.state.lose(failure(), again, bench.now);
     let rows = bench.rows(80, 12);
     assert_eq!(rows[3], "relay away since 13:46:40: nothing listens at h:1; again in 2 s");
     assert!(rows[5].starts_with("● jobs/a"), "{rows:#?}");
+}
+
+#[test]
+fn a_relay_that_hangs_is_said_to_give_no_answer_and_its_rates_are_dropped() {
+    let mut before = sample(Vec::new());
+    (before.stats.events, before.stats.deliveries) = (Some(0), Some(0));
+    let mut after = before.clone();
+    after.at += Duration::from_secs(1);
+    after.stats.events = Some(7);
+    let mut soon = after.clone();
+    soon.at += Duration::from_millis(100);
+    let mut bench = Bench::new(vec![before, after]);
+    assert!(bench.rows(80, 12)[1].contains(" · 7.0 events/s"));
+    bench.take(soon);
+    assert!(bench.rows(80, 12)[1].contains(" · 7.0 events/s"), "a tenth of a second is too short for rates");
+    bench.later = Duration::from_millis(6_500);
+    let rows = bench.rows(80, 12);
+    assert!(rows[1].contains(" · rates unknown") && rows[3].starts_with("no answer for 5 s"), "{rows:#?}");
+    bench.state.press(KeyPress::Char('p'));
+    assert!(bench.rows(80, 12).iter().all(|row| !row.contains("no answer")), "nothing was asked");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The exit code is the jobs' result, or what came between.
 
+use std::process::Command;
+
 use rustix::process::Signal;
 
-use super::{attach, publish};
+use super::{attach, attached, publish};
 use crate::support::server::{Server, Socket, answer, http};
 use crate::support::{Output, PATIENCE, Process, Relay, command, free_port, jobwire, until};
 
@@ -49,14 +51,28 @@ fn a_job_that_runs_on_when_the_time_is_up_is_8_and_named() {
 }
 
 #[test]
-fn signals_are_130_and_143() {
+fn signals_are_128_and_their_number() {
     let relay = Relay::start(&[]);
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let watching = attach(&relay, &["scraping/1"]);
         watching.signal(signal);
         let output = watching.finish(PATIENCE);
         assert_eq!((output.code, output.stderr.as_str()), (code, ""));
     }
+}
+
+#[test]
+fn a_hangup_that_is_ignored_from_the_beginning_stays_ignored() {
+    let relay = Relay::start(&[]);
+    let args = ["attach", "scraping/1"];
+    let attach = relay.command(&args);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", r#"trap '' HUP; exec "$0" "$@""#]).arg(attach.get_program()).args(attach.get_args());
+    shell.envs(attach.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let watching = attached(Process::spawn(&mut shell), &args);
+    watching.signal(Signal::HUP);
+    publish(&relay, "scraping/1", "job_completed", &[]);
+    assert_eq!(watching.finish(PATIENCE).code, 0);
 }
 
 #[test]

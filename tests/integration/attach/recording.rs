@@ -186,7 +186,13 @@ fn a_server_that_only_polls_leaves_its_states() {
 fn a_recording_is_complete_up_to_any_end_and_replaces_the_file() {
     let (relay, place) = (Relay::start(&[]), Place::new());
     let started = r#"{"job_id":1,"event_type":"job_started","progress":0}"#;
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::KILL, 137)] {
+    for (signal, code) in [
+        (Signal::INT, 130),
+        (Signal::TERM, 143),
+        (Signal::HUP, 129),
+        (Signal::QUIT, 131),
+        (Signal::KILL, 137),
+    ] {
         fs::write(&place.1, "old\n".repeat(1_000)).unwrap();
         let watching = attach(&relay, &["scraping/1", "--record", &place.1]);
         relay.publish("scraping_events", started);
@@ -195,6 +201,8 @@ fn a_recording_is_complete_up_to_any_end_and_replaces_the_file() {
         watching.signal(signal);
         let ended = watching.finish(PATIENCE);
         assert!(ended.code == code || signal == Signal::KILL, "{signal:?}: {}", ended.code);
+        let last = words(&place.lines()).last().cloned().unwrap();
+        assert!(last == "result running" || signal == Signal::KILL, "{signal:?}: {last}");
         assert!(place.text().ends_with('\n') && place.events().iter().any(|(_, payload)| payload == started));
         assert_eq!(fs::read_dir(place.0.path()).unwrap().count(), 1);
     }

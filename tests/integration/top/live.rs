@@ -71,6 +71,21 @@ fn a_thousand_jobs_are_scrolled_found_and_sorted_on_a_small_screen() {
 }
 
 #[test]
+fn jobs_at_work_are_listed_however_many_newer_ones_are_kept() {
+    let relay = Relay::start(&[]);
+    tell(&relay, "old", "progress", r#","percent":50"#);
+    for n in 0..1_100 {
+        let event = format!(r#"{{"job":"{n:04}","event":"succeeded"}}"#);
+        relay.publish_fast(&format!("job_updates:{n:04}"), &event);
+    }
+    until(PATIENCE, "the relay to know the jobs", || relay.stats()["jobs_kept"] == 1_101);
+    let terminal = top(&relay, 24, 80, &[]);
+    let screen = terminal.until("the old job", |screen| has(screen, &["● jobs/old", " 50% "]));
+    assert!(has(&screen, &["1,001 of 1,101 jobs: 1 running, 1,000 succeeded"]), "{:#?}", rows(&screen));
+    assert!(has(&screen, &["by state · order and counts only of these 1,001"]), "{:#?}", rows(&screen));
+}
+
+#[test]
 fn the_cursor_stays_on_its_job_when_rows_move() {
     let relay = Relay::start(&[]);
     jobs(&relay, 30);

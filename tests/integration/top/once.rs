@@ -83,6 +83,9 @@ fn failures_have_their_codes_and_hints() {
     assert!(away.stderr.contains("start a relay with `jobwire serve`"), "{}", away.stderr);
     let nonsense = relay.jobwire(&["top", "--once", "--limit", "0"]);
     assert_eq!(nonsense.code, 2);
+    let channels = relay.jobwire(&["top", "--once", "--dialect", "channels"]);
+    assert_eq!(channels.code, 2);
+    assert!(channels.stderr.contains("hint: `jobwire attach channel:NAME`"), "{}", channels.stderr);
     let missing = relay.jobwire(&["top", "--once", "--token-file", "/nonexistent"]);
     assert_eq!(missing.code, 2);
     assert!(missing.stderr.contains("could not read the token file"), "{}", missing.stderr);

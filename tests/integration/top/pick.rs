@@ -1,5 +1,7 @@
 //! `attach` without a target.
 
+use rustix::process::Signal;
+
 use super::{is_given_back, on_terminal, tell};
 use crate::support::{PATIENCE, Pty, Relay, jobwire, rows};
 
@@ -66,6 +68,60 @@ fn who_leaves_without_a_choice_ends_with_130() {
         terminal.send(keys);
         assert_eq!(terminal.finish(PATIENCE), 130, "{keys:?}");
         assert!(is_given_back(&terminal));
+    }
+}
+
+#[test]
+fn after_the_list_signals_stop_and_end_attach_as_without_it() {
+    let relay = Relay::start(&[]);
+    tell(&relay, "build", "progress", r#","percent":50"#);
+    let place = tempfile::TempDir::new().unwrap();
+    let file = place.path().join("run.ndjson");
+    let record = ["--progress", "plain", "--record", file.to_str().unwrap()];
+    for (args, signal, code) in [
+        (&record[..2], Signal::HUP, 129),
+        (&record[..2], Signal::QUIT, 131),
+        (&record[..], Signal::HUP, 129),
+        (&record[..], Signal::QUIT, 131),
+    ] {
+        let mut terminal = list(&relay, args);
+        terminal.until_shown("jobs/build");
+        terminal.send("\r");
+        terminal.until("its line", |screen| !screen.alternate_screen() && has(screen, &["jobs/build", "50"]));
+        terminal.signal(signal);
+        assert_eq!(terminal.finish(PATIENCE), code, "{args:?} {signal:?}");
+        if args.len() > 2 {
+            let recorded = std::fs::read_to_string(&file).unwrap();
+            assert!(recorded.lines().last().unwrap().contains(r#""result""#), "{recorded}");
+        }
+    }
+    let mut env = relay.env().to_vec();
+    env.push(("LANG", "C.UTF-8".to_owned()));
+    let mut shell = Pty::shell(24, 80, &env);
+    shell.send("jobwire attach --progress plain\n");
+    shell.until_shown("jobs/build");
+    shell.send("\r");
+    shell.until("its line", |screen| !screen.alternate_screen() && has(screen, &["jobs/build", "50"]));
+    shell.send("\u{1a}");
+    shell.until_shown("Stopped");
+    shell.send("fg\n");
+    tell(&relay, "build", "succeeded", "");
+    shell.until("the end", |screen| has(screen, &["jobs/build", "succeeded"]));
+}
+
+#[test]
+fn options_that_fit_no_job_are_refused_before_anything_is_asked() {
+    for (args, said) in [
+        (&["--until-idle", "1s"][..], "--until-idle is for every job of a dialect"),
+        (&["--record", "-", "--progress", "json"], "--record - and --progress both write to stdout"),
+        (&["--events", "nonsense"], "there is no event 'nonsense'"),
+        (&["--dialect", "channels"], "channels, which list no jobs"),
+        (&["--events", "job_progress", "--dialect", "downloads"], "there is no event 'job_progress'"),
+    ] {
+        let args = [&["attach", "--server", "ws://127.0.0.1:1"], args].concat();
+        let mut terminal = Pty::jobwire(24, 80, &args, &[]);
+        assert_eq!(terminal.finish(PATIENCE), 2, "{args:?}");
+        assert!(terminal.screen().contents().contains(said), "{args:?}: {:#?}", terminal.rows());
     }
 }
 
