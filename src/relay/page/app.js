@@ -281,13 +281,12 @@ function openJob(target) {
   const [dialect, id] = split(target);
   say($("job-dialect"), printable(dialect, 40));
   say($("job-id"), printable(id, 256));
-  $("lines").replaceChildren();
-  $("parts").replaceChildren();
   link.run();
 }
 
 function closeJob() {
   if (!detail) return;
+  for (const id of ["lines", "parts"]) $(id).replaceChildren();
   detail.link.close();
   if (problem?.targets) onWatched([detail.target]);
   detail = null;

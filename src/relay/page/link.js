@@ -137,7 +137,8 @@ export class Link {
   hold(isHeld) {
     if (this.#isHeld === isHeld) return;
     this.#isHeld = isHeld;
-    this.retry(true);
+    this.#wake?.();
+    if (isHeld) this.#end?.();
   }
 
   // Tries again at once, where it waits; `anyway` also where all is well, and by the best way.
