@@ -209,6 +209,130 @@ test("a page that may not list opens a job by its name, and lists with the publi
   await relay.kill();
 });
 
+test("what a token has shown is forgotten with it", async () => {
+  const relay = await Relay.start(["--jwt-secret", SECRET, "--auth", "jobs=token"]);
+  await relay.event("a", "progress", { percent: 10 });
+  const { page, close } = await open(chromium, relay.url);
+  await says(page, "#link", "live");
+  const use = async (text) => {
+    if (await page.isHidden("#token")) await page.click("#token-open");
+    await page.fill("#token-text", text);
+    await page.click("#token [type=submit]");
+  };
+  await use("a-key-that-nobody-asked-for");
+  await says(page, "#token-say", "Not taken");
+  await use(token(600));
+  await cell(page, "jobs/a", ".percent", "10%");
+  await page.evaluate(() => (location.hash = "#jobs/a"));
+  await says(page, "#job-percent", "10%");
+  await page.click("#token-open");
+  await page.click("#token-forget");
+  await page.waitForSelector("#rows tr", { state: "detached" });
+  await page.waitForSelector("#list", { state: "visible" });
+  await page.waitForFunction(() => document.querySelector("#sum").textContent === "" && location.hash === "");
+  await says(page, "#token-open", "Token");
+  assert.equal(await page.textContent("#token-say"), "");
+  await close();
+  await relay.kill();
+});
+
+test("a publish key that opens nothing more is not taken", async () => {
+  const relay = await Relay.start();
+  const { page, close } = await open(chromium, relay.url);
+  await says(page, "#link", "live");
+  await page.click("#token-open");
+  await page.fill("#token-text", "a-wrong-key");
+  await page.click("#token [type=submit]");
+  await says(page, "#token-say", "Not taken: the relay asks for no publish key here");
+  await says(page, "#link", "live");
+  await close();
+  await relay.kill();
+});
+
+test("a job that cannot be is said, and all jobs of a dialect are the list", async () => {
+  const relay = await Relay.start();
+  await relay.event("a", "progress", { percent: 10 });
+  await relay.publish("celery-task-meta-t1", { status: "STARTED", task_id: "t1" });
+  const { page, close } = await open(chromium, `${relay.url}#nosuch/1`);
+  await says(page, "#job-message", "nosuch");
+  await page.evaluate(() => (location.hash = "#scraping/abc"));
+  await page.waitForFunction(() => !/nosuch|Nothing is known|Asking/.test(document.querySelector("#job-message").textContent));
+  await page.evaluate(() => (location.hash = "#jobs/nobody"));
+  await says(page, "#job-message", "Nothing is known of this job yet");
+  await page.evaluate(() => (location.hash = "#jobs/*"));
+  await says(page, "#sum", "1 of 2 jobs");
+  assert.equal(await page.inputValue("#dialect"), "jobs");
+  await close();
+  await relay.kill();
+});
+
+test("a job that a restarted relay does not know is unknown", async () => {
+  let relay = await Relay.start();
+  const { address } = relay;
+  await relay.event("a", "started");
+  const { page, close } = await open(chromium, `${relay.url}#jobs/a`);
+  await says(page, "#job-state", "running");
+  await relay.kill();
+  await says(page, "#link", "reconnecting");
+  relay = await Relay.start([], address);
+  await page.click("#retry").catch(() => {});
+  await says(page, "#job-state", "unknown");
+  await page.getByText("Elapsed").last().waitFor({ state: "hidden" });
+  await relay.event("a", "progress", { percent: 30 });
+  await says(page, "#job-state", "running");
+  await close();
+  await relay.kill();
+});
+
+test("a tab with a publish key has one stream while a job is shown", async () => {
+  const relay = await Relay.start();
+  await relay.event("a", "progress", { percent: 10 });
+  const { page, close } = await open(chromium, relay.url, { extraHTTPHeaders: { "X-Forwarded-For": "192.0.2.7" } });
+  await says(page, "#notices", "The list of jobs is closed");
+  await page.click("#token-open");
+  await page.fill("#token-text", KEY);
+  await page.click("#token [type=submit]");
+  await cell(page, "jobs/a", ".percent", "10%");
+  const isCut = page.waitForEvent("requestfailed", (request) => request.url().includes("/watch?") && request.url().includes("*"));
+  await page.evaluate(() => (location.hash = "#jobs/a"));
+  await says(page, "#job-percent", "10%");
+  await isCut;
+  await relay.event("a", "progress", { percent: 20 });
+  await says(page, "#job-percent", "20%");
+  await says(page, "#link", "live by event stream");
+  await page.click(".back a");
+  await relay.event("a", "progress", { percent: 30 });
+  await cell(page, "jobs/a", ".percent", "30%");
+  await close();
+  await relay.kill();
+});
+
+test("the place in the list is kept, and the focus stays in it", async () => {
+  const relay = await Relay.start();
+  for (let n = 0; n < 90; n += 1) await relay.event(`job-${n}`, "started");
+  const { page, faults, close } = await open(chromium, relay.url);
+  await says(page, "#sum", "90 jobs");
+  await page.evaluate(() => scrollTo(0, 1_000));
+  await page.waitForFunction(() => document.querySelector('#rows [aria-rowindex="50"]'));
+  await page.evaluate(() => (location.hash = "#jobs/job-3"));
+  await says(page, "#job-id", "job-3");
+  for (const go of ["goBack", "goForward", "goBack"]) {
+    await page[go]();
+    await page.waitForFunction((isList) => document.querySelector("#list").hidden !== isList, go === "goBack");
+  }
+  await page.waitForFunction(() => scrollY === 1_000);
+  await page.evaluate(() => document.querySelector("#rows").click());
+  assert.deepEqual(faults, []);
+  await page.click("#states [data-state=running]");
+  await page.locator("#rows a[tabindex='0']").focus();
+  const before = await page.evaluate(() => document.activeElement.querySelector("bdi").textContent);
+  await relay.event(before, "succeeded");
+  await says(page, "#sum", "89 of 90 jobs");
+  await page.waitForFunction((before) => document.activeElement.matches("#rows a") && !document.activeElement.textContent.endsWith(before), before);
+  await close();
+  await relay.kill();
+});
+
 test("an accessibility checker finds nothing serious, in any colours and widths", async () => {
   const relay = await Relay.start();
   const kinds = ["queued", "progress", "succeeded", "failed", "cancelled"];

@@ -109,7 +109,29 @@ fn dense(style: &str) -> String {
 fn one_module(source: &str) -> String {
     let lines = source.lines().filter(|line| !line.starts_with("import "));
     let lines: Vec<&str> = lines.map(|line| line.strip_prefix("export ").unwrap_or(line)).collect();
-    brief(&lines.join("\n"))
+    brief(&lines.join("\n")).lines().map(dense_line).fold(String::new(), |text, line| text + &line + "\n")
+}
+
+/// A line of a script without the blanks beside signs, outside of its strings. Lines with other than plain strings, and those with
+/// a slash, which may begin a regular expression, stay as they are, and so do the blanks beside `+` and `-`. Nothing but a template
+/// goes on over a line's end.
+fn dense_line(line: &str) -> String {
+    const SIGNS: &str = "=(){}[]<>,;:?&|*!";
+    if line.contains(['\'', '`', '/', '\\']) {
+        return line.to_owned();
+    }
+    let is_sign = |c: char| SIGNS.contains(c);
+    let mut text = String::with_capacity(line.len());
+    let mut is_string = false;
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        is_string ^= c == '"';
+        let is_beside = text.ends_with(is_sign) || rest.peek().is_some_and(|&next| is_sign(next));
+        if is_string || c != ' ' || !is_beside {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// The hash of a text, as a policy names it.
@@ -124,8 +146,24 @@ mod tests {
     #[test]
     fn modules_become_one() {
         let source = "// About it.\nimport { a } from \"./b.js\";\n\nexport function c() {\n  // Why.\n  return a; // imported\n}\nexport const d = \"export e\";\n";
-        let wanted = "function c() {\nreturn a; // imported\n}\nconst d = \"export e\";\n";
+        let wanted = "function c(){\nreturn a; // imported\n}\nconst d = \"export e\";\n";
         assert_eq!(one_module(source), wanted);
+    }
+
+    #[test]
+    fn a_line_of_a_script_loses_blanks_where_no_text_can_be() {
+        for (line, wanted) in [
+            ("const [a, b] = await f(c, { d: 1 });", "const[a,b]=await f(c,{d:1});"),
+            ("for (const x of [y]) if (x && !z) return { x };", "for(const x of[y])if(x&&!z)return{x};"),
+            ("a = b ? c - -d : e + +f;", "a=b?c - -d:e + +f;"),
+            ("say(\"a , b\" , c ? \"d\" : \" = \");", "say(\"a , b\",c?\"d\":\" = \");"),
+            ("say(\"a \\\" , b\" , c);", "say(\"a \\\" , b\" , c);"),
+            ("say(`a , ${b}`);", "say(`a , ${b}`);"),
+            ("'a = b';", "'a = b';"),
+            ("/a = b/.test(c);", "/a = b/.test(c);"),
+        ] {
+            assert_eq!(dense_line(line), wanted);
+        }
     }
 
     #[test]

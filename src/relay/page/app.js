@@ -3,7 +3,7 @@
 import { Run, STATES, claimsOf, hashOf, printable, split, targetOf } from "./model.js";
 import { Link, isToken, readRows, refusal } from "./link.js";
 import { $, base, clock, element, env, flag, say } from "./dom.js";
-import { drawList, filter, goTo, isHeld, jobs, nodes, shown } from "./list.js";
+import { drawList, filter, focusActive, goTo, isHeld, jobs, nodes, shown } from "./list.js";
 import { drawJob } from "./job.js";
 
 // How often the page is drawn and counted again at most, in milliseconds.
@@ -20,35 +20,38 @@ let lost = null;
 // ---- The relay
 
 // `GET /jobs`; throws a refusal.
-async function ask(query) {
-  const asked = clock();
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+async function ask(query, key = token) {
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
   const signal = AbortSignal.timeout(120_000);
   const answer = await fetch(new URL(`jobs?${query}`, base), { headers, cache: "no-store", signal });
-  const date = Date.parse(answer.headers.get("date") ?? "");
+  const skew = Date.parse(answer.headers.get("date") ?? "") - Date.now();
   // Its seconds are whole.
-  if (Math.abs(date - Date.now()) > 2000) clock.skew = date - Date.now();
+  clock.skew = Math.abs(skew) > 2000 ? skew : 0;
   if (!answer.ok) throw await refusal(answer);
-  return { answer, asked };
+  return answer;
 }
 
 // Loads all rows.
 async function load() {
-  if (load.isBusy) return;
-  load.isBusy = true;
+  const used = token;
+  if (load.token === used) return;
+  load.token = used;
   try {
     const limit = isOld ? 1_000 : 10_000;
-    const { answer, asked } = await ask(`limit=${limit}`);
+    const asked = jobs.version;
+    const answer = await ask(`limit=${limit}`);
     let count = 0;
     const each = (row) => {
+      if (token !== used) throw new Error("another token is in use");
       count += 1;
       jobs.listed(row, asked, clock());
     };
     const rest = await readRows(answer, each, env);
-    jobs.answered(rest.total ?? count, asked, count < limit);
+    jobs.answered(rest.total ?? count, asked, count < limit, detail?.target);
+    if (problem?.targets) onWatched(["the list"]);
     draw();
   } finally {
-    load.isBusy = false;
+    if (load.token === used) load.token = null;
   }
 }
 
@@ -65,22 +68,32 @@ async function refresh() {
   setTimeout(refresh, Math.max(REFRESH, 30 * (env.now() - begun)) * (0.9 + Math.random() / 5));
 }
 
+// Dialects to choose from. One that is gone is not the chosen one any more.
+function offer(dialects) {
+  const names = JSON.stringify(dialects);
+  if (offer.names !== names) $("dialect").replaceChildren($("dialect").firstElementChild, ...dialects.map((name) => new Option(printable(name, 40), name)));
+  offer.names = names;
+  choose(filter.dialect);
+}
+
+function choose(dialect) {
+  const box = $("dialect");
+  box.value = dialect;
+  box.value = filter.dialect = box.value;
+  drawSoon();
+}
+
 async function prepareList() {
-  const { answer } = await ask("limit=1");
-  const { dialects } = await answer.json();
+  const { dialects } = await (await ask("limit=1")).json();
   isOld = !Array.isArray(dialects);
+  offer(dialects ?? []);
   if (isOld) return { targets: [], note: "old" };
-  if ($("dialect").options.length !== dialects.length + 1) {
-    const options = dialects.map((name) => new Option(printable(name, 40), name));
-    $("dialect").replaceChildren($("dialect").firstElementChild, ...options);
-    $("dialect").value = filter.dialect;
-  }
   return { targets: dialects.slice(0, 1_000).map((dialect) => `${dialect}/*`), note: "" };
 }
 
 function startList() {
   const on = {
-    phase: () => notices(),
+    phase: onPhase,
     message(message) {
       const now = clock();
       if (message.type === "event") jobs.event(message.target, message.view, now, message.snapshot);
@@ -98,7 +111,13 @@ function startList() {
   list.run();
 }
 
-// Takes that targets are watched, with whatever token.
+// A browser opens six streams to a host, in all its tabs: a job's own one is enough while it is shown.
+function onPhase() {
+  if (detail?.link.phase.by === "stream" && list.phase.by === "stream") list.hold(true);
+  notices();
+}
+
+// Takes that nothing is wrong with targets any more.
 function onWatched(targets = []) {
   const refused = problem?.targets?.filter((target) => !targets.includes(target));
   problem = refused?.length > 0 ? { ...problem, targets: refused } : null;
@@ -125,7 +144,10 @@ function onError({ code, target, message }) {
 const WORDS = { polling: "asked every few seconds", waiting: "not connected", refused: "not connected" };
 
 // The link that the connection's state is told of: the one that what is shown depends on.
-const leading = () => (list.phase.name === "refused" && detail ? detail.link : list).phase;
+function leading() {
+  const own = detail?.link.phase;
+  return own && (list.phase.name === "refused" || !/live|connecting/.test(own.name)) ? own : list.phase;
+}
 
 // What is to be said, as `[text, whether it is bad, whether a token would help]`.
 function* tellings({ name, by, note }) {
@@ -135,12 +157,14 @@ function* tellings({ name, by, note }) {
   } else if (note === "old") yield ["This relay is older than the page: asking it every few seconds."];
   else if (name === "polling") yield ["Neither WebSockets nor event streams get through: asking every few seconds."];
   const { status, code, message } = list.phase;
+  const own = detail?.link.phase;
   if (status === 403) yield [`The list of jobs is closed: ${message}. A job can be opened by its name.`, true, true];
   else if (status === 404) yield ["This relay is older than the page and lists no jobs. A job can be opened by its name.", true];
   else if (status === 401 || code === 4001) yield [`The token is not taken: ${message}. What is shown stays.`, true, true];
   else if (message) yield [`The relay refuses: ${message}`, true];
   else if (problem?.targets) yield [`No news of ${problem.targets.join(", ")}: ${problem.message}. It goes on from here with a new token.`, true, true];
   else if (problem) yield [`The relay refuses: ${problem.message}`, true];
+  if (own?.message && own.message !== message) yield [`This job is refused: ${own.message}`, true, own.status !== 400];
   if (lost) yield [`The relay was ${lost === "restarted" ? "restarted" : "cut off for a while"}, and messages are missing. What is shown is the state as of now.`];
 }
 
@@ -176,28 +200,49 @@ function openToken() {
   $("token-text").focus();
 }
 
-async function useToken(text) {
-  const before = token;
+// Dialects that may be listed with a key, as a text.
+async function listedWith(key) {
+  const { dialects } = await (await ask("limit=1", key)).json();
+  return String(dialects);
+}
+
+// Takes a token or key if it is of any use.
+async function tryToken(text) {
   say($("token-say"), "Asking the relay");
-  token = text;
+  let fault = "";
   try {
-    await ask("limit=1");
-  } catch (error) {
-    // What is no good changes nothing. A token that only opens no lists may open a job.
-    if (error.status === 401 || (error.status === 403 && !isToken(text))) {
-      token = before;
-      say($("token-say"), `Not taken: ${error.message}`);
-      $("token-text").focus();
-      return;
-    }
+    const listed = await listedWith(text);
+    // Where lists are open, the relay does not look at a key.
+    if (!isToken(text) && listed === (await listedWith("").catch(() => null))) fault = "the relay asks for no publish key here";
+  } catch ({ status, message }) {
+    // A token that only opens no lists may open a job.
+    if (status === 401 || (status === 403 && !isToken(text))) fault = message;
   }
+  if (fault === "") return useToken(text);
+  say($("token-say"), `Not taken: ${fault}`);
+  $("token-text").focus();
+}
+
+// Leaves nothing that was got with a token.
+function forget() {
+  location.hash = "";
+  route();
+  useToken("");
+  offer([]);
+  jobs.clear();
+  Object.assign(shown, { held: -Infinity, active: null });
+  drawSoon();
+}
+
+function useToken(text) {
+  token = text;
   const { subject, expires } = claimsOf(token);
   const whose = typeof subject === "string" ? ` of ${printable(subject, 60)}` : "";
   const until = expires ? `, good until ${new Date(expires).toLocaleString()}` : "";
   say($("token-say"), isToken(token) ? `In use: a token${whose}${until}` : token && "In use: a publish key");
   say($("token-open"), token ? "Token in use" : "Token");
   $("token-text").value = "";
-  onWatched(["the list"]);
+  onWatched(token ? ["the list"] : problem?.targets);
   list.token(token);
   detail?.link.token(token);
   showToken(!token);
@@ -210,16 +255,19 @@ function openJob(target) {
   closeJob();
   const run = new Run();
   const on = {
-    phase: () => notices(),
+    phase: onPhase,
     message(message, isReplayed) {
       const now = clock();
       const at = isReplayed || message.snapshot ? null : now;
       if (message.type === "event") run.event(message.view, message.event, at, now);
       else if (message.type === "ended") run.outcome(message.outcome, at);
       else if (message.type === "gap") run.gap(message.reason, at);
-      else if (message.type === "error") onError(message);
-      else if (message.type === "watching" && message.cursor) {
+      else if (message.type === "error") {
+        if (message.code !== "not_allowed") detail.error = message.message;
+        onError(message);
+      } else if (message.type === "watching" && message.cursor) {
         detail.isCaughtUp = true;
+        run.caughtUp();
         onWatched(message.targets);
       }
       draw();
@@ -233,14 +281,16 @@ function openJob(target) {
   const [dialect, id] = split(target);
   say($("job-dialect"), printable(dialect, 40));
   say($("job-id"), printable(id, 256));
-  $("lines").replaceChildren();
-  $("parts").replaceChildren();
   link.run();
 }
 
 function closeJob() {
-  detail?.link.close();
+  if (!detail) return;
+  for (const id of ["lines", "parts"]) $(id).replaceChildren();
+  detail.link.close();
+  if (problem?.targets) onWatched([detail.target]);
   detail = null;
+  list.hold(false);
 }
 
 // ---- Drawing
@@ -275,13 +325,18 @@ function second() {
 }
 
 function route() {
-  const target = targetOf(location.hash);
+  let target = targetOf(location.hash);
+  const [dialect, id] = split(target ?? "");
+  if (id === "*") {
+    history.replaceState(null, "", "#");
+    filter.dialect = dialect;
+    if (offer.names) choose(dialect);
+    target = null;
+  }
   if (target === (detail?.target ?? null) && route.isDone) return;
   route.isDone = true;
-  if (target) {
-    shown.scroll = detail ? shown.scroll : scrollY;
-    openJob(target);
-  } else closeJob();
+  if (target) openJob(target);
+  else closeJob();
   $("list").hidden = target !== null;
   $("job").hidden = target === null;
   if (target) {
@@ -291,7 +346,7 @@ function route() {
     shown.isDue = true;
     drawList();
     scrollTo(0, shown.scroll ?? 0);
-    nodes.get(shown.active?.target)?.parts.link.focus({ preventScroll: true });
+    focusActive();
   } else drawSoon();
   notices();
   draw();
@@ -316,10 +371,7 @@ $("text").oninput = () => {
   drawSoon();
   setTimeout(() => say($("say"), $("sum").textContent), 1_000);
 };
-$("dialect").onchange = () => {
-  filter.dialect = $("dialect").value;
-  drawSoon();
-};
+$("dialect").onchange = ({ target }) => choose(target.value);
 $("fresh").onclick = () => {
   shown.held = -Infinity;
   scrollTo(0, 0);
@@ -328,9 +380,11 @@ $("fresh").onclick = () => {
 $("rows").onpointermove = () => (shown.held = env.now());
 $("rows").onpointerleave = () => (shown.held = -Infinity);
 $("rows").onclick = ({ target }) => {
-  shown.active = target.closest("tr").row;
+  const row = target.closest("tr")?.row;
+  if (!row) return;
+  shown.active = row;
   // Anywhere in a row will do, unless a text was marked there.
-  if (!target.closest("a") && getSelection().isCollapsed) location.hash = hashOf(shown.active.target);
+  if (!target.closest("a") && getSelection().isCollapsed) location.hash = hashOf(row.target);
 };
 $("rows").onkeydown = (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -358,10 +412,14 @@ $("token").onsubmit = (event) => {
   event.preventDefault();
   const text = $("token-text").value.trim().replace(/^bearer\s+/i, "");
   // Nothing else fits into a header.
-  if (/^[!-~]+$/.test(text)) useToken(text);
+  if (/^[!-~]+$/.test(text)) tryToken(text);
   else say($("token-say"), "This is no token.");
 };
-$("token-forget").onclick = () => useToken("");
+$("token-forget").onclick = () => {
+  $("token-text").value = "";
+  say($("token-say"), "");
+  if (token) forget();
+};
 
 const THEMES = ["Auto", "Light", "Dark"];
 $("theme").onclick = () => {
@@ -372,7 +430,12 @@ $("theme").onclick = () => {
 };
 
 addEventListener("hashchange", route);
-addEventListener("scroll", () => requestAnimationFrame(() => detail || drawList()), { passive: true });
+const onScroll = () => {
+  if (!detail) shown.scroll = scrollY;
+  requestAnimationFrame(() => detail || drawList());
+};
+history.scrollRestoration = "manual";
+addEventListener("scroll", onScroll, { passive: true });
 addEventListener("resize", () => {
   shown.height = 0;
   for (const node of nodes.values()) node.at = -1;

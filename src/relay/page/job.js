@@ -15,7 +15,7 @@ export function drawJob(detail, row) {
   const state = run.state ?? row?.state ?? null;
   const percent = run.state === null ? (row?.percent ?? null) : run.percent;
   const message = run.state === null ? (row?.message ?? "") : run.error || run.result || run.message;
-  const nothing = detail.isCaughtUp ? "Nothing is known of this job yet." : "Asking the relay.";
+  const nothing = detail.error ?? (detail.isCaughtUp ? "Nothing is known of this job yet." : "Asking the relay.");
   flag($("job-state"), "data-state", state ?? "unknown");
   say($("job-state"), state ?? "unknown");
   drawBar($("job-bar"), $("job-percent"), { state: state ?? "unknown", percent });
@@ -56,9 +56,11 @@ function clockText(at) {
 }
 
 // Draws parts that have changed, some at a time; true where there are more.
-function drawParts({ run, parts }) {
+function drawParts(detail) {
+  const { run, parts } = detail;
   $("parts-box").hidden = run.parts.size === 0;
-  if (run.parts.size < parts.size) {
+  if (detail.runs !== run.runs) {
+    detail.runs = run.runs;
     parts.clear();
     $("parts").replaceChildren();
   }

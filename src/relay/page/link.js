@@ -80,6 +80,7 @@ export class Link {
   #targets = [];
   #attempt = 0;
   #isOver = false;
+  #isHeld = false;
   #wake = null;
   #end = null;
   #socket = null;
@@ -101,9 +102,14 @@ export class Link {
   // Runs until `close`.
   async run() {
     while (!this.#isOver) {
+      if (this.#isHeld) {
+        await this.#sleep(null);
+        continue;
+      }
       const begun = this.#env.now();
       const outcome = await this.#attemptOnce();
       if (this.#isOver) return;
+      if (this.#isHeld) continue;
       // Polling that went well makes room for a better way.
       if (outcome.note === "") continue;
       if (outcome.refused) {
@@ -127,6 +133,14 @@ export class Link {
     this.#wake?.();
   }
 
+  // Lets go of the connection, or comes back to it. What it said last stays its phase.
+  hold(isHeld) {
+    if (this.#isHeld === isHeld) return;
+    this.#isHeld = isHeld;
+    this.#wake?.();
+    if (isHeld) this.#end?.();
+  }
+
   // Tries again at once, where it waits; `anyway` also where all is well, and by the best way.
   retry(anyway = false) {
     this.#not = { socket: 0, stream: 0 };
@@ -138,7 +152,7 @@ export class Link {
   // they were cut off.
   token(token) {
     this.#token = token;
-    if (this.#socket && token) {
+    if (this.#socket && isToken(token)) {
       this.#send({ type: "token", token });
       const groups = new Map();
       for (const [target, since] of this.#refused) groups.set(since, [...(groups.get(since) ?? []), target]);
@@ -186,11 +200,11 @@ export class Link {
     }
     this.#targets = prepared.targets;
     this.#restoreCursor();
-    const notes = [];
-    for (const by of prepared.targets.length > 0 ? ["socket", "stream"] : []) {
-      if (this.#isOver) return {};
+    const ways = protocols(this.#token) ? ["socket", "stream"] : ["stream"];
+    for (const by of prepared.targets.length > 0 ? ways : []) {
+      if (this.#isOver || this.#isHeld) return {};
       if (this.#not[by] > this.#env.now()) continue;
-      const outcome = by === "socket" ? await this.#bySocket() : await this.#byStream(notes);
+      const outcome = by === "socket" ? await this.#bySocket() : await this.#byStream();
       if (outcome.opened || outcome.refused || this.#isOver) return outcome;
       // A way that has worked before is down for a moment: the relay is tried again before another way is.
       if (this.#worked.has(by) && this.#attempt < 2) return { note: "the relay does not answer" };
@@ -233,8 +247,6 @@ export class Link {
   }
 
   #bySocket() {
-    const offered = protocols(this.#token);
-    if (!offered) return Promise.resolve({ opened: false });
     return new Promise((resolve) => {
       let socket;
       let timer = null;
@@ -250,7 +262,7 @@ export class Link {
         resolve({ opened, note: "the connection was lost", ...outcome });
       };
       try {
-        socket = new this.#env.WebSocket(this.#url("ws"), offered);
+        socket = new this.#env.WebSocket(this.#url("ws"), protocols(this.#token));
       } catch {
         return end({});
       }
@@ -299,7 +311,11 @@ export class Link {
     try {
       const answer = await fetch(this.#url(), { headers, cache: "no-store", signal: abort.signal });
       const isStream = answer.headers.get("content-type")?.startsWith("text/event-stream");
-      if (answer.status === 401 || answer.status === 403) return { refused: await refusal(answer) };
+      if ([400, 401, 403].includes(answer.status)) {
+        const refused = await refusal(answer);
+        // A proxy has no code.
+        if (answer.status !== 400 || refused.code) return { refused };
+      }
       if (!answer.ok || !isStream) return { opened };
       const [reader, events, decoder] = [answer.body.getReader(), new StreamReader(), new TextDecoder()];
       this.#isCaughtUp = false;
@@ -321,6 +337,7 @@ export class Link {
           if (id) this.cursor = id;
           if (now() - begun > BUDGET) {
             await pause();
+            if (abort.signal.aborted) return { opened, note: "the connection was lost" };
             begun = now();
           }
         }

@@ -282,6 +282,50 @@ test("a connection that ends for its token waits for another", async () => {
   link.close();
 });
 
+test("a publish key is not sent over a socket, but goes on by a stream", async () => {
+  const browser = new Browser();
+  browser.answer = (request) => stream(request, ["id: c2\n\n"]);
+  const link = browser.link();
+  await browser.settle();
+  const [socket] = browser.sockets;
+  socket.onopen();
+  socket.says({ type: "watching", targets: ["celery/*"], cursor: "c1" });
+  link.token("a-publish-key");
+  await browser.pass(1_000);
+  assert.deepEqual([socket.sent, socket.isClosed, browser.phase], [[], true, "live by stream"]);
+  const [{ url, headers }] = browser.requests;
+  assert.deepEqual([url.searchParams.get("since"), headers.Authorization], ["c1", "Bearer a-publish-key"]);
+  link.close();
+});
+
+test("a stream that the relay refuses with its own words is refused, and not one that a proxy refuses", async () => {
+  for (const [body, phase] of [['{"error":"unknown_dialect","message":"no such dialect"}', "refused"], ["<html>", "waiting"]]) {
+    const browser = new Browser();
+    browser.answer = () => new Response(body, { status: 400 });
+    const link = browser.link({ token: "a-publish-key" });
+    await browser.settle();
+    assert.equal(browser.phase, phase);
+    link.close();
+  }
+});
+
+test("a link that is held has no connection, and goes on from there", async () => {
+  const browser = new Browser();
+  browser.answer = (request) => stream(request, ["id: c1\n\n"]);
+  const link = browser.link({ token: "a-publish-key" });
+  await browser.settle();
+  const phases = browser.phases.length;
+  link.hold(true);
+  link.retry();
+  await browser.pass(600_000);
+  assert.ok(browser.requests[0].signal.aborted);
+  assert.deepEqual([browser.requests.length, browser.phases.length], [1, phases]);
+  link.hold(false);
+  await browser.settle();
+  assert.deepEqual([browser.requests.length, browser.requests[1].url.searchParams.get("since"), browser.phase], [2, "c1", "live by stream"]);
+  link.close();
+});
+
 test("a refusal of the list is told with its words", async () => {
   const browser = new Browser();
   const body = JSON.stringify({ error: "not_allowed", message: "needs a key" });

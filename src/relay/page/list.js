@@ -10,7 +10,7 @@ const HOLD = 4_000;
 
 export const jobs = new Jobs();
 export const filter = { text: "", dialect: "", states: new Set() };
-export const shown = { rows: [], counts: {}, version: -1, at: 0, active: null, held: -Infinity, key: "", isDue: false, height: 0 };
+export const shown = { rows: [], counts: {}, version: -1, at: 0, active: null, place: 0, held: -Infinity, key: "", isDue: false, height: 0 };
 export const nodes = new Map();
 
 // Whether rows stay where they are, because somebody points at them.
@@ -46,7 +46,7 @@ function drawTools() {
   say($("sum"), all === 0 ? "" : more > 0 ? `${sum}; ${grouped(more)} older ones are not loaded` : sum);
   $("table").hidden = fit === 0;
   $("empty").hidden = fit > 0;
-  say($("empty-text"), all > 0 ? "No job fits the filter." : "No jobs to show yet.");
+  say($("empty-text"), all > 0 ? "No job fits the filter." : jobs.isAnswered ? "No jobs to show yet." : "");
   flag($("table"), "aria-rowcount", String(fit + 1));
   document.title = shown.counts.running > 0 ? `${shown.counts.running} running · jobwire` : "jobwire";
 }
@@ -83,7 +83,7 @@ function drawRow(node, row, at, now) {
     parts.message.title = message;
     say(parts.watchers, row.watchers === null ? "" : String(row.watchers));
   }
-  say(parts.took, row.state === "unknown" ? "" : span(elapsed(row, now)));
+  say(parts.took, span(elapsed(row, now)));
   say(parts.rest, span(left(row, now)));
 }
 
@@ -100,11 +100,13 @@ export function drawList() {
   const last = Math.min(shown.rows.length, Math.ceil((innerHeight - top) / shown.height) + 8);
   const wanted = [];
   for (let at = first; at < last; at += 1) wanted.push(at);
-  // The row that the Tab key comes to stays, wherever it is.
-  const active = Math.max(0, shown.rows.indexOf(shown.active));
-  shown.active = shown.rows[active];
+  // The row that the Tab key comes to stays, wherever it is. If it leaves the list, the next one takes its place.
+  let active = shown.rows.indexOf(shown.active);
+  if (active < 0) active = Math.max(0, Math.min(shown.place, shown.rows.length - 1));
+  [shown.place, shown.active] = [active, shown.rows[active]];
   if (active < first) wanted.unshift(active);
   else if (active >= last && shown.active) wanted.push(active);
+  const hadFocus = body.contains(document.activeElement);
   const kept = new Set(wanted.map((at) => shown.rows[at].target));
   for (const [target, node] of nodes) {
     if (!kept.has(target)) {
@@ -119,12 +121,15 @@ export function drawList() {
     if (!node) nodes.set(row.target, (node = newNode(row)));
     drawRow(node, row, at, now);
     if (node === next) next = next.nextSibling;
-    else {
-      const isFocused = node.contains(document.activeElement);
-      body.insertBefore(node, next);
-      if (isFocused) node.parts.link.focus({ preventScroll: true });
-    }
+    else body.insertBefore(node, next);
   }
+  // The focus of a node that was moved or removed is lost.
+  if (hadFocus && !body.contains(document.activeElement)) focusActive();
+}
+
+// Focuses the active row where it is.
+export function focusActive() {
+  nodes.get(shown.active?.target)?.parts.link.focus({ preventScroll: true });
 }
 
 // Goes to a row with the focus.

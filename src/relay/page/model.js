@@ -131,16 +131,16 @@ export class Pace {
     if (this.#seen.length > 16) this.#seen.shift();
   }
 
-  // Milliseconds that are left, going by what was seen or, before that, by the whole run so far; null where nobody knows.
+  // Milliseconds that are left, going by what was seen or, before that, by the whole run so far; null where nobody knows. A run
+  // that was seen from its beginning need not have begun with nothing.
   left(started, now) {
     const [first, last] = [this.#seen[0], this.#seen.at(-1)];
     if (!last) return null;
     const [at, percent] = last;
-    let each = null;
-    if (percent - first[1] >= 1 && at - first[0] >= 1000) each = (at - first[0]) / (percent - first[1]);
-    else if (started !== null && percent >= 1 && at - started >= 1000) each = (at - started) / percent;
-    if (each === null || percent >= 100) return null;
-    const left = each * (100 - percent) - (now - at);
+    const bases = started === null || first[0] - started < 1000 ? [first] : [first, [started, 0]];
+    const base = bases.find(([from, least]) => percent - least >= 1 && at - from >= 2000);
+    if (!base || percent >= 100) return null;
+    const left = ((at - base[0]) / (percent - base[1])) * (100 - percent) - (now - at);
     // One that is overdue, or takes days, is not worth a guess.
     return left > 0 && left < 99 * 3600_000 ? left : null;
   }
@@ -151,6 +151,8 @@ export class Jobs {
   rows = new Map();
   // Jobs that the relay has, with those that are not loaded.
   total = 0;
+  // Whether the relay has given a list.
+  isAnswered = false;
   // Grows with each change of a row, and with each change of what a list shows.
   version = 0;
   shape = 0;
@@ -193,7 +195,7 @@ export class Jobs {
     row.started = started;
   }
 
-  // Takes a row of `GET /jobs`, which was asked for at `asked`. What was heard since then is newer.
+  // Takes a row of `GET /jobs`, which was asked for in the version `asked`. What was heard since then is newer.
   listed(job, asked, now) {
     if (!isText(job?.target)) return;
     const row = this.#row(job.target, time(job.started) ?? time(job.updated) ?? now);
@@ -210,17 +212,20 @@ export class Jobs {
     this.#changed(row);
   }
 
-  // Takes the end of such an answer. Where it was whole, jobs under way that are not in it are not known any more: the relay
-  // was restarted.
-  answered(total, asked, isWhole) {
+  // Takes the end of such an answer. The relay has forgotten the jobs that are not in a whole one: it was restarted, or they ended
+  // long ago. Those that have ended leave, but for the one that is opened.
+  answered(total, asked, isWhole, opened) {
     this.total = Math.max(number(total) ?? 0, 0);
-    if (isWhole) {
-      for (const row of this.rows.values()) {
-        const isUnknown = row.known !== asked && row.heard <= asked && !ENDINGS.has(row.state);
-        if (isUnknown && row.state !== "unknown") {
-          this.#enter(row, "unknown", asked);
-          this.#changed(row);
-        }
+    this.isAnswered = true;
+    this.version += 1;
+    for (const row of isWhole ? this.rows.values() : []) {
+      if (row.known === asked || row.heard > asked) continue;
+      if (!ENDINGS.has(row.state)) {
+        this.#enter(row, "unknown", 0);
+        this.#changed(row);
+      } else if (row.target !== opened) {
+        this.rows.delete(row.target);
+        this.shape += 1;
       }
     }
     this.total = Math.max(this.total, this.rows.size);
@@ -232,7 +237,7 @@ export class Jobs {
     if (!isText(target) || !view || typeof view !== "object") return;
     const isNew = !this.rows.has(target);
     const row = this.#row(target, now);
-    row.heard = now;
+    row.heard = this.version += 1;
     if (opens(view, row.state) && (!isSnapshot || ENDINGS.has(row.state))) {
       const started = isSnapshot ? null : now;
       Object.assign(row, { percent: null, message: "", started, ended: null, order: now, pace: new Pace() });
@@ -257,6 +262,15 @@ export class Jobs {
     this.#enter(row, outcome, now);
     if (outcome === "succeeded") row.percent = 100;
     this.#changed(row);
+  }
+
+  // Lets all rows leave.
+  clear() {
+    this.rows.clear();
+    this.total = 0;
+    this.isAnswered = false;
+    this.version += 1;
+    this.shape += 1;
   }
 
   // Lets rows leave where there are too many.
@@ -293,9 +307,9 @@ export class Jobs {
   }
 }
 
-// How long a run has gone on, or went on; null where its start is not known.
+// How long a run has gone on, or went on; null where its start or its state is not known.
 export function elapsed(row, now) {
-  return row.started === null ? null : Math.max(0, (row.ended ?? now) - row.started);
+  return row.started === null || row.state === "unknown" ? null : Math.max(0, (row.ended ?? now) - row.started);
 }
 
 // Milliseconds that are left of a run; null where nobody knows.
@@ -311,12 +325,17 @@ export class Run {
   count = 0;
   version = 0;
   state = null;
+  // Runs that were seen to begin, with the first.
+  runs = 0;
+  // Whether the relay was restarted, and has told nothing of the job since then.
+  #isLost = false;
 
   constructor() {
     this.#begin(null);
   }
 
   #begin(at) {
+    this.runs += 1;
     this.parts.clear();
     Object.assign(this, { percent: null, message: "", error: "", result: "", step: null, steps: null, results: null });
     Object.assign(this, { started: at, ended: null, pace: new Pace(), moreParts: 0 });
@@ -351,6 +370,7 @@ export class Run {
   // Takes an event: what it says and, where that is nothing, the event itself. `at` is null for one that was told later.
   event(view, event, at, now) {
     this.version += 1;
+    this.#isLost = false;
     if (!view || typeof view !== "object") {
       this.#say("event", typeof event === "string" ? event : JSON.stringify(event ?? null), at);
       return;
@@ -410,5 +430,12 @@ export class Run {
   gap(reason, at) {
     this.version += 1;
     this.#say("gap", `messages are missing here (${reason})`, at, "gap");
+    this.#isLost = reason === "restarted";
+  }
+
+  // Takes that the relay has told all it knows.
+  caughtUp() {
+    if (this.#isLost && this.state && !ENDINGS.has(this.state)) this.state = "unknown";
+    this.#isLost = false;
   }
 }

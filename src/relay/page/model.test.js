@@ -122,27 +122,34 @@ test("a snapshot is no beginning", () => {
 test("a list that was asked for before an event does not undo it", () => {
   const jobs = new Jobs();
   jobs.event("celery/1", { kind: "S", state: "succeeded" }, NOW + 5);
-  jobs.listed(listed("celery/1", { watchers: 7 }), NOW, NOW + 10);
+  jobs.listed(listed("celery/1", { watchers: 7 }), 0, NOW + 10);
   const row = jobs.rows.get("celery/1");
   assert.deepEqual([row.state, row.watchers, row.started], ["succeeded", 7, NOW - 60_000]);
-  jobs.listed(listed("celery/1", { state: "running" }), NOW + 20, NOW + 30);
+  // A clock that is put right in between says nothing of what is newer.
+  jobs.listed(listed("celery/1", { state: "running" }), jobs.version, NOW - 3600_000);
   assert.equal(row.state, "running");
 });
 
 test("jobs that a relay does not know any more are unknown, until they are heard of", () => {
   const jobs = new Jobs();
-  jobs.listed(listed("celery/1"), NOW, NOW);
-  jobs.listed(listed("celery/2", { state: "failed" }), NOW, NOW);
-  jobs.listed(listed("celery/3"), NOW, NOW);
-  jobs.answered(3, NOW, true);
-  jobs.event("celery/3", { kind: "P", state: "running" }, NOW + 200);
-  jobs.answered(0, NOW + 100, true);
+  const first = jobs.version;
+  for (const [n, state] of ["running", "failed", "running", "succeeded"].entries()) jobs.listed(listed(`celery/${n}`, { state }), first, NOW);
+  assert.ok(!jobs.isAnswered);
+  jobs.answered(4, first, true);
+  assert.ok(jobs.isAnswered && jobs.rows.size === 4);
+  const second = jobs.version;
+  jobs.event("celery/2", { kind: "P", state: "running" }, NOW + 200);
+  jobs.answered(0, second, true, "celery/1");
   const states = () => [...jobs.rows.values()].map((row) => row.state);
-  assert.deepEqual(states(), ["unknown", "failed", "running"]);
-  jobs.event("celery/1", { kind: "P", state: "running", percent: 3 }, NOW + 300);
+  assert.deepEqual(states(), ["unknown", "failed", "running"], "what has ended leaves, unless it is opened");
+  assert.equal(jobs.total, 3);
+  assert.equal(elapsed(jobs.rows.get("celery/0"), NOW), null);
+  jobs.event("celery/0", { kind: "P", state: "running", percent: 3 }, NOW + 300);
   assert.deepEqual(states(), ["running", "failed", "running"]);
-  jobs.answered(3, NOW + 400, false);
+  jobs.answered(3, jobs.version, false);
   assert.deepEqual(states(), ["running", "failed", "running"], "a part of a list says nothing of others");
+  jobs.clear();
+  assert.deepEqual([jobs.select({}).rows, jobs.total, jobs.isAnswered], [[], 0, false]);
 });
 
 test("rows are filtered, counted, and in an order that progress does not change", () => {
@@ -202,6 +209,12 @@ test("the time left follows from the pace", () => {
   assert.equal(pace.left(null, NOW + 300_000), null, "overdue");
   pace.saw(20, NOW + 301_000);
   assert.equal(pace.left(null, NOW + 302_000), null, "a step back begins anew");
+  const joined = new Pace();
+  joined.saw(90, NOW + 200);
+  joined.saw(90.5, NOW + 10_200);
+  assert.equal(joined.left(NOW, NOW + 10_200), null, "a run that begins with 90% has not done them in ten seconds");
+  joined.saw(92, NOW + 20_200);
+  assert.equal(joined.left(NOW, NOW + 20_200), 80_000);
   const told = new Pace();
   told.saw(0, NOW);
   told.saw(80, NOW + 3);
@@ -235,6 +248,36 @@ test("a run keeps its parts and its last lines", () => {
   assert.match(run.lines.at(-1).text, /missing/);
   for (let n = 0; n < 3_000; n += 1) run.event({ kind: "p", state: "running", part: { name: `p${n}` } }, {}, NOW, NOW);
   assert.deepEqual([run.parts.size, run.moreParts], [2_000, 1_000]);
+});
+
+test("a run that a restarted relay does not know is unknown, until it is heard of", () => {
+  const run = new Run();
+  run.event({ kind: "p", state: "running", percent: 40 }, {}, NOW, NOW);
+  run.gap("too_old", NOW);
+  run.caughtUp();
+  assert.equal(run.state, "running");
+  run.gap("restarted", NOW);
+  run.event({ kind: "p", state: "running" }, {}, null, NOW);
+  run.caughtUp();
+  assert.equal(run.state, "running", "its snapshot came");
+  run.gap("restarted", NOW);
+  run.caughtUp();
+  assert.equal(run.state, "unknown");
+  run.event({ kind: "f", state: "failed" }, {}, NOW, NOW);
+  run.gap("restarted", NOW);
+  run.caughtUp();
+  assert.equal(run.state, "failed", "an ending stays");
+});
+
+test("runs are counted, so that parts of another one can leave", () => {
+  const run = new Run();
+  const { runs } = run;
+  run.event({ kind: "s", state: "running", opens: "always", part: { name: "a" } }, {}, NOW, NOW);
+  run.event({ kind: "s", state: "running", part: { name: "b" } }, {}, NOW, NOW);
+  assert.deepEqual([run.runs, [...run.parts.keys()]], [runs + 1, ["a", "b"]]);
+  run.event({ kind: "s", state: "running", opens: "always", part: { name: "c" } }, {}, NOW, NOW);
+  run.event({ kind: "s", state: "running", part: { name: "d" } }, {}, NOW, NOW);
+  assert.deepEqual([run.runs, [...run.parts.keys()]], [runs + 2, ["c", "d"]]);
 });
 
 test("names of the modules do not collide, since they become one", () => {
