@@ -169,13 +169,12 @@ impl AttachArgs {
             let dialect = dialect_of_jobs(self.dialect.as_deref(), &globals.dialects)?;
             // Nobody picks jobs for options that are refused then.
             let options = self.options(globals, Vec::new())?;
-            match &dialect {
-                Some(dialect) => options.check_for(&[dialect])?,
-                None => {
-                    let all = globals.dialects.iter().map(|(_, dialect)| &**dialect);
-                    options
-                        .check_for(&all.filter(|dialect| dialect.channels.is_none()).collect::<Vec<_>>())?;
-                }
+            if let Some(dialect) = &dialect {
+                options.check_for(&[dialect])?;
+            } else {
+                let all = globals.dialects.iter().map(|(_, dialect)| &**dialect);
+                let with_jobs: Vec<_> = all.filter(|dialect| dialect.channels.is_none()).collect();
+                options.check_for(&with_jobs)?;
             }
             match runtime.block_on(pick(&pick_options(&options, dialect.as_deref(), globals)))? {
                 Picked::Jobs(names) => AttachOptions { targets: listed(&names, globals)?, ..options },
