@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn modules_become_one() {
         let source = "// About it.\nimport { a } from \"./b.js\";\n\nexport function c() {\n  // Why.\n  return a; // imported\n}\nexport const d = \"export e\";\n";
-        let wanted = "function c(){\nreturn a; // imported\n}\nconst d = \"export e\";\n";
+        let wanted = "function c(){\nreturn a; // imported\n}\nconst d=\"export e\";\n";
         assert_eq!(one_module(source), wanted);
     }
 
