@@ -15,6 +15,7 @@ fn object(relay: &Relay, args: &[&str]) -> Value {
 #[test]
 fn the_object_has_jobs_totals_rates_clients_redis_and_the_relay() {
     let relay = Relay::start(&[]);
+    tell(&relay, "build", "started", "");
     tell(&relay, "build", "progress", r#","percent":50,"message":"a\u001bb""#);
     tell(&relay, "tests", "failed", "");
     let _watcher = relay.connect("/ws/jobs/build");
