@@ -5,8 +5,12 @@
 //! written in place.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
 
 use crate::exit::{Exit, Failure};
 
@@ -22,7 +26,7 @@ pub(crate) struct OutFile {
 
 #[derive(Debug)]
 enum OutPlace {
-    /// Standard output, given as `-`.
+    /// Standard output, given as `-` or by another name of it.
     Stdout,
     /// A new file beside the old one, renamed over the old one at the end.
     Beside { file: File, path: PathBuf, target: PathBuf },
@@ -43,8 +47,11 @@ impl OutFile {
             return Err(Failure::usage(both).hint("give each a file of its own"));
         }
         let place = OutPlace::open(target).map_err(|error| {
-            Failure::usage(format!("cannot write to {} ({flag}): {error}", path.display()))
-                .hint("choose a file in a folder that exists and that you may write to")
+            let hint = match error.kind() {
+                ErrorKind::NotConnected => "start the reader of the pipe first, as in `cat FIFO &`",
+                _ => "choose a file in a folder that exists and that you may write to",
+            };
+            Failure::usage(format!("cannot write to {} ({flag}): {error}", path.display())).hint(hint)
         })?;
         Ok(Self { flag, path: path.to_owned(), place })
     }
@@ -144,8 +151,8 @@ fn target(path: &Path) -> PathBuf {
         Some(parent) => parent.to_owned(),
         None => path.to_owned(),
     };
-    if path.as_os_str() == STDOUT {
-        return path.to_owned();
+    if is_stdout(path) {
+        return PathBuf::from(STDOUT);
     }
     if let Ok(found) = fs::canonicalize(path) {
         return found;
@@ -164,6 +171,42 @@ fn target(path: &Path) -> PathBuf {
 
 /// Path that means stdout.
 const STDOUT: &str = "-";
+
+/// Longest wait for the reader of a named pipe, which may have been started at the same time.
+const READER_WAIT: Duration = Duration::from_secs(1);
+
+/// Whether a path means stdout: `-`, or any name of the file, pipe or terminal that stdout is. A device such as /dev/null is shared by
+/// everybody and is no stdout.
+pub(crate) fn is_stdout(path: &Path) -> bool {
+    if path.as_os_str() == STDOUT {
+        return true;
+    }
+    let Ok(found) = fs::metadata(path) else { return false };
+    let Ok(stdout) = rustix::fs::fstat(rustix::stdio::stdout()) else { return false };
+    let is_same = (found.dev(), found.ino()) == (stdout.st_dev, stdout.st_ino);
+    is_same && (!found.file_type().is_char_device() || io::stdout().is_terminal())
+}
+
+/// Opens a named pipe. A pipe without a reader is an error after [`READER_WAIT`], since an `open` that waits ignores signals.
+fn open_pipe(path: &Path) -> io::Result<File> {
+    let begun = Instant::now();
+    loop {
+        let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
+        match OpenOptions::new().write(true).custom_flags(nonblock).open(path) {
+            Ok(file) => {
+                rustix::fs::fcntl_setfl(&file, rustix::fs::fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
+                return Ok(file);
+            }
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) => {
+                if begun.elapsed() >= READER_WAIT {
+                    return Err(io::Error::new(ErrorKind::NotConnected, "nobody reads it"));
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 impl OutPlace {
     /// Whether two reports may not share this file.
@@ -190,7 +233,10 @@ impl OutPlace {
                 return Err(io::Error::new(ErrorKind::IsADirectory, "is a directory"));
             }
             Some(found) if found.is_file() => drop(OpenOptions::new().append(true).open(&target)?),
-            // A pipe is opened at once, which waits for its reader: a run without a reader must not start.
+            // A pipe is opened at once: a run without a reader must not start.
+            Some(found) if found.file_type().is_fifo() => {
+                return Ok(Self::Itself { file: open_pipe(&target)?, path: target });
+            }
             Some(_) => return itself(target),
             None => {}
         }
@@ -285,6 +331,24 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && !stream.is_stdout());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_named_pipe_without_a_reader_is_an_error_and_one_with_a_reader_is_written() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        let failure = OutFile::open("--out", &path, &[]).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.ends_with("(--out): nobody reads it"), "{failure}");
+        assert!(failure.hint.unwrap().contains("start the reader"));
+        let reading = std::thread::spawn({
+            let path = path.clone();
+            move || fs::read_to_string(path).unwrap()
+        });
+        let text = "more than a pipe holds\n".repeat(10_000);
+        OutFile::open("--out", &path, &[]).unwrap().write(&text).unwrap();
+        assert_eq!(reading.join().unwrap(), text);
     }
 
     #[test]

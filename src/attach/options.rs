@@ -1,6 +1,6 @@
 //! What to watch and how to show it, resolved.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -10,6 +10,7 @@ use crate::exit::Failure;
 use crate::net::tls::Tls;
 use crate::net::token_source::TokenSource;
 use crate::net::{address, publish_key};
+use crate::outfile::is_stdout;
 
 /// How what happens is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +161,9 @@ impl AttachOptions {
         }
         let prints = matches!(self.progress, ProgressMode::Plain | ProgressMode::Json);
         for (flag, path) in [("--junit", &self.junit), ("--record", &self.record)] {
-            if prints && path.as_deref().is_some_and(|path| path.as_os_str() == "-") {
-                return Err(Failure::usage(format!("{flag} - and --progress both write to stdout"))
+            if prints && path.as_deref().is_some_and(is_stdout) {
+                let path = path.as_deref().unwrap_or(Path::new("-")).display();
+                return Err(Failure::usage(format!("{flag} {path} and --progress both write to stdout"))
                     .hint(format!("give {flag} a file, or nothing else to print with --progress quiet")));
             }
         }

@@ -33,7 +33,7 @@ const UNKNOWN: (&str, &str) = ("unknown", "0");
 pub(super) struct Recording {
     out: Option<OutStream>,
     buffer: Vec<u8>,
-    /// Error of writing that was not told yet.
+    /// Error of writing that the user was not told of yet.
     error: Option<io::Error>,
     /// Reason why the recording is incomplete.
     failure: Option<Failure>,
@@ -44,24 +44,24 @@ pub(super) struct Recording {
     newest: Timestamp,
 }
 
-/// What a job of the board is called in the recording.
+/// Name of a job of the board in the recording.
 #[derive(Debug)]
 enum JobName {
-    /// So.
+    /// Target with a job: `DIALECT/JOB`.
     Known(String),
-    /// As the newest event says that names a job.
+    /// Target whose URL names no job. `newest` is the job that the newest event with a job's id names.
     Told { dialect: Arc<Dialect>, newest: Option<String> },
-    /// Not at all: an earlier target is the same.
+    /// Repetition of an earlier target. Its lines are left out, so that no event is recorded twice.
     Again,
 }
 
-/// What is watched on a stream.
+/// Names of a stream in the recording.
 #[derive(Debug)]
 struct StreamName {
-    /// The targets; none where the URL names none.
+    /// Channels and rooms; empty where the URL names none.
     targets: Vec<String>,
     dialect: Arc<Dialect>,
-    /// An earlier stream is the same.
+    /// Whether the stream repeats an earlier one. Its lines are left out.
     is_again: bool,
 }
 
@@ -89,7 +89,7 @@ impl Recording {
         Self { out, buffer, error, failure, jobs, streams, newest }
     }
 
-    /// How often it is looked whether a recording on stdout is still read.
+    /// Time between two checks that a recording on stdout still has a reader; `None` for a file.
     pub(super) fn interval(&self) -> Option<Duration> {
         self.out.as_ref().filter(|out| out.is_stdout()).map(|_| LOOK_FOR_READER)
     }
@@ -100,7 +100,7 @@ impl Recording {
         if is_unread { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
-    /// Something happened to a job.
+    /// Records news of a job.
     pub(super) fn seen(&mut self, seen: &Seen<'_>, board: &Board) {
         if self.out.is_none() {
             return;
@@ -108,14 +108,20 @@ impl Recording {
         let at = self.time(seen.received_at);
         let text = if let What::Event { text, .. } = seen.what { Some(text) } else { None };
         let Some(target) = self.job(seen.index, board, text) else { return };
-        let line = JsonLine::new(&target, &at).seen(&seen.what);
+        let line = JsonLine::new(&target, &at);
+        let line = match &seen.what {
+            What::Event { text, view, is_state } => {
+                let is_state = *is_state || is_of_unknown_job(text, &board.jobs()[seen.index], &target);
+                line.seen(&What::Event { text, view: *view, is_state }).map(|line| line.with_raw(text))
+            }
+            what => line.seen(what),
+        };
         if let Some(line) = line {
-            let line = if let Some(text) = text { line.with_raw(text) } else { line };
             self.put(&line);
         }
     }
 
-    /// Something happened on a stream. `target` is what an event belongs to, where the server says that.
+    /// Records news of a stream. `target` is the channel or room of an event, where the server names it.
     pub(super) fn flowed(&mut self, flowed: &Flowed<'_>, target: Option<&str>) {
         if self.out.is_none() {
             return;
@@ -140,12 +146,12 @@ impl Recording {
         }
     }
 
-    /// A job has left the board.
+    /// Records the result of a job that has left the board.
     pub(super) fn retired(&mut self, job: &Job) {
         self.result(&job.name, job, Instant::now());
     }
 
-    /// Writes what waits. Returns what there is to tell the user. The error means that nobody reads stdout any more.
+    /// Writes the buffer. Returns a warning for the user, if the recording ends here. The error is a stdout without a reader.
     pub(super) fn flush(&mut self) -> io::Result<Option<String>> {
         self.write();
         let Some(error) = self.error.take() else { return Ok(None) };
@@ -159,7 +165,7 @@ impl Recording {
         Ok(Some(told))
     }
 
-    /// Writes what came of the jobs, at the end.
+    /// Writes the results of all jobs, at the end.
     pub(super) fn finish(&mut self, board: &Board, now: Instant) -> io::Result<Option<String>> {
         for index in 0..board.jobs().len() {
             if let Some(target) = self.job(index, board, None).map(Cow::into_owned) {
@@ -169,7 +175,7 @@ impl Recording {
         self.flush()
     }
 
-    /// Whether everything was recorded, if anything was to be.
+    /// Fails where the recording is incomplete.
     pub(super) fn end(&mut self) -> Result<(), Failure> {
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -185,7 +191,7 @@ impl Recording {
         self.newest
     }
 
-    /// What a job is called; `None` where it has no lines.
+    /// Name of a job in the recording; `None` for a repeated target, which has no lines.
     fn job<'a>(&mut self, index: usize, board: &'a Board, text: Option<&str>) -> Option<Cow<'a, str>> {
         self.out.as_ref()?;
         match self.jobs.get_mut(index) {
@@ -252,6 +258,12 @@ impl StreamName {
             None => format!("channel:{}", first().map_or("", |name| name)),
         }
     }
+}
+
+/// Whether a text is what a relay tells of a job that it does not know, before any worker has sent an event.
+fn is_of_unknown_job(text: &str, job: &Job, target: &str) -> bool {
+    let name = target.split_once('/').map_or(target, |(_, name)| name);
+    job.events <= 1 && job.dialect.is_of_unknown_job(text, name)
 }
 
 /// The targets of a stream: those that the user named, or those in the URL that the user gave.

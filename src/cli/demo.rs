@@ -59,7 +59,7 @@ pub(crate) struct DemoArgs {
     replay: Option<PathBuf>,
 
     /// With --replay: how much faster than it was recorded to go; max leaves out the pauses.
-    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value = "1", value_parser = parse_speed)]
+    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value = "1", value_parser = parse_speed, requires = "replay")]
     speed: Speed,
 
     /// How to show it; auto: bars on a terminal, plain lines elsewhere.
@@ -97,7 +97,7 @@ impl DemoArgs {
         let summary = format!("\n{}{seed}", report.summary());
         print(&summary)?;
         let exit = match report.attach.exit {
-            Exit::Success if bad_lines > 0 => Exit::Failure,
+            Exit::Success | Exit::StillRunning if bad_lines > 0 => Exit::Failure,
             exit => exit,
         };
         Ok(interrupted.unwrap_or(exit))
@@ -120,14 +120,20 @@ impl DemoArgs {
     /// bars later.
     fn recording(&self, path: &Path, dialects: &Dialects) -> Result<(DemoSource, u64), Failure> {
         let speed = recording::speed(self.speed)?;
-        let options = ReplayOptions { dialects: dialects.clone(), speed, renamed: None, is_durable: false };
+        let options = ReplayOptions {
+            dialects: dialects.clone(),
+            speed,
+            renamed: None,
+            is_durable: false,
+            misplaced: None,
+        };
         let file = if recording::is_stdin(path) {
             recording::spooled(std::io::stdin(), path)?
         } else {
             let file = recording::open(path)?;
             if recording::is_whole(&file) { file } else { recording::spooled(file, path)? }
         };
-        let Recording { file, survey } = Recording::read(file, path, &options)?;
+        let Recording { file, mut survey } = Recording::read(file, path, &options)?;
         for (line, error) in &survey.bad {
             let _ =
                 writeln!(anstream::stderr(), "{}", printable_lines(&format!("error: line {line}: {error}")));
@@ -136,10 +142,11 @@ impl DemoArgs {
         if more > 0 {
             let _ = writeln!(anstream::stderr(), "error: {more} lines more cannot be played");
         }
-        if survey.events == 0 {
-            return Err(recording::nothing_to_play());
+        if let Some(nothing) = survey.nothing.take() {
+            return Err(nothing);
         }
         let bad_lines = survey.bad_lines;
+        let options = ReplayOptions { misplaced: Some(survey.misplaced.clone()), ..options };
         let input = Box::new(BufReader::with_capacity(recording::BUFFER, file));
         Ok((DemoSource::Recording { survey, input, options }, bad_lines))
     }

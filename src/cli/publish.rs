@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueHint};
+use clap::{ArgGroup, Args, ValueHint};
 use jiff::Timestamp;
 use tokio::io::BufReader;
 use tokio_util::sync::CancellationToken;
@@ -105,7 +105,7 @@ configuration, or an event that the dialect refuses; 3 Redis or the relay cannot
 
 /// Emit events: into Redis, or over HTTP to a relay
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, group = ArgGroup::new("paced").args(["scenario", "replay"]).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct PublishArgs {
     /// The job, as in build-42 or scraping/123; a dialect alone where events name their own jobs, and for channels; or channel:NAME.
@@ -162,7 +162,7 @@ pub(crate) struct PublishArgs {
 
     /// How much faster than that, or than it was recorded, to go: 2 is twice as fast, 0.5 half as fast; max plays a recording without
     /// pauses.
-    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value = "1", value_parser = parse_speed)]
+    #[arg(long, value_name = "FACTOR", env = "JOBWIRE_SPEED", default_value = "1", value_parser = parse_speed, requires = "paced")]
     speed: Speed,
 
     /// Publish the events of a recording (`attach --record`) with the times between them; `-` is standard input.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::dialect::{Dialects, Source, Target};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::publish::replay::{Place, ReplayOptions, Speed, Survey, survey};
 
 /// Bytes that are read from a recording at a time.
@@ -23,7 +23,7 @@ pub(super) struct Recording {
 impl Recording {
     /// Reads all of a recording. Fails where no part of it can be played.
     pub(super) fn read(mut file: File, path: &Path, options: &ReplayOptions) -> Result<Self, Failure> {
-        let survey = survey(BufReader::with_capacity(BUFFER, &file), options.clone())
+        let mut survey = survey(BufReader::with_capacity(BUFFER, &file), options.clone())
             .and_then(|survey| file.rewind().map(|()| survey))
             .map_err(|error| unreadable(path, &error))?;
         survey.check()?;
@@ -72,11 +72,6 @@ pub(super) fn spooled(mut input: impl io::Read, path: &Path) -> Result<File, Fai
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let what = if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
     Failure::usage(format!("cannot read {what} (--replay): {error}"))
-}
-
-/// Failure for a recording without any event.
-pub(super) fn nothing_to_play() -> Failure {
-    Failure::new(Exit::Failure, "the recording has no event that can be played")
 }
 
 /// What a recorded job or channel becomes.

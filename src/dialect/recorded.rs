@@ -88,6 +88,19 @@ impl<'a> Recorded<'a> {
 }
 
 impl Dialect {
+    /// Whether the text of a socket is what a relay tells of a job that it does not know, whatever the time in it.
+    pub fn is_of_unknown_job(&self, text: &str, job: &str) -> bool {
+        let Some(frame) = self.unknown_frame(job, "") else { return false };
+        // A message of twice the length is another one, and is not parsed.
+        if text.len() > 2 * frame.len() + 100 {
+            return false;
+        }
+        let Ok(text) = serde_json::from_str::<serde_json::Value>(text) else { return false };
+        let time = text.get("timestamp").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let frame = self.unknown_frame(job, time).and_then(|frame| serde_json::from_str(&frame).ok());
+        frame == Some(text)
+    }
+
     /// The payload in the text of a socket: without the envelope that a relay puts around a bare one. An envelope that is
     /// written in any other way was published so.
     pub fn unwrapped<'a>(&self, text: &'a str) -> &'a str {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::backlog::Message;
 use self::line::InputLines;
 use self::pace::Pace;
-use self::pump::{MOST_STREAMS, Persistence, Pump, Tally, unsent};
+use self::pump::{FileSource, MOST_OTHERS, MOST_STREAMS, Persistence, Pump, Tally, unsent};
 use self::replay::{Replay, ReplayOptions, ReplaySource, ReplayTally};
 use self::scenario::Scenario;
 use self::source::Source;
@@ -68,8 +68,8 @@ pub(crate) enum SourceOptions {
     Replay {
         /// How it is played.
         options: ReplayOptions,
-        /// Whether the input is a file, which can wait, and not standard input.
-        is_file: bool,
+        /// Count of the events, and the time that they take, where the input is a file, which can wait.
+        file: Option<(u64, Duration)>,
     },
     /// Simulated jobs.
     Scenario {
@@ -101,6 +101,7 @@ pub(crate) async fn run(
     let is_timed = matches!(options.source, SourceOptions::Scenario { .. } | SourceOptions::Replay { .. });
     let rate = options.rate.filter(|_| !is_timed);
     let (is_quiet, mut summary, mut interrupted) = (options.is_quiet, None, None);
+    let mut replayed = None;
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
         SourceOptions::Lines(lines) => {
@@ -109,6 +110,7 @@ pub(crate) async fn run(
         }
         SourceOptions::Replay { options, .. } => {
             let replay = Replay::new(options);
+            replayed = Some(replay.tally());
             summary = Some(Summary::Recording(replay.tally()));
             Source::Replay(Box::new(ReplaySource::new(input, replay)))
         }
@@ -130,6 +132,12 @@ pub(crate) async fn run(
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
     let summary = summary.filter(|_| !failed || tally.sent > 0);
+    let played = replayed.map(|replayed| replayed.lock().unwrap_or_else(PoisonError::into_inner).check());
+    let more = tally.other_than_as.saturating_sub(MOST_OTHERS);
+    if more > 0 {
+        note(notes, &format!("error: {} more of another dialect than that of --as", counted(more, "line")));
+    }
+    let summary = summary.filter(|_| !matches!(played, Some(Err(_))));
     let lines = summary.map(|summary| summary.lines(&tally, start.elapsed().as_secs_f64()));
     for line in lines.into_iter().flatten().chain(added(&tally)).filter(|_| !is_quiet) {
         note(notes, &line);
@@ -145,6 +153,7 @@ pub(crate) async fn run(
         }
         Some(result) => result?,
     }
+    played.unwrap_or(Ok(()))?;
     match tally.nobody {
         _ if tally.lost > 0 => Err(Failure::new(Exit::Failure, unsent(tally.lost)).into()),
         Some(nobody) if options.require_subscribers => Err(Failure::new(Exit::Failure, nobody).into()),
@@ -159,11 +168,18 @@ impl PublishOptions {
     fn persistence(&self) -> Persistence {
         let is_read = match self.source {
             SourceOptions::Lines(_) => true,
-            SourceOptions::Replay { is_file, .. } => !is_file,
+            SourceOptions::Replay { file, .. } => file.is_none(),
             SourceOptions::Event { .. } | SourceOptions::Scenario { .. } => false,
         };
+        let file = match self.source {
+            SourceOptions::Replay { file: Some((events, duration)), .. } => {
+                Some(FileSource { events, until: Instant::now() + duration })
+            }
+            _ => None,
+        };
         Persistence {
-            gathers: !matches!(self.source, SourceOptions::Event { .. }),
+            gathers: file.is_none() && !matches!(self.source, SourceOptions::Event { .. }),
+            file,
             reads_on: is_read,
             leaves_out: matches!(self.source, SourceOptions::Replay { .. }),
             drains: is_read && !self.is_typed,
@@ -217,7 +233,11 @@ impl Summary {
                 let left_out = (tally.bad_lines > 0).then(|| {
                     format!("left out {} that could not be played", counted(tally.bad_lines, "line"))
                 });
-                [Some(published), passed, left_out].into_iter().flatten().collect()
+                let replaced = (tally.replaced > 0).then(|| {
+                    let progress = counted(tally.replaced, "event");
+                    format!("left out {progress} of progress that newer progress replaced during an outage")
+                });
+                [Some(published), passed, replaced, left_out].into_iter().flatten().collect()
             }
         }
     }

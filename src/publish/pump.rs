@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Message;
 use super::pace::Pace;
+use super::replay::ReplayError;
 use super::source::{Next, Source};
 use crate::dialect::{Dialect, Standing};
 use crate::emit::{Arrival, Outgoing, Sink, Trouble, Undelivered};
@@ -24,8 +25,8 @@ use crate::exit::{Exit, Failure};
 use crate::net::backoff::Backoff;
 use crate::text::counted;
 
+pub(super) use self::state::{FileSource, MOST_STREAMS, Persistence, Tally};
 use self::state::{HeldEvent, State};
-pub(super) use self::state::{MOST_STREAMS, Persistence, Tally};
 
 /// Longest time for an answer before the source is read on without it. A worker must not wait for its reporting.
 const STALL: Duration = Duration::from_secs(1);
@@ -154,8 +155,15 @@ impl<'a, W: Write> Pump<'a, W> {
                     self.complain(&format!("error: line {line}: {error}"));
                 }
                 Ok(Some(Next::Unplayable(line, error))) => {
-                    self.with(|state| state.tally.bad_lines += 1);
-                    self.complain(&format!("error: line {line}: {error}"));
+                    let is_told = self.with(|state| {
+                        state.tally.bad_lines += 1;
+                        let is_other = matches!(error, ReplayError::OtherThanAs { .. });
+                        state.tally.other_than_as += u64::from(is_other);
+                        !is_other || state.tally.other_than_as <= MOST_OTHERS
+                    });
+                    if is_told {
+                        self.complain(&format!("error: line {line}: {error}"));
+                    }
                 }
                 Ok(Some(Next::InVain(lines))) => {
                     let told = match lines {
@@ -173,6 +181,9 @@ impl<'a, W: Write> Pump<'a, W> {
                     self.room().await;
                     if let Some(due) = due {
                         start.took(due);
+                        if self.persistence.file.is_some() {
+                            start.waited(due);
+                        }
                     }
                     if let Some(opening) = opening {
                         self.open(sink, opening).await;
@@ -347,7 +358,8 @@ impl<'a, W: Write> Pump<'a, W> {
         }
         let deadline = self.with(|state| state.deadline());
         if deadline.is_some_and(|deadline| deadline <= now) {
-            if self.persistence.gathers && self.with(|state| state.tally.sent > 0) {
+            let is_of_many = self.persistence.gathers || self.persistence.file.is_some();
+            if is_of_many && self.with(|state| state.tally.sent > 0) {
                 failure.exit = Exit::Failure;
             }
             return Err(self.close(failure, "given up"));
@@ -384,8 +396,9 @@ impl<'a, W: Write> Pump<'a, W> {
 
     /// Adds the number of lost events to a failure, unless the source is a single event.
     fn not_sent(&self, failure: Failure) -> Failure {
-        let lost = self.with(|state| state.tally.lost + state.backlog.lost);
-        if lost == 0 || !self.persistence.gathers {
+        let (lost, sent) = self.with(|state| (state.tally.lost + state.backlog.lost, state.tally.sent));
+        let lost = self.persistence.file.map_or(lost, |file| file.events.saturating_sub(sent));
+        if lost == 0 || !(self.persistence.gathers || self.persistence.file.is_some()) {
             return failure;
         }
         Failure { message: format!("{failure}; {}", unsent(lost)), ..failure }
@@ -460,7 +473,20 @@ impl Start {
             *self = Self::Actual(now.checked_sub(at).map_or(*start, |first| first.max(*start)));
         }
     }
+
+    /// An event that is due at this time is taken now. After a long wait the pauses between the events stay as they are.
+    fn waited(&mut self, at: Duration) {
+        let now = Instant::now();
+        if now.saturating_duration_since(self.at() + at) > STALL
+            && let Some(first) = now.checked_sub(at)
+        {
+            *self = Self::Actual(first);
+        }
+    }
 }
+
+/// Errors of lines of another dialect than that of `--as` that are printed.
+pub(super) const MOST_OTHERS: u64 = 10;
 
 /// Number of events that were not sent, in words.
 pub(super) fn unsent(count: u64) -> String {

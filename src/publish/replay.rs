@@ -5,12 +5,14 @@
 mod entry;
 mod error;
 mod lines;
+mod order;
 mod repeats;
 mod source;
 mod survey;
+mod tally;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use jiff::Timestamp;
 
 use self::entry::{Entry, Other, RecordedEvent};
 use self::lines::{LineCutter, RecordLine};
+use self::order::Schedule;
 use self::repeats::Repeats;
 use crate::dialect::{Dialect, Dialects, Recorded, RecordedError, Source, Target, WholeError};
 use crate::emit::{Content, Outgoing};
@@ -25,12 +28,10 @@ use crate::emit::{Content, Outgoing};
 pub(crate) use self::error::ReplayError;
 pub(super) use self::source::ReplaySource;
 pub(crate) use self::survey::{ReplaySteps, Survey, survey};
+pub(crate) use self::tally::ReplayTally;
 
-/// Longest time from the first event to another: for ever, as far as anybody will see.
+/// Longest time from the first event to another: ten years.
 const LONGEST: Duration = Duration::from_hours(10 * 366 * 24);
-
-/// Targets that are counted.
-const MOST_TARGETS: usize = 100_000;
 
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,6 +53,8 @@ pub(crate) struct ReplayOptions {
     pub renamed: Option<Place>,
     /// Whether events go to streams.
     pub is_durable: bool,
+    /// Lines whose times are out of order, by their numbers; `None` where the recording comes through a pipe and was not read before.
+    pub misplaced: Option<Arc<BTreeMap<u64, ReplayError>>>,
 }
 
 /// A job, or a channel of a dialect with channels.
@@ -66,6 +69,8 @@ pub(crate) struct Place {
 /// An event of a recording.
 #[derive(Debug)]
 pub(crate) struct ReplayStep {
+    /// Number of its line.
+    pub line: u64,
     /// When it is due after the first one; `None` where there are no pauses.
     pub at: Option<Duration>,
     /// The event.
@@ -82,17 +87,6 @@ enum Taken {
     Step(Played),
     /// The recording has ended.
     End,
-}
-
-/// Counts of a replay.
-#[derive(Debug, Default)]
-pub(crate) struct ReplayTally {
-    /// Jobs and channels with an event, up to [`MOST_TARGETS`].
-    targets: BTreeSet<(Arc<str>, String)>,
-    /// Lines that are no events, by the member that they have.
-    others: BTreeMap<&'static str, u64>,
-    /// States that repeat earlier events.
-    repeats: u64,
 }
 
 /// A recording that is being played.
@@ -116,34 +110,6 @@ enum Parsed {
     Rooms(Arc<Dialect>, Option<String>),
 }
 
-/// Times of the events.
-#[derive(Debug)]
-struct Schedule {
-    speed: Speed,
-    first: Option<Timestamp>,
-    /// Time and number of the newest event's line.
-    newest: Option<(Timestamp, u64)>,
-}
-
-impl Schedule {
-    /// When an event is due after the first one.
-    fn due(&mut self, at: Timestamp, line: u64) -> Result<Option<Duration>, ReplayError> {
-        if let Some((_, before)) = self.newest.filter(|(newest, _)| *newest > at) {
-            return Err(ReplayError::Backwards(before));
-        }
-        let first = *self.first.get_or_insert(at);
-        self.newest = Some((at, line));
-        let passed = Duration::try_from(at.duration_since(first)).unwrap_or_default();
-        Ok(match self.speed {
-            Speed::Max => None,
-            Speed::Times(times) => {
-                let due = Duration::try_from_secs_f64(passed.as_secs_f64() / times).unwrap_or(LONGEST);
-                Some(due.min(LONGEST))
-            }
-        })
-    }
-}
-
 impl Place {
     /// The target, as users write it.
     fn name(&self) -> String {
@@ -157,7 +123,7 @@ impl Place {
 impl Replay {
     /// A replay of a recording from its first line on.
     pub(crate) fn new(options: ReplayOptions) -> Self {
-        let schedule = Schedule { speed: options.speed, first: None, newest: None };
+        let schedule = Schedule::new(options.speed);
         let (repeats, first, newest) = (Repeats::default(), None, None);
         Self { options, repeats, schedule, first, tally: Arc::default(), newest }
     }
@@ -180,7 +146,10 @@ impl Replay {
         let taken = match self.line(&line) {
             Ok(None) => Taken::Nothing,
             Ok(Some(step)) => Taken::Step(Ok(step)),
-            Err(error) => Taken::Step(Err((number, error))),
+            Err(error) => {
+                self.count(|tally| tally.refused(number, &error));
+                Taken::Step(Err((number, error)))
+            }
         };
         cutter.clear();
         (used, taken)
@@ -192,7 +161,11 @@ impl Replay {
         match entry::read(bytes, line.number == 1, line.is_ended)? {
             Entry::Blank => Ok(None),
             Entry::Event(event) => self.event(&event, line.number),
-            Entry::Other { target, what } => {
+            Entry::Other { target, at, what } => {
+                if let Some(at) = at {
+                    // No event is due then. The time still tells which other times are wrong.
+                    let _ = self.observe(line.number, at);
+                }
                 if let Some(target) = target.filter(|_| what == Other::Connected) {
                     self.repeats.connected(&target);
                 }
@@ -204,7 +177,9 @@ impl Replay {
 
     fn event(&mut self, recorded: &RecordedEvent<'_>, line: u64) -> Result<Option<ReplayStep>, ReplayError> {
         let RecordedEvent { target, at, text, is_state } = recorded;
+        let order = self.observe(line, *at);
         let parsed = self.target(target)?;
+        let parsed_job = if let Parsed::At(place) = &parsed { Some(place.job.clone()) } else { None };
         let (place, payload, inner) = match parsed {
             Parsed::At(place) if place.dialect.channels.is_none() => self.of_job(target, place, text)?,
             parsed => {
@@ -212,20 +187,29 @@ impl Replay {
                 (place, Cow::Borrowed(&**text), None)
             }
         };
-        let at = self.schedule.due(*at, line)?;
+        order?;
+        let at = self.schedule.due(*at, self.options.misplaced.is_none());
         if self.repeats.is_repeat(target, text, *is_state, inner) {
             self.count(|tally| tally.repeats += 1);
             return Ok(None);
         }
         let payload = payload.into_owned();
-        self.count(|tally| {
-            let key = (Arc::clone(&place.dialect.name), place.job.clone());
-            if tally.targets.len() < MOST_TARGETS {
-                tally.targets.insert(key);
-            }
-        });
+        let is_new = self.count(|tally| tally.is_new(&place));
+        if *is_state && is_new && parsed_job.is_some_and(|job| place.dialect.is_of_unknown_job(text, &job)) {
+            self.count(|tally| tally.placeholders += 1);
+            return Ok(None);
+        }
+        self.count(|tally| tally.played(&place));
         let Place { dialect, job } = place;
-        Ok(Some(ReplayStep { at, event: Outgoing { dialect, job, content: Content::Whole(payload) } }))
+        Ok(Some(ReplayStep { line, at, event: Outgoing { dialect, job, content: Content::Whole(payload) } }))
+    }
+
+    /// Takes the time of a line. The error says that the line is out of order.
+    fn observe(&mut self, line: u64, at: Timestamp) -> Result<(), ReplayError> {
+        match &self.options.misplaced {
+            Some(misplaced) => misplaced.get(&line).cloned().map_or(Ok(()), Err),
+            None => self.schedule.observe(line, at),
+        }
     }
 
     /// Where a job's event goes, its payload, and the object that states are merged from.
@@ -278,8 +262,8 @@ impl Replay {
         }
     }
 
-    fn count(&self, count: impl FnOnce(&mut ReplayTally)) {
-        count(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    fn count<T>(&self, count: impl FnOnce(&mut ReplayTally) -> T) -> T {
+        count(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The target of a line, in the forms in which recordings and `--progress json` write it.
@@ -347,7 +331,11 @@ impl Replay {
     fn renamed(&mut self, target: &str, dialect: &Dialect) -> Result<Option<Place>, ReplayError> {
         let Some(renamed) = &self.options.renamed else { return Ok(None) };
         if renamed.dialect.name != dialect.name {
-            return Err(ReplayError::OtherThanAs { line: shown(target), renamed: renamed.name() });
+            let example = Place { dialect: Arc::new(dialect.clone()), job: renamed.job.clone() };
+            let example =
+                Some(example.name()).filter(|name| Target::parse(name, &self.options.dialects, None).is_ok());
+            let example = example.unwrap_or_else(|| shown(target));
+            return Err(ReplayError::OtherThanAs { line: shown(target), renamed: renamed.name(), example });
         }
         let first = self.first.get_or_insert_with(|| target.to_owned());
         if *first != target {
@@ -360,25 +348,6 @@ impl Replay {
 /// A target, safe to print.
 fn shown(target: &str) -> String {
     target.escape_debug().to_string()
-}
-
-impl ReplayTally {
-    /// What was played, and what was passed over, for people.
-    pub(crate) fn words(&self) -> (String, Option<String>) {
-        let targets = match self.targets.len() {
-            1 => "1 target".to_owned(),
-            MOST_TARGETS => format!("{MOST_TARGETS} targets or more"),
-            count => format!("{count} targets"),
-        };
-        let mut passed: Vec<String> =
-            self.others.iter().map(|(name, count)| format!("{count} {name}")).collect();
-        if self.repeats > 0 {
-            passed.push(format!("{} repeated state", self.repeats));
-        }
-        let passed = (!passed.is_empty())
-            .then(|| format!("passed over, since they are no news: {}", passed.join(", ")));
-        (targets, passed)
-    }
 }
 
 #[cfg(test)]

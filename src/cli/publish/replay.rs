@@ -24,16 +24,18 @@ impl PublishArgs {
             speed: recording::speed(self.speed)?,
             renamed,
             is_durable: self.sink.durable,
+            misplaced: None,
         };
         if recording::is_stdin(path) {
-            return Ok((SourceOptions::Replay { options, is_file: false }, None));
+            return Ok((SourceOptions::Replay { options, file: None }, None));
         }
         let file = recording::open(path)?;
         if !recording::is_whole(&file) {
-            return Ok((SourceOptions::Replay { options, is_file: false }, Some(file)));
+            return Ok((SourceOptions::Replay { options, file: None }, Some(file)));
         }
-        let file = Recording::read(file, path, &options)?.file;
-        Ok((SourceOptions::Replay { options, is_file: true }, Some(file)))
+        let Recording { file, survey } = Recording::read(file, path, &options)?;
+        let options = ReplayOptions { misplaced: Some(survey.misplaced), ..options };
+        Ok((SourceOptions::Replay { options, file: Some((survey.events, survey.duration)) }, Some(file)))
     }
 
     /// Refuses what says otherwise where events come from, or when.

@@ -18,7 +18,7 @@ pub(super) struct PortFile {
 }
 
 impl PortFile {
-    /// Opens the file before the relay starts. Opening a pipe waits for its reader.
+    /// Opens the file before the relay starts. A named pipe needs a reader.
     pub(super) fn open(path: &Path) -> Result<OutFile, Failure> {
         OutFile::open(FLAG, path, &[])
     }

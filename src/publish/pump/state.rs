@@ -32,10 +32,21 @@ pub(in crate::publish) struct Persistence {
     pub(in crate::publish) leaves_out: bool,
     /// The source is read to its end, whatever becomes of its events: somebody writes to it who must not be killed.
     pub(in crate::publish) drains: bool,
+    /// The source is a file of which this is known. It waits through outages and loses nothing.
+    pub(in crate::publish) file: Option<FileSource>,
     /// Time from the beginning of an outage, where the source can wait or nothing was sent yet.
     pub(in crate::publish) at_first: Duration,
     /// Time from the source's end, or from the last event that was sent if that is later.
     pub(in crate::publish) at_last: Duration,
+}
+
+/// A source that can wait.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::publish) struct FileSource {
+    /// Count of its events.
+    pub(in crate::publish) events: u64,
+    /// Time at which its last event is due.
+    pub(in crate::publish) until: Instant,
 }
 
 /// Counts of the events so far.
@@ -51,6 +62,10 @@ pub(in crate::publish) struct Tally {
     pub(in crate::publish) bad_lines: u64,
     /// Message about the first event that reached nobody.
     pub(in crate::publish) nobody: Option<String>,
+    /// Events of progress that newer progress replaced.
+    pub(in crate::publish) replaced: u64,
+    /// Lines of a recording of another dialect than that of `--as`, whose errors were printed.
+    pub(in crate::publish) other_than_as: u64,
     /// Keys of the streams that events were added to; no more than [`MOST_STREAMS`].
     pub(in crate::publish) streams: BTreeSet<String>,
 }
@@ -147,7 +162,7 @@ impl<'a, W: Write> State<'a, W> {
     pub(super) fn take_tally(&mut self) -> Tally {
         let tally = std::mem::take(&mut self.tally);
         let (lost, waiting) = (tally.lost + self.backlog.lost, self.backlog.len());
-        Tally { lost, waiting, ..tally }
+        Tally { lost, waiting, replaced: self.backlog.replaced, ..tally }
     }
 
     /// Whether an event may be taken from the source: the sink wants one, or is away, so that the event has to wait.
@@ -230,7 +245,10 @@ impl<'a, W: Write> State<'a, W> {
 
     /// Time until which a sink that is away is tried again, if there is an end.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let Persistence { gathers, reads_on, at_first, at_last, .. } = self.persistence;
+        let Persistence { gathers, reads_on, at_first, at_last, file, .. } = self.persistence;
+        if let (Some(file), Some(outage), Some(_)) = (file, &self.outage, self.last) {
+            return Some(outage.since.max(file.until) + at_last);
+        }
         let may_wait = !gathers || (self.last.is_none() && !reads_on);
         match &self.outage {
             Some(outage) if may_wait => Some(outage.since + at_first),
@@ -251,7 +269,11 @@ impl<'a, W: Write> State<'a, W> {
 
     /// Says that the sink is away, at most once in [`TELL_EVERY`].
     pub(super) fn tell_of_outage(&mut self, failure: &Failure) {
-        let what = if self.persistence.gathers { "events are kept until it is back" } else { "trying again" };
+        let what = match self.persistence {
+            Persistence { gathers: true, .. } => "events are kept until it is back",
+            Persistence { file: Some(_), .. } => "the recording waits until it is back",
+            _ => "trying again",
+        };
         if let (Some(_), Some(outage)) = (self.seldom.due(()), &mut self.outage) {
             outage.is_told = true;
             self.say(&format!("warning: {failure}; {what}"));
@@ -294,7 +316,15 @@ mod tests {
 
     fn persistence() -> Persistence {
         let (at_first, at_last) = (Duration::ZERO, Duration::ZERO);
-        Persistence { gathers: true, reads_on: true, leaves_out: false, drains: true, at_first, at_last }
+        Persistence {
+            gathers: true,
+            reads_on: true,
+            leaves_out: false,
+            drains: true,
+            file: None,
+            at_first,
+            at_last,
+        }
     }
 
     fn event(payload: &str) -> Outgoing {

@@ -22,6 +22,8 @@ pub(super) enum Entry<'a> {
     Other {
         /// The target, where there is one.
         target: Option<Cow<'a, str>>,
+        /// When it came, where that is a time.
+        at: Option<Timestamp>,
         what: Other,
     },
 }
@@ -125,7 +127,8 @@ pub(super) fn read(line: &[u8], is_first: bool, is_ended: bool) -> Result<Entry<
     };
     let members: Members<'_> = serde_json::from_str(text).map_err(|error| fault(text, &error, is_ended))?;
     if let Some(what) = members.other().filter(|_| members.event.is_none()) {
-        return Ok(Entry::Other { target: members.target, what });
+        let at = members.received_at.and_then(|at| time(at).ok());
+        return Ok(Entry::Other { target: members.target, at, what });
     }
     let Some(event) = members.event else { return Err(ReplayError::NoEntry) };
     let target = members.target.ok_or(ReplayError::NoTarget)?;
@@ -141,6 +144,12 @@ pub(super) fn read(line: &[u8], is_first: bool, is_ended: bool) -> Result<Entry<
 /// Whether a text is the event, apart from its line breaks and the blanks around it.
 fn is_flat(raw: &str, event: &str) -> bool {
     raw.replace(['\n', '\r'], " ").trim() == event
+}
+
+/// The time of a line, however faulty the rest of it is.
+pub(super) fn line_time(line: &[u8]) -> Option<(Timestamp, bool)> {
+    let members: Members<'_> = serde_json::from_slice(line.trim_ascii()).ok()?;
+    Some((time(members.received_at?).ok()?, members.event.is_some()))
 }
 
 fn time(json: &RawValue) -> Result<Timestamp, ReplayError> {
@@ -236,7 +245,7 @@ mod tests {
             for more in ["", r#""target":"a/b","#] {
                 let line = format!("{{{more}{members}}}");
                 match read(line.as_bytes(), false, true).unwrap() {
-                    Entry::Other { target, what } => {
+                    Entry::Other { target, what, .. } => {
                         assert_eq!((target.is_some(), what), (!more.is_empty(), expected));
                     }
                     other => panic!("{other:?}"),

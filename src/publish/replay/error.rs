@@ -32,6 +32,10 @@ pub(crate) enum ReplayError {
     Time(String),
     #[error("its time is before that of line {0}")]
     Backwards(u64),
+    #[error("its time is after that of line {0}, which comes later")]
+    Ahead(u64),
+    #[error("its time is more than a day from that of line {0}, and no other line is near it")]
+    FarFrom(u64),
     #[error("its event and the same event in `raw` differ")]
     OtherRaw,
     #[error(transparent)]
@@ -39,7 +43,7 @@ pub(crate) enum ReplayError {
     #[error("the event is one of {event}, and its target is of {target}")]
     OtherDialect { event: String, target: String },
     #[error("it is of {line}, and --as names {renamed}")]
-    OtherThanAs { line: String, renamed: String },
+    OtherThanAs { line: String, renamed: String, example: String },
     #[error("it is of {line}, and --as renames one job, which is {first}")]
     Several { first: String, line: String },
     /// Another program publishes the events.

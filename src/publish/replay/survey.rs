@@ -1,12 +1,15 @@
 //! A recording that is read before it is played.
 
-use std::io::{self, BufRead};
-use std::sync::PoisonError;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Seek};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::entry::line_time;
 use super::lines::LineCutter;
+use super::order::{LineTime, misplaced};
 use super::{Played, Replay, ReplayError, ReplayOptions, Taken};
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// Lines that cannot be played whose errors are kept.
 const MAX_BAD: usize = 1_000;
@@ -24,11 +27,18 @@ pub(crate) struct Survey {
     pub events: u64,
     /// Time from the first event to the last, as it is played.
     pub duration: Duration,
+    /// Failure of a recording without an event to play.
+    pub nothing: Option<Failure>,
+    /// Lines whose times are out of order, for [`ReplayOptions::misplaced`].
+    pub misplaced: Arc<BTreeMap<u64, ReplayError>>,
 }
 
-/// Reads all of a recording.
-pub(crate) fn survey(input: impl BufRead, options: ReplayOptions) -> io::Result<Survey> {
-    let mut survey = Survey::default();
+/// Reads all of a recording, twice.
+pub(crate) fn survey(mut input: impl BufRead + Seek, options: ReplayOptions) -> io::Result<Survey> {
+    let misplaced = Arc::new(misplaced(&times(&mut input)?));
+    input.rewind()?;
+    let options = ReplayOptions { misplaced: Some(Arc::clone(&misplaced)), ..options };
+    let mut survey = Survey { misplaced, ..Survey::default() };
     let mut steps = ReplaySteps::new(input, options);
     while let Some(step) = steps.next()? {
         match step {
@@ -46,19 +56,41 @@ pub(crate) fn survey(input: impl BufRead, options: ReplayOptions) -> io::Result<
     }
     let tally = steps.replay.tally();
     let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    survey.nothing = tally.check().err();
     survey.targets = tally.targets.iter().map(|(dialect, job)| (dialect.to_string(), job.clone())).collect();
     Ok(survey)
 }
 
+/// The times of all lines that have one.
+fn times(input: &mut impl BufRead) -> io::Result<Vec<LineTime>> {
+    let (mut cutter, mut times) = (LineCutter::default(), Vec::new());
+    loop {
+        let bytes = input.fill_buf()?;
+        let is_end = bytes.is_empty();
+        let (used, is_ended) = cutter.take(bytes);
+        input.consume(used);
+        if is_ended || (is_end && cutter.has_rest()) {
+            let line = cutter.line(is_ended);
+            if let Some((at, is_event)) = line.bytes.and_then(line_time) {
+                times.push(LineTime { line: line.number, at, is_event });
+            }
+            cutter.clear();
+        }
+        if is_end {
+            return Ok(times);
+        }
+    }
+}
+
 impl Survey {
-    /// Refuses a recording of which no part is to be played: it has events that only another program publishes, or several jobs
-    /// that are to become one.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    /// Refuses a recording that the options contradict: it has several jobs that are to become one, or events that no stream takes.
+    /// Refuses one whose events only another program publishes.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
+        if let Some(nothing) = self.nothing.take_if(|nothing| nothing.exit == Exit::Usage) {
+            return Err(nothing);
+        }
         let refused = self.bad.iter().find_map(|(line, error)| {
             let hint = match error {
-                ReplayError::Foreign { dialect, .. } => {
-                    format!("grep -v '\"target\":\"{dialect}/' FILE | jobwire publish --replay - leaves them out")
-                }
                 ReplayError::Several { first, .. } => format!(
                     "grep -F '\"target\":\"{first}\"' FILE | jobwire publish --replay - --as TARGET plays one of them"
                 ),

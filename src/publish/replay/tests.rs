@@ -8,6 +8,7 @@ fn options() -> ReplayOptions {
         speed: Speed::Times(1.0),
         renamed: None,
         is_durable: false,
+        misplaced: None,
     }
 }
 
@@ -34,7 +35,7 @@ fn play(recording: &str, options: ReplayOptions) -> Vec<String> {
     let mut played = Vec::new();
     while let Some(step) = steps.next().unwrap() {
         played.push(match step {
-            Ok(ReplayStep { at, event }) => {
+            Ok(ReplayStep { at, event, .. }) => {
                 let payload = event.payload(Timestamp::UNIX_EPOCH).unwrap();
                 format!("{:?} {} {payload}", at, event.channel()).replace("Some(", "").replacen(") ", " ", 1)
             }
@@ -156,7 +157,7 @@ fn one_job_is_renamed_and_a_second_one_is_refused() {
         "3: it is of scraping/7, and --as names celery/c\"d",
     ];
     assert_eq!(play(&recording, renaming("celery/c\"d")), expected);
-    let survey = survey(recording.as_bytes(), renaming("celery/c")).unwrap();
+    let mut survey = survey(std::io::Cursor::new(&recording), renaming("celery/c")).unwrap();
     let failure = survey.check().unwrap_err();
     assert!(failure.message.starts_with("line 2: it is of celery/b"), "{failure}");
     assert!(failure.hint.unwrap().contains("grep -F '\"target\":\"celery/a\"'"));
@@ -198,7 +199,7 @@ fn what_is_no_news_is_passed_over_and_counted() {
 fn an_event_that_relays_never_read_from_streams_is_refused_with_durable() {
     let options = || ReplayOptions { is_durable: true, ..options() };
     let celery = line("celery/a", 0, r#"{"status":"STARTED","task_id":"a"}"#);
-    let survey = survey(celery.as_bytes(), options()).unwrap();
+    let mut survey = survey(std::io::Cursor::new(&celery), options()).unwrap();
     assert!(
         survey.check().unwrap_err().message.contains("relays never read the events of celery from streams")
     );

@@ -12,7 +12,7 @@ use super::into;
 use crate::support::{Output, PATIENCE, Process, RedisServer, Relay, command, until};
 
 /// Every payload that comes on this channel, for as long as Redis stays.
-fn subscribed(redis: &RedisServer, channel: &str) -> mpsc::Receiver<String> {
+pub(super) fn subscribed(redis: &RedisServer, channel: &str) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     let mut connection = redis.connection();
     let channel = channel.to_owned();
@@ -32,7 +32,7 @@ fn subscribed(redis: &RedisServer, channel: &str) -> mpsc::Receiver<String> {
 }
 
 /// Payloads up to the first with this text.
-fn until_text(payloads: &mpsc::Receiver<String>, text: &str) -> Vec<String> {
+pub(super) fn until_text(payloads: &mpsc::Receiver<String>, text: &str) -> Vec<String> {
     let mut seen = Vec::new();
     loop {
         let payload = payloads.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {text} in {seen:?}"));

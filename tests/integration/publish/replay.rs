@@ -8,8 +8,9 @@ use redis::Commands as _;
 use serde_json::Value;
 use tempfile::NamedTempFile;
 
+use super::outage::{subscribed, until_text};
 use super::{assert_error, into};
-use crate::support::{PATIENCE, Process, RedisServer, Relay, jobwire};
+use crate::support::{PATIENCE, Process, RedisServer, Relay, jobwire, until};
 
 fn line(target: &str, ms: u64, event: &str) -> String {
     let (seconds, ms) = (ms / 1000, ms % 1000);
@@ -46,6 +47,7 @@ fn played(args: &[&str], stdin: Option<&str>) -> (Vec<(String, String)>, crate::
 }
 
 const HALF: &str = r#"{"job_id": 7, "event_type":"job_progress","progress":50.0,"x":1e400}"#;
+const BULL: &str = r#"{"event":"active","jobId":"1"}"#;
 const DONE: &str = r#"{"job_id":7,"event_type":"job_completed","status":"completed"}"#;
 
 #[test]
@@ -117,10 +119,7 @@ fn what_contradicts_a_recording_is_a_usage_error() {
         line("scraping/7", 0, HALF),
         line("scraping/8", 0, r#"{"job_id":8,"event_type":"job_started"}"#),
     ]);
-    let bull = recording(&[
-        line("scraping/7", 0, HALF),
-        line("bullmq/videos:1", 0, r#"{"event":"active","jobId":"1"}"#),
-    ]);
+    let bull = recording(&[line("bullmq/videos:1", 0, BULL)]);
     let path = |file: &NamedTempFile| file.path().to_str().unwrap().to_owned();
     let (one, two, bull) = (path(&one), path(&two), path(&bull));
     for (args, said) in [
@@ -144,16 +143,144 @@ fn what_contradicts_a_recording_is_a_usage_error() {
             &["--replay", &two, "--as", "scraping/1"],
             &["line 2: it is of scraping/8, and --as renames one job", "hint: grep -F"],
         ),
-        (&["--replay", &bull], &["line 2: BullMQ publishes the events of bullmq", "hint: grep -v"]),
+        (&["--replay", &bull], &["line 1: BullMQ publishes the events of bullmq", "hint: grep -v"]),
         (&["--replay", "/nowhere"], &["cannot read /nowhere (--replay): "]),
         (&["--replay", "/tmp"], &["cannot read /tmp (--replay): "]),
     ] {
         assert_error(&jobwire(&[&["publish"], args].concat()), 2, said);
     }
-    let output = jobwire(&["publish", "scraping/7", "job_started", "--as", "scraping/8"]);
-    assert_eq!(output.code, 2, "{}", output.stderr);
+    for args in [
+        &["publish", "scraping/7", "job_started", "--as", "scraping/8"][..],
+        &["publish", "scraping/7", "job_started", "--speed", "2"],
+        &["demo", "--speed", "2"],
+    ] {
+        let output = jobwire(args);
+        assert_eq!(output.code, 2, "{}", output.stderr);
+    }
     let output = jobwire(&["demo", "--replay", &one, "--jobs", "3"]);
     assert_eq!(output.code, 2, "{}", output.stderr);
+}
+
+/// Plays lines from a file and through a pipe. Both publish these payloads, exit so and say each of these.
+fn assert_both_ways(lines: &[String], args: &[&str], expected: &[&str], code: i32, said: &[&str]) {
+    let file = recording(lines);
+    let path = file.path().to_str().unwrap();
+    let began = Instant::now();
+    for (from, stdin) in [(path, None), ("-", Some(lines.join("\n")))] {
+        let (events, output) = played(&[&["--replay", from], args].concat(), stdin.as_deref());
+        let payloads: Vec<&str> = events.iter().map(|(_, payload)| payload.as_str()).collect();
+        assert_eq!((&payloads[..], output.code), (expected, code), "{from}: {}", output.stderr);
+        for said in said {
+            assert!(output.stderr.contains(said), "{from}: {said:?} is not in {}", output.stderr);
+        }
+    }
+    assert!(began.elapsed() < PATIENCE, "an edited time was waited for");
+}
+
+#[test]
+fn one_edited_time_costs_one_line() {
+    let events: Vec<String> =
+        (1..=5).map(|n| format!(r#"{{"job_id":7,"event_type":"job_progress","progress":{n}}}"#)).collect();
+    let lines: Vec<String> =
+        events.iter().zip(0..).map(|(event, nth)| line("scraping/7", 100 * nth, event)).collect();
+    let without = |left_out: usize| -> Vec<&str> {
+        let kept = events.iter().enumerate().filter(|(nth, _)| *nth + 1 != left_out);
+        kept.map(|(_, event)| event.as_str()).collect()
+    };
+    assert_both_ways(&lines, &[], &without(0), 0, &["published 5 events of 1 target in "]);
+    for (edited, from, to, said) in [
+        (3, "2026-", "2036-", "error: line 3: its time is after that of line 4, which comes later\n"),
+        (3, "2026-", "2016-", "error: line 3: its time is before that of line 2\n"),
+        (3, "00:00:00.", "00:00:40.", "error: line 3: its time is after that of line 4, which comes later\n"),
+        (3, "received_at", "received", "error: line 3: it has no time in `received_at`\n"),
+    ] {
+        let mut lines = lines.clone();
+        lines[edited - 1] = lines[edited - 1].replace(from, to);
+        assert_both_ways(
+            &lines,
+            &[],
+            &without(edited),
+            1,
+            &[said, "left out 1 line that could not be played\n"],
+        );
+    }
+}
+
+#[test]
+fn events_of_another_program_are_left_out_and_the_others_are_played() {
+    let lines = [line("scraping/7", 0, HALF), line("bullmq/videos:1", 0, BULL), line("scraping/7", 1, DONE)];
+    assert_both_ways(
+        &lines,
+        &[],
+        &[HALF, DONE],
+        1,
+        &["error: line 2: BullMQ publishes the events of bullmq"],
+    );
+    let hint = "hint: grep -v '\"target\":\"bullmq/'";
+    assert_both_ways(&lines[1..2], &[], &[], 2, &["line 1: BullMQ publishes the events of bullmq", hint]);
+}
+
+#[test]
+fn a_recording_of_another_dialect_than_as_says_once_what_to_do() {
+    let lines: Vec<String> = (0..14).map(|_| line("scraping/7", 0, HALF)).collect();
+    let said = [
+        "error: line 10: it is of scraping/7, and --as names celery/77\n",
+        "error: 4 lines more of another dialect than that of --as\n",
+        "hint: --as DIALECT/JOB, as in --as scraping/77\n",
+    ];
+    assert_both_ways(&lines, &["--as", "celery/77"], &[], 1, &said);
+}
+
+#[test]
+fn a_recording_without_an_event_is_a_failure_and_so_is_one_of_polled_states() {
+    let said = "error: the recording has no event that can be played";
+    assert_both_ways(&["{}".to_owned()], &[], &[], 1, &["error: line 1: ", said]);
+    let polled = line("scraping/7", 0, r#"{"status":"completed"}"#).replace("\"event\":", "\"status\":");
+    assert_both_ways(&[polled], &[], &[], 1, &[said, "hint: it holds only states that were polled"]);
+}
+
+#[test]
+fn what_a_relay_tells_of_an_unknown_job_is_recorded_as_a_state_and_not_published() {
+    let (relay, folder) = (Relay::start(&[]), tempfile::TempDir::new().unwrap());
+    let path = folder.path().join("run.ndjson");
+    let watching =
+        relay.spawn(&["attach", "downloads/a", "--progress", "quiet", "--record", path.to_str().unwrap()]);
+    until(PATIENCE, "the state of an unknown job", || {
+        fs::read_to_string(&path)
+            .is_ok_and(|text| text.contains(r#""snapshot":true,"event":{"type":"status""#))
+    });
+    let done = r#"{"jobId":"a","status":"completed","progress":100}"#;
+    relay.publish("download_updates:a", done);
+    assert_eq!(watching.finish(PATIENCE).code, 0);
+    let (events, output) = played(&["--replay", path.to_str().unwrap()], None);
+    let payloads: Vec<&str> = events.iter().map(|(_, payload)| payload.as_str()).collect();
+    assert_eq!((&payloads[..], output.code), (&[done][..], 0), "{}", output.stderr);
+    assert!(output.stderr.contains("1 state of an unknown job"), "{}", output.stderr);
+}
+
+#[test]
+fn a_recording_in_a_file_waits_through_an_outage_and_loses_nothing() {
+    let events: Vec<String> =
+        (1..=50).map(|n| format!(r#"{{"job_id":7,"event_type":"job_progress","progress":{n}}}"#)).collect();
+    let lines: Vec<String> =
+        events.iter().zip(0..).map(|(event, nth)| line("scraping/7", 40 * nth, event)).collect();
+    let (file, mut redis) = (recording(&lines), RedisServer::start());
+    let before = subscribed(&redis, "scraping_events");
+    let process = Process::spawn(&mut into(&redis, &["--replay", file.path().to_str().unwrap()]));
+    let mut came = until_text(&before, r#""progress":2}"#);
+    redis.stop();
+    until(PATIENCE, "the outage to be noticed", || {
+        process.stderr().contains("the recording waits until it is back")
+    });
+    came.extend(before.try_iter());
+    redis.restart();
+    let after = subscribed(&redis, "scraping_events");
+    came.extend(until_text(&after, r#""progress":50}"#));
+    let output = process.finish(PATIENCE);
+    // An event whose answer was lost comes twice.
+    came.dedup();
+    assert_eq!((came, output.code), (events, 0), "{}", output.stderr);
+    assert!(output.stderr.contains("published 50 events of 1 target in "), "{}", output.stderr);
 }
 
 #[test]
@@ -194,6 +321,8 @@ fn a_demo_shows_a_recording_and_exits_as_its_jobs_end() {
     }
     assert_eq!(run(&[line("scraping/7", 0, failed)]).code, 1);
     assert_eq!(run(&[line("scraping/7", 0, HALF)]).code, 8, "its end is not in the recording");
+    let cut = [line("scraping/7", 0, HALF), line("scraping/7", 1, DONE)[..90].to_owned()];
+    assert_eq!(run(&cut).code, 1, "a bad line wins");
     let output = run(&[line("scraping/7", 0, DONE), "{".to_owned()]);
     assert_eq!(
         (output.code, output.stderr.as_str()),
