@@ -142,7 +142,7 @@ async fn received(stream: Option<&mut Stream>) {
     {
         return;
     }
-    std::future::pending().await;
+    std::future::pending::<()>().await;
 }
 
 /// Signals that this process ignores, as a mask whose lowest bit is signal 1. Zero where the system has no /proc.
