@@ -101,7 +101,6 @@ pub(crate) async fn run(
     let is_timed = matches!(options.source, SourceOptions::Scenario { .. } | SourceOptions::Replay { .. });
     let rate = options.rate.filter(|_| !is_timed);
     let (is_quiet, mut summary, mut interrupted) = (options.is_quiet, None, None);
-    let mut replayed = None;
     let source = match options.source {
         SourceOptions::Event { event, repeat } => Source::Event { event: Box::new(event), left: repeat },
         SourceOptions::Lines(lines) => {
@@ -110,7 +109,6 @@ pub(crate) async fn run(
         }
         SourceOptions::Replay { options, .. } => {
             let replay = Replay::new(options);
-            replayed = Some(replay.tally());
             summary = Some(Summary::Recording(replay.tally()));
             Source::Replay(Box::new(ReplaySource::new(input, replay)))
         }
@@ -131,13 +129,11 @@ pub(crate) async fn run(
     let ending = if is_cut_off { pump.take_ending() } else { None };
     let (tally, is_run_over) = (pump.tally(), pump.is_run_over());
     let failed = finished.as_ref().is_some_and(Result::is_err);
-    let summary = summary.filter(|_| !failed || tally.sent > 0);
-    let played = replayed.map(|replayed| replayed.lock().unwrap_or_else(PoisonError::into_inner).check());
-    let more = tally.other_than_as.saturating_sub(MOST_OTHERS);
-    if more > 0 {
-        note(notes, &format!("error: {} more of another dialect than that of --as", counted(more, "line")));
+    let played = summary.as_ref().map_or(Ok(()), Summary::check);
+    let summary = summary.filter(|_| (!failed || tally.sent > 0) && played.is_ok());
+    if let Some(error) = more_than_told(&tally) {
+        note(notes, &error);
     }
-    let summary = summary.filter(|_| !matches!(played, Some(Err(_))));
     let lines = summary.map(|summary| summary.lines(&tally, start.elapsed().as_secs_f64()));
     for line in lines.into_iter().flatten().chain(added(&tally)).filter(|_| !is_quiet) {
         note(notes, &line);
@@ -153,13 +149,24 @@ pub(crate) async fn run(
         }
         Some(result) => result?,
     }
-    played.unwrap_or(Ok(()))?;
+    played?;
+    exit_of(tally, options.require_subscribers)
+}
+
+/// Exit code of a source that was read to its end.
+fn exit_of(tally: Tally, require_subscribers: bool) -> anyhow::Result<Exit> {
     match tally.nobody {
         _ if tally.lost > 0 => Err(Failure::new(Exit::Failure, unsent(tally.lost)).into()),
-        Some(nobody) if options.require_subscribers => Err(Failure::new(Exit::Failure, nobody).into()),
+        Some(nobody) if require_subscribers => Err(Failure::new(Exit::Failure, nobody).into()),
         _ if tally.bad_lines > 0 => Ok(Exit::Failure),
         _ => Ok(Exit::Success),
     }
+}
+
+/// Error that counts the lines of another dialect than that of `--as` whose own errors were not printed.
+fn more_than_told(tally: &Tally) -> Option<String> {
+    let more = tally.other_than_as.checked_sub(MOST_OTHERS).filter(|more| *more > 0)?;
+    Some(format!("error: {} more of another dialect than that of --as", counted(more, "line")))
 }
 
 impl PublishOptions {
@@ -212,13 +219,21 @@ async fn ending_lost(sink: &Sink, ending: Option<Arc<Message>>, interrupted: Opt
     u64::from(!matches!(timeout(ENDING_TIMEOUT, sending).await, Ok(Some(_))))
 }
 
-/// What there is to say of a whole source at its end.
+/// Summary of a source at its end.
 enum Summary {
     Scenario { jobs: usize, seed: u64 },
     Recording(Arc<Mutex<ReplayTally>>),
 }
 
 impl Summary {
+    /// Fails for a recording without an event to play.
+    fn check(&self) -> Result<(), Failure> {
+        match self {
+            Self::Scenario { .. } => Ok(()),
+            Self::Recording(replayed) => replayed.lock().unwrap_or_else(PoisonError::into_inner).check(),
+        }
+    }
+
     fn lines(&self, tally: &Tally, seconds: f64) -> Vec<String> {
         let sent = tally.sent;
         match self {
@@ -233,11 +248,11 @@ impl Summary {
                 let left_out = (tally.bad_lines > 0).then(|| {
                     format!("left out {} that could not be played", counted(tally.bad_lines, "line"))
                 });
-                let replaced = (tally.replaced > 0).then(|| {
+                let conflated = (tally.replaced > 0).then(|| {
                     let progress = counted(tally.replaced, "event");
                     format!("left out {progress} of progress that newer progress replaced during an outage")
                 });
-                [Some(published), passed, replaced, left_out].into_iter().flatten().collect()
+                [Some(published), passed, conflated, left_out].into_iter().flatten().collect()
             }
         }
     }

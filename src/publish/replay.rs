@@ -42,14 +42,14 @@ pub(crate) enum Speed {
     Max,
 }
 
-/// What to play, and how.
+/// Settings of a replay.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplayOptions {
     /// Dialects of the targets.
     pub dialects: Dialects,
-    /// How fast.
+    /// Pace of the events.
     pub speed: Speed,
-    /// The job or channel that the recorded one becomes.
+    /// Job or channel that takes the place of the recorded one (`--as`).
     pub renamed: Option<Place>,
     /// Whether events go to streams.
     pub is_durable: bool,
@@ -71,18 +71,18 @@ pub(crate) struct Place {
 pub(crate) struct ReplayStep {
     /// Number of its line.
     pub line: u64,
-    /// When it is due after the first one; `None` where there are no pauses.
+    /// Time after the first event at which this one is due; `None` at the speed `max`.
     pub at: Option<Duration>,
     /// The event.
     pub event: Outgoing,
 }
 
-/// An event of a recording, or the number of a line that is not published and why.
+/// An event of a recording, or the number of a line that is not published and its error.
 type Played = Result<ReplayStep, (u64, ReplayError)>;
 
-/// What comes of bytes of a recording.
+/// Result of [`Replay::take`].
 enum Taken {
-    /// Nothing so far.
+    /// No whole line with an event yet.
     Nothing,
     Step(Played),
     /// The recording has ended.
@@ -95,18 +95,18 @@ pub(crate) struct Replay {
     options: ReplayOptions,
     repeats: Repeats,
     schedule: Schedule,
-    /// The target that is renamed.
+    /// The recorded target that `--as` renames; it is the first one with an event.
     first: Option<String>,
     tally: Arc<Mutex<ReplayTally>>,
-    /// The target of the newest event, as it was parsed.
+    /// Text of the newest event's target, and the parsed target.
     newest: Option<(String, Parsed)>,
 }
 
-/// What a line's target is.
+/// Target of a line.
 #[derive(Debug, Clone)]
 enum Parsed {
     At(Place),
-    /// A room, or channels and rooms of which any may have brought an event.
+    /// A room, or several channels and rooms. The event may belong to any of them.
     Rooms(Arc<Dialect>, Option<String>),
 }
 
@@ -128,12 +128,12 @@ impl Replay {
         Self { options, repeats, schedule, first, tally: Arc::default(), newest }
     }
 
-    /// The counts, which go on while the recording is played.
+    /// The counts. They grow while the recording is played.
     pub(super) fn tally(&self) -> Arc<Mutex<ReplayTally>> {
         Arc::clone(&self.tally)
     }
 
-    /// Takes bytes of the recording, none at its end. Returns how many it has used, and what comes of them.
+    /// Takes bytes of the recording; an empty slice is its end. Returns the number of used bytes and their result.
     fn take(&mut self, cutter: &mut LineCutter, bytes: &[u8]) -> (usize, Taken) {
         let (used, is_ended) = cutter.take(bytes);
         let is_end = bytes.is_empty();
@@ -212,7 +212,7 @@ impl Replay {
         }
     }
 
-    /// Where a job's event goes, its payload, and the object that states are merged from.
+    /// Place that a job's event is published to, its payload, and the object that states are merged from.
     fn of_job<'a>(
         &mut self,
         target: &str,
@@ -327,7 +327,7 @@ impl Replay {
         others.find(|dialect| is_event(dialect)).map(|dialect| dialect.name.to_string())
     }
 
-    /// What `--as` makes of a target; `None` without it.
+    /// Place that `--as` names for a target; `None` without `--as`.
     fn renamed(&mut self, target: &str, dialect: &Dialect) -> Result<Option<Place>, ReplayError> {
         let Some(renamed) = &self.options.renamed else { return Ok(None) };
         if renamed.dialect.name != dialect.name {

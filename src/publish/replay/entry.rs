@@ -11,18 +11,18 @@ use super::error::ReplayError;
 /// Bytes of a faulty value that a message shows.
 const SHOWN: usize = 40;
 
-/// What a line says.
+/// Content of a line.
 #[derive(Debug)]
 pub(super) enum Entry<'a> {
-    /// Nothing: it is blank.
+    /// Blank line.
     Blank,
     /// An event.
     Event(RecordedEvent<'a>),
-    /// Something else, which is not published.
+    /// Entry that is not published.
     Other {
-        /// The target, where there is one.
+        /// The target, if the line names one.
         target: Option<Cow<'a, str>>,
-        /// When it came, where that is a time.
+        /// Time of receipt; `None` for a missing or faulty time.
         at: Option<Timestamp>,
         what: Other,
     },
@@ -32,18 +32,18 @@ pub(super) enum Entry<'a> {
 #[derive(Debug)]
 pub(super) struct RecordedEvent<'a> {
     pub(super) target: Cow<'a, str>,
-    /// When it came.
+    /// Time of receipt.
     pub(super) at: Timestamp,
-    /// The text as it came.
+    /// The text as it was received.
     pub(super) text: Cow<'a, str>,
-    /// It is the state of the job, told anew after a break.
+    /// Whether the event is the state of the job, told anew, and no news.
     pub(super) is_state: bool,
 }
 
-/// What a line says that is no event.
+/// Kind of a line that is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Other {
-    /// The connection is there.
+    /// Beginning of a connection.
     Connected,
     /// Another change of the connection.
     Connection,
@@ -56,7 +56,7 @@ pub(super) enum Other {
 }
 
 impl Other {
-    /// The member that says it.
+    /// Name of the member that tells this kind.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Connected | Self::Connection => "connection",
@@ -148,6 +148,7 @@ fn is_flat(raw: &str, event: &str) -> bool {
 
 /// The time of a line, however faulty the rest of it is.
 pub(super) fn line_time(line: &[u8]) -> Option<(Timestamp, bool)> {
+    let line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
     let members: Members<'_> = serde_json::from_slice(line.trim_ascii()).ok()?;
     Some((time(members.received_at?).ok()?, members.event.is_some()))
 }
@@ -158,7 +159,7 @@ fn time(json: &RawValue) -> Result<Timestamp, ReplayError> {
     time.ok_or_else(|| ReplayError::Time(shown(json.get())))
 }
 
-/// What is wrong with a line that is no line of a recording.
+/// Error of a line that is no line of a recording.
 fn fault(line: &str, error: &serde_json::Error, is_ended: bool) -> ReplayError {
     if error.is_eof() {
         return if is_ended {

@@ -14,14 +14,14 @@ use crate::exit::{Exit, Failure};
 /// Lines that cannot be played whose errors are kept.
 const MAX_BAD: usize = 1_000;
 
-/// What is in a recording.
+/// Content of a recording.
 #[derive(Debug, Default)]
 pub(crate) struct Survey {
     /// Dialects and jobs (or channels) of its events, each once.
     pub targets: Vec<(String, String)>,
-    /// Numbers of lines that cannot be played, and why: the first [`MAX_BAD`].
+    /// Numbers and errors of lines that cannot be played: the first [`MAX_BAD`].
     pub bad: Vec<(u64, ReplayError)>,
-    /// How many there are.
+    /// Count of all lines that cannot be played.
     pub bad_lines: u64,
     /// Count of events.
     pub events: u64,
