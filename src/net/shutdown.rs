@@ -50,13 +50,13 @@ impl Signals {
 }
 
 /// SIGTSTP (Ctrl-Z), SIGQUIT and SIGHUP, caught from the moment this is made, for a program that has something to leave in
-/// order. A signal that was ignored when the process began, such as SIGHUP under nohup, stays ignored.
+/// order. A SIGHUP that was ignored when the process began, as under nohup, stays ignored.
 ///
 /// Tokio's handlers stay for the life of the process: once this was made, somebody has to listen for the signals until the end.
 #[derive(Debug)]
 pub(crate) struct Stops {
-    stop: Option<Stream>,
-    quit: Option<Stream>,
+    stop: Stream,
+    quit: Stream,
     hangup: Option<Stream>,
 }
 
@@ -85,25 +85,21 @@ impl Stops {
 
     /// Catches the signals; on a tokio runtime.
     pub(crate) fn catch() -> io::Result<Self> {
-        let ignored = ignored();
-        let catch = |caught: rustix::process::Signal| {
-            let number = caught.as_raw();
-            let is_ignored = (ignored >> (number - 1)) & 1 == 1;
-            // Tokio has no name for SIGTSTP.
-            (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
-        };
+        // Tokio has no name for SIGTSTP.
+        let catch = |caught: rustix::process::Signal| signal(SignalKind::from_raw(caught.as_raw()));
+        let hangup = (!is_hangup_ignored()).then(|| catch(rustix::process::Signal::HUP)).transpose()?;
         Ok(Self {
             stop: catch(rustix::process::Signal::TSTP)?,
             quit: catch(rustix::process::Signal::QUIT)?,
-            hangup: catch(rustix::process::Signal::HUP)?,
+            hangup,
         })
     }
 
     /// The next signal; pends for ever where none comes.
     pub(crate) async fn next(&mut self) -> Stop {
         tokio::select! {
-            () = received(self.stop.as_mut()) => Stop::Pause,
-            () = received(self.quit.as_mut()) => Stop::End(ended_by(rustix::process::Signal::QUIT)),
+            () = received(Some(&mut self.stop)) => Stop::Pause,
+            () = received(Some(&mut self.quit)) => Stop::End(ended_by(rustix::process::Signal::QUIT)),
             () = received(self.hangup.as_mut()) => Stop::End(Self::HUNG_UP),
         }
     }
@@ -145,11 +141,12 @@ async fn received(stream: Option<&mut Stream>) {
     std::future::pending::<()>().await;
 }
 
-/// Signals that this process ignores, as a mask whose lowest bit is signal 1. Zero where the system has no /proc.
-fn ignored() -> u64 {
+/// Whether this process ignores SIGHUP. The system gives a mask whose lowest bit is signal 1; without /proc the answer is no.
+fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    (mask >> (rustix::process::Signal::HUP.as_raw() - 1)) & 1 == 1
 }
 
 /// Whether whoever was given this process's standard output has gone. A file and a terminal that is there never do.
