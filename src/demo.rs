@@ -51,7 +51,7 @@ pub(crate) enum DemoSource {
     Scenario(ScenarioOptions),
     /// A recording.
     Recording {
-        /// What is in it.
+        /// Survey of the recording: its targets, events and bad lines.
         survey: Survey,
         /// The recording, from its beginning.
         input: Box<dyn BufRead + Send>,

@@ -16,7 +16,7 @@ pub(super) const BUFFER: usize = 64 << 10;
 pub(super) struct Recording {
     /// The file, at its beginning.
     pub(super) file: File,
-    /// What is in it.
+    /// Survey of the recording: its targets, events and bad lines.
     pub(super) survey: Survey,
 }
 
@@ -74,7 +74,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::usage(format!("cannot read {what} (--replay): {error}"))
 }
 
-/// What a recorded job or channel becomes.
+/// New target of a recorded job or channel.
 pub(super) fn renamed(text: &str, dialects: &Dialects) -> Result<Place, Failure> {
     let target = Target::parse(text, dialects, None);
     let place = match target.map_err(|error| Failure::usage(format!("--as: {error}")))? {

@@ -20,7 +20,7 @@ const FIRST: Duration = Duration::from_millis(500);
 pub(crate) struct Wanted {
     /// Which jobs.
     pub query: JobQuery,
-    /// Nothing is asked for until it changes.
+    /// A pause: the relay is not asked until the value changes.
     pub is_paused: bool,
 }
 

@@ -60,7 +60,7 @@ pub(crate) struct ReplayOptions {
 /// A job, or a channel of a dialect with channels.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
-    /// Its dialect.
+    /// Dialect of the job or channel.
     pub dialect: Arc<Dialect>,
     /// The job's id, or the channel's name.
     pub job: String,

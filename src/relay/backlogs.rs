@@ -1,11 +1,11 @@
-//! What waits for clients that read too slowly, by their addresses.
+//! Backlogs of clients that read too slowly, by address.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// What waits for the sockets of one address.
+/// Messages that wait for the sockets of one address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Backlog {
     /// Sockets for which something waits.
@@ -28,7 +28,7 @@ impl Backlog {
     }
 }
 
-/// What waits, by the addresses of those that it waits for.
+/// Backlogs, by the addresses of the clients.
 #[derive(Debug, Default)]
 pub(super) struct Backlogs(pub(super) HashMap<IpAddr, Backlog>);
 

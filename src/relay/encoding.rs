@@ -44,7 +44,7 @@ pub(super) enum Shape {
 }
 
 impl Shape {
-    /// Whether it is an envelope of `/watch`.
+    /// Whether the shape is an envelope of `/watch`.
     pub(super) fn is_envelope(self) -> bool {
         matches!(self, Self::Envelope | Self::Viewed)
     }
@@ -94,7 +94,7 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    /// Nothing encoded yet.
+    /// An encoder that has made no frame yet.
     pub(super) fn new(dialects: Arc<Dialects>) -> Self {
         Self { dialects, compressor: None, packer: messagepack::Encoder::default(), scratch: Vec::new() }
     }
@@ -146,7 +146,7 @@ impl Encoder {
         self.frame(encoding, &text, id)
     }
 
-    /// What an event says, as JSON; `None` where it says nothing.
+    /// View of an event, as JSON; `None` where the dialect reads nothing in it.
     fn view(&self, dialect: DialectId, payload: &Payload) -> Option<String> {
         let text = std::str::from_utf8(payload.text()).ok()?;
         let view = EventView::from(self.dialects.get(dialect).view(text)?);

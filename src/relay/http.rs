@@ -201,8 +201,9 @@ fn check_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin_not_allowed", message))
 }
 
-/// As [`check_origin`], and lets the relay's own page in: its origin is what the request is addressed to. On a loopback listener
-/// that has to be a loopback name, unless a proxy is in between: any other name is one that somebody has pointed at this machine.
+/// Checks an origin as [`check_origin`] does, and also lets in the relay's own page. The origin of that page is the host that the
+/// request is addressed to. On a loopback listener without a proxy the host must be a loopback name, since anybody can point another
+/// name at this machine.
 fn check_page_or_origin(api: &Api, request: &Request) -> Result<(), ApiError> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).and_then(|origin| origin.split_once("://"));

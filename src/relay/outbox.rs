@@ -211,7 +211,7 @@ impl Outbox {
         self.bytes
     }
 
-    /// What waits, for a list of those that are slow.
+    /// Size and age of the outbox, for the list of slow clients.
     pub(super) fn backlog(&self) -> Backlog {
         let messages = self.queue.len() - self.replaced;
         Backlog { sockets: 1, bytes: self.bytes, messages, longest: self.since.elapsed() }

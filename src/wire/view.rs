@@ -1,4 +1,4 @@
-//! What an event says, in the same words for each dialect: member `view` of the events of `/watch`.
+//! Views of events, in the same words for each dialect: member `view` of the events of `/watch`.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ pub(crate) struct EventView {
     /// Step that is going on, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<u64>,
-    /// How many steps there are.
+    /// Number of steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Results so far.
@@ -31,10 +31,10 @@ pub(crate) struct EventView {
     /// Text for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What went wrong, of a failure.
+    /// Error of a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What came of it.
+    /// Result of a success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// Part of the job that the event is about.
@@ -56,7 +56,7 @@ pub(crate) struct PartView {
     /// State of the part: `running`, `succeeded` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Its own results.
+    /// Results of the part so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }

@@ -8,6 +8,7 @@ mod behind;
 mod entries;
 mod hold;
 mod leaving;
+mod limits;
 mod record;
 mod tail;
 mod tails;
@@ -15,7 +16,7 @@ mod welcome;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -24,6 +25,7 @@ use self::entries::Entries;
 pub(super) use self::entries::{Places, Reach};
 use self::hold::Holds;
 use self::leaving::Leaving;
+pub use self::limits::JobLogLimits;
 pub(super) use self::record::Listed;
 use self::record::{Readback, Record};
 pub(super) use self::tails::Resumed;
@@ -40,35 +42,6 @@ use crate::wire::Payload;
 const LEAVING_SHARE: usize = 8;
 /// Entries of records that are gone which are always let be.
 const SWEEP: usize = 64;
-
-/// How much a job log keeps.
-#[derive(Debug, Clone, Copy)]
-pub struct JobLogLimits {
-    /// Jobs at most.
-    pub jobs: usize,
-    /// Bytes at most, texts and bookkeeping.
-    pub bytes: usize,
-    /// How long a job stays after its ending.
-    pub ended: Duration,
-    /// Events of a job that are kept for reconnecting clients, without progress and log lines; at most 10,000. The other limits
-    /// grow in proportion. With 200 the relay keeps 64 KiB of a job's progress, 50 lines or 256 KiB of its log, and 1,000
-    /// events or 256 KiB of a channel.
-    pub tail: usize,
-}
-
-impl JobLogLimits {
-    /// Events of a job that are kept unless the relay's options say otherwise.
-    pub(super) const TAIL: usize = 200;
-    /// How long they stay after the job's ending.
-    const TAIL_AFTER_ENDING: Duration = Duration::from_mins(10);
-}
-
-impl Default for JobLogLimits {
-    /// 100,000 jobs, 256 MiB, an hour, 200 events.
-    fn default() -> Self {
-        Self { jobs: 100_000, bytes: 256 << 20, ended: Duration::from_hours(1), tail: Self::TAIL }
-    }
-}
 
 /// When something happened: `now` for ages, `micros` since the Unix epoch for what is stored.
 #[derive(Debug, Clone, Copy)]

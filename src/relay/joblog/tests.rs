@@ -3,6 +3,8 @@ mod leaving;
 mod runs;
 mod tails;
 
+use std::time::Duration;
+
 use super::*;
 use crate::dialect::Outcome;
 
@@ -253,7 +255,7 @@ fn what_is_remembered_of_records_that_are_gone_is_bounded() {
         log.not_saved(dirty.iter());
     }
     assert!(log.ended.len() < 200 && log.dirty.len() < 200, "{} {}", log.ended.len(), log.dirty.len());
-    // As many more have left before they were written.
+    // The same number of other jobs has left before being written.
     assert_eq!(log.take_dirty(false, 1000).save.len(), 20);
     log.expire(at(3600).now);
     assert_eq!(log.jobs(), 0);

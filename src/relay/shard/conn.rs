@@ -117,7 +117,7 @@ impl Conn {
         self.outbox.is_some()
     }
 
-    /// What waits for the socket, if anything does.
+    /// Backlog of the socket; `None` where nothing waits.
     pub(super) fn backlog(&self) -> Option<Backlog> {
         self.outbox.as_ref().map(|outbox| outbox.backlog())
     }

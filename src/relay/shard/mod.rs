@@ -220,7 +220,7 @@ impl ShardHandle {
         census.await.unwrap_or_default()
     }
 
-    /// What waits for its connections that read too slowly.
+    /// Backlogs of the shard's connections that read too slowly.
     pub(super) async fn backlogs(&self) -> Backlogs {
         let (answer, backlogs) = oneshot::channel();
         let _ = self.queue.send(Message::Backlogs(answer)).await;

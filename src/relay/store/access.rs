@@ -1,4 +1,4 @@
-//! What reading and writing states work with.
+//! Parts of the relay that reading and writing of states share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,7 +9,7 @@ use crate::relay::joblog::{JobLog, Restored};
 use crate::relay::shard::message::WeakHandle;
 use crate::relay::troubles::Troubles;
 
-/// What both directions work with.
+/// Broker, job log and shards, shared by reading and writing.
 #[derive(Clone)]
 pub(in crate::relay) struct StoreAccess {
     pub(in crate::relay) broker: Arc<dyn Broker>,

@@ -27,15 +27,15 @@ use crate::dialect::DialectId;
 const CATCH_UP_TOGETHER: usize = 64;
 /// Time before that is tried again for those that failed, times the attempt.
 const CATCH_UP_EVERY: Duration = Duration::from_millis(250);
-/// How often that is tried, ever more seldom, before a job is left to whoever asks for it next: 53 s in all.
+/// Number of attempts, at growing intervals, before a job is left to whoever asks for it next: 53 s in all.
 const CATCH_UP_ATTEMPTS: u32 = 20;
-/// How often ended jobs are looked through.
+/// Time between two passes over ended jobs.
 const EXPIRE_EVERY: Duration = Duration::from_mins(1);
-/// How often progress is written behind.
+/// Time between two writes of progress.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Jobs that are written in one go.
 const WRITE_TOGETHER: usize = 500;
-/// How long the last write may take when the relay ends.
+/// Longest time for the last write when the relay ends.
 const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// Starts what works on the store; the handle is that of what writes, which ends last.

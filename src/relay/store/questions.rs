@@ -24,7 +24,7 @@ const QUEUE: usize = 20_000;
 const TOGETHER: usize = 256;
 /// Such batches that are answered at the same time: one whose stream is behind holds up no other.
 const BATCHES: usize = 8;
-/// How often questions that it could not answer are asked again once it is back.
+/// Time between two attempts at questions that the store could not answer.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]

@@ -12,7 +12,7 @@ use crate::relay::joblog::{Known, Restored, Stamp};
 use crate::relay::reservation::StoreReading;
 use crate::relay::troubles::{Cause, Direction};
 
-/// How long the store may take before it counts as away.
+/// Longest time for an answer of the store; after it the store counts as away.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Time between two looks whether a stream was read as far as a state.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! What an event says, beside the event: `view=1`.
+//! Views beside events: `view=1`.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ fn events_and_states_come_with_what_they_say_where_it_is_asked_for() {
     let kinds: Vec<Value> =
         events(&mut watcher, 4).iter().map(|event| event["view"]["kind"].clone()).collect();
     assert_eq!(kinds, ["started", "progress", "part_done", "failed"]);
-    // Who does not ask gets none.
+    // A client that does not ask gets no view.
     let mut plain = Watcher::open(&relay, "target=jobs/a&view=0");
     assert_eq!(members(&events(&mut plain, 1)[0]), ["type", "target", "snapshot", "event"]);
 }
